@@ -1,0 +1,1 @@
+"""The gateway: work loop, flow table, daemon, command line."""

@@ -1,0 +1,1 @@
+"""What comes in: drop folders, receipts from authorities, the calendar."""

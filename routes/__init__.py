@@ -1,0 +1,1 @@
+"""Where an operation goes and how."""

@@ -1,0 +1,1 @@
+"""Cards, signatures and their verification; the only place with keys."""

@@ -1,0 +1,1 @@
+"""The authorities as others would run them."""
