@@ -1,0 +1,48 @@
+"""The only place that reads the time. Two clocks: the business clock (China calendar, may be sped up) and the machine's."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta, timezone
+
+CHINA = timezone(timedelta(hours=8), "+08:00")
+
+
+def now() -> datetime:
+    """The machine's time, UTC, whole milliseconds."""
+    return from_ms(now_ms())
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch: the form in which the journal keeps times."""
+    return time.time_ns() // 1_000_000
+
+
+def monotonic() -> float:
+    """Seconds for measuring spans; never goes back."""
+    return time.monotonic()
+
+
+def from_ms(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def to_ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def show(ms: int | None) -> str | None:
+    """A journal time as users see it: `2026-11-20T18:00:00.000+08:00`; None stays None."""
+    if ms is None:
+        return None
+    return from_ms(ms).astimezone(CHINA).isoformat(timespec="milliseconds")
+
+
+def stamp(ms: int) -> str:
+    """A journal time as it stands in file names: `yyyyMMddHHmmssfff`, China time."""
+    return from_ms(ms).astimezone(CHINA).strftime("%Y%m%d%H%M%S") + f"{ms % 1000:03d}"
+
+
+def china_date(ms: int) -> str:
+    """The China calendar day of a journal time, `2026-11-20`."""
+    return from_ms(ms).astimezone(CHINA).strftime("%Y-%m-%d")

@@ -1,0 +1,78 @@
+"""What a step decided: one frozen value that the journal writes in one transaction, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .document import Document, Receipt
+from .message import Message, State
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Immutable bytes of a message. Roles: `source`, `content`, `attachment:<sha256>`, `sealed`, `receipt`, `result`."""
+
+    message_id: str
+    role: str
+    content: bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A file for InBox: its name is given once and kept."""
+
+    message_id: str
+    document_id: str | None
+    kind: str  #: technical | receipt | result
+    name: str  #: without the time and `-2`: those are added by the journal when the row is made
+    suffix: str  #: `.xml`, `.json`, `.pdf`, …
+    content: bytes
+    account: str
+    number: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """An official number; unique for (authority, kind, value). A clash is an alert, never an overwrite."""
+
+    authority: str
+    kind: str
+    value: str
+    document_id: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A value that only one document may have at a time, such as an entry number applied for."""
+
+    kind: str
+    value: str
+    document_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One message's move with all that goes with it.
+
+    `was` is the state the message must still be in (None: the message is new). `relied_on` names documents that were
+    read, with their versions: if one has changed, nothing is written and `decide` runs again.
+    """
+
+    message: Message
+    was: State | None
+    step: str
+    documents: tuple[Document, ...] = ()  #: as they shall be, version already grown by one
+    relied_on: Mapping[str, int] = field(default_factory=dict)
+    reserve: tuple[Reservation, ...] = ()
+    release: tuple[Reservation, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    bodies: tuple[Body, ...] = ()
+    numbers: tuple[Number, ...] = ()
+    others: tuple[Message, ...] = ()  #: other messages that move with it (a submission that a receipt ends)
+    follow_ons: tuple[Outcome, ...] = ()  #: new messages that come of it (items of a batch)
+    who: str = "gateway"
+    why: str = ""

@@ -1,0 +1,170 @@
+"""A document type as frozen data. Read from its folder by `load_profiles`; every fact of an authority lives there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    zh: str
+    en: str
+
+    def __getitem__(self, language: str) -> str:
+        return self.en if language == "en" else self.zh
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A row of fields.csv. A table is a path ending in `[]`; its columns' paths begin with it (`Goods[]/CodeTS`)."""
+
+    path: str
+    name: str  #: last element of the path
+    label: str  #: Chinese label
+    label_en: str
+    type: str  #: text | code | number | date | datetime | flag | group | table
+    length: int  #: most characters; digits for a number
+    precision: int  #: decimals of a number
+    least: str  #: smallest value, least characters, or fewest rows
+    most: str  #: largest value or most rows
+    pattern: str
+    occurs: str  #: 0..1, 1, 0..n, 1..4: rows of a table
+    code_table: str
+    unit: str
+    required_at: frozenset[str]  #: operations
+    changeable_by: frozenset[str]  #: operations; empty: any that carries a body
+    fill: str  #: how the system sets it (codecs/fill.py); empty: the sender does
+    find: str  #: name of the indexed fact kept of it; empty: none
+    line: str
+    key: str
+    sum: str
+    sign_order: str
+    source: str  #: paragraph of the manual
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    id: str
+    at: frozenset[str]
+    when: tuple[Mapping[str, Any], ...]
+    check: str  #: a named check of codecs/checks.py
+    path: str  #: the field it speaks of
+    with_: Mapping[str, Any]  #: the check's own arguments
+    says: Text
+    from_: str
+    severity: str = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    name: str
+    code: str
+    text: Text
+    list_text: Text  #: where lists show another word for the same code
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    name: str
+    way: str  #: desk | message (POST /v1/messages) | query (POST /v1/queries)
+    desk: str = ""  #: the desk step (routes/desk) that does it, or that uses the query's answer
+    route: str = ""  #: authority it goes to
+    ask: str = ""  #: query kind put to the route
+    signed: bool = False
+    card_bound: bool = False  #: the account must have a card of this authority bound
+    card_present: bool = False  #: and it must be in place
+    roles: tuple[str, ...] = ()  #: card roles that may sign; empty: any
+    body: str = "none"  #: whole | optional | none: does the message carry the document
+    allowed: frozenset[str] = frozenset()  #: statuses; "" stands for: no document yet
+    between: str = ""  #: in-between status while it is on its way
+    to: str = ""  #: status when a desk operation is done
+    opens_round: bool = False
+    waits: bool = True  #: does it wait for earlier messages of its document (a withdraw or a query never does)
+    give_up: timedelta = timedelta(days=3)  #: unsent after that: held
+    answer_within: timedelta = timedelta(days=30)  #: unanswered after that: alert and ask
+    give_numbers: tuple[str, ...] = ()  #: number kinds given by the gateway when the document has none
+    reserve: tuple[str, ...] = ()  #: field paths whose value only one document may have at a time
+    options: Mapping[str, Any] = field(default_factory=dict)  #: the desk step's own settings
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRule:
+    code: str
+    text: Text
+    status: str = ""  #: document status it brings; empty: none
+    rank: int = 0
+    ends: str = ""  #: accepted | rejected: how the submission it answers ends; empty: not yet
+    marks: Mapping[str, str] = field(default_factory=dict)
+    releases: bool = False  #: frees what the document has reserved
+    answers: str = ""  #: the operation whose messages it answers; empty: any
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRule:
+    kind: str
+    label: Text
+    pattern: str
+    field: str = ""  #: path that is filled with it
+    given: str = ""  #: pattern of numbers that the gateway gives: "NA{yy}{serial:014d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a query: `of` is status | mark.<m> | number.<kind> | field path | time.created | time.declared | key."""
+
+    name: str
+    label: Text
+    of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    kind: str
+    source: str  #: journal | authority
+    ask: str
+    filters: Mapping[str, str]  #: filter name to `of`, as in Column
+    columns: tuple[Column, ...]
+    required: tuple[str, ...] = ()
+    most_days: int = 0  #: longest range of its date filter
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentRule:
+    types: tuple[str, ...] = ()  #: media types by content; empty: none allowed
+    most_bytes: int = 0
+    most_bytes_a_page: int = 0
+    most_files: int = 0
+    categories: str = ""  #: code table
+    one_of: tuple[str, ...] = ()  #: one of these categories must be there at the operations of `required_at`
+    required_at: frozenset[str] = frozenset()
+    one_a_category: bool = False
+    when: tuple[Mapping[str, Any], ...] = ()  #: attachments are allowed only when all hold
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A document type. `version` is a hash of the folder; messages and documents keep the one they began with."""
+
+    type: str
+    authority: str
+    folder: Path
+    version: str
+    title: Text
+    system: str
+    namespace: str
+    account_code: str  #: which of the account's codes names it at this authority: mofcom_code | customs_code
+    own_number: str  #: number kind that names the document on the wire and in Receipt_ file names
+    fields: tuple[Field, ...]
+    rules: tuple[Rule, ...]
+    operations: Mapping[str, Operation]
+    statuses: Mapping[str, Status]
+    receipts: Mapping[str, ReceiptRule]
+    numbers: Mapping[str, NumberRule]
+    queries: Mapping[str, Query]
+    attachments: AttachmentRule
+    signer: str = ""  #: who must sign: a field path or `account`; its code must be the card holder's
+    supervision_codes: tuple[str, ...] = ()
