@@ -38,7 +38,9 @@ class Document:
     created_at: int
     updated_at: int
     content: Content = field(default_factory=dict)
-    numbers: dict[str, str] = field(default_factory=dict)  #: kind to value, e.g. {"application": "NA26…", "licence": "26AA000001"}
+    numbers: dict[str, str] = field(
+        default_factory=dict
+    )  #: kind to value, e.g. {"application": "NA26…", "licence": "26AA000001"}
     marks: dict[str, str] = field(default_factory=dict)  #: side statuses that ranks do not govern, e.g. {"customs": "stored"}
     attachments: tuple[Attachment, ...] = ()
     round: int = 0  #: attempts at a verdict so far

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 #: Called before each rename and each commit with the name of the place; crash tests raise from it.
-crash_point: Callable[[str], None] = lambda place: None  # noqa: E731
+crash_point: Callable[[str], None] = lambda place: None
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from .errors import Fault
+from tongguan.gateway.kernel.errors import Fault
 
 
 class Kind(StrEnum):
@@ -52,7 +52,9 @@ class Message:
     received_at: int
     updated_at: int
     sequence: int = 0  #: given by the journal: order of arrival
-    lane: str | None = None  #: who works on it next (`read`, `desk`, `card:<name>`, `route:<name>`, `verify`, `settle`); None: nobody
+    lane: str | None = (
+        None  #: who works on it next (`read`, `desk`, `card:<name>`, `route:<name>`, `verify`, `settle`); None: nobody
+    )
     due_at: int | None = None  #: not before; None: waits for something that will make it due
     deadline_at: int | None = None
     attempts: int = 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .document import Document, Receipt
-from .message import Message, State
+from tongguan.gateway.kernel.document import Document, Receipt
+from tongguan.gateway.kernel.message import Message, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from .errors import SettingsWrong
+from tongguan.gateway.kernel.errors import SettingsWrong
 
-_SPANS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "y": 31_557_600, "day": 86400, "month": 2_629_800, "year": 31_557_600}
+_SPANS = {
+    "ms": 0.001,
+    "s": 1,
+    "m": 60,
+    "h": 3600,
+    "d": 86400,
+    "y": 31_557_600,
+    "day": 86400,
+    "month": 2_629_800,
+    "year": 31_557_600,
+}
 _SIZES = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
