@@ -49,6 +49,7 @@ class Document:
     changing: str | None = None  #: the message whose operation has it in its in-between status
     status_before: str | None = None  #: where it goes back to when that message comes to nothing
     deleted: bool = False
+    facts: dict[str, str] | None = None  #: indexed facts of the content; None: as they were
 
 
 @dataclass(frozen=True, slots=True)

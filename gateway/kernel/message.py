@@ -30,10 +30,11 @@ class State(StrEnum):
     VERIFIED = "verified"  #: a receipt whose signature, certificate and address are right
     SETTLED = "settled"  #: a receipt that was applied
     UNMATCHED = "unmatched"  #: a receipt of nothing we know: tried again whenever a number is learned
+    REPEATED = "repeated"  #: the same message came again: the first one's outcome is told again
     QUARANTINED = "quarantined"  #: a receipt that is forged, misaddressed or altered: kept, shown, never applied
 
 
-FINAL = frozenset({State.ACCEPTED, State.REJECTED, State.REFUSED, State.STOPPED, State.GIVEN_UP, State.SETTLED})
+FINAL = frozenset({State.ACCEPTED, State.REJECTED, State.REFUSED, State.STOPPED, State.GIVEN_UP, State.SETTLED, State.REPEATED})
 FREES_REFERENCE = frozenset({State.REFUSED, State.REJECTED, State.STOPPED, State.GIVEN_UP})
 #: states in which a submission makes the later ones of its document wait
 BEFORE_SENT = frozenset({State.RECEIVED, State.CHECKED, State.SEALED})
@@ -70,15 +71,28 @@ class Message:
     profile: str = ""  #: version of the profile it began with
     batch: str | None = None  #: the message whose item this is
     replaces: str | None = None
+    same_as: str | None = None  #: the first message that this one repeats
     seal_number: int = 0
     hold_reason: str | None = None
     hold_since: int | None = None
     hold_do: str | None = None
     held_from: str | None = None  #: the state to go back to on release
     faults: tuple[Fault, ...] = ()
+    holds: bool = True  #: keeps its reference while open or accepted (queries and checks never do)
+    waits: bool = True  #: takes part in the order of its document
     extra: dict[str, Any] | None = None  #: small facts of the kind (a receipt's code and rank, fields that were filled)
 
     @property
     def wire_id(self) -> str:
         """The `Message-Id` header: the same for every resend of the same sealed bytes."""
         return f"{self.id}-{self.seal_number}"
+
+    @property
+    def holds_reference(self) -> bool:
+        return (
+            self.holds and self.reference is not None and self.state not in FREES_REFERENCE and self.state is not State.REPEATED
+        )
+
+    @property
+    def makes_others_wait(self) -> bool:
+        return self.waits and self.document_id is not None and self.state in BEFORE_SENT

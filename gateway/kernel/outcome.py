@@ -74,5 +74,10 @@ class Outcome:
     numbers: tuple[Number, ...] = ()
     others: tuple[Message, ...] = ()  #: other messages that move with it (a submission that a receipt ends)
     follow_ons: tuple[Outcome, ...] = ()  #: new messages that come of it (items of a batch)
+    late: tuple[Outcome, ...] = ()  #: written instead when the claim was lost meanwhile (an answer that came too late)
     who: str = "gateway"
     why: str = ""
+
+
+Chain = tuple[Outcome, ...]
+"""Consecutive outcomes of one message that are written together: it went through several stations in one hand."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -44,6 +44,7 @@ class Field:
     sum: str
     sign_order: str
     source: str  #: paragraph of the manual
+    place: str = ""  #: file and line, for messages about the profile itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Rule:
     says: Text
     from_: str
     severity: str = "error"
+    place: str = ""  #: file and line, for messages about the profile itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +170,42 @@ class Profile:
     attachments: AttachmentRule
     signer: str = ""  #: who must sign: a field path or `account`; its code must be the card holder's
     supervision_codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTable:
+    """A drop-down of the forms: code to its row, and exact Chinese name to code (names that stand for two codes are left out)."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: Mapping[str, Mapping[str, str]]
+    codes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Who answers: a folder of profiles with its `authority.toml`."""
+
+    name: str
+    title: Text
+    account_code: str
+
+
+class Profiles(Mapping[str, Profile]):
+    """Document type to its profile, with the code tables and authorities that the profiles name."""
+
+    def __init__(
+        self, profiles: Mapping[str, Profile], tables: Mapping[str, CodeTable], authorities: Mapping[str, Authority]
+    ) -> None:
+        self._profiles = dict(profiles)
+        self.tables = dict(tables)
+        self.authorities = dict(authorities)
+
+    def __getitem__(self, type: str) -> Profile:
+        return self._profiles[type]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._profiles)
+
+    def __len__(self) -> int:
+        return len(self._profiles)

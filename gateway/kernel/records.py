@@ -1,0 +1,412 @@
+"""What a step may read: one moment of the journal, plus the outcomes decided earlier in the same batch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from tongguan.gateway.kernel import tables
+from tongguan.gateway.kernel.document import Document, Receipt
+from tongguan.gateway.kernel.message import FREES_REFERENCE, Message, State
+from tongguan.gateway.kernel.outcome import Outcome
+from tongguan.gateway.kernel.rows import document_of, message_of, receipt_of, unpack
+
+_SLICE = 400  #: most values of one IN list
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """A file for InBox with the name it keeps."""
+
+    id: int
+    message_id: str
+    document_id: str | None
+    account: str
+    kind: str
+    file: str
+    content: bytes
+    number: str | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A closed lane: why, since when, when to probe next (None: a person must open it), the command to type."""
+
+    name: str
+    reason: str
+    text: str
+    since: int
+    probe_at: int | None
+    do: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step of the history, as told by `tongguan timeline`."""
+
+    n: int
+    run: str
+    entry: int
+    at: int
+    message_id: str
+    document_id: str | None
+    step: str
+    was: str | None
+    state: str
+    who: str
+    why: str
+
+
+def _slices(values: Iterable[Any]) -> Iterable[list[Any]]:
+    whole = list(values)
+    for start in range(0, len(whole), _SLICE):
+        yield whole[start : start + _SLICE]
+
+
+class Records:
+    """A read-only view; the same question gives the same answer for its whole life."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._messages: dict[str, Message | None] = {}
+        self._documents: dict[str, Document | None] = {}
+        self._by_reference: dict[tuple[str, str], Message | None] = {}
+        self._by_key: dict[tuple[str, str, str], Document | None] = {}
+        self._by_number: dict[tuple[str, str], list[str]] = {}
+        self._reserved: dict[tuple[str, str], str | None] = {}
+        self._ordered: dict[str, list[tuple[int, str]]] = {}
+
+    def see(self, outcome: Outcome) -> None:
+        """Let later decisions of the batch see this one."""
+        for message in (outcome.message, *outcome.others):
+            self._messages[message.id] = message
+            if message.holds_reference:
+                self._by_reference[(message.account, message.reference or "")] = message
+            if message.document_id in self._ordered:
+                waiting = [w for w in self._ordered[message.document_id] if w[1] != message.id]
+                if message.makes_others_wait:
+                    waiting.append((message.sequence or 1 << 60, message.id))
+                self._ordered[message.document_id] = waiting
+        for document in outcome.documents:
+            self._documents[document.id] = document
+            key = (document.account, document.type, document.key)
+            self._by_key[key] = None if document.deleted else document
+        for number in outcome.numbers:
+            self._by_number.setdefault((number.account, number.value), []).append(number.document_id)
+        for gone in outcome.release:
+            self._reserved[(gone.kind, gone.value)] = None
+        for kept in outcome.reserve:
+            self._reserved[(kept.kind, kept.value)] = kept.document_id
+        for follow_on in outcome.follow_ons:
+            self.see(follow_on)
+
+    def messages(self, ids: Iterable[str]) -> dict[str, Message]:
+        ids = list(dict.fromkeys(ids))
+        for part in _slices(i for i in ids if i not in self._messages):
+            rows = self._connection.execute(select(tables.message).where(tables.message.c.id.in_(part))).mappings()
+            self._messages.update(dict.fromkeys(part))
+            self._messages.update({row["id"]: message_of(row) for row in rows})
+        return {i: m for i in ids if (m := self._messages[i]) is not None}
+
+    def message(self, id_: str) -> Message | None:
+        return self.messages([id_]).get(id_)
+
+    def documents(self, ids: Iterable[str]) -> dict[str, Document]:
+        ids = list(dict.fromkeys(ids))
+        for part in _slices(i for i in ids if i not in self._documents):
+            rows = self._connection.execute(select(tables.document).where(tables.document.c.id.in_(part))).mappings()
+            self._documents.update(dict.fromkeys(part))
+            self._documents.update({row["id"]: document_of(row) for row in rows})
+        return {i: d for i in ids if (d := self._documents[i]) is not None}
+
+    def document(self, id_: str | None) -> Document | None:
+        return self.documents([id_]).get(id_) if id_ else None
+
+    def fetch_references(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Read in one go the messages that hold these (account, reference)."""
+        grouped: dict[str, set[str]] = defaultdict(set)
+        for account, reference in pairs:
+            if (account, reference) not in self._by_reference:
+                grouped[account].add(reference)
+        m = tables.message.c
+        for account, references in grouped.items():
+            for part in _slices(references):
+                where = and_(m.account == account, m.reference.in_(part), m.holds == 1)
+                found = {
+                    row["reference"]: message_of(row)
+                    for row in self._connection.execute(select(tables.message).where(where)).mappings()
+                }
+                self._by_reference.update({(account, r): found.get(r) for r in part})
+
+    def holder_of(self, account: str, reference: str) -> Message | None:
+        """The message that holds a reference now."""
+        if (account, reference) not in self._by_reference:
+            self.fetch_references([(account, reference)])
+        return self._by_reference[(account, reference)]
+
+    def last_freed(self, account: str, reference: str) -> Message | None:
+        """The newest message that had this reference and came to nothing."""
+        m = tables.message.c
+        where = and_(m.reference == reference, m.account == account, m.state.in_([s.value for s in FREES_REFERENCE]))
+        row = (
+            self._connection.execute(select(tables.message).where(where).order_by(m.sequence.desc()).limit(1)).mappings().first()
+        )
+        return message_of(row) if row else None
+
+    def fetch_keys(self, keys: Iterable[tuple[str, str, str]]) -> None:
+        grouped: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for account, type_, key in keys:
+            if (account, type_, key) not in self._by_key:
+                grouped[(account, type_)].add(key)
+        d = tables.document.c
+        for (account, type_), names in grouped.items():
+            for part in _slices(names):
+                where = and_(d.account == account, d.type == type_, d.key.in_(part), d.deleted == 0)
+                rows = self._connection.execute(select(tables.document).where(where)).mappings()
+                found = {row["key"]: document_of(row) for row in rows}
+                for name in part:
+                    document = found.get(name)
+                    self._by_key[(account, type_, name)] = document
+                    if document is not None:
+                        self._documents.setdefault(document.id, document)
+
+    def document_of_key(self, account: str, type_: str, key: str) -> Document | None:
+        """The living document with the ERP's own key."""
+        if (account, type_, key) not in self._by_key:
+            self.fetch_keys([(account, type_, key)])
+        known = self._by_key[(account, type_, key)]
+        return self.document(known.id) if known else None
+
+    def documents_of_number(self, account: str, value: str) -> list[Document]:
+        """Documents of the account that have this official number (hyphens and case as given)."""
+        if (account, value) not in self._by_number:
+            n = tables.number.c
+            rows = self._connection.execute(select(n.document_id).where(and_(n.value == value, n.account == account)))
+            self._by_number[(account, value)] = [row[0] for row in rows]
+        found = self.documents(self._by_number[(account, value)]).values()
+        return [d for d in found if not d.deleted]
+
+    def reserved_by(self, kind: str, value: str) -> str | None:
+        """The document that has reserved a value."""
+        if (kind, value) not in self._reserved:
+            r = tables.reservation.c
+            self._reserved[(kind, value)] = self._connection.execute(
+                select(r.document_id).where(and_(r.kind == kind, r.value == value))
+            ).scalar()
+        return self._reserved[(kind, value)]
+
+    def fetch_ordered(self, document_ids: Iterable[str]) -> None:
+        m = tables.message.c
+        for part in _slices(d for d in dict.fromkeys(document_ids) if d not in self._ordered):
+            self._ordered.update({d: [] for d in part})
+            where = and_(m.document_id.in_(part), m.ordered == 1)
+            for row in self._connection.execute(select(m.document_id, m.sequence, m.id).where(where)):
+                self._ordered[row[0]].append((row[1], row[2]))
+
+    def waits_for_earlier(self, message: Message) -> bool:
+        """Is an earlier submission of the same document still on its way out?"""
+        if message.document_id is None or not message.waits:
+            return False
+        self.fetch_ordered([message.document_id])
+        mine = message.sequence or 1 << 61
+        return any(sequence < mine and other != message.id for sequence, other in self._ordered[message.document_id])
+
+    def body(self, message_id: str, role: str) -> bytes | None:
+        b = tables.body.c
+        frame = self._connection.execute(select(b.content).where(and_(b.message_id == message_id, b.role == role))).scalar()
+        return unpack(frame) if frame is not None else None
+
+    def bodies(self, ids: Sequence[str], role: str) -> dict[str, bytes]:
+        b = tables.body.c
+        found: dict[str, bytes] = {}
+        for part in _slices(ids):
+            rows = self._connection.execute(select(b.message_id, b.content).where(and_(b.message_id.in_(part), b.role == role)))
+            found.update({row[0]: unpack(row[1]) for row in rows})
+        return found
+
+    def same_file(self, account: str, source: str, sha256: str) -> Message | None:
+        """The newest message that came under this name, if it had the same bytes."""
+        m = tables.message.c
+        where = and_(m.account == account, m.source == source, m.sha256 == sha256)
+        row = (
+            self._connection.execute(select(tables.message).where(where).order_by(m.sequence.desc()).limit(1)).mappings().first()
+        )
+        return message_of(row) if row else None
+
+    def names_seen(self, account: str, names: Sequence[str]) -> set[str]:
+        """Which of these file names had a message before: a new name needs no further look."""
+        m = tables.message.c
+        seen: set[str] = set()
+        for part in _slices(names):
+            seen.update(
+                self._connection.execute(select(m.source).where(and_(m.account == account, m.source.in_(part)))).scalars()
+            )
+        return seen
+
+    def newest_of_name(self, account: str, names: Sequence[str]) -> dict[str, str]:
+        """File name to the id of the newest message that came under it."""
+        m = tables.message.c
+        newest: dict[str, str] = {}
+        for part in _slices(names):
+            where = and_(m.account == account, m.source.in_(part), m.batch.is_(None))
+            newest.update(
+                {
+                    row[0]: row[1]
+                    for row in self._connection.execute(select(m.source, m.id).where(where).order_by(m.source, m.sequence))
+                }
+            )
+        return newest
+
+    def receipts_of_messages(self, ids: Iterable[str]) -> dict[str, list[Receipt]]:
+        return self._receipts(tables.receipt.c.message_id, "message_id", ids)
+
+    def receipts_of_documents(self, ids: Iterable[str]) -> dict[str, list[Receipt]]:
+        return self._receipts(tables.receipt.c.document_id, "document_id", ids)
+
+    def _receipts(self, column: ColumnElement[Any], name: str, ids: Iterable[str]) -> dict[str, list[Receipt]]:
+        found: dict[str, list[Receipt]] = defaultdict(list)
+        for part in _slices(dict.fromkeys(ids)):
+            query = select(tables.receipt).where(column.in_(part)).order_by(tables.receipt.c.issued_at, tables.receipt.c.rank)
+            for row in self._connection.execute(query).mappings():
+                found[row[name]].append(receipt_of(row))
+        return dict(found)
+
+    def has_receipt(self, authority: str, id_: str) -> bool:
+        r = tables.receipt.c
+        return self._connection.execute(select(r.id).where(and_(r.authority == authority, r.id == id_))).first() is not None
+
+    def rounds(self, document_id: str) -> list[tuple[int, str, int]]:
+        """(round, the message that opened it, when) in order."""
+        r = tables.round_.c
+        rows = self._connection.execute(
+            select(r.round, r.message_id, r.opened_at).where(r.document_id == document_id).order_by(r.round)
+        )
+        return [tuple(row) for row in rows]  # type: ignore[misc]
+
+    def items(self, batch_ids: Iterable[str]) -> dict[str, list[Message]]:
+        return self._messages_by(tables.message.c.batch, "batch", batch_ids)
+
+    def repeats(self, ids: Iterable[str]) -> dict[str, list[Message]]:
+        """Messages that came again, by the first one."""
+        return self._messages_by(tables.message.c.same_as, "same_as", ids)
+
+    def messages_of_documents(self, ids: Iterable[str]) -> dict[str, list[Message]]:
+        return self._messages_by(tables.message.c.document_id, "document_id", ids)
+
+    def _messages_by(self, column: ColumnElement[Any], name: str, ids: Iterable[str]) -> dict[str, list[Message]]:
+        found: dict[str, list[Message]] = defaultdict(list)
+        for part in _slices(dict.fromkeys(ids)):
+            query = select(tables.message).where(column.in_(part)).order_by(tables.message.c.sequence)
+            for row in self._connection.execute(query).mappings():
+                found[row[name]].append(message_of(row))
+        return dict(found)
+
+    def moves_after(self, n: int, limit: int) -> list[tuple[int, str, str | None]]:
+        m = tables.move.c
+        rows = self._connection.execute(select(m.n, m.message_id, m.document_id).where(m.n > n).order_by(m.n).limit(limit))
+        return [tuple(row) for row in rows]  # type: ignore[misc]
+
+    def moves(self, message_id: str) -> list[Move]:
+        m = tables.move.c
+        rows = self._connection.execute(select(tables.move).where(m.message_id == message_id).order_by(m.n)).mappings()
+        moves = []
+        for row in rows:
+            line = orjson.loads(row["line"])
+            facts = dict(zip(("step", "was", "state", "who", "why"), line[1:6], strict=True))
+            moves.append(Move(row["n"], row["run"], row["entry"], row["at"], row["message_id"], row["document_id"], **facts))
+        return moves
+
+    def unwritten_answers(self, limit: int) -> list[AnswerRow]:
+        a = tables.answer
+        rows = self._connection.execute(select(a).where(a.c.written == 0).order_by(a.c.id).limit(limit)).mappings()
+        return [_answer(row) for row in rows]
+
+    def answers_of(self, message_id: str) -> list[AnswerRow]:
+        a = tables.answer
+        return [
+            _answer(row)
+            for row in self._connection.execute(select(a).where(a.c.message_id == message_id).order_by(a.c.id)).mappings()
+        ]
+
+    def recent_answers(self, account: str, since: int, limit: int = 1000) -> list[AnswerRow]:
+        """Newest first, without contents."""
+        a = tables.answer.c
+        columns = select(a.id, a.message_id, a.document_id, a.account, a.kind, a.file, a.number, a.at)
+        rows = self._connection.execute(
+            columns.where(and_(a.account == account, a.at >= since)).order_by(a.at.desc()).limit(limit)
+        ).mappings()
+        return [AnswerRow(**row, content=b"") for row in rows]
+
+    def open_messages(self, account: str, limit: int) -> list[Message]:
+        m = tables.message.c
+        open_states = [s.value for s in (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT, State.HELD)]
+        where = and_(m.account == account, m.kind == "submission", m.state.in_(open_states))
+        rows = self._connection.execute(select(tables.message).where(where).order_by(m.sequence).limit(limit)).mappings()
+        return [message_of(row) for row in rows]
+
+    def tally(self) -> list[tuple[str, str, str, int]]:
+        """(account, kind, state, count) of all messages."""
+        t = tables.tally.c
+        return [tuple(row) for row in self._connection.execute(select(t.account, t.kind, t.state, t.count).where(t.count > 0))]  # type: ignore[misc]
+
+    def oldest(self, state: State) -> int | None:
+        """When the oldest message in a state came."""
+        m = tables.message.c
+        return self._connection.execute(
+            select(m.received_at).where(m.state == state.value).order_by(m.sequence).limit(1)
+        ).scalar()
+
+    def lanes(self) -> dict[str, Lane]:
+        return {row["name"]: Lane(**row) for row in self._connection.execute(select(tables.lane)).mappings()}
+
+    def find(self, text: str, account: str | None = None) -> list[Message]:
+        """Messages by message id, reference, or any official number of their document, newest last."""
+        m, n = tables.message.c, tables.number.c
+        documents = select(n.document_id).where(n.value == text).scalar_subquery()
+        where: ColumnElement[bool] = or_(m.id == text, m.reference == text, m.document_id.in_(documents))
+        if account:
+            where = and_(where, m.account == account)
+        return [
+            message_of(r)
+            for r in self._connection.execute(select(tables.message).where(where).order_by(m.sequence).limit(1000)).mappings()
+        ]
+
+    def list_messages(self, where: Sequence[ColumnElement[bool]], *, limit: int, newest_first: bool = True) -> list[Message]:
+        m = tables.message.c
+        order = m.sequence.desc() if newest_first else m.sequence
+        query = select(tables.message).where(and_(m.kind == "submission", *where)).order_by(order).limit(limit)
+        return [message_of(row) for row in self._connection.execute(query).mappings()]
+
+    def list_documents(self, where: Sequence[ColumnElement[bool]], *, offset: int, limit: int) -> tuple[int, list[Document]]:
+        """How many documents satisfy `where`, and one page of them, newest first."""
+        d = tables.document.c
+        condition = and_(d.deleted == 0, *where)
+        total = self._connection.execute(select(func.count()).select_from(tables.document).where(condition)).scalar() or 0
+        query = select(tables.document).where(condition).order_by(d.created_at.desc(), d.id).offset(offset).limit(limit)
+        return total, [document_of(row) for row in self._connection.execute(query).mappings()]
+
+    def overdue(self, now: int, limit: int) -> list[Message]:
+        m = tables.message.c
+        where = and_(m.deadline_at.is_not(None), m.deadline_at <= now)
+        rows = self._connection.execute(select(tables.message).where(where).order_by(m.deadline_at).limit(limit)).mappings()
+        return [message_of(row) for row in rows]
+
+    def marker(self, name: str) -> str | None:
+        return self._connection.execute(select(tables.marker.c.value).where(tables.marker.c.name == name)).scalar()
+
+    def order_result(self, id_: str) -> tuple[int | None, Any]:
+        o = tables.order.c
+        row = self._connection.execute(select(o.done_at, o.result).where(o.id == id_)).first()
+        return (None, None) if row is None else (row[0], orjson.loads(row[1]) if row[1] else None)
+
+
+def _answer(row: Any) -> AnswerRow:
+    values = {name: row[name] for name in ("id", "message_id", "document_id", "account", "kind", "file", "number", "at")}
+    return AnswerRow(**values, content=unpack(row["content"]))
