@@ -288,7 +288,7 @@ class Records:
         rows = self._connection.execute(
             select(r.round, r.message_id, r.opened_at).where(r.document_id == document_id).order_by(r.round)
         )
-        return [tuple(row) for row in rows]  # type: ignore[misc]
+        return [tuple(row) for row in rows]
 
     def items(self, batch_ids: Iterable[str]) -> dict[str, list[Message]]:
         return self._messages_by(tables.message.c.batch, "batch", batch_ids)
@@ -311,7 +311,7 @@ class Records:
     def moves_after(self, n: int, limit: int) -> list[tuple[int, str, str | None]]:
         m = tables.move.c
         rows = self._connection.execute(select(m.n, m.message_id, m.document_id).where(m.n > n).order_by(m.n).limit(limit))
-        return [tuple(row) for row in rows]  # type: ignore[misc]
+        return [tuple(row) for row in rows]
 
     def moves(self, message_id: str) -> list[Move]:
         m = tables.move.c
@@ -354,7 +354,7 @@ class Records:
     def tally(self) -> list[tuple[str, str, str, int]]:
         """(account, kind, state, count) of all messages."""
         t = tables.tally.c
-        return [tuple(row) for row in self._connection.execute(select(t.account, t.kind, t.state, t.count).where(t.count > 0))]  # type: ignore[misc]
+        return [tuple(row) for row in self._connection.execute(select(t.account, t.kind, t.state, t.count).where(t.count > 0))]
 
     def oldest(self, state: State) -> int | None:
         """When the oldest message in a state came."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -17,10 +16,35 @@ from tongguan.gateway.kernel.message import Kind, Message, State
 
 _MESSAGE_COLUMNS = [c.name for c in tables.message.columns]
 #: columns of a message that a move may change
-MESSAGE_MOVES = (
-    "type operation state updated_at lane due_at deadline_at attempts waiting_for reference document document_id number query_kind "
-    "profile batch replaces same_as seal_number hold_reason hold_since hold_do held_from faults extra holds ordered"
-).split()
+MESSAGE_MOVES = [
+    "type",
+    "operation",
+    "state",
+    "updated_at",
+    "lane",
+    "due_at",
+    "deadline_at",
+    "attempts",
+    "waiting_for",
+    "reference",
+    "document",
+    "document_id",
+    "number",
+    "query_kind",
+    "profile",
+    "batch",
+    "replaces",
+    "same_as",
+    "seal_number",
+    "hold_reason",
+    "hold_since",
+    "hold_do",
+    "held_from",
+    "faults",
+    "extra",
+    "holds",
+    "ordered",
+]
 DOCUMENT_MOVES = [c.name for c in tables.document.columns if c.name not in ("id", "account", "type", "key", "created_at")]
 
 
@@ -40,7 +64,8 @@ def _json(value: Any) -> str | None:
 def message_row(m: Message) -> dict[str, Any]:
     faults = [[f.code, f.zh, f.en, f.path, f.line, f.label, f.severity] for f in m.faults]
     row = {name: getattr(m, name) for name in _PLAIN}
-    row["faults"], row["extra"] = _json(faults), _json(m.extra)
+    flags = {name: 1 for name, given in (("holds_nothing", not m.holds), ("never_waits", not m.waits)) if given}
+    row["faults"], row["extra"] = _json(faults), _json({**(m.extra or {}), **flags})
     row["holds"], row["ordered"] = int(m.holds_reference), int(m.makes_others_wait)
     return row
 
@@ -48,7 +73,7 @@ def message_row(m: Message) -> dict[str, Any]:
 _PLAIN = [n for n in _MESSAGE_COLUMNS if n not in ("faults", "extra", "holds", "ordered")]
 
 
-def message_of(row: Mapping[str, Any]) -> Message:
+def message_of(row: Any) -> Message:
     values = {name: row[name] for name in _PLAIN}
     values["kind"], values["state"] = Kind(values["kind"]), State(values["state"])
     values["faults"] = tuple(Fault(*f) for f in orjson.loads(row["faults"])) if row["faults"] else ()
@@ -82,7 +107,7 @@ def document_row(d: Document) -> dict[str, Any]:
     }
 
 
-def document_of(row: Mapping[str, Any]) -> Document:
+def document_of(row: Any) -> Document:
     return Document(
         **{k: row[k] for k in _DOCUMENT_PLAIN},
         content=orjson.loads(unpack(row["content"])),
@@ -107,7 +132,7 @@ def receipt_row(r: Receipt) -> dict[str, Any]:
 _RECEIPT_COLUMNS = [c.name for c in tables.receipt.columns]
 
 
-def receipt_of(row: Mapping[str, Any]) -> Receipt:
+def receipt_of(row: Any) -> Receipt:
     values = {name: row[name] for name in _RECEIPT_COLUMNS}
     values["applied"] = bool(values["applied"])
     return Receipt(**values)

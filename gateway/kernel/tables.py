@@ -224,7 +224,7 @@ claim = Table(
     Column("token", _big, primary_key=True, autoincrement=True),
     Column("station", Text, nullable=False),
     Column("until", _big, nullable=False),
-    Column("keys", Text, nullable=False),
+    Column("in_hand", Text, nullable=False),
     sqlite_autoincrement=True,
 )
 crash = Table("crash", metadata, Column("key", Text, primary_key=True), Column("count", Integer, nullable=False))

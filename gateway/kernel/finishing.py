@@ -1,0 +1,353 @@
+"""Writing outcomes: check that nothing they rely on has changed, then all rows in bulk."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Table, and_, delete, select, text
+from sqlalchemy.exc import IntegrityError
+
+from tongguan.gateway.kernel import clock, tables
+from tongguan.gateway.kernel.document import Document
+from tongguan.gateway.kernel.history import line_of, line_of_other
+from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.kernel.outcome import Answer, Chain, Outcome
+from tongguan.gateway.kernel.rows import DOCUMENT_MOVES, MESSAGE_MOVES, document_row, message_row, pack, receipt_row
+from tongguan.gateway.kernel.writer import Group
+
+_SLICE = 400
+
+
+@dataclass(slots=True)
+class _Known:
+    """The present state of what the chains touch, moved on by each chain that is taken."""
+
+    states: dict[str, State] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    waiting: dict[str, set[str]] = field(default_factory=dict)  #: document to its messages that make others wait
+
+
+class Finisher:
+    """Knows the last sequence number given; used by the writer's thread only."""
+
+    def __init__(self) -> None:
+        self.sequence = 0
+
+    def write(self, group: Group, chains: Sequence[Chain]) -> list[str]:
+        """Write all chains at once; only if the database objects, one by one. `written` or `conflict` for each."""
+        if not chains:
+            return []
+        known = _known(group, chains)
+        taken = [chain for chain in chains if _fits(chain, known)]
+        words = {id(chain): "written" for chain in taken}
+        sequence = self.sequence
+        try:
+            with group.connection.begin_nested():
+                self._write(group, taken, known)
+        except IntegrityError:
+            self.sequence = sequence
+            for chain in taken:
+                words[id(chain)] = self._write_alone(group, chain)
+        return [words.get(id(chain), "conflict") for chain in chains]
+
+    def _write_alone(self, group: Group, chain: Chain) -> str:
+        known = _known(group, [chain])
+        if not _fits(chain, known):
+            return "conflict"
+        moves, sequence = len(group.moves), self.sequence
+        try:
+            with group.connection.begin_nested():
+                self._write(group, [chain], known)
+        except IntegrityError:
+            del group.moves[moves:]
+            self.sequence = sequence
+            return "conflict"
+        return "written"
+
+    def _write(self, group: Group, chains: Sequence[Chain], known: _Known) -> None:
+        """All rows of these chains; raises IntegrityError when one clashes with another's reference, key or number."""
+        outcomes = list(_flat(chains))
+        start = len(group.moves)
+        try:
+            freed = self._messages(group, outcomes, known)
+            _documents(group, outcomes)
+            _lists(group, outcomes)
+            _answers(group, outcomes)
+            _wake(group, freed)
+            _learned(group, outcomes)
+        except IntegrityError:
+            del group.moves[start:]
+            raise
+
+    def _messages(self, group: Group, outcomes: Sequence[Outcome], known: _Known) -> set[str]:
+        """Insert and update message rows, tally and moves; the documents whose next message may go."""
+        new: dict[str, Message] = {}
+        moved: dict[str, Message] = {}
+        before: dict[str, State | None] = {}
+        freed: set[str] = set()
+        for outcome in outcomes:
+            message = outcome.message
+            before.setdefault(message.id, outcome.was)
+            if outcome.was is None:
+                self.sequence += 1
+                message = replace(message, sequence=self.sequence)
+                new[message.id] = message
+            elif message.id in new:
+                new[message.id] = replace(message, sequence=new[message.id].sequence)
+            else:
+                moved[message.id] = message
+            for other in outcome.others:
+                before.setdefault(other.id, known.states[other.id])
+                moved[other.id] = other
+            _note(group, outcome, known)
+        for message in (*new.values(), *moved.values()):
+            was = before[message.id]
+            if not message.makes_others_wait and message.document_id and was in (State.RECEIVED, State.CHECKED, State.SEALED):
+                freed.add(message.document_id)
+            if message.lane and message.due_at is not None:
+                group.lanes.add(message.lane)
+        rows = [message_row(_behind(m, known)) for m in new.values()]
+        if rows:
+            group.connection.exec_driver_sql(*group.sql.insert(tables.message, rows))
+        if moved:
+            group.connection.exec_driver_sql(
+                *group.sql.update(tables.message, MESSAGE_MOVES, [message_row(m) for m in moved.values()])
+            )
+        _tally(group, (*new.values(), *moved.values()), before)
+        return freed
+
+
+def _flat(chains: Iterable[Chain]) -> Iterable[Outcome]:
+    for chain in chains:
+        for outcome in chain:
+            yield outcome
+            yield from _flat([outcome.follow_ons])
+
+
+def _known(group: Group, chains: Sequence[Chain]) -> _Known:
+    """Read in bulk what the chains rely on."""
+    known = _Known()
+    messages: set[str] = set()
+    documents: set[str] = set()
+    ordered: set[str] = set()
+    for outcome in _flat(chains):
+        if outcome.was is not None:
+            messages.add(outcome.message.id)
+        messages.update(other.id for other in outcome.others)
+        documents.update(d.id for d in outcome.documents if d.version > 1)
+        documents.update(outcome.relied_on)
+        if outcome.was is None and outcome.message.waits and outcome.message.document_id:
+            ordered.add(outcome.message.document_id)
+    m, d = tables.message.c, tables.document.c
+    for part in _slices(messages):
+        known.states.update(
+            {row[0]: State(row[1]) for row in group.connection.execute(select(m.id, m.state).where(m.id.in_(part)))}
+        )
+    for part in _slices(documents):
+        known.versions.update({row[0]: row[1] for row in group.connection.execute(select(d.id, d.version).where(d.id.in_(part)))})
+    for part in _slices(ordered):
+        for row in group.connection.execute(select(m.document_id, m.id).where(and_(m.document_id.in_(part), m.ordered == 1))):
+            known.waiting.setdefault(row[0], set()).add(row[1])
+    return known
+
+
+def _slices(values: Iterable[str]) -> Iterable[list[str]]:
+    whole = list(values)
+    for start in range(0, len(whole), _SLICE):
+        yield whole[start : start + _SLICE]
+
+
+def _fits(chain: Chain, known: _Known) -> bool:
+    """Is everything as the chain found it? If so, `known` moves on as if it were written."""
+    states, versions, waiting = dict[str, State](), dict[str, int](), dict[str, set[str]]()
+    for outcome in _flat([chain]):
+        message = outcome.message
+        present = states.get(message.id, known.states.get(message.id))
+        if present != outcome.was:
+            return False
+        states[message.id] = message.state
+        if any(other.id not in known.states for other in outcome.others):
+            return False
+        for document in outcome.documents:
+            if versions.get(document.id, known.versions.get(document.id, 0)) != document.version - 1:
+                return False
+            versions[document.id] = document.version
+        for id_, version in outcome.relied_on.items():
+            if versions.get(id_, known.versions.get(id_, 0)) not in (version, version + (1 if id_ in versions else 0)):
+                return False
+        key = message.document_id
+        if key and message.waits:
+            others = waiting.setdefault(key, set(known.waiting.get(key, ())))
+            if (
+                message.state is not State.RECEIVED
+                and outcome.was in (None, State.RECEIVED)
+                and others - {message.id}
+                and message.id not in others
+            ):
+                return False
+            (others.add if message.makes_others_wait else others.discard)(message.id)
+    known.states.update(states)
+    known.versions.update(versions)
+    known.waiting.update(waiting)
+    return True
+
+
+def _behind(message: Message, known: _Known) -> Message:
+    """A new message behind an earlier one of its document waits until that is sent or ends."""
+    others = known.waiting.get(message.document_id or "", set()) - {message.id}
+    if message.state is State.RECEIVED and message.makes_others_wait and others:
+        return replace(message, due_at=None, waiting_for="earlier message")
+    return message
+
+
+def _note(group: Group, outcome: Outcome, known: _Known) -> None:
+    document = outcome.documents[0].id if outcome.documents else outcome.message.document_id
+    group.moves.append((outcome.message.id, document, line_of(outcome)))
+    for other in outcome.others:
+        was = known.states.get(other.id, other.state)
+        group.moves.append((other.id, other.document_id, line_of_other(other.id, was, other.state, outcome=outcome)))
+        known.states[other.id] = other.state
+
+
+def _tally(group: Group, messages: Iterable[Message], before: dict[str, State | None]) -> None:
+    change: Counter[tuple[str, str, str]] = Counter()
+    for m in messages:
+        was = before[m.id]
+        if was is m.state:
+            continue
+        change[(m.account, m.kind, m.state)] += 1
+        if was is not None:
+            change[(m.account, m.kind, was)] -= 1
+    add = text(
+        "INSERT INTO tally (account, kind, state, count) VALUES (:account, :kind, :state, :change) "
+        "ON CONFLICT (account, kind, state) DO UPDATE SET count = tally.count + excluded.count"
+    )
+    rows = [{"account": a, "kind": k, "state": s, "change": n} for (a, k, s), n in change.items() if n]
+    if rows:
+        group.connection.execute(add, rows)
+
+
+def _documents(group: Group, outcomes: Sequence[Outcome]) -> None:
+    last: dict[str, Document] = {}
+    first_version: dict[str, int] = {}
+    rounds: list[dict[str, Any]] = []
+    facts: dict[str, dict[str, str]] = {}
+    for outcome in outcomes:
+        for document in outcome.documents:
+            first_version.setdefault(document.id, document.version)
+            opened = last.get(document.id)
+            if document.round and document.changing == outcome.message.id and (opened is None or opened.round < document.round):
+                row = {"document_id": document.id, "round": document.round, "message_id": outcome.message.id}
+                rounds.append({**row, "opened_at": document.round_opened_at or group.at})
+            if document.facts is not None:
+                facts[document.id] = document.facts
+            last[document.id] = document
+    new = [document_row(d) for d in last.values() if first_version[d.id] == 1]
+    old = [document_row(d) for d in last.values() if first_version[d.id] > 1]
+    if new:
+        group.connection.exec_driver_sql(*group.sql.insert(tables.document, new))
+    if old:
+        group.connection.exec_driver_sql(*group.sql.update(tables.document, DOCUMENT_MOVES, old))
+    if rounds:
+        statement, rows = group.sql.insert(tables.round_, rounds)
+        group.connection.exec_driver_sql(statement + " ON CONFLICT DO NOTHING", rows)
+    changed = [id_ for id_ in facts if first_version[id_] > 1]
+    for part in _slices(changed):
+        group.connection.execute(delete(tables.fact).where(tables.fact.c.document_id.in_(part)))
+    _insert(group, tables.fact, [{"document_id": i, "name": n, "value": v} for i, f in facts.items() for n, v in f.items()])
+
+
+def _lists(group: Group, outcomes: Sequence[Outcome]) -> None:
+    """Reservations, numbers, receipts and bodies."""
+    for outcome in outcomes:
+        for gone in outcome.release:
+            r = tables.reservation.c
+            mine = and_(r.kind == gone.kind, r.value == gone.value, r.document_id == gone.document_id)
+            group.connection.execute(delete(tables.reservation).where(mine))
+    reserved = [{"kind": r.kind, "value": r.value, "document_id": r.document_id} for o in outcomes for r in o.reserve]
+    _insert(group, tables.reservation, reserved)
+    numbers = [
+        {"authority": n.authority, "kind": n.kind, "value": n.value, "document_id": n.document_id, "account": n.account}
+        for o in outcomes
+        for n in o.numbers
+    ]
+    _insert(group, tables.number, numbers)
+    _insert(group, tables.receipt, [receipt_row(r) for o in outcomes for r in o.receipts], again=True)
+    bodies = [
+        {"message_id": b.message_id, "role": b.role, "sha256": b.sha256, "content": pack(b.content)}
+        for o in outcomes
+        for b in o.bodies
+    ]
+    _insert(group, tables.body, bodies, again=True)
+
+
+def _insert(group: Group, table: Table, rows: list[dict[str, Any]], *, again: bool = False) -> None:
+    """Insert rows in bulk; `again`: a row that is there already stays as it is."""
+    if rows:
+        statement, values = group.sql.insert(table, rows)
+        group.connection.exec_driver_sql(statement + (" ON CONFLICT DO NOTHING" if again else ""), values)
+
+
+def _answers(group: Group, outcomes: Sequence[Outcome]) -> None:
+    """Give each answer the name it keeps: stem, time, and `-2` when that is taken."""
+    answers = [a for o in outcomes for a in o.answers]
+    if not answers:
+        return
+    stamp = clock.stamp(group.at)
+    taken: dict[str, set[str]] = defaultdict(set)
+    c = tables.answer.c
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for answer in answers:
+        wanted[answer.account].add(f"{answer.name}_{stamp}{answer.suffix}")
+    for account, names in wanted.items():
+        for part in _slices(names):
+            taken[account].update(
+                group.connection.execute(select(c.file).where(and_(c.account == account, c.file.in_(part)))).scalars()
+            )
+    _insert(group, tables.answer, [_answer_row(a, stamp, taken[a.account], group.at) for a in answers])
+
+
+def _answer_row(answer: Answer, stamp: str, taken: set[str], at: int) -> dict[str, Any]:
+    name, n = f"{answer.name}_{stamp}{answer.suffix}", 1
+    while name in taken:
+        n += 1
+        name = f"{answer.name}_{stamp}-{n}{answer.suffix}"
+    taken.add(name)
+    return {
+        "message_id": answer.message_id,
+        "document_id": answer.document_id,
+        "account": answer.account,
+        "kind": answer.kind,
+        "file": name,
+        "content": pack(answer.content),
+        "number": answer.number,
+        "at": at,
+        "written": 0,
+    }
+
+
+_WAKE = text(
+    "UPDATE message SET due_at = :now, waiting_for = NULL WHERE due_at IS NULL AND waiting_for = 'earlier message' AND id = "
+    "(SELECT id FROM message WHERE document_id = :document AND ordered = 1 ORDER BY sequence LIMIT 1)"
+)
+
+
+def _wake(group: Group, freed: set[str]) -> None:
+    """The next message of each document may go."""
+    if freed:
+        woken = group.connection.execute(_WAKE, [{"now": group.at, "document": d} for d in freed])
+        if woken.rowcount:
+            group.lanes.add("read")
+
+
+_LEARNED = text("UPDATE message SET due_at = :now, lane = 'settle' WHERE state = 'unmatched' AND number = :number")
+
+
+def _learned(group: Group, outcomes: Sequence[Outcome]) -> None:
+    """Receipts that nobody knew are tried again when their number becomes known."""
+    values = [{"now": group.at, "number": n.value} for o in outcomes for n in o.numbers]
+    if values and group.connection.execute(_LEARNED, values).rowcount:
+        group.lanes.add("settle")

@@ -1,0 +1,389 @@
+"""The one durable truth. Everything a step decides is written in one transaction, or not at all.
+
+Promises: after `finish` returns, its outcomes survive a power cut; an outcome is never written on top of a document or
+message that changed since it was decided; a claim that was lost writes nothing but the receipts in its late answer.
+Never: decides anything, reads the clock but for stamping, touches files but its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Engine, and_, delete, func, insert, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from tongguan.gateway.kernel import clock, migrating, tables
+from tongguan.gateway.kernel.engine import open_engine
+from tongguan.gateway.kernel.errors import StationBroken
+from tongguan.gateway.kernel.finishing import Finisher
+from tongguan.gateway.kernel.history import Anchor, Verdict, verify
+from tongguan.gateway.kernel.ids import new_id
+from tongguan.gateway.kernel.message import Message
+from tongguan.gateway.kernel.outcome import Chain
+from tongguan.gateway.kernel.records import Lane, Records
+from tongguan.gateway.kernel.rows import message_of
+from tongguan.gateway.kernel.writer import Group, Writer
+
+SERIAL_BLOCK = 1000
+
+
+class Finished(StrEnum):
+    WRITTEN = "written"  #: in the journal for good
+    CONFLICT = "conflict"  #: what it relied on has changed: decide again
+    LOST = "lost"  #: the claim is another's now: nothing was written but late receipts
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Messages in one hand until `until`. `token` grows with every claim and fences what an earlier owner still writes."""
+
+    token: int
+    station: str
+    until: int
+    messages: tuple[Message, ...] = ()
+    keys: tuple[str, ...] = ()
+    crashes: int = 0  #: how often a lone claim of its only key did not come back
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a commit changed, for those who show it: ids of messages and documents."""
+
+    messages: tuple[str, ...]
+    documents: tuple[str, ...]
+
+
+class Journal:
+    """Open with `Journal.open`; threads may share it. `start` begins grouping commits in a thread of its own."""
+
+    def __init__(self, engine: Engine, readers: Engine, *, anchor: Anchor) -> None:
+        self._engine, self._readers = engine, readers
+        self.anchor = anchor
+        self.run = new_id()
+        self.listeners: list[Callable[[Told], None]] = []
+        self._bells: dict[str, threading.Event] = {}
+        self._claimed: dict[str, int] = {}  #: key to token
+        self._claims: dict[int, Claim] = {}
+        self._suspects: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._serials: dict[str, tuple[int, int]] = {}
+        self.lanes: dict[str, Lane] = {}
+        self._writer = Writer(engine, self.run, told=self._committed)
+        self._finisher = Finisher()
+
+    @classmethod
+    def open(cls, url: str, home: Path) -> Journal:
+        """Open and migrate the journal; what a crashed run had in hand is remembered as suspect."""
+        engine = open_engine(url, home, writes=True)
+        migrating.to_newest(engine)
+        journal = cls(engine, open_engine(url, home, writes=False), anchor=Anchor(home / "anchor.jsonl"))
+        journal._begin_run()
+        return journal
+
+    def _begin_run(self) -> None:
+        def begin(group: Group) -> None:
+            connection = group.connection
+            connection.execute(insert(tables.run).values(id=self.run, started_at=group.at))
+            for keys in connection.execute(select(tables.claim.c.in_hand)).scalars():
+                _count_crash(group, orjson.loads(keys))
+            connection.execute(delete(tables.claim))
+            self._suspects = {row[0]: row[1] for row in connection.execute(select(tables.crash.c.key, tables.crash.c.count))}
+            self._finisher.sequence = connection.execute(select(func.max(tables.message.c.sequence))).scalar() or 0
+
+        self._writer.submit(begin)
+        with self.read() as records:
+            self.lanes = records.lanes()
+
+    def start(self) -> None:
+        self._writer.start()
+
+    def close(self) -> None:
+        """Finish the waiting group, end the run and anchor its head."""
+
+        def end(group: Group) -> None:
+            group.connection.execute(update(tables.run).where(tables.run.c.id == self.run).values(ended_at=group.at))
+
+        self._writer.submit(end)
+        self._writer.stop()
+        self.anchor_head()
+        self._engine.dispose()
+        self._readers.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Records]:
+        """One moment of the journal."""
+        try:
+            with self._readers.begin() as connection:
+                yield Records(connection)
+        except SQLAlchemyError as broken:
+            raise StationBroken(f"the journal cannot be read: {broken}") from broken
+
+    def finish(self, chains: Sequence[Chain], *, token: int | None = None) -> list[Finished]:
+        """Write each chain (consecutive outcomes of one message) whole or not at all; what became of each, in order.
+
+        `token`: the claim under which they were decided; it ends with this call.
+        """
+
+        def write(group: Group) -> list[str]:
+            if token is not None and not self._release(group, token):
+                self._finisher.write(group, [(late,) for chain in chains for outcome in chain for late in outcome.late])
+                return ["lost"] * len(chains)
+            return self._finisher.write(group, chains)
+
+        return [Finished(word) for word in self._writer.submit(write)]
+
+    # Claims: rows, so that a crash shows what was in hand; the running process keeps them in memory too.
+
+    def claim(self, station: str, lanes: Iterable[str], *, limit: int, lease_ms: int = 120_000) -> Claim | None:
+        """Take up to `limit` due messages of these lanes, in order of sequence; None when nothing is due."""
+        with self._lock:
+            messages = self._due([lane for lane in lanes if lane not in self.lanes], limit)
+            if not messages:
+                return None
+            suspect = next((m for m in messages if m.id in self._suspects), None)
+            if suspect is not None:
+                messages = [suspect]
+            return self._claim(station, tuple(messages), tuple(m.id for m in messages), lease_ms)
+
+    def claim_keys(self, station: str, keys: Sequence[str], *, lease_ms: int = 120_000) -> Claim | None:
+        """Take things that are not in the journal yet (files at a door); a suspect key comes alone."""
+        with self._lock:
+            suspect = next((key for key in keys if key in self._suspects), None)
+            return self._claim(station, (), (suspect,) if suspect else tuple(keys), lease_ms)
+
+    def _due(self, lanes: list[str], limit: int) -> list[Message]:
+        now, m = clock.now_ms(), tables.message.c
+        self._expire(now)
+        paused = [name.removeprefix("account:") for name in self.lanes if name.startswith("account:")]
+        where = [m.lane.in_(lanes), m.due_at <= now]
+        if paused:
+            where.append(m.account.not_in(paused))
+        query = select(tables.message).where(and_(*where)).order_by(m.due_at, m.sequence).limit(limit + len(self._claimed))
+        if not lanes:
+            return []
+        with self._readers.begin() as connection:
+            rows = connection.execute(query).mappings()
+            free = [message_of(row) for row in rows if row["id"] not in self._claimed]
+        return free[:limit]
+
+    def _claim(self, station: str, messages: tuple[Message, ...], keys: tuple[str, ...], lease_ms: int) -> Claim:
+        until = clock.now_ms() + lease_ms
+
+        def take(group: Group) -> int:
+            row = insert(tables.claim).values(station=station, until=until, in_hand=orjson.dumps(keys).decode())
+            return int(group.connection.execute(row).inserted_primary_key[0])
+
+        token = self._writer.submit(take)
+        crashes = self._suspects.get(keys[0], 0) if len(keys) == 1 else 0
+        claim = Claim(token, station, until, messages, keys, crashes)
+        self._claims[token] = claim
+        self._claimed.update(dict.fromkeys(keys, token))
+        return claim
+
+    def give_back(self, token: int) -> None:
+        """End a claim without a move."""
+        self._writer.submit(lambda group: self._release(group, token))
+
+    def _release(self, group: Group, token: int) -> bool:
+        """Delete the claim's row; False when it is not ours any more."""
+        owned = group.connection.execute(delete(tables.claim).where(tables.claim.c.token == token)).rowcount == 1
+        claim = self._claims.get(token)
+        if claim is None:
+            return owned
+        cleared = [key for key in claim.keys if key in self._suspects] if owned else []
+        if cleared:
+            group.connection.execute(delete(tables.crash).where(tables.crash.c.key.in_(cleared)))
+        group.after.append(lambda: self._forget(claim, cleared))
+        return owned
+
+    def _forget(self, claim: Claim, cleared: Sequence[str]) -> None:
+        for key in claim.keys:
+            if self._claimed.get(key) == claim.token:
+                del self._claimed[key]
+        for key in cleared:
+            self._suspects.pop(key, None)
+        self._claims.pop(claim.token, None)
+
+    def _expire(self, now: int) -> None:
+        """A claim past its time is anybody's; its messages are claimed one at a time from now on."""
+        for claim in [c for c in self._claims.values() if c.until < now]:
+
+            def lose(group: Group, claim: Claim = claim) -> None:
+                group.connection.execute(delete(tables.claim).where(tables.claim.c.token == claim.token))
+                counts = _count_crash(group, claim.keys)
+                group.after.append(lambda: self._suspects.update(counts))
+
+            self._writer.submit(lose)
+            self._forget(claim, ())
+
+    # What is known of commits
+
+    def bell(self, lane_kind: str) -> threading.Event:
+        """Set whenever a commit gives work to a lane of this kind (`card`, `route`, `read`, …)."""
+        return self._bells.setdefault(lane_kind, threading.Event())
+
+    def _committed(self, group: Group) -> None:
+        for kind in {lane.split(":", 1)[0] for lane in group.lanes}:
+            self.bell(kind).set()
+        if group.moves and self.listeners:
+            messages = tuple(dict.fromkeys(m for m, _, _ in group.moves))
+            documents = tuple(dict.fromkeys(d for _, d, _ in group.moves if d))
+            for listen in self.listeners:
+                listen(Told(messages, documents))
+
+    def ring(self) -> None:
+        """Wake every station."""
+        for bell in self._bells.values():
+            bell.set()
+
+    # Lanes
+
+    def close_lane(self, lane: Lane) -> None:
+        """Nobody claims from a closed lane; its messages stay as they are."""
+
+        def close(group: Group) -> None:
+            values = {name: getattr(lane, name) for name in ("name", "reason", "text", "since", "probe_at", "do")}
+            group.connection.execute(delete(tables.lane).where(tables.lane.c.name == lane.name))
+            group.connection.execute(insert(tables.lane).values(values))
+            group.after.append(lambda: self.lanes.update({lane.name: lane}))
+
+        self._writer.submit(close)
+
+    def open_lane(self, name: str) -> None:
+        """What waits in the lane may be claimed again."""
+
+        def open_(group: Group) -> None:
+            group.connection.execute(delete(tables.lane).where(tables.lane.c.name == name))
+            group.after.append(lambda: self.lanes.pop(name, None))
+
+        self._writer.submit(open_)
+        self.ring()
+
+    # Small durable facts
+
+    def serials(self, name: str) -> int:
+        """The next number of a series; taken from a reserved block, so gaps are allowed and none is given twice."""
+        with self._lock:
+            following, end = self._serials.get(name, (0, 0))
+            if following >= end:
+                following = self._writer.submit(lambda group: _reserve_block(group, name))
+                end = following + SERIAL_BLOCK
+            self._serials[name] = (following + 1, end)
+            return following
+
+    def set_marker(self, name: str, value: str) -> None:
+        def write(group: Group) -> None:
+            group.connection.execute(delete(tables.marker).where(tables.marker.c.name == name))
+            group.connection.execute(insert(tables.marker).values(name=name, value=value))
+
+        self._writer.submit(write)
+
+    def checkpoint(self, name: str) -> int:
+        with self.read() as records:
+            return int(records.marker(f"checkpoint:{name}") or 0)
+
+    def set_checkpoint(self, name: str, n: int) -> None:
+        self.set_marker(f"checkpoint:{name}", str(n))
+
+    def take_slot(self, name: str, slot: str) -> bool:
+        """True for the one caller that takes this slot of a schedule."""
+
+        def take(group: Group) -> bool:
+            taken = group.connection.execute(
+                select(tables.slot.c.slot).where(and_(tables.slot.c.name == name, tables.slot.c.slot == slot))
+            )
+            if taken.first() is not None:
+                return False
+            group.connection.execute(insert(tables.slot).values(name=name, slot=slot))
+            return True
+
+        return bool(self._writer.submit(take))
+
+    def deliver(self, chains: Sequence[Chain], *, marker: str, value: str) -> list[Finished]:
+        """Write what came in together with the cursor that says so."""
+
+        def write(group: Group) -> list[str]:
+            words = self._finisher.write(group, chains)
+            group.connection.execute(delete(tables.marker).where(tables.marker.c.name == marker))
+            group.connection.execute(insert(tables.marker).values(name=marker, value=value))
+            return words
+
+        return [Finished(word) for word in self._writer.submit(write)]
+
+    def mark_written(self, ids: Sequence[int]) -> None:
+        """These answers are on disk."""
+        self._writer.submit(
+            lambda group: (
+                group.connection.execute(update(tables.answer).where(tables.answer.c.id.in_(ids)).values(written=1)) and None
+            )
+        )
+
+    def write_again(self, message_id: str) -> int:
+        """Make a message's answers unwritten, so that they are written once more; how many there are."""
+        unwritten = update(tables.answer).where(tables.answer.c.message_id == message_id).values(written=0)
+        return int(self._writer.submit(lambda group: group.connection.execute(unwritten).rowcount))
+
+    def make_due(self, *, number: str | None = None, route: str | None = None) -> None:
+        """Try unmatched receipts again (a number was learned), or what waits for a route (it is back)."""
+        m = tables.message.c
+        where = [m.state == "unmatched", m.number == number] if number else [m.lane == route, m.due_at.is_not(None)]
+        self._writer.submit(
+            lambda group: group.connection.execute(update(tables.message).where(and_(*where)).values(due_at=group.at)) and None
+        )
+        self.ring()
+
+    # Orders of operators: rows, so that the command line never writes beside the daemon.
+
+    def give_order(self, who: str, why: str, command: Mapping[str, Any]) -> str:
+        id_ = new_id()
+        row = {"id": id_, "who": who, "why": why, "command": orjson.dumps(command).decode()}
+        self._writer.submit(lambda group: group.connection.execute(insert(tables.order).values(**row, at=group.at)) and None)
+        return id_
+
+    def open_orders(self) -> list[tuple[str, str, str, dict[str, Any]]]:
+        o = tables.order.c
+        with self._readers.begin() as connection:
+            rows = connection.execute(select(o.id, o.who, o.why, o.command).where(o.done_at.is_(None)).order_by(o.at))
+            return [(row[0], row[1], row[2], orjson.loads(row[3])) for row in rows]
+
+    def order_done(self, id_: str, result: Any) -> None:
+        done = update(tables.order).where(tables.order.c.id == id_)
+        text = orjson.dumps(result).decode()
+        self._writer.submit(lambda group: group.connection.execute(done.values(done_at=group.at, result=text)) and None)
+
+    # History
+
+    def anchor_head(self) -> None:
+        self.anchor.write(self.run, self._writer.entry, self._writer.head)
+
+    def verify(self) -> Verdict:
+        with self._readers.begin() as connection:
+            return verify(connection, self.anchor)
+
+
+def _count_crash(group: Group, keys: Sequence[str]) -> dict[str, int]:
+    """Claims that did not come back: a lone one is counted, the others only become suspect."""
+    connection, c = group.connection, tables.crash.c
+    known = {row[0]: row[1] for row in connection.execute(select(c.key, c.count).where(or_(c.key.in_(keys))))}
+    counts = {key: known.get(key, 0) + (1 if len(keys) == 1 else 0) for key in keys}
+    connection.execute(delete(tables.crash).where(c.key.in_(keys)))
+    if counts:
+        connection.execute(insert(tables.crash), [{"key": key, "count": count} for key, count in counts.items()])
+    return counts
+
+
+def _reserve_block(group: Group, name: str) -> int:
+    s = tables.serial.c
+    following = group.connection.execute(select(s.next).where(s.name == name)).scalar()
+    if following is None:
+        group.connection.execute(insert(tables.serial).values(name=name, next=1 + SERIAL_BLOCK))
+        return 1
+    group.connection.execute(update(tables.serial).where(s.name == name).values(next=following + SERIAL_BLOCK))
+    return int(following)

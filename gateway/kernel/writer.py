@@ -1,0 +1,158 @@
+"""The one thread that writes the journal: it takes what is waiting and commits it as one group.
+
+The group grows with load, so an idle gateway commits at once and a busy one shares each flush among many.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from tongguan.gateway.kernel import clock, files, tables
+from tongguan.gateway.kernel.errors import StationBroken
+from tongguan.gateway.kernel.history import GENESIS, entry_hash
+from tongguan.gateway.kernel.rows import Sql
+
+_MOST = 64  #: requests in one group
+
+
+@dataclass(slots=True)
+class Group:
+    """What one transaction gathers beside its rows."""
+
+    connection: Connection
+    sql: Sql
+    at: int
+    moves: list[tuple[str, str | None, str]] = field(default_factory=list)  #: message, document, line
+    lanes: set[str] = field(default_factory=set)  #: lanes that got work
+    after: list[Callable[[], None]] = field(default_factory=list)  #: run once the commit is safe
+
+
+@dataclass(slots=True)
+class _Request:
+    work: Callable[[Group], Any]
+    done: Future[Any]
+
+
+class Writer:
+    """Owns the writing connection. `submit` from any thread; without `start` the caller's thread does the work at once."""
+
+    def __init__(self, engine: Engine, run: str, *, told: Callable[[Group], None]) -> None:
+        self._engine = engine
+        self._sql = Sql(engine.dialect)
+        self._run = run
+        self._entry = 0
+        self.head = GENESIS
+        self._told = told
+        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._alone = threading.Lock()
+
+    @property
+    def entry(self) -> int:
+        return self._entry
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._serve, name="journal", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread is not None:
+            self._requests.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def submit(self, work: Callable[[Group], Any]) -> Any:
+        """Run `work` in the next group and return what it returned, after the commit; raises what it raised."""
+        request = _Request(work, Future())
+        if self._thread is None:
+            with self._alone:
+                self._commit([request])
+        else:
+            self._requests.put(request)
+        return request.done.result()
+
+    def _serve(self) -> None:
+        going = True
+        while going:
+            first = self._requests.get()
+            if first is None:
+                return
+            group = [first]
+            while len(group) < _MOST:
+                try:
+                    following = self._requests.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    going = False
+                    break
+                group.append(following)
+            self._commit(group)
+
+    def _commit(self, requests: list[_Request]) -> None:
+        results: list[tuple[_Request, Any, BaseException | None]] = []
+        try:
+            with self._engine.begin() as connection:
+                group = Group(connection, self._sql, clock.now_ms())
+                for request in requests:
+                    results.append((request, *_run_one(group, request.work)))
+                entry, head = self._chain(group)
+                files.at("commit")
+        except SQLAlchemyError as broken:
+            trouble = StationBroken(f"the journal did not commit: {broken}")
+            for request in requests:
+                request.done.set_exception(trouble)
+            return
+        except BaseException as crash:
+            for request in requests:
+                request.done.set_exception(crash)
+            if self._thread is None:
+                raise
+            return
+        self._entry, self.head = entry, head
+        files.at("committed")
+        for call in group.after:
+            call()
+        self._told(group)
+        for request, value, error in results:
+            if error is not None:
+                request.done.set_exception(error)
+            else:
+                request.done.set_result(value)
+
+    def _chain(self, group: Group) -> tuple[int, str]:
+        """Write the moves and their entry; the chain's new end."""
+        if not group.moves:
+            return self._entry, self.head
+        entry = self._entry + 1
+        head = entry_hash(self.head, self._run, entry, at=group.at, lines=(line for _, _, line in group.moves))
+        rows = [
+            {"run": self._run, "entry": entry, "at": group.at, "message_id": message, "document_id": document, "line": line}
+            for message, document, line in group.moves
+        ]
+        group.connection.exec_driver_sql(*self._sql.insert(tables.move, rows))
+        values = {"run": self._run, "entry": entry, "at": group.at, "previous": self.head, "hash": head}
+        group.connection.execute(insert(tables.history).values(values))
+        return entry, head
+
+
+def _run_one(group: Group, work: Callable[[Group], Any]) -> tuple[Any, BaseException | None]:
+    """One request in its own savepoint: its failure takes nothing else with it."""
+    moves, after = len(group.moves), len(group.after)
+    savepoint = group.connection.begin_nested()
+    try:
+        value = work(group)
+    except Exception as error:
+        savepoint.rollback()
+        del group.moves[moves:], group.after[after:]
+        return None, error
+    savepoint.commit()
+    return value, None
