@@ -1,0 +1,119 @@
+"""The port of every card: digests in, signatures out.
+
+A card promises that a PIN is tried once and never again by itself, that the private key stays where it is, and that
+signatures come only from the card whose certificate it shows. It never sees a document.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Protocol
+
+from tongguan.signer.certificate import Algorithm
+from tongguan.signer.errors import CardBroken
+from tongguan.signer.pin import Secret
+
+
+@dataclass(frozen=True)
+class CardSettings:
+    """Describe one bound card; `key` is a label in the token, or a PEM file (with `certificate`) of a software card."""
+
+    name: str
+    authority: str
+    role: Literal["legal", "operator"]
+    kind: Literal["pkcs11", "software", "eport"]
+    module: str = ""
+    token: str = ""
+    key: str = ""
+    pin: str = ""
+    certificate: str = ""
+    delay: float = 0.0  #: seconds that a software card takes for each signature: it plays a real key in measurements
+    timeout: float = 30.0  #: seconds without any answer, after which the card's process is given up
+
+
+class PinState(StrEnum):
+    """Where the card stands with its PIN."""
+
+    UNTRIED = "untried"  #: a PIN is at hand, the card has not seen it
+    GOOD = "good"  #: the card took it
+    WRONG = "wrong"  #: the card refused it: it is not touched before a person gives another
+    NEEDED = "needed"  #: nobody has given one, or the card's answer to it was lost
+    NONE = "none"  #: this card has no PIN
+
+
+class Tries(StrEnum):
+    """What the card tells about the tries of its PIN."""
+
+    ALL = "all"  #: no wrong try is counted
+    FEWER = "fewer"  #: at least one wrong try is counted
+    LAST = "last"  #: one more wrong try blocks the card
+    BLOCKED = "blocked"  #: only the issuer can open it
+    UNKNOWN = "unknown"  #: the card is absent or does not tell
+
+
+@dataclass(frozen=True)
+class CardState:
+    """Say how a card is at this moment; `number` is that of the card in the reader, `bound` the one it must be."""
+
+    present: bool
+    pin: PinState
+    tries: Tries = Tries.UNKNOWN
+    number: str = ""
+    bound: str = ""
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    matches: bool = True  #: false: another card than the bound one, or the same number with another certificate
+
+
+class Card(Protocol):
+    """Sign with one key; every method may be called from many threads at once.
+
+    The properties read the card at first use and may raise CardAbsent, CardMismatch or CardBroken.
+    """
+
+    @property
+    def certificate_chain(self) -> tuple[bytes, ...]:
+        """Give the certificates as DER, leaf first."""
+
+    @property
+    def number(self) -> str:
+        """Give the card number."""
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """Name the signature algorithm, as the certificate's key has it."""
+
+    def sign(self, digests: Sequence[bytes]) -> list[bytes]:
+        """Sign SHA-256 digests, all or none, in order: RSA as PKCS#1 v1.5, ECDSA as r||s.
+
+        Raises CardAbsent, CardMismatch, PinWrong, PinNeeded or CardBroken; may be repeated after each of them.
+        """
+
+    def give_pin(self, pin: Secret) -> None:
+        """Take a PIN from a person and try it once, now; raises as `sign` does. Where the card is absent it is kept untried."""
+
+    def probe(self) -> CardState:
+        """Look at the card without using PIN or key; raises CardBroken only."""
+
+    def close(self) -> None:
+        """Let the card go; calls after it raise CardBroken."""
+
+
+def open_card(settings: CardSettings, home: Path, *, locked: bool = False, bound: str = "") -> Card:
+    """Make the card that the settings describe; it need not be in the reader yet, and its PIN is not tried yet.
+
+    `locked`: the journal remembers a refused PIN, so the card is not touched with a PIN before `give_pin`.
+    `bound`: the number that the card must have; without it, the first card seen is the one.
+    """
+    # Imported here, so that a gateway without tokens loads nothing of them.
+    if settings.kind == "software":
+        from tongguan.signer.software import SoftwareCard
+
+        return SoftwareCard(settings, home, locked=locked, bound=bound)
+    if settings.kind == "pkcs11":
+        from tongguan.signer.token import TokenCard
+
+        return TokenCard(settings, home, locked=locked, bound=bound)
+    raise CardBroken(f"card {settings.name}: kind {settings.kind} is not in this release; use pkcs11 or software")

@@ -1,0 +1,78 @@
+"""Read what a certificate says: its holder, its number, its key and the one signature algorithm that goes with it."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+Algorithm = Literal["rsa-sha256", "ecdsa-sha256"]
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+
+PREHASHED = Prehashed(hashes.SHA256())
+PKCS1 = padding.PKCS1v15()
+ECDSA = ec.ECDSA(PREHASHED)
+
+
+def card_number(certificate: x509.Certificate) -> str:
+    """Give the card's number, kept in the subject's serialNumber; empty when there is none."""
+    return next(iter(_subject(certificate, NameOID.SERIAL_NUMBER)), "")
+
+
+def holder_codes(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Give the holder's codes (USCC, customs, MOFCOM), kept in the subject's organizationIdentifier values."""
+    return tuple(_subject(certificate, NameOID.ORGANIZATION_IDENTIFIER))
+
+
+def signing_key(certificate: x509.Certificate) -> PublicKey:
+    """Give the certificate's key; ValueError when it is neither RSA nor elliptic."""
+    key = certificate.public_key()
+    if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        return key
+    raise ValueError(f"no signature algorithm for a key of {type(key).__name__}")
+
+
+def algorithm_of(key: PublicKey) -> Algorithm:
+    """Name the signature algorithm of a key; the settings have no say in it."""
+    return "rsa-sha256" if isinstance(key, rsa.RSAPublicKey) else "ecdsa-sha256"
+
+
+def is_signature(key: PublicKey, signature: bytes, digest: bytes) -> bool:
+    """Tell whether a raw signature, ECDSA as r||s, belongs to a SHA-256 digest."""
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, digest, PKCS1, PREHASHED)
+            return True
+        half = (key.curve.key_size + 7) // 8
+        if len(signature) != 2 * half:
+            return False
+        r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
+        key.verify(encode_dss_signature(r, s), digest, ECDSA)
+        return True
+    except InvalidSignature:
+        return False
+
+
+def in_order(certificates: Iterable[bytes], leaf: bytes) -> tuple[bytes, ...]:
+    """Sort DER certificates from the leaf upwards, by issuer; those that lead nowhere are left out."""
+    by_subject = {x509.load_der_x509_certificate(der).subject.public_bytes(): der for der in certificates}
+    chain = [leaf]
+    while True:
+        above = by_subject.get(x509.load_der_x509_certificate(chain[-1]).issuer.public_bytes())
+        if above is None or above in chain:
+            return tuple(chain)
+        chain.append(above)
+
+
+def der_chain(pem: bytes) -> tuple[bytes, ...]:
+    """Read a PEM file of certificates, leaf first, as DER."""
+    return tuple(each.public_bytes(Encoding.DER) for each in x509.load_pem_x509_certificates(pem))
+
+
+def _subject(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> list[str]:
+    return [str(each.value) for each in certificate.subject.get_attributes_for_oid(oid)]

@@ -1,0 +1,194 @@
+"""A card whose key is a file: for tests, simulators and measurements.
+
+It behaves as a token does: absent while the key file is away, mismatched when another certificate lies in its place,
+closed after a wrong PIN. It signs in the caller's thread (cryptography lets other threads run meanwhile).
+"""
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from tongguan.signer.card import CardSettings, CardState, PinState
+from tongguan.signer.certificate import (
+    ECDSA,
+    PKCS1,
+    PREHASHED,
+    Algorithm,
+    algorithm_of,
+    card_number,
+    der_chain,
+    signing_key,
+)
+from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
+from tongguan.signer.pin import Secret, read_pin
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+FileMark = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    mark: FileMark
+    key: PrivateKey
+
+
+class SoftwareCard:
+    """Sign with a PEM key; `settings.pin` opens it where it is encrypted."""
+
+    def __init__(self, settings: CardSettings, home: Path, *, locked: bool = False, bound: str = "") -> None:
+        self._settings = settings
+        self._home = home
+        self._bound = bound
+        self._pin: Secret | None = None
+        self._pin_state = PinState.WRONG if locked else (PinState.UNTRIED if settings.pin else PinState.NONE)
+        self._lock = threading.RLock()
+        self._key_slot = threading.Lock()
+        self._chain: tuple[bytes, ...] = ()
+        self._leaf: x509.Certificate | None = None
+        self._loaded: _Loaded | None = None
+        self._closed = False
+
+    @property
+    def certificate_chain(self) -> tuple[bytes, ...]:
+        """Give the certificates as DER, leaf first."""
+        self._certificate()
+        return self._chain
+
+    @property
+    def number(self) -> str:
+        """Give the card number."""
+        return card_number(self._certificate())
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """Name the signature algorithm of the certificate's key."""
+        return algorithm_of(signing_key(self._certificate()))
+
+    def sign(self, digests: Sequence[bytes]) -> list[bytes]:
+        """Sign each digest; with a delay, one at a time, as a real key does."""
+        key = self._key()
+        if not self._settings.delay:
+            return [_signature(key, digest) for digest in digests]
+        signatures = []
+        for digest in digests:
+            with self._key_slot:
+                time.sleep(self._settings.delay)
+                signatures.append(_signature(key, digest))
+        return signatures
+
+    def give_pin(self, pin: Secret) -> None:
+        """Take a PIN from a person and try it once."""
+        with self._lock:
+            self._pin, self._pin_state, self._loaded = pin, PinState.UNTRIED, None
+        self._key()
+
+    def probe(self) -> CardState:
+        """Look whether the files are there and what the certificate says."""
+        try:
+            leaf = self._read_chain()[1]
+            self._mark()
+        except CardAbsent:
+            return CardState(present=False, pin=self._pin_state, bound=self._bound)
+        return CardState(
+            present=True,
+            pin=self._pin_state,
+            number=card_number(leaf),
+            bound=self._bound or card_number(self._leaf or leaf),
+            valid_from=leaf.not_valid_before_utc,
+            valid_until=leaf.not_valid_after_utc,
+            matches=(self._leaf or leaf) == leaf and self._bound in ("", card_number(leaf)),
+        )
+
+    def close(self) -> None:
+        """Forget the key."""
+        with self._lock:
+            self._closed, self._loaded, self._pin = True, None, None
+
+    def _certificate(self) -> x509.Certificate:
+        with self._lock:
+            if self._leaf is None:
+                self._look()
+            assert self._leaf is not None
+            return self._leaf
+
+    def _look(self) -> None:
+        """Read the certificates and make sure that they are those of the bound card."""
+        chain, leaf = self._read_chain()
+        bound = self._bound or card_number(self._leaf or leaf)
+        if card_number(leaf) != bound or (self._leaf is not None and self._leaf != leaf):
+            raise CardMismatch(card_number(leaf), bound)
+        self._chain, self._leaf = chain, leaf
+
+    def _read_chain(self) -> tuple[tuple[bytes, ...], x509.Certificate]:
+        try:
+            chain = der_chain((self._home / self._settings.certificate).read_bytes())
+            leaf = x509.load_der_x509_certificate(chain[0])
+            signing_key(leaf)
+            return chain, leaf
+        except OSError as error:
+            raise CardAbsent(f"{self._settings.certificate}: {type(error).__name__}") from None
+        except ValueError as error:
+            raise CardBroken(f"{self._settings.certificate}: {error}") from None
+
+    def _key(self) -> PrivateKey:
+        """Give the key, read again only when the file is another than before."""
+        if self._closed:
+            raise CardBroken(f"card {self._settings.name} is closed")
+        mark = self._mark()
+        loaded = self._loaded
+        if loaded is not None and loaded.mark == mark:
+            return loaded.key
+        with self._lock:
+            if self._pin_state is PinState.WRONG:
+                raise PinWrong()
+            self._look()
+            key = self._load()
+            self._loaded = _Loaded(mark, key)
+            return key
+
+    def _mark(self) -> FileMark:
+        try:
+            found = os.stat(self._home / self._settings.key)
+        except OSError as error:
+            raise CardAbsent(f"{self._settings.key}: {type(error).__name__}") from None
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _load(self) -> PrivateKey:
+        if self._pin is None and self._settings.pin:
+            self._pin = read_pin(self._settings.pin, self._home)
+        path = self._home / self._settings.key
+        try:
+            key = load_pem_private_key(path.read_bytes(), self._pin.reveal().encode() if self._pin else None)
+        except OSError as error:
+            raise CardAbsent(f"{self._settings.key}: {type(error).__name__}") from None
+        except TypeError:
+            # A password without encryption, or encryption without a password: cryptography tells them apart by this type only.
+            if self._pin is None:
+                raise PinNeeded() from None
+            key = load_pem_private_key(path.read_bytes(), None)
+        except ValueError:
+            if self._pin is None:
+                raise CardBroken(f"{self._settings.key} is no readable key") from None
+            self._pin, self._pin_state = None, PinState.WRONG
+            raise PinWrong() from None
+        assert self._leaf is not None
+        if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) or key.public_key() != signing_key(self._leaf):
+            raise CardBroken(f"{self._settings.key} is not the key of {self._settings.certificate}")
+        self._pin_state = PinState.NONE if self._pin is None else PinState.GOOD
+        return key
+
+
+def _signature(key: PrivateKey, digest: bytes) -> bytes:
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(digest, PKCS1, PREHASHED)
+    half = (key.curve.key_size + 7) // 8
+    r, s = decode_dss_signature(key.sign(digest, ECDSA))
+    return r.to_bytes(half, "big") + s.to_bytes(half, "big")

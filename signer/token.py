@@ -1,0 +1,274 @@
+"""A card in a PKCS#11 token: this side of its process.
+
+Opens the token when first needed and again whenever it was gone, makes sure that it is the same card before any PIN is sent,
+logs in once, and signs. The PIN is tried once: after a refusal, or after a try whose answer was lost, only a person goes on.
+"""
+
+import json
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+
+from tongguan.signer import token_process
+from tongguan.signer.card import CardSettings, CardState, PinState, Tries
+from tongguan.signer.certificate import Algorithm, PublicKey, algorithm_of, card_number, in_order, is_signature, signing_key
+from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
+from tongguan.signer.module import find_module, surroundings
+from tongguan.signer.pin import Secret, read_pin
+from tongguan.signer.token_channel import Channel
+from tongguan.signer.token_process import Fault
+
+# Run as a file and without the current folder on the path: nothing that lies in a home is ever imported.
+PROGRAM = (sys.executable, "-P", str(Path(token_process.__file__).resolve()))
+
+# PKCS #11 v2.40, table 5: what a token tells about its user PIN.
+_FLAGS = ((0x40000, Tries.BLOCKED, 0), (0x20000, Tries.LAST, 1), (0x10000, Tries.FEWER, None))
+
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A card as it was read from the reader."""
+
+    chain: tuple[bytes, ...]
+    leaf: x509.Certificate
+    key: PublicKey
+    number: str
+
+
+class _Session:
+    """One opened token; `proved` once a signature of it was checked against the certificate."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.logged_in = False
+        self.proved = False
+
+
+class TokenCard:
+    """Sign with a key that never leaves its token; `program` plays another process in tests."""
+
+    def __init__(
+        self,
+        settings: CardSettings,
+        home: Path,
+        *,
+        locked: bool = False,
+        bound: str = "",
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
+        self._settings = settings
+        self._home = home
+        self._bound = bound
+        self._program = program
+        self._lock = threading.RLock()
+        self._channel: Channel | None = None
+        self._session: _Session | None = None
+        self._card: _Seen | None = None
+        self._pin: Secret | None = None
+        self._pin_state = PinState.WRONG if locked else PinState.NEEDED if settings.pin == "prompt" else PinState.UNTRIED
+        self._tries_left: int | None = None
+        self._by_person = False
+        self._closed = False
+
+    @property
+    def certificate_chain(self) -> tuple[bytes, ...]:
+        """Give the certificates as DER, leaf first."""
+        return self._known().chain
+
+    @property
+    def number(self) -> str:
+        """Give the card number."""
+        return self._known().number
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """Name the signature algorithm of the certificate's key."""
+        return algorithm_of(self._known().key)
+
+    def sign(self, digests: Sequence[bytes]) -> list[bytes]:
+        """Sign in one round trip, all or none; a token that comes back in between is opened again by itself."""
+        if not digests:
+            return []
+        joined = b"".join(digests)
+        if any(len(digest) != token_process.DIGEST_BYTES for digest in digests):
+            raise ValueError("a SHA-256 digest has 32 bytes")
+        gone = CardAbsent()
+        for _ in range(_ATTEMPTS):
+            session = self._ready()
+            try:
+                signatures = session.channel.ask(b"S", joined, answers=len(digests))
+            except Fault as fault:
+                gone = CardAbsent(fault.name)
+                self._lose(session, fault)
+                continue
+            if not session.proved:
+                self._prove(session, signatures[0], digests[0])
+            return signatures
+        raise gone
+
+    def give_pin(self, pin: Secret) -> None:
+        """Take a PIN from a person and try it once, in a session opened anew."""
+        with self._lock:
+            self._pin, self._pin_state, self._tries_left, self._by_person = pin, PinState.UNTRIED, None, True
+            self._session = None
+            self._ready()
+
+    def probe(self) -> CardState:
+        """Look at the reader without using PIN or key."""
+        with self._lock:
+            seen, flags = None, None
+            try:
+                session = self._opened()
+                flags = int(json.loads(session.channel.ask(b"P")[0])["flags"])
+                seen = self._card
+            except CardMismatch as other:
+                return CardState(True, self._pin_state, number=other.in_reader, bound=other.bound, matches=False)
+            except (CardAbsent, Fault):
+                self._session = None
+            if seen is None or flags is None:
+                return CardState(False, self._pin_state, bound=self._bound or (self._card.number if self._card else ""))
+            return CardState(
+                present=True,
+                pin=self._pin_state,
+                tries=next((tries for flag, tries, _ in _FLAGS if flags & flag), Tries.ALL),
+                number=seen.number,
+                bound=self._bound or seen.number,
+                valid_from=seen.leaf.not_valid_before_utc,
+                valid_until=seen.leaf.not_valid_after_utc,
+            )
+
+    def close(self) -> None:
+        """End the card's process and forget the PIN."""
+        with self._lock:
+            self._closed, self._pin, self._session = True, None, None
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+    def _known(self) -> _Seen:
+        card = self._card
+        if card is None:
+            with self._lock:
+                self._opened()
+                assert self._card is not None
+                return self._card
+        return card
+
+    def _ready(self) -> _Session:
+        """Give a session that is logged in."""
+        session = self._session
+        if session is not None and session.logged_in and not session.channel.ended:
+            return session
+        with self._lock:
+            for _ in range(_ATTEMPTS):
+                if self._pin_state is PinState.WRONG:
+                    raise PinWrong(self._tries_left)
+                session = self._opened()
+                try:
+                    if not session.logged_in:
+                        self._login(session)
+                    return session
+                except Fault as fault:
+                    self._lose(session, fault)
+            raise CardAbsent()
+
+    def _opened(self) -> _Session:
+        """Give a session with the bound card, whose certificate was read; no PIN is sent here."""
+        if self._closed:
+            raise CardBroken(f"card {self._settings.name} is closed")
+        if self._session is not None and not self._session.channel.ended:
+            return self._session
+        channel = self._running()
+        module = find_module(self._settings.module, self._home)
+        wanted = {
+            "module": str(module.resolve() if module else self._settings.module),
+            "token": self._settings.token,
+            "key": self._settings.key,
+        }
+        try:
+            tokens = json.loads(channel.ask(b"O", json.dumps(wanted).encode())[0])["tokens"]
+            number, self._card = self._choose([[bytes.fromhex(each) for each in found] for _, found in tokens])
+            channel.ask(b"C", str(number).encode())
+        except Fault as fault:
+            raise (CardAbsent if fault.kind == "gone" else CardBroken)(fault.name) from None
+        self._session = _Session(channel)
+        return self._session
+
+    def _running(self) -> Channel:
+        if self._channel is None or self._channel.ended:
+            self._channel = Channel(self._program, self._home, surroundings(self._home), self._settings.timeout)
+        return self._channel
+
+    def _choose(self, tokens: list[list[bytes]]) -> tuple[int, _Seen]:
+        """Pick the bound card among the tokens with the right label; raises CardMismatch when it is not there."""
+        readable = [(at, _seen(found)) for at, found in enumerate(tokens) if found]
+        if not readable:
+            raise CardBroken(f"the token holds no certificate labelled {self._settings.key}")
+        bound = self._bound or (self._card.number if self._card else readable[0][1].number)
+        for at, seen in readable:
+            if seen.number == bound and (self._card is None or self._card.leaf == seen.leaf):
+                return at, self._card or seen
+        raise CardMismatch(readable[0][1].number, bound)
+
+    def _login(self, session: _Session) -> None:
+        if self._pin_state is PinState.NEEDED:
+            raise PinNeeded()
+        if self._pin is None:
+            self._pin = read_pin(self._settings.pin, self._home)
+        self._look_before_the_try(session)
+        if self._pin_state is PinState.UNTRIED:
+            # The try counts as made before its answer is here: when the answer gets lost, this PIN is not tried again by itself.
+            self._pin_state = PinState.NEEDED
+        try:
+            session.channel.ask(b"L", self._pin)
+        except Fault as fault:
+            if fault.kind == "pin":
+                self._refused(session)
+            raise
+        self._pin_state = PinState.GOOD
+        session.channel.ask(b"K")
+        session.logged_in = True
+
+    def _look_before_the_try(self, session: _Session) -> None:
+        """Spare the last try: only a PIN that a person has just given, or that worked before, may use it."""
+        left = self._left(session)
+        if left == 0 or (left == 1 and self._pin_state is not PinState.GOOD and not self._by_person):
+            self._pin, self._pin_state, self._tries_left = None, PinState.WRONG, left
+            raise PinWrong(left)
+
+    def _refused(self, session: _Session) -> None:
+        self._pin, self._pin_state, self._by_person = None, PinState.WRONG, False
+        try:
+            self._tries_left = self._left(session)
+        except Fault:
+            self._tries_left = None
+        raise PinWrong(self._tries_left)
+
+    def _left(self, session: _Session) -> int | None:
+        flags = int(json.loads(session.channel.ask(b"P")[0])["flags"])
+        return next((left for flag, _, left in _FLAGS if flags & flag), None)
+
+    def _lose(self, session: _Session, fault: Fault) -> None:
+        """Forget a session that failed; raises CardBroken where trying again is no help."""
+        with self._lock:
+            if self._session is session:
+                self._session = None
+        if fault.kind == "broken":
+            raise CardBroken(fault.name)
+
+    def _prove(self, session: _Session, signature: bytes, digest: bytes) -> None:
+        """Check the first signature of a session: a key that is not the certificate's would spoil every document."""
+        if not is_signature(self._known().key, signature, digest):
+            raise CardBroken(f"key {self._settings.key} is not the key of its certificate")
+        session.proved = True
+
+
+def _seen(certificates: list[bytes]) -> _Seen:
+    leaf = x509.load_der_x509_certificate(certificates[0])
+    return _Seen(in_order(certificates, certificates[0]), leaf, signing_key(leaf), card_number(leaf))
