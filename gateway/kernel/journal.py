@@ -178,7 +178,7 @@ class Journal:
 
         def take(group: Group) -> int:
             row = insert(tables.claim).values(station=station, until=until, in_hand=orjson.dumps(keys).decode())
-            return int(group.connection.execute(row).inserted_primary_key[0])
+            return int(group.connection.execute(row).inserted_primary_key[0])  # type: ignore[index]
 
         token = self._writer.submit(take)
         crashes = self._suspects.get(keys[0], 0) if len(keys) == 1 else 0
@@ -261,7 +261,7 @@ class Journal:
 
         def open_(group: Group) -> None:
             group.connection.execute(delete(tables.lane).where(tables.lane.c.name == name))
-            group.after.append(lambda: self.lanes.pop(name, None))
+            group.after.append(lambda: self.lanes.pop(name, None) and None)
 
         self._writer.submit(open_)
         self.ring()

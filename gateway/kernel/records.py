@@ -80,6 +80,9 @@ class Records:
         self._by_reference: dict[tuple[str, str], Message | None] = {}
         self._by_key: dict[tuple[str, str, str], Document | None] = {}
         self._by_number: dict[tuple[str, str], list[str]] = {}
+        self._by_name: dict[tuple[str, str], Message | None] = {}
+        self._freed: dict[tuple[str, str], Message | None] = {}
+        self._deleted: dict[str, bool] = {}
         self._reserved: dict[tuple[str, str], str | None] = {}
         self._ordered: dict[str, list[tuple[int, str]]] = {}
 
@@ -87,6 +90,8 @@ class Records:
         """Let later decisions of the batch see this one."""
         for message in (outcome.message, *outcome.others):
             self._messages[message.id] = message
+            if message.source is not None and message.batch is None:
+                self._by_name[(message.account, message.source)] = message
             if message.holds_reference:
                 self._by_reference[(message.account, message.reference or "")] = message
             if message.document_id in self._ordered:
@@ -98,6 +103,7 @@ class Records:
             self._documents[document.id] = document
             key = (document.account, document.type, document.key)
             self._by_key[key] = None if document.deleted else document
+            self._deleted[document.id] = document.deleted
         for number in outcome.numbers:
             self._by_number.setdefault((number.account, number.value), []).append(number.document_id)
         for gone in outcome.release:
@@ -151,14 +157,34 @@ class Records:
             self.fetch_references([(account, reference)])
         return self._by_reference[(account, reference)]
 
+    def fetch_freed(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Read in one go the newest message of each (account, reference) that came to nothing."""
+        grouped: dict[str, set[str]] = defaultdict(set)
+        for account, reference in pairs:
+            if (account, reference) not in self._freed:
+                grouped[account].add(reference)
+        m = tables.message.c
+        freeing = [s.value for s in FREES_REFERENCE]
+        for account, references in grouped.items():
+            for part in _slices(references):
+                self._freed.update({(account, r): None for r in part})
+                where = and_(m.reference.in_(part), m.account == account, m.state.in_(freeing))
+                for row in self._connection.execute(select(tables.message).where(where).order_by(m.sequence)).mappings():
+                    self._freed[(account, row["reference"])] = message_of(row)
+
     def last_freed(self, account: str, reference: str) -> Message | None:
         """The newest message that had this reference and came to nothing."""
-        m = tables.message.c
-        where = and_(m.reference == reference, m.account == account, m.state.in_([s.value for s in FREES_REFERENCE]))
-        row = (
-            self._connection.execute(select(tables.message).where(where).order_by(m.sequence.desc()).limit(1)).mappings().first()
-        )
-        return message_of(row) if row else None
+        if (account, reference) not in self._freed:
+            self.fetch_freed([(account, reference)])
+        return self._freed[(account, reference)]
+
+    def is_deleted(self, document_id: str) -> bool:
+        """Did a document with this id live once and end?"""
+        if document_id not in self._deleted:
+            d = tables.document.c
+            found = self._connection.execute(select(d.id).where(and_(d.id == document_id, d.deleted == 1))).first()
+            self._deleted[document_id] = found is not None
+        return self._deleted[document_id]
 
     def fetch_keys(self, keys: Iterable[tuple[str, str, str]]) -> None:
         grouped: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -231,24 +257,26 @@ class Records:
             found.update({row[0]: unpack(row[1]) for row in rows})
         return found
 
-    def same_file(self, account: str, source: str, sha256: str) -> Message | None:
-        """The newest message that came under this name, if it had the same bytes."""
+    def fetch_names(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Read in one go the newest message of each (account, file name)."""
+        grouped: dict[str, set[str]] = defaultdict(set)
+        for account, name in pairs:
+            if (account, name) not in self._by_name:
+                grouped[account].add(name)
         m = tables.message.c
-        where = and_(m.account == account, m.source == source, m.sha256 == sha256)
-        row = (
-            self._connection.execute(select(tables.message).where(where).order_by(m.sequence.desc()).limit(1)).mappings().first()
-        )
-        return message_of(row) if row else None
+        for account, names in grouped.items():
+            for part in _slices(names):
+                self._by_name.update({(account, name): None for name in part})
+                where = and_(m.account == account, m.source.in_(part), m.batch.is_(None))
+                newest = select(func.max(m.sequence)).where(where).group_by(m.source)
+                for row in self._connection.execute(select(tables.message).where(m.sequence.in_(newest))).mappings():
+                    self._by_name[(account, row["source"])] = message_of(row)
 
-    def names_seen(self, account: str, names: Sequence[str]) -> set[str]:
-        """Which of these file names had a message before: a new name needs no further look."""
-        m = tables.message.c
-        seen: set[str] = set()
-        for part in _slices(names):
-            seen.update(
-                self._connection.execute(select(m.source).where(and_(m.account == account, m.source.in_(part)))).scalars()
-            )
-        return seen
+    def newest_under(self, account: str, name: str) -> Message | None:
+        """The newest message that came under a file name."""
+        if (account, name) not in self._by_name:
+            self.fetch_names([(account, name)])
+        return self._by_name[(account, name)]
 
     def newest_of_name(self, account: str, names: Sequence[str]) -> dict[str, str]:
         """File name to the id of the newest message that came under it."""

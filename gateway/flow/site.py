@@ -1,0 +1,58 @@
+"""Everything a step of this site may ask for: settings, profiles, cards, routes, trust."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from tongguan.codecs.compile import Compiled
+from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.journal import Journal
+from tongguan.gateway.kernel.message import Message
+from tongguan.gateway.kernel.profile import Operation, Profile
+from tongguan.gateway.kernel.settings import Account, Card, Settings
+from tongguan.outbox.retry import wait_before_next
+from tongguan.routes.https import HttpsRoute
+from tongguan.signer.card import Card as OpenCard
+from tongguan.signer.verify import TrustedCertificate
+
+
+@dataclass(frozen=True)
+class Site:
+    """One home's gateway, put together by the daemon; nothing in it changes while it runs but the journal."""
+
+    settings: Settings
+    journal: Journal
+    profiles: Mapping[str, Compiled]
+    routes: Mapping[str, HttpsRoute] = field(default_factory=dict)
+    cards: Mapping[str, OpenCard] = field(default_factory=dict)
+    trust: Mapping[str, tuple[TrustedCertificate, ...]] = field(default_factory=dict)
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+
+    def profile(self, type_: str) -> Profile:
+        return self.profiles[type_].profile
+
+    def account(self, name: str) -> Account:
+        return self.accounts[name]
+
+    def code_at(self, account: Account, profile: Profile) -> str:
+        """The account's code at the profile's authority."""
+        return str(getattr(account, profile.account_code))
+
+    def language(self, account: Account) -> str:
+        return account.language or self.settings.gateway.language
+
+    def card_for(self, account: Account, profile: Profile, operation: Operation) -> Card | None:
+        """The account's card that may sign this operation."""
+        for card in account.card:
+            if card.authority == profile.authority and (not operation.roles or card.role in operation.roles):
+                return card
+        return None
+
+    def next_try(self, message: Message) -> int:
+        """When to try a message again: its age in the queue is the next delay."""
+        schedule = self.settings.schedule
+        received, now = clock.from_ms(message.received_at), clock.now()
+        wait = wait_before_next(received, now, least=schedule.least_wait, most=schedule.most_wait)
+        return clock.now_ms() + round(wait / timedelta(milliseconds=1))
