@@ -1,0 +1,127 @@
+"""One HTTP request and its answer, on connections that are kept.
+
+Promises an answer of bounded size, read to its end, or an exception from which `unanswered` tells whether a body can have
+arrived. Repeats nothing, follows no redirect, keeps no cookie, asks no proxy, unpacks nothing.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.payload import Payload
+from yarl import URL
+
+from tongguan.routes.reply import Answer, Reply, retry_after
+
+#: shorter than the five seconds after which common servers close a quiet connection, so that we rarely write into a closed one
+KEPT_FOR_SECONDS = 4.0
+
+
+class Unusable(Exception):
+    """The endpoint answered something that cannot be used."""
+
+
+class TooMuch(Unusable):
+    """The answer is larger than allowed."""
+
+
+#: what an exchange raises when it has no answer
+NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError, Unusable)
+
+
+class Sealed(Payload):
+    """A body that knows whether its first byte was ever handed to the connection."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body, content_type="application/xml")
+        self._size = len(body)
+        self.begun = False
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return bytes(self._value).decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        self.begun = True
+        await writer.write(self._value)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        await self.write(writer)
+
+
+class Connections:
+    """The kept connections of one route; to be used on the wire's loop only."""
+
+    def __init__(self, *, tls: ssl.SSLContext | None, token: str, timeout_seconds: float) -> None:
+        self._tls = tls
+        self._token = token
+        self._timeout_seconds = timeout_seconds
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, url: URL, wire_id: str, sealed: Sealed, *, most: int) -> Answer:
+        async with self._open().post(url, data=sealed, headers={"Message-Id": wire_id}, allow_redirects=False) as response:
+            return await _read(response, most)
+
+    async def get(self, url: URL, *, most: int, longer_seconds: float = 0) -> Answer:
+        """As `post`; a long poll may take `longer_seconds` more than other requests."""
+        session = self._open()
+        timeout = aiohttp.ClientTimeout(total=self._timeout_seconds + longer_seconds) if longer_seconds else session.timeout
+        async with session.get(url, allow_redirects=False, timeout=timeout) as response:
+            return await _read(response, most)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        # Made late: a session belongs to the loop that runs when it is made.
+        if self._session is None:
+            headers = {"Accept-Encoding": "identity", "User-Agent": "tongguan"}
+            if self._token:
+                headers["Authorization"] = f"Bearer {self._token}"
+            self._session = aiohttp.ClientSession(
+                # No limit here: the route's line bounds what is in flight, and polls hold connections beside it.
+                connector=aiohttp.TCPConnector(limit=0, ssl=self._tls or True, keepalive_timeout=KEPT_FOR_SECONDS),
+                timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
+                headers=headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+            )
+        return self._session
+
+
+def unanswered(sealed: Sealed | None, trouble: BaseException) -> Reply:
+    """Tell what surely never left from what may have arrived: only a body that was begun can have been received."""
+    if isinstance(trouble, aiohttp.ClientConnectorError) or (sealed is not None and not sealed.begun):
+        return Reply("later", why=f"nothing was sent: {reason(trouble)}")
+    return Reply("lost", why=reason(trouble))
+
+
+def reason(trouble: BaseException) -> str:
+    """The trouble in words; many time-outs and disconnections come without any."""
+    if isinstance(trouble, TimeoutError):
+        return "no answer in time"
+    return str(trouble) or type(trouble).__name__
+
+
+async def _read(response: aiohttp.ClientResponse, most: int) -> Answer:
+    """Read an answer to its end; TooMuch beyond `most` bytes, before they are in memory."""
+    after = retry_after(response.headers.get("Retry-After"))
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Unusable("answered in an encoding that was not asked for")
+    length = response.content_length
+    if length is not None and length <= most:
+        return Answer(response.status, await response.read(), after)
+    if length is None:
+        body = bytearray()
+        async for piece in response.content.iter_any():
+            body += piece
+            if len(body) > most:
+                break
+        else:
+            return Answer(response.status, bytes(body), after)
+    response.close()
+    raise TooMuch(f"answered more than {most} bytes")

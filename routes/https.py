@@ -1,0 +1,156 @@
+"""The wire protocol of the endpoints over HTTP(S): many requests in flight on one pool of kept connections a route.
+
+Promises that an item never raises, that replies keep the order of the items, and that `later` is only said of a message
+that was surely not taken. Never repeats a request by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import CancelledError, Future
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import quote
+
+from yarl import URL
+
+from tongguan.gateway.kernel.errors import Deferred, StationBroken
+from tongguan.gateway.kernel.settings import Route
+from tongguan.routes import trust
+from tongguan.routes.exchange import NO_ANSWER, Connections, TooMuch, Unusable, reason
+from tongguan.routes.line import MOST_BYTES, Batch, Errand, Line
+from tongguan.routes.reply import Answer, ReceiptPage, Reply, read_page, reply_to_ask, reply_to_post
+from tongguan.routes.wire import Wire
+
+#: of a page that holds one receipt only: it must come through, or it would stop all that come after it
+MOST_BYTES_ALONE = 64_000_000
+
+T = TypeVar("T")
+
+
+class HttpsRoute:
+    """A route to one endpoint. Methods without `async` are for station threads; any thread may call them."""
+
+    def __init__(self, name: str, settings: Route, home: Path, wire: Wire) -> None:
+        self.name = name
+        self._wire = wire
+        address = trust.address(name, settings)
+        self._base = str(address).rstrip("/")
+        self._messages = self._url("/v1/messages")
+        self._queries = self._url("/v1/queries")
+        self._connections = Connections(
+            tls=trust.tls(name, settings, home) if address.scheme == "https" else None,
+            token=trust.token(name, settings, home),
+            timeout_seconds=settings.timeout.total_seconds(),
+        )
+        self._line = Line(wire, self._connections, settings.in_flight)
+        wire.at_stop(self._end)
+
+    def submit(self, wire_id: str, body: bytes) -> Future[Reply]:
+        """Put one sealed message in the line.
+
+        The future never fails and cannot be cancelled; its callbacks run on the wire's thread: keep them short.
+        """
+        return self._join(wire_id, self._messages, body, reply_to_post)
+
+    def send_many(self, items: Sequence[tuple[str, bytes]]) -> list[Reply]:
+        """Send sealed messages, as many at once as `in_flight`; replies in the order of `items`."""
+        if not items:
+            return []
+        batch = Batch(len(items))
+        self._line.join(
+            Errand(wire_id, self._messages, body, reply_to_post, partial(batch.put, place))
+            for place, (wire_id, body) in enumerate(items)
+        )
+        batch.done.result()
+        return batch.replies
+
+    def submit_ask(self, wire_id: str) -> Future[Reply]:
+        """As `ask`, without waiting: after a crash there are many to ask for."""
+        return self._join(wire_id, self._url(f"/v1/messages/{_in_path(wire_id)}"), None, reply_to_ask)
+
+    def ask(self, wire_id: str) -> Reply:
+        """Ask whether a message is known: `receipt`, `unknown`, or no answer (`later`, `lost`), which leaves the doubt."""
+        return self.submit_ask(wire_id).result()
+
+    def query(self, wire_id: str, body: bytes) -> Reply:
+        """Send a query; its receipt carries the content asked for."""
+        return self._join(wire_id, self._queries, body, reply_to_post).result()
+
+    def receipts(self, account: str, after: str, limit: int, wait: timedelta) -> ReceiptPage:
+        """As `poll`, for a thread that can wait."""
+        try:
+            return self.call(self.poll(account, after, limit=limit, wait=wait)).result()
+        except (CancelledError, StationBroken):
+            self._defer("the wire is stopped")
+
+    def healthy(self) -> bool:
+        """Whether the endpoint answers its health call with 200: the one probe of a closed lane."""
+        try:
+            return self.call(self._connections.get(self._url("/v1/health"), most=MOST_BYTES)).result().status == 200
+        except (CancelledError, StationBroken, *NO_ANSWER):
+            return False
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run a coroutine where this route's own run."""
+        return self._wire.call(coroutine)
+
+    def close(self) -> None:
+        """Stop sending: what was not begun is `later`, what hangs is `lost`. May be repeated."""
+        try:
+            self.call(self._end()).result()
+        except (CancelledError, StationBroken):
+            return  # the wire closes its routes when it stops
+
+    async def poll(self, account: str, after: str, *, limit: int, wait: timedelta) -> ReceiptPage:
+        """Fetch receipts behind the cursor `after`, waiting up to `wait` for the first; Deferred when there is no page.
+
+        A page that is too large is asked for again in smaller pieces. For the wire's loop: see `call`.
+        """
+        try:
+            while True:
+                try:
+                    return await self._page(account, after, limit, wait)
+                except TooMuch:
+                    if limit <= 1:
+                        raise
+                    limit = max(1, limit // 4)
+        except NO_ANSWER as trouble:
+            self._defer(reason(trouble), cause=trouble)
+
+    async def _page(self, account: str, after: str, limit: int, wait: timedelta) -> ReceiptPage:
+        seconds = max(0, -(-wait // timedelta(seconds=1)))  # whole ones, rounded up
+        asked = f"account={quote(account, safe='')}&after={quote(after, safe='')}&limit={limit}&wait={seconds}"
+        most = MOST_BYTES if limit > 1 else MOST_BYTES_ALONE
+        answer = await self._connections.get(self._url(f"/v1/receipts?{asked}"), most=most, longer_seconds=seconds)
+        if answer.status != 200:
+            self._defer(f"asked for receipts, answered {answer.status}", after=answer.retry_after)
+        page = read_page(answer.body)
+        if page is None:
+            raise Unusable("answered something that is no page of receipts")
+        return page
+
+    def _join(self, wire_id: str, url: URL, body: bytes | None, read: Callable[[Answer], Reply]) -> Future[Reply]:
+        future: Future[Reply] = Future()
+        future.set_running_or_notify_cancel()  # from here on it cannot be cancelled: it will be settled
+        self._line.join((Errand(wire_id, url, body, read, future.set_result),))
+        return future
+
+    def _url(self, place: str) -> URL:
+        return URL(self._base + place, encoded=True)
+
+    def _defer(self, why: str, *, after: timedelta | None = None, cause: BaseException | None = None) -> NoReturn:
+        raise Deferred("route", after=after, closes=f"route:{self.name}", why=why) from cause
+
+    async def _end(self) -> None:
+        await self._line.close()
+        await self._connections.close()
+
+
+def _in_path(wire_id: str) -> str:
+    """An id as one segment of a path; dots alone would be read as steps through folders, nothing as the list of all."""
+    if not wire_id.strip("."):
+        raise ValueError(f"{wire_id!r} is no message id")
+    return quote(wire_id, safe="")
