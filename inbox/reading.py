@@ -1,0 +1,132 @@
+"""Read one file of a drop folder, once it is surely finished.
+
+A file that was renamed in is finished. A file written in place is finished when two looks by our own clock, `settle`
+apart, saw the same file (its inode change time included, which nobody can set), and no process on this machine
+still has it open for writing. A file's own modification time proves nothing: copies keep old ones.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import signal
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from tongguan.gateway.kernel.errors import Fault
+
+Identity = tuple[int, int, int, int]
+"""(st_dev, st_ino, st_size, st_mtime_ns): a rename keeps it, a write or a replacement does not."""
+
+_SET_SIGNAL = 10  #: F_SETSIG, which the fcntl module does not name
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A finished file as it lay in OutBox; `name` is text that any store can keep (`file_names.as_text`)."""
+
+    account: str
+    name: str
+    path: Path
+    raw: bytes | None  #: None when `problem` says why it was not read
+    sha256: str  #: of the bytes; of the identity where they were not read
+    size_bytes: int
+    identity: Identity
+    problem: Fault | None = None
+
+
+class NotFinished(Exception):
+    """The file changes, or went away, under our eyes: look again later."""
+
+
+class NotOurs(Exception):
+    """Nothing that is ever taken; the text is the reason, Chinese and English."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        self.zh, self.en = zh, en
+        super().__init__(en)
+
+
+def identity(seen: os.stat_result) -> Identity:
+    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns
+
+
+def look(path: bytes) -> os.stat_result:
+    """What lies at `path`, which is never opened here; NotOurs for anything but a plain file, NotFinished when it is gone."""
+    try:
+        seen = os.lstat(path)
+    except FileNotFoundError:
+        raise NotFinished from None
+    except OSError as wrong:
+        raise _unlucky(wrong) from wrong
+    if not stat.S_ISREG(seen.st_mode):
+        raise NotOurs("不是普通文件", "not a plain file")
+    return seen
+
+
+def read(path: bytes, seen: os.stat_result, *, most_bytes: int, renamed_in: bool) -> bytes | Fault:
+    """The whole content of the file that was `seen`, or what is wrong with it; NotFinished when it is another one by now."""
+    if seen.st_size == 0:
+        return Fault("GW-F03", "文件是空的", "the file is empty")
+    if seen.st_size > most_bytes:
+        return Fault(
+            "GW-F02",
+            f"文件 {seen.st_size} 字节，超过上限 {most_bytes} 字节",
+            f"the file has {seen.st_size} bytes, more than the {most_bytes} allowed",
+        )
+    try:
+        handle = os.open(path, _FLAGS)
+    except FileNotFoundError:
+        raise NotFinished from None
+    except PermissionError:
+        return Fault("GW-F01", "文件无读取权限", "the gateway is not permitted to read the file")
+    except OSError as wrong:
+        raise _unlucky(wrong) from wrong
+    try:
+        return _read_unchanged(handle, seen, renamed_in=renamed_in)
+    except OSError as wrong:
+        raise _unlucky(wrong) from wrong
+    finally:
+        os.close(handle)
+
+
+def _read_unchanged(handle: int, seen: os.stat_result, *, renamed_in: bool) -> bytes:
+    if identity(os.fstat(handle)) != identity(seen) or (not renamed_in and _open_for_writing(handle)):
+        raise NotFinished
+    parts, left = [], seen.st_size + 1
+    while left and (part := os.read(handle, left)):
+        parts.append(part)
+        left -= len(part)
+    if left != 1 or identity(os.fstat(handle)) != identity(seen):
+        raise NotFinished
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _open_for_writing(handle: int) -> bool:
+    """Ask the kernel for a lease, which it denies while a writer has the file open; where leases are unknown: False.
+
+    A writer that comes while we hold it would send SIGIO, which kills: another signal, ignored by default, is set first.
+    """
+    try:
+        fcntl.fcntl(handle, _SET_SIGNAL, signal.SIGURG)
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(handle, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except BlockingIOError:
+        return True
+    except (OSError, AttributeError):
+        return False
+    return False
+
+
+def fingerprint(content: bytes | Fault, seen: os.stat_result) -> str:
+    """SHA-256 of the bytes, or of the file's identity when its bytes were not read."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    return hashlib.sha256(repr((content.code, identity(seen))).encode()).hexdigest()
+
+
+def _unlucky(wrong: OSError) -> NotOurs:
+    return NotOurs(f"读取出错：{wrong.strerror}", f"cannot be read now: {wrong.strerror}")
