@@ -17,6 +17,8 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from tongguan.gateway.kernel import clock
+
 DAY = timedelta(days=1)
 #: the wall clock's zero that slots are counted from
 _ORIGIN = datetime(2000, 1, 1)
@@ -51,8 +53,8 @@ class Calendar:
         self._on_trouble = on_trouble
         self._alarm = BackgroundScheduler(
             timezone=self._zone,
-            # A grace of an hour, else the library drops what is a second late.
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600},
+            # No limit of grace: else the library drops what is a second late.
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
 
     def every(self, name: str, span: timedelta, call: Callable[[], object]) -> None:
@@ -79,9 +81,7 @@ class Calendar:
             self._alarm.shutdown(wait=True)
 
     def _enter(self, name: str, trigger: BaseTrigger, call: Callable[[], object]) -> None:
-        self._alarm.add_job(
-            self._call, trigger, args=(name, call), id=name, replace_existing=True, next_run_time=datetime.now(self._zone)
-        )
+        self._alarm.add_job(self._call, trigger, args=(name, call), id=name, replace_existing=True, next_run_time=clock.now())
 
     def _call(self, name: str, call: Callable[[], object]) -> None:
         try:

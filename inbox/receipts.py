@@ -60,7 +60,7 @@ class Intake(Protocol):
 
 def pause_seconds(failures: int, chance: float) -> float:
     """The wait after so many failures in a row: doubling from half a second to a minute, shortened by up to half by `chance` (0…1)."""
-    return min(LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(failures, 10)) * (1 - chance / 2)
+    return min(LONGEST_PAUSE_SECONDS, 0.25 * 2.0 ** min(failures, 10)) * (1 - chance / 2)
 
 
 class ReceiptDoor:
