@@ -134,9 +134,8 @@ class Mailbox:
     def _leave_alone(self, others: dict[bytes, NotOurs]) -> None:
         left = {name: seen for name, seen in self._left.items() if name in others or seen[2] not in (_OTHER_NAME, _NO_FILE)}
         now = (self._monotonic(), clock.now_ms())
-        for name in others:
-            if name not in left:
-                left[name] = (*now, others[name])
+        for name, why in others.items():
+            left.setdefault(name, (*now, why))
         self._left = left
 
     def ignored(self, language: str = "zh") -> list[dict[str, str | None]]:
@@ -183,7 +182,7 @@ class Mailbox:
         except NotOurs as why:
             self._left.setdefault(name, (self._monotonic(), clock.now_ms(), why))
             return None
-        if isinstance(content, Fault) and content.code == "GW-F01" and renamed_in and not self._quiet(name, seen):
+        if isinstance(content, Fault) and content.code == "GW-D01" and renamed_in and not self._quiet(name, seen):
             return None
         self._looks.pop(name, None)
         self._left.pop(name, None)

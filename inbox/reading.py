@@ -70,10 +70,10 @@ def look(path: bytes) -> os.stat_result:
 def read(path: bytes, seen: os.stat_result, *, most_bytes: int, renamed_in: bool) -> bytes | Fault:
     """The whole content of the file that was `seen`, or what is wrong with it; NotFinished when it is another one by now."""
     if seen.st_size == 0:
-        return Fault("GW-F03", "文件是空的", "the file is empty")
+        return Fault("GW-D03", "文件是空的", "the file is empty")
     if seen.st_size > most_bytes:
         return Fault(
-            "GW-F02",
+            "GW-D02",
             f"文件 {seen.st_size} 字节，超过上限 {most_bytes} 字节",
             f"the file has {seen.st_size} bytes, more than the {most_bytes} allowed",
         )
@@ -82,7 +82,7 @@ def read(path: bytes, seen: os.stat_result, *, most_bytes: int, renamed_in: bool
     except FileNotFoundError:
         raise NotFinished from None
     except PermissionError:
-        return Fault("GW-F01", "文件无读取权限", "the gateway is not permitted to read the file")
+        return Fault("GW-D01", "文件无读取权限", "the gateway is not permitted to read the file")
     except OSError as wrong:
         raise _unlucky(wrong) from wrong
     try:

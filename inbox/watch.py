@@ -6,6 +6,7 @@ mailboxes' own sweeps. One rename into a folder wakes the waiting thread within 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import os
@@ -33,8 +34,10 @@ class Watched(Protocol):
     def outbox(self) -> bytes: ...
     def hint(self, name: bytes, *, whole: bool) -> bool:
         """Take note of a name; False when it is none of ours. `whole`: it was renamed in, so it is finished."""
+
     def distrust(self) -> None:
         """Hints were lost: sweep again, and ask for the folders if they are gone."""
+
     def settles_in(self) -> float | None:
         """Seconds until the next unfinished file may be taken; None: there is none."""
 
@@ -80,10 +83,8 @@ class Watch:
 
     def wake(self) -> None:
         """Make the wait under way, or the next one, return at once."""
-        try:
+        with contextlib.suppress(BlockingIOError):
             os.write(self._write_end, b"w")
-        except BlockingIOError:
-            pass
 
     def close(self) -> None:
         for handle in (self._inotify, self._read_end, self._write_end):

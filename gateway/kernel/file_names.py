@@ -85,14 +85,29 @@ def document_name(document_type: str, key: str) -> str:
     return _name(as_bytes(f"{document_type}_{key}"), b".json")
 
 
+def on_disk(text: str) -> str:
+    """A whole name as it stands in a row, as the entry of a folder; its suffix is kept when it must be cut."""
+    raw = as_bytes(text)
+    start = raw.rfind(b".", max(1, len(raw) - 8))
+    return _name(raw, b"") if start < 0 else _name(raw[:start], raw[start:])
+
+
+def fitting(text: str, most_bytes: int) -> str:
+    """A name as text that is safe in a folder and no longer than `most_bytes` there."""
+    return as_text(_cut(as_bytes(text), most_bytes))
+
+
 def _name(raw: bytes, tail: bytes) -> str:
     """One folder entry of `raw` and `tail`, with a hash in it when `raw` could not be kept as it is."""
+    return os.fsdecode(_cut(raw, MOST_BYTES - len(tail)) + tail)
+
+
+def _cut(raw: bytes, room: int) -> bytes:
     safe = raw.replace(b"/", b"_").replace(b"\0", b"_")
-    room = MOST_BYTES - len(tail)
     if safe == raw and len(raw) <= room:
-        return os.fsdecode(raw + tail)
+        return raw
     mark = b"~" + hashlib.sha256(raw).hexdigest()[:10].encode()
     end = min(len(safe), room - len(mark))
     while 0 < end < len(safe) and safe[end] & 0xC0 == 0x80:
         end -= 1
-    return os.fsdecode(safe[:end] + mark + tail)
+    return safe[:end] + mark

@@ -1,0 +1,176 @@
+"""What a message and a document look like to the enterprise: the status files, as bytes.
+
+Pure: the same records give the same bytes. The fields are those of the manual and only ever added to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from tongguan.gateway.kernel import file_names
+from tongguan.gateway.kernel.clock import show
+from tongguan.gateway.kernel.document import Document, Receipt
+from tongguan.gateway.kernel.errors import Fault
+from tongguan.gateway.kernel.message import FINAL, Message, State
+from tongguan.gateway.kernel.profile import Profile
+
+SCHEMA = 1
+#: facts of `Message.extra` that the enterprise sees
+_SHOWN = ("check", "filled", "licence")
+
+
+def encoded(content: Any) -> bytes:
+    """JSON in UTF-8; characters that no JSON can hold are escaped, never an error."""
+    try:
+        return orjson.dumps(content)
+    except TypeError:
+        return json.dumps(content, default=str).encode()
+
+
+def waiting_for(message: Message) -> str | None:
+    """What the message waits for, as the status file says it; None when it waits for nothing."""
+    if message.state is State.SENT:
+        return "authority"
+    if message.state is State.HELD:
+        return "person"
+    return None if message.state in FINAL else message.waiting_for
+
+
+def message_status(
+    message: Message,
+    *,
+    document: Document | None,
+    receipts: Sequence[Receipt],
+    items: Sequence[Message],
+    environment: str,
+    language: str,
+    profile: Profile | None,
+) -> bytes:
+    """The status file of a submission."""
+    final = message.state in FINAL
+    status: dict[str, Any] = {
+        "schema": SCHEMA,
+        "message_id": message.id,
+        "account": message.account,
+        "environment": environment,
+        "file": file_names.shown(message.source) if message.source is not None else None,
+        "reference": message.reference,
+        "document": message.document,
+        "replaces": message.replaces,
+        "type": message.type or None,
+        "operation": message.operation or None,
+        "state": message.state.value,
+        "final": final,
+        "waiting_for": waiting_for(message),
+        "business_status": business_status(document, profile, language),
+        "numbers": document.numbers if document is not None else {},
+        "faults": [_fault(fault, language) for fault in message.faults],
+        "receipts": [_receipt(receipt, language) for receipt in receipts],
+        "items": [_item(item, language) for item in items],
+        "attempts": message.attempts,
+        "next_attempt_at": None if final else show(message.due_at),
+        "deadline_at": None if final else show(message.deadline_at),
+        "received_at": show(message.received_at),
+        "updated_at": show(message.updated_at),
+    }
+    if message.state is State.HELD:
+        status["hold"] = {"reason": message.hold_reason, "since": show(message.hold_since), "do": message.hold_do}
+    if message.batch is not None:
+        status["batch"] = message.batch
+    if message.extra:
+        status.update({name: message.extra[name] for name in _SHOWN if name in message.extra})
+    return encoded(status)
+
+
+def document_status(
+    document: Document,
+    messages: Sequence[Message],
+    receipts: Sequence[Receipt],
+    *,
+    environment: str,
+    language: str,
+    profile: Profile | None,
+    quantities: Sequence[Mapping[str, Any]] | None = None,
+) -> bytes:
+    """The file of a business document, rewritten at each of its moves."""
+    waiting = [m for m in messages if m.state not in FINAL and m.deadline_at is not None]
+    return encoded(
+        {
+            "schema": SCHEMA,
+            "type": document.type,
+            "document": document.key,
+            "account": document.account,
+            "environment": environment,
+            "numbers": document.numbers,
+            "business_status": business_status(document, profile, language),
+            "marks": document.marks,
+            "deleted": document.deleted,
+            "round": document.round,
+            "versions": {"document": document.version, "profile": document.profile},
+            "messages": [_line(message) for message in messages],
+            "receipts": [_receipt(receipt, language) for receipt in receipts],
+            "deadlines": [{"message_id": m.id, "operation": m.operation, "at": show(m.deadline_at)} for m in waiting],
+            "quantities": quantities,
+            "created_at": show(document.created_at),
+            "updated_at": show(document.updated_at),
+        }
+    )
+
+
+def business_status(document: Document | None, profile: Profile | None, language: str) -> dict[str, str] | None:
+    """Code and text of where the document stands; None while there is none."""
+    if document is None or not document.status:
+        return None
+    status = profile.statuses.get(document.status) if profile is not None else None
+    if status is None:
+        return {"code": document.status, "text": document.status}
+    return {"code": status.code, "text": status.text[language]}
+
+
+def open_line(message: Message) -> dict[str, Any]:
+    """An open message in the index."""
+    file = file_names.shown(message.source) if message.source is not None else None
+    return {**_line(message), "file": file, "type": message.type or None, "document": message.document}
+
+
+def _line(message: Message) -> dict[str, Any]:
+    return {
+        "message_id": message.id,
+        "reference": message.reference,
+        "operation": message.operation or None,
+        "state": message.state.value,
+        "final": message.state in FINAL,
+        "waiting_for": waiting_for(message),
+        "received_at": show(message.received_at),
+        "updated_at": show(message.updated_at),
+    }
+
+
+def _item(item: Message, language: str) -> dict[str, Any]:
+    faults = [_fault(fault, language) for fault in item.faults]
+    return {**_line(item), "type": item.type or None, "document": item.document, "faults": faults}
+
+
+def _fault(fault: Fault, language: str) -> dict[str, Any]:
+    return {
+        "code": fault.code,
+        "severity": fault.severity,
+        "path": fault.path,
+        "line": fault.line,
+        "label": fault.label,
+        "message": fault.text(language),
+    }
+
+
+def _receipt(receipt: Receipt, language: str) -> dict[str, Any]:
+    return {
+        "id": receipt.id,
+        "code": receipt.code,
+        "text": receipt.en if language == "en" else receipt.zh,
+        "file": receipt.file,
+        "issued_at": show(receipt.issued_at),
+    }
