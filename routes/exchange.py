@@ -101,10 +101,10 @@ def unanswered(sealed: Sealed | None, trouble: BaseException) -> Reply:
 
 
 def reason(trouble: BaseException) -> str:
-    """The trouble in words; many time-outs and disconnections come without any."""
+    """The trouble in one line of words; many time-outs and disconnections come without any."""
     if isinstance(trouble, TimeoutError):
         return "no answer in time"
-    return str(trouble) or type(trouble).__name__
+    return " ".join(str(trouble).split())[:300] or type(trouble).__name__
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> Answer:

@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
 from tongguan.gateway.kernel.settings import Route
 from tongguan.routes.https import HttpsRoute
 from tongguan.routes.wire import Wire
@@ -196,8 +197,8 @@ class Endpoint:
 
     @staticmethod
     async def say(writer: asyncio.StreamWriter, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        lines = [f"HTTP/1.1 {status} so", f"Content-Length: {len(body)}"]
-        lines += [f"{name.replace('_', '-')}: {value}" for name, value in (headers or {}).items()]
+        told = {"Content_Length": str(len(body)), **(headers or {})}
+        lines = [f"HTTP/1.1 {status} so", *(f"{name.replace('_', '-')}: {value}" for name, value in told.items())]
         writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         await writer.drain()
 

@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 
 import pytest
+
 from tongguan.gateway.kernel.errors import Deferred
 
 NOW = timedelta(0)
@@ -23,7 +24,7 @@ def test_a_message_brings_its_receipt(kit):
     reply = kit.route.send_many([message(1)])[0]
 
     assert ("receipt", technical("0198-1-1")) == (reply.kind, reply.receipt)
-    assert {"0198-1-1": b"<Package>1</Package>"} == kit.endpoint.stored
+    assert kit.endpoint.stored == {"0198-1-1": b"<Package>1</Package>"}
 
 
 def test_sixty_four_messages_get_each_its_own_receipt_in_order(kit):
@@ -34,13 +35,13 @@ def test_sixty_four_messages_get_each_its_own_receipt_in_order(kit):
 
 
 def test_no_items_are_no_replies(kit):
-    assert [] == kit.route.send_many([])
+    assert kit.route.send_many([]) == []
 
 
 def test_a_body_of_several_megabytes_arrives_whole(kit):
     body = bytes(range(256)) * 20_000
 
-    assert "receipt" == kit.route.send_many([("big-1", body)])[0].kind
+    assert kit.route.send_many([("big-1", body)])[0].kind == "receipt"
     assert body == kit.endpoint.stored["big-1"]
 
 
@@ -59,7 +60,7 @@ def test_a_stored_message_is_known_when_asked(kit):
 
 
 def test_a_message_never_sent_is_unknown_when_asked(kit):
-    assert "unknown" == kit.route.ask("0198-1-1").kind
+    assert kit.route.ask("0198-1-1").kind == "unknown"
 
 
 def test_a_query_brings_a_receipt(kit):
@@ -71,8 +72,8 @@ def test_a_query_brings_a_receipt(kit):
 def test_a_closed_door_means_that_nothing_was_sent(kit):
     kit.endpoint.stop()
 
-    assert "later" == kit.route.send_many([message(1)])[0].kind
-    assert {} == kit.endpoint.stored
+    assert kit.route.send_many([message(1)])[0].kind == "later"
+    assert kit.endpoint.stored == {}
 
 
 def test_a_door_closed_between_two_messages_never_sounds_like_a_sent_message(kit):
@@ -80,28 +81,28 @@ def test_a_door_closed_between_two_messages_never_sounds_like_a_sent_message(kit
     kit.endpoint.stop()
 
     assert kit.route.send_many([message(2)])[0].kind in ("later", "lost")
-    assert "later" == kit.route.send_many([message(3)])[0].kind
+    assert kit.route.send_many([message(3)])[0].kind == "later"
 
 
 def test_a_lost_answer_leaves_a_doubt_that_asking_ends(kit, behaviours):
     kit.endpoint.behave["0198-1-1"] = behaviours.drop_after_storing
 
-    assert "lost" == kit.route.send_many([message(1)])[0].kind
-    assert "receipt" == kit.route.ask("0198-1-1").kind
+    assert kit.route.send_many([message(1)])[0].kind == "lost"
+    assert kit.route.ask("0198-1-1").kind == "receipt"
 
 
 def test_a_message_lost_on_the_way_is_unknown_when_asked(kit, behaviours):
     kit.endpoint.behave["0198-1-1"] = behaviours.drop_unstored
 
-    assert "lost" == kit.route.send_many([message(1)])[0].kind
-    assert "unknown" == kit.route.ask("0198-1-1").kind
+    assert kit.route.send_many([message(1)])[0].kind == "lost"
+    assert kit.route.ask("0198-1-1").kind == "unknown"
 
 
 def test_silence_is_a_doubt_after_the_time_out(kit, behaviours):
     kit.endpoint.behave["0198-1-1"] = behaviours.store_and_be_silent
     began = time.monotonic()
 
-    assert "lost" == kit.route.send_many([message(1)])[0].kind
+    assert kit.route.send_many([message(1)])[0].kind == "lost"
     assert 0.9 <= time.monotonic() - began < 3
 
 
@@ -119,7 +120,7 @@ def test_one_bad_message_harms_no_other(kit, behaviours):
 
     kinds = [reply.kind for reply in kit.route.send_many([message(n) for n in range(8)])]
 
-    assert ["receipt"] * 3 + ["lost", "receipt", "lost", "receipt", "receipt"] == kinds
+    assert kinds == ["receipt"] * 3 + ["lost", "receipt", "lost", "receipt", "receipt"]
 
 
 def test_receipts_come_in_pages_behind_a_cursor(kit):
@@ -139,7 +140,7 @@ def test_a_receipt_issued_while_we_wait_comes_at_once(kit):
     time.sleep(0.2)
     kit.endpoint.issued.append(b"<Receipt/>")
 
-    assert (b"<Receipt/>",) == page.result(5).receipts
+    assert page.result(5).receipts == (b"<Receipt/>",)
     assert time.monotonic() - began < 3
 
 
@@ -149,7 +150,7 @@ def test_polling_a_closed_door_defers_and_closes_the_lane(kit):
     with pytest.raises(Deferred) as deferred:
         kit.route.receipts("2102960001", "", 10, NOW)
 
-    assert ("route", "route:customs") == (deferred.value.waiting_for, deferred.value.closes)
+    assert (deferred.value.waiting_for, deferred.value.closes) == ("route", "route:customs")
 
 
 def test_health_follows_the_endpoint(kit):
@@ -169,25 +170,25 @@ def test_stopping_the_wire_settles_what_hangs_and_what_waits(kit, wire, behaviou
     began = time.monotonic()
     wire.stop()
 
-    assert ["lost"] * 16 + ["later"] * 4 == [future.result(0).kind for future in futures]
+    assert [future.result(0).kind for future in futures] == ["lost"] * 16 + ["later"] * 4
     assert time.monotonic() - began < 1
 
 
 def test_after_the_stop_nothing_is_sent_any_more(kit, wire):
     wire.stop()
 
-    assert "later" == kit.route.send_many([message(1)])[0].kind
-    assert "later" == kit.route.submit(*message(2)).result(1).kind
-    assert "later" == kit.route.ask("0198-1-1").kind
+    assert kit.route.send_many([message(1)])[0].kind == "later"
+    assert kit.route.submit(*message(2)).result(1).kind == "later"
+    assert kit.route.ask("0198-1-1").kind == "later"
     assert not kit.route.healthy()
     with pytest.raises(Deferred):
         kit.route.receipts("2102960001", "", 10, NOW)
     kit.route.close()
-    assert {} == kit.endpoint.stored
+    assert kit.endpoint.stored == {}
 
 
 def test_a_closed_route_sends_nothing_while_the_others_go_on(kit, wire):
     kit.route.close()
 
-    assert "later" == kit.route.send_many([message(1)])[0].kind
-    assert {} == kit.endpoint.stored
+    assert kit.route.send_many([message(1)])[0].kind == "later"
+    assert kit.endpoint.stored == {}

@@ -1,0 +1,60 @@
+"""The gateway's own desk: operations that need neither card nor wire. Each is one small pure step in a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
+from tongguan.gateway.kernel.document import Content, Document
+from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.kernel.outcome import Outcome
+from tongguan.gateway.kernel.profile import Operation, Profile
+from tongguan.gateway.kernel.records import Records
+
+if TYPE_CHECKING:
+    from tongguan.gateway.kernel.settings import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a desk step is given: the message in hand, its checked content and the document (version 0: not yet)."""
+
+    message: Message
+    profile: Profile
+    operation: Operation
+    account: Account
+    document: Document
+    content: Content
+    options: Mapping[str, str]  #: elements of the body that belong to the operation, not to the document
+    attachments: tuple[tuple[str, str], ...]
+    files: Mapping[str, bytes]
+    media_types: Mapping[str, str]
+    numbers: Mapping[str, str]  #: of the document, with those that the gateway gives at this operation
+    give_number: Callable[[str], str]
+    now: int
+    language: str
+    answered: Mapping[str, str] | None = None  #: elements of the authority's answer, where the operation asked
+
+
+DeskStep = Callable[[Errand, Records], Outcome]
+
+
+def desk_step(name: str) -> DeskStep:
+    """The step of a name; raises KeyError for an unknown one, which loading the profiles has excluded."""
+    step: DeskStep = import_module(f"{__name__}.{name}").do
+    return step
+
+
+def known_steps() -> frozenset[str]:
+    return frozenset(module.name for module in iter_modules(__path__))
+
+
+def done(errand: Errand, *documents: Document, why: str = "") -> Outcome:
+    """The outcome of an operation that ends at the desk."""
+    message = replace(
+        errand.message, state=State.ACCEPTED, lane=None, due_at=None, deadline_at=None, waiting_for=None, updated_at=errand.now
+    )
+    return Outcome(message, errand.message.state, errand.operation.name, documents=documents, why=why)

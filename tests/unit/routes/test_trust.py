@@ -1,0 +1,99 @@
+"""How a route shows who it is, whom it trusts, and what it refuses to begin with."""
+
+from __future__ import annotations
+
+import pytest
+
+from tongguan.gateway.kernel.errors import SettingsWrong
+from tongguan.routes.https import HttpsRoute
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "customs.example",
+        "ftp://customs.example",
+        "https://",
+        "https://me:you@customs.example",
+        "https://a.example/?x=1",
+        "https://a.example/#x",
+    ],
+)
+def test_an_address_that_is_none_is_refused(new_route, url):
+    with pytest.raises(SettingsWrong, match=r"route\.customs\.url"):
+        new_route(url)
+
+
+def test_production_speaks_plain_http_only_to_this_machine(new_route):
+    for host in ("localhost", "127.0.0.1", "127.8.8.8", "[::1]"):
+        new_route(f"http://{host}:8702", environment="production")
+
+    for host in ("customs.example", "10.0.0.1", "127.0.0.1.example"):
+        with pytest.raises(SettingsWrong, match="use https"):
+            new_route(f"http://{host}", environment="production")
+
+
+def test_a_token_comes_from_a_file_or_the_environment(new_route, monkeypatch, tmp_path):
+    monkeypatch.setenv("CUSTOMS_TOKEN", "abc")
+    (tmp_path / "token").write_text("abc\n")
+
+    new_route("https://customs.example", token="env:CUSTOMS_TOKEN")
+    new_route("https://customs.example", token="file:token")
+
+
+@pytest.mark.parametrize("token", ["abc", "env:NO_SUCH_NAME", "file:no-such-file", "env:EMPTY", "env:BROKEN", "file:binary"])
+def test_a_token_that_cannot_be_read_is_refused_without_being_shown(new_route, monkeypatch, tmp_path, token):
+    monkeypatch.setenv("EMPTY", " ")
+    monkeypatch.setenv("BROKEN", "hush\nhush")
+    (tmp_path / "binary").write_bytes(b"hush\xff")
+
+    with pytest.raises(SettingsWrong, match=r"route\.customs\.token") as wrong:
+        new_route("https://customs.example", token=token)
+
+    assert "hush" not in str(wrong.value)
+    assert "abc" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("setting", ["ca", "client_certificate"])
+@pytest.mark.parametrize("content", [None, b"no certificate"])
+def test_files_that_are_no_certificates_are_refused(new_route, tmp_path, setting, content):
+    if content is not None:
+        (tmp_path / "file.pem").write_bytes(content)
+
+    with pytest.raises(SettingsWrong, match=rf"route\.customs\.{setting}"):
+        new_route("https://customs.example", **{setting: "file.pem"})
+
+
+def test_an_endpoint_of_another_authority_is_sent_nothing(new_route, tls_endpoint):
+    reply = new_route(f"https://127.0.0.1:{tls_endpoint.port}").send_many([("1-1", b"x")])[0]
+
+    assert reply.kind == "later"
+    assert tls_endpoint.stored == {}
+
+
+def test_an_endpoint_of_another_name_is_sent_nothing(new_route, tls_endpoint, authority, tmp_path):
+    (tmp_path / "ca.pem").write_bytes((authority.folder / "ca.pem").read_bytes())
+
+    reply = new_route(f"https://localhost:{tls_endpoint.port}", ca="ca.pem").send_many([("1-1", b"x")])[0]
+
+    assert reply.kind == "later"
+    assert tls_endpoint.stored == {}
+
+
+def test_without_our_certificate_nothing_is_taken(new_route, tls_endpoint, authority, tmp_path):
+    (tmp_path / "ca.pem").write_bytes((authority.folder / "ca.pem").read_bytes())
+
+    reply = new_route(f"https://127.0.0.1:{tls_endpoint.port}", ca="ca.pem").send_many([("1-1", b"x")])[0]
+
+    assert reply.kind in ("later", "lost")
+    assert tls_endpoint.stored == {}
+
+
+def test_a_token_is_not_in_what_a_route_says_of_itself(new_route, monkeypatch):
+    monkeypatch.setenv("CUSTOMS_TOKEN", "s3cr3t")
+
+    route = new_route("http://127.0.0.1:9", token="env:CUSTOMS_TOKEN")
+
+    assert isinstance(route, HttpsRoute)
+    assert "s3cr3t" not in repr(route) + repr(route.send_many([("1-1", b"x")]))
