@@ -1,6 +1,7 @@
 """Read what a certificate says: its holder, its number, its key and the one signature algorithm that goes with it."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 from cryptography import x509
@@ -17,6 +18,24 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 PREHASHED = Prehashed(hashes.SHA256())
 PKCS1 = padding.PKCS1v15()
 ECDSA = ec.ECDSA(PREHASHED)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a card is, read once from its certificates (DER, leaf first)."""
+
+    chain: tuple[bytes, ...]
+    leaf: x509.Certificate
+    key: PublicKey
+    number: str
+    algorithm: Algorithm
+
+
+def identity(chain: tuple[bytes, ...]) -> Identity:
+    """Read a chain; ValueError when its leaf is no certificate or has a key that cannot sign."""
+    leaf = x509.load_der_x509_certificate(chain[0])
+    key = signing_key(leaf)
+    return Identity(chain, leaf, key, card_number(leaf), algorithm_of(key))
 
 
 def card_number(certificate: x509.Certificate) -> str:

@@ -104,17 +104,18 @@ def make_token(wanted: NewToken, home: Path, authority: Issued, holder: Holder, 
 
     Raises CardBroken when the library is missing, when the label is taken, or when the token refuses.
     """
-    module = find_module(wanted.module, home)
-    if module is None:
-        raise CardBroken(f"no PKCS#11 library {wanted.module} on this machine")
 
     def issue(told: dict[str, str]) -> bytes:
         return make_certificate(authority, holder, _told_key(told), validity=validity)
 
-    return Issued(b"", _set_up(wanted, str(module.resolve()), home, issue=issue))
+    return Issued(b"", set_up_token(wanted, home, issue=issue))
 
 
-def _set_up(wanted: NewToken, module: str, home: Path, *, issue: Callable[[dict[str, str]], bytes]) -> bytes:
+def set_up_token(wanted: NewToken, home: Path, *, issue: Callable[[dict[str, str]], bytes]) -> bytes:
+    """Make a token whose PEM chain `issue` gives for the public key that the token tells; gives the chain."""
+    module = find_module(wanted.module, home)
+    if module is None:
+        raise CardBroken(f"no PKCS#11 library {wanted.module} on this machine")
     program = [sys.executable, "-P", str(Path(token_setup.__file__).resolve())]
     with subprocess.Popen(
         program,
@@ -126,7 +127,7 @@ def _set_up(wanted: NewToken, module: str, home: Path, *, issue: Callable[[dict[
         stderr=subprocess.PIPE,
     ) as process:
         assert process.stdin and process.stdout and process.stderr
-        print(_request(wanted, module), file=process.stdin, flush=True)
+        print(_request(wanted, str(module.resolve())), file=process.stdin, flush=True)
         told = process.stdout.readline()
         certificates = issue(json.loads(told)) if told else b""
         print(json.dumps([each.hex() for each in der_chain(certificates)] if told else []), file=process.stdin, flush=True)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -22,10 +21,9 @@ from tongguan.signer.certificate import (
     PKCS1,
     PREHASHED,
     Algorithm,
-    algorithm_of,
-    card_number,
+    Identity,
     der_chain,
-    signing_key,
+    identity,
 )
 from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
 from tongguan.signer.pin import Secret, read_pin
@@ -48,40 +46,40 @@ class SoftwareCard:
         self._home = home
         self._bound = bound
         self._pin: Secret | None = None
-        self._pin_state = PinState.WRONG if locked else (PinState.UNTRIED if settings.pin else PinState.NONE)
+        without = PinState.NEEDED if settings.pin == "prompt" else PinState.UNTRIED if settings.pin else PinState.NONE
+        self._pin_state = PinState.WRONG if locked else without
         self._lock = threading.RLock()
         self._key_slot = threading.Lock()
-        self._chain: tuple[bytes, ...] = ()
-        self._leaf: x509.Certificate | None = None
+        self._key_path = str(home / settings.key)
+        self._card: Identity | None = None
         self._loaded: _Loaded | None = None
         self._closed = False
 
     @property
     def certificate_chain(self) -> tuple[bytes, ...]:
         """Give the certificates as DER, leaf first."""
-        self._certificate()
-        return self._chain
+        return self._known().chain
 
     @property
     def number(self) -> str:
         """Give the card number."""
-        return card_number(self._certificate())
+        return self._known().number
 
     @property
     def algorithm(self) -> Algorithm:
         """Name the signature algorithm of the certificate's key."""
-        return algorithm_of(signing_key(self._certificate()))
+        return self._known().algorithm
 
     def sign(self, digests: Sequence[bytes]) -> list[bytes]:
         """Sign each digest; with a delay, one at a time, as a real key does."""
         key = self._key()
         if not self._settings.delay:
-            return [_signature(key, digest) for digest in digests]
+            return [signature_of(key, digest) for digest in digests]
         signatures = []
         for digest in digests:
             with self._key_slot:
                 time.sleep(self._settings.delay)
-                signatures.append(_signature(key, digest))
+                signatures.append(signature_of(key, digest))
         return signatures
 
     def give_pin(self, pin: Secret) -> None:
@@ -93,18 +91,18 @@ class SoftwareCard:
     def probe(self) -> CardState:
         """Look whether the files are there and what the certificate says."""
         try:
-            leaf = self._read_chain()[1]
+            seen = self._read()
             self._mark()
         except CardAbsent:
             return CardState(present=False, pin=self._pin_state, bound=self._bound)
         return CardState(
             present=True,
             pin=self._pin_state,
-            number=card_number(leaf),
-            bound=self._bound or card_number(self._leaf or leaf),
-            valid_from=leaf.not_valid_before_utc,
-            valid_until=leaf.not_valid_after_utc,
-            matches=(self._leaf or leaf) == leaf and self._bound in ("", card_number(leaf)),
+            number=seen.number,
+            bound=self._bound or (self._card or seen).number,
+            valid_from=seen.leaf.not_valid_before_utc,
+            valid_until=seen.leaf.not_valid_after_utc,
+            matches=(self._card or seen).leaf == seen.leaf and self._bound in ("", seen.number),
         )
 
     def close(self) -> None:
@@ -112,27 +110,25 @@ class SoftwareCard:
         with self._lock:
             self._closed, self._loaded, self._pin = True, None, None
 
-    def _certificate(self) -> x509.Certificate:
-        with self._lock:
-            if self._leaf is None:
-                self._look()
-            assert self._leaf is not None
-            return self._leaf
+    def _known(self) -> Identity:
+        card = self._card
+        if card is None:
+            with self._lock:
+                return self._look()
+        return card
 
-    def _look(self) -> None:
+    def _look(self) -> Identity:
         """Read the certificates and make sure that they are those of the bound card."""
-        chain, leaf = self._read_chain()
-        bound = self._bound or card_number(self._leaf or leaf)
-        if card_number(leaf) != bound or (self._leaf is not None and self._leaf != leaf):
-            raise CardMismatch(card_number(leaf), bound)
-        self._chain, self._leaf = chain, leaf
+        seen = self._read()
+        bound = self._bound or (self._card or seen).number
+        if seen.number != bound or (self._card or seen).leaf != seen.leaf:
+            raise CardMismatch(seen.number, bound)
+        self._card = seen
+        return seen
 
-    def _read_chain(self) -> tuple[tuple[bytes, ...], x509.Certificate]:
+    def _read(self) -> Identity:
         try:
-            chain = der_chain((self._home / self._settings.certificate).read_bytes())
-            leaf = x509.load_der_x509_certificate(chain[0])
-            signing_key(leaf)
-            return chain, leaf
+            return identity(der_chain((self._home / self._settings.certificate).read_bytes()))
         except OSError as error:
             raise CardAbsent(f"{self._settings.certificate}: {type(error).__name__}") from None
         except ValueError as error:
@@ -149,19 +145,18 @@ class SoftwareCard:
         with self._lock:
             if self._pin_state is PinState.WRONG:
                 raise PinWrong()
-            self._look()
-            key = self._load()
+            key = self._load(self._look())
             self._loaded = _Loaded(mark, key)
             return key
 
     def _mark(self) -> FileMark:
         try:
-            found = os.stat(self._home / self._settings.key)
+            found = os.stat(self._key_path)
         except OSError as error:
             raise CardAbsent(f"{self._settings.key}: {type(error).__name__}") from None
         return found.st_ino, found.st_mtime_ns, found.st_size
 
-    def _load(self) -> PrivateKey:
+    def _load(self, card: Identity) -> PrivateKey:
         if self._pin is None and self._settings.pin:
             self._pin = read_pin(self._settings.pin, self._home)
         path = self._home / self._settings.key
@@ -172,6 +167,7 @@ class SoftwareCard:
         except TypeError:
             # A password without encryption, or encryption without a password: cryptography tells them apart by this type only.
             if self._pin is None:
+                self._pin_state = PinState.NEEDED
                 raise PinNeeded() from None
             key = load_pem_private_key(path.read_bytes(), None)
         except ValueError:
@@ -179,14 +175,13 @@ class SoftwareCard:
                 raise CardBroken(f"{self._settings.key} is no readable key") from None
             self._pin, self._pin_state = None, PinState.WRONG
             raise PinWrong() from None
-        assert self._leaf is not None
-        if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) or key.public_key() != signing_key(self._leaf):
+        if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) or key.public_key() != card.key:
             raise CardBroken(f"{self._settings.key} is not the key of {self._settings.certificate}")
         self._pin_state = PinState.NONE if self._pin is None else PinState.GOOD
         return key
 
 
-def _signature(key: PrivateKey, digest: bytes) -> bytes:
+def signature_of(key: PrivateKey, digest: bytes) -> bytes:
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(digest, PKCS1, PREHASHED)
     half = (key.curve.key_size + 7) // 8

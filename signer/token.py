@@ -8,14 +8,11 @@ import json
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-from cryptography import x509
 
 from tongguan.signer import token_process
 from tongguan.signer.card import CardSettings, CardState, PinState, Tries
-from tongguan.signer.certificate import Algorithm, PublicKey, algorithm_of, card_number, in_order, is_signature, signing_key
+from tongguan.signer.certificate import Algorithm, Identity, identity, in_order, is_signature
 from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
 from tongguan.signer.module import find_module, surroundings
 from tongguan.signer.pin import Secret, read_pin
@@ -29,16 +26,6 @@ PROGRAM = (sys.executable, "-P", str(Path(token_process.__file__).resolve()))
 _FLAGS = ((0x40000, Tries.BLOCKED, 0), (0x20000, Tries.LAST, 1), (0x10000, Tries.FEWER, None))
 
 _ATTEMPTS = 3
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A card as it was read from the reader."""
-
-    chain: tuple[bytes, ...]
-    leaf: x509.Certificate
-    key: PublicKey
-    number: str
 
 
 class _Session:
@@ -69,7 +56,7 @@ class TokenCard:
         self._lock = threading.RLock()
         self._channel: Channel | None = None
         self._session: _Session | None = None
-        self._card: _Seen | None = None
+        self._card: Identity | None = None
         self._pin: Secret | None = None
         self._pin_state = PinState.WRONG if locked else PinState.NEEDED if settings.pin == "prompt" else PinState.UNTRIED
         self._tries_left: int | None = None
@@ -89,7 +76,13 @@ class TokenCard:
     @property
     def algorithm(self) -> Algorithm:
         """Name the signature algorithm of the certificate's key."""
-        return algorithm_of(self._known().key)
+        return self._known().algorithm
+
+    @property
+    def process_id(self) -> int:
+        """Name the card's process, for those who watch it; 0 when none runs."""
+        channel = self._channel
+        return 0 if channel is None or channel.ended else channel.pid
 
     def sign(self, digests: Sequence[bytes]) -> list[bytes]:
         """Sign in one round trip, all or none; a token that comes back in between is opened again by itself."""
@@ -151,7 +144,7 @@ class TokenCard:
         if channel is not None:
             channel.close()
 
-    def _known(self) -> _Seen:
+    def _known(self) -> Identity:
         card = self._card
         if card is None:
             with self._lock:
@@ -205,9 +198,9 @@ class TokenCard:
             self._channel = Channel(self._program, self._home, surroundings(self._home), self._settings.timeout)
         return self._channel
 
-    def _choose(self, tokens: list[list[bytes]]) -> tuple[int, _Seen]:
+    def _choose(self, tokens: list[list[bytes]]) -> tuple[int, Identity]:
         """Pick the bound card among the tokens with the right label; raises CardMismatch when it is not there."""
-        readable = [(at, _seen(found)) for at, found in enumerate(tokens) if found]
+        readable = [(at, identity(in_order(found, found[0]))) for at, found in enumerate(tokens) if found]
         if not readable:
             raise CardBroken(f"the token holds no certificate labelled {self._settings.key}")
         bound = self._bound or (self._card.number if self._card else readable[0][1].number)
@@ -267,8 +260,3 @@ class TokenCard:
         if not is_signature(self._known().key, signature, digest):
             raise CardBroken(f"key {self._settings.key} is not the key of its certificate")
         session.proved = True
-
-
-def _seen(certificates: list[bytes]) -> _Seen:
-    leaf = x509.load_der_x509_certificate(certificates[0])
-    return _Seen(in_order(certificates, certificates[0]), leaf, signing_key(leaf), card_number(leaf))

@@ -71,6 +71,7 @@ class Channel:
         seen = self._answers_seen
         while not question.complete.wait(self._timeout):
             if seen == self._answers_seen:
+                self._ended = True
                 self._process.kill()
                 raise CardBroken(f"no answer from the card within {self._timeout:g} s")
             seen = self._answers_seen
@@ -99,6 +100,7 @@ class Channel:
                 self._process.stdin.write(frame(kind, payload.reveal().encode() if isinstance(payload, Secret) else payload))
                 self._process.stdin.flush()
             except (OSError, ValueError):
+                self._ended = True
                 self._process.kill()  # the reading thread sees the end and tells everybody
 
     def _read(self) -> None:

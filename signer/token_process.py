@@ -187,7 +187,7 @@ def serve(requests: BinaryIO, answers: BinaryIO, most_seconds: int) -> None:
                 answers.write(frame(b"+", answer))
                 answers.flush()
                 limit(most_seconds)
-        except Exception as error:  # noqa: BLE001 (whatever the card's library does, the asker must be told)
+        except Exception as error:  # whatever the card's library does, the asker must be told
             fault = _fault(error)
             if token is not None and fault.kind in ("gone", "broken"):
                 _drop_quietly(token)
@@ -215,7 +215,7 @@ def _fault(error: Exception) -> Fault:
 def _drop_quietly(token: Token) -> None:
     try:
         token.drop()
-    except Exception:  # noqa: BLE001 (the library is broken; it is loaded anew next time)
+    except Exception:  # the library is broken; it is loaded anew next time
         token.library = None
 
 
