@@ -1,0 +1,85 @@
+"""fields.csv: what is in a document type."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import fields as attributes
+from pathlib import Path
+
+from tongguan.gateway.kernel.profile import CodeTable, Field
+from tongguan.gateway.kernel.profile_source import Complaints, nearest, read_csv
+
+TYPES = ("text", "code", "number", "date", "datetime", "flag", "group", "table")
+COLUMNS = tuple(a.name for a in attributes(Field) if a.name != "place")
+_OCCURS = re.compile(r"(?:1|[0-9]+\.\.(?:[0-9]+|n))?")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+
+def read_fields(
+    files: Iterable[Path], tables: Mapping[str, CodeTable], operations: Collection[str], complaints: Complaints
+) -> tuple[Field, ...]:
+    """The rows of all files in order; a later row replaces an earlier one of the same path (a type's own after its form's)."""
+    fields: dict[str, Field] = {}
+    for file in files:
+        own: set[str] = set()
+        for line, row in read_csv(file, complaints, COLUMNS) if file.is_file() else ():
+            place = f"{file}:{line}"
+            field = _field(row, place, complaints)
+            if field is None:
+                continue
+            if field.path in own:
+                complaints.add(place, f"field {field.path} stands twice")
+            own.add(field.path)
+            _named(field, fields, complaints)
+            _known(field, tables, operations, complaints)
+            fields[field.path] = field
+    return tuple(fields.values())
+
+
+def _field(row: Mapping[str, str], place: str, complaints: Complaints) -> Field | None:
+    try:
+        return Field(
+            **{
+                **{name: row[name] for name in COLUMNS},
+                "name": row["name"] or row["path"].rpartition("/")[2].removesuffix("[]"),
+                "length": int(row["length"] or 0),
+                "precision": int(row["precision"] or 0),
+                "required_at": frozenset(row["required_at"].split()),
+                "changeable_by": frozenset(row["changeable_by"].split()),
+                "place": place,
+            }  # type: ignore[arg-type]
+        )
+    except ValueError as wrong:
+        complaints.add(place, f"length and precision are whole numbers: {wrong}")
+        return None
+
+
+def _named(field: Field, before: Mapping[str, Field], complaints: Complaints) -> None:
+    """A field's name is the end of its path, and its group or table stands before it."""
+    parent, _, last = field.path.rpartition("/")
+    if last.removesuffix("[]") != field.name or not _NAME.fullmatch(field.name):
+        complaints.add(field.place, f"name {field.name!r} is not the last element of path {field.path!r}")
+    if last.endswith("[]") != (field.type == "table"):
+        complaints.add(field.place, f"{field.path}: a table's path ends in [], and only a table's")
+    if parent and (parent not in before or before[parent].type not in ("group", "table")):
+        complaints.add(field.place, f"{field.path}: no group or table {parent!r} stands before it{nearest(parent, before)}")
+
+
+def _known(field: Field, tables: Mapping[str, CodeTable], operations: Collection[str], complaints: Complaints) -> None:
+    if field.type not in TYPES:
+        complaints.unknown(field.place, "type", field.type, TYPES)
+    if field.code_table and field.code_table not in tables:
+        complaints.unknown(field.place, "code table", field.code_table, tables)
+    for operation in sorted(field.required_at | field.changeable_by):
+        if operation not in operations:
+            complaints.unknown(field.place, "operation", operation, operations)
+    if not _OCCURS.fullmatch(field.occurs):
+        complaints.add(field.place, f"occurs {field.occurs!r} is not like 1, 0..1, 1..4 or 0..n")
+    for bound in (field.least, field.most):
+        if bound and not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", bound):
+            complaints.add(field.place, f"bound {bound!r} is no number")
+    try:
+        re.compile(field.pattern)
+    except re.error as wrong:
+        complaints.add(field.place, f"pattern {field.pattern!r}: {wrong}")

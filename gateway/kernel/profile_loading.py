@@ -1,0 +1,263 @@
+"""Walk the profile folders and make each document type into frozen data, once, at start.
+
+Promises: all that is wrong is told at once, with file and line and the nearest known word; a profile that loads names only
+statuses, operations, numbers, fields and code tables that exist. Named checks and fills are known to the codecs alone and
+are looked at by `codecs/compile.py`, also at start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+
+from tongguan.gateway.kernel.errors import SettingsWrong
+from tongguan.gateway.kernel.profile import (
+    Authority,
+    CodeTable,
+    Column,
+    NumberRule,
+    Profile,
+    Profiles,
+    Query,
+    ReceiptRule,
+    Rule,
+    Status,
+    Text,
+)
+from tongguan.gateway.kernel.profile_fields import read_fields
+from tongguan.gateway.kernel.profile_operations import read_attachments, read_operation
+from tongguan.gateway.kernel.profile_source import (
+    Complaints,
+    Part,
+    TomlFile,
+    anything,
+    both,
+    read_csv,
+    text,
+    texts,
+    whole,
+    words_of,
+)
+
+TABLES = "tables"  #: the folder of code tables beside the authorities
+_NOTHING = Text("", "")
+
+
+def load_profiles(root: Path | None = None) -> Profiles:
+    """All document types under `root` (without: the installed ones); SettingsWrong lists everything that is wrong."""
+    root = root or Path(str(files("tongguan.gateway").joinpath("profiles")))
+    complaints = Complaints()
+    tables = {file.stem: _table(file, complaints) for file in sorted((root / TABLES).glob("*.csv"))}
+    folders = sorted(f for f in root.iterdir() if f.is_dir() and (f / "authority.toml").is_file())
+    authorities = {folder.name: _authority(folder, complaints) for folder in folders}
+    profiles: dict[str, Profile] = {}
+    for folder in sorted(p.parent for f in folders for p in f.glob("*/profile.toml")):
+        if folder.name in profiles:
+            complaints.add(f"{folder}/profile.toml:1", f"document type {folder.name} exists already")
+        profiles[folder.name] = _profile(folder, tables, authorities, complaints)
+    if complaints.all:
+        raise SettingsWrong("\n".join(complaints.all))
+    return Profiles(profiles, tables, authorities)
+
+
+def _table(file: Path, complaints: Complaints) -> CodeTable:
+    rows: dict[str, Mapping[str, str]] = {}
+    codes: dict[str, str] = {}
+    twice: set[str] = set()
+    columns: tuple[str, ...] = ("code", "zh", "en")
+    for line, row in read_csv(file, complaints, columns):
+        columns = tuple(row)
+        code, name = row["code"], row["zh"]
+        if not code or code in rows:
+            complaints.add(f"{file}:{line}", f"code {code!r} is empty or stands twice")
+        rows[code] = row
+        if codes.setdefault(name, code) != code:
+            twice.add(name)
+    return CodeTable(file.stem, columns, rows, {name: code for name, code in codes.items() if name not in twice})
+
+
+def _authority(folder: Path, complaints: Complaints) -> Authority:
+    part = TomlFile(folder / "authority.toml", complaints).part()
+    title = part.need("title", both, _NOTHING)
+    account_code = part.one_of("account_code", ("mofcom_code", "customs_code", "uscc"), "")
+    part.rest_is_unknown()
+    return Authority(folder.name, title, account_code)
+
+
+def _profile(
+    folder: Path, tables: Mapping[str, CodeTable], authorities: Mapping[str, Authority], complaints: Complaints
+) -> Profile:
+    file = TomlFile(folder / "profile.toml", complaints)
+    part = file.part()
+    form = part.take("form", text, "")
+    folders = [folder.joinpath(form).resolve(), folder] if form else [folder]
+    if not all(f.is_dir() for f in folders):
+        part.complain("form", f"there is no folder {form}")
+    operations = tuple(part.given.get("operation", {}))
+    fields = read_fields([f / "fields.csv" for f in folders], tables, operations, complaints)
+    paths = {f.path for f in fields}
+    numbers = {k: _number(file.part("numbers", k), k, paths) for k in part.take("numbers", anything, {})}
+    statuses = {k: _status(file.part("status", k), k) for k in part.take("status", anything, {})}
+    queries = {k: _query(file.part("query", k), k, (statuses, numbers, paths)) for k in part.take("query", anything, {})}
+    known = (statuses, numbers, authorities, paths)
+    profile = Profile(
+        type=folder.name,
+        authority=folder.parent.name,
+        folder=folder,
+        version=_version(folders),
+        title=part.need("title", both, _NOTHING),
+        system=part.need("system", text, ""),
+        namespace=part.take("namespace", text, f"urn:tongguan:{folder.name}:1"),
+        account_code=authorities[folder.parent.name].account_code,
+        own_number=part.take("own_number", text, ""),
+        fields=fields,
+        rules=_rules(folders, operations, complaints),
+        operations={k: read_operation(file.part("operation", k), k, known) for k in part.take("operation", anything, {})},
+        statuses=statuses,
+        receipts=_receipts(file, part, (statuses, operations)),
+        numbers=numbers,
+        queries=queries,
+        attachments=read_attachments(part, tables, operations),
+        signer=part.take("signer", text, ""),
+        supervision_codes=part.take("supervision_codes", texts, ()),
+    )
+    _whole(profile, part)
+    return profile
+
+
+def _whole(profile: Profile, part: Part) -> None:
+    complaints = part.file.complaints
+    part.rest_is_unknown()
+    if profile.own_number and profile.own_number not in profile.numbers:
+        complaints.unknown(part.place("own_number"), "number", profile.own_number, profile.numbers)
+    paths = {f.path for f in profile.fields}
+    if profile.signer not in ("", "account") and profile.signer not in paths:
+        complaints.unknown(part.place("signer"), "field", profile.signer, paths)
+
+
+def _version(folders: Iterable[Path]) -> str:
+    """A hash of what the folders say; examples say nothing, and schemas are written from the rest."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for file in sorted(f for f in folder.iterdir() if f.is_file() and not f.name.startswith((".", "schema."))):
+            content = file.read_bytes()
+            digest.update(f"{file.name}\0{len(content)}\0".encode())
+            digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def _number(part: Part, kind: str, paths: set[str]) -> NumberRule:
+    rule = NumberRule(
+        kind=kind,
+        label=part.need("label", both, _NOTHING),
+        pattern=part.take("pattern", text, ""),
+        field=part.take("field", text, ""),
+        given=part.take("given", text, ""),
+    )
+    if rule.field and rule.field not in paths:
+        part.file.complaints.unknown(part.place("field"), "field", rule.field, paths)
+    part.rest_is_unknown()
+    return rule
+
+
+def _status(part: Part, name: str) -> Status:
+    zh, en = part.need("zh", text, ""), part.need("en", text, "")
+    shown = Text(part.take("list_zh", text, zh), part.take("list_en", text, en))
+    status = Status(name, part.need("code", text, ""), Text(zh, en), shown)
+    part.rest_is_unknown()
+    return status
+
+
+def _receipts(file: TomlFile, part: Part, known: tuple[Mapping[str, Status], tuple[str, ...]]) -> dict[str, ReceiptRule]:
+    statuses, operations = known
+    receipts: dict[str, ReceiptRule] = {}
+    for n, _ in enumerate(part.take("receipt", list, [])):
+        row = file.part("receipt", n)
+        rule = ReceiptRule(
+            code=row.need("code", text, ""),
+            text=Text(row.need("zh", text, ""), row.need("en", text, "")),
+            status=row.one_of("status", statuses, ""),
+            rank=row.take("rank", whole, 0),
+            ends=row.one_of("ends", ("accepted", "rejected"), ""),
+            marks=row.take("marks", words_of, {}),
+            releases=row.take("releases", bool, False),
+            answers=row.one_of("answers", operations, ""),
+        )
+        row.rest_is_unknown()
+        if rule.code in receipts:
+            row.complain("code", f"receipt code {rule.code!r} stands twice")
+        if rule.status and rule.rank < 1:
+            row.complain("code", f"receipt {rule.code!r} brings a status, so it needs a rank of 1 or more")
+        receipts[rule.code] = rule
+    return receipts
+
+
+def _query(part: Part, kind: str, known: tuple[Mapping[str, Status], Mapping[str, NumberRule], set[str]]) -> Query:
+    filters = part.take("filters", words_of, {})
+    query = Query(
+        kind=kind,
+        source=part.one_of("source", ("journal", "authority"), "journal"),
+        ask=part.take("ask", text, ""),
+        filters=filters,
+        columns=tuple(_column(part, column) for column in part.take("columns", list, [])),
+        required=part.names("required", filters, "filter"),
+        most_days=part.take("most_days", whole, 0),
+    )
+    part.rest_is_unknown()
+    for of in [*filters.values(), *(c.of for c in query.columns)]:
+        _known_of(part, of, known)
+    return query
+
+
+def _column(part: Part, given: Mapping[str, str]) -> Column:
+    if not isinstance(given, dict) or set(given) != {"name", "zh", "en", "of"}:
+        part.complain("columns", f"a column has name, zh, en and of, not {given}")
+        return Column("", _NOTHING, "key")
+    return Column(given["name"], Text(given["zh"], given["en"]), given["of"])
+
+
+def _known_of(part: Part, of: str, known: tuple[Mapping[str, Status], Mapping[str, NumberRule], set[str]]) -> None:
+    _, numbers, paths = known
+    word, _, rest = of.partition(".")
+    if of in ("status", "key") or (word in ("mark", "time", "receipt", "message") and rest) or (word == "number" and rest in numbers):
+        return
+    if part.given.get("source", "journal") == "journal" and of not in paths:
+        ways = [*paths, "status", "key", *(f"number.{n}" for n in numbers)]
+        part.file.complaints.unknown(part.place("columns"), "field", of, ways)
+
+
+def _rules(folders: Iterable[Path], operations: tuple[str, ...], complaints: Complaints) -> tuple[Rule, ...]:
+    rules: dict[str, Rule] = {}
+    for path in (f / "rules.toml" for f in folders):
+        if not path.is_file():
+            continue
+        file = TomlFile(path, complaints)
+        whole_file = file.part()
+        for n, _ in enumerate(whole_file.take("rule", list, [])):
+            rule = _rule(file.part("rule", n), operations)
+            if rule.id in rules:
+                complaints.add(rule.place, f"rule {rule.id!r} exists already, in {rules[rule.id].place}")
+            rules[rule.id] = rule
+        whole_file.rest_is_unknown()
+    return tuple(rules.values())
+
+
+def _rule(part: Part, operations: tuple[str, ...]) -> Rule:
+    rule = Rule(
+        id=part.need("id", text, ""),
+        at=frozenset(part.names("at", operations, "operation")),
+        when=tuple(part.take("when", list, [])),
+        check=part.need("check", text, ""),
+        path=part.need("path", text, ""),
+        with_=part.take("with", anything, {}),
+        says=part.need("says", both, _NOTHING),
+        from_=part.take("from", text, ""),
+        severity=part.one_of("severity", ("error", "warning"), "error"),
+    )
+    part.rest_is_unknown()
+    return replace(rule, place=part.place("id"))
+
+

@@ -1,0 +1,214 @@
+"""Files of a profile folder, read so that every complaint can name file and line.
+
+Promises: nothing is complained about without its place; what is wrong is collected, so that all of it is told at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tongguan.gateway.kernel.profile import Text
+
+T = TypeVar("T")
+Key = str | int
+_HEADER = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+\s*(?:#.*)?$")
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """`; did you mean 'x'?`, or nothing when no known word is near."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+class Complaints:
+    """Everything that is wrong with the profiles, with its place."""
+
+    def __init__(self) -> None:
+        self.all: list[str] = []
+
+    def add(self, place: str, text: str) -> None:
+        self.all.append(f"{place}: {text}")
+
+    def unknown(self, place: str, what: str, word: str, known: Collection[str]) -> None:
+        self.add(place, f"unknown {what} {word!r}{nearest(word, known)}")
+
+
+class TomlFile:
+    """A parsed TOML file that can find the line of a key; empty, with a complaint, when it cannot be parsed."""
+
+    def __init__(self, path: Path, complaints: Complaints) -> None:
+        self.path = path
+        self.complaints = complaints
+        self.given: dict[str, Any] = {}
+        try:
+            self.text = path.read_text(encoding="utf-8")
+            self.given = tomllib.loads(self.text)
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
+            self.text = ""
+            line = re.search(r"line (\d+)", str(wrong))
+            complaints.add(f"{path}:{line[1] if line else 1}", str(wrong))
+
+    def place(self, *keys: Key) -> str:
+        return f"{self.path}:{self._line(keys)}"
+
+    def _line(self, keys: Sequence[Key]) -> int:
+        lines = self.text.splitlines()
+        headers = [(n, ".".join(p.strip(" \"'") for p in found[1].split("."))) for n, found in _headers(lines)]
+        for depth in range(len(keys), 0, -1):
+            name = ".".join(str(k) for k in keys[:depth] if isinstance(k, str))
+            nth = next((k for k in reversed(keys[:depth]) if isinstance(k, int)), 0)
+            hits = [n for n, header in headers if header == name]
+            if nth < len(hits):
+                return _key_line(lines, hits[nth], keys[depth:]) or hits[nth]
+        return _key_line(lines, 0, keys) or 1
+
+    def part(self, *keys: Key) -> Part:
+        """The table at `keys` (the whole file without), for taking keys out one by one."""
+        given: Any = self.given
+        for key in keys:
+            given = given[key]
+        return Part(given, self, keys)
+
+
+def _headers(lines: Sequence[str]) -> Iterator[tuple[int, re.Match[str]]]:
+    for n, line in enumerate(lines, 1):
+        if found := _HEADER.match(line):
+            yield n, found
+
+
+def _key_line(lines: Sequence[str], start: int, keys: Sequence[Key]) -> int | None:
+    words = [k for k in keys if isinstance(k, str)]
+    if not words:
+        return None
+    for n, line in enumerate(lines[start:], start + 1):
+        if n > start and _HEADER.match(line):
+            return None
+        if re.match(rf"""^\s*["']?{re.escape(words[0])}["']?\s*[=.]""", line):
+            return n
+    return None
+
+
+class Part:
+    """One TOML table: `take` each known key, then `rest_is_unknown`."""
+
+    def __init__(self, given: Any, file: TomlFile, keys: Sequence[Key]) -> None:
+        self.file, self.keys = file, tuple(keys)
+        self.known: list[str] = []
+        self.given: dict[str, Any] = given if isinstance(given, dict) else {}
+        if not isinstance(given, dict):
+            file.complaints.add(file.place(*keys), f"{'.'.join(map(str, keys))} must be a table")
+
+    def place(self, *keys: Key) -> str:
+        return self.file.place(*self.keys, *keys)
+
+    def complain(self, key: str, text: str) -> None:
+        self.file.complaints.add(self.place(key), text)
+
+    def take(self, key: str, read: Callable[[Any], T], otherwise: T) -> T:
+        """The key's value as `read` understands it; `otherwise` when it is absent or wrong."""
+        self.known.append(key)
+        if key not in self.given:
+            return otherwise
+        try:
+            return read(self.given[key])
+        except (ValueError, TypeError, KeyError) as wrong:
+            self.complain(key, f"{key}: {wrong}")
+            return otherwise
+
+    def need(self, key: str, read: Callable[[Any], T], otherwise: T) -> T:
+        if key not in self.given:
+            self.complain(key, f"{key} is missing")
+        return self.take(key, read, otherwise)
+
+    def one_of(self, key: str, words: Collection[str], otherwise: str) -> str:
+        value = self.take(key, text, otherwise)
+        if value and value not in words:
+            self.file.complaints.unknown(self.place(key), key, value, words)
+        return value
+
+    def names(self, key: str, words: Collection[str], what: str) -> tuple[str, ...]:
+        """A list whose every member must be one of `words`."""
+        value = self.take(key, texts, ())
+        for word in value:
+            if word not in words:
+                self.file.complaints.unknown(self.place(key), what, word, words)
+        return value
+
+    def rest_is_unknown(self) -> None:
+        for key in self.given:
+            if key not in self.known:
+                self.file.complaints.unknown(self.place(key), "key", key, self.known)
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list")
+    return tuple(text(v) for v in value)
+
+
+def whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{value!r} is no whole number")
+    return value
+
+
+def truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
+
+
+def both(value: Any) -> Text:
+    """`{ zh = "…", en = "…" }`."""
+    if not isinstance(value, dict) or set(value) != {"zh", "en"}:
+        raise ValueError('must be { zh = "…", en = "…" }')
+    return Text(text(value["zh"]), text(value["en"]))
+
+
+def words_of(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is no table")
+    return {k: text(v) for k, v in value.items()}
+
+
+def anything(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is no table")
+    return value
+
+
+def read_csv(path: Path, complaints: Complaints, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and cells of each row; a wrong header or row is complained about and left out.
+
+    The header must begin with `columns`; what follows them is the file's own.
+    """
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as wrong:
+        complaints.add(f"{path}:1", str(wrong))
+        return
+    rows = csv.reader(content.splitlines(), strict=True)
+    try:
+        header = next(rows, [])
+        if header[: len(columns)] != list(columns):
+            complaints.add(f"{path}:1", f"the header must begin with {','.join(columns)}")
+            return
+        for row in rows:
+            if len(row) == len(header):
+                yield rows.line_num, dict(zip(header, (cell.strip() for cell in row), strict=True))
+            elif row:
+                complaints.add(f"{path}:{rows.line_num}", f"has {len(row)} cells instead of {len(header)}")
+    except csv.Error as wrong:
+        complaints.add(f"{path}:{rows.line_num}", str(wrong))
