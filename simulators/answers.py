@@ -1,0 +1,136 @@
+"""Answer queries at once, from the books.
+
+The answers of ``[[query]]``: ``choice`` (what a small table gives for the document), ``record`` (the field of a record in the
+authority's own books, with its name from the book ``names``), ``status`` (status, numbers, receipts), ``group`` (the newest
+receipt of a group of codes) and ``file`` (the issued document as a PDF).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+
+from lxml import etree
+
+from tongguan.simulators.admission import NotTaken, Package, names_of
+from tongguan.simulators.checks import faults_of
+from tongguan.simulators.choices import chosen
+from tongguan.simulators.markup import first, parse, values
+from tongguan.simulators.office import Fault, Notice, Office, content, element
+from tongguan.simulators.paper import one_page
+from tongguan.simulators.play import fits
+from tongguan.simulators.script import Query, Replies
+from tongguan.simulators.store import Document
+
+Asked = tuple[Office, Replies, Query, Package]
+
+
+def answer(office: Office, package: Package, message: str) -> tuple[str, Notice]:
+    """Give the code of the answer (Q0 or Q1) and what the receipt says."""
+    script = office.scripts.get(package.type)
+    try:
+        if script is None:
+            raise NotTaken(Fault("QRY-01", "EnvelopInfo/message_type", f"没有 {package.type} 的查询"))
+        query = _query(script, package)
+        checks = [check for check in script.checks if query.kind in check.queries]
+        if faults := faults_of(office, checks, package.account, package.document):
+            raise NotTaken(*faults)
+        filled = _ANSWERS[query.answer]((office, script, query, package))
+    except NotTaken as error:
+        return "Q1", Notice(package.account, message, package.type, _own_number(office, script, package), faults=error.faults)
+    return "Q0", Notice(package.account, message, package.type, _own_number(office, script, package), content=filled)
+
+
+def _own_number(office: Office, script: Replies | None, package: Package) -> str:
+    if script is None:
+        return ""
+    document = office.store.find_document(package.account, package.type, names_of(script, package.document))
+    return document.number if document else first(package.document, script.number)
+
+
+def _query(script: Replies, package: Package) -> Query:
+    kind = package.document.get("kind") or ""
+    query = script.query(kind, package.operation)
+    if query is None:
+        raise NotTaken(Fault("QRY-01", "@kind", f"不支持的查询: {kind or package.operation}"))
+    if query.signed and not package.proven:
+        raise NotTaken(Fault("QRY-02", "Signature", "该查询须签名"))
+    return query
+
+
+def _choice(asked: Asked) -> etree._Element:
+    _, script, query, package = asked
+    filled = content()
+    for shown, _, choice in (pair.partition("=") for pair in query.choices):
+        element(filled, shown, chosen(script.choices[choice], package.document))
+    return filled
+
+
+def _record(asked: Asked) -> etree._Element:
+    office, _, query, package = asked
+    books, filled = office.settings.records, content()
+    for number in values(package.document, query.at)[:1]:
+        code = str(books[query.table][number][query.field])
+        name = str(books.get(query.names, {}).get(code, {}).get("name", ""))
+        element(filled, query.element, code, code=code, name=name)
+    return filled
+
+
+def _asked_for(asked: Asked) -> Document:
+    office, script, _, package = asked
+    document = office.store.find_document(package.account, package.type, names_of(script, package.document))
+    if document is None:
+        raise NotTaken(Fault("QRY-03", "", "没有这份单证"))
+    return document
+
+
+def _status(asked: Asked) -> etree._Element:
+    office, script, _, _ = asked
+    document, filled = _asked_for(asked), content()
+    history = [(office.code(script.type, code), round_, issued) for code, round_, issued in office.store.history(document.id)]
+    element(filled, "Status", office.code(script.type, document.status).text, code=document.status, round=str(document.round))
+    for group in sorted({code.group for code, _, _ in history if code.group}):
+        code, _, issued = next(row for row in reversed(history) if row[0].group == group)
+        element(filled, "Side", code.text, group=group, code=code.code, issued_at=issued)
+    numbers = element(filled, "Numbers")
+    for name, value in office.store.numbers(document.id).items():
+        element(numbers, "Number", value, name=name)
+    receipts = element(filled, "Receipts")
+    for code, round_, issued in history:
+        element(receipts, "Receipt", code.text, code=code.code, round=str(round_), issued_at=issued)
+    return filled
+
+
+def _group(asked: Asked) -> etree._Element:
+    office, script, query, _ = asked
+    document, filled = _asked_for(asked), content()
+    for code, _, issued in reversed(office.store.history(document.id)):
+        if (found := office.code(script.type, code)).group == query.group:
+            element(filled, query.element, found.text, code=code, issued_at=issued)
+            return filled
+    element(filled, query.element, "-", code="")
+    return filled
+
+
+def _file(asked: Asked) -> etree._Element:
+    office, script, query, _ = asked
+    document = _asked_for(asked)
+    number = office.store.numbers(document.id).get(query.number)
+    if number is None or document.status not in query.status or (query.only and not fits(script, query.only, document)):
+        raise NotTaken(Fault("QRY-04", "", "尚未生成可下载的电子许可证"))
+    body = parse(document.body)
+    lines = [f"{query.title} {number}", f"申请编号 {document.number}", f"企业代码 {document.account}"]
+    lines += [f"{label} {'、'.join(values(body, path))}" for label, _, path in (line.partition("=") for line in query.lines)]
+    filled = content()
+    pdf = base64.b64encode(one_page(lines)).decode()
+    element(filled, "File", name=f"{number}.pdf", media_type="application/pdf").text = pdf
+    return filled
+
+
+_ANSWERS: dict[str, Callable[[Asked], etree._Element]] = {
+    "choice": _choice,
+    "record": _record,
+    "status": _status,
+    "group": _group,
+    "file": _file,
+}

@@ -1,0 +1,16 @@
+"""Decide by the small tables of a script, for example whether a licence will be electronic or on paper."""
+
+from __future__ import annotations
+
+from lxml import etree
+
+from tongguan.simulators.markup import values
+from tongguan.simulators.script import Choice
+
+
+def chosen(choice: Choice, document: etree._Element) -> str:
+    """Give what the first fitting case gives, else the default."""
+    for case in choice.cases:
+        if any(text.startswith(case.begins) for text in values(document, case.at)):
+            return case.gives
+    return choice.default

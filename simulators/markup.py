@@ -1,0 +1,71 @@
+"""Read XML from strangers and find values in it by path.
+
+Paths are plain: ``Goods/Item/CodeTS`` from the element's children downwards, ``//CodeTS`` anywhere below, ``@reference`` an
+attribute of the element itself. Namespaces are not looked at here. No DTD, no entities, no network, no huge texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lxml import etree
+
+
+class Unreadable(Exception):
+    """The bytes are no XML that we would read."""
+
+
+def safe_parser() -> etree.XMLParser:
+    """Make a parser that fetches nothing, expands nothing and keeps libxml2's limits on depth and text."""
+    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+
+
+def new_root(namespace: str, name: str) -> etree._Element:
+    """Begin a document in a default namespace."""
+    return etree.Element(f"{{{namespace}}}{name}", nsmap={None: namespace})  # type: ignore[dict-item]
+
+
+def parse(body: bytes) -> etree._Element:
+    """Parse bytes into an element. Raises Unreadable, also for any document type declaration."""
+    try:
+        root = etree.fromstring(body, safe_parser())
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise Unreadable(str(error)) from error
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise Unreadable("a document type declaration is not allowed")
+    return root
+
+
+def local(element: etree._Element) -> str:
+    """Give an element's name without its namespace; comments have the empty name."""
+    return etree.QName(element).localname if isinstance(element.tag, str) else ""
+
+
+def child(element: etree._Element | None, name: str) -> etree._Element | None:
+    """Give the first child of that local name, or nothing."""
+    return next((found for found in ([] if element is None else element) if local(found) == name), None)
+
+
+def values(element: etree._Element, path: str) -> list[str]:
+    """List the texts found at a path, empty ones left out, in document order."""
+    if path.startswith("@"):
+        return [found] if (found := (element.get(path[1:]) or "").strip()) else []
+    if path.startswith("//"):
+        reached = [found for found in element.iter() if local(found) == path[2:]]
+    else:
+        reached = list(_walk(element, path.split("/")))
+    return [text for found in reached if (text := (found.text or "").strip())]
+
+
+def first(element: etree._Element, paths: Sequence[str]) -> str:
+    """Give the first text found at the first path that has one, else the empty string."""
+    return next((found[0] for path in paths if (found := values(element, path))), "")
+
+
+def _walk(element: etree._Element, parts: list[str]) -> Iterator[etree._Element]:
+    for found in element:
+        if local(found) == parts[0]:
+            if len(parts) == 1:
+                yield found
+            else:
+                yield from _walk(found, parts[1:])

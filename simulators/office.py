@@ -1,0 +1,140 @@
+"""An authority at work: its settings, scripts, books and keys in one hand, and the making of its receipts."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from lxml import etree
+
+from tongguan.simulators.faults import Plan
+from tongguan.simulators.markup import new_root
+from tongguan.simulators.script import Code, Replies
+from tongguan.simulators.seal import Sealer, sealer
+from tongguan.simulators.settings import Endpoint, Settings
+from tongguan.simulators.store import Store
+
+RECEIPT = "urn:tongguan:receipt:1"
+TECHNICAL = {
+    "0": Code("0", "技术回执: 已接收"),
+    "1": Code("1", "技术回执: 未接收"),
+    "Q0": Code("Q0", "查询成功"),
+    "Q1": Code("Q1", "查询未成功"),
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong, and where in the document."""
+
+    code: str
+    path: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a receipt says, beside the code."""
+
+    account: str
+    message: str = ""
+    type: str = ""
+    number: str = ""
+    numbers: Mapping[str, str] = field(default_factory=dict)
+    faults: Sequence[Fault] = ()
+    content: etree._Element | None = None
+
+
+@dataclass
+class Office:
+    """One authority. ``plan`` may be replaced while it runs; everything else stays."""
+
+    endpoint: Endpoint
+    settings: Settings
+    scripts: Mapping[str, Replies]
+    store: Store
+    sealer: Sealer
+    stranger: Sealer  #: signs what a forger would sign
+    fast: bool
+    plan: Plan
+
+    @property
+    def authority(self) -> str:
+        """The authority's own name."""
+        return self.endpoint.authority
+
+    def code(self, type_: str, code: str) -> Code:
+        """Find a code of a type's script, or the plain technical one."""
+        script = self.scripts.get(type_)
+        return script.codes[code] if script and code in script.codes else TECHNICAL[code]
+
+
+def receipt(office: Office, code: Code, notice: Notice, issued_at: str) -> etree._Element:
+    """Write a receipt, unsigned. Codes 0 and 1 make it a technical one."""
+    root = new_root(RECEIPT, "Receipt")
+    said = {
+        "id": uuid.uuid4().hex,
+        "kind": "technical" if code.code in ("0", "1") else "business",
+        "authority": office.authority,
+        "account": notice.account,
+        "message": notice.message,
+        "type": notice.type,
+        "number": notice.number,
+        "code": code.code,
+        "text": code.text,
+        "issued_at": issued_at,
+    }
+    for name, value in said.items():
+        if value or name == "account":
+            root.set(name, _writable(value))
+    if notice.numbers:
+        numbers = element(root, "Numbers")
+        for name, value in notice.numbers.items():
+            element(numbers, "Number", value, name=name)
+    if notice.faults:
+        faults = element(root, "Faults")
+        for fault in notice.faults:
+            element(faults, "Fault", fault.text, code=fault.code, path=fault.path)
+    if notice.content is not None:
+        root.append(notice.content)
+    return root
+
+
+def element(parent: etree._Element, name: str, text: str = "", /, **attributes: str) -> etree._Element:
+    """Add an element of the receipt's namespace; what strangers wrote is made fit for XML."""
+    made = etree.SubElement(parent, f"{{{RECEIPT}}}{name}")
+    for key, value in attributes.items():
+        made.set(key, _writable(value))
+    if text:
+        made.text = _writable(text)
+    return made
+
+
+def content() -> etree._Element:
+    """Begin the Content of an answer."""
+    return new_root(RECEIPT, "Content")
+
+
+def stranger_like(certificate: x509.Certificate) -> Sealer:
+    """Make a signer who calls himself by the same name as a certificate's owner, but has another key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    start = datetime.fromtimestamp(0) + timedelta(days=20000)
+    builder = x509.CertificateBuilder().subject_name(certificate.subject).issuer_name(certificate.issuer)
+    builder = builder.public_key(key.public_key()).serial_number(certificate.serial_number)
+    built = builder.not_valid_before(start).not_valid_after(start + timedelta(days=20000)).sign(key, hashes.SHA256())
+    return sealer(key, built)
+
+
+def damaged(signed: bytes) -> bytes:
+    """Change one character of what was signed."""
+    place = signed.index(b'issued_at="') + len(b'issued_at="') + 3
+    return signed[:place] + (b"8" if signed[place : place + 1] != b"8" else b"7") + signed[place + 1 :]
+
+
+def _writable(text: str) -> str:
+    return "".join(letter for letter in text if letter >= " " or letter in "\t\n\r")[:4000]

@@ -1,0 +1,178 @@
+"""Make the simulators of a home: keys and certificates of the authorities, and ``simulators.toml`` with sample records."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+from tongguan.simulators.seal import Key
+from tongguan.simulators.settings import FILE, FOLDER
+
+PORTS = {"mofcom": 8701, "customs": 8702}
+TITLES = {"mofcom": "商务部（模拟）", "customs": "海关总署（模拟）"}
+_LIFE = timedelta(days=3650)
+
+_HEAD = """\
+# The authorities of this home, played by `tongguan simulate`. For tests only: anything but "test" is refused.
+environment = "test"
+fast = false                       # true: a step takes a tenth of a second
+admin_token = "{token}"            # for PUT /v1/admin/faults
+"""
+
+_ENDPOINT = """
+[{name}]
+host = "127.0.0.1"
+port = {port}                        # 0: a free one, told in ports.json
+key = "{name}.key"
+certificate = "{name}.pem"
+store = "{name}.db"
+token = ""                         # not empty: callers must send it as a bearer token
+"""
+
+_RECORDS = """
+# Customs' own books. `count = N` stands for N records with numbers going up by one.
+
+[[declaration]]                    # good ones: not released, the sample enterprise's own
+entry = "090220261000000001"
+count = 99
+consignee = "{consignee}"
+port = "0902"
+released = false
+
+[[declaration]]                    # released already
+entry = "090220261000000201"
+count = 99
+consignee = "{consignee}"
+port = "0902"
+released = true
+
+[[declaration]]                    # another enterprise's
+entry = "090220261000000301"
+count = 99
+consignee = "2102960099"
+port = "0902"
+released = false
+
+[[declaration]]                    # at a port outside the pilot
+entry = "530120261000000401"
+count = 9
+consignee = "{consignee}"
+port = "5301"
+released = false
+
+[[bill]]                           # good ones
+number = "DEMOBL0001"
+count = 99
+port = "0902"
+
+[[bill]]                           # at a port outside the pilot
+number = "FARBL0001"
+port = "5301"
+
+[[office]]
+number = "0901"
+name = "大连港湾"
+
+[[office]]
+number = "0902"
+name = "大连机场"
+
+[[office]]
+number = "5301"
+name = "皇岗海关"
+"""
+
+
+@dataclass(frozen=True)
+class SampleCard:
+    """A card to be registered with an authority; ``certificate`` is PEM."""
+
+    authority: str
+    number: str
+    certificate: bytes
+
+
+@dataclass(frozen=True)
+class SampleEnterprise:
+    """An enterprise that the authorities shall know."""
+
+    name: str
+    uscc: str
+    mofcom_code: str
+    customs_code: str
+    cards: tuple[SampleCard, ...] = ()
+
+
+def make_simulators(home: Path, enterprises: Sequence[SampleEnterprise], *, ports: dict[str, int] | None = None) -> None:
+    """Write ``HOME/simulators/`` and the authorities' certificates into ``HOME/trust/``.
+
+    ``ports`` are told apart by authority, default 8701 and 8702. Sample declarations belong to the first enterprise. An
+    existing ``simulators.toml`` is never overwritten: FileExistsError.
+    """
+    folder = home / FOLDER
+    (folder / "cards").mkdir(parents=True, exist_ok=True)
+    (home / "trust").mkdir(exist_ok=True)
+    with (folder / FILE).open("x", encoding="utf-8") as file:
+        file.write(_written(folder, enterprises, {**PORTS, **(ports or {})}))
+    _make_authority(home, "mofcom", rsa.generate_private_key(65537, 2048))
+    _make_authority(home, "customs", ec.generate_private_key(ec.SECP256R1()))
+
+
+def _written(folder: Path, enterprises: Sequence[SampleEnterprise], ports: dict[str, int]) -> str:
+    parts = ['pilot_ports = ["0901", "0902", "0903", "0904", "0906"]\n']
+    parts += [_ENDPOINT.format(name=name, port=port) for name, port in ports.items()]
+    for one in enterprises:
+        parts.append(_enterprise(folder, one))
+    parts.append(_RECORDS.format(consignee=enterprises[0].customs_code if enterprises else "2102960001"))
+    return _HEAD.format(token=secrets.token_urlsafe(24)) + "".join(parts)
+
+
+def _enterprise(folder: Path, one: SampleEnterprise) -> str:
+    lines = ["\n[[enterprise]]"]
+    for name in ("name", "uscc", "mofcom_code", "customs_code"):
+        lines.append(f'{name} = "{getattr(one, name)}"')
+    for place, card in enumerate(one.cards, 1):
+        file = f"cards/{one.name}-{card.authority}-{place}.pem"
+        (folder / file).write_bytes(card.certificate)
+        lines += ["[[enterprise.card]]", f'authority = "{card.authority}"', f'number = "{card.number}"', f'certificate = "{file}"']
+    return "\n".join(lines) + "\n"
+
+
+def _make_authority(home: Path, name: str, key: Key) -> None:
+    pem = self_signed(TITLES[name], key).public_bytes(serialization.Encoding.PEM)
+    private = home / FOLDER / f"{name}.key"
+    private.touch(mode=0o600)
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    (home / FOLDER / f"{name}.pem").write_bytes(pem)
+    (home / "trust" / f"{name}.pem").write_bytes(pem)
+
+
+def self_signed(title: str, key: Key) -> x509.Certificate:
+    """Make a certificate for signing that vouches for itself."""
+    name = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"), x509.NameAttribute(NameOID.COMMON_NAME, title)])
+    now = datetime.now(UTC)
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=True,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + _LIFE)
+    return builder.add_extension(usage, critical=True).sign(key, hashes.SHA256())

@@ -1,0 +1,27 @@
+"""Durations as people write them, and the time of day as the authorities write it."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+
+CHINA = timezone(timedelta(hours=8))
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(text: str) -> float:
+    """Read ``50ms``, ``2s``, ``5m`` or ``1h``. Raises ValueError for anything else."""
+    if not (match := _SPAN.fullmatch(text)):
+        raise ValueError(f"no duration: {text!r} (write 50ms, 2s, 5m or 1h)")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def stamp(instant: float) -> str:
+    """Write an instant (seconds since 1970) in China time, with milliseconds and offset."""
+    return datetime.fromtimestamp(instant, CHINA).isoformat(timespec="milliseconds")
+
+
+def year(instant: float) -> str:
+    """Give the China year of an instant in four digits."""
+    return str(datetime.fromtimestamp(instant, CHINA).year)
