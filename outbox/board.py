@@ -1,0 +1,94 @@
+"""The pages of a mailbox as a whole: `index.json` (what is open, what was answered, what is ignored) and `heartbeat.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tongguan.gateway.kernel import clock, file_names, files
+from tongguan.gateway.kernel.records import AnswerRow
+from tongguan.outbox.alerts import Problem
+from tongguan.outbox.answers import Mailbox
+from tongguan.outbox.news import Records
+from tongguan.outbox.status import SCHEMA, encoded, open_line
+from tongguan.outbox.telling import Surroundings
+
+#: answers are listed so long
+SEVEN_DAYS_MS = 7 * 86_400_000
+#: open messages and answers are listed to this number each, so that the page costs the same in a year
+MOST_LISTED = 1000
+
+
+class Index:
+    """An account's `index.json`; remembers the lines of answers, which never change."""
+
+    def __init__(self, account: str, mailbox: Mailbox, around: Surroundings) -> None:
+        self._account, self._mailbox, self._around = account, mailbox, around
+        self._lines: dict[int, dict[str, Any]] = {}
+        self._written: tuple[Any, Any] | None = None
+
+    def stale(self) -> bool:
+        """Whether what the journal does not tell of has changed: ignored files, a pause."""
+        return self._beside() != self._written
+
+    def _beside(self) -> tuple[Any, Any]:
+        return self._mailbox.ignored(self._around.language(self._account)), self._around.paused(self._account)
+
+    def write(self, records: Records) -> None:
+        now = clock.now_ms()
+        ignored, paused = beside = self._beside()
+        recent = records.recent_answers(self._account, now - SEVEN_DAYS_MS, MOST_LISTED)
+        page = {
+            "schema": SCHEMA,
+            "updated_at": clock.show(now),
+            "environment": self._around.environment,
+            "open": [open_line(message) for message in records.open_messages(self._account, MOST_LISTED)],
+            "answers": self._answers(records, recent),
+            "ignored": ignored,
+            "paused": paused,
+        }
+        _write(self._mailbox, "index.json", encoded(page))
+        self._written = beside
+
+    def _answers(self, records: Records, recent: Sequence[AnswerRow]) -> list[dict[str, Any]]:
+        new = [row for row in recent if row.id not in self._lines]
+        messages = records.messages({row.message_id for row in new})
+        for row in new:
+            message = messages.get(row.message_id)
+            self._lines[row.id] = {
+                "file": file_names.shown(row.file),
+                "message_id": row.message_id,
+                "reference": message.reference if message is not None else None,
+                "document": message.document if message is not None else None,
+                "number": row.number,
+                "kind": row.kind,
+                "at": clock.show(row.at),
+            }
+        self._lines = {row.id: self._lines[row.id] for row in recent}
+        return list(self._lines.values())
+
+
+def write_heartbeat(mailbox: Mailbox, problems: Sequence[Problem], around: Surroundings) -> None:
+    """Say that the gateway lives, and what is wrong; OSError when a disk fails."""
+    page = {
+        "schema": SCHEMA,
+        "at": clock.show(clock.now_ms()),
+        "version": around.version,
+        "environment": around.environment,
+        "ok": not problems,
+        "problems": [{"code": p.code, "text": p.text, "since": clock.show(p.since), "do": p.do} for p in problems],
+        "cards": [],
+        "routes": [],
+        "deadlines": [],
+        **around.health(),
+    }
+    _write(mailbox, "heartbeat.json", encoded(page))
+
+
+def _write(mailbox: Mailbox, name: str, content: bytes) -> None:
+    target = mailbox.folder / "Status" / name
+    try:
+        files.write(target, content)
+    except FileNotFoundError:
+        mailbox.prepare()
+        files.write(target, content)

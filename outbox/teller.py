@@ -1,0 +1,298 @@
+"""The thread that tells the enterprises: it is told of changed messages and documents, and writes what changed.
+
+Promises: what was told of once, or moved since the checkpoint, is written at last, whatever a disk does meanwhile; of several
+changes that are waiting only the last is written. Nothing but answers is forced to disk. It never changes a message.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.errors import StationBroken
+from tongguan.outbox.alerts import Alerts
+from tongguan.outbox.answers import Marking, write_answers
+from tongguan.outbox.board import Index, write_heartbeat
+from tongguan.outbox.news import News, Records, read_news
+from tongguan.outbox.telling import Surroundings, clear_leftovers, tell_document, tell_message
+
+#: seconds between two pages of an index, two heartbeats, two checkpoints; before a batch's file follows its items
+INDEX, HEARTBEAT, CHECKPOINT, BATCH = 1.0, 5.0, 5.0, 0.2
+#: seconds before a failed write is tried again: at first, and at most
+RETRY, MOST_RETRY = 1.0, 30.0
+#: messages read and written at a time; answers likewise
+GROUP, ANSWERS = 400, 100
+_PAGE = 5000
+_NAME = "teller"
+
+
+class Patience:
+    """When to try again after failures in a row."""
+
+    def __init__(self) -> None:
+        self._wait = self.at = 0.0
+
+    def failed(self, now: float) -> None:
+        if self.at <= now:
+            self._wait = min(MOST_RETRY, self._wait * 2) if self._wait else RETRY
+            self.at = now + self._wait
+
+    def well(self) -> None:
+        self._wait = self.at = 0.0
+
+
+class Journal(Marking, Protocol):
+    def read(self) -> AbstractContextManager[Records]: ...
+    def checkpoint(self, name: str) -> int: ...
+    def set_checkpoint(self, name: str, n: int) -> None: ...
+
+
+class Teller:
+    """Owns the Status folders of all mailboxes; `tell` may be called from any thread, all else from one."""
+
+    def __init__(
+        self, journal: Journal, around: Surroundings, alerts: Alerts, *, monotonic: Callable[[], float] = clock.monotonic
+    ) -> None:
+        self._journal, self._around, self._alerts, self._monotonic = journal, around, alerts, monotonic
+        self._told: deque[tuple[Iterable[str], Iterable[str]]] = deque()
+        self._messages: dict[str, None] = {}  # to be told of, oldest first
+        self._documents: dict[str, None] = {}
+        self._batches: dict[str, float] = {}  # when their file may follow
+        self._failed_messages: dict[str, None] = {}
+        self._failed_documents: dict[str, None] = {}
+        self._answers_left = True
+        self._files_again, self._answers_again, self._reading_again = Patience(), Patience(), Patience()
+        self._group = GROUP
+        self._indexes = {name: Index(name, box, around) for name, box in around.mailboxes.items()}
+        self._dirty = set(around.mailboxes)
+        self._index_at = self._heartbeat_at = self._checkpoint_at = 0.0
+        self._seen = self._kept = 0  # moves: seen at the last look; kept as checkpoint
+        self._bell = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def tell(self, message_ids: Iterable[str], document_ids: Iterable[str] = ()) -> None:
+        """These changed: their files will be written."""
+        self._told.append((message_ids, document_ids))
+        self._bell.set()
+
+    def recover(self, since_move: int | None = None) -> None:
+        """Have all told again that moved after the checkpoint, and whose original still lies in `work/`."""
+        n = self._journal.checkpoint(_NAME) if since_move is None else since_move
+        self._seen = self._kept = n
+        while rows := self._moves_after(n):
+            self.tell([row[1] for row in rows], [row[2] for row in rows if row[2] is not None])
+            n = rows[-1][0]
+        for mailbox in self._around.mailboxes.values():
+            clear_leftovers(mailbox)
+            self.tell(list(mailbox.in_work()))
+        self._answers_left = True
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._serve, name=_NAME, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Tell what is waiting, once, and end."""
+        self._stopping = True
+        self._bell.set()
+        if self._thread is not None:
+            self._thread.join()
+        for patience in (self._files_again, self._answers_again, self._reading_again):
+            patience.well()
+        self._index_at = self._heartbeat_at = 0.0
+        self._batches = dict.fromkeys(self._batches, 0.0)
+        for _ in range(2):
+            self._checkpoint_at = 0.0
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Write all that is due now; what fails is kept, with an alert, for later."""
+        more = True
+        while more:
+            try:
+                self._beat()
+                more = self._monotonic() >= self._reading_again.at and self._write_due()
+            except Exception as wrong:  # the thread lives on, whatever the journal or the daemon's own reports do
+                self._reading_again.failed(self._monotonic())
+                text = f"{type(wrong).__name__}: {wrong}"
+                self._trouble("journal", f"状态文件暂停：{text}", f"status files wait: {text}")
+                return
+
+    def _write_due(self) -> bool:
+        """One group, its answers and whatever page is due; True when more is waiting."""
+        self._collect()
+        if self._messages or self._documents:
+            self._tell_group()
+        if self._answers_left and self._monotonic() >= self._answers_again.at:
+            self._write_answers()
+        self._write_indexes()
+        self._keep_place()
+        self._reading_again.well()
+        self._alerts.over("GW-A01", "journal")
+        return bool(self._told or self._messages or self._documents)
+
+    def _serve(self) -> None:
+        while not self._stopping:
+            self._bell.wait(self._rest())
+            self._bell.clear()
+            self.catch_up()
+
+    def _rest(self) -> float:
+        """Seconds until something is due that nobody will ring for."""
+        due = [self._heartbeat_at, self._checkpoint_at, *self._batches.values()]
+        if self._dirty:
+            due.append(self._index_at)
+        if self._failed_messages or self._failed_documents:
+            due.append(self._files_again.at)
+        if self._answers_left:
+            due.append(self._answers_again.at)
+        return max(0.0, max(min(due), min(self._reading_again.at, self._heartbeat_at)) - self._monotonic())
+
+    def _collect(self) -> None:
+        """Put together what was told, what follows and what failed before."""
+        while self._told:
+            messages, documents = self._told.popleft()
+            self._messages.update(dict.fromkeys(messages))
+            self._documents.update(dict.fromkeys(documents))
+            self._answers_left = True
+        now = self._monotonic()
+        for batch in [batch for batch, due in self._batches.items() if due <= now]:
+            del self._batches[batch]
+            self._messages[batch] = None
+        if self._files_again.at <= now:
+            self._messages.update(self._failed_messages)
+            self._documents.update(self._failed_documents)
+            self._failed_messages, self._failed_documents = {}, {}
+
+    def _tell_group(self) -> None:
+        messages = list(self._messages)[: self._group]
+        documents = list(self._documents)[: self._group - len(messages)]
+        try:
+            with self._journal.read() as records:
+                news = read_news(records, messages, documents)
+            self._group = min(GROUP, self._group * 2)
+        except (OSError, StationBroken):
+            raise
+        except Exception as bug:
+            if self._group > 1:
+                self._group = 1
+                return
+            news = None
+            self._bug(*messages, *documents, bug=bug)
+        for id_ in messages:
+            del self._messages[id_]
+        for id_ in documents:
+            del self._documents[id_]
+        if news is not None:
+            self._write_group(news)
+
+    def _write_group(self, news: News) -> None:
+        now = self._monotonic()
+        for batch in news.batches:
+            self._batches.setdefault(batch, now + BATCH)
+        for id_, message in news.messages.items():
+            if message.account in self._around.mailboxes:
+                self._dirty.add(message.account)
+                self._try(lambda i=id_, m=message: tell_message(m, news, self._around), self._failed_messages, id_)  # type: ignore[misc]
+        for id_ in news.moved_documents:
+            self._documents.pop(id_, None)
+            if news.documents[id_].account in self._around.mailboxes:
+                self._try(lambda i=id_: tell_document(i, news, self._around), self._failed_documents, id_)  # type: ignore[misc]
+        if not self._failed_messages and not self._failed_documents:
+            self._files_again.well()
+            self._alerts.over("GW-A01", "status")
+
+    def _try(self, write: Callable[[], None], failed: dict[str, None], id_: str) -> None:
+        try:
+            write()
+        except (OSError, StationBroken) as wrong:
+            failed[id_] = None
+            self._files_again.failed(self._monotonic())
+            self._trouble("status", f"状态文件写不下：{wrong}", f"a status file cannot be written: {wrong}")
+        except Exception as bug:
+            self._bug(id_, bug=bug)
+
+    def _bug(self, *ids: str, bug: Exception) -> None:
+        """Nothing of these can be told before the program is mended: said once, and not tried again in this run."""
+        text = f"{type(bug).__name__}: {bug}"
+        self._alerts.tell(
+            "GW-A02", self._say(f"无法写状态文件：{text}", f"no status file: {text}"), do=f"tongguan show {ids[0]}", about=ids[0]
+        )
+
+    def _write_answers(self) -> None:
+        known: set[int] = set()
+        while True:
+            with self._journal.read() as records:
+                answers = [a for a in records.unwritten_answers(ANSWERS + len(known)) if a.id not in known]
+            if not answers:
+                break
+            try:
+                homeless = write_answers(answers, self._around.mailboxes, self._journal)
+            except (OSError, StationBroken) as wrong:
+                self._answers_again.failed(self._monotonic())
+                self._trouble("answers", f"回执文件写不下：{wrong}", f"an answer cannot be written: {wrong}")
+                return
+            self._dirty.update(a.account for a in answers if a.account in self._around.mailboxes)
+            known.update(a.id for a in homeless)
+        self._answers_left = False
+        self._answers_again.well()
+        self._alerts.over("GW-A01", "answers")
+
+    def _beat(self) -> None:
+        now = self._monotonic()
+        if now < self._heartbeat_at:
+            return
+        self._heartbeat_at = now + HEARTBEAT
+        self._dirty.update(account for account, index in self._indexes.items() if index.stale())
+        problems = self._alerts.problems()
+        for mailbox in self._around.mailboxes.values():
+            self._page(lambda box=mailbox: write_heartbeat(box, problems, self._around))  # type: ignore[misc]
+
+    def _write_indexes(self) -> None:
+        now = self._monotonic()
+        if not self._dirty or now < self._index_at:
+            return
+        self._index_at = now + INDEX
+        with self._journal.read() as records:
+            for account in tuple(self._dirty):
+                self._page(lambda a=account: self._indexes[a].write(records))  # type: ignore[misc]
+                self._dirty.discard(account)
+        self._index_at = now + max(INDEX, 20 * (self._monotonic() - now))
+
+    def _page(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except (OSError, StationBroken) as wrong:
+            self._trouble("page", f"页面文件写不下：{wrong}", f"a page cannot be written: {wrong}")
+        else:
+            self._alerts.over("GW-A01", "page")
+
+    def _keep_place(self) -> None:
+        """Keep how far all is told: what the look before this one saw, because a move is told of only after it can be seen."""
+        now = self._monotonic()
+        if now < self._checkpoint_at:
+            return
+        self._checkpoint_at = now + CHECKPOINT
+        waiting = (self._told, self._failed_messages, self._failed_documents, self._messages, self._documents, self._batches)
+        if any(waiting):
+            return
+        if self._seen > self._kept:
+            self._journal.set_checkpoint(_NAME, self._seen)
+            self._kept = self._seen
+        while rows := self._moves_after(self._seen):
+            self._seen = rows[-1][0]
+
+    def _moves_after(self, n: int) -> list[tuple[int, str, str | None]]:
+        with self._journal.read() as records:
+            return records.moves_after(n, _PAGE)
+
+    def _trouble(self, about: str, zh: str, en: str) -> None:
+        self._alerts.tell("GW-A01", self._say(zh, en), do="tongguan doctor", about=about)
+
+    def _say(self, zh: str, en: str) -> str:
+        return en if self._around.language("") == "en" else zh
