@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tongguan.codecs.read import Item, Read, read
-from tongguan.gateway.flow.faults import fault
+
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.errors import Fault, Refused
+from tongguan.gateway.kernel.faults import fault
 from tongguan.gateway.kernel.ids import derived_id, new_id
 from tongguan.gateway.kernel.message import FREES_REFERENCE, Kind, Message, State
 from tongguan.gateway.kernel.outcome import Body, Outcome
@@ -143,7 +144,9 @@ def _single(site: Site, arrival: Arrival, item: Item, records: Records, message:
     profile = site.profile(item.type)
     operation = profile.operations.get(item.operation)
     passing = item.operation == QUERY or item.check
-    message = replace(message, profile=profile.version, holds=not passing, waits=not passing and bool(operation and operation.waits))
+    message = replace(
+        message, profile=profile.version, holds=not passing, waits=not passing and bool(operation and operation.waits)
+    )
     if operation is None and item.operation != QUERY:
         known = " ".join(sorted({*profile.operations, QUERY}))
         return _refused(message, arrival, [fault("GW-F02", type=item.type, operation=item.operation, known=known)], keep=keep)

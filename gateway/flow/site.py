@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tongguan.codecs.compile import Compiled
+
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.journal import Journal
 from tongguan.gateway.kernel.message import Message

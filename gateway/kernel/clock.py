@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 CHINA = timezone(timedelta(hours=8), "+08:00")
 
@@ -46,3 +46,8 @@ def stamp(ms: int) -> str:
 def china_date(ms: int) -> str:
     """The China calendar day of a journal time, `2026-11-20`."""
     return from_ms(ms).astimezone(CHINA).strftime("%Y-%m-%d")
+
+
+def china_midnight(day: date) -> datetime:
+    """The first moment of a China calendar day."""
+    return datetime(day.year, day.month, day.day, tzinfo=CHINA)

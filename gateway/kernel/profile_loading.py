@@ -222,7 +222,11 @@ def _column(part: Part, given: Mapping[str, str]) -> Column:
 def _known_of(part: Part, of: str, known: tuple[Mapping[str, Status], Mapping[str, NumberRule], set[str]]) -> None:
     _, numbers, paths = known
     word, _, rest = of.partition(".")
-    if of in ("status", "key") or (word in ("mark", "time", "receipt", "message") and rest) or (word == "number" and rest in numbers):
+    if (
+        of in ("status", "key")
+        or (word in ("mark", "time", "receipt", "message") and rest)
+        or (word == "number" and rest in numbers)
+    ):
         return
     if part.given.get("source", "journal") == "journal" and of not in paths:
         ways = [*paths, "status", "key", *(f"number.{n}" for n in numbers)]
@@ -259,5 +263,3 @@ def _rule(part: Part, operations: tuple[str, ...]) -> Rule:
     )
     part.rest_is_unknown()
     return replace(rule, place=part.place("id"))
-
-

@@ -10,7 +10,7 @@ from tongguan.gateway.kernel.settings import size, span
 
 #: the words of requirements.md that an enterprise may ask for
 WORDS = tuple(
-    "save check declare withdraw amend cancel delete copy extend merge stop confirm attach detach fetch print export query".split()
+    ["save", "check", "declare", "withdraw", "amend", "cancel", "delete", "copy", "extend", "merge", "stop", "confirm", "attach", "detach", "fetch", "print", "export", "query"]
 )
 _USUAL = Operation("", "")
 Known = tuple[Mapping[str, Status], Mapping[str, NumberRule], Mapping[str, Authority], Collection[str]]

@@ -292,6 +292,16 @@ class Records:
             )
         return newest
 
+    def sealed_of(self, messages: Sequence[Message]) -> dict[str, bytes]:
+        """The sealed bytes of each message's present seal."""
+        found: dict[str, bytes] = {}
+        by_number: dict[int, list[str]] = defaultdict(list)
+        for message in messages:
+            by_number[message.seal_number].append(message.id)
+        for number, ids in by_number.items():
+            found.update(self.bodies(ids, f"sealed:{number}"))
+        return found
+
     def receipts_of_messages(self, ids: Iterable[str]) -> dict[str, list[Receipt]]:
         return self._receipts(tables.receipt.c.message_id, "message_id", ids)
 
@@ -309,6 +319,12 @@ class Records:
     def has_receipt(self, authority: str, id_: str) -> bool:
         r = tables.receipt.c
         return self._connection.execute(select(r.id).where(and_(r.authority == authority, r.id == id_))).first() is not None
+
+    def receipt_bytes(self, authority: str, id_: str, *, but: str) -> str | None:
+        """SHA-256 of the bytes under which a receipt was first stored; None when no other message brought it."""
+        m = tables.message.c
+        where = and_(m.reference == f"{authority}:{id_}", m.kind == "receipt", m.id != but)
+        return self._connection.execute(select(m.sha256).where(where).order_by(m.sequence).limit(1)).scalar()
 
     def rounds(self, document_id: str) -> list[tuple[int, str, int]]:
         """(round, the message that opened it, when) in order."""

@@ -36,6 +36,7 @@ class Errand:
     give_number: Callable[[str], str]
     now: int
     language: str
+    profiles: Mapping[str, Profile]  #: all document types
     answered: Mapping[str, str] | None = None  #: elements of the authority's answer, where the operation asked
 
 

@@ -18,7 +18,7 @@ MOST_COPIES = 100
 
 def do(errand: Errand, records: Records) -> Outcome:
     """As many drafts as `Copies` says (1 when absent); the message's `copies` lists their keys and numbers."""
-    asked = errand.options.get("Copies", "1")
+    asked = errand.options.get(str(errand.operation.options.get("field", "Copies")), "1")
     if not asked.isdecimal() or not 1 <= int(asked) <= MOST_COPIES:
         raise Refused([fault("GW-F15", path="Copies", label="复制份数", most=MOST_COPIES)])
     drafts = [_draft(errand, n) for n in range(1, int(asked) + 1)]

@@ -5,12 +5,21 @@ from __future__ import annotations
 from tongguan.gateway.kernel.errors import Fault
 
 _TEXTS: dict[str, tuple[str, str]] = {
-    "GW-F01": ("报文编号 {reference} 已被报文 {first} 使用，且内容不同", "reference {reference} is in use by message {first} with other content"),
+    "GW-F01": (
+        "报文编号 {reference} 已被报文 {first} 使用，且内容不同",
+        "reference {reference} is in use by message {first} with other content",
+    ),
     "GW-F02": ("{type} 没有操作 {operation}；可用：{known}", "{type} has no operation {operation}; it has {known}"),
     "GW-F03": ("没有编号为 {number} 的{title}", "no {title} has the number {number}"),
     "GW-F04": ("没有找到单证 {key}；请给出 document 或 number", "no document {key}; give its document key or a number"),
-    "GW-F05": ("单证当前状态为“{status}”，不能{operation}；允许的状态：{allowed}", "the document is “{status}”: {operation} is possible only in {allowed}"),
-    "GW-F06": ("账户 {account} 没有绑定{authority}的卡（{roles}），请先执行 tongguan card bind", "account {account} has no {authority} card bound ({roles}); bind one with: tongguan card bind"),
+    "GW-F05": (
+        "单证当前状态为“{status}”，不能{operation}；允许的状态：{allowed}",
+        "the document is “{status}”: {operation} is possible only in {allowed}",
+    ),
+    "GW-F06": (
+        "账户 {account} 没有绑定{authority}的卡（{roles}），请先执行 tongguan card bind",
+        "account {account} has no {authority} card bound ({roles}); bind one with: tongguan card bind",
+    ),
     "GW-F07": ("{label} {value} 已被申请，不能重复申请", "{label} {value} is already applied for"),
     "GW-F08": ("查询 {kind} 不存在；可用：{known}", "there is no query {kind}; there are {known}"),
     "GW-F09": ("查询条件 {name} 必填", "filter {name} is required"),
@@ -23,8 +32,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "GW-F16": ("单证 {key} 已存在，其类型为 {type}", "document {key} exists and is a {type}"),
     "GW-F17": ("page 应不小于 1，size 应为 1 至 1000", "page must be at least 1 and size 1 to 1000"),
     "GW-F18": ("查询条件 {name} 的日期 {value} 无效", "{value} is no date for filter {name}"),
-    "GW-F19": ("当前卡号 {in_reader} 与用户注册信息卡号 {bound} 不一致，无法进行申报", "card {in_reader} is in the reader but {bound} is bound: nothing was sent"),
-    "GW-F20": ("卡 {card} 的持有人代码 {holder} 与应签章单位 {signer} 不一致", "card {card} belongs to {holder}, but {signer} must sign"),
+    "GW-F19": (
+        "当前卡号 {in_reader} 与用户注册信息卡号 {bound} 不一致，无法进行申报",
+        "card {in_reader} is in the reader but {bound} is bound: nothing was sent",
+    ),
+    "GW-F20": (
+        "卡 {card} 的持有人代码 {holder} 与应签章单位 {signer} 不一致",
+        "card {card} belongs to {holder}, but {signer} must sign",
+    ),
 }
 
 

@@ -1,0 +1,51 @@
+"""Files for InBox: the technical response, each business receipt as it came, results of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tongguan.codecs.receipt import ReceiptContent
+from tongguan.codecs.render import technical_response, technical_response_json
+
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.kernel.document import Document
+from tongguan.gateway.kernel.file_names import stem
+from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.kernel.outcome import Answer, Outcome
+from tongguan.gateway.kernel.profile import Profile
+
+_WELL = (State.SENT, State.ACCEPTED, State.CHECKED, State.SEALED)
+
+
+def technical(site: Site, outcome: Outcome, document: Document | None = None) -> tuple[Answer, ...]:
+    """`Successed_<name>` or `Failed_<name>`: what became of the message so far, once the authority or the desk has it."""
+    message = outcome.message
+    document = outcome.documents[0] if outcome.documents else document
+    well = message.state in _WELL
+    account = site.account(message.account)
+    numbers = document.numbers if document else {}
+    language = site.language(account)
+    name = ("Successed_" if well else "Failed_") + stem(message.source or message.id)
+    answers = []
+    if account.answers in ("xml", "both"):
+        answers.append((".xml", technical_response(message, numbers=numbers, language=language, code="0" if well else "1")))
+    if account.answers in ("json", "both"):
+        answers.append((".json", technical_response_json(message, numbers=numbers, language=language, code="0" if well else "1")))
+    return tuple(
+        Answer(message.id, message.document_id, "technical", name, suffix, content, message.account)
+        for suffix, content in answers
+    )
+
+
+def business(message: Message, content: ReceiptContent, raw: bytes, *, document: Document, profile: Profile) -> Answer:
+    """`Receipt_<number>`: the receipt as received."""
+    number = document.numbers.get(profile.own_number) or next(iter(document.numbers.values()), None) or message.id
+    return Answer(message.id, document.id, "receipt", f"Receipt_{number}", ".xml", raw, message.account, number)
+
+
+def results(message: Message, files: Sequence[tuple[str, bytes]]) -> tuple[Answer, ...]:
+    """`Result_<name>`: (suffix, content) of what was asked for."""
+    name = f"Result_{stem(message.source or message.id)}"
+    return tuple(
+        Answer(message.id, message.document_id, "result", name, suffix, content, message.account) for suffix, content in files
+    )

@@ -1,0 +1,136 @@
+"""checked → accepted | rejected: a question to the authority, answered by one signed receipt.
+
+An operation that asks first (`way = "query"`) is done by its desk step with what the answer says; a plain query gives its
+answer back as a result file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import orjson
+from lxml import etree
+from tongguan.codecs.receipt import ReceiptContent
+from tongguan.codecs.render import package, render_document
+
+from tongguan.gateway.flow import answers, queries
+from tongguan.gateway.flow.accept import QUERY
+from tongguan.gateway.flow.check import at_desk, errand_of, hand_of
+from tongguan.gateway.flow.receipts import status_told
+from tongguan.gateway.flow.send import Answered, believed
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.documents import born, learned
+from tongguan.gateway.kernel.errors import Deferred, Held, Refused
+from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.kernel.outcome import Outcome
+from tongguan.gateway.kernel.records import Records
+from tongguan.gateway.work import end
+from tongguan.routes.reply import Reply
+
+ANSWERED = "Q0"
+
+
+def act_ask(site: Site, messages: Sequence[Message]) -> list[Answered | Exception]:
+    """Put each question; many in flight."""
+    route = site.routes[(messages[0].lane or "").removeprefix("ask:")]
+    with site.journal.read() as records:
+        bodies = [(m.wire_id, _question(site, m, records)) for m in messages]
+    return [_meaning(site, m, reply) for m, reply in zip(messages, route.query_many(bodies), strict=True)]
+
+
+def _question(site: Site, message: Message, records: Records) -> bytes:
+    profile, account = site.profile(message.type), site.account(message.account)
+    document = records.document(message.document_id)
+    content = records.body(message.id, "content")
+    asked = replace(message, query_kind=str((message.extra or {}).get("ask", "")), number=_number(message, records))
+    body = render_document(
+        site.profiles[message.type], asked, orjson.loads(content) if content else document.content if document else {}, ()
+    )
+    return package(
+        message_id=message.wire_id,
+        file_name=message.source or "",
+        message_type=message.type,
+        operation=message.operation,
+        sender_id=site.code_at(account, profile),
+        receiver_id=profile.authority,
+        send_time=clock.show(clock.now_ms()) or "",
+        ic_card="",
+        environment=site.settings.gateway.environment,
+        document=body,
+    )
+
+
+def _number(message: Message, records: Records) -> str | None:
+    document = records.document(message.document_id)
+    return next(iter(document.numbers.values()), message.number) if document else message.number
+
+
+def _meaning(site: Site, message: Message, reply: Reply) -> Answered | Exception:
+    why = reply.why
+    if reply.kind == "receipt" and reply.receipt is not None:
+        answered = believed(site, message, reply.receipt)
+        if isinstance(answered, Answered):
+            return answered
+        why = answered
+    if message.deadline_at is not None and clock.now_ms() > message.deadline_at:
+        return Held(f"not answered before its deadline: {why}", do=f"tongguan retry {message.id}; tongguan give-up {message.id}")
+    if reply.kind == "later" and reply.status is None:
+        return Deferred("route", closes=message.lane, why=why)
+    return Deferred("route", after=reply.retry_after or timedelta(milliseconds=site.next_try(message) - clock.now_ms()), why=why)
+
+
+def decide_ask(site: Site, message: Message, answered: Answered, records: Records) -> Outcome:
+    """The desk's outcome with the answer; rejected, with the authority's faults, where it says no."""
+    content = answered.content
+    if content.code != ANSWERED:
+        outcome = end(message, State.REJECTED, "ask", faults=content.faults, deadline_at=None)
+        return replace(outcome, answers=answers.technical(site, outcome))
+    told = _leaves(content)
+    if message.operation == QUERY:
+        return _plain(site, message, content, told, records)
+    profile = site.profile(message.type)
+    operation = profile.operations[message.operation]
+    document = records.document(message.document_id)
+    if operation.allowed and (document.status if document else "") not in operation.allowed:
+        raise Refused(())
+    kept = records.body(message.id, "content")
+    errand = errand_of(
+        site, message, hand_of(site, message, records), document or born(message, profile), content=orjson.loads(kept or b"{}")
+    )
+    keep = operation.options.get("keep")
+    answered_elements = {to: told[of] for to, of in keep.items() if of in told} if isinstance(keep, dict) else told
+    return at_desk(site, replace(errand, answered=answered_elements), records)
+
+
+def _leaves(content: ReceiptContent) -> dict[str, str]:
+    """Element name to text, and `name@attribute` to the attribute, of the answer's leaves."""
+    found: dict[str, str] = {}
+    for element in content.content.iter(etree.Element) if content.content is not None else ():
+        name = etree.QName(element).localname
+        for attribute, value in element.attrib.items():
+            found.setdefault(f"{name}@{attribute}", str(value))
+        if len(element) == 0 and element.text:
+            found.setdefault(name, element.text)
+    return found
+
+
+def _plain(site: Site, message: Message, content: ReceiptContent, told: dict[str, str], records: Records) -> Outcome:
+    """A query's own answer; what it says of the document's status is applied like receipts are."""
+    document = records.document(message.document_id)
+    profile = site.profile(message.type)
+    query = profile.queries[message.query_kind or ""]
+    after = None
+    if document is not None and content.content is not None:
+        numbers = {n.get("name", ""): n.text or "" for n in content.content.iter("{*}Number")}
+        codes = [r.get("code", "") for r in content.content.iter("{*}Receipt")]
+        codes += [s.get("code", "") for s in content.content.iter("{*}Side")]
+        after = status_told(document, profile, [(code, numbers) for code in codes])
+    shown = after or document
+    row = {c.name: queries.shown(profile, shown, c.of) for c in query.columns} if shown else told
+    outcome = queries.answer(message, {"format": message.form}, total=1, rows=[row], source="authority")
+    if after is None or document is None:
+        return outcome
+    return replace(outcome, documents=(after,), numbers=learned(after, document, profile))

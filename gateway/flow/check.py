@@ -1,0 +1,229 @@
+"""received → checked | accepted | refused: what the message says is held against its profile and its document.
+
+What the gateway can do itself is done here by its desk step; what needs card or wire leaves its document in the in-between
+status, in the same commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import timedelta
+
+import orjson
+from tongguan.codecs.attachments import check_attachments, media_type
+from tongguan.codecs.check import Checked, check
+from tongguan.codecs.read import read
+
+from tongguan.gateway.flow import answers, queries
+from tongguan.gateway.flow.accept import QUERY, Carried, carried
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.document import Content, Document
+from tongguan.gateway.kernel.documents import (
+    attached,
+    born,
+    changed,
+    facts_of,
+    learned,
+    numbers_given,
+    opened,
+    reservations,
+    undone,
+    value_at,
+    with_numbers,
+)
+from tongguan.gateway.kernel.errors import Deferred, Fault, Refused
+from tongguan.gateway.kernel.faults import fault
+from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.kernel.outcome import Body, Outcome
+from tongguan.gateway.kernel.profile import Operation, Profile
+from tongguan.gateway.kernel.records import Records
+from tongguan.gateway.work import end
+from tongguan.routes.desk import Errand, desk_step
+
+
+def hand_of(site: Site, message: Message, records: Records) -> Carried:
+    """Read a message's content again from the bytes it came in."""
+    raw = records.body(message.batch or message.id, "source") or b""
+    return carried(read(message.source or "", raw, most_bytes=site.settings.gateway.most_bytes), message)
+
+
+def decide_check(site: Site, message: Message, hand: Carried | None, records: Records) -> Outcome:
+    """Check one message; raises Refused with every fault."""
+    hand = hand or hand_of(site, message, records)
+    if message.operation == QUERY:
+        return queries.decide(site, message, hand, records)
+    profile = site.profile(message.type)
+    operation = profile.operations[message.operation]
+    document = records.document(message.document_id)
+    document = document if document is not None and not document.deleted else None
+    faults = _may(site, message, operation, document)
+    if faults and document is None and "" not in operation.allowed:
+        raise Refused(faults)
+    checked = check(
+        site.profiles[message.type],
+        hand.item,
+        account=site.account(message.account),
+        document=document,
+        operation=message.operation,
+        numbers=document.numbers if document else {},
+        now_ms=clock.now_ms(),
+    )
+    faults += checked.faults
+    if operation.way == "desk" and operation.card_present:
+        _card_in_place(site, message, operation)
+    faults += check_attachments(profile, hand.item.attachments, hand.files, document=document, operation=message.operation)
+    faults += _taken(profile, operation, message, checked, records)
+    if any(f.severity == "error" for f in faults):
+        raise Refused(faults)
+    message = replace(message, faults=tuple(faults))
+    if hand.item.check:
+        outcome = end(message, State.ACCEPTED, "check", document_id=None, deadline_at=None)
+        return replace(outcome, answers=answers.technical(site, outcome))
+    if checked.filled:
+        message = replace(message, extra={**(message.extra or {}), "filled": list(checked.filled)})
+    errand = errand_of(site, message, hand, document or born(message, profile), content=checked.content)
+    return at_desk(site, errand, records) if operation.way == "desk" else _on_its_way(site, errand)
+
+
+def _may(site: Site, message: Message, operation: Operation, document: Document | None) -> list[Fault]:
+    """Status and card: may this be done at all now?"""
+    account, profile = site.account(message.account), site.profile(message.type)
+    faults = []
+    if document is None and "" not in operation.allowed:
+        faults.append(fault("GW-F04", key=message.document or "", path="@document", label="document"))
+    elif document is not None and document.status not in operation.allowed:
+        language = site.language(account)
+        allowed = " / ".join(s.text[language] for name, s in profile.statuses.items() if name in operation.allowed) or "-"
+        present = profile.statuses[document.status].text[language]
+        faults.append(
+            fault("GW-F05", status=present, operation=operation.name, allowed=allowed, path="@operation", label="operation")
+        )
+    if operation.card_bound and site.card_for(account, profile, operation) is None:
+        roles = " ".join(operation.roles) or "legal/operator"
+        faults.append(fault("GW-F06", account=account.name, authority=profile.authority, roles=roles))
+    return faults
+
+
+def _card_in_place(site: Site, message: Message, operation: Operation) -> None:
+    """Raises Deferred while the card that the operation asks for is not in its reader."""
+    card = site.card_for(site.account(message.account), site.profile(message.type), operation)
+    if card is not None and not site.cards[card.name].probe().present:
+        raise Deferred("card", after=timedelta(seconds=1), why=f"card {card.name} is not in its reader")
+
+
+def _taken(profile: Profile, operation: Operation, message: Message, checked: Checked, records: Records) -> list[Fault]:
+    """Values that another document has reserved."""
+    faults = []
+    for path in operation.reserve:
+        value = value_at(checked.content, path)
+        owner = records.reserved_by(f"{profile.authority}:{path}", value) if value else None
+        if owner is not None and owner != message.document_id:
+            label = next((f.label for f in profile.fields if f.path == path), path)
+            faults.append(fault("GW-F07", path=path, label=label, value=value))
+    return faults
+
+
+def errand_of(site: Site, message: Message, hand: Carried, document: Document, *, content: Content) -> Errand:
+    """What the desk needs to do a message's operation."""
+    profile = site.profile(message.type)
+    operation = profile.operations[message.operation]
+
+    def give(kind: str) -> str:
+        return new_number(site, profile, kind)
+
+    own_numbers = document.version == 0 or operation.desk != "copy"
+    return Errand(
+        message=message,
+        profile=profile,
+        operation=operation,
+        account=site.account(message.account),
+        document=document,
+        content=content if operation.body != "none" else document.content,
+        options=hand.item.filters(),
+        attachments=hand.item.attachments,
+        files=hand.files,
+        media_types={name: media_type(raw) for name, raw in hand.files.items()},
+        numbers=numbers_given(profile, operation, document.numbers, give=give) if own_numbers else document.numbers,
+        give_number=give,
+        now=clock.now_ms(),
+        language=site.language(site.account(message.account)),
+        profiles={type_: compiled.profile for type_, compiled in site.profiles.items()},
+    )
+
+
+def new_number(site: Site, profile: Profile, kind: str) -> str:
+    """The next number of a kind that the gateway gives, in the shape that the profile says."""
+    today = clock.china_date(clock.now_ms())
+    serial = site.journal.serials(f"{profile.authority}:{kind}:{today[:4]}")
+    return profile.numbers[kind].given.format(yy=today[2:4], yyyy=today[:4], serial=serial)
+
+
+def at_desk(site: Site, errand: Errand, records: Records) -> Outcome:
+    """Let the desk do it; its answer is the technical response."""
+    outcome = desk_step(errand.operation.desk or errand.operation.name)(errand, records)
+    documents = tuple(replace(d, facts=facts_of(errand.profile, d)) if not d.deleted else d for d in outcome.documents)
+    outcome = replace(outcome, documents=documents, bodies=(*outcome.bodies, *_files(errand)))
+    return replace(outcome, answers=(*outcome.answers, *answers.technical(site, outcome)))
+
+
+def _on_its_way(site: Site, errand: Errand) -> Outcome:
+    """checked: in the lane of the card, or of the route where nothing is to be signed."""
+    operation, profile, message, before = errand.operation, errand.profile, errand.message, errand.document
+    files = attached(
+        before.attachments,
+        message,
+        errand.attachments,
+        errand.files,
+        types=errand.media_types,
+        one=profile.attachments.one_a_category,
+    )
+    route = operation.route or profile.authority
+    card = site.card_for(errand.account, profile, operation) if operation.signed else None
+    extra = {**(message.extra or {}), "route": route}
+    moved = replace(
+        message,
+        state=State.CHECKED,
+        lane=f"card:{card.name}" if card else f"route:{route}",
+        due_at=errand.now,
+        updated_at=errand.now,
+        waiting_for=None,
+        attempts=0,
+        extra=extra,
+    )
+    outcome = Outcome(moved, message.state, "check", bodies=_files(errand))
+    if operation.way == "query":
+        content = orjson.dumps(errand.content)
+        kept = Body(message.id, "content", content, hashlib.sha256(content).hexdigest())
+        moved = replace(moved, lane=f"ask:{route}", extra={**extra, "ask": operation.ask})
+        outcome = replace(outcome, message=moved, bodies=(*outcome.bodies, kept))
+        return replace(outcome, relied_on={before.id: before.version} if before.version else {})
+    content = with_numbers(errand.content, profile, errand.numbers)
+    after = changed(before, errand.now, content=content, numbers=dict(errand.numbers), attachments=files)
+    after = replace(after, facts=facts_of(profile, after))
+    if operation.between:
+        after = replace(after, status=operation.between, changing=message.id, status_before=before.status)
+    if operation.opens_round:
+        after = opened(after, errand.now)
+    return replace(
+        outcome, documents=(after,), numbers=learned(after, before, profile), reserve=reservations(profile, operation, after)
+    )
+
+
+def _files(errand: Errand) -> tuple[Body, ...]:
+    bodies = {}
+    for name, _ in errand.attachments:
+        if name in errand.files:
+            sha256 = hashlib.sha256(errand.files[name]).hexdigest()
+            bodies[sha256] = Body(errand.message.id, f"attachment:{sha256}", errand.files[name], sha256)
+    return tuple(bodies.values())
+
+
+def refuse(site: Site, message: Message, refused: Refused, records: Records) -> Outcome:
+    """refused: every fault is listed, and the document goes back to where it was."""
+    document = records.document(message.document_id)
+    reverted = undone(document, message, site.profile(message.type)) if document and message.type in site.profiles else None
+    outcome = end(message, State.REFUSED, "check", faults=refused.faults, deadline_at=None)
+    outcome = replace(outcome, documents=(reverted,) if reverted else ())
+    return replace(outcome, answers=answers.technical(site, outcome))

@@ -1,0 +1,151 @@
+"""checked → sealed: the document as it goes on the wire, signed by the account's card.
+
+Nothing leaves before these bytes are committed. A new seal (number grows) is made only after a verified refusal or by retry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from tongguan.codecs.render import package, render_document
+
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.document import Document
+from tongguan.gateway.kernel.errors import Deferred, Refused
+from tongguan.gateway.kernel.faults import fault
+from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.kernel.outcome import Body, Outcome
+from tongguan.gateway.kernel.records import Records
+from tongguan.signer.card import Card
+from tongguan.signer.certificate import holder_codes
+from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
+from tongguan.signer.xml_signature import prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The signed bytes and the seal number that they carry."""
+
+    number: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A message whose bytes lack only the signature."""
+
+    message: Message
+    card: Card
+    name: str
+    unsigned: bytes
+
+
+def act_seal(site: Site, messages: Sequence[Message], records: Records) -> list[Sealed | Exception]:
+    """Sign a batch: one call to each card; an exception where the card could not or must not sign."""
+    answers: dict[str, Sealed | Exception] = {}
+    waiting: dict[str, list[Rendered]] = defaultdict(list)
+    for message in messages:
+        try:
+            rendered = _render(site, message, records)
+        except Exception as trouble:
+            answers[message.id] = _meaning(message.lane or "card:", trouble)
+            continue
+        waiting[rendered.name].append(rendered)
+    for name, group in waiting.items():
+        answers.update(_sign(name, group))
+    return [answers[m.id] for m in messages]
+
+
+def _render(site: Site, message: Message, records: Records) -> Rendered:
+    profile = site.profile(message.type)
+    account = site.account(message.account)
+    operation = profile.operations[message.operation]
+    bound = site.card_for(account, profile, operation)
+    if bound is None:
+        raise Refused([fault("GW-F06", account=account.name, authority=profile.authority, roles=" ".join(operation.roles))])
+    card = site.cards[bound.name]
+    signer = site.code_at(account, profile)
+    holder = holder_codes(card.certificate_chain[0])
+    if holder and signer not in holder:
+        raise Refused([fault("GW-F20", card=bound.name, holder="/".join(holder), signer=signer)])
+    document = records.document(message.document_id)
+    assert document is not None
+    content = render_document(site.profiles[message.type], message, document.content, _files(document, records))
+    unsigned = package(
+        message_id=replace(message, seal_number=message.seal_number + 1).wire_id,
+        file_name=message.source or "",
+        message_type=message.type,
+        operation=message.operation,
+        sender_id=signer,
+        receiver_id=profile.authority,
+        send_time=clock.show(clock.now_ms()) or "",
+        ic_card=card.number,
+        environment=site.settings.gateway.environment,
+        document=content,
+    )
+    return Rendered(message, card, bound.name, unsigned)
+
+
+def _files(document: Document, records: Records) -> list[tuple[str, str, str, bytes]]:
+    """Name, category, SHA-256 and bytes of each attachment."""
+    return [
+        (a.name, a.category, a.sha256, records.body(a.message_id, f"attachment:{a.sha256}") or b"") for a in document.attachments
+    ]
+
+
+def _sign(name: str, group: Sequence[Rendered]) -> dict[str, Sealed | Exception]:
+    card = group[0].card
+    try:
+        prepared = [prepare(r.unsigned, card.algorithm) for r in group]
+        signatures = card.sign([p.signed_info_digest for p in prepared])
+        chain = card.certificate_chain
+    except Exception as trouble:
+        meaning = _meaning(f"card:{name}", trouble)
+        return {r.message.id: meaning for r in group}
+    return {
+        r.message.id: Sealed(r.message.seal_number + 1, p.complete(signature, chain))
+        for r, p, signature in zip(group, prepared, signatures, strict=True)
+    }
+
+
+def _meaning(lane: str, trouble: Exception) -> Exception:
+    """What a card's trouble means for the message."""
+    match trouble:
+        case CardMismatch():
+            return Refused([fault("GW-F19", in_reader=trouble.in_reader, bound=trouble.bound)])
+        case PinWrong() | PinNeeded():
+            return Deferred("pin", closes=lane, why=str(trouble))
+        case CardAbsent() | CardBroken():
+            return Deferred("card", closes=lane, after=timedelta(seconds=1), why=str(trouble))
+    return trouble
+
+
+def decide_seal(message: Message, sealed: Sealed, records: Records) -> Outcome:
+    """sealed: from here on it counts as “may have been sent”."""
+    now = clock.now_ms()
+    lane = f"route:{_route_of(message)}"
+    moved = replace(
+        message,
+        state=State.SEALED,
+        seal_number=sealed.number,
+        lane=lane,
+        due_at=now,
+        updated_at=now,
+        waiting_for=None,
+        attempts=0,
+    )
+    body = Body(message.id, f"sealed:{sealed.number}", sealed.content, hashlib.sha256(sealed.content).hexdigest())
+    relied_on = {}
+    document = records.document(message.document_id)
+    if document is not None:
+        relied_on = {document.id: document.version}
+    return Outcome(moved, message.state, "seal", bodies=(body,), relied_on=relied_on)
+
+
+def _route_of(message: Message) -> str:
+    return str((message.extra or {}).get("route", ""))

@@ -1,0 +1,177 @@
+"""sealed → sent | rejected: the bytes go out, the technical receipt comes back.
+
+After a lost answer the authority is asked first; a resend is the same bytes under the same id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from tongguan.codecs.receipt import ReceiptContent, read_receipt
+
+from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.document import Receipt
+from tongguan.gateway.kernel.documents import all_reservations, undone
+from tongguan.gateway.kernel.errors import Deferred, Held
+from tongguan.gateway.kernel.ids import derived_id
+from tongguan.gateway.kernel.message import Kind, Message, State
+from tongguan.gateway.kernel.outcome import Body, Outcome
+from tongguan.gateway.kernel.records import Records
+from tongguan.routes.reply import Reply
+from tongguan.signer.errors import SignatureInvalid
+from tongguan.signer.verify import verify
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A verified receipt and its bytes."""
+
+    content: ReceiptContent
+    raw: bytes
+
+
+def act_send(site: Site, messages: Sequence[Message]) -> list[Answered | Exception]:
+    """Send a batch over its route, as many in flight as the route allows; what is doubtful is asked for first."""
+    route = site.routes[_route_name(messages[0])]
+    with site.journal.read() as records:
+        sealed = records.sealed_of(messages)
+    replies: dict[str, Reply] = {}
+    doubtful = [m for m in messages if _doubtful(m)]
+    asked: list[tuple[Message, Future[Reply]]] = [(m, route.submit_ask(m.wire_id)) for m in doubtful]
+    for message, future in asked:
+        replies[message.id] = future.result()
+    to_send = [m for m in messages if m.id not in replies or replies[m.id].kind == "unknown"]
+    for message, reply in zip(to_send, route.send_many([(m.wire_id, sealed[m.id]) for m in to_send]), strict=True):
+        replies[message.id] = reply
+    return [_meaning(site, m, replies[m.id]) for m in messages]
+
+
+def _route_name(message: Message) -> str:
+    return (message.lane or "").removeprefix("route:")
+
+
+def _doubtful(message: Message) -> bool:
+    return bool((message.extra or {}).get("doubtful"))
+
+
+def _meaning(site: Site, message: Message, reply: Reply) -> Answered | Exception:
+    """The verified receipt, or what happens next."""
+    lane = message.lane or ""
+    give_up = message.deadline_at is not None and clock.now_ms() > message.deadline_at
+    if reply.kind == "receipt" and reply.receipt is not None:
+        answered = believed(site, message, reply.receipt)
+        if isinstance(answered, Answered):
+            return answered
+        why, doubtful = answered, reply.status in (200, 202)
+    else:
+        why, doubtful = reply.why, reply.kind == "lost"
+    if give_up:
+        return Held(f"not delivered before its deadline: {why}", do=f"tongguan retry {message.id}; tongguan give-up {message.id}")
+    if reply.kind == "later" and reply.status is None:
+        return Deferred("route", closes=lane, why=why)
+    after = reply.retry_after
+    if after is None:
+        after = timedelta(milliseconds=max(0, site.next_try(message) - clock.now_ms()))
+    return Doubt(why, after=after) if doubtful or _doubtful(message) else Deferred("route", after=after, why=why)
+
+
+class Doubt(Deferred):
+    """The authority may have the bytes: it is asked before they are sent again."""
+
+    def __init__(self, why: str, *, after: timedelta) -> None:
+        super().__init__("route", after=after, why=why)
+
+
+def believed(site: Site, message: Message, raw: bytes) -> Answered | str:
+    """A receipt that is the authority's own answer to this very message, or why it is not believed."""
+    profile = site.profile(message.type)
+    try:
+        root = verify(raw, site.trust[profile.authority], clock.now()).root
+        content = read_receipt(root)
+    except SignatureInvalid as wrong:
+        return f"its receipt does not verify: {wrong}"
+    except Exception as wrong:
+        return f"its receipt cannot be read: {wrong}"
+    account = site.code_at(site.account(message.account), profile)
+    if content.authority != profile.authority or content.account != account:
+        return f"its receipt is addressed to {content.account}"
+    if content.message != message.wire_id:
+        return f"its receipt answers {content.message}"
+    return Answered(content, raw)
+
+
+def decide_send(site: Site, message: Message, answered: Answered, records: Records) -> Outcome:
+    """sent with the technical receipt, or rejected by it."""
+    content = answered.content
+    now = clock.now_ms()
+    profile = site.profile(message.type)
+    operation = profile.operations[message.operation]
+    body = Body(message.id, "receipt", answered.raw, hashlib.sha256(answered.raw).hexdigest())
+    receipt = Receipt(
+        id=content.id,
+        authority=content.authority,
+        code=content.code,
+        zh=content.text,
+        en=content.text,
+        issued_at=content.issued_at,
+        message_id=message.id,
+        document_id=message.document_id,
+    )
+    cleared = {k: v for k, v in (message.extra or {}).items() if k != "doubtful"}
+    if content.code == "0":
+        deadline = now + round(operation.answer_within.total_seconds() * 1000)
+        moved = replace(
+            message,
+            state=State.SENT,
+            lane=None,
+            due_at=None,
+            deadline_at=deadline,
+            updated_at=now,
+            waiting_for="authority",
+            extra=cleared,
+        )
+        outcome = Outcome(moved, message.state, "send", receipts=(receipt,), bodies=(body,))
+    else:
+        moved = replace(
+            message, state=State.REJECTED, lane=None, due_at=None, deadline_at=None, updated_at=now, waiting_for=None,
+            faults=content.faults, extra=cleared,
+        )  # fmt: skip
+        document = records.document(message.document_id)
+        reverted = undone(document, message, profile) if document else None
+        release = all_reservations(profile, document) if document and operation.reserve else ()
+        documents = (reverted,) if reverted else ()
+        outcome = Outcome(moved, message.state, "send", receipts=(receipt,), bodies=(body,), documents=documents, release=release)
+    return replace(outcome, answers=(answers.technical(site, outcome),), late=(late(message, answered.raw),))
+
+
+def late(message: Message, raw: bytes) -> Outcome:
+    """A receipt that came in an answer nobody waits for any more: stored as if it had been fetched."""
+    return incoming(message.account, raw, authority=_route_name(message))
+
+
+def incoming(account: str, raw: bytes, *, authority: str) -> Outcome:
+    """A receipt as it came, not yet believed; its id follows from its bytes, so that the same bytes are one receipt."""
+    now = clock.now_ms()
+    sha256 = hashlib.sha256(raw).hexdigest()
+    message = Message(
+        id=derived_id("receipt", authority, account, sha256),
+        kind=Kind.RECEIPT,
+        account=account,
+        type="",
+        operation="receipt",
+        state=State.RECEIVED,
+        received_at=now,
+        updated_at=now,
+        lane="verify",
+        due_at=now,
+        sha256=sha256,
+        waits=False,
+        extra={"authority": authority},
+    )
+    return Outcome(message, None, "receive", bodies=(Body(message.id, "receipt", raw, sha256),))

@@ -1,0 +1,35 @@
+"""许可证下载: the file that an authority's answer holds becomes a result file of the enterprise."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from dataclasses import replace
+
+from tongguan.gateway.kernel.errors import Held
+from tongguan.gateway.kernel.file_names import extension, stem
+from tongguan.gateway.kernel.outcome import Answer, Body, Outcome
+from tongguan.gateway.kernel.records import Records
+from tongguan.routes.desk import Errand, done
+
+
+def do(errand: Errand, records: Records) -> Outcome:
+    """`Result_<name>` with the file's own extension; held when the answer has no readable file."""
+    answered, message = errand.answered or {}, errand.message
+    try:
+        content = base64.b64decode(answered["File"], validate=True)
+    except (KeyError, binascii.Error):
+        raise Held("the authority's answer holds no file", do=f"tongguan show {message.id}") from None
+    suffix = extension(answered.get("File@name", "").encode()).decode() or ".pdf"
+    answer = Answer(
+        message.id,
+        message.document_id,
+        "result",
+        f"Result_{stem(message.source or message.id)}",
+        suffix,
+        content,
+        message.account,
+    )
+    body = Body(message.id, "result", content, hashlib.sha256(content).hexdigest())
+    return replace(done(errand), answers=(answer,), bodies=(body,))
