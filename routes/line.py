@@ -88,7 +88,7 @@ class Line:
     def _leave(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
         # An errand may have joined after the worker found the line empty and before it was counted out.
-        if self._waiting and not self._closed and not self._woken:
+        if self._waiting and not worker.cancelled() and not self._closed and not self._woken:
             self._staff()
 
     def _turn_away(self) -> None:

@@ -103,7 +103,7 @@ def authority():
         authority.server = server
         authority.thread = thread
         yield authority
-        server.should_exit = True
+        server.should_exit = server.force_exit = True
         thread.join(5)
 
 
@@ -247,6 +247,15 @@ def test_trouble_is_told_once_and_well_when_it_is_over(authority, journal, new_d
     until(lambda: "well" in journal.told)
 
     assert journal.told == ["trouble: asked for receipts, answered 500", "well"]
+
+
+def test_the_first_page_says_once_that_the_route_is_well(authority, journal, new_door):
+    authority.issued = {code: numbered(30) for code in CODES.values()}
+    new_door(limit=3).start()
+
+    until(lambda: all(len(kept) == 30 for kept in journal.kept.values()))
+
+    assert journal.told == ["well"]
 
 
 def test_the_trouble_of_one_account_stops_no_other_and_keeps_the_route_from_being_well(authority, journal, new_door):

@@ -194,6 +194,45 @@ def test_no_more_are_in_flight_than_set(new_route, endpoint, behaviours):
     assert (len(endpoint.stored), endpoint.most_at_once) == (12, 4)
 
 
+def test_a_narrow_line_forgets_nobody(new_route, endpoint):
+    route = new_route(f"http://127.0.0.1:{endpoint.port}", in_flight=1, timeout="5s")
+    kinds = []
+
+    def work(t):
+        kinds.extend(route.submit(f"{t}-{n}", b"x").result(10).kind for n in range(100))
+
+    threads = [threading.Thread(target=work, args=(t,)) for t in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert kinds == ["receipt"] * 400
+    assert endpoint.most_at_once == 1
+
+
+def test_whatever_joins_while_the_wire_stops_is_settled(new_route, endpoint, wire):
+    route = new_route(f"http://127.0.0.1:{endpoint.port}", in_flight=4, timeout="5s")
+    started, kinds = threading.Barrier(5), []
+
+    def work(t):
+        started.wait()
+        kinds.extend(route.submit(f"{t}-{n}", b"x").result(10).kind for n in range(300))
+
+    threads = [threading.Thread(target=work, args=(t,)) for t in range(4)]
+    for thread in threads:
+        thread.start()
+    started.wait()
+    time.sleep(0.05)
+    wire.stop()
+    for thread in threads:
+        thread.join()
+
+    assert len(kinds) == 1200
+    assert {"receipt", "later"} <= set(kinds) <= {"receipt", "lost", "later"}
+    assert kinds.count("receipt") <= len(endpoint.stored) <= kinds.count("receipt") + kinds.count("lost")
+
+
 def test_a_slow_answer_does_not_empty_the_line(new_route, endpoint, behaviours):
     route = new_route(f"http://127.0.0.1:{endpoint.port}", in_flight=2)
     endpoint.behave["slow"] = behaviours.store_and_be_silent
