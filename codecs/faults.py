@@ -1,0 +1,150 @@
+"""The faults that reading and checking a message can find. Codes are stable for ever, texts are not.
+
+X: XML · J: JSON · Z: ZIP · M: the frame of a message · C: content · A: attachments · P: receipts. The flow's own begin with GW-F.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tongguan.gateway.kernel.errors import Fault
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "GW-X01": ("不是格式良好的 XML：{why}", "not well-formed XML: {why}"),
+    "GW-X02": (
+        "XML 编码 {encoding} 不可用；请用 UTF-8、GB18030 或 UTF-16",
+        "encoding {encoding} is not read; use UTF-8, GB18030 or UTF-16",
+    ),
+    "GW-X03": ("不允许 DTD 或实体", "neither DTD nor entities are allowed"),
+    "GW-X04": ("嵌套超过 {most} 层", "nested deeper than {most} levels"),
+    "GW-X05": ("单个文本超过 {most} 个字符", "a text is longer than {most} characters"),
+    "GW-X06": ("内容与声明的编码 {encoding} 不符", "the bytes are not in the declared encoding {encoding}"),
+    "GW-J01": ("不是格式良好的 JSON：{why}", "not well-formed JSON: {why}"),
+    "GW-J02": ("JSON 必须是 UTF-8 编码", "JSON must be in UTF-8"),
+    "GW-J03": ("键 {name} 重复", "key {name} stands twice"),
+    "GW-J04": ("{value} 不是 JSON 的数字", "{value} is no number of JSON"),
+    "GW-J05": ("嵌套超过 {most} 层", "nested deeper than {most} levels"),
+    "GW-J06": ("最外层没有键 {name}{near}", "there is no key {name} at the top{near}"),
+    "GW-J07": ("{name} 的类型应为{kind}", "{name} must be {kind_en}"),
+    "GW-J08": ("单个文本超过 {most} 个字符", "a text is longer than {most} characters"),
+    "GW-J09": ("含有 XML 不允许的字符 U+{point}", "contains U+{point}, which no message may contain"),
+    "GW-Z01": ("不是可读的 ZIP 文件：{why}", "not a readable ZIP file: {why}"),
+    "GW-Z02": (
+        "ZIP 内应有且只有一个 .xml 或 .json 报文，现有 {count} 个",
+        "a ZIP holds exactly one .xml or .json message; this one has {count}",
+    ),
+    "GW-Z03": ("ZIP 内文件数超过 {most}", "more than {most} entries in the ZIP"),
+    "GW-Z04": ("ZIP 解压后超过 {most} 字节", "the ZIP unpacks to more than {most} bytes"),
+    "GW-Z05": ("ZIP 内文件 {name} 压缩比异常", "entry {name} is compressed beyond belief"),
+    "GW-Z06": ("ZIP 内文件名 {name} 不能带路径", "entry {name} must not have a path"),
+    "GW-Z07": ("ZIP 内文件 {name} 是链接或特殊文件", "entry {name} is a link or a special file"),
+    "GW-Z08": ("ZIP 内文件 {name} 已加密", "entry {name} is encrypted"),
+    "GW-Z09": ("ZIP 内文件 {name} 重复", "entry {name} stands twice"),
+    "GW-Z10": ("ZIP 内文件名既非 UTF-8 也非 GB18030", "an entry's name is neither in UTF-8 nor in GB18030"),
+    "GW-Z11": ("ZIP 内文件 {name} 损坏：{why}", "entry {name} is damaged: {why}"),
+    "GW-M01": ("文件名 {name} 的扩展名应为 .xml、.json 或 .zip", "{name} must end in .xml, .json or .zip"),
+    "GW-M02": ("报文超过 {most} 字节", "the message is larger than {most} bytes"),
+    "GW-M03": ("报文为空", "the message is empty"),
+    "GW-M04": ("没有单证类型 {type}{near}", "there is no document type {type}{near}"),
+    "GW-M05": ("命名空间应为 {right}，现为 {given}", "the namespace must be {right}, not {given}"),
+    "GW-M06": ("没有操作 {operation}{near}", "there is no operation {operation}{near}"),
+    "GW-M07": ("{name} 必填", "{name} is required"),
+    "GW-M08": ("{name} 超过 64 个字符", "{name} is longer than 64 characters"),
+    "GW-M09": ("{name} 含有控制字符或首尾空格", "{name} contains control characters or outer blanks"),
+    "GW-M10": ("根元素没有属性 {name}{near}", "the root element has no attribute {name}{near}"),
+    "GW-M11": ("一个批次最多 {most} 项，现有 {count} 项", "a batch has at most {most} items; this one has {count}"),
+    "GW-M12": ("批次内报文编号 {reference} 重复", "reference {reference} stands twice in the batch"),
+    "GW-M13": ("批次没有任何项目", "the batch is empty"),
+    "GW-M14": ("check 应为 true 或 false，现为 {value}", "check must be true or false, not {value}"),
+    "GW-C01": ("没有元素 {name}{near}", "there is no element {name}{near}"),
+    "GW-C02": ("{label}重复", "{label} stands twice"),
+    "GW-C03": ("{label}必填", "{label} is required"),
+    "GW-C04": ("{label}超长：最多 {most} 位，现有 {count} 位", "{label} is too long: {count} of at most {most} characters"),
+    "GW-C05": ("{label}格式不正确：{value}", "{label} does not have the right form: {value}"),
+    "GW-C06": (
+        "{label}应为数字（不带千分位、指数），现为 {value}",
+        "{label} must be a plain number without exponent, not {value}",
+    ),
+    "GW-C07": ("{label}最多 {most} 位小数：{value}", "{label} has at most {most} decimals: {value}"),
+    "GW-C08": ("{label}最多 {most} 位数字：{value}", "{label} has at most {most} digits: {value}"),
+    "GW-C09": ("{label}不能小于 {least}：{value}", "{label} must not be below {least}: {value}"),
+    "GW-C10": ("{label}不能大于 {most}：{value}", "{label} must not be above {most}: {value}"),
+    "GW-C11": ("{label}应为日期，如 2026-11-20，现为 {value}", "{label} must be a date like 2026-11-20, not {value}"),
+    "GW-C12": (
+        "{label}应为时间，如 2026-11-20T18:00:00，现为 {value}",
+        "{label} must be a time like 2026-11-20T18:00:00, not {value}",
+    ),
+    "GW-C13": ("{label}应为 true 或 false，现为 {value}", "{label} must be true or false, not {value}"),
+    "GW-C14": (
+        "{label}的值 {value} 不在代码表 {table} 中{near}",
+        "{label}: {value} is neither a code nor a name of the table {table}{near}",
+    ),
+    "GW-C15": ("{label}应为字符串，现为 {value}", "{label} must be a string, not {value}"),
+    "GW-C16": ("{label}至少 {least} 位：{value}", "{label} has at least {least} characters: {value}"),
+    "GW-C17": ("{label}至少 {least} 行，现有 {count} 行", "{label} needs at least {least} rows, not {count}"),
+    "GW-C18": ("{label}最多 {most} 行，现有 {count} 行", "{label} has at most {most} rows, not {count}"),
+    "GW-C19": (
+        "{label}由系统填写：系统值为 {right}，报文值为 {value}",
+        "{label} is set by the system: it is {right}, the message says {value}",
+    ),
+    "GW-C20": (
+        "{label}不能由操作 {operation} 更改：原值 {before}，报文值 {value}",
+        "{label} cannot be changed by {operation}: it is {before}, the message says {value}",
+    ),
+    "GW-C21": ("操作 {operation} 不带单证内容", "operation {operation} carries no content"),
+    "GW-C22": ("操作 {operation} 须带单证内容", "operation {operation} must carry the document"),
+    "GW-C23": ("{label}不能有下级元素", "{label} holds a text, no elements"),
+    "GW-C24": ("{label}应有下级元素", "{label} holds elements, no text"),
+    "GW-C25": ("元素之间有多余的文本：{value}", "stray text between elements: {value}"),
+    "GW-C26": ("{name} 不能有属性 {attribute}", "{name} has no attribute {attribute}"),
+    "GW-C27": ("没有操作 {operation}；可用：{known}", "there is no operation {operation}; there are {known}"),
+    "GW-A01": ("报文列出的随附文件 {name} 不存在", "attachment {name} is named but was not sent"),
+    "GW-A02": ("随附文件 {name} 未在报文中列出", "{name} was sent but is not named in the message"),
+    "GW-A03": ("随附文件 {name} 重复", "attachment {name} stands twice"),
+    "GW-A04": ("随附文件 {name} 的类型不允许；允许：{types}", "attachment {name} is of no allowed type; allowed: {types}"),
+    "GW-A05": ("随附文件 {name} 有 {size} 字节，最多 {most} 字节", "attachment {name} has {size} bytes, at most {most} are allowed"),
+    "GW-A06": (
+        "随附文件 {name} 每页 {size} 字节，最多 {most} 字节",
+        "attachment {name} has {size} bytes a page, at most {most} are allowed",
+    ),
+    "GW-A07": ("随附文件 {name} 不是可读的 PDF", "attachment {name} is no readable PDF"),
+    "GW-A08": ("随附文件类别 {category} 不存在；可用：{known}", "there is no attachment category {category}; there are {known}"),
+    "GW-A09": ("须有类别为 {known} 之一的随附文件", "an attachment of one of the categories {known} is required"),
+    "GW-A10": ("最多 {most} 个随附文件，现有 {count} 个", "at most {most} attachments are allowed, not {count}"),
+    "GW-A11": ("此单证不能带随附文件", "this document cannot have attachments"),
+    "GW-A12": ("单证没有随附文件 {name}", "the document has no attachment {name}"),
+    "GW-A13": ("随附文件缺少 {name}", "an attachment has no {name}"),
+    "GW-A14": ("类别 {category} 有多个随附文件", "more than one attachment of category {category}"),
+    "GW-A15": ("随附文件名 {name} 不可用", "attachment name {name} cannot be used"),
+    "GW-A16": ("随附文件 {name} 为空", "attachment {name} is empty"),
+    "GW-P01": ("回执格式不正确：{why}", "the receipt is not well-formed: {why}"),
+}
+
+
+def fault(
+    code: str,
+    *,
+    path: str = "",
+    line: int | None = None,
+    label: str = "",
+    label_en: str = "",
+    severity: Literal["error", "warning"] = "error",
+    **facts: object,
+) -> Fault:
+    """A fault of this table with its blanks filled; values are shortened, so that a fault never carries a body."""
+    zh, en = TEXTS[code]
+    shown = {name: _short(value) for name, value in facts.items()}
+    return Fault(
+        code,
+        zh.format(label=label or path, **shown),
+        en.format(label=label_en or label or path, **shown),
+        path=path,
+        line=line,
+        label=label,
+        severity=severity,
+    )
+
+
+def _short(value: object) -> str:
+    text = str(value).encode("utf-8", "replace").decode()
+    return text if len(text) <= 120 else text[:117] + "…"

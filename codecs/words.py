@@ -1,0 +1,23 @@
+"""Words of the message's frame, and the nearest one to a wrong word."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+
+OPERATIONS = tuple(
+    "save check declare withdraw amend cancel delete copy extend merge stop confirm attach detach fetch print export query".split()
+)
+#: of the frame itself, then of a query
+ATTRIBUTES = ("operation", "reference", "document", "number", "check", "kind", "page", "size", "sort", "format", "source")
+KEYS = ("type", *ATTRIBUTES, "attachments", "body")
+MOST_NAME = 64  #: characters of a reference or a document key
+MOST_ITEMS = 500
+MOST_DEPTH = 32
+MOST_TEXT = 1_000_000  #: characters of one text
+
+
+def near(word: str, known: Collection[str]) -> dict[str, str]:
+    """`near` for a fault's text: `（是否为 x？）` in a form that both languages read, or nothing."""
+    found = difflib.get_close_matches(word[:100], list(known), n=1, cutoff=0.5)
+    return {"near": f" → {found[0]} ?" if found else ""}
