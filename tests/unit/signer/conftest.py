@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,8 @@ class TokenHome:
 def token_template(tmp_path_factory: pytest.TempPathFactory, authority: Issued) -> Path:
     if find_module() is None:
         pytest.skip("no SoftHSM library on this machine: set PKCS11_MODULE or install softhsm2")
+    if find_spec("PyKCS11") is None:
+        pytest.skip("PyKCS11 is not installed: tongguan[pkcs11]")
     home = tmp_path_factory.mktemp("tokens")
     write_softhsm_configuration(home)
     for key_type in KEY_TYPES:

@@ -389,11 +389,13 @@ def test_a_closed_card_signs_no_more_and_leaves_no_process(token_home, opened):
 def test_ctrl_c_and_a_polite_end_of_the_whole_group_leave_the_card_at_work(token_home, opened):
     card = opened(TokenCard(token_home.settings, token_home.folder))
     card.sign(digests(1))
+    process = card.process_id
     for each in (signal.SIGINT, signal.SIGTERM):
-        os.kill(card.process_id, each)
+        os.kill(process, each)
     time.sleep(0.1)
 
     assert_signs(card)
+    assert card.process_id == process
 
 
 def test_the_process_dies_with_its_parent_and_the_parent_never_loads_pykcs11(token_home):
