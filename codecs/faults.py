@@ -1,6 +1,6 @@
 """The faults that reading and checking a message can find. Codes are stable for ever, texts are not.
 
-X: XML · J: JSON · Z: ZIP · M: the frame of a message · C: content · A: attachments · P: receipts. The flow's own begin with GW-F.
+X: XML · J: JSON · Z: ZIP · M: the frame of a message · C: content · E: enclosed files (attachments) · P: receipts. The flow's own begin with GW-F.
 """
 
 from __future__ import annotations
@@ -98,25 +98,25 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-C25": ("元素之间有多余的文本：{value}", "stray text between elements: {value}"),
     "GW-C26": ("{name} 不能有属性 {attribute}", "{name} has no attribute {attribute}"),
     "GW-C27": ("没有操作 {operation}；可用：{known}", "there is no operation {operation}; there are {known}"),
-    "GW-A01": ("报文列出的随附文件 {name} 不存在", "attachment {name} is named but was not sent"),
-    "GW-A02": ("随附文件 {name} 未在报文中列出", "{name} was sent but is not named in the message"),
-    "GW-A03": ("随附文件 {name} 重复", "attachment {name} stands twice"),
-    "GW-A04": ("随附文件 {name} 的类型不允许；允许：{types}", "attachment {name} is of no allowed type; allowed: {types}"),
-    "GW-A05": ("随附文件 {name} 有 {size} 字节，最多 {most} 字节", "attachment {name} has {size} bytes, at most {most} are allowed"),
-    "GW-A06": (
+    "GW-E01": ("报文列出的随附文件 {name} 不存在", "attachment {name} is named but was not sent"),
+    "GW-E02": ("随附文件 {name} 未在报文中列出", "{name} was sent but is not named in the message"),
+    "GW-E03": ("随附文件 {name} 重复", "attachment {name} stands twice"),
+    "GW-E04": ("随附文件 {name} 的类型不允许；允许：{types}", "attachment {name} is of no allowed type; allowed: {types}"),
+    "GW-E05": ("随附文件 {name} 有 {size} 字节，最多 {most} 字节", "attachment {name} has {size} bytes, at most {most} are allowed"),
+    "GW-E06": (
         "随附文件 {name} 每页 {size} 字节，最多 {most} 字节",
         "attachment {name} has {size} bytes a page, at most {most} are allowed",
     ),
-    "GW-A07": ("随附文件 {name} 不是可读的 PDF", "attachment {name} is no readable PDF"),
-    "GW-A08": ("随附文件类别 {category} 不存在；可用：{known}", "there is no attachment category {category}; there are {known}"),
-    "GW-A09": ("须有类别为 {known} 之一的随附文件", "an attachment of one of the categories {known} is required"),
-    "GW-A10": ("最多 {most} 个随附文件，现有 {count} 个", "at most {most} attachments are allowed, not {count}"),
-    "GW-A11": ("此单证不能带随附文件", "this document cannot have attachments"),
-    "GW-A12": ("单证没有随附文件 {name}", "the document has no attachment {name}"),
-    "GW-A13": ("随附文件缺少 {name}", "an attachment has no {name}"),
-    "GW-A14": ("类别 {category} 有多个随附文件", "more than one attachment of category {category}"),
-    "GW-A15": ("随附文件名 {name} 不可用", "attachment name {name} cannot be used"),
-    "GW-A16": ("随附文件 {name} 为空", "attachment {name} is empty"),
+    "GW-E07": ("随附文件 {name} 不是可读的 PDF", "attachment {name} is no readable PDF"),
+    "GW-E08": ("随附文件类别 {category} 不存在；可用：{known}", "there is no attachment category {category}; there are {known}"),
+    "GW-E09": ("须有类别为 {known} 之一的随附文件", "an attachment of one of the categories {known} is required"),
+    "GW-E10": ("最多 {most} 个随附文件，现有 {count} 个", "at most {most} attachments are allowed, not {count}"),
+    "GW-E11": ("此单证不能带随附文件", "this document cannot have attachments"),
+    "GW-E12": ("单证没有随附文件 {name}", "the document has no attachment {name}"),
+    "GW-E13": ("随附文件缺少 {name}", "an attachment has no {name}"),
+    "GW-E14": ("类别 {category} 有多个随附文件", "more than one attachment of category {category}"),
+    "GW-E15": ("随附文件名 {name} 不可用", "attachment name {name} cannot be used"),
+    "GW-E16": ("随附文件 {name} 为空", "attachment {name} is empty"),
     "GW-P01": ("回执格式不正确：{why}", "the receipt is not well-formed: {why}"),
 }
 

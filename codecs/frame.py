@@ -1,95 +1,114 @@
-"""The frame of a message: type, operation, reference and the rest of what stands around the content."""
+"""The frame of a message, the same in XML and JSON: who it is, what is to be done, which files belong to it."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from tongguan.codecs.faults import fault
-from tongguan.codecs.item import Item
 from tongguan.codecs.words import ATTRIBUTES, MOST_NAME, OPERATIONS, near
 from tongguan.gateway.kernel.errors import Fault
 
-Place = Callable[[str], str]
-"""The fault path of an attribute or key of the frame."""
-
-_TRUTH = {"true": True, "1": True, "false": False, "0": False}
-_NO_REFERENCE = ("query",)  #: operations that need none
+PAGING = ("page", "size", "sort", "format", "source")
+_TRUE = {"true": True, "1": True, "false": False, "0": False}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 
 
-def frame(
-    form: str,
-    type_: str,
-    given: Mapping[str, str],
-    *,
-    at: Place,
-    line: int | None,
-    types: Collection[str] | None,
-    body: Any,
-    attachments: tuple[tuple[str, str], ...],
-    canonical: bytes,
-    place: str,
-    faults: Sequence[Fault],
-    reference: str | None = None,
-) -> Item:
-    """An item of what was given; `reference` is the one that a batch lends to an item without."""
-    wrong = list(faults)
-    if types is not None and type_ not in types:
-        wrong.append(fault("GW-M04", path=place, line=line, type=type_, **near(type_, types)))
-    for name in given:
-        if name not in ATTRIBUTES:
-            wrong.append(fault("GW-M10", path=at(name), line=line, name=name, **near(name, ATTRIBUTES)))
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The attributes of a message, checked; `faults` says what is wrong with them."""
+
+    operation: str
+    reference: str | None
+    document: str | None
+    number: str | None
+    check: bool
+    kind: str | None
+    paging: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an item stands, for faults: `mark` is put before an attribute's name."""
+
+    path: str
+    mark: str
+    line: int | None = None
+
+    def of(self, name: str) -> str:
+        return f"{self.path}{self.mark}{name}"
+
+
+def read_frame(given: Mapping[str, str], place: Place, faults: list[Fault], *, spare: str | None = None) -> Frame:
+    """Take the attributes; `spare` is the reference of a batch's item that gives none. Adds to `faults`."""
     operation = given.get("operation", "")
     if not operation:
-        wrong.append(fault("GW-M07", path=at("operation"), line=line, name="operation"))
+        faults.append(_missing("operation", place))
     elif operation not in OPERATIONS:
-        wrong.append(fault("GW-M06", path=at("operation"), line=line, operation=operation, **near(operation, OPERATIONS)))
-    check = _TRUTH.get(given.get("check", "false"))
-    if check is None:
-        wrong.append(fault("GW-M14", path=at("check"), line=line, value=given["check"]))
-    names = {name: given.get(name) or None for name in ("reference", "document", "number")}
+        faults.append(_wrong("GW-M06", "operation", place, operation=operation, **near(operation, OPERATIONS)))
+    checking = given.get("check", "false")
+    if checking not in _TRUE:
+        faults.append(_wrong("GW-M14", "check", place, value=checking))
+    check = _TRUE.get(checking, False)
+    reference = given.get("reference") or spare
+    if not reference and operation not in ("query", "check") and not check:
+        faults.append(_missing("reference", place))
+    names = {"reference": reference, "document": given.get("document"), "number": given.get("number"), "kind": given.get("kind")}
     for name, value in names.items():
-        problem = wrong_name(value) if value else None
-        if problem:
-            wrong.append(fault(problem, path=at(name), line=line, name=name))
-            names[name] = None
-    if not given.get("reference") and not reference and operation not in _NO_REFERENCE and not check:
-        wrong.append(fault("GW-M07", path=at("reference"), line=line, name="reference"))
-    return Item(
-        form=form,
-        type=type_,
-        operation=operation,
-        reference=names["reference"] or reference,
-        document=names["document"],
-        number=names["number"],
-        check=bool(check),
-        kind=given.get("kind") or None,
-        attributes=given,
-        body=body,
-        attachments=attachments,
-        sha256=hashlib.sha256(canonical).hexdigest(),
-        place=place,
-        faults=tuple(wrong),
+        if value:
+            faults.extend(name_faults(name, value, place))
+    paging = {name: given[name] for name in PAGING if name in given}
+    return Frame(
+        operation, reference or None, names["document"] or None, names["number"] or None, check, names["kind"] or None, paging
     )
 
 
-def wrong_name(name: str) -> str | None:
-    """The code of what is wrong with a reference or key."""
-    if len(name) > MOST_NAME:
-        return "GW-M08"
-    return None if name.isprintable() and name == name.strip() else "GW-M09"
-
-
-def attachment_faults(named: Sequence[tuple[str, str]], *, at: Callable[[int], str]) -> list[Fault]:
-    """Names that cannot be file names, and names that stand twice."""
-    faults, seen = [], set()
-    for n, (name, _) in enumerate(named):
-        if not name:
-            faults.append(fault("GW-A13", path=at(n), name="file"))
-        elif len(name) > 255 or not name.isprintable() or "/" in name or "\\" in name or name in (".", ".."):
-            faults.append(fault("GW-A15", path=at(n), name=name))
-        elif name in seen:
-            faults.append(fault("GW-A03", path=at(n), name=name))
-        seen.add(name)
+def name_faults(name: str, value: str, place: Place) -> list[Fault]:
+    """What is wrong with a reference, key or number."""
+    faults = []
+    if len(value) > MOST_NAME:
+        faults.append(_wrong("GW-M08", name, place, name=name))
+    if _CONTROL.search(value) or value != value.strip():
+        faults.append(_wrong("GW-M09", name, place, name=name))
     return faults
+
+
+def unknown_attribute(name: str, place: Place) -> Fault:
+    return _wrong("GW-M10", name, place, name=name, **near(name, ATTRIBUTES))
+
+
+def attachment_faults(named: Sequence[tuple[str, str]], path: str, line: int | None = None) -> list[Fault]:
+    """What is wrong with the list of a message's attachments, before any file is looked at."""
+    faults, seen = [], set()
+    for file, _ in named:
+        if not file:
+            faults.append(fault("GW-E13", path=path, line=line, name="file"))
+        elif len(file) > 255 or file in (".", "..") or "/" in file or "\\" in file or _CONTROL.search(file):
+            faults.append(fault("GW-E15", path=path, line=line, name=file))
+        elif file in seen:
+            faults.append(fault("GW-E03", path=path, line=line, name=file))
+        seen.add(file)
+    return faults
+
+
+def batch_faults(references: Sequence[str | None], with_files: Sequence[bool], places: Sequence[Place]) -> list[Fault]:
+    """References of a batch must differ, and name folders where there are attachments."""
+    faults, seen = [], set()
+    for reference, files, place in zip(references, with_files, places, strict=True):
+        if reference is None:
+            continue
+        if reference in seen:
+            faults.append(_wrong("GW-M12", "reference", place, reference=reference))
+        seen.add(reference)
+        if files and (reference in (".", "..") or "/" in reference or "\\" in reference):
+            faults.append(_wrong("GW-M15", "reference", place, reference=reference))
+    return faults
+
+
+def _missing(name: str, place: Place) -> Fault:
+    return _wrong("GW-M07", name, place, name=name)
+
+
+def _wrong(code: str, attribute: str, place: Place, **facts: object) -> Fault:
+    return fault(code, path=place.of(attribute), line=place.line, label=attribute, **facts)

@@ -1,48 +1,79 @@
-"""What reading a file or queue message gives."""
+"""What reading gives: the messages of a file, each with its frame taken apart and its body untouched."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from tongguan.gateway.kernel.errors import Fault, Refused
+from lxml import etree
+
+Form = Literal["xml", "json"]
+
+
+class Numeral(str):
+    """A JSON number, as its digits were sent: never rounded, and told apart from a string."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One message, parsed but not yet held against its profile."""
+    """One message. `body` is the XML element (its Attachments taken out) or the JSON object below `body`."""
 
-    form: str  #: xml | json
     type: str
     operation: str
     reference: str | None
     document: str | None
     number: str | None
     check: bool
-    kind: str | None  #: of a query
-    attributes: Mapping[str, str]  #: of the frame, those of a query too
-    body: Any  #: the root element, whose children are the content; in JSON the dict of them; None: no content
-    attachments: tuple[tuple[str, str], ...]  #: file and category
-    sha256: str  #: of the canonical content and of the files named; told apart from another message of the same reference
-    place: str  #: XPath of the root element, or JSON pointer of the message
-    faults: tuple[Fault, ...] = ()  #: of the frame; only items of a batch carry them, a single message is refused
+    kind: str | None
+    body: Any
+    attachments: tuple[tuple[str, str], ...]  #: file name, category
+    sha256: str  #: of the content in canonical form and of the attachments' bytes
+    place: str  #: XPath or JSON pointer of the item
+    paging: Mapping[str, str] = field(default_factory=dict)  #: page, size, sort, format, source of a query
+
+    def filters(self) -> dict[str, str]:
+        """The leaves of a query's body, name to text, with its paging."""
+        leaves = _xml_leaves(self.body) if isinstance(self.body, etree._Element) else _json_leaves(self.body or {})
+        return {**dict(leaves), **self.paging}
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A whole file: one item, or a batch. `files` are the other entries of the ZIP by name, in a batch `<reference>/<name>`."""
+    """A file's messages. `files`: attachment name (of a batch: `<reference>/name`) to bytes."""
 
-    form: str
-    reference: str | None  #: of the batch
+    form: Form
+    reference: str | None
     items: tuple[Item, ...]
     batch: bool
     files: Mapping[str, bytes]
 
 
-class Unreadable(Refused):
-    """The one message of a file is refused; `item` is what could be made out of it."""
+def digest(canonical: bytes, attachments: Sequence[tuple[str, str]], files: Mapping[str, bytes], *, prefix: str = "") -> str:
+    """The SHA-256 by which the same content is known again."""
+    total = hashlib.sha256(canonical)
+    for name, category in attachments:
+        inner = hashlib.sha256(files.get(prefix + name, b"")).hexdigest()
+        total.update(f"\0{name}\0{category}\0{inner}".encode())
+    return total.hexdigest()
 
-    def __init__(self, faults: Iterable[Fault], item: Item | None = None) -> None:
-        super().__init__(faults)
-        self.item = item
+
+def _xml_leaves(body: etree._Element) -> Iterator[tuple[str, str]]:
+    for element in body.iterdescendants():
+        if len(element) == 0:
+            yield element.tag.rpartition("}")[2], (element.text or "").strip()
+
+
+def _json_leaves(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in body.items():
+        if isinstance(value, Mapping):
+            yield from _json_leaves(value)
+        elif isinstance(value, list):
+            yield name, " ".join(str(v) for v in value if isinstance(v, str))
+        elif isinstance(value, bool):
+            yield name, "true" if value else "false"
+        elif value is not None:
+            yield name, str(value).strip()

@@ -1,177 +1,217 @@
-"""JSON messages: bytes to items.
-
-Promises: no key twice, no NaN, numbers as the text they were written in; depth and text length bounded; only Refused comes
-out of bad bytes.
-"""
+"""Messages in JSON: UTF-8, each key once, numbers as their digits were sent."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
+import orjson
+
 from tongguan.codecs.faults import fault
-from tongguan.codecs.frame import attachment_faults, frame
-from tongguan.codecs.item import Item
-from tongguan.codecs.words import KEYS, MOST_DEPTH, MOST_TEXT, near
+from tongguan.codecs.frame import PAGING, Place, attachment_faults, batch_faults, name_faults, read_frame
+from tongguan.codecs.item import Item, Numeral, Read, digest
+from tongguan.codecs.words import KEYS, MOST_DEPTH, MOST_ITEMS, MOST_TEXT, near
 from tongguan.gateway.kernel.errors import Fault, Refused
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_TEXTS = ("operation", "reference", "document", "number", "kind", *PAGING)
 
 
-class NumberText(str):
-    """A number as it was written; told from a string, so that a code written as a number is not taken for one."""
-
-    __slots__ = ()
+class _NotANumber(ValueError):
+    pass
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise Refused([fault("GW-J03", path="", name=next(n for n in names if names.count(n) > 1))])
-    return content
+def read_json(raw: bytes, files: Mapping[str, bytes]) -> Read:
+    """Read a message or a batch; raises Refused."""
+    given = parse(raw)
+    if not isinstance(given, dict):
+        raise Refused([_kind_fault("", "JSON", "object")])
+    if "batch" in given:
+        return _batch(given, files)
+    faults: list[Fault] = []
+    item = _item(given, Place("", "/"), faults, files=files)
+    if faults:
+        raise Refused(faults)
+    return Read("json", item.reference, (item,), False, files)
 
 
-def _constant(word: str) -> NoReturn:
-    raise Refused([fault("GW-J04", path="", value=word)])
+def parse(raw: bytes) -> Any:
+    """The value, numbers as `Numeral`; raises Refused."""
+    doubles: list[tuple[dict[str, Any], str]] = []
 
+    def pairs(given: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(given)
+        if len(made) != len(given):
+            seen: set[str] = set()
+            for key, _ in given:
+                if key in seen:
+                    doubles.append((made, key))
+                seen.add(key)
+        return made
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=NumberText, parse_int=NumberText, parse_constant=_constant)
-
-
-def parse(raw: bytes) -> dict[str, Any]:
-    """The top object; Refused with code, line and column when the bytes are no JSON that we read."""
     try:
         text = raw.decode("utf-8-sig")
+        value = json.loads(text, parse_int=Numeral, parse_float=Numeral, parse_constant=_not_a_number, object_pairs_hook=pairs)
     except UnicodeDecodeError:
-        raise Refused([fault("GW-J02", path="")]) from None
-    try:
-        content = _DECODER.decode(text)
+        raise Refused([fault("GW-J02")]) from None
     except json.JSONDecodeError as wrong:
-        raise Refused([fault("GW-J01", path="", line=wrong.lineno, why=f"{wrong.msg}, column {wrong.colno}")]) from None
+        raise Refused([fault("GW-J01", line=wrong.lineno, why=f"{wrong.msg} ({wrong.lineno}:{wrong.colno})")]) from None
+    except _NotANumber as wrong:
+        raise Refused([fault("GW-J04", value=wrong)]) from None
     except RecursionError:
-        raise Refused([fault("GW-J05", path="", most=MOST_DEPTH)]) from None
-    if not isinstance(content, dict):
-        raise Refused([fault("GW-J07", path="", name="JSON", kind="对象", kind_en="an object")])
-    if _FORBIDDEN.search(text) or "\\u" in text or len(text) > MOST_TEXT or text.count("{") + text.count("[") > MOST_DEPTH:
-        _bounded(content)
-    return content
+        raise Refused([fault("GW-J05", most=MOST_DEPTH)]) from None
+    faults: list[Fault] = []
+    _walk(value, [], faults, {id(made): key for made, key in doubles})
+    if doubles and not any(f.code == "GW-J03" for f in faults):
+        faults += [fault("GW-J03", name=key) for _, key in doubles]
+    if faults:
+        raise Refused(faults)
+    return value
 
 
-def _bounded(content: dict[str, Any]) -> None:
-    """Look at every text and depth; only content that could break a bound is walked."""
-    waiting: list[tuple[Any, str, int]] = [(content, "", 1)]
-    while waiting:
-        value, path, depth = waiting.pop()
-        if depth > MOST_DEPTH:
-            raise Refused([fault("GW-J05", path=path, most=MOST_DEPTH)])
-        if isinstance(value, dict):
-            for key, below in value.items():
-                _text(key, path)
-                waiting.append((below, f"{path}/{escaped(key)}", depth + 1))
-        elif isinstance(value, list):
-            waiting += [(below, f"{path}/{n}", depth + 1) for n, below in enumerate(value)]
-        elif isinstance(value, str):
-            _text(value, path)
+def _not_a_number(word: str) -> NoReturn:
+    raise _NotANumber(word)
 
 
-def _text(text: str, path: str) -> None:
+def _walk(value: Any, path: list[str], faults: list[Fault], doubles: Mapping[int, str]) -> None:
+    """Add faults of depth, texts and double keys."""
+    if isinstance(value, str):
+        _text_faults(value, path, faults)
+        return
+    if not isinstance(value, dict | list):
+        return
+    if len(path) >= MOST_DEPTH:
+        faults.append(fault("GW-J05", path=_pointer(path), most=MOST_DEPTH))
+        return
+    if isinstance(value, list):
+        for n, inner in enumerate(value):
+            _walk(inner, [*path, str(n)], faults, doubles)
+        return
+    if doubles and id(value) in doubles:
+        faults.append(fault("GW-J03", path=_pointer([*path, doubles[id(value)]]), name=doubles[id(value)]))
+    for key, inner in value.items():
+        _text_faults(key, path, faults)
+        _walk(inner, [*path, key], faults, doubles)
+
+
+def _text_faults(text: str, path: list[str], faults: list[Fault]) -> None:
     if len(text) > MOST_TEXT:
-        raise Refused([fault("GW-J08", path=path, most=MOST_TEXT)])
-    if found := _FORBIDDEN.search(text):
-        raise Refused([fault("GW-J09", path=path.encode("utf-8", "replace").decode(), point=f"{ord(found[0]):04X}")])
+        faults.append(fault("GW-J08", path=_pointer(path), most=MOST_TEXT))
+    bad = _FORBIDDEN.search(text)
+    if bad:
+        faults.append(fault("GW-J09", path=_pointer(path), point=f"{ord(bad[0]):04X}"))
 
 
-def escaped(key: str) -> str:
-    """A key as a part of a JSON pointer."""
-    return key.replace("~", "~0").replace("/", "~1")
+def _pointer(path: list[str]) -> str:
+    steps = (step.replace("~", "~0").replace("/", "~1") for step in path)
+    return "".join("/" + _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", step[:200]) for step in steps)
 
 
-def is_batch(content: dict[str, Any]) -> bool:
-    return "batch" in content
+def _kind_fault(path: str, name: str, kind: str) -> Fault:
+    zh, en = {
+        "object": ("对象", "an object"),
+        "list": ("数组", "an array"),
+        "text": ("字符串", "a string"),
+    }[kind]
+    return fault("GW-J07", path=path, name=name, kind=zh, kind_en=en)
 
 
-def batch(content: dict[str, Any]) -> tuple[str | None, list[Any], list[Fault]]:
-    """Reference and items of a batch."""
-    faults = _unknown(content, ("reference", "batch"), "")
-    reference = content.get("reference")
-    if reference is not None and (not isinstance(reference, str) or isinstance(reference, NumberText)):
-        faults.append(fault("GW-J07", path="/reference", name="reference", kind="字符串", kind_en="a string"))
-        reference = None
-    items = content["batch"]
-    if not isinstance(items, list):
-        raise Refused([fault("GW-J07", path="/batch", name="batch", kind="数组", kind_en="an array")])
-    return reference, items, faults
-
-
-def _unknown(content: dict[str, Any], known: Collection[str], place: str) -> list[Fault]:
-    return [
-        fault("GW-J06", path=f"{place}/{escaped(key)}", name=key, **near(key, known)) for key in content if key not in known
-    ]
-
-
-def item(
-    content: Any, *, place: str = "", lent: str | None = None, types: Collection[str] | None = None
-) -> tuple[Item, str]:
-    """The message that an object is; frame faults are in the item."""
+def _batch(given: dict[str, Any], files: Mapping[str, bytes]) -> Read:
     faults: list[Fault] = []
-    if not isinstance(content, dict):
-        faults.append(fault("GW-J07", path=place, name="batch", kind="对象", kind_en="an object"))
-        content = {}
-    faults += _unknown(content, KEYS, place)
-    given: dict[str, str] = {}
-    for key in KEYS[:-2]:
-        value = content.get(key)
-        if value is not None:
-            _take(given, key, value, place, faults)
-    type_ = given.pop("type", "")
-    if not type_:
-        faults.append(fault("GW-M07", path=f"{place}/type", name="type"))
-    body = content.get("body")
-    if body is not None and not isinstance(body, dict):
-        faults.append(fault("GW-J07", path=f"{place}/body", name="body", kind="对象", kind_en="an object"))
-        body = None
-    attachments, wrong = _attachments(content.get("attachments"), place)
-    made = frame(
-        "json",
-        type_,
-        given,
-        at=lambda key: f"{place}/{escaped(key)}",
-        line=None,
-        types=types if type_ else None,
-        body=body or None,
-        attachments=attachments,
-        canonical=json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8", "replace"),
-        place=place,
-        faults=[*faults, *wrong],
-        reference=lent,
-    )
-    return made, place
-
-
-def _take(given: dict[str, str], key: str, value: Any, place: str, faults: list[Fault]) -> None:
-    if key == "check" and isinstance(value, bool):
-        given[key] = "true" if value else "false"
-    elif isinstance(value, str) and (key in ("page", "size") or not isinstance(value, NumberText)):
-        given[key] = str(value)
-    else:
-        faults.append(fault("GW-J07", path=f"{place}/{key}", name=key, kind="字符串", kind_en="a string"))
-
-
-def _attachments(value: Any, place: str) -> tuple[tuple[tuple[str, str], ...], list[Fault]]:
-    if value is None:
-        return (), []
-    path = f"{place}/attachments"
-    if not isinstance(value, list):
-        return (), [fault("GW-J07", path=path, name="attachments", kind="数组", kind_en="an array")]
-    faults: list[Fault] = []
-    named = []
-    for n, row in enumerate(value):
-        if not isinstance(row, dict) or not all(isinstance(v, str) and not isinstance(v, NumberText) for v in row.values()):
-            faults.append(fault("GW-J07", path=f"{path}/{n}", name="attachments", kind="对象", kind_en="objects of strings"))
+    place = Place("", "/")
+    faults += [_unknown(key, place, ("reference", "batch")) for key in given if key not in ("reference", "batch")]
+    reference = _text(given, "reference", place, faults) or None
+    if reference:
+        faults += name_faults("reference", reference, place)
+    batch = given["batch"]
+    if not isinstance(batch, list):
+        raise Refused([*faults, _kind_fault("/batch", "batch", "list")])
+    if not 0 < len(batch) <= MOST_ITEMS:
+        raise Refused([*faults, fault("GW-M11" if batch else "GW-M13", path="/batch", most=MOST_ITEMS, count=len(batch))])
+    items, places = [], []
+    for n, one in enumerate(batch):
+        where = Place(f"/batch/{n}", "/")
+        if not isinstance(one, dict):
+            faults.append(_kind_fault(where.path, "batch", "object"))
             continue
-        faults += _unknown(row, ("file", "category"), f"{path}/{n}")
-        named.append((row.get("file", ""), row.get("category", "")))
-    return tuple(named), faults + attachment_faults(named, at=lambda n: f"{path}/{n}")
+        items.append(_item(one, where, faults, files=files, spare=f"{reference}-{n + 1}" if reference else None, batch=True))
+        places.append(where)
+    faults += batch_faults([i.reference for i in items], [bool(i.attachments) for i in items], places)
+    if faults:
+        raise Refused(faults)
+    return Read("json", reference, tuple(items), True, files)
+
+
+def _item(
+    given: dict[str, Any], place: Place, faults: list[Fault], *, files: Mapping[str, bytes], spare: str | None = None, batch: bool = False
+) -> Item:
+    faults.extend(_unknown(key, place, KEYS) for key in given if key not in KEYS)
+    type_ = _text(given, "type", place, faults)
+    if not type_ and "type" not in given:
+        faults.append(fault("GW-M07", path=place.of("type"), label="type", name="type"))
+    attributes = {name: text for name in _TEXTS if (text := _text(given, name, place, faults))}
+    if "check" in given:
+        attributes["check"] = _flag(given["check"])
+    frame = read_frame(attributes, place, faults, spare=spare)
+    body = given.get("body")
+    if body is not None and not isinstance(body, dict):
+        faults.append(_kind_fault(place.of("body"), "body", "object"))
+        body = None
+    attachments = _attachments(given.get("attachments"), place, faults)
+    content = {key: value for key, value in given.items() if key != "attachments"}
+    canonical = b"" if faults else orjson.dumps(content, default=str, option=orjson.OPT_SORT_KEYS)
+    return Item(
+        type=type_,
+        operation=frame.operation,
+        reference=frame.reference,
+        document=frame.document,
+        number=frame.number,
+        check=frame.check,
+        kind=frame.kind,
+        body=body or {},
+        attachments=attachments,
+        sha256=digest(canonical, attachments, files, prefix=f"{frame.reference}/" if batch else ""),
+        place=place.path,
+        paging=frame.paging,
+    )
+
+
+def _unknown(key: str, place: Place, known: tuple[str, ...]) -> Fault:
+    return fault("GW-J06", path=place.path + _pointer([key]), name=key, **near(key, known))
+
+
+def _text(given: Mapping[str, Any], name: str, place: Place, faults: list[Fault]) -> str:
+    value = given.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or (isinstance(value, Numeral) and name not in PAGING):
+        faults.append(_kind_fault(place.of(name), name, "text"))
+        return ""
+    return str(value)
+
+
+def _flag(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "false" if value is None else str(value)
+
+
+def _attachments(given: Any, place: Place, faults: list[Fault]) -> tuple[tuple[str, str], ...]:
+    if given is None:
+        return ()
+    path = place.of("attachments")
+    if not isinstance(given, list):
+        faults.append(_kind_fault(path, "attachments", "list"))
+        return ()
+    named = []
+    for n, one in enumerate(given):
+        where = Place(f"{path}/{n}", "/")
+        if not isinstance(one, dict):
+            faults.append(_kind_fault(where.path, "attachments", "object"))
+            continue
+        faults.extend(_unknown(key, where, ("file", "category")) for key in one if key not in ("file", "category"))
+        named.append((_text(one, "file", where, faults), _text(one, "category", where, faults)))
+    faults += attachment_faults(named, path)
+    return tuple(named)

@@ -1,176 +1,212 @@
-"""XML messages: bytes to items.
-
-Promises: no DTD, no entity, no network; size, depth and text length bounded; only Refused comes out of bad bytes. Blank text,
-comments and processing instructions are dropped while parsing, so that the layout of a message is no part of its content.
-"""
+"""Messages in XML: no DTD, no entities, no network, bounded depth and texts; comments and processing instructions are dropped."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Mapping
 
 from lxml import etree
 
 from tongguan.codecs.faults import fault
-from tongguan.codecs.frame import attachment_faults, frame
-from tongguan.codecs.item import Item
-from tongguan.codecs.words import MOST_DEPTH, MOST_TEXT, near
+from tongguan.codecs.frame import Place, attachment_faults, batch_faults, name_faults, read_frame, unknown_attribute
+from tongguan.codecs.item import Item, Read, digest
+from tongguan.codecs.words import ATTRIBUTES, MOST_DEPTH, MOST_ITEMS, MOST_TEXT
 from tongguan.gateway.kernel.errors import Fault, Refused
 
-BATCH = "Batch"
-_CODECS = {"utf-8": "", "utf8": "", "gb18030": "gb18030", "gbk": "gb18030", "gb2312": "gb18030", "utf-16": "utf-16"}
-_DECLARED = re.compile(rb"""^<\?xml\s[^>]{0,120}?\bencoding\s*=\s*["']([A-Za-z0-9._:-]{1,40})["']""")
+_BATCH = "urn:tongguan:batch:1"
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
-_TOO_DEEP = etree.XPath("boolean(" + "/".join(["*"] * MOST_DEPTH) + ")")
-_TOO_LONG = etree.XPath(f"boolean(//text()[string-length(.) > {MOST_TEXT}] | //@*[string-length(.) > {MOST_TEXT}])")
-_BAD_BYTES = {etree.ErrorTypes.ERR_INVALID_ENCODING, etree.ErrorTypes.ERR_INVALID_CHAR, etree.ErrorTypes.I18N_CONV_FAILED}
-_own = threading.local()
+_ENCODINGS = {
+    "utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "utf-8", "ascii": "utf-8",
+    "gb18030": "gb18030", "gbk": "gb18030", "gb2312": "gb18030", "gb_2312-80": "gb18030", "cp936": "gb18030",
+    "utf-16": "utf-16", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be",
+}  # fmt: skip
+_DECLARED = re.compile(rb"""\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
+_TOO_DEEP = etree.XPath("boolean(" + "/*" * (MOST_DEPTH + 1) + ")")
+_own = threading.local()  # a parser is locked while it parses: each thread has its own
 
 
-def _parser() -> etree.XMLParser:
-    """This thread's parser: a shared one would make the threads wait for each other."""
-    try:
-        return _own.parser  # type: ignore[no-any-return]
-    except AttributeError:
-        _own.parser = etree.XMLParser(
-            encoding="utf-8",
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            huge_tree=False,
-            remove_blank_text=True,
-            remove_comments=True,
-            remove_pis=True,
-        )
-        return _own.parser
+def read_xml(raw: bytes, files: Mapping[str, bytes]) -> Read:
+    """Read a message or a batch; raises Refused."""
+    root = parse(raw)
+    namespace, _, name = root.tag.rpartition("}")
+    if name == "Batch" and namespace in ("", "{" + _BATCH):
+        return _batch(root, files)
+    faults: list[Fault] = []
+    item = _item(root, Place(f"/{name}", "/@", _line(root)), faults, files=files)
+    if faults:
+        raise Refused(faults)
+    return Read("xml", item.reference, (item,), False, files)
 
 
 def parse(raw: bytes) -> etree._Element:
-    """The root element; Refused with code, line and column when the bytes are no XML that we read."""
-    raw, encoding = _utf8(raw)
-    if b"<!DOCTYPE" in raw:
-        raise Refused([fault("GW-X03", path="/", line=raw[: raw.index(b"<!DOCTYPE")].count(b"\n") + 1)])
+    """The root of a tree that keeps our limits; raises Refused."""
+    text = _as_utf8(raw)
+    if b"<!DOCTYPE" in text and _has_dtd(text):
+        raise Refused([fault("GW-X03", line=text.count(b"\n", 0, text.index(b"<!DOCTYPE")) + 1)])
     try:
-        root = etree.fromstring(raw, _parser())
+        root = etree.fromstring(text, _parser())
     except etree.XMLSyntaxError as wrong:
-        raise Refused([_explained(wrong, encoding)]) from None
+        raise Refused([fault("GW-X01", line=wrong.lineno or None, why=wrong.msg or "empty")]) from None
+    except ValueError as wrong:
+        raise Refused([fault("GW-X01", why=wrong)]) from None
     if _TOO_DEEP(root):
-        raise Refused([fault("GW-X04", path="/", most=MOST_DEPTH)])
-    if len(raw) > MOST_TEXT and _TOO_LONG(root):
-        raise Refused([fault("GW-X05", path="/", most=MOST_TEXT)])
+        raise Refused([fault("GW-X04", most=MOST_DEPTH)])
+    if len(text) > MOST_TEXT:
+        _refuse_long_texts(root)
     return root
 
 
-def _utf8(raw: bytes) -> tuple[bytes, str]:
-    """The message in UTF-8 whatever its encoding, and the name of that."""
+def _parser() -> etree.XMLParser:
+    parser: etree.XMLParser | None = getattr(_own, "parser", None)
+    if parser is None:
+        parser = _own.parser = etree.XMLParser(
+            encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
+            huge_tree=False, remove_comments=True, remove_pis=True,
+        )  # fmt: skip
+    return parser
+
+
+def _as_utf8(raw: bytes) -> bytes:
+    """The text in UTF-8, by byte order mark, else by declaration, else as it is."""
+    if raw.startswith(b"\xef\xbb\xbf"):
+        return raw[3:]
+    if raw.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff", b"\0\0\0<", b"<\0\0\0")):
+        raise Refused([fault("GW-X02", line=1, encoding="UTF-32")])
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return _recoded(raw, "utf-16"), "UTF-16"
+        return _decoded(raw, "utf-16")
     if raw.startswith((b"<\0", b"\0<")):
-        return _recoded(raw, "utf-16-le" if raw[1] == 0 else "utf-16-be"), "UTF-16"
-    raw = raw.removeprefix(b"\xef\xbb\xbf")
+        return _decoded(raw, "utf-16-le" if raw[0] else "utf-16-be")
     declared = _DECLARED.match(raw)
-    encoding = declared[1].decode() if declared else "UTF-8"
-    codec = _CODECS.get(encoding.lower())
-    if codec is None:
-        raise Refused([fault("GW-X02", path="/", line=1, encoding=encoding)])
-    return (_recoded(raw, codec) if codec else raw), encoding
+    if declared is None:
+        return raw
+    name = declared[1].decode("ascii")
+    encoding = _ENCODINGS.get(name.lower())
+    if encoding is None or encoding.startswith("utf-16"):
+        raise Refused([fault("GW-X02" if encoding is None else "GW-X06", line=1, encoding=name)])
+    return raw if encoding == "utf-8" else _decoded(raw, encoding)
 
 
-def _recoded(raw: bytes, codec: str) -> bytes:
+def _decoded(raw: bytes, encoding: str) -> bytes:
     try:
-        return raw.decode(codec).encode()
-    except UnicodeError:
-        raise Refused([fault("GW-X06", path="/", encoding=codec.upper())]) from None
+        return raw.decode(encoding).encode("utf-8")
+    except UnicodeError as wrong:
+        start = getattr(wrong, "start", 0)
+        raise Refused([fault("GW-X06", line=raw.count(b"\n", 0, start) + 1, encoding=encoding.upper())]) from None
 
 
-def _explained(wrong: etree.XMLSyntaxError, encoding: str) -> Fault:
-    line, why = wrong.lineno, (wrong.msg or "empty").replace("\n", " ")
-    if wrong.code in _BAD_BYTES:
-        return fault("GW-X06", path="/", line=line, encoding=encoding)
-    if "depth" in why:
-        return fault("GW-X04", path="/", line=line, most=MOST_DEPTH)
-    if "huge" in why.lower() or "too long" in why.lower():
-        return fault("GW-X05", path="/", line=line, most=MOST_TEXT)
-    return fault("GW-X01", path="/", line=line, why=why)
+def _has_dtd(text: bytes) -> bool:
+    """Does a document type declaration stand before the root? The same letters in a text or comment do no harm."""
+    at = 0
+    while True:
+        while text[at : at + 1].isspace():
+            at += 1
+        if text.startswith(b"<?", at):
+            end = text.find(b"?>", at)
+        elif text.startswith(b"<!--", at):
+            end = text.find(b"-->", at + 4)
+        else:
+            return text.startswith(b"<!DOCTYPE", at)
+        if end < 0:
+            return True
+        at = end + (2 if text.startswith(b"?>", end) else 3)
 
 
-def split(tag: str) -> tuple[str, str]:
-    """Namespace and local name."""
-    if tag[0] == "{":
-        namespace, _, name = tag[1:].partition("}")
-        return namespace, name
-    return "", tag
-
-
-def is_batch(root: etree._Element) -> bool:
-    return split(root.tag)[1] == BATCH
-
-
-def batch(root: etree._Element) -> tuple[str | None, list[etree._Element], list[Fault]]:
-    """Reference and item elements of a batch."""
+def _refuse_long_texts(root: etree._Element) -> None:
     faults = []
-    if split(root.tag)[0] not in ("", "urn:tongguan:batch:1"):
-        faults.append(fault("GW-M05", path=f"/{BATCH}", right="urn:tongguan:batch:1", given=split(root.tag)[0]))
+    for element in root.iter():
+        texts = (element.text or "", element.tail or "", *(str(v) for v in element.attrib.values()))
+        if any(len(t) > MOST_TEXT for t in texts):
+            faults.append(fault("GW-X05", path=root.getroottree().getpath(element), line=_line(element), most=MOST_TEXT))
+    if faults:
+        raise Refused(faults)
+
+
+def _line(element: etree._Element) -> int | None:
+    line = element.sourceline
+    return int(line) if line else None
+
+
+def _batch(root: etree._Element, files: Mapping[str, bytes]) -> Read:
+    faults: list[Fault] = []
+    place = Place("/Batch", "/@", _line(root))
     for name in root.attrib:
         if name != "reference" and not str(name).startswith(_XSI):
-            faults.append(
-                fault("GW-M10", path=f"/{BATCH}/@{name}", line=root.sourceline, name=name, **near(str(name), ["reference"]))
-            )
-    return root.get("reference"), list(root), faults
+            faults.append(unknown_attribute(str(name), place))
+    reference = root.get("reference") or None
+    if reference:
+        faults += name_faults("reference", reference, place)
+    if not 0 < len(root) <= MOST_ITEMS:
+        code = "GW-M11" if len(root) else "GW-M13"
+        raise Refused([*faults, fault(code, path="/Batch", line=place.line, most=MOST_ITEMS, count=len(root))])
+    if any(t and not t.isspace() for t in (root.text, *(e.tail for e in root))):
+        faults.append(fault("GW-C25", path="/Batch", line=place.line, value="".join(t or "" for t in (root.text,)).strip()))
+    places = [Place(f"/Batch/*[{n}]", "/@", _line(element)) for n, element in enumerate(root, 1)]
+    items = [
+        _item(element, where, faults, files=files, spare=f"{reference}-{n}" if reference else None, batch=True)
+        for n, (element, where) in enumerate(zip(root, places, strict=True), 1)
+    ]
+    faults += batch_faults([i.reference for i in items], [bool(i.attachments) for i in items], places)
+    if faults:
+        raise Refused(faults)
+    return Read("xml", reference, tuple(items), True, files)
 
 
-def item(
-    root: etree._Element, *, place: str = "", lent: str | None = None, types: Collection[str] | None = None
-) -> tuple[Item, str]:
-    """The message that an element is, and its canonical form's place; frame faults are in the item."""
-    namespace, name = split(root.tag)
-    place = place or f"/{name}"
-    line = root.sourceline
-    right = f"urn:tongguan:{name}:1"
-    faults = []
-    if namespace != right:
-        faults.append(fault("GW-M05", path=place, line=line, right=right, given=namespace or '""'))
-    given = {str(k): str(v) for k, v in root.items() if k[0] != "{" or not str(k).startswith(_XSI)}
-    attachments: tuple[tuple[str, str], ...] = ()
-    lists = root.findall(f"{{{namespace}}}Attachments" if namespace else "Attachments")
-    if lists:
-        attachments, wrong = _attachments(lists, place)
-        faults += wrong
-    made = frame(
-        "xml",
-        name,
-        given,
-        at=lambda attribute: f"{place}/@{attribute}",
-        line=line,
-        types=types,
-        body=root if len(root) > len(lists) or (root.text and root.text.strip()) else None,
+def _item(
+    element: etree._Element, place: Place, faults: list[Fault], *, files: Mapping[str, bytes], spare: str | None = None, batch: bool = False
+) -> Item:
+    namespace, _, type_ = element.tag.rpartition("}")
+    right = f"urn:tongguan:{type_}:1"
+    if namespace[1:] != right:
+        faults.append(fault("GW-M05", path=place.path, line=place.line, right=right, given=namespace[1:] or '""'))
+    given: dict[str, str] = {}
+    for name, value in element.attrib.items():
+        if name in ATTRIBUTES:
+            given[str(name)] = str(value)
+        elif not str(name).startswith(_XSI):
+            faults.append(unknown_attribute(str(name), place))
+    frame = read_frame(given, place, faults, spare=spare)
+    attachments = _take_attachments(element, place, faults)
+    canonical: bytes = etree.tostring(element, method="c14n", exclusive=True)
+    return Item(
+        type=type_,
+        operation=frame.operation,
+        reference=frame.reference,
+        document=frame.document,
+        number=frame.number,
+        check=frame.check,
+        kind=frame.kind,
+        body=element,
         attachments=attachments,
-        canonical=etree.tostring(root, method="c14n", exclusive=True, with_comments=False, with_tail=False),
-        place=place,
-        faults=faults,
-        reference=lent,
+        sha256=digest(canonical, attachments, files, prefix=f"{frame.reference}/" if batch else ""),
+        place=place.path,
+        paging=frame.paging,
     )
-    return made, place
 
 
-def _attachments(lists: list[Any], place: str) -> tuple[tuple[tuple[str, str], ...], list[Fault]]:
-    faults, named = [], []
-    for extra in lists[1:]:
-        faults.append(fault("GW-C02", path=f"{place}/Attachments", line=extra.sourceline, label="Attachments"))
-    for element in [e for part in lists for e in part]:
-        path = f"{place}/Attachments/Attachment[{len(named) + 1}]"
-        name = split(element.tag)[1]
-        if name != "Attachment":
-            known = ["Attachment"]
-            faults.append(
-                fault("GW-C01", path=f"{place}/Attachments/{name}", line=element.sourceline, name=name, **near(name, known))
-            )
-            continue
-        for attribute in element.keys():
-            if attribute not in ("file", "category"):
-                faults.append(fault("GW-C26", path=path, line=element.sourceline, name="Attachment", attribute=attribute))
-        named.append((element.get("file", ""), element.get("category", "")))
-    faults += attachment_faults(named, at=lambda n: f"{place}/Attachments/Attachment[{n + 1}]")
-    return tuple(named), faults
+def _take_attachments(element: etree._Element, place: Place, faults: list[Fault]) -> tuple[tuple[str, str], ...]:
+    """Read the Attachments and take them out of the body."""
+    found: list[tuple[str, str]] = []
+    for child in element.iterchildren("{*}Attachments"):
+        line = _line(child)
+        path = f"{place.path}/Attachments"
+        faults.extend(unknown_attribute(str(name), Place(path, "/@", line)) for name in child.attrib)
+        named = [_attachment(one, Place(f"{path}/Attachment[{n}]", "/@", _line(one)), faults) for n, one in enumerate(child, 1)]
+        faults += attachment_faults([*found, *named], path, line)
+        found += named
+        if child.tail and child.tail.strip():
+            element.text = (element.text or "") + child.tail
+        element.remove(child)
+    return tuple(found)
+
+
+def _attachment(one: etree._Element, place: Place, faults: list[Fault]) -> tuple[str, str]:
+    name = one.tag.rpartition("}")[2]
+    if name != "Attachment":
+        faults.append(fault("GW-C01", path=place.path, line=place.line, name=name, near=" → Attachment ?"))
+    for attribute in one.attrib:
+        if attribute not in ("file", "category"):
+            faults.append(fault("GW-C26", path=place.of(str(attribute)), line=place.line, name="Attachment", attribute=attribute))
+    if len(one) or (one.text or "").strip():
+        faults.append(fault("GW-C25", path=place.path, line=place.line, value=(one.text or "").strip()))
+    return one.get("file", ""), one.get("category", "")

@@ -1,83 +1,118 @@
-"""ZIP files: one message and its attachments.
-
-Promises: nothing is unpacked to disk, names are never used as paths, sizes are looked at before a byte is unpacked.
-"""
+"""A ZIP of one message and its attachments: bounded in number, size and ratio; no links, no paths out, no passwords."""
 
 from __future__ import annotations
 
 import io
+import re
 import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from tongguan.codecs.faults import fault
 from tongguan.gateway.kernel.errors import Fault, Refused
 
-MOST_ENTRIES = 2000
-MOST_RATIO = 200  #: an entry over a megabyte that shrinks more than this is no business document
-_RATIO_FROM = 1_000_000
-_MESSAGE = (".xml", ".json")
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError, struct.error)
+MOST_ENTRIES = 1000
+MOST_UNPACKED = 64_000_000
+_RATIO = 100
+_SMALL = 1_000_000  #: up to this size the ratio is not looked at
+_MOST_DIRECTORY = 1_000_000  #: bytes of the ZIP's own list
+_UTF8 = 0x800
+_END = struct.Struct("<4s4H2LH")
+_BAD_NAME = re.compile(r"[\x00-\x1f\x7f\\:]|^/|(^|/)\.{1,2}(/|$)|//")
 
 
-def unpack(raw: bytes, *, most_bytes: int) -> tuple[str, bytes, dict[str, bytes]]:
-    """Name and bytes of the message, and the other entries by name; Refused when the ZIP is not what it should be."""
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """The message's bytes, its form, and the other entries; `folders` are the names with a path."""
+
+    form: Literal["xml", "json"]
+    message: bytes
+    files: dict[str, bytes]
+    folders: tuple[str, ...]
+
+
+def unpack(raw: bytes) -> Unpacked:
+    """Take a ZIP apart; raises Refused."""
+    _refuse_long_list(raw)
     try:
-        archive = zipfile.ZipFile(io.BytesIO(raw))
-    except (*_DAMAGE, IndexError, OverflowError) as wrong:
-        raise Refused([fault("GW-Z01", path="/", why=wrong)]) from None
-    with archive:
-        entries = archive.infolist()
-        if len(entries) > MOST_ENTRIES:
-            raise Refused([fault("GW-Z03", path="/", most=MOST_ENTRIES)])
-        names = [_name(entry) for entry in entries]
-        faults = [f for entry, name in zip(entries, names, strict=True) for f in _entry(entry, name)]
-        files = [(n, e) for n, e in zip(names, entries, strict=True) if not n.endswith("/")]
-        seen = [n for n, _ in files]
-        faults += [fault("GW-Z09", path=n, name=n) for n in sorted({n for n in seen if seen.count(n) > 1})]
-        if sum(e.file_size for e in entries) > most_bytes:
-            faults.append(fault("GW-Z04", path="/", most=most_bytes))
-        messages = [n for n in seen if "/" not in n and n.lower().endswith(_MESSAGE)]
-        if len(messages) != 1:
-            faults.append(fault("GW-Z02", path="/", count=len(messages)))
-        if faults:
-            raise Refused(faults)
-        contents = {name: _content(archive, entry, name) for name, entry in files}
-    return messages[0], contents.pop(messages[0]), contents
+        with zipfile.ZipFile(io.BytesIO(raw), metadata_encoding="gb18030") as archive:
+            entries = archive.infolist()
+            _refuse_entries(entries)
+            contents = _contents(archive, [e for e in entries if not _is_folder(e)])
+    except UnicodeDecodeError:
+        raise Refused([fault("GW-Z10")]) from None
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError, struct.error, OverflowError) as wrong:
+        raise Refused([fault("GW-Z01", why=wrong)]) from None
+    messages = [n for n in contents if "/" not in n and n.lower().endswith((".xml", ".json"))]
+    if len(messages) != 1:
+        raise Refused([fault("GW-Z02", count=len(messages))])
+    message = contents.pop(messages[0])
+    folders = tuple(n for n in contents if "/" in n) + tuple(e.orig_filename + "/" for e in entries if _is_folder(e) and e.orig_filename.count("/") > 1)
+    return Unpacked("xml" if messages[0].lower().endswith(".xml") else "json", message, contents, folders)
 
 
-def _name(entry: zipfile.ZipInfo) -> str:
-    """The entry's name: UTF-8 where it says so, GB18030 where not."""
-    name = entry.orig_filename
-    if entry.flag_bits & 0x800:
-        return name
-    try:
-        return name.encode("cp437").decode("gb18030")
-    except UnicodeError:
-        raise Refused([fault("GW-Z10", path="/")]) from None
+def _is_folder(entry: zipfile.ZipInfo) -> bool:
+    return entry.orig_filename.endswith("/") and entry.file_size == 0
 
 
-def _entry(entry: zipfile.ZipInfo, name: str) -> list[Fault]:
-    """What is wrong with an entry, before any of it is unpacked."""
-    faults = []
-    parts = name.removesuffix("/").split("/")
-    if "\\" in name or name[1:2] == ":" or any(part.strip() in ("", ".", "..") for part in parts) or not name.isprintable():
-        faults.append(fault("GW-Z06", path=name, name=name))
+def _refuse_long_list(raw: bytes) -> None:
+    """Look at the list's length before it is read: a million names cost more than they say."""
+    at = raw.rfind(b"PK\x05\x06", max(0, len(raw) - 65_557))
+    if at < 0 or len(raw) - at < _END.size:
+        raise Refused([fault("GW-Z01", why="no end record")])
+    end = _END.unpack_from(raw, at)
+    if end[4] > MOST_ENTRIES or end[5] > _MOST_DIRECTORY:
+        raise Refused([fault("GW-Z03", most=MOST_ENTRIES)])
+
+
+def _refuse_entries(entries: Sequence[zipfile.ZipInfo]) -> None:
+    """Everything that can be known before a byte is unpacked."""
+    if len(entries) > MOST_ENTRIES:
+        raise Refused([fault("GW-Z03", most=MOST_ENTRIES)])
+    faults: list[Fault] = []
+    seen: set[str] = set()
+    for entry in entries:
+        name = entry.orig_filename
+        faults.extend(fault(code, name=name) for code in _entry_codes(entry))
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            faults.append(fault("GW-Z11", name=name, why=f"compression method {entry.compress_type}"))
+        if name in seen:
+            faults.append(fault("GW-Z09", name=name))
+        seen.add(name)
+    if sum(entry.file_size for entry in entries) > MOST_UNPACKED:
+        faults.append(fault("GW-Z04", most=MOST_UNPACKED))
+    if faults:
+        raise Refused(faults)
+
+
+def _entry_codes(entry: zipfile.ZipInfo) -> list[str]:
+    codes = []
     mode = stat.S_IFMT(entry.external_attr >> 16)
+    if _BAD_NAME.search(entry.orig_filename) or not entry.orig_filename:
+        codes.append("GW-Z06")
     if mode not in (0, stat.S_IFREG, stat.S_IFDIR):
-        faults.append(fault("GW-Z07", path=name, name=name))
-    if entry.flag_bits & 0x1:
-        faults.append(fault("GW-Z08", path=name, name=name))
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        faults.append(fault("GW-Z11", path=name, name=name, why=f"compression method {entry.compress_type}"))
-    if entry.file_size > _RATIO_FROM and entry.file_size > MOST_RATIO * max(entry.compress_size, 1):
-        faults.append(fault("GW-Z05", path=name, name=name))
-    return faults
+        codes.append("GW-Z07")
+    if entry.flag_bits & 0x41:
+        codes.append("GW-Z08")
+    if entry.file_size > _SMALL and entry.file_size > _RATIO * entry.compress_size:
+        codes.append("GW-Z05")
+    return codes
 
 
-def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> bytes:
-    try:
-        return archive.read(entry)
-    except _DAMAGE as wrong:
-        raise Refused([fault("GW-Z11", path=name, name=name, why=wrong)]) from None
+def _contents(archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo]) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    faults: list[Fault] = []
+    for entry in entries:
+        name = entry.orig_filename
+        try:
+            # Never more than the list declares is unpacked, so the sum checked before holds.
+            contents[name] = archive.read(entry)
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError, OSError) as wrong:
+            faults.append(fault("GW-Z11", name=name, why=wrong))
+    if faults:
+        raise Refused(faults)
+    return contents
