@@ -5,17 +5,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree
 
 from tongguan.simulators.faults import Plan
 from tongguan.simulators.markup import new_root
 from tongguan.simulators.script import Code, Replies
-from tongguan.simulators.seal import Sealer, sealer
+from tongguan.simulators.seal import Key, Sealer, sealer
 from tongguan.simulators.settings import Endpoint, Settings
 from tongguan.simulators.store import Store
 
@@ -120,14 +119,16 @@ def content() -> etree._Element:
     return new_root(RECEIPT, "Content")
 
 
-def stranger_like(certificate: x509.Certificate) -> Sealer:
-    """Make a signer who calls himself by the same name as a certificate's owner, but has another key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    start = datetime.fromtimestamp(0) + timedelta(days=20000)
+def stranger_like(honest: Sealer) -> Sealer:
+    """Make a signer who calls himself by the same name and has a key of the same kind, but another one."""
+    key: Key = rsa.generate_private_key(65537, 2048)
+    if isinstance(honest.key, ec.EllipticCurvePrivateKey):
+        key = ec.generate_private_key(honest.key.curve)
+    certificate = honest.certificate
     builder = x509.CertificateBuilder().subject_name(certificate.subject).issuer_name(certificate.issuer)
     builder = builder.public_key(key.public_key()).serial_number(certificate.serial_number)
-    built = builder.not_valid_before(start).not_valid_after(start + timedelta(days=20000)).sign(key, hashes.SHA256())
-    return sealer(key, built)
+    builder = builder.not_valid_before(certificate.not_valid_before_utc).not_valid_after(certificate.not_valid_after_utc)
+    return sealer(key, builder.sign(key, hashes.SHA256()))
 
 
 def damaged(signed: bytes) -> bytes:

@@ -138,7 +138,7 @@ def open_office(home: Path, authority: str, *, fast: bool, faults: Path | None =
         scripts=load_scripts(authority, profiles),
         store=Store(endpoint.store),
         sealer=sealer,
-        stranger=stranger_like(sealer.certificate),
+        stranger=stranger_like(sealer),
         fast=fast,
         plan=load_plan(faults),
     )

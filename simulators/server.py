@@ -211,6 +211,8 @@ class Counter:
 
     async def post_licence(self, request: Request) -> Response:
         """Take over what another authority has issued; its signature is its pass."""
+        if refused := self._outage():
+            return refused
         if (body := await _body(request)) is None:
             return PlainTextResponse("too large\n", 413)
         sender = next((name for name in self.office.settings.endpoints if name != self.office.authority), "")

@@ -133,6 +133,14 @@ class Client:
     def post(self, message, body, where="messages", **options):
         return call("POST", f"{self.base}/v1/{where}", body, {"Message-Id": message, "Content-Type": "application/xml"}, **options)
 
+    def post_get(self, message):
+        """Ask whether a message was seen."""
+        return call("GET", f"{self.base}/v1/messages/{message}")
+
+    @property
+    def trusted_der(self):
+        return self.trusted.public_bytes(serialization.Encoding.DER)
+
     def send(self, type_, operation, inside="", **options):
         """Send a message and give the answer's status with the verified receipt."""
         message, body = self.package(type_, operation, inside, **options)
@@ -153,6 +161,14 @@ class Client:
         page = json.loads(reply.body)
         self.cursor = page["next"]
         return [base64.b64decode(one) for one in page["receipts"]]
+
+    def until_count(self, count, seconds=20):
+        """Collect receipts as they came until there are so many."""
+        found, deadline = [], time.monotonic() + seconds
+        while len(found) < count and time.monotonic() < deadline:
+            found += self.poll(wait=2)
+        assert len(found) == count
+        return found
 
     def until(self, *last, seconds=15):
         """Collect verified receipts until one of the codes comes."""
@@ -331,6 +347,7 @@ def tools():
 
     class Tools:
         call, verified, make_pen, LineBroken, NS = staticmethod(call), staticmethod(verified), staticmethod(make_pen), LineBroken, NS
+        certificate = staticmethod(x509.load_pem_x509_certificate)
         sha256 = staticmethod(lambda body: hashlib.sha256(body).hexdigest())
 
     return Tools
