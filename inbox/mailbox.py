@@ -9,6 +9,7 @@ One thread (the door's) sweeps and takes; `place` and `ignored` may be called fr
 from __future__ import annotations
 
 import heapq
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -58,7 +59,8 @@ class Mailbox:
         self._again: set[bytes] = set()  # came again while in hand
         self._early: dict[bytes, dict[str, tuple[str, str, str]]] = {}  # to be placed, but not yet in work
         self._moving = threading.Lock()
-        self._swept_at = -LIST_LASTS
+        self._swept_at = -math.inf
+        self._sweep_takes = 0.0
         self._trusted = True
         self.prepare()
         self._quiet_before_ns = self._folder_time_ns() - int(self._settle * 1e9)
@@ -99,18 +101,19 @@ class Mailbox:
     def sweep(self) -> None:
         """List OutBox anew, unless a list is still being used up; folders that are gone are made again."""
         now = self._monotonic()
-        if self._trusted and self._names and now - self._swept_at < LIST_LASTS:
+        if self._trusted and now - self._swept_at < (LIST_LASTS if self._names else 10 * self._sweep_takes):
             return
         try:
             ours, others = self._scan()
         except FileNotFoundError:
             self.prepare()
             ours, others = self._scan()
-        self._swept_at, self._trusted = now, True
+        self._swept_at, self._trusted = self._monotonic(), True
+        self._sweep_takes = self._swept_at - now
         self._looks = {name: look for name, look in self._looks.items() if name in ours}
         self._whole &= ours
         self._leave_alone(others)
-        for name in ours - self._listed:
+        for name in ours - self._listed - self._in_hand:
             look = self._looks.get(name)
             if look is None or now - look[1] >= self._settle:
                 self._listed.add(name)
@@ -256,15 +259,9 @@ class Mailbox:
 
     def _put_back(self, drop: Drop, target: Path) -> None:
         """What was renamed is not what was read: the newer file goes back to OutBox, the bytes read take its place."""
-        stem, suffix = os.path.splitext(os.path.basename(drop.path))
         turn = 1
-        while True:
-            name = f"{stem}{suffix}" if turn == 1 else f"{stem[:80]}-{turn}{suffix}"
-            try:
-                os.link(target, self.folder / "OutBox" / name)
-                break
-            except FileExistsError:
-                turn += 1
+        while not _linked(target, self.folder / "OutBox" / file_names.numbered(drop.name, turn)):
+            turn += 1
         os.unlink(target)
         if drop.raw is not None:
             files.write(target, drop.raw)
@@ -273,8 +270,8 @@ class Mailbox:
         """Carry the original from `work/` to SentBox or FailBox; None when it is not in `work/`: placed before, or never a file."""
         origin = self._work(message_id, source)
         name = file_names.as_bytes(source)
-        target = self._free(folder, source, stamp, origin)
         with self._moving:
+            target = self._free(folder, source, stamp, origin)
             if target is not None and files.move(origin, target):
                 return target
             if name in self._in_hand:
@@ -320,3 +317,16 @@ def _same_bytes(one: Path, other: Path) -> bool:
     if os.lstat(one).st_size != os.lstat(other).st_size:
         return False
     return one.read_bytes() == other.read_bytes()
+
+
+def _linked(origin: Path, target: Path) -> bool:
+    """Give a file a second name; False when that is taken. Where a file system has no links, a copy does."""
+    try:
+        os.link(origin, target)
+    except FileExistsError:
+        return False
+    except OSError:
+        if os.path.lexists(target):
+            return False
+        files.write(target, origin.read_bytes())
+    return True

@@ -80,6 +80,13 @@ def box_name(source: str, stamp: str, *, turn: int = 1) -> str:
     return stamped(as_text(raw[:end]), stamp, raw[end:].decode(), turn=turn)
 
 
+def numbered(source: str, turn: int) -> str:
+    """A file's name on disk; from the second turn on with `-2`, `-3`, … before the extension."""
+    raw = as_bytes(source)
+    end = len(raw) - len(extension(raw))
+    return os.fsdecode(raw) if turn == 1 else _name(raw[:end], f"-{turn}".encode() + raw[end:])
+
+
 def document_name(document_type: str, key: str) -> str:
     """The file of a business document: `<type>_<key>.json`."""
     return _name(as_bytes(f"{document_type}_{key}"), b".json")

@@ -1,0 +1,142 @@
+"""A rename into a drop folder wakes the door at once; whatever is missed is found by the sweep."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tongguan.inbox.mailbox import Mailbox
+from tongguan.inbox.watch import Watch
+
+
+def mailbox(folder: Path) -> Mailbox:
+    return Mailbox(
+        folder, folder.name, settle=timedelta(milliseconds=200), ignored_after=timedelta(minutes=1), most_bytes=1 << 20
+    )
+
+
+def rename_in(box: Mailbox, name: str) -> None:
+    target = box.folder / "OutBox" / name
+    target.with_name(name + ".tmp").write_bytes(b"<a/>")
+    os.rename(target.with_name(name + ".tmp"), target)
+
+
+@pytest.fixture
+def boxes(tmp_path: Path) -> list[Mailbox]:
+    return [mailbox(tmp_path / name) for name in ("one", "two")]
+
+
+@pytest.fixture
+def watch(boxes: list[Mailbox]) -> Iterator[Watch]:
+    made = Watch(boxes)
+    yield made
+    made.close()
+
+
+def take(box: Mailbox) -> list[str]:
+    box.sweep()
+    return [drop.name for drop in box.take(100)]
+
+
+def test_a_rename_is_taken_at_once_and_in_the_right_mailbox(watch: Watch, boxes: list[Mailbox]) -> None:
+    rename_in(boxes[1], "a.xml")
+
+    assert watch.wait(5)
+    assert [take(box) for box in boxes] == [[], ["a.xml"]]
+
+
+def test_a_rename_wakes_the_door_within_milliseconds(watch: Watch, boxes: list[Mailbox]) -> None:
+    dropped: list[float] = []
+
+    def drop() -> None:
+        time.sleep(0.05)
+        dropped.append(time.perf_counter())
+        rename_in(boxes[0], "a.xml")
+
+    thread = threading.Thread(target=drop)
+    thread.start()
+    assert watch.wait(5)
+    names = take(boxes[0])
+    late = time.perf_counter() - dropped[0]
+    thread.join()
+
+    assert names == ["a.xml"]
+    assert late < 0.05
+
+
+def test_a_file_written_in_place_wakes_the_door_when_it_has_rested(watch: Watch, boxes: list[Mailbox]) -> None:
+    (boxes[0].folder / "OutBox" / "a.xml").write_bytes(b"<a/>")
+    start = time.monotonic()
+    taken: list[str] = []
+    while not taken and time.monotonic() - start < 5:
+        watch.wait(5)
+        taken = take(boxes[0])
+
+    assert taken == ["a.xml"]
+    assert 0.19 < time.monotonic() - start < 2
+
+
+def test_other_names_wake_nobody(watch: Watch, boxes: list[Mailbox]) -> None:
+    (boxes[0].folder / "OutBox" / "a.txt").write_bytes(b"")
+
+    assert not watch.wait(0.05)
+
+
+def test_wake_ends_the_wait_from_another_thread(watch: Watch) -> None:
+    threading.Timer(0.05, watch.wake).start()
+    start = time.monotonic()
+
+    assert watch.wait(5)
+    assert time.monotonic() - start < 2
+
+
+def test_a_folder_deleted_and_made_again_is_watched_again(watch: Watch, boxes: list[Mailbox]) -> None:
+    shutil.rmtree(boxes[0].folder)
+    watch.wait(1)
+    assert take(boxes[0]) == []
+    watch.wait(0.2)
+    take(boxes[0])
+    rename_in(boxes[0], "a.xml")
+
+    assert watch.wait(5)
+    assert take(boxes[0]) == ["a.xml"]
+
+
+def test_without_events_the_sweep_finds_everything(boxes: list[Mailbox]) -> None:
+    watch = Watch(boxes, events=False)
+    rename_in(boxes[0], "a.xml")
+    start = time.monotonic()
+    taken: list[str] = []
+    while not taken and time.monotonic() - start < 5:
+        watch.wait(5)
+        taken = take(boxes[0])
+    watch.close()
+
+    assert not watch.sees_events
+    assert taken == ["a.xml"]
+
+
+def test_more_renames_than_the_queue_holds_are_all_found(watch: Watch, boxes: list[Mailbox]) -> None:
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if limit > 50_000:
+        pytest.skip("the queue is too long to overflow quickly")
+    outbox = boxes[0].folder / "OutBox"
+    (outbox / "seed").write_bytes(b"<a/>")
+    for n in range(limit // 2 + 10):
+        os.link(outbox / "seed", outbox / f"{n}.tmp")
+        os.rename(outbox / f"{n}.tmp", outbox / f"{n}.xml")
+    found = 0
+    end = time.monotonic() + 30
+    while found < limit // 2 + 10 and time.monotonic() < end:
+        watch.wait(1)
+        boxes[0].sweep()
+        drops = boxes[0].take(100_000)
+        found += len(drops)
+
+    assert found == limit // 2 + 10
