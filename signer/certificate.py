@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
@@ -49,11 +49,15 @@ def holder_codes(certificate: x509.Certificate) -> tuple[str, ...]:
 
 
 def signing_key(certificate: x509.Certificate) -> PublicKey:
-    """Give the certificate's key; ValueError when it is neither RSA nor elliptic."""
-    key = certificate.public_key()
+    """Give the certificate's key; ValueError when it is neither RSA nor ECDSA: SM2 is such a one in this release."""
+    try:
+        key = certificate.public_key()
+    except UnsupportedAlgorithm:
+        key = None
     if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         return key
-    raise ValueError(f"no signature algorithm for a key of {type(key).__name__}")
+    kind = certificate.public_key_algorithm_oid.dotted_string
+    raise ValueError(f"the certificate's key (algorithm {kind}) is neither RSA nor ECDSA")
 
 
 def algorithm_of(key: PublicKey) -> Algorithm:

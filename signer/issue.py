@@ -116,6 +116,17 @@ def set_up_token(wanted: NewToken, home: Path, *, issue: Callable[[dict[str, str
     module = find_module(wanted.module, home)
     if module is None:
         raise CardBroken(f"no PKCS#11 library {wanted.module} on this machine")
+    try:
+        certificates, complaint = _speak(wanted, str(module.resolve()), home, issue=issue)
+    except (BrokenPipeError, ValueError) as error:
+        certificates, complaint = b"", type(error).__name__
+    if complaint:
+        raise CardBroken(f"token {wanted.label} was not made: {complaint}")
+    return certificates
+
+
+def _speak(wanted: NewToken, module: str, home: Path, *, issue: Callable[[dict[str, str]], bytes]) -> tuple[bytes, str]:
+    """Talk with the process that makes the token; gives the chain, and its complaint if it has one."""
     program = [sys.executable, "-P", str(Path(token_setup.__file__).resolve())]
     with subprocess.Popen(
         program,
@@ -127,15 +138,15 @@ def set_up_token(wanted: NewToken, home: Path, *, issue: Callable[[dict[str, str
         stderr=subprocess.PIPE,
     ) as process:
         assert process.stdin and process.stdout and process.stderr
-        print(_request(wanted, str(module.resolve())), file=process.stdin, flush=True)
+        print(_request(wanted, module), file=process.stdin, flush=True)
         told = process.stdout.readline()
         certificates = issue(json.loads(told)) if told else b""
-        print(json.dumps([each.hex() for each in der_chain(certificates)] if told else []), file=process.stdin, flush=True)
+        if told:
+            print(json.dumps([each.hex() for each in der_chain(certificates)]), file=process.stdin, flush=True)
         process.stdin.close()
         lines = process.stderr.read().strip().splitlines()
-    if process.returncode or not told:
-        raise CardBroken(f"token {wanted.label} was not made: {lines[-1] if lines else process.returncode}")
-    return certificates
+    failed = process.returncode or not told
+    return certificates, (lines[-1] if lines else f"exit {process.returncode}") if failed else ""
 
 
 def _request(wanted: NewToken, module: str) -> str:

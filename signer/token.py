@@ -200,7 +200,10 @@ class TokenCard:
 
     def _choose(self, tokens: list[list[bytes]]) -> tuple[int, Identity]:
         """Pick the bound card among the tokens with the right label; raises CardMismatch when it is not there."""
-        readable = [(at, identity(in_order(found, found[0]))) for at, found in enumerate(tokens) if found]
+        try:
+            readable = [(at, identity(in_order(found, found[0]))) for at, found in enumerate(tokens) if found]
+        except ValueError as error:
+            raise CardBroken(f"the token's certificate: {error}") from None
         if not readable:
             raise CardBroken(f"the token holds no certificate labelled {self._settings.key}")
         bound = self._bound or (self._card.number if self._card else readable[0][1].number)

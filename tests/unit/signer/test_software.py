@@ -2,10 +2,13 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from hashlib import sha256
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tongguan.signer.card import CardSettings, PinState, open_card
 from tongguan.signer.certificate import is_signature, signing_key
@@ -132,6 +135,18 @@ def test_a_closed_card_signs_no_more(software):
 def test_the_e_port_control_is_refused_with_words(tmp_path):
     with pytest.raises(CardBroken, match="eport is not in this release"):
         open_card(CardSettings("demo", "customs", "legal", "eport"), tmp_path)
+
+
+def test_a_certificate_whose_key_has_no_algorithm_of_ours_is_named(software, tmp_path, now):
+    card = software()
+    key = ed25519.Ed25519PrivateKey.generate()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "other")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    (tmp_path / "card.pem").write_bytes(builder.sign(key, None).public_bytes(Encoding.PEM))
+
+    with pytest.raises(CardBroken, match="neither RSA nor ECDSA"):
+        card.sign(DIGESTS)
 
 
 def test_files_that_are_no_key_and_no_certificate_are_named(software, tmp_path):
