@@ -1,0 +1,99 @@
+"""Named checks: what rules.toml may ask of a field. Each is a factory, called once a rule at start.
+
+A check of a value says whether it holds; an absent value breaks only `required`. A check of rows is given all values of its path
+(the rows themselves where the path is a table's) and says which of them are wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from tongguan.codecs.tree import Rows
+
+Look = Callable[[Rows], Sequence[Any]]
+See = Callable[[str], Look]
+"""A path of the profile, made into a look from the row that the rule is about; it raises ValueError for an unknown path."""
+
+Holds = Callable[[str, Rows], bool]
+Wrongs = Callable[[Sequence[Any]], Sequence[int]]
+WHOLE = -1  #: the table as such is wrong, not one of its rows
+
+_USCC = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_USCC_AT = {letter: place for place, letter in enumerate(_USCC)}
+
+
+def uscc_is_right(code: str) -> bool:
+    """Length, letters and check character of a unified social credit code (GB 32100)."""
+    if len(code) != 18 or any(letter not in _USCC_AT for letter in code):
+        return False
+    total = sum(_USCC_AT[letter] * pow(3, place, 31) for place, letter in enumerate(code[:17]))
+    return _USCC[-total % 31] == code[17]
+
+
+def _uscc(with_: Mapping[str, Any], see: See) -> Holds:
+    return lambda value, rows: uscc_is_right(value)
+
+
+def _matches(with_: Mapping[str, Any], see: See) -> Holds:
+    whole = re.compile(with_["pattern"]).fullmatch
+    return lambda value, rows: whole(value) is not None
+
+
+def _not_matches(with_: Mapping[str, Any], see: See) -> Holds:
+    whole = re.compile(with_["pattern"]).fullmatch
+    return lambda value, rows: whole(value) is None
+
+
+def _contains(with_: Mapping[str, Any], see: See) -> Holds:
+    part = re.compile(with_["pattern"]).search
+    return lambda value, rows: part(value) is not None
+
+
+def _differs(with_: Mapping[str, Any], see: See) -> Holds:
+    others = [see(path) for path in with_["others"]]
+    return lambda value, rows: not any(value in other(rows) for other in others)
+
+
+def _at_most(with_: Mapping[str, Any], see: See) -> Holds:
+    other = see(with_["other"])
+    return lambda value, rows: all(Decimal(value) <= Decimal(limit) for limit in other(rows))
+
+
+def _date_not_before(with_: Mapping[str, Any], see: See) -> Holds:
+    other = see(with_["other"])
+    return lambda value, rows: all(value >= first for first in other(rows))
+
+
+def _rows(with_: Mapping[str, Any], see: See) -> Wrongs:
+    least = int(with_["least"])
+    return lambda rows: () if len(rows) >= least else (WHOLE,)
+
+
+def _unique(with_: Mapping[str, Any], see: See) -> Wrongs:
+    def wrongs(values: Sequence[Any]) -> Sequence[int]:
+        if len(set(values)) == len(values):
+            return ()
+        return [n for n, value in enumerate(values) if value in values[:n]]
+
+    return wrongs
+
+
+#: name to its factory and the arguments that it needs
+OF_VALUES: dict[str, tuple[Callable[[Mapping[str, Any], See], Holds], frozenset[str]]] = {
+    "uscc": (_uscc, frozenset()),
+    "matches": (_matches, frozenset({"pattern"})),
+    "not_matches": (_not_matches, frozenset({"pattern"})),
+    "contains": (_contains, frozenset({"pattern"})),
+    "differs": (_differs, frozenset({"others"})),
+    "at_most": (_at_most, frozenset({"other"})),
+    "date_not_before": (_date_not_before, frozenset({"other"})),
+}
+OF_ROWS: dict[str, tuple[Callable[[Mapping[str, Any], See], Wrongs], frozenset[str]]] = {
+    "rows": (_rows, frozenset({"least"})),
+    "unique": (_unique, frozenset()),
+}
+OF_PRESENCE = ("required", "absent")
+CHECKS = (*OF_PRESENCE, *OF_VALUES, *OF_ROWS)

@@ -1,0 +1,133 @@
+"""A profile made ready to run, once, at start: field tree, conversions, fills in order, rules for each operation.
+
+Promises: a profile that compiles names only checks and fills that exist; all that is wrong is told at once, with file and line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+
+from tongguan.codecs.fill import KINDS, Fill, depends, filler
+from tongguan.codecs.fill import Unfit as FillWrong
+from tongguan.codecs.rules import CompiledRule, compile_rule
+from tongguan.codecs.tree import Node, build, split
+from tongguan.gateway.kernel.errors import SettingsWrong
+from tongguan.gateway.kernel.profile import CodeTable, Profile, Profiles
+from tongguan.gateway.kernel.profile_source import nearest
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledFill:
+    """A field that the system sets: in which rows, under which groups, with what."""
+
+    node: Node
+    tables: tuple[str, ...]
+    groups: tuple[str, ...]
+    fill: Fill
+    system: bool  #: another value from the sender is a fault
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A document type ready to check messages."""
+
+    profile: Profile
+    tables: Mapping[str, CodeTable]
+    root: Node
+    nodes: Mapping[str, Node]
+    fills: tuple[tuple[tuple[str, ...], tuple[CompiledFill, ...]], ...]  #: in order; those of the same rows together
+    rules: Mapping[str, tuple[CompiledRule, ...]]  #: of an operation
+    options: Mapping[str, frozenset[str]]  #: of an operation: elements that belong to it and not to the document
+
+
+def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compiled:
+    """Make a profile ready; SettingsWrong lists every check, fill and path that does not exist."""
+    root, nodes = build(profile, tables)
+    wrong: list[str] = []
+    fills = _fills(profile, nodes, tables, wrong)
+    rules = _rules(profile, nodes, wrong)
+    if wrong:
+        raise SettingsWrong("\n".join(wrong))
+    return Compiled(
+        profile=profile,
+        tables=tables,
+        root=root,
+        nodes=nodes,
+        fills=fills,
+        rules={o: tuple(r for r in rules if o in r.rule.at) for o in profile.operations},
+        options={name: _options(operation.options) for name, operation in profile.operations.items()},
+    )
+
+
+def compile_all(profiles: Profiles) -> dict[str, Compiled]:
+    """Every document type ready; SettingsWrong lists what is wrong with any of them."""
+    compiled: dict[str, Compiled] = {}
+    wrong: list[str] = []
+    for name, profile in profiles.items():
+        try:
+            compiled[name] = compile_profile(profile, profiles.tables)
+        except SettingsWrong as complaint:
+            wrong.append(str(complaint))
+    if wrong:
+        raise SettingsWrong("\n".join(wrong))
+    return compiled
+
+
+def _options(options: Mapping[str, object]) -> frozenset[str]:
+    elements = options.get("elements", ())
+    field = options.get("field", "")
+    return frozenset([*(elements if isinstance(elements, list) else ()), *([field] if isinstance(field, str) and field else ())])
+
+
+def _rules(profile: Profile, nodes: Mapping[str, Node], wrong: list[str]) -> list[CompiledRule]:
+    compiled = []
+    for rule in profile.rules:
+        try:
+            compiled.append(compile_rule(rule, nodes))
+        except (ValueError, TypeError, KeyError) as complaint:
+            wrong.append(f"{rule.place}: {complaint}")
+        except Exception as complaint:  # re.error of a pattern: no ValueError before Python 3.13
+            wrong.append(f"{rule.place}: rule {rule.id}: {complaint}")
+    return compiled
+
+
+def _fills(
+    profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable], wrong: list[str]
+) -> tuple[tuple[tuple[str, ...], tuple[CompiledFill, ...]], ...]:
+    made: dict[str, CompiledFill] = {}
+    for path, node in nodes.items():
+        if not node.field.fill:
+            continue
+        try:
+            above, names = split(path)
+            made[path] = CompiledFill(
+                node, above, tuple(names[:-1]), filler(node, profile, nodes, tables), not node.field.fill.startswith("default:")
+            )
+        except FillWrong as complaint:
+            kind = node.field.fill.partition(":")[0]
+            hint = nearest(kind, KINDS) if kind not in KINDS else ""
+            wrong.append(f"{node.field.place}: {complaint}{hint}")
+    order = _in_order(made, nodes, wrong)
+    return _together([made[path] for path in order])
+
+
+def _in_order(made: Mapping[str, CompiledFill], nodes: Mapping[str, Node], wrong: list[str]) -> list[str]:
+    needs = {path: [d for d in depends(fill.node, nodes) if d in made] for path, fill in made.items()}
+    try:
+        return list(TopologicalSorter(needs).static_order())
+    except CycleError as circle:
+        wrong.append(f"{made[circle.args[1][0]].node.field.place}: fills need each other: {' '.join(circle.args[1])}")
+        return []
+
+
+def _together(fills: list[CompiledFill]) -> tuple[tuple[tuple[str, ...], tuple[CompiledFill, ...]], ...]:
+    runs: list[tuple[tuple[str, ...], list[CompiledFill]]] = []
+    for fill in fills:
+        if not runs or runs[-1][0] != fill.tables:
+            runs.append((fill.tables, []))
+        runs[-1][1].append(fill)
+    return tuple((tables, tuple(run)) for tables, run in runs)
+
+

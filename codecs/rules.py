@@ -1,0 +1,144 @@
+"""rules.toml made into closures: which values of a document break a rule, and where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tongguan.codecs.checks import CHECKS, OF_ROWS, OF_VALUES, WHOLE, Look
+from tongguan.codecs.tree import Node, Row, Rows, Trail, getter, place_rows, split
+from tongguan.gateway.kernel.profile import Rule
+from tongguan.gateway.kernel.profile_source import nearest
+
+Test = Callable[[Rows], bool]
+Broken = Callable[[Row], Iterator[Trail]]
+_WHEN = ("is", "in", "begins", "present", "between")
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """A rule with the trails of what breaks it; `reads` are the paths it looks at: a fault of one of them says enough."""
+
+    rule: Rule
+    node: Node
+    broken: Broken
+    reads: frozenset[str]
+
+
+class RuleWrong(ValueError):
+    """A rule asks for something that does not exist."""
+
+
+def compile_rule(rule: Rule, nodes: Mapping[str, Node]) -> CompiledRule:
+    """Make a rule of the profile ready to run; raises RuleWrong."""
+    if rule.check not in CHECKS:
+        raise RuleWrong(f"rule {rule.id}: unknown check {rule.check!r}{nearest(rule.check, CHECKS)}")
+    reads = {rule.path}
+    tables = _base(rule, nodes)
+
+    def see(path: str) -> Look:
+        if path not in nodes:
+            raise RuleWrong(f"rule {rule.id}: unknown field {path!r}{nearest(path, nodes)}")
+        reads.add(path)
+        return getter(path, tables)
+
+    see(rule.path)
+    tests = [_test(rule, when, see) for when in rule.when]
+    broken = _broken(rule, tables, see)
+    return CompiledRule(rule, nodes[rule.path], _guarded(broken, tests, tables), frozenset(reads))
+
+
+def _base(rule: Rule, nodes: Mapping[str, Node]) -> tuple[str, ...]:
+    """The tables whose rows the rule is asked for one by one; a check of rows sees all rows of the innermost at once."""
+    tables = split(rule.path)[0]
+    return tables[:-1] if rule.path.endswith("[]") or rule.check in OF_ROWS else tables
+
+
+Found = Callable[[Rows], Sequence[Trail]]
+
+
+def _guarded(found: Found, tests: Sequence[Test], tables: tuple[str, ...]) -> Broken:
+    def broken(content: Row) -> Iterator[Trail]:
+        for rows, trail in place_rows(content, tables):
+            if all(test(rows) for test in tests):
+                for rest in found(rows):
+                    yield (*trail, *rest)
+
+    return broken
+
+
+def _broken(rule: Rule, tables: tuple[str, ...], see: Callable[[str], Look]) -> Found:
+    look = see(rule.path)
+    own = tuple(split(rule.path)[1]) if not rule.path.endswith("[]") else tuple(split(rule.path)[0][-1].split("/"))
+    here: Sequence[Trail] = (own,)
+    if rule.check == "required":
+        return lambda rows: () if look(rows) else here
+    if rule.check == "absent":
+        return lambda rows: here if look(rows) else ()
+    if rule.check in OF_ROWS:
+        return _of_rows(rule, look, see)
+    make, needs = OF_VALUES[rule.check]
+    holds = make(_arguments(rule, needs), see)
+
+    def found(rows: Rows) -> Sequence[Trail]:
+        values = look(rows)
+        return () if not values or holds(values[0], rows) else here
+
+    return found
+
+
+def _of_rows(rule: Rule, look: Look, see: Callable[[str], Look]) -> Found:
+    make, needs = OF_ROWS[rule.check]
+    wrongs = make(_arguments(rule, needs), see)
+    table = tuple(split(rule.path)[0][-1].split("/"))
+    rest = () if rule.path.endswith("[]") else tuple(split(rule.path)[1])
+    if not rest:
+        return lambda rows: [table if n == WHOLE else (*table, n) for n in wrongs(look(rows))]
+    all_rows = see("/".join(rule.path.split("/")[: -len(rest)]))
+
+    def found(rows: Rows) -> Sequence[Trail]:
+        wrong = wrongs(look(rows))
+        if not wrong:
+            return ()
+        places = [n for n, row in enumerate(all_rows(rows)) if _has(row, rest)]
+        return [(*table, places[n], *rest) for n in wrong]
+
+    return found
+
+
+def _has(row: Any, names: Sequence[str]) -> bool:
+    for name in names:
+        row = row.get(name) if isinstance(row, dict) else None
+    return row is not None
+
+
+def _arguments(rule: Rule, needs: frozenset[str]) -> Mapping[str, Any]:
+    if set(rule.with_) != needs:
+        raise RuleWrong(f"rule {rule.id}: check {rule.check} takes {' '.join(sorted(needs)) or 'nothing'} in `with`")
+    return rule.with_
+
+
+def _test(rule: Rule, when: Mapping[str, Any], see: Callable[[str], Look]) -> Test:
+    """One condition: true when a value at its path fulfils it."""
+    words = [word for word in when if word != "path"]
+    if "path" not in when or len(words) != 1 or words[0] not in _WHEN:
+        raise RuleWrong(f"rule {rule.id}: a condition has a path and one of {' '.join(_WHEN)}, not {dict(when)}")
+    look, word, wanted = see(when["path"]), words[0], when[words[0]]
+    if word == "present":
+        return lambda rows: bool(look(rows)) == wanted
+    accepts = _accepts(word, wanted)
+    return lambda rows: any(accepts(value) for value in look(rows))
+
+
+def _accepts(word: str, wanted: Any) -> Callable[[str], bool]:
+    if word == "begins":
+        begins = tuple(wanted) if isinstance(wanted, list) else wanted
+        return lambda value: value.startswith(begins)
+    if word == "between":
+        low, high = wanted
+        return lambda value: low <= value <= high
+    values = frozenset(wanted) if word == "in" else frozenset([wanted])
+    return values.__contains__
+
+

@@ -1,0 +1,137 @@
+"""A profile's fields as a tree that messages are held against, and paths into a document's content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tongguan.codecs.fields import Convert, converter
+from tongguan.gateway.kernel.profile import CodeTable, Field, Profile
+
+Row = dict[str, Any]
+Rows = tuple[Row, ...]
+"""The content, then the row of each table on the way to what is looked at: `Goods[]/Spec[]/Model` sees (content, goods, spec)."""
+
+Trail = tuple[str | int, ...]
+"""Where a row stands in the content: `("Goods", 0, "Spec", 1)`."""
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A field with what is beneath it. Written once while compiling, only read afterwards."""
+
+    field: Field
+    name: str
+    label: str  #: with the parent's before it
+    label_en: str
+    convert: Convert | None = None  #: None: a group or table
+    table: bool = False
+    least: int = 0
+    most: int = 0  #: rows; 0: any number
+    children: dict[str, Node] = field(default_factory=dict)
+    by_tag: dict[str, Node] = field(default_factory=dict)  #: the same by `{namespace}name`
+    required: dict[str, frozenset[str]] = field(default_factory=dict)  #: operation to names of children that it needs
+    inner: tuple[Node, ...] = ()  #: groups and tables among the children
+
+
+def build(profile: Profile, tables: Mapping[str, CodeTable]) -> tuple[Node, dict[str, Node]]:
+    """The root node, and every node by its path."""
+    top = Field(
+        "", profile.type, "", "", "group", 0, 0, "", "", "", "1", "", "", frozenset(), frozenset(), "", "", "", "", "", "", ""
+    )
+    root = Node(top, profile.type, "", "")
+    nodes = {"": root}
+    for one in profile.fields:
+        parent = nodes[one.path.rpartition("/")[0]]
+        node = _node(one, parent, tables)
+        parent.children[node.name] = node
+        parent.by_tag[f"{{{profile.namespace}}}{node.name}"] = node
+        nodes[one.path] = node
+    for node in nodes.values():
+        node.inner = tuple(n for n in node.children.values() if n.convert is None)
+        for operation in {o for n in node.children.values() for o in n.field.required_at}:
+            node.required[operation] = frozenset(n.name for n in node.children.values() if operation in n.field.required_at)
+    return root, nodes
+
+
+def _node(one: Field, parent: Node, tables: Mapping[str, CodeTable]) -> Node:
+    label, label_en = one.label or one.name, one.label_en or one.name
+    if parent.label and not parent.table and not label.startswith(parent.label):
+        label = parent.label + label
+        label_en = f"{parent.label_en}: {label_en}"
+    inner = one.type in ("group", "table")
+    least, _, most = (one.occurs or "0..1").partition("..")
+    return Node(
+        one,
+        one.name,
+        label,
+        label_en,
+        convert=None if inner else converter(one, tables),
+        table=one.type == "table",
+        least=int(least),
+        most=0 if most == "n" else int(most or least),
+    )
+
+
+def split(path: str) -> tuple[tuple[str, ...], list[str]]:
+    """A path as the tables on its way, and the rest behind the last of them.
+
+    `Goods[]/Spec[]/Model` is (("Goods", "Spec"), ["Model"]); a table on the way may stand in groups: `Group/Goods`.
+    """
+    tables, rest = [], []
+    for part in path.split("/") if path else []:
+        rest.append(part.removesuffix("[]"))
+        if part.endswith("[]"):
+            tables.append("/".join(rest))
+            rest = []
+    return tuple(tables), rest
+
+
+def at(row: Any, names: Sequence[str]) -> Any:
+    """What stands in a row under these names; None when anything on the way is absent."""
+    for name in names:
+        if not isinstance(row, dict):
+            return None
+        row = row.get(name)
+    return row
+
+
+def place_rows(content: Row, tables: Sequence[str]) -> Iterator[tuple[Rows, Trail]]:
+    """Each row of the innermost of these tables, with the rows around it and its trail; of no table: the content."""
+    if not tables:
+        yield (content,), ()
+        return
+    for rows, trail in place_rows(content, tables[:-1]):
+        names = tables[-1].split("/")
+        for n, row in enumerate(at(rows[-1], names) or ()):
+            yield (*rows, row), (*trail, *names, n)
+
+
+def getter(path: str, tables: Sequence[str]) -> Callable[[Rows], list[Any]]:
+    """All values at a path, seen from a row of these tables: of a table on the way the row at hand, of another every row."""
+    own, rest = split(path)
+    common = 0
+    while common < min(len(own), len(tables)) and own[common] == tables[common]:
+        common += 1
+    if path.endswith("[]") and common == len(own) and common:
+        common -= 1
+    beyond = [part.split("/") for part in own[common:]]
+    if not beyond and len(rest) == 1:
+        name = rest[0]
+
+        def single(rows: Rows) -> list[Any]:
+            value = rows[common].get(name)
+            return [] if value is None else [value]
+
+        return single
+    if path.endswith("[]"):
+        rest = []
+
+    def several(rows: Rows) -> list[Any]:
+        found: list[Any] = [rows[common]]
+        for names in beyond:
+            found = [row for one in found for row in (at(one, names) or ())]
+        return [value for one in found if (value := at(one, rest)) is not None]
+
+    return several
