@@ -102,7 +102,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-E02": ("随附文件 {name} 未在报文中列出", "{name} was sent but is not named in the message"),
     "GW-E03": ("随附文件 {name} 重复", "attachment {name} stands twice"),
     "GW-E04": ("随附文件 {name} 的类型不允许；允许：{types}", "attachment {name} is of no allowed type; allowed: {types}"),
-    "GW-E05": ("随附文件 {name} 有 {size} 字节，最多 {most} 字节", "attachment {name} has {size} bytes, at most {most} are allowed"),
+    "GW-E05": (
+        "随附文件 {name} 有 {size} 字节，最多 {most} 字节",
+        "attachment {name} has {size} bytes, at most {most} are allowed",
+    ),
     "GW-E06": (
         "随附文件 {name} 每页 {size} 字节，最多 {most} 字节",
         "attachment {name} has {size} bytes a page, at most {most} are allowed",

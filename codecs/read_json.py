@@ -145,7 +145,13 @@ def _batch(given: dict[str, Any], files: Mapping[str, bytes]) -> Read:
 
 
 def _item(
-    given: dict[str, Any], place: Place, faults: list[Fault], *, files: Mapping[str, bytes], spare: str | None = None, batch: bool = False
+    given: dict[str, Any],
+    place: Place,
+    faults: list[Fault],
+    *,
+    files: Mapping[str, bytes],
+    spare: str | None = None,
+    batch: bool = False,
 ) -> Item:
     faults.extend(_unknown(key, place, KEYS) for key in given if key not in KEYS)
     type_ = _text(given, "type", place, faults)

@@ -153,7 +153,13 @@ def _batch(root: etree._Element, files: Mapping[str, bytes]) -> Read:
 
 
 def _item(
-    element: etree._Element, place: Place, faults: list[Fault], *, files: Mapping[str, bytes], spare: str | None = None, batch: bool = False
+    element: etree._Element,
+    place: Place,
+    faults: list[Fault],
+    *,
+    files: Mapping[str, bytes],
+    spare: str | None = None,
+    batch: bool = False,
 ) -> Item:
     namespace, _, type_ = element.tag.rpartition("}")
     right = f"urn:tongguan:{type_}:1"

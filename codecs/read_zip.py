@@ -51,7 +51,9 @@ def unpack(raw: bytes) -> Unpacked:
     if len(messages) != 1:
         raise Refused([fault("GW-Z02", count=len(messages))])
     message = contents.pop(messages[0])
-    folders = tuple(n for n in contents if "/" in n) + tuple(e.orig_filename + "/" for e in entries if _is_folder(e) and e.orig_filename.count("/") > 1)
+    folders = tuple(n for n in contents if "/" in n) + tuple(
+        e.orig_filename + "/" for e in entries if _is_folder(e) and e.orig_filename.count("/") > 1
+    )
     return Unpacked("xml" if messages[0].lower().endswith(".xml") else "json", message, contents, folders)
 
 

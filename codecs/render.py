@@ -1,0 +1,135 @@
+"""Write what leaves: the document for the wire, its package, the technical response.
+
+Promises: what goes on the wire is written in the form of exclusive C14N, byte by byte, so that it can be signed as it is.
+Only fields of the profile are written, in its order; empty elements are absent.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from tongguan.codecs.markup import attribute, attributes, text
+from tongguan.gateway.kernel.message import Message
+from tongguan.gateway.kernel.profile import Profile
+
+if TYPE_CHECKING:
+    from tongguan.codecs.compile import Compiled
+
+_PACKAGE = "urn:tongguan:package:1"
+_RESPONSE = "urn:tongguan:response:1"
+
+
+@dataclass(slots=True)
+class _Element:
+    name: str
+    opening: str
+    closing: str
+    below: list[_Element] | None  #: None: a text
+
+
+_plans: dict[int, tuple[Profile, list[_Element]]] = {}
+
+
+def render_document(
+    compiled: Compiled, message: Message, content: Mapping[str, Any], attachments: Sequence[tuple[str, str, str, bytes]]
+) -> bytes:
+    """The document as the authority gets it; attachments are (name, category, sha256, bytes)."""
+    profile = compiled.profile
+    known = attributes(document=message.document, number=message.number, operation=message.operation, reference=message.reference)
+    out = [f'<{profile.type} xmlns="{attribute(profile.namespace)}"{known}>']
+    _write(out, _plan(profile), content)
+    for name, category, sha256, raw in attachments:
+        out.append(
+            f"<Attachment{attributes(category=category or None, name=name, sha256=sha256)}>{b64encode(raw).decode()}</Attachment>"
+        )
+    out.append(f"</{profile.type}>")
+    return "".join(out).encode()
+
+
+def _plan(profile: Profile) -> list[_Element]:
+    """The elements of a profile in its order; made once."""
+    known = _plans.get(id(profile))
+    if known is not None and known[0] is profile:
+        return known[1]
+    top: list[_Element] = []
+    below: dict[str, list[_Element]] = {"": top}
+    for field in profile.fields:
+        children: list[_Element] | None = [] if field.type in ("group", "table") else None
+        parent = below[field.path.rpartition("/")[0]]
+        name = field.path.rpartition("/")[2].removesuffix("[]")
+        parent.append(_Element(name, f"<{name}>", f"</{name}>", children))
+        if children is not None:
+            below[field.path] = children
+    _plans[id(profile)] = (profile, top)
+    return top
+
+
+def _write(out: list[str], elements: Sequence[_Element], content: Mapping[str, Any]) -> None:
+    for element in elements:
+        value = content.get(element.name)
+        if not value:
+            continue
+        if element.below is None:
+            out += (element.opening, text(value), element.closing)
+            continue
+        for row in value if isinstance(value, list) else (value,):
+            out.append(element.opening)
+            _write(out, element.below, row)
+            out.append(element.closing)
+
+
+def package(
+    *,
+    message_id: str,
+    file_name: str,
+    message_type: str,
+    operation: str,
+    sender_id: str,
+    receiver_id: str,
+    send_time: str,
+    ic_card: str,
+    environment: str,
+    document: bytes,
+) -> bytes:
+    """The envelope round a rendered document, without a signature."""
+    head = (
+        f'<Package xmlns="{_PACKAGE}"><EnvelopInfo><version>1.0</version>'
+        f"<message_id>{text(message_id)}</message_id><file_name>{text(file_name)}</file_name>"
+        f"<message_type>{text(message_type)}</message_type><operation>{text(operation)}</operation>"
+        f"<sender_id>{text(sender_id)}</sender_id><receiver_id>{text(receiver_id)}</receiver_id>"
+        f"<send_time>{text(send_time)}</send_time><ic_card>{text(ic_card)}</ic_card>"
+        f"<environment>{text(environment)}</environment></EnvelopInfo><DataInfo><BussinessData>"
+    )
+    return b"".join((head.encode(), document, b"</BussinessData></DataInfo></Package>"))
+
+
+def technical_response(message: Message, *, numbers: Mapping[str, str], language: str, code: str) -> bytes:
+    """The technical response in XML: what became of a message so far, and every fault."""
+    head = attributes(message_id=message.id, reference=message.reference or "", document=message.document or "", code=code)
+    out = ['<?xml version="1.0" encoding="UTF-8"?>\n', f'<Response xmlns="{_RESPONSE}"{head}>\n  <Numbers>']
+    out += [f"\n    <Number{attributes(name=name)}>{text(value)}</Number>" for name, value in numbers.items()]
+    out.append("\n  </Numbers>\n  <Faults>" if numbers else "</Numbers>\n  <Faults>")
+    for fault in message.faults:
+        line = None if fault.line is None else str(fault.line)
+        said = attributes(code=fault.code, path=fault.path, line=line, label=fault.label, severity=fault.severity)
+        out.append(f"\n    <Fault{said}>{text(fault.text(language))}</Fault>")
+    out.append("\n  </Faults>\n</Response>\n" if message.faults else "</Faults>\n</Response>\n")
+    return "".join(out).encode()
+
+
+def technical_response_json(message: Message, *, numbers: Mapping[str, str], language: str, code: str) -> bytes:
+    """The same in JSON; a fault looks as in the status file."""
+    faults = [
+        {"code": f.code, "severity": f.severity, "path": f.path, "line": f.line, "label": f.label, "message": f.text(language)}
+        for f in message.faults
+    ]
+    whole = {
+        "schema": 1, "message_id": message.id, "reference": message.reference, "document": message.document, "code": code,
+        "numbers": dict(numbers), "faults": faults,
+    }  # fmt: skip
+    return orjson.dumps(whole, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
