@@ -57,12 +57,18 @@ class HttpsRoute:
 
     def send_many(self, items: Sequence[tuple[str, bytes]]) -> list[Reply]:
         """Send sealed messages, as many at once as `in_flight`; replies in the order of `items`."""
+        return self._post_many(self._messages, items)
+
+    def query_many(self, items: Sequence[tuple[str, bytes]]) -> list[Reply]:
+        """Send queries, as many at once as `in_flight`; replies in the order of `items`."""
+        return self._post_many(self._queries, items)
+
+    def _post_many(self, url: URL, items: Sequence[tuple[str, bytes]]) -> list[Reply]:
         if not items:
             return []
         batch = Batch(len(items))
         self._line.join(
-            Errand(wire_id, self._messages, body, reply_to_post, partial(batch.put, place))
-            for place, (wire_id, body) in enumerate(items)
+            Errand(wire_id, url, body, reply_to_post, partial(batch.put, place)) for place, (wire_id, body) in enumerate(items)
         )
         batch.done.result()
         return batch.replies

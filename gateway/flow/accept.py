@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tongguan.codecs.read import Item, Read, read
-
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.errors import Fault, Refused
@@ -80,19 +79,20 @@ def accept(site: Site, arrival: Arrival, records: Records) -> Outcome:
     if before is not None and before.sha256 == arrival.sha256 and not _is_batch(arrival):
         first = records.message(before.same_as) if before.same_as else before
         if first is not None and first.holds and first.state not in FREES_REFERENCE:
-            return repeated(_blank(arrival), first, arrival)
+            return repeated(blank(arrival), first, arrival)
     if arrival.read is None:
-        return _refused(_blank(arrival), arrival, arrival.faults)
+        return _refused(blank(arrival), arrival, arrival.faults)
     if arrival.read.batch:
         return _batch(site, arrival, arrival.read, records)
-    return _single(site, arrival, arrival.read.items[0], records, _blank(arrival), keep=True)
+    return _single(site, arrival, arrival.read.items[0], records, blank(arrival), keep=True)
 
 
 def _is_batch(arrival: Arrival) -> bool:
     return arrival.read is not None and arrival.read.batch
 
 
-def _blank(arrival: Arrival) -> Message:
+def blank(arrival: Arrival) -> Message:
+    """The message of an arrival before anything is known of it."""
     return Message(
         id=arrival.id,
         kind=Kind.SUBMISSION,
@@ -217,11 +217,11 @@ def _free_id(account: str, type_: str, key: str, records: Records) -> str:
 
 def _batch(site: Site, arrival: Arrival, content: Read, records: Records) -> Outcome:
     """A message for the whole and one for each item; one bad item never spoils the others."""
-    whole = replace(_blank(arrival), operation=BATCH, reference=content.reference, holds=False, waits=False)
+    whole = replace(blank(arrival), operation=BATCH, reference=content.reference, holds=False, waits=False)
     items = []
     for n, item in enumerate(content.items, 1):
         child = replace(
-            _blank(arrival),
+            blank(arrival),
             id=derived_id("item", arrival.id, str(n)),
             source=arrival.source,
             sha256=None,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from tongguan.codecs.receipt import ReceiptContent
 from tongguan.codecs.render import technical_response, technical_response_json
-
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.file_names import stem

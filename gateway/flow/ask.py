@@ -12,9 +12,9 @@ from datetime import timedelta
 
 import orjson
 from lxml import etree
+
 from tongguan.codecs.receipt import ReceiptContent
 from tongguan.codecs.render import package, render_document
-
 from tongguan.gateway.flow import answers, queries
 from tongguan.gateway.flow.accept import QUERY
 from tongguan.gateway.flow.check import at_desk, errand_of, hand_of

@@ -11,10 +11,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import orjson
-from tongguan.codecs.attachments import check_attachments, media_type
 from tongguan.codecs.check import Checked, check
-from tongguan.codecs.read import read
 
+from tongguan.codecs.attachments import check_attachments, media_type
+from tongguan.codecs.read import read
 from tongguan.gateway.flow import answers, queries
 from tongguan.gateway.flow.accept import QUERY, Carried, carried
 from tongguan.gateway.flow.site import Site

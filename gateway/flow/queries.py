@@ -13,8 +13,8 @@ import orjson
 from lxml import etree
 from sqlalchemy import and_, exists, select
 from sqlalchemy.sql.elements import ColumnElement
-from tongguan.codecs.fields import parse_date
 
+from tongguan.codecs.fields import parse_date
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.accept import Carried
 from tongguan.gateway.flow.site import Site

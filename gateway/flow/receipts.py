@@ -11,7 +11,6 @@ from typing import Any
 
 from tongguan.codecs.receipt import ReceiptContent, read_receipt
 from tongguan.codecs.settle import settle
-
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock

@@ -10,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
+
+from cryptography import x509
 
 from tongguan.codecs.render import package, render_document
-
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.document import Document
@@ -70,7 +72,7 @@ def _render(site: Site, message: Message, records: Records) -> Rendered:
         raise Refused([fault("GW-F06", account=account.name, authority=profile.authority, roles=" ".join(operation.roles))])
     card = site.cards[bound.name]
     signer = site.code_at(account, profile)
-    holder = holder_codes(card.certificate_chain[0])
+    holder = _holder(card.certificate_chain[0])
     if holder and signer not in holder:
         raise Refused([fault("GW-F20", card=bound.name, holder="/".join(holder), signer=signer)])
     document = records.document(message.document_id)
@@ -89,6 +91,12 @@ def _render(site: Site, message: Message, records: Records) -> Rendered:
         document=content,
     )
     return Rendered(message, card, bound.name, unsigned)
+
+
+@lru_cache(maxsize=256)
+def _holder(certificate: bytes) -> tuple[str, ...]:
+    """The enterprise codes that a certificate names."""
+    return holder_codes(x509.load_der_x509_certificate(certificate))
 
 
 def _files(document: Document, records: Records) -> list[tuple[str, str, str, bytes]]:

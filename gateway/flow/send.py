@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tongguan.codecs.receipt import ReceiptContent, read_receipt
-
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock

@@ -50,6 +50,10 @@ class Claim:
     messages: tuple[Message, ...] = ()
     keys: tuple[str, ...] = ()
     crashes: int = 0  #: how often a lone claim of its only key did not come back
+    suspects: frozenset[str] = frozenset()  #: keys that an earlier owner had in hand when it ended
+
+    def suspect(self, key: str) -> bool:
+        return key in self.suspects
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,7 @@ class Journal:
 
         token = self._writer.submit(take)
         crashes = self._suspects.get(keys[0], 0) if len(keys) == 1 else 0
-        claim = Claim(token, station, until, messages, keys, crashes)
+        claim = Claim(token, station, until, messages, keys, crashes, frozenset(k for k in keys if k in self._suspects))
         self._claims[token] = claim
         self._claimed.update(dict.fromkeys(keys, token))
         return claim
@@ -225,13 +229,13 @@ class Journal:
 
     # What is known of commits
 
-    def bell(self, lane_kind: str) -> threading.Event:
-        """Set whenever a commit gives work to a lane of this kind (`card`, `route`, `read`, …)."""
-        return self._bells.setdefault(lane_kind, threading.Event())
+    def bell(self, lane: str) -> threading.Event:
+        """Set whenever a commit gives work to a lane."""
+        return self._bells.setdefault(lane, threading.Event())
 
     def _committed(self, group: Group) -> None:
-        for kind in {lane.split(":", 1)[0] for lane in group.lanes}:
-            self.bell(kind).set()
+        for lane in group.lanes:
+            self.bell(lane).set()
         if group.moves and self.listeners:
             messages = tuple(dict.fromkeys(m for m, _, _ in group.moves))
             documents = tuple(dict.fromkeys(d for _, d, _ in group.moves if d))

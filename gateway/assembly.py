@@ -1,0 +1,87 @@
+"""Put a home's gateway together: settings, journal, profiles, cards, routes, mailboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cryptography import x509
+
+from tongguan.codecs.compile import compile_all
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.kernel.errors import SettingsWrong
+from tongguan.gateway.kernel.journal import Journal
+from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.kernel.settings import Card, Settings
+from tongguan.inbox.mailbox import Mailbox
+from tongguan.routes.https import HttpsRoute
+from tongguan.routes.wire import Wire
+from tongguan.signer.card import Card as OpenCard
+from tongguan.signer.card import CardSettings, open_card
+from tongguan.signer.verify import TrustedCertificate
+
+
+def make_site(settings: Settings, journal: Journal, wire: Wire) -> Site:
+    """The site of these settings; SettingsWrong when a profile, certificate or route cannot be used."""
+    profiles = compile_all(load_profiles())
+    cards = open_cards(settings, journal)
+    return Site(
+        settings=settings,
+        journal=journal,
+        profiles=profiles,
+        routes={name: HttpsRoute(name, route, settings.home, wire) for name, route in settings.route.items()},
+        cards=cards,
+        trust={name: trusted(settings, route.certificates) for name, route in settings.route.items()},
+        accounts={account.name: account for account in settings.account},
+        fast_cards=frozenset(c.name for a in settings.account for c in a.card if c.kind == "software" and not c.delay),
+    )
+
+
+def open_cards(settings: Settings, journal: Journal) -> Mapping[str, OpenCard]:
+    """Every card of every account; one whose PIN was refused before stays shut until a person opens it."""
+    opened = {}
+    for account in settings.account:
+        for card in account.card:
+            lane = journal.lanes.get(f"card:{card.name}")
+            locked = lane is not None and lane.reason == "pin"
+            opened[card.name] = open_card(card_settings(card), settings.home, locked=locked, bound=card.bound)
+    return opened
+
+
+def card_settings(card: Card) -> CardSettings:
+    return CardSettings(
+        name=card.name,
+        authority=card.authority,
+        role=card.role,
+        kind=card.kind,
+        module=card.module,
+        token=card.token,
+        key=card.key,
+        pin=card.pin,
+        certificate=card.certificate,
+        delay=card.delay.total_seconds(),
+    )
+
+
+def trusted(settings: Settings, names: tuple[str, ...]) -> tuple[TrustedCertificate, ...]:
+    """The certificates whose receipts we believe; a file may hold several."""
+    found: list[TrustedCertificate] = []
+    for name in names:
+        path = settings.path(name)
+        try:
+            found += [TrustedCertificate(certificate) for certificate in x509.load_pem_x509_certificates(path.read_bytes())]
+        except (OSError, ValueError) as wrong:
+            raise SettingsWrong(f"{path}: no certificate can be read from it: {wrong}") from None
+    return tuple(found)
+
+
+def make_mailboxes(settings: Settings) -> Mapping[str, Mailbox]:
+    return {
+        account.name: Mailbox(
+            settings.mailbox(account),
+            account.name,
+            settle=settings.gateway.settle,
+            ignored_after=settings.gateway.ignored_after,
+            most_bytes=settings.gateway.most_bytes,
+        )
+        for account in settings.account
+    }

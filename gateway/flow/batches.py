@@ -1,0 +1,36 @@
+"""A batch message follows its items: sent when one has left, final when all are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.errors import Deferred
+from tongguan.gateway.kernel.message import FINAL, Message, State
+from tongguan.gateway.kernel.outcome import Outcome
+from tongguan.gateway.kernel.records import Records
+
+_LEFT = (State.SENT, State.ACCEPTED, State.REJECTED, State.REPEATED)
+
+
+def decide_batch(site: Site, message: Message, _answer: object, records: Records) -> Outcome:
+    """The batch's state from its items'; looked at again while any of them is open."""
+    items = records.items([message.id]).get(message.id, [])
+    now = clock.now_ms()
+    left = any(item.state in _LEFT for item in items)
+    if all(item.state in FINAL for item in items):
+        done = any(item.state in (State.ACCEPTED, State.REPEATED) for item in items)
+        state = State.ACCEPTED if done else State.REJECTED if left else State.REFUSED
+        outcome = Outcome(
+            replace(message, state=state, lane=None, due_at=None, updated_at=now, waiting_for=None), message.state, "batch"
+        )
+        return replace(outcome, answers=answers.technical(site, outcome)) if message.state is State.RECEIVED else outcome
+    again = now + min(max(now - message.received_at, 100), 30_000)
+    if left and message.state is State.RECEIVED:
+        moved = replace(message, state=State.SENT, due_at=again, updated_at=now, waiting_for="authority")
+        outcome = Outcome(moved, message.state, "batch")
+        return replace(outcome, answers=answers.technical(site, outcome))
+    raise Deferred(message.waiting_for or "authority", after=timedelta(milliseconds=again - now))

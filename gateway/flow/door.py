@@ -1,0 +1,133 @@
+"""The door's work in one hand: files in, messages sealed (where the key is fast) or checked, one commit for all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.accept import BATCH, Arrival, accept, blank, carried, look_into, prefetch
+from tongguan.gateway.flow.check import decide_check, refuse
+from tongguan.gateway.flow.seal import act_seal, decide_seal
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.errors import Held
+from tongguan.gateway.kernel.ids import new_id
+from tongguan.gateway.kernel.journal import Finished
+from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.kernel.outcome import Chain, Outcome
+from tongguan.gateway.kernel.records import Records
+from tongguan.gateway.work import Step, attempt, hold
+from tongguan.inbox.mailbox import Mailbox
+from tongguan.inbox.reading import Drop
+
+CRASHES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """A drop with the message it became."""
+
+    drop: Drop
+    message: Message
+
+
+def take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> tuple[list[Came], list[Chain]]:
+    """Journal what was dropped. Files that could not be committed stay in OutBox and are given back to the mailbox.
+
+    A file that was in hand when the gateway ended without a word is taken alone, and held after the third time.
+    """
+    keys = [f"file:{drop.account}/{drop.name}/{drop.sha256}" for drop in drops]
+    claim = site.journal.claim_keys("door", keys)
+    mine = [drop for drop, key in zip(drops, keys, strict=True) if key in claim.keys]
+    for drop in drops:
+        if drop not in mine:
+            mailbox.let_go(drop)
+    if claim.crashes >= CRASHES:
+        chains = [(_culprit(mine[0]),)]
+        site.journal.finish(chains, token=claim.token)
+        return [Came(mine[0], chains[0][0].message)], chains
+    arrivals = [look_into(site, d.account, d.name, raw=d.raw or b"", problem=d.problem) for d in mine]
+    came, written = _settle(site, mailbox, list(zip(mine, arrivals, strict=True)), claim.token)
+    return came, written
+
+
+def _culprit(drop: Drop) -> Outcome:
+    raw = drop.raw or b""
+    arrival = Arrival(new_id(), drop.account, drop.name, raw, drop.sha256, None, (), clock.now_ms())
+    message = blank(arrival)
+    held = Held(
+        "the gateway crashed three times with this file in hand", do=f"tongguan show {message.id}; tongguan give-up {message.id}"
+    )
+    return replace(hold(message, "read", held), was=None)
+
+
+def _settle(site: Site, mailbox: Mailbox, pairs: list[tuple[Drop, Arrival]], token: int) -> tuple[list[Came], list[Chain]]:
+    came: list[Came] = []
+    written: list[Chain] = []
+    claim: int | None = token
+    cautious = False
+    for _ in range(5):
+        chains = _chains(site, [arrival for _, arrival in pairs], cautious=cautious)
+        words = site.journal.finish(chains, token=claim)
+        claim = None
+        again = []
+        for (drop, arrival), chain, word in zip(pairs, chains, words, strict=True):
+            if word is Finished.WRITTEN:
+                came.append(Came(drop, chain[-1].message))
+                written.append(chain)
+            else:
+                again.append((drop, arrival))
+        pairs, cautious = again, True
+        if not pairs:
+            return came, written
+    for drop, _ in pairs:
+        mailbox.let_go(drop)
+    return came, written
+
+
+def _chains(site: Site, arrivals: Sequence[Arrival], *, cautious: bool) -> list[Chain]:
+    """Every arrival as far as it goes in one hand; `cautious` stops after accepting, as something moved underneath."""
+    with site.journal.read() as records:
+        prefetch(arrivals, site, records)
+        chains: dict[str, list[Outcome]] = {}
+        for arrival in arrivals:
+            chains[arrival.id] = _first_steps(site, arrival, records, cautious=cautious)
+        if not cautious:
+            _seal_now(site, chains, records)
+    return [tuple(chain) for chain in chains.values()]
+
+
+def _first_steps(site: Site, arrival: Arrival, records: Records, *, cautious: bool) -> list[Outcome]:
+    """Accept and, unless it must wait for an earlier one, check."""
+    first = attempt(Step("read", lambda m, a, r: accept(site, arrival, r)), blank(arrival), None, records)
+    if first.message.state in (State.REFUSED, State.REPEATED) or first.message.operation == BATCH:
+        if first.message.state is State.REFUSED:
+            first = replace(first, answers=answers.technical(site, first))
+        records.see(first)
+        return [first]
+    records.see(first)
+    if cautious or first.message.state is not State.RECEIVED or records.waits_for_earlier(first.message):
+        return [first]
+    hand = carried(arrival.read, first.message) if arrival.read else None
+    step = Step(
+        "check", lambda m, a, r: decide_check(site, m, hand, r), refuse=partial(refuse, site), wait=lambda m, d: site.next_try(m)
+    )
+    second = attempt(step, first.message, None, records)
+    records.see(second)
+    return [first, second]
+
+
+def _seal_now(site: Site, chains: Mapping[str, list[Outcome]], records: Records) -> None:
+    """Seal in the same hand what a fast key signs."""
+    ready = [c[-1].message for c in chains.values() if c[-1].message.state is State.CHECKED and site.signs_at_once(c[-1].message)]
+    if not ready:
+        return
+    step = Step("seal", decide_seal, refuse=partial(refuse, site), wait=lambda m, d: site.next_try(m))
+    for message, answer in zip(ready, act_seal(site, ready, records), strict=True):
+        if isinstance(answer, Exception):
+            continue
+        outcome = attempt(step, message, answer, records)
+        records.see(outcome)
+        chains[message.id].append(outcome)

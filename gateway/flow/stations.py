@@ -1,0 +1,193 @@
+"""The stations: each takes what is due in its lanes and does one batch at a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import structlog
+
+from tongguan.gateway.flow.ask import act_ask, decide_ask
+from tongguan.gateway.flow.batches import decide_batch
+from tongguan.gateway.flow.check import decide_check, refuse
+from tongguan.gateway.flow.receipts import decide_receipt, decide_settle, verified
+from tongguan.gateway.flow.seal import act_seal, decide_seal
+from tongguan.gateway.flow.send import Doubt, act_send, decide_send
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.errors import Deferred
+from tongguan.gateway.kernel.journal import Claim, Finished, Journal
+from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.kernel.outcome import Chain, Outcome
+from tongguan.gateway.kernel.records import Lane, Records
+from tongguan.gateway.work import Step, attempt, defer, run
+
+log = structlog.get_logger("station")
+MOST = 128  #: messages in one batch
+SPAN_SECONDS = 2.0  #: a batch is sized to about this much work
+
+
+@dataclass(slots=True)
+class Pace:
+    """How many messages a lane does in the span of one claim, from what it did before."""
+
+    most: int = MOST
+    seconds_each: float = 0.05
+
+    @property
+    def size(self) -> int:
+        return max(1, min(self.most, round(SPAN_SECONDS / max(self.seconds_each, 1e-4))))
+
+    def did(self, count: int, seconds: float) -> None:
+        self.seconds_each = 0.5 * self.seconds_each + 0.5 * seconds / max(count, 1)
+
+
+@dataclass(slots=True)
+class Station:
+    """One line of work. `turn` does one batch and says whether there was any."""
+
+    name: str
+    journal: Journal
+    lanes: tuple[str, ...]
+    work: Callable[[Claim], Sequence[Chain]]
+    pace: Pace = field(default_factory=Pace)
+
+    def turn(self) -> bool:
+        claim = self.journal.claim(self.name, self.lanes, limit=self.pace.size)
+        if claim is None:
+            return False
+        began = clock.monotonic()
+        chains = self.work(claim)
+        self.pace.did(len(claim.messages), clock.monotonic() - began)
+        tell(chains)
+        return True
+
+
+def tell(chains: Sequence[Chain]) -> None:
+    """One log line a move."""
+    for chain in chains:
+        for outcome in chain:
+            m = outcome.message
+            log.info(
+                "move", message=m.id, account=m.account, type=m.type, operation=m.operation, step=outcome.step,
+                was=outcome.was, state=m.state.value, why=outcome.why or None,
+            )  # fmt: skip
+
+
+def stations(site: Site) -> list[Station]:
+    """Every station of a site: one for each card and two for each route, so that none waits for another's."""
+    journal = site.journal
+    made = [
+        Station("read", journal, ("read",), partial(_read, site)),
+        Station("receipts", journal, ("verify", "settle"), partial(_receipts, site)),
+    ]
+    made.append(Station("batch", journal, ("batch",), partial(_plain, site, Step("batch", partial(decide_batch, site)))))
+    for name in site.cards:
+        made.append(Station(f"card:{name}", journal, (f"card:{name}",), partial(_seal, site)))
+    for name, route in site.settings.route.items():
+        pace = Pace(most=max(MOST, 4 * route.in_flight))
+        made.append(Station(f"route:{name}", journal, (f"route:{name}",), partial(_send, site), pace))
+        made.append(Station(f"ask:{name}", journal, (f"ask:{name}",), partial(_ask, site)))
+    return made
+
+
+def _plain(site: Site, step: Step, claim: Claim) -> Sequence[Chain]:
+    return run(site.journal, step, claim)
+
+
+def _read(site: Site, claim: Claim) -> Sequence[Chain]:
+    def decide(message: Message, _answer: Any, records: Records) -> Outcome:
+        return decide_check(site, message, None, records)
+
+    return run(site.journal, Step("check", decide, refuse=partial(refuse, site), wait=_by_age(site)), claim)
+
+
+def _seal(site: Site, claim: Claim) -> Sequence[Chain]:
+    def act(messages: Sequence[Message]) -> Sequence[Any]:
+        with site.journal.read() as records:
+            return act_seal(site, messages, records)
+
+    return run(
+        site.journal,
+        Step("seal", decide_seal, act=act, refuse=partial(refuse, site), wait=_by_age(site)),
+        claim,
+        closed=partial(closed, site),
+    )
+
+
+def _send(site: Site, claim: Claim) -> Sequence[Chain]:
+    def act(messages: Sequence[Message]) -> Sequence[Any]:
+        doubtful = [replace(m, extra={**(m.extra or {}), "doubtful": True}) if claim.suspect(m.id) else m for m in messages]
+        return act_send(site, doubtful)
+
+    def decide(message: Message, answer: Any, records: Records) -> Outcome:
+        if isinstance(answer, Doubt):
+            outcome = defer(step, message, answer)
+            return replace(outcome, message=replace(outcome.message, extra={**(message.extra or {}), "doubtful": True}))
+        return decide_send(site, message, answer, records)
+
+    step = Step("send", decide, act=act, wait=_by_age(site))
+    return run(site.journal, step, claim, closed=partial(closed, site))
+
+
+def _ask(site: Site, claim: Claim) -> Sequence[Chain]:
+    step = Step("ask", partial(decide_ask, site), act=partial(act_ask, site), refuse=partial(refuse, site), wait=_by_age(site))
+    return run(site.journal, step, claim, closed=partial(closed, site))
+
+
+def _by_age(site: Site) -> Callable[[Message, Deferred], int]:
+    return lambda message, _deferred: site.next_try(message)
+
+
+def closed(site: Site, lane: str) -> Lane:
+    """The row of a lane that was found shut: probed again by itself, unless a person must open it."""
+    now = clock.now_ms()
+    kind, _, name = lane.partition(":")
+    do = f"tongguan card pin {name}" if kind == "card" else f"tongguan doctor; tongguan resume route {name}"
+    probe = round(site.settings.schedule.probe.total_seconds() * 1000)
+    return Lane(lane, kind, "", now, now + probe, do)
+
+
+def _receipts(site: Site, claim: Claim) -> Sequence[Chain]:
+    """Verify and settle in one hand; a receipt that was verified before is settled again."""
+    with site.journal.read() as records:
+        raws = records.bodies([m.id for m in claim.messages], "receipt")
+    contents = {m.id: verified(site, m, raws.get(m.id, b"")) for m in claim.messages}
+    token: int | None = claim.token
+    left = list(claim.messages)
+    written: list[Chain] = []
+    for _ in range(5):
+        chains: list[Chain] = []
+        with site.journal.read() as records:
+            fresh = records.messages(m.id for m in left)
+            for message in left:
+                present = fresh.get(message.id)
+                if present is not None and present.state is message.state:
+                    chains.append(_receipt_chain(site, message, contents[message.id], records))
+                    for outcome in chains[-1]:
+                        records.see(outcome)
+        words = site.journal.finish(chains, token=token)
+        token = None
+        written += [c for c, w in zip(chains, words, strict=True) if w is Finished.WRITTEN]
+        again = {c[0].message.id for c, w in zip(chains, words, strict=True) if w is Finished.CONFLICT}
+        left = [m for m in left if m.id in again]
+        if not left:
+            break
+    return written
+
+
+def _receipt_chain(site: Site, message: Message, content: Any, records: Records) -> Chain:
+    """The receipt's moves; a bug in them holds the receipt, like any message."""
+    kept: list[Outcome] = []
+
+    def decide(message: Message, _answer: Any, records: Records) -> Outcome:
+        if message.state in (State.VERIFIED, State.UNMATCHED) and not isinstance(content, str):
+            kept.append(decide_settle(site, message, content, records))
+        else:
+            kept.extend(decide_receipt(site, message, content, records))
+        return kept[-1]
+
+    outcome = attempt(Step("settle", decide), message, None, records)
+    return tuple(kept) if kept and kept[-1] is outcome else (outcome,)
