@@ -24,11 +24,11 @@ _SHOWN = ("check", "filled", "licence")
 
 
 def encoded(content: Any) -> bytes:
-    """JSON in UTF-8; characters that no JSON can hold are escaped, never an error."""
+    """JSON in UTF-8; characters that no UTF-8 can hold become `?`, never an error."""
     try:
         return orjson.dumps(content)
     except TypeError:
-        return json.dumps(content, default=str).encode()
+        return json.dumps(content, ensure_ascii=False, default=str).encode("utf-8", "replace")
 
 
 def waiting_for(message: Message) -> str | None:

@@ -88,8 +88,12 @@ class Teller:
             self.tell([row[1] for row in rows], [row[2] for row in rows if row[2] is not None])
             n = rows[-1][0]
         for mailbox in self._around.mailboxes.values():
-            clear_leftovers(mailbox)
-            self.tell(list(mailbox.in_work()))
+            try:
+                mailbox.prepare()
+                clear_leftovers(mailbox)
+                self.tell(list(mailbox.in_work()))
+            except OSError as wrong:
+                self._trouble("folders", f"文件夹有问题：{wrong}", f"trouble with folders: {wrong}")
         self._answers_left = True
 
     def start(self) -> None:

@@ -6,6 +6,7 @@ import os
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tongguan.gateway.kernel import file_names
 
 ALLOWED = st.binary(min_size=1, max_size=255).filter(

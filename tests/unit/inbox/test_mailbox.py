@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tongguan.gateway.kernel import file_names
 from tongguan.gateway.kernel.errors import StationBroken
 from tongguan.inbox import mailbox as door

@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+
 from tongguan.inbox.mailbox import Mailbox
 from tongguan.inbox.watch import Watch
 

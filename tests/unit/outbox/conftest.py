@@ -1,0 +1,125 @@
+"""A real journal and real mailboxes for the outbox."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast
+
+import orjson
+import pytest
+
+from tongguan.gateway.kernel.document import Document, Receipt
+from tongguan.gateway.kernel.journal import Journal
+from tongguan.gateway.kernel.message import Kind, Message, State
+from tongguan.gateway.kernel.outcome import Answer, Outcome
+from tongguan.gateway.kernel.profile import Profile, Status, Text
+from tongguan.inbox.mailbox import Mailbox
+from tongguan.outbox.alerts import Alerts
+from tongguan.outbox.teller import Teller
+from tongguan.outbox.telling import Surroundings
+
+RECEIVED_AT = 1_795_000_000_000
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class OneStatus:
+    """As much of a profile as the outbox reads."""
+
+    statuses = MappingProxyType({"pending": Status("pending", "3", Text("待初审", "awaiting review"), Text("待初审", ""))})
+
+
+def submission(id_: str, state: State = State.RECEIVED, **more: Any) -> Message:
+    given = {"source": f"{id_}.xml", "reference": id_, "type": "T", "operation": "declare", **more}
+    return Message(
+        id=id_, kind=Kind.SUBMISSION, account="demo", state=state, received_at=RECEIVED_AT, updated_at=RECEIVED_AT, **given
+    )
+
+
+def document(id_: str = "d1", **more: Any) -> Document:
+    given = {"key": "PO/1", "status": "pending", "version": 1, "numbers": {"licence": "26AA000001"}, **more}
+    return Document(id=id_, account="demo", type="T", profile="p1", created_at=RECEIVED_AT, updated_at=RECEIVED_AT, **given)
+
+
+def receipt(id_: str, message_id: str, **more: Any) -> Receipt:
+    given = {"code": "10", "zh": "入库成功", "en": "stored", "issued_at": RECEIVED_AT, **more}
+    return Receipt(id=id_, authority="a", message_id=message_id, document_id="d1", **given)
+
+
+def answer(message_id: str, name: str = "Successed_a", **more: Any) -> Answer:
+    given: dict[str, Any] = {"kind": "technical", "suffix": ".xml", "content": b"<Response/>", "account": "demo", **more}
+    return Answer(message_id=message_id, document_id=None, name=name, **given)
+
+
+@dataclass
+class Home:
+    """A mailbox, a journal that tells, and the teller that listens; no thread runs."""
+
+    folder: Path
+    journal: Journal
+    mailbox: Mailbox
+    alerts: Alerts
+    around: Surroundings
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.teller = self.new_teller()
+        self.journal.listeners.append(lambda told: self.teller.tell(told.messages, told.documents))
+
+    def new_teller(self) -> Teller:
+        return Teller(self.journal, self.around, self.alerts, monotonic=self.clock)
+
+    def comes(self, message: Message, **more: Any) -> Message:
+        """A new message, with its original in `work/` when it has one of its own."""
+        if message.source is not None and message.batch is None:
+            (self.folder / "work" / f"{message.id}.xml").write_bytes(message.id.encode())
+        self.journal.finish([(Outcome(message, None, "read", **more),)])
+        return message
+
+    def moves(self, message: Message, state: State, **more: Any) -> Message:
+        moved = replace(message, state=state, **more.pop("with_", {}))
+        self.journal.finish([(Outcome(moved, message.state, "step", **more),)])
+        return moved
+
+    def told(self) -> Home:
+        self.teller.catch_up()
+        return self
+
+    def page(self, name: str) -> dict[str, Any]:
+        return cast(dict[str, Any], orjson.loads((self.folder / "Status" / name).read_bytes()))
+
+    def files(self, name: str) -> list[str]:
+        return sorted(n for n in os.listdir(self.folder / name) if n != ".clock")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    journal = Journal.open(f"sqlite:///{tmp_path}/journal.db", tmp_path)
+    mailbox = Mailbox(
+        tmp_path / "box", "demo", settle=timedelta(seconds=2), ignored_after=timedelta(minutes=10), most_bytes=1 << 20
+    )
+    around = Surroundings(
+        mailboxes={"demo": mailbox},
+        environment="test",
+        version="1.0",
+        language=lambda account: "zh",
+        profile=lambda type_: cast(Profile, OneStatus()),
+    )
+    yield Home(tmp_path / "box", journal, mailbox, Alerts(tmp_path / "alerts.jsonl", repeat=timedelta(hours=4)), around)
+    journal.close()
