@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lxml import etree
 
 from tongguan.simulators.checks import faults_of
-from tongguan.simulators.markup import child, first, local, values
+from tongguan.simulators.markup import Unreadable, child, first, local, values
 from tongguan.simulators.office import Fault, Office
 from tongguan.simulators.script import Flow, Replies
 from tongguan.simulators.seal import DS, Unproven, shown_certificate, verified
@@ -65,6 +66,13 @@ def told(root: etree._Element | None) -> Told:
     document = _document(root)
     words = [first(envelope, [name])[:64] if envelope is not None else "" for name in ("sender_id", "message_type", "operation")]
     return Told(words[0], words[1], words[2], "" if document is None else (document.get("reference") or ""))
+
+
+def faults_told(error: NotTaken | Unreadable) -> Sequence[Fault]:
+    """List what to tell the sender of a package that was not taken."""
+    if isinstance(error, NotTaken):
+        return error.faults
+    return (Fault("PKG-00", "", f"报文无法解析: {error}"[:300]),)
 
 
 def admit(office: Office, root: etree._Element, message: str, *, sealed: bool) -> Package:

@@ -8,25 +8,39 @@ receipt of a group of codes) and ``file`` (the issued document as a PDF).
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable
 
 from lxml import etree
 
-from tongguan.simulators.admission import NotTaken, Package, names_of
+from tongguan.simulators.admission import NotTaken, Package, admit, faults_told, names_of, told
 from tongguan.simulators.checks import faults_of
 from tongguan.simulators.choices import chosen
-from tongguan.simulators.markup import first, parse, values
-from tongguan.simulators.office import Fault, Notice, Office, content, element
+from tongguan.simulators.markup import Unreadable, first, parse, values
+from tongguan.simulators.office import Fault, Notice, Office, content, element, receipt
 from tongguan.simulators.paper import one_page
 from tongguan.simulators.play import fits
 from tongguan.simulators.script import Query, Replies
+from tongguan.simulators.spans import stamp
 from tongguan.simulators.store import Document
 
 Asked = tuple[Office, Replies, Query, Package]
 
 
-def answer(office: Office, package: Package, message: str) -> tuple[str, Notice]:
-    """Give the code of the answer (Q0 or Q1) and what the receipt says."""
+def answered(office: Office, message: str, body: bytes) -> tuple[int, bytes]:
+    """Answer a query: the HTTP status and a signed receipt, with code 1 when it cannot even be read or believed."""
+    root = None
+    try:
+        root = parse(body)
+        code, notice = _answer(office, admit(office, root, message, sealed=False), message)
+    except (Unreadable, NotTaken) as error:
+        words = told(root)
+        code, notice = "1", Notice(words.account, message, words.type, faults=faults_told(error))
+    written = receipt(office, office.code(notice.type, code), notice, stamp(time.time()))
+    return 400 if code == "1" else 200, office.sealer.seal(written)
+
+
+def _answer(office: Office, package: Package, message: str) -> tuple[str, Notice]:
     script = office.scripts.get(package.type)
     try:
         if script is None:

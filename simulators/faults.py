@@ -38,8 +38,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tongguan.simulators.spans import seconds
+from tongguan.simulators.spans import is_span, seconds
 
+_SPANS = ("slow", "pace")  #: markers whose value is a duration; with another value they mean nothing
 _MARKER = re.compile(r"!([a-z0-9]+(?:-[a-z]+)*)(?:=([A-Za-z0-9]+))?")
 
 
@@ -117,7 +118,8 @@ def load_plan(path: Path | None) -> Plan:
 
 def markers(reference: str) -> dict[str, str]:
     """List the markers of a reference with their values, "" for none."""
-    return {match[1]: match[2] or "" for match in _MARKER.finditer(reference)}
+    found = {match[1]: match[2] or "" for match in _MARKER.finditer(reference)}
+    return {name: value for name, value in found.items() if name not in _SPANS or is_span(value)}
 
 
 def orders(plan: Plan, told: Told) -> dict[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from lxml import etree
 
-from tongguan.simulators.admission import NotTaken, Package, admit, allowed, names_of, refusals, told
+from tongguan.simulators.admission import NotTaken, Package, admit, allowed, faults_told, names_of, refusals, told
 from tongguan.simulators.checks import claim_all
 from tongguan.simulators.markup import Unreadable, first, parse
 from tongguan.simulators.office import Fault, Notice, Office, receipt
@@ -46,8 +46,7 @@ def _fresh(office: Office, message: str, body: bytes, wrong: dict[str, str]) -> 
         document = _enter(office, package, message, wrong)
     except (Unreadable, NotTaken) as error:
         words = told(root)
-        faults = error.faults if isinstance(error, NotTaken) else (Fault("PKG-00", "", f"报文无法解析: {error}"[:300]),)
-        return _answered(office, sha256, REFUSED, Notice(words.account, message, words.type, faults=faults))
+        return _answered(office, sha256, REFUSED, Notice(words.account, message, words.type, faults=faults_told(error)))
     numbers = office.store.numbers(document.id)
     return _answered(office, sha256, TAKEN, Notice(package.account, message, package.type, document.number, numbers))
 
@@ -77,7 +76,7 @@ def _enter(office: Office, package: Package, message: str, wrong: dict[str, str]
         raise NotTaken(Fault("DOC-01", "", "没有这份单证"))
     as_it_should = allowed(flow, known)
     if not as_it_should and not flow.otherwise:
-        text = script.codes[known.status].text if known and known.status else "已申报"
+        text = office.code(package.type, known.status).text if known and known.status else "尚未申报"
         raise NotTaken(Fault("DOC-02", "", f"单证当前状态为 {text}，不能 {package.operation}"))
     if faults := refusals(office, script, package):
         raise NotTaken(*faults)

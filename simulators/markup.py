@@ -43,17 +43,14 @@ def local(element: etree._Element) -> str:
 
 def child(element: etree._Element | None, name: str) -> etree._Element | None:
     """Give the first child of that local name, or nothing."""
-    return next((found for found in ([] if element is None else element) if local(found) == name), None)
+    return None if element is None else next(element.iterchildren(f"{{*}}{name}"), None)
 
 
 def values(element: etree._Element, path: str) -> list[str]:
     """List the texts found at a path, empty ones left out, in document order."""
     if path.startswith("@"):
         return [found] if (found := (element.get(path[1:]) or "").strip()) else []
-    if path.startswith("//"):
-        reached = [found for found in element.iter() if local(found) == path[2:]]
-    else:
-        reached = list(_walk(element, path.split("/")))
+    reached = list(element.iter(f"{{*}}{path[2:]}")) if path.startswith("//") else list(_walk(element, path.split("/")))
     return [text for found in reached if (text := (found.text or "").strip())]
 
 
@@ -63,9 +60,8 @@ def first(element: etree._Element, paths: Sequence[str]) -> str:
 
 
 def _walk(element: etree._Element, parts: list[str]) -> Iterator[etree._Element]:
-    for found in element:
-        if local(found) == parts[0]:
-            if len(parts) == 1:
-                yield found
-            else:
-                yield from _walk(found, parts[1:])
+    for found in element.iterchildren(f"{{*}}{parts[0]}"):
+        if len(parts) == 1:
+            yield found
+        else:
+            yield from _walk(found, parts[1:])

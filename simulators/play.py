@@ -7,7 +7,7 @@ where it stopped, and a script changed in between does not change what was promi
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from lxml import etree
 
@@ -45,7 +45,7 @@ def begin(office: Office, document: Document, message: str, steps: list[Step], w
     """Enter a flow in the books; its first step is due after its own delay."""
     if steps:
         due = time.time() + _delay(office, steps[0], wrong)
-        office.store.start_course(Course(0, document.id, message, due, [asdict(step) for step in steps], wrong, None))
+        office.store.start_course(Course(0, document.id, message, due, [dict(vars(step)) for step in steps], wrong, None))
 
 
 def _delay(office: Office, step: Step, wrong: dict[str, str]) -> float:

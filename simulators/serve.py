@@ -21,10 +21,11 @@ from types import FrameType
 import uvicorn
 
 from tongguan.simulators.faults import load_plan
+from tongguan.simulators.line import ClosingProtocol
 from tongguan.simulators.office import Office, stranger_like
 from tongguan.simulators.script import load_scripts
 from tongguan.simulators.seal import load_sealer
-from tongguan.simulators.server import ClosingProtocol, Counter
+from tongguan.simulators.server import Counter
 from tongguan.simulators.settings import FOLDER, PORTS, WrongSettings, load_settings
 from tongguan.simulators.store import Store
 

@@ -17,6 +17,11 @@ def seconds(text: str) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
+def is_span(text: str) -> bool:
+    """Say whether ``seconds`` would read a text."""
+    return _SPAN.fullmatch(text) is not None
+
+
 def stamp(instant: float) -> str:
     """Write an instant (seconds since 1970) in China time, with milliseconds and offset."""
     return datetime.fromtimestamp(instant, CHINA).isoformat(timespec="milliseconds")

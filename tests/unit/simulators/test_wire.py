@@ -1,6 +1,8 @@
 """The wire protocol: what is taken, what is refused, and that every answer is signed and repeatable."""
 
 import base64
+import shutil
+import subprocess
 import threading
 import time
 
@@ -273,3 +275,27 @@ def test_receipts_carry_the_certificate_of_the_authority(mofcom, fresh, applicat
 
     shown = base64.b64decode(root.findtext(".//{*}X509Certificate"))
     assert shown == mofcom.trusted_der
+
+
+@pytest.mark.skipif(shutil.which("xmlsec1") is None, reason="the program xmlsec1 is not installed")
+@pytest.mark.parametrize("authority", ["mofcom", "customs"])
+def test_receipts_are_verified_by_a_program_of_others_too(simulators, tmp_path, authority):
+    client = simulators.client(authority)
+    message, body = client.package(NA, "query", reference="A", sign=False, attributes='kind="weather"')
+    (tmp_path / "receipt.xml").write_bytes(client.post(message, body, "queries").body)
+
+    command = ["xmlsec1", "--verify", "--enabled-key-data", "x509", "--trusted-pem"]
+    command += [str(simulators.home / "trust" / f"{authority}.pem"), str(tmp_path / "receipt.xml")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, "OK" in ended.stdout + ended.stderr) == (0, True)
+
+
+@pytest.mark.parametrize("marker", ["!pace=often", "!slow=", "!503=", "!stay=nowhere", "!unknown", "!pace=9!", "!!=", "!drop-answers"])
+def test_a_senseless_marker_harms_nothing(mofcom, fresh, application, marker):
+    message, body = mofcom.package(NA, "declare", application(fresh.application()), reference=fresh.reference(marker))
+
+    replies = [mofcom.post(message, body).status for _ in range(2)]
+
+    assert replies[-1] == 202
+    assert mofcom.until("40")
