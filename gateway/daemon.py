@@ -13,6 +13,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -54,6 +55,7 @@ class Daemon:
         try:
             self._environment_holds()
             self.wire = Wire()
+            self.wire.start()
             self.site = assembly.make_site(self.settings, self.journal, self.wire)
             self.mailboxes = assembly.make_mailboxes(self.settings)
         except BaseException:
@@ -104,8 +106,6 @@ class Daemon:
 
     def turn(self) -> bool:
         """One round of everything, in this thread; False when nothing was left to do."""
-        if not self.wire.started:
-            self.wire.start()
         busy = self._door_turn()
         for station in self.stations:
             busy |= self._guarded(station.turn)
@@ -145,7 +145,6 @@ class Daemon:
 
     def start(self) -> None:
         """Begin; SettingsWrong has been raised before, if at all."""
-        self.wire.start()
         self.journal.start()
         self.teller.start()
         if self._runs("inbox"):
@@ -153,7 +152,7 @@ class Daemon:
             for door in self.doors:
                 door.start()
         for station in self.stations:
-            self._thread(station.name, lambda station=station: self._serve(station))
+            self._thread(station.name, partial(self._serve, station))
         self._thread("orders", self._serve_orders)
         self._pins.start()
         self.calendar = Calendar(self.settings.schedule.timezone, on_trouble=self._calendar_trouble)

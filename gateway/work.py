@@ -73,9 +73,11 @@ def attempt(step: Step, message: Message, answer: Any, records: Records) -> Outc
         raise StationBroken(f"{step.name}: {broken}") from broken
     except Exception as bug:
         text = "".join(traceback.format_exception(bug))[-4000:]
-        held = Held(f"{type(bug).__name__} in {step.name}", do=f"tongguan show {message.id}; tongguan retry {message.id}")
-        outcome = hold(message, step.name, held)
-        return replace(outcome, message=replace(outcome.message, extra={**(message.extra or {}), "traceback": text}), why=type(bug).__name__)
+        why = Held(f"{type(bug).__name__} in {step.name}", do=f"tongguan show {message.id}; tongguan retry {message.id}")
+        outcome = hold(message, step.name, why)
+        return replace(
+            outcome, message=replace(outcome.message, extra={**(message.extra or {}), "traceback": text}), why=type(bug).__name__
+        )
 
 
 def end(message: Message, state: State, step: str, **changes: Any) -> Outcome:
@@ -129,7 +131,11 @@ def run(journal: Journal, step: Step, claim: Claim, *, closed: Callable[[str], L
     """
     messages = list(claim.messages)
     if claim.crashes >= 3:
-        outcome = hold(messages[0], step.name, Held("the gateway crashed three times with this message in hand", do=f"tongguan show {messages[0].id}"))
+        outcome = hold(
+            messages[0],
+            step.name,
+            Held("the gateway crashed three times with this message in hand", do=f"tongguan show {messages[0].id}"),
+        )
         journal.finish([(outcome,)], token=claim.token)
         return [(outcome,)]
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tongguan.codecs.receipt import ReceiptContent
 from tongguan.codecs.render import technical_response, technical_response_json
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel.document import Document
@@ -36,7 +35,7 @@ def technical(site: Site, outcome: Outcome, document: Document | None = None) ->
     )
 
 
-def business(message: Message, content: ReceiptContent, raw: bytes, *, document: Document, profile: Profile) -> Answer:
+def business(message: Message, raw: bytes, *, document: Document, profile: Profile) -> Answer:
     """`Receipt_<number>`: the receipt as received."""
     number = document.numbers.get(profile.own_number) or next(iter(document.numbers.values()), None) or message.id
     return Answer(message.id, document.id, "receipt", f"Receipt_{number}", ".xml", raw, message.account, number)

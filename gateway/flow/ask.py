@@ -110,8 +110,8 @@ def _leaves(content: ReceiptContent) -> dict[str, str]:
     found: dict[str, str] = {}
     for element in content.content.iter(etree.Element) if content.content is not None else ():
         name = etree.QName(element).localname
-        for attribute, value in element.attrib.items():
-            found.setdefault(f"{name}@{attribute}", str(value))
+        for attribute, value in sorted(element.attrib.items()):
+            found.setdefault(f"{name}@{attribute!s}", str(value))
         if len(element) == 0 and element.text:
             found.setdefault(name, element.text)
     return found

@@ -199,8 +199,8 @@ def _on_its_way(site: Site, errand: Errand) -> Outcome:
         moved = replace(moved, lane=f"ask:{route}", extra={**extra, "ask": operation.ask})
         outcome = replace(outcome, message=moved, bodies=(*outcome.bodies, kept))
         return replace(outcome, relied_on={before.id: before.version} if before.version else {})
-    content = with_numbers(errand.content, profile, errand.numbers)
-    after = changed(before, errand.now, content=content, numbers=dict(errand.numbers), attachments=files)
+    filled = with_numbers(errand.content, profile, errand.numbers)
+    after = changed(before, errand.now, content=filled, numbers=dict(errand.numbers), attachments=files)
     after = replace(after, facts=facts_of(profile, after))
     if operation.between:
         after = replace(after, status=operation.between, changing=message.id, status_before=before.status)

@@ -45,7 +45,7 @@ def take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> tuple[list[Came
         if drop not in mine:
             mailbox.let_go(drop)
     if claim.crashes >= CRASHES:
-        chains = [(_culprit(mine[0]),)]
+        chains: list[Chain] = [(_culprit(mine[0]),)]
         site.journal.finish(chains, token=claim.token)
         return [Came(mine[0], chains[0][0].message)], chains
     arrivals = [look_into(site, d.account, d.name, raw=d.raw or b"", problem=d.problem) for d in mine]

@@ -61,7 +61,7 @@ def decide(site: Site, message: Message, hand: Carried, records: Records) -> Out
 def answer(message: Message, filters: Mapping[str, str], *, total: int, rows: list[dict[str, str]], source: str) -> Outcome:
     """The result as a file in the form asked for (default: the form of the question)."""
     form = filters.get("format") or message.form
-    head = {"total": total, "page": int(filters.get("page") or 1), "size": int(filters.get("size") or 50)}
+    head: dict[str, Any] = {"total": total, "page": int(filters.get("page") or 1), "size": int(filters.get("size") or 50)}
     head |= {"as_of": clock.show(clock.now_ms()), "source": source}
     writers = {"json": _as_json, "csv": _as_csv}
     content = writers.get(form, _as_xml)(head, rows)
@@ -83,7 +83,7 @@ def _as_csv(head: dict[str, Any], rows: list[dict[str, str]]) -> bytes:
 
 
 def _as_xml(head: dict[str, Any], rows: list[dict[str, str]]) -> bytes:
-    root = etree.Element(f"{{{_NAMESPACE}}}Result", {k: str(v) for k, v in head.items()}, nsmap={None: _NAMESPACE})
+    root = etree.Element(f"{{{_NAMESPACE}}}Result", {k: str(v) for k, v in head.items()}, nsmap={None: _NAMESPACE})  # type: ignore[dict-item]
     for row in rows:
         element = etree.SubElement(root, f"{{{_NAMESPACE}}}Row")
         for name, value in row.items():

@@ -12,6 +12,7 @@ from typing import Any
 from tongguan.codecs.receipt import ReceiptContent, read_receipt
 from tongguan.codecs.settle import settle
 from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.send import Answered
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.document import Document, Receipt
@@ -27,7 +28,7 @@ from tongguan.signer.verify import verify
 TAKEN, NOT_TAKEN = "0", "1"  #: codes of a technical receipt
 
 
-def verified(site: Site, message: Message, raw: bytes) -> ReceiptContent | str:
+def verified(site: Site, message: Message, raw: bytes) -> Answered | str:
     """The receipt's content, or why it must be quarantined."""
     authority = str((message.extra or {}).get("authority", ""))
     try:
@@ -41,14 +42,15 @@ def verified(site: Site, message: Message, raw: bytes) -> ReceiptContent | str:
     codes = {site.account(message.account).mofcom_code, site.account(message.account).customs_code}
     if content.account not in codes:
         return f"it is addressed to {content.account}"
-    return content
+    return Answered(content, raw)
 
 
-def decide_receipt(site: Site, message: Message, content: ReceiptContent | str, records: Records) -> Chain:
+def decide_receipt(site: Site, message: Message, told: Answered | str, records: Records) -> Chain:
     """All moves of one receipt in one hand."""
-    if isinstance(content, str):
-        outcome = end(message, State.QUARANTINED, "verify", hold_reason=content)
-        return (replace(outcome, why=content),)
+    if isinstance(told, str):
+        outcome = end(message, State.QUARANTINED, "verify", hold_reason=told)
+        return (replace(outcome, why=told),)
+    content = told.content
     facts = {"authority": content.authority, "receipt": content.id, "code": content.code, "text": content.text}
     kept = replace(
         message,
@@ -68,11 +70,12 @@ def decide_receipt(site: Site, message: Message, content: ReceiptContent | str, 
             wrong = f"receipt {content.id} is known with other bytes"
             return (replace(end(message, State.QUARANTINED, "verify", hold_reason=wrong, extra=kept.extra), why=wrong),)
         return (first, replace(end(kept, State.SETTLED, "settle"), why="known already"))
-    return (first, decide_settle(site, kept, content, records))
+    return (first, decide_settle(site, kept, told, records))
 
 
-def decide_settle(site: Site, message: Message, content: ReceiptContent, records: Records) -> Outcome:
+def decide_settle(site: Site, message: Message, told: Answered, records: Records) -> Outcome:
     """Match the receipt with what it answers, and apply it by its rank in its round."""
+    content = told.content
     submission, document = _match(site, message, content, records)
     if content.type not in site.profiles or (submission is None and document is None):
         unmatched = replace(
@@ -95,7 +98,7 @@ def decide_settle(site: Site, message: Message, content: ReceiptContent, records
     if rule is None:
         wrong = f"{content.type} has no receipt code {content.code}"
         return replace(end(message, State.QUARANTINED, "settle", hold_reason=wrong), why=wrong)
-    return _business(site, message, content, (submission, document, rule), records)
+    return _business(site, message, told, (submission, document, rule), records)
 
 
 def _match(site: Site, message: Message, content: ReceiptContent, records: Records) -> tuple[Message | None, Document | None]:
@@ -117,10 +120,11 @@ def _match(site: Site, message: Message, content: ReceiptContent, records: Recor
 def _business(
     site: Site,
     message: Message,
-    content: ReceiptContent,
+    told: Answered,
     match: tuple[Message | None, Document | None, ReceiptRule],
     records: Records,
 ) -> Outcome:
+    content = told.content
     submission, document, rule = match
     profile = site.profile(content.type)
     now = clock.now_ms()
@@ -154,7 +158,7 @@ def _business(
         numbers=learned(after, document, profile),
         others=_ended(submission, rule, content, now),
         release=all_reservations(profile, document) if rule.releases and applied else (),
-        answers=(answers.business(site, message, content, after, profile),),
+        answers=(answers.business(message, told.raw, document=after, profile=profile),),
     )
 
 

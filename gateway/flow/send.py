@@ -146,7 +146,7 @@ def decide_send(site: Site, message: Message, answered: Answered, records: Recor
         release = all_reservations(profile, document) if document and operation.reserve else ()
         documents = (reverted,) if reverted else ()
         outcome = Outcome(moved, message.state, "send", receipts=(receipt,), bodies=(body,), documents=documents, release=release)
-    return replace(outcome, answers=(answers.technical(site, outcome),), late=(late(message, answered.raw),))
+    return replace(outcome, answers=answers.technical(site, outcome), late=(late(message, answered.raw),))
 
 
 def late(message: Message, raw: bytes) -> Outcome:

@@ -7,7 +7,7 @@ by line feeds. A line names the message, its move and the SHA-256 of each body s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -107,7 +107,7 @@ def verify(connection: Connection, anchor: Anchor) -> Verdict:
     return Verdict(entries, moves, len(runs), _altered_head(connection, heads, anchor) or _altered_state(connection))
 
 
-def _lines(connection: Connection, run: str) -> Iterable[tuple[int, list[str]]]:
+def _lines(connection: Connection, run: str) -> Iterator[tuple[int, list[str]]]:
     m = tables.move.c
     rows = connection.execution_options(yield_per=1000).execute(
         select(m.entry, m.line).where(m.run == run).order_by(m.entry, m.n)

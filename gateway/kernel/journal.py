@@ -156,7 +156,7 @@ class Journal:
                 messages = [suspect]
             return self._claim(station, tuple(messages), tuple(m.id for m in messages), lease_ms)
 
-    def claim_keys(self, station: str, keys: Sequence[str], *, lease_ms: int = 120_000) -> Claim | None:
+    def claim_keys(self, station: str, keys: Sequence[str], *, lease_ms: int = 120_000) -> Claim:
         """Take things that are not in the journal yet (files at a door); a suspect key comes alone."""
         with self._lock:
             suspect = next((key for key in keys if key in self._suspects), None)
@@ -265,10 +265,13 @@ class Journal:
 
         def open_(group: Group) -> None:
             group.connection.execute(delete(tables.lane).where(tables.lane.c.name == name))
-            group.after.append(lambda: self.lanes.pop(name, None) and None)
+            group.after.append(lambda: self._opened(name))
 
         self._writer.submit(open_)
         self.ring()
+
+    def _opened(self, name: str) -> None:
+        self.lanes.pop(name, None)
 
     # Small durable facts
 
