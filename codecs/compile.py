@@ -5,17 +5,20 @@ Promises: a profile that compiles names only checks and fills that exist; all th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from tongguan.codecs.fill import KINDS, Fill, depends, filler
+from tongguan.codecs.checks import Look
+from tongguan.codecs.fill import KINDS, Fill, Known, depends, filler
 from tongguan.codecs.fill import Unfit as FillWrong
 from tongguan.codecs.rules import CompiledRule, compile_rule
-from tongguan.codecs.tree import Node, build, split
+from tongguan.codecs.tree import Node, build, getter, split
 from tongguan.gateway.kernel.errors import SettingsWrong
 from tongguan.gateway.kernel.profile import CodeTable, Profile, Profiles
 from tongguan.gateway.kernel.profile_source import nearest
+
+_DEFAULT = "default:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,9 @@ class CompiledFill:
     tables: tuple[str, ...]
     groups: tuple[str, ...]
     fill: Fill
-    system: bool  #: another value from the sender is a fault
+    reads: frozenset[str]  #: every path that its value is made from
+    computed: bool  #: made from other fields
+    also: Callable[[Known], frozenset[str]] | None = None  #: other values that the sender may repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,13 @@ class Compiled:
     tables: Mapping[str, CodeTable]
     root: Node
     nodes: Mapping[str, Node]
-    fills: tuple[tuple[tuple[str, ...], tuple[CompiledFill, ...]], ...]  #: in order; those of the same rows together
+    fills: tuple[
+        tuple[tuple[str, ...], tuple[CompiledFill, ...]], ...
+    ]  #: the system's, in order; those of the same rows together
+    defaults: tuple[CompiledFill, ...]  #: from the account, where the sender says nothing
+    may_default: frozenset[str]  #: paths that an account's own defaults may fill
+    row_counts: tuple[tuple[Node, tuple[str, ...], Look], ...]  #: tables with bounds
+    fixed: Mapping[str, tuple[Node, ...]]  #: of an operation: what it may not change
     rules: Mapping[str, tuple[CompiledRule, ...]]  #: of an operation
     options: Mapping[str, frozenset[str]]  #: of an operation: elements that belong to it and not to the document
 
@@ -55,7 +66,14 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
         tables=tables,
         root=root,
         nodes=nodes,
-        fills=fills,
+        fills=_together([f for f in fills if not f.node.field.fill.startswith(_DEFAULT)]),
+        defaults=tuple(f for f in fills if f.node.field.fill.startswith(_DEFAULT)),
+        may_default=frozenset(p for p, n in nodes.items() if n.convert and "[]" not in p and _senders(n)),
+        row_counts=_row_counts(nodes),
+        fixed={
+            o: tuple(n for n in nodes.values() if n.field.changeable_by and o not in n.field.changeable_by)
+            for o in profile.operations
+        },
         rules={o: tuple(r for r in rules if o in r.rule.at) for o in profile.operations},
         options={name: _options(operation.options) for name, operation in profile.operations.items()},
     )
@@ -93,24 +111,39 @@ def _rules(profile: Profile, nodes: Mapping[str, Node], wrong: list[str]) -> lis
     return compiled
 
 
-def _fills(
-    profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable], wrong: list[str]
-) -> tuple[tuple[tuple[str, ...], tuple[CompiledFill, ...]], ...]:
+def _fills(profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable], wrong: list[str]) -> list[CompiledFill]:
     made: dict[str, CompiledFill] = {}
     for path, node in nodes.items():
         if not node.field.fill:
             continue
         try:
+            if node.field.fill.startswith(_DEFAULT) and "[]" in path:
+                raise FillWrong(f"fill {node.field.fill!r}: defaults are for fields outside tables")
             above, names = split(path)
-            made[path] = CompiledFill(
-                node, above, tuple(names[:-1]), filler(node, profile, nodes, tables), not node.field.fill.startswith("default:")
-            )
+            fill, reads = filler(node, profile, nodes, tables), frozenset(_reads(node, nodes))
+            made[path] = CompiledFill(node, above, tuple(names[:-1]), fill, reads, bool(reads))
         except FillWrong as complaint:
             kind = node.field.fill.partition(":")[0]
             hint = nearest(kind, KINDS) if kind not in KINDS else ""
             wrong.append(f"{node.field.place}: {complaint}{hint}")
     order = _in_order(made, nodes, wrong)
-    return _together([made[path] for path in order])
+    return [made[path] for path in order]
+
+
+def _reads(node: Node, nodes: Mapping[str, Node]) -> Iterator[str]:
+    for path in depends(node, nodes):
+        yield path
+        if path in nodes and path != node.field.path:
+            yield from _reads(nodes[path], nodes)
+
+
+def _senders(node: Node) -> bool:
+    return not node.field.fill or node.field.fill.startswith(_DEFAULT)
+
+
+def _row_counts(nodes: Mapping[str, Node]) -> tuple[tuple[Node, tuple[str, ...], Look], ...]:
+    bounded = (n for n in nodes.values() if n.table and (n.most or n.least > 1))
+    return tuple((n, split(n.field.path)[0][:-1], getter(n.field.path, split(n.field.path)[0][:-1])) for n in bounded)
 
 
 def _in_order(made: Mapping[str, CompiledFill], nodes: Mapping[str, Node], wrong: list[str]) -> list[str]:
@@ -129,5 +162,3 @@ def _together(fills: list[CompiledFill]) -> tuple[tuple[tuple[str, ...], tuple[C
             runs.append((fill.tables, []))
         runs[-1][1].append(fill)
     return tuple((tables, tuple(run)) for tables, run in runs)
-
-

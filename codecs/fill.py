@@ -154,9 +154,7 @@ def _sum(node: Node, argument: str, nodes: Mapping[str, Node]) -> Fill:
     return fill
 
 
-def _usd(
-    node: Node, amount: Callable[[Rows], list[Any]], nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]
-) -> Fill:
+def _usd(node: Node, amount: Callable[[Rows], list[Any]], nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]) -> Fill:
     """The amount times the rate of the nearest currency: of its own row, else of the rows around it."""
     if "usd_rate" not in tables:
         raise Unfit(f"fill {node.field.fill!r}: there is no code table usd_rate")

@@ -140,5 +140,3 @@ def _accepts(word: str, wanted: Any) -> Callable[[str], bool]:
         return lambda value: low <= value <= high
     values = frozenset(wanted) if word == "in" else frozenset([wanted])
     return values.__contains__
-
-

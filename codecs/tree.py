@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field as made_of
 from typing import Any
 
 from tongguan.codecs.fields import Convert, converter
@@ -29,10 +29,10 @@ class Node:
     table: bool = False
     least: int = 0
     most: int = 0  #: rows; 0: any number
-    children: dict[str, Node] = field(default_factory=dict)
-    by_tag: dict[str, Node] = field(default_factory=dict)  #: the same by `{namespace}name`
-    required: dict[str, frozenset[str]] = field(default_factory=dict)  #: operation to names of children that it needs
-    inner: tuple[Node, ...] = ()  #: groups and tables among the children
+    children: dict[str, Node] = made_of(default_factory=dict)
+    by_tag: dict[str, Node] = made_of(default_factory=dict)  #: the same by `{namespace}name`
+    required: dict[str, frozenset[str]] = made_of(default_factory=dict)  #: operation to names of children that it needs
+    needy: dict[str, tuple[Node, ...]] = made_of(default_factory=dict)  #: operation to groups and tables that need something
 
 
 def build(profile: Profile, tables: Mapping[str, CodeTable]) -> tuple[Node, dict[str, Node]]:
@@ -48,8 +48,9 @@ def build(profile: Profile, tables: Mapping[str, CodeTable]) -> tuple[Node, dict
         parent.children[node.name] = node
         parent.by_tag[f"{{{profile.namespace}}}{node.name}"] = node
         nodes[one.path] = node
-    for node in nodes.values():
-        node.inner = tuple(n for n in node.children.values() if n.convert is None)
+    for node in reversed(nodes.values()):
+        for operation in {o for n in node.children.values() for o in (*n.required, *n.needy)}:
+            node.needy[operation] = tuple(n for n in node.children.values() if operation in n.required or operation in n.needy)
         for operation in {o for n in node.children.values() for o in n.field.required_at}:
             node.required[operation] = frozenset(n.name for n in node.children.values() if operation in n.field.required_at)
     return root, nodes
