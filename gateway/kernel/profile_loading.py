@@ -33,13 +33,10 @@ from tongguan.gateway.kernel.profile_source import (
     Complaints,
     Part,
     TomlFile,
-    anything,
     both,
     read_csv,
     text,
-    texts,
     whole,
-    words_of,
 )
 
 TABLES = "tables"  #: the folder of code tables beside the authorities
@@ -99,9 +96,9 @@ def _profile(
     operations = tuple(part.given.get("operation", {}))
     fields = read_fields([f / "fields.csv" for f in folders], tables, operations, complaints)
     paths = {f.path for f in fields}
-    numbers = {k: _number(file.part("numbers", k), k, paths) for k in part.take("numbers", anything, {})}
-    statuses = {k: _status(file.part("status", k), k) for k in part.take("status", anything, {})}
-    queries = {k: _query(file.part("query", k), k, (statuses, numbers, paths)) for k in part.take("query", anything, {})}
+    numbers = {k: _number(file.part("numbers", k), k, paths) for k in part.tables("numbers")}
+    statuses = {k: _status(file.part("status", k), k) for k in part.tables("status")}
+    queries = {k: _query(file.part("query", k), k, (statuses, numbers, paths)) for k in part.tables("query")}
     known = (statuses, numbers, authorities, paths)
     profile = Profile(
         type=folder.name,
@@ -115,14 +112,14 @@ def _profile(
         own_number=part.take("own_number", text, ""),
         fields=fields,
         rules=_rules(folders, operations, complaints),
-        operations={k: read_operation(file.part("operation", k), k, known) for k in part.take("operation", anything, {})},
+        operations={k: read_operation(file.part("operation", k), k, known) for k in part.tables("operation")},
         statuses=statuses,
         receipts=_receipts(file, part, (statuses, operations)),
         numbers=numbers,
         queries=queries,
         attachments=read_attachments(part, tables, operations),
         signer=part.take("signer", text, ""),
-        supervision_codes=part.take("supervision_codes", texts, ()),
+        supervision_codes=part.words("supervision_codes"),
     )
     _whole(profile, part)
     return profile
@@ -174,7 +171,7 @@ def _status(part: Part, name: str) -> Status:
 def _receipts(file: TomlFile, part: Part, known: tuple[Mapping[str, Status], tuple[str, ...]]) -> dict[str, ReceiptRule]:
     statuses, operations = known
     receipts: dict[str, ReceiptRule] = {}
-    for n, _ in enumerate(part.take("receipt", list, [])):
+    for n, _ in enumerate(part.rows("receipt")):
         row = file.part("receipt", n)
         rule = ReceiptRule(
             code=row.need("code", text, ""),
@@ -182,7 +179,7 @@ def _receipts(file: TomlFile, part: Part, known: tuple[Mapping[str, Status], tup
             status=row.one_of("status", statuses, ""),
             rank=row.take("rank", whole, 0),
             ends=row.one_of("ends", ("accepted", "rejected"), ""),
-            marks=row.take("marks", words_of, {}),
+            marks=row.texts_by_name("marks"),
             releases=row.take("releases", bool, False),
             answers=row.one_of("answers", operations, ""),
         )
@@ -196,13 +193,13 @@ def _receipts(file: TomlFile, part: Part, known: tuple[Mapping[str, Status], tup
 
 
 def _query(part: Part, kind: str, known: tuple[Mapping[str, Status], Mapping[str, NumberRule], set[str]]) -> Query:
-    filters = part.take("filters", words_of, {})
+    filters = part.texts_by_name("filters")
     query = Query(
         kind=kind,
         source=part.one_of("source", ("journal", "authority"), "journal"),
         ask=part.take("ask", text, ""),
         filters=filters,
-        columns=tuple(_column(part, column) for column in part.take("columns", list, [])),
+        columns=tuple(_column(part, column) for column in part.rows("columns")),
         required=part.names("required", filters, "filter"),
         most_days=part.take("most_days", whole, 0),
     )
@@ -240,7 +237,7 @@ def _rules(folders: Iterable[Path], operations: tuple[str, ...], complaints: Com
             continue
         file = TomlFile(path, complaints)
         whole_file = file.part()
-        for n, _ in enumerate(whole_file.take("rule", list, [])):
+        for n, _ in enumerate(whole_file.rows("rule")):
             rule = _rule(file.part("rule", n), operations)
             if rule.id in rules:
                 complaints.add(rule.place, f"rule {rule.id!r} exists already, in {rules[rule.id].place}")
@@ -253,10 +250,10 @@ def _rule(part: Part, operations: tuple[str, ...]) -> Rule:
     rule = Rule(
         id=part.need("id", text, ""),
         at=frozenset(part.names("at", operations, "operation")),
-        when=tuple(part.take("when", list, [])),
+        when=tuple(part.rows("when")),
         check=part.need("check", text, ""),
         path=part.need("path", text, ""),
-        with_=part.take("with", anything, {}),
+        with_=part.tables("with"),
         says=part.need("says", both, _NOTHING),
         from_=part.take("from", text, ""),
         severity=part.one_of("severity", ("error", "warning"), "error"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from tongguan.gateway.kernel.profile import AttachmentRule, Authority, CodeTable, NumberRule, Operation, Status
-from tongguan.gateway.kernel.profile_source import Part, anything, text, truth, whole
+from tongguan.gateway.kernel.profile_source import Part, text, truth, whole
 from tongguan.gateway.kernel.settings import size, span
 
 #: the words of requirements.md that an enterprise may ask for
-WORDS = tuple(
-    ["save", "check", "declare", "withdraw", "amend", "cancel", "delete", "copy", "extend", "merge", "stop", "confirm", "attach", "detach", "fetch", "print", "export", "query"]
-)
+WORDS = (
+    "save", "check", "declare", "withdraw", "amend", "cancel", "delete", "copy", "extend", "merge", "stop", "confirm",
+    "attach", "detach", "fetch", "print", "export", "query",
+)  # fmt: skip
 _USUAL = Operation("", "")
 Known = tuple[Mapping[str, Status], Mapping[str, NumberRule], Mapping[str, Authority], Collection[str]]
 
@@ -40,7 +41,7 @@ def read_operation(part: Part, name: str, known: Known) -> Operation:
         answer_within=part.take("answer_within", span, _USUAL.answer_within),
         give_numbers=part.names("give_numbers", numbers, "number"),
         reserve=part.names("reserve", paths, "field"),
-        options=part.take("options", anything, {}),
+        options=part.tables("options"),
     )
     if not operation.way:
         part.complain("way", f"operation {name} has no way: desk, message or query")
@@ -51,7 +52,7 @@ def read_operation(part: Part, name: str, known: Known) -> Operation:
 
 
 def read_attachments(whole_profile: Part, tables: Mapping[str, CodeTable], operations: Collection[str]) -> AttachmentRule:
-    if "attachments" not in whole_profile.take("attachments", lambda _: {"attachments"}, set()):
+    if not whole_profile.tables("attachments"):
         return AttachmentRule()
     part = whole_profile.file.part("attachments")
     categories = part.one_of("categories", tables, "")
@@ -63,10 +64,10 @@ def read_attachments(whole_profile: Part, tables: Mapping[str, CodeTable], opera
         most_files=part.take("most_files", whole, 0),
         categories=categories,
         category_codes=codes,
-        one_of=part.names("one_of", codes, "category") if codes else part.take("one_of", tuple, ()),
+        one_of=part.names("one_of", codes, "category") if codes else part.words("one_of"),
         required_at=frozenset(part.names("required_at", operations, "operation")),
         one_a_category=part.take("one_a_category", truth, False),
-        when=tuple(part.take("when", list, [])),
+        when=tuple(part.rows("when")),
     )
     part.rest_is_unknown()
     return rule

@@ -126,6 +126,24 @@ class Part:
             self.complain(key, f"{key} is missing")
         return self.take(key, read, otherwise)
 
+    def tables(self, key: str) -> Mapping[str, Any]:
+        """The tables under a key; none when it is absent."""
+        nothing: Mapping[str, Any] = {}
+        return self.take(key, anything, nothing)
+
+    def texts_by_name(self, key: str) -> Mapping[str, str]:
+        nothing: dict[str, str] = {}
+        return self.take(key, words_of, nothing)
+
+    def rows(self, key: str) -> list[Any]:
+        """The members of a list; none when it is absent."""
+        nothing: list[Any] = []
+        return self.take(key, list, nothing)
+
+    def words(self, key: str) -> tuple[str, ...]:
+        nothing: tuple[str, ...] = ()
+        return self.take(key, texts, nothing)
+
     def one_of(self, key: str, words: Collection[str], otherwise: str) -> str:
         value = self.take(key, text, otherwise)
         if value and value not in words:
@@ -134,7 +152,7 @@ class Part:
 
     def names(self, key: str, words: Collection[str], what: str) -> tuple[str, ...]:
         """A list whose every member must be one of `words`."""
-        value = self.take(key, texts, ())
+        value = self.words(key)
         for word in value:
             if word not in words:
                 self.file.complaints.unknown(self.place(key), what, word, words)
