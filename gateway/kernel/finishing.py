@@ -74,8 +74,7 @@ class Finisher:
         try:
             freed = self._messages(group, outcomes, known)
             _documents(group, outcomes)
-            _lists(group, outcomes)
-            _answers(group, outcomes)
+            _lists(group, outcomes, _answers(group, outcomes))
             _wake(group, freed)
             _learned(group, outcomes)
         except IntegrityError:
@@ -260,8 +259,8 @@ def _documents(group: Group, outcomes: Sequence[Outcome]) -> None:
     _insert(group, tables.fact, [{"document_id": i, "name": n, "value": v} for i, f in facts.items() for n, v in f.items()])
 
 
-def _lists(group: Group, outcomes: Sequence[Outcome]) -> None:
-    """Reservations, numbers, receipts and bodies."""
+def _lists(group: Group, outcomes: Sequence[Outcome], names: dict[int, str]) -> None:
+    """Reservations, numbers, receipts (with the `names` of their files) and bodies."""
     for outcome in outcomes:
         for gone in outcome.release:
             r = tables.reservation.c
@@ -275,7 +274,9 @@ def _lists(group: Group, outcomes: Sequence[Outcome]) -> None:
         for n in o.numbers
     ]
     _insert(group, tables.number, numbers)
-    _insert(group, tables.receipt, [receipt_row(r) for o in outcomes for r in o.receipts], again=True)
+    receipts = [replace(r, file=names.get(id(o.answers[0])) if o.answers else None) for o in outcomes for r in o.receipts]
+    group.touched.update(r.message_id for r in receipts if r.message_id)
+    _insert(group, tables.receipt, [receipt_row(r) for r in receipts], again=True)
     bodies = [
         {"message_id": b.message_id, "role": b.role, "sha256": b.sha256, "content": pack(b.content)}
         for o in outcomes
@@ -291,11 +292,11 @@ def _insert(group: Group, table: Table, rows: list[dict[str, Any]], *, again: bo
         group.connection.exec_driver_sql(statement + (" ON CONFLICT DO NOTHING" if again else ""), values)
 
 
-def _answers(group: Group, outcomes: Sequence[Outcome]) -> None:
-    """Give each answer the name it keeps: stem, time, and `-2` when that is taken."""
+def _answers(group: Group, outcomes: Sequence[Outcome]) -> dict[int, str]:
+    """Give each answer the name it keeps: stem, time, and `-2` when that is taken; the names by the answers' identity."""
     answers = [a for o in outcomes for a in o.answers]
     if not answers:
-        return
+        return {}
     stamp = clock.stamp(group.at)
     taken: dict[str, set[str]] = defaultdict(set)
     c = tables.answer.c
@@ -307,7 +308,9 @@ def _answers(group: Group, outcomes: Sequence[Outcome]) -> None:
             taken[account].update(
                 group.connection.execute(select(c.file).where(and_(c.account == account, c.file.in_(part)))).scalars()
             )
-    _insert(group, tables.answer, [_answer_row(a, stamp, taken[a.account], group.at) for a in answers])
+    rows = [_answer_row(a, stamp, taken[a.account], group.at) for a in answers]
+    _insert(group, tables.answer, rows)
+    return {id(answer): row["file"] for answer, row in zip(answers, rows, strict=True)}
 
 
 def _answer_row(answer: Answer, stamp: str, taken: set[str], at: int) -> dict[str, Any]:

@@ -237,7 +237,7 @@ class Journal:
         for lane in group.lanes:
             self.bell(lane).set()
         if group.moves and self.listeners:
-            messages = tuple(dict.fromkeys(m for m, _, _ in group.moves))
+            messages = tuple(dict.fromkeys([*(m for m, _, _ in group.moves), *group.touched]))
             documents = tuple(dict.fromkeys(d for _, d, _ in group.moves if d))
             for listen in self.listeners:
                 listen(Told(messages, documents))

@@ -32,6 +32,7 @@ class Group:
     at: int
     moves: list[tuple[str, str | None, str]] = field(default_factory=list)  #: message, document, line
     lanes: set[str] = field(default_factory=set)  #: lanes that got work
+    touched: set[str] = field(default_factory=set)  #: messages that did not move, but have a new receipt
     after: list[Callable[[], None]] = field(default_factory=list)  #: run once the commit is safe
 
 
