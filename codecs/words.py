@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection
 
-OPERATIONS = tuple(
-    "save check declare withdraw amend cancel delete copy extend merge stop confirm attach detach fetch print export query".split()
-)
+OPERATIONS = (
+    "save", "check", "declare", "withdraw", "amend", "cancel", "delete", "copy", "extend", "merge", "stop", "confirm",
+    "attach", "detach", "fetch", "print", "export", "query",
+)  # fmt: skip
 #: of the frame itself, then of a query
 ATTRIBUTES = ("operation", "reference", "document", "number", "check", "kind", "page", "size", "sort", "format", "source")
 KEYS = ("type", *ATTRIBUTES, "attachments", "body")

@@ -1,0 +1,149 @@
+"""ZIPs: exactly the message and the attachments it names, and nothing that harms."""
+
+from __future__ import annotations
+
+import io
+import stat
+import struct
+import zipfile
+
+import pytest
+from tongguan.codecs.read import read
+from tongguan.gateway.kernel.errors import Fault, Refused
+
+MESSAGE = '<XX.test xmlns="urn:tongguan:XX.test:1" operation="{operation}" reference="r">{body}</XX.test>'
+NAMED = '<Attachments><Attachment file="声明.pdf" category="1"/></Attachments>'
+
+
+def message(body: str = "", operation: str = "attach") -> bytes:
+    return MESSAGE.format(body=body, operation=operation).encode()
+
+
+def zipped(*entries: tuple[str | zipfile.ZipInfo, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", compression) as archive:
+        for name, raw in entries:
+            archive.writestr(name, raw)
+    return target.getvalue()
+
+
+def refused(raw: bytes) -> tuple[Fault, ...]:
+    with pytest.raises(Refused) as caught:
+        read("m.zip", raw, most_bytes=100_000_000)
+    return caught.value.faults
+
+
+def codes(raw: bytes) -> list[str]:
+    return [fault.code for fault in refused(raw)]
+
+
+def test_a_message_and_its_attachments_are_read():
+    content = read("M.ZIP", zipped(("m.xml", message(NAMED)), ("声明.pdf", b"%PDF")), most_bytes=10_000)
+
+    assert content.form == "xml"
+    assert content.items[0].attachments == (("声明.pdf", "1"),)
+    assert dict(content.files) == {"声明.pdf": b"%PDF"}
+
+
+def test_names_without_the_utf8_flag_are_gb18030():
+    raw = zipped(("m.xml", message(NAMED)), ("12345678", b"%PDF"))
+    raw = raw.replace(b"12345678", "声明".encode("gb18030") + b".pdf")
+
+    assert list(read("m.zip", raw, most_bytes=10_000).files) == ["声明.pdf"]
+
+
+def test_names_in_no_known_encoding_are_refused():
+    raw = zipped(("m.xml", message()), ("12345678", b"")).replace(b"12345678", b"\xff\xff\xff\xff.pdf")
+
+    assert codes(raw) == ["GW-Z10"]
+
+
+def test_the_digest_counts_the_bytes_of_attachments():
+    one = read("m.zip", zipped(("m.xml", message(NAMED)), ("声明.pdf", b"1")), most_bytes=10_000)
+    two = read("m.zip", zipped(("m.xml", message(NAMED)), ("声明.pdf", b"2")), most_bytes=10_000)
+
+    assert one.items[0].sha256 != two.items[0].sha256
+
+
+def test_missing_and_surplus_attachments_are_named():
+    faults = refused(zipped(("m.xml", message(NAMED)), ("other.pdf", b"x")))
+
+    assert [f.code for f in faults] == ["GW-E01", "GW-E02"]
+    assert "声明.pdf" in faults[0].zh and "other.pdf" in faults[1].zh
+
+
+def test_a_detach_names_files_and_brings_none():
+    assert read("m.zip", zipped(("m.xml", message(NAMED, "detach"))), most_bytes=10_000).items[0].attachments
+    assert codes(zipped(("m.xml", message(NAMED, "detach")), ("声明.pdf", b"x"))) == ["GW-E02"]
+
+
+def test_there_is_exactly_one_message():
+    assert codes(zipped(("a.pdf", b"x"))) == ["GW-Z02"]
+    assert codes(zipped(("a.xml", message()), ("b.JSON", b"{}"))) == ["GW-Z02"]
+    assert codes(zipped(("inner.zip", zipped(("a.xml", message()))))) == ["GW-Z02"]
+
+
+def test_an_entry_that_stands_twice_is_refused():
+    with pytest.warns(UserWarning):
+        raw = zipped(("m.xml", message(NAMED)), ("声明.pdf", b"1"), ("声明.pdf", b"2"))
+
+    assert codes(raw) == ["GW-Z09"]
+
+
+@pytest.mark.parametrize("name", ["../a.pdf", "/a.pdf", "a\\b.pdf", "C:a.pdf", "x/../../a.pdf", "x//a", "./a.pdf", "a\x1fb"])
+def test_names_that_lead_elsewhere_are_refused(name):
+    assert codes(zipped(("m.xml", message()), (name, b"x"))) == ["GW-Z06"]
+
+
+def test_folders_are_refused_but_in_a_batch():
+    assert codes(zipped(("m.xml", message()), ("r/a.pdf", b"x"))) == ["GW-Z06"]
+
+    batch = b'<Batch reference="b">' + message(NAMED) + b"</Batch>"
+    content = read("b.zip", zipped(("m.xml", batch), ("r/", b""), ("r/声明.pdf", b"x")), most_bytes=10_000)
+    assert dict(content.files) == {"r/声明.pdf": b"x"}
+    assert codes(zipped(("m.xml", batch), ("r/s/声明.pdf", b"x"))) == ["GW-Z06"]
+    assert codes(zipped(("m.xml", batch), ("声明.pdf", b"x"))) == ["GW-E01", "GW-E02"]
+
+
+def test_links_and_special_files_are_refused():
+    link = zipfile.ZipInfo("声明.pdf")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+
+    assert codes(zipped(("m.xml", message(NAMED)), (link, b"/etc/passwd"))) == ["GW-Z07"]
+
+
+def test_encrypted_entries_are_refused():
+    raw = bytearray(zipped(("m.xml", message()), compression=zipfile.ZIP_STORED))
+    central = raw.index(b"PK\x01\x02")
+    raw[6] |= 1
+    raw[central + 8] |= 1
+
+    assert codes(bytes(raw)) == ["GW-Z08"]
+
+
+def test_bombs_are_refused_before_they_are_unpacked():
+    assert codes(zipped(("m.xml", message()), ("a.pdf", b"\0" * 2_000_000))) == ["GW-Z05"]
+    many = [(f"{n}.pdf", b"") for n in range(1001)]
+    assert codes(zipped(("m.xml", message()), *many)) == ["GW-Z03"]
+    large = [(f"{n}.bin", b"\0" * 999_999) for n in range(65)]
+    assert codes(zipped(("m.xml", message()), *large)) == ["GW-Z04"]
+
+
+def test_a_list_that_lies_about_its_length_is_refused():
+    raw = bytearray(zipped(("m.xml", message()), *[(f"{n}.pdf", b"") for n in range(1001)]))
+    end = raw.rindex(b"PK\x05\x06")
+    struct.pack_into("<2H", raw, end + 8, 1, 1)
+
+    assert codes(bytes(raw)) == ["GW-Z03"]
+
+
+def test_other_compressions_are_refused():
+    assert codes(zipped(("m.xml", message()), compression=zipfile.ZIP_LZMA)) == ["GW-Z11"]
+
+
+def test_damage_is_refused():
+    raw = zipped(("m.xml", message()), compression=zipfile.ZIP_STORED)
+
+    assert codes(raw.replace(b"XX.test", b"YY.test")) == ["GW-Z11"]
+    assert codes(raw[:-30]) == ["GW-Z01"]
+    assert codes(b"no zip at all") == ["GW-Z01"]
