@@ -18,7 +18,7 @@ from tongguan.codecs.filling import fill_defaults, fill_system
 from tongguan.codecs.findings import Findings
 from tongguan.codecs.item import Item
 from tongguan.codecs.places import Places
-from tongguan.codecs.tree import Node, Row, Trail, getter, place_rows, split
+from tongguan.codecs.tree import Contexts, Node, Row, Trail, getter, split
 from tongguan.codecs.walk import walk_json, walk_xml
 from tongguan.gateway.kernel.document import Content, Document
 from tongguan.gateway.kernel.errors import Fault
@@ -60,15 +60,15 @@ def check(
     known = Known(account, document, numbers, now_ms)
     if document is not None and body is not None:
         _unchanged(compiled, content, document, operation, findings)
+    contexts = Contexts(content)
     filled = fill_defaults(compiled, content, known, findings)
-    fill_system(compiled, content, known, findings)
+    fill_system(compiled, contexts, known, findings)
     if not _complete(compiled.root, content, operation):
         _missing(compiled.root, content, operation, (), findings)
-    _bounds(compiled, content, findings)
     for one in compiled.rules[operation]:
         if findings.unusable_paths and not one.reads.isdisjoint(findings.unusable_paths):
             continue
-        for trail in one.broken(content):
+        for trail in one.broken(contexts):
             findings.broken(one.rule, trail, one.node)
     return Checked(content, findings.told(places) if findings.found else [], filled, options)
 
@@ -133,18 +133,6 @@ def _missing(node: Node, content: Row, operation: str, trail: Trail, findings: F
                 _missing(below, row, operation, (*here, n), findings)
         elif below.convert is None:
             _missing(below, content.get(below.name, _EMPTY), operation, here, findings)
-
-
-def _bounds(compiled: Compiled, content: Row, findings: Findings) -> None:
-    """Tables have neither too few nor too many rows."""
-    for node, tables, look in compiled.row_counts:
-        for rows, trail in place_rows(content, tables):
-            found = look(rows)
-            here = (*trail, *split(node.field.path)[0][-1].split("/"))
-            if node.most and len(found) > node.most:
-                findings.add("GW-C18", here, node, most=node.most, count=len(found))
-            elif found and len(found) < node.least:
-                findings.add("GW-C17", here, node, least=node.least, count=len(found))
 
 
 def _unchanged(compiled: Compiled, content: Row, document: Document, operation: str, findings: Findings) -> None:

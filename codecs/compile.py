@@ -5,15 +5,14 @@ Promises: a profile that compiles names only checks and fills that exist; all th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from tongguan.codecs.checks import Look
-from tongguan.codecs.fill import KINDS, Fill, Known, depends, filler
+from tongguan.codecs.fill import KINDS, Fill, depends, filler
 from tongguan.codecs.fill import Unfit as FillWrong
 from tongguan.codecs.rules import CompiledRule, compile_rule
-from tongguan.codecs.tree import Node, build, getter, split
+from tongguan.codecs.tree import Node, build, split
 from tongguan.gateway.kernel.errors import SettingsWrong
 from tongguan.gateway.kernel.profile import CodeTable, Profile, Profiles
 from tongguan.gateway.kernel.profile_source import nearest
@@ -31,7 +30,6 @@ class CompiledFill:
     fill: Fill
     reads: frozenset[str]  #: every path that its value is made from
     computed: bool  #: made from other fields
-    also: Callable[[Known], frozenset[str]] | None = None  #: other values that the sender may repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,6 @@ class Compiled:
     ]  #: the system's, in order; those of the same rows together
     defaults: tuple[CompiledFill, ...]  #: from the account, where the sender says nothing
     may_default: frozenset[str]  #: paths that an account's own defaults may fill
-    row_counts: tuple[tuple[Node, tuple[str, ...], Look], ...]  #: tables with bounds
     fixed: Mapping[str, tuple[Node, ...]]  #: of an operation: what it may not change
     rules: Mapping[str, tuple[CompiledRule, ...]]  #: of an operation
     options: Mapping[str, frozenset[str]]  #: of an operation: elements that belong to it and not to the document
@@ -69,7 +66,6 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
         fills=_together([f for f in fills if not f.node.field.fill.startswith(_DEFAULT)]),
         defaults=tuple(f for f in fills if f.node.field.fill.startswith(_DEFAULT)),
         may_default=frozenset(p for p, n in nodes.items() if n.convert and "[]" not in p and _senders(n)),
-        row_counts=_row_counts(nodes),
         fixed={
             o: tuple(n for n in nodes.values() if n.field.changeable_by and o not in n.field.changeable_by)
             for o in profile.operations
@@ -139,11 +135,6 @@ def _reads(node: Node, nodes: Mapping[str, Node]) -> Iterator[str]:
 
 def _senders(node: Node) -> bool:
     return not node.field.fill or node.field.fill.startswith(_DEFAULT)
-
-
-def _row_counts(nodes: Mapping[str, Node]) -> tuple[tuple[Node, tuple[str, ...], Look], ...]:
-    bounded = (n for n in nodes.values() if n.table and (n.most or n.least > 1))
-    return tuple((n, split(n.field.path)[0][:-1], getter(n.field.path, split(n.field.path)[0][:-1])) for n in bounded)
 
 
 def _in_order(made: Mapping[str, CompiledFill], nodes: Mapping[str, Node], wrong: list[str]) -> list[str]:

@@ -19,6 +19,7 @@ from tongguan.gateway.kernel.profile import CodeTable, Field
 Convert = Callable[[str], str]
 EXACT = Context(prec=200, rounding=ROUND_HALF_UP)  #: products and sums of any two amounts fit
 FLAGS = {"true": "1", "1": "1", "是": "1", "false": "0", "0": "0", "否": "0"}
+_UNITS = [Decimal(1).scaleb(-places, EXACT) for places in range(31)]
 _NUMBER = re.compile(r"[+-]?[0-9]{1,60}(?:\.[0-9]{1,60})?")
 _PLAIN = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}")
@@ -106,10 +107,17 @@ def _number(field: Field) -> Convert:
     digits, places = field.length or 120, field.precision
     least = Decimal(field.least) if field.least else None
     most = Decimal(field.most) if field.most else None
-    plain = _PLAIN.fullmatch
+    bounded = most is not None or (least is not None and least > 0)
+    whole_most = max(digits - places, 1)
+    fraction_form = rf"(?:\.[0-9]{{0,{places - 1}}}[1-9])?" if places else ""
+    surely = re.compile(
+        rf"(?:0|[1-9][0-9]{{0,{whole_most - 1}}}){fraction_form}"
+    ).fullmatch  # no bound but the digits' can be passed
 
     def convert(text: str) -> str:
-        if not plain(text):
+        if surely(text) and not bounded:
+            return text
+        if not _PLAIN.fullmatch(text):
             try:
                 text = canonical_number(text)
             except ValueError:
@@ -130,7 +138,9 @@ def _number(field: Field) -> Convert:
 
 def rounded(value: Decimal, places: int) -> str:
     """A computed amount, half-up to the field's decimals, in canonical form."""
-    return canonical_number(format(value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, EXACT), "f"))
+    text = format(value.quantize(_UNITS[places], ROUND_HALF_UP, EXACT), "f")
+    text = text.rstrip("0").rstrip(".") if places else text
+    return "0" if text in ("-0", "") else text
 
 
 @lru_cache(maxsize=8192)

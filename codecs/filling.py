@@ -8,7 +8,9 @@ from tongguan.codecs.compile import Compiled, CompiledFill
 from tongguan.codecs.fields import Wrong
 from tongguan.codecs.fill import Known
 from tongguan.codecs.findings import Findings
-from tongguan.codecs.tree import Row, Rows, Trail, at, place_rows
+from tongguan.codecs.tree import Contexts, Row, Trail, at
+
+_NOTHING: Row = {}
 
 
 def fill_defaults(compiled: Compiled, content: Row, known: Known, findings: Findings) -> tuple[str, ...]:
@@ -38,39 +40,33 @@ def _default(compiled: Compiled, content: Row, path: str, value: str, findings: 
     return True
 
 
-def fill_system(compiled: Compiled, content: Row, known: Known, findings: Findings) -> None:
+def fill_system(compiled: Compiled, contexts: Contexts, known: Known, findings: Findings) -> None:
     """Set every system field; what the sender says otherwise is a fault that shows both."""
     for tables, fills in compiled.fills:
-        for rows, trail in place_rows(content, tables):
-            row = rows[-1]
+        for rows, trail in contexts[tables]:
             for one in fills:
-                if one.groups:
-                    _fill(one, (rows, trail), _row(row, one.groups), known, findings)
-                else:
-                    _fill(one, (rows, trail), row, known, findings)
-                if one.groups and not row[one.groups[0]]:
-                    _drop(row, one.groups)
+                name, groups = one.node.name, one.groups
+                right = one.fill(rows, trail, known)
+                row = (
+                    rows[-1] if not groups else _row(rows[-1], groups) if right is not None else at(rows[-1], groups) or _NOTHING
+                )
+                given = row.get(name)
+                if right is not None:
+                    row[name] = right
+                if given != right:
+                    _look(one, (*trail, *groups, name), row, (given, right), findings)
 
 
-def _fill(one: CompiledFill, seen: tuple[Rows, Trail], row: Row, known: Known, findings: Findings) -> None:
-    rows, trail = seen
-    name, given = one.node.name, row.get(one.node.name)
-    right = one.fill(rows, trail, known)
-    if right is not None:
-        row[name] = right
-    if given == right:
-        return
-    if given is not None:
-        _other(one, (*trail, *one.groups, name), (given, right), known, findings)
-        if right is None:
-            del row[name]
-    elif right is not None and one.computed:
-        _fits(one, right, (*trail, *one.groups, name), findings)
-
-
-def _other(one: CompiledFill, trail: Trail, values: tuple[Any, str | None], known: Known, findings: Findings) -> None:
+def _look(one: CompiledFill, trail: Trail, row: Row, values: tuple[Any, str | None], findings: Findings) -> None:
+    """The sender said nothing (an amount may still not fit), or something else."""
     given, right = values
-    if one.reads.isdisjoint(findings.unusable_paths) and not (one.also and given in one.also(known)):
+    if given is None:
+        if one.computed:
+            _fits(one, str(right), trail, findings)
+        return
+    if right is None:
+        del row[one.node.name]
+    if one.reads.isdisjoint(findings.unusable_paths):
         findings.add("GW-C19", trail, one.node, right=right or "（空）", value=given)
 
 
@@ -86,11 +82,3 @@ def _row(row: Row, groups: tuple[str, ...]) -> Row:
     for group in groups:
         row = row.setdefault(group, {})
     return row
-
-
-def _drop(row: Row, groups: tuple[str, ...]) -> None:
-    """A group in which nothing was set stays absent."""
-    if len(groups) > 1:
-        _drop(row[groups[0]], groups[1:])
-    if not row[groups[0]]:
-        del row[groups[0]]

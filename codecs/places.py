@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from lxml import etree
 
@@ -35,7 +36,7 @@ class Places:
             if not isinstance(number, int) or number >= len(same):
                 break
             at = same[number]
-        line: int | None = at.sourceline
+        line: Any = at.sourceline
         return line or None
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tongguan.codecs.checks import CHECKS, OF_ROWS, OF_VALUES, WHOLE, Look
-from tongguan.codecs.tree import Node, Row, Rows, Trail, getter, place_rows, split
+from tongguan.codecs.tree import Contexts, Node, Rows, Trail, getter, split
 from tongguan.gateway.kernel.profile import Rule
 from tongguan.gateway.kernel.profile_source import nearest
 
 Test = Callable[[Rows], bool]
-Broken = Callable[[Row], Iterator[Trail]]
+Broken = Callable[[Contexts], Sequence[Trail]]
 _WHEN = ("is", "in", "begins", "present", "between")
 
 
@@ -59,13 +59,21 @@ Found = Callable[[Rows], Sequence[Trail]]
 
 
 def _guarded(found: Found, tests: Sequence[Test], tables: tuple[str, ...]) -> Broken:
-    def broken(content: Row) -> Iterator[Trail]:
-        for rows, trail in place_rows(content, tables):
-            if all(test(rows) for test in tests):
-                for rest in found(rows):
-                    yield (*trail, *rest)
+    def of_the_document(contexts: Contexts) -> Sequence[Trail]:
+        rows = contexts[()][0][0]
+        for test in tests:
+            if not test(rows):
+                return ()
+        return found(rows)
 
-    return broken
+    def of_rows(contexts: Contexts) -> Sequence[Trail]:
+        trails: list[Trail] = []
+        for rows, trail in contexts[tables]:
+            if all(test(rows) for test in tests):
+                trails.extend((*trail, *rest) for rest in found(rows))
+        return trails
+
+    return of_rows if tables else of_the_document
 
 
 def _broken(rule: Rule, tables: tuple[str, ...], see: Callable[[str], Look]) -> Found:
@@ -128,7 +136,14 @@ def _test(rule: Rule, when: Mapping[str, Any], see: Callable[[str], Look]) -> Te
     if word == "present":
         return lambda rows: bool(look(rows)) == wanted
     accepts = _accepts(word, wanted)
-    return lambda rows: any(accepts(value) for value in look(rows))
+
+    def test(rows: Rows) -> bool:
+        for value in look(rows):  # noqa: SIM110 - half the time of any()
+            if accepts(value):
+                return True
+        return False
+
+    return test
 
 
 def _accepts(word: str, wanted: Any) -> Callable[[str], bool]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field as made_of
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as made_of
 from typing import Any
 
 from tongguan.codecs.fields import Convert, converter
@@ -32,6 +33,7 @@ class Node:
     children: dict[str, Node] = made_of(default_factory=dict)
     by_tag: dict[str, Node] = made_of(default_factory=dict)  #: the same by `{namespace}name`
     required: dict[str, frozenset[str]] = made_of(default_factory=dict)  #: operation to names of children that it needs
+    bounded: tuple[Node, ...] = ()  #: tables among the children with a least or most number of rows
     needy: dict[str, tuple[Node, ...]] = made_of(default_factory=dict)  #: operation to groups and tables that need something
 
 
@@ -49,6 +51,7 @@ def build(profile: Profile, tables: Mapping[str, CodeTable]) -> tuple[Node, dict
         parent.by_tag[f"{{{profile.namespace}}}{node.name}"] = node
         nodes[one.path] = node
     for node in reversed(nodes.values()):
+        node.bounded = tuple(n for n in node.children.values() if n.table and (n.most or n.least > 1))
         for operation in {o for n in node.children.values() for o in (*n.required, *n.needy)}:
             node.needy[operation] = tuple(n for n in node.children.values() if operation in n.required or operation in n.needy)
         for operation in {o for n in node.children.values() for o in n.field.required_at}:
@@ -58,9 +61,9 @@ def build(profile: Profile, tables: Mapping[str, CodeTable]) -> tuple[Node, dict
 
 def _node(one: Field, parent: Node, tables: Mapping[str, CodeTable]) -> Node:
     label, label_en = one.label or one.name, one.label_en or one.name
-    if parent.label and not parent.table and not label.startswith(parent.label):
-        label = parent.label + label
-        label_en = f"{parent.label_en}: {label_en}"
+    above, above_en = (parent.field.label, parent.field.label_en) if parent.table else (parent.label, parent.label_en)
+    if above and one.type != "table" and not label.startswith(above):
+        label, label_en = above + label, label_en if label_en.startswith(above_en) else f"{above_en}: {label_en}"
     inner = one.type in ("group", "table")
     least, _, most = (one.occurs or "0..1").partition("..")
     return Node(
@@ -98,15 +101,23 @@ def at(row: Any, names: Sequence[str]) -> Any:
     return row
 
 
-def place_rows(content: Row, tables: Sequence[str]) -> Iterator[tuple[Rows, Trail]]:
-    """Each row of the innermost of these tables, with the rows around it and its trail; of no table: the content."""
-    if not tables:
-        yield (content,), ()
-        return
-    for rows, trail in place_rows(content, tables[:-1]):
+class Contexts(dict[tuple[str, ...], list[tuple[Rows, Trail]]]):
+    """Of tables on the way: each row of the innermost, with the rows around it and its trail; of no table: the content.
+
+    Made once a message when first asked for: after the walk no row comes or goes.
+    """
+
+    def __init__(self, content: Row) -> None:
+        super().__init__({(): [((content,), ())]})
+
+    def __missing__(self, tables: tuple[str, ...]) -> list[tuple[Rows, Trail]]:
         names = tables[-1].split("/")
-        for n, row in enumerate(at(rows[-1], names) or ()):
-            yield (*rows, row), (*trail, *names, n)
+        made: list[tuple[Rows, Trail]] = []
+        for rows, trail in self[tables[:-1]]:
+            for n, row in enumerate(at(rows[-1], names) or ()):
+                made.append(((*rows, row), (*trail, *names, n)))
+        self[tables] = made
+        return made
 
 
 def getter(path: str, tables: Sequence[str]) -> Callable[[Rows], list[Any]]:
@@ -128,6 +139,8 @@ def getter(path: str, tables: Sequence[str]) -> Callable[[Rows], list[Any]]:
         return single
     if path.endswith("[]"):
         rest = []
+    if len(rest) == 1 and all(len(names) == 1 for names in beyond):
+        return _columns(common, [names[0] for names in beyond], rest[0])
 
     def several(rows: Rows) -> list[Any]:
         found: list[Any] = [rows[common]]
@@ -136,3 +149,15 @@ def getter(path: str, tables: Sequence[str]) -> Callable[[Rows], list[Any]]:
         return [value for one in found if (value := at(one, rest)) is not None]
 
     return several
+
+
+def _columns(common: int, names: Sequence[str], last: str) -> Callable[[Rows], list[Any]]:
+    """A column of plain tables."""
+
+    def columns(rows: Rows) -> list[Any]:
+        found: Sequence[Row] = (rows[common],)
+        for name in names:
+            found = [row for one in found for row in one.get(name, ())]
+        return [row[last] for row in found if last in row]
+
+    return columns

@@ -34,14 +34,24 @@ def walk_xml(node: Node, element: etree._Element, trail: Trail, findings: Findin
             _not_plain(below, child, (*trail, name), findings)
         if text is None or not (text := text.strip()):
             continue
-        if name in content or (*trail, name) in findings.unusable:
+        if name in content or (findings.unusable and (*trail, name) in findings.unusable):
             findings.add("GW-C02", (*trail, name, _before(child)), below)
             continue
         try:
             content[name] = convert(text)
         except Wrong as wrong:
             findings.spoil(wrong.code, (*trail, name), below, **wrong.facts)
+    for table in node.bounded:
+        if table.name in content:
+            _count(table, content[table.name], trail, findings)
     return content
+
+
+def _count(table: Node, rows: list[Row], trail: Trail, findings: Findings) -> None:
+    if table.most and len(rows) > table.most:
+        findings.add("GW-C18", (*trail, table.name), table, most=table.most, count=len(rows))
+    elif len(rows) < table.least:
+        findings.add("GW-C17", (*trail, table.name), table, least=table.least, count=len(rows))
 
 
 def _container(node: Node, element: etree._Element, content: Row, trail: Trail, findings: Findings) -> None:
@@ -108,6 +118,9 @@ def walk_json(node: Node, given: Mapping[str, Any], trail: Trail, findings: Find
                 findings.spoil("GW-J07", here, below, name=name, kind="对象", kind_en="an object")
         else:
             _leaf(below, value, here, content, findings)
+    for table in node.bounded:
+        if table.name in content:
+            _count(table, content[table.name], trail, findings)
     return content
 
 
