@@ -8,7 +8,7 @@ from tongguan.codecs.compile import Compiled, CompiledFill
 from tongguan.codecs.fields import Wrong
 from tongguan.codecs.fill import Known
 from tongguan.codecs.findings import Findings
-from tongguan.codecs.tree import Contexts, Row, Trail, at
+from tongguan.codecs.tree import Contexts, Node, Row, Trail, at
 
 _NOTHING: Row = {}
 
@@ -20,23 +20,28 @@ def fill_defaults(compiled: Compiled, content: Row, known: Known, findings: Find
     """
     filled = []
     for path, value in known.account.defaults.get(compiled.profile.type, {}).items():
-        if path in compiled.may_default and _default(compiled, content, path, value, findings):
-            filled.append(path)
+        if path in compiled.may_default:
+            groups = tuple(path.split("/")[:-1])
+            if _default(compiled.nodes[path], groups, content, value, findings):
+                filled.append(path)
+    groups = {one.groups for one in compiled.defaults if one.groups and at(content, one.groups)}
     for one in compiled.defaults:
+        if one.groups in groups:
+            continue  # the sender named another party: nothing of ours is mixed into it
         given = one.fill((content,), (), known)
-        if given is not None and _default(compiled, content, one.node.field.path, given, findings):
+        if given is not None and _default(one.node, one.groups, content, given, findings):
             filled.append(one.node.field.path)
     return tuple(filled)
 
 
-def _default(compiled: Compiled, content: Row, path: str, value: str, findings: Findings) -> bool:
-    node, names = compiled.nodes[path], tuple(path.split("/"))
-    if at(content, names) is not None or names in findings.unusable:
+def _default(node: Node, groups: tuple[str, ...], content: Row, value: str, findings: Findings) -> bool:
+    row, name = _row(content, groups) if groups else content, node.name
+    if name in row or (findings.unusable and (*groups, name) in findings.unusable):
         return False
     try:
-        _row(content, names[:-1])[names[-1]] = node.convert(value.strip())  # type: ignore[misc]
+        row[name] = node.convert(value.strip())  # type: ignore[misc]
     except Wrong as wrong:
-        findings.spoil(wrong.code, names, node, **wrong.facts)
+        findings.spoil(wrong.code, (*groups, name), node, **wrong.facts)
     return True
 
 

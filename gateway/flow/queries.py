@@ -16,7 +16,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from tongguan.codecs.fields import parse_date
 from tongguan.gateway.flow import answers
-from tongguan.gateway.flow.accept import Carried
+from tongguan.gateway.flow.accept import QUERY, Carried
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock, tables
 from tongguan.gateway.kernel.document import Document
@@ -31,11 +31,19 @@ from tongguan.gateway.work import end
 
 _PAGING = ("page", "size", "sort", "format", "source")
 _NAMESPACE = "urn:tongguan:result:1"
+_TIMES = {
+    "created": tables.document.c.created_at,
+    "updated": tables.document.c.updated_at,
+    "declared": tables.document.c.round_opened_at,
+}
 
 
 def decide(site: Site, message: Message, hand: Carried, records: Records) -> Outcome:
     """The result at once, or on its way to the authority; raises Refused for filters that do not exist."""
     profile = site.profile(message.type)
+    operation = profile.operations.get(QUERY)
+    if operation is not None and operation.card_bound and site.card_for(site.account(message.account), profile, operation) is None:
+        raise Refused([fault("GW-F06", account=message.account, authority=profile.authority, roles="legal/operator")])
     query = profile.queries.get(message.query_kind or "")
     if query is None:
         raise Refused([fault("GW-F08", kind=message.query_kind, known=" ".join(profile.queries), path="@kind", label="kind")])
@@ -106,6 +114,9 @@ def _filter_faults(query: Query, filters: Mapping[str, str]) -> list[Fault]:
         faults.append(fault("GW-F17", path="page"))
     if not filters.get("size", "50").isdecimal() or not 1 <= int(filters.get("size", "50")) <= 1000:
         faults.append(fault("GW-F17", path="size"))
+    if filters.get("sort", "-created").lstrip("-") not in _TIMES:
+        known_orders = " ".join(f"{name} -{name}" for name in _TIMES)
+        faults.append(fault("GW-F10", name=f"sort={filters['sort']}", known=known_orders, path="sort", label="sort"))
     for name, of in query.filters.items():
         if of.startswith("time."):
             faults += _range_faults(query, name, filters)
@@ -139,7 +150,10 @@ def _documents(
     for name, of in query.filters.items():
         where += _conditions(profile, of, [filters.get(n, "") for n in _names(name, of)])
     page, size = int(filters.get("page") or 1), int(filters.get("size") or 50)
-    total, documents = records.list_documents(where, offset=(page - 1) * size, limit=size)
+    sort = filters.get("sort") or "-created"
+    column = _TIMES[sort.lstrip("-")]
+    order = column.desc() if sort.startswith("-") else column.asc()
+    total, documents = records.list_documents(where, offset=(page - 1) * size, limit=size, order=order)
     return total, [{column.name: shown(profile, document, column.of) for column in query.columns} for document in documents]
 
 
@@ -154,7 +168,7 @@ def _conditions(profile: Profile, of: str, values: list[str]) -> list[ColumnElem
     if of.startswith("number."):
         return [exists(select(n.document_id).where(and_(n.document_id == d.id, n.kind == of[7:], n.value == value)))]
     if of.startswith("time."):
-        column = d.created_at if of == "time.created" else d.updated_at
+        column = _TIMES[of.removeprefix("time.")]
         low = [column >= _midnight(values[0], 0)] if values[0] else []
         high = [column < _midnight(values[1], 1)] if values[1] else []
         return [*low, *high]

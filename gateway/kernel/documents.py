@@ -71,6 +71,19 @@ def with_numbers(content: Content, profile: Profile, numbers: Mapping[str, str])
     return filled
 
 
+def with_values(content: Content, values: Mapping[str, str]) -> Content:
+    """The content with a text at each path of plain elements."""
+    filled = dict(content)
+    for path, value in values.items():
+        *groups, name = path.split("/")
+        row = filled
+        for group in groups:
+            row[group] = dict(row.get(group, {}))
+            row = row[group]
+        row[name] = value
+    return filled
+
+
 def numbers_given(
     profile: Profile, operation: Operation, numbers: Mapping[str, str], *, give: Callable[[str], str]
 ) -> dict[str, str]:

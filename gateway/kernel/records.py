@@ -428,12 +428,14 @@ class Records:
         query = select(tables.message).where(and_(m.kind == "submission", *where)).order_by(order).limit(limit)
         return [message_of(row) for row in self._connection.execute(query).mappings()]
 
-    def list_documents(self, where: Sequence[ColumnElement[bool]], *, offset: int, limit: int) -> tuple[int, list[Document]]:
-        """How many documents satisfy `where`, and one page of them, newest first."""
+    def list_documents(
+        self, where: Sequence[ColumnElement[bool]], *, offset: int, limit: int, order: ColumnElement[Any] | None = None
+    ) -> tuple[int, list[Document]]:
+        """How many documents satisfy `where`, and one page of them, newest first unless `order` says otherwise."""
         d = tables.document.c
         condition = and_(d.deleted == 0, *where)
         total = self._connection.execute(select(func.count()).select_from(tables.document).where(condition)).scalar() or 0
-        query = select(tables.document).where(condition).order_by(d.created_at.desc(), d.id).offset(offset).limit(limit)
+        query = select(tables.document).where(condition).order_by(d.created_at.desc() if order is None else order, d.id).offset(offset).limit(limit)
         return total, [document_of(row) for row in self._connection.execute(query).mappings()]
 
     def overdue(self, now: int, limit: int) -> list[Message]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tongguan.gateway.kernel.documents import changed, learned, with_numbers
+from tongguan.gateway.kernel.documents import changed, learned, with_numbers, with_values
 from tongguan.gateway.kernel.outcome import Outcome
 from tongguan.gateway.kernel.records import Records
 from tongguan.routes.desk import Errand, done
@@ -12,6 +12,6 @@ from tongguan.routes.desk import Errand, done
 
 def do(errand: Errand, records: Records) -> Outcome:
     before = errand.document
-    content = with_numbers({**errand.content, **(errand.answered or {})}, errand.profile, errand.numbers)
+    content = with_numbers(with_values(errand.content, errand.answered or {}), errand.profile, errand.numbers)
     kept = changed(before, errand.now, status=before.status or errand.operation.to, content=content, numbers=dict(errand.numbers))
     return replace(done(errand, kept), numbers=learned(kept, before, errand.profile))

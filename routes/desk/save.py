@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tongguan.gateway.kernel.documents import all_reservations, attached, changed, learned, reservations, with_numbers
+from tongguan.gateway.kernel.documents import all_reservations, attached, changed, learned, reservations, with_numbers, with_values
 from tongguan.gateway.kernel.outcome import Outcome
 from tongguan.gateway.kernel.records import Records
 from tongguan.routes.desk import Errand, done
@@ -13,7 +13,7 @@ from tongguan.routes.desk import Errand, done
 def do(errand: Errand, records: Records) -> Outcome:
     """The document as a draft. What an authority answered before is in `errand.answered` and stays in the content."""
     before, profile = errand.document, errand.profile
-    content = with_numbers({**errand.content, **(errand.answered or {})}, profile, errand.numbers)
+    content = with_numbers(with_values(errand.content, errand.answered or {}), errand.profile, errand.numbers)
     files = attached(
         before.attachments,
         errand.message,
