@@ -10,18 +10,19 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Protocol
 
-from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel import clock, files
 from tongguan.gateway.kernel.errors import StationBroken
 from tongguan.outbox.alerts import Alerts
 from tongguan.outbox.answers import Marking, write_answers
 from tongguan.outbox.board import Index, write_heartbeat
 from tongguan.outbox.news import News, Records, read_news
-from tongguan.outbox.telling import Surroundings, clear_leftovers, tell_document, tell_message
+from tongguan.outbox.telling import Pen, Surroundings, clear_leftovers, tell_document, tell_message
 
 #: seconds between two pages of an index, two heartbeats, two checkpoints; before a batch's file follows its items
-INDEX, HEARTBEAT, CHECKPOINT, BATCH = 1.0, 5.0, 5.0, 0.2
+INDEX, HEARTBEAT, CHECKPOINT, BATCH = 1.0, 5.0, 15.0, 0.2
 #: seconds before a failed write is tried again: at first, and at most
 RETRY, MOST_RETRY = 1.0, 30.0
 #: messages read and written at a time; answers likewise
@@ -68,6 +69,7 @@ class Teller:
         self._files_again, self._answers_again, self._reading_again = Patience(), Patience(), Patience()
         self._group = GROUP
         self._indexes = {name: Index(name, box, around) for name, box in around.mailboxes.items()}
+        self._pens = {name: Pen(box) for name, box in around.mailboxes.items()}
         self._dirty = set(around.mailboxes)
         self._index_at = self._heartbeat_at = self._checkpoint_at = 0.0
         self._seen = self._kept = 0  # moves: seen at the last look; kept as checkpoint
@@ -76,7 +78,7 @@ class Teller:
         self._thread: threading.Thread | None = None
 
     def tell(self, message_ids: Iterable[str], document_ids: Iterable[str] = ()) -> None:
-        """These changed: their files will be written."""
+        """These moved: their files will be written."""
         self._told.append((message_ids, document_ids))
         self._bell.set()
 
@@ -200,13 +202,13 @@ class Teller:
         for batch in news.batches:
             self._batches.setdefault(batch, now + BATCH)
         for id_, message in news.messages.items():
-            if message.account in self._around.mailboxes:
+            if (pen := self._pens.get(message.account)) is not None:
                 self._dirty.add(message.account)
-                self._try(lambda i=id_, m=message: tell_message(m, news, self._around), self._failed_messages, id_)  # type: ignore[misc]
+                self._try(partial(tell_message, message, news, self._around, pen), self._failed_messages, id_)
         for id_ in news.moved_documents:
             self._documents.pop(id_, None)
-            if news.documents[id_].account in self._around.mailboxes:
-                self._try(lambda i=id_: tell_document(i, news, self._around), self._failed_documents, id_)  # type: ignore[misc]
+            if (pen := self._pens.get(news.documents[id_].account)) is not None:
+                self._try(partial(tell_document, id_, news, self._around, pen), self._failed_documents, id_)
         if not self._failed_messages and not self._failed_documents:
             self._files_again.well()
             self._alerts.over("GW-A01", "status")
@@ -255,7 +257,7 @@ class Teller:
         self._dirty.update(account for account, index in self._indexes.items() if index.stale())
         problems = self._alerts.problems()
         for mailbox in self._around.mailboxes.values():
-            self._page(lambda box=mailbox: write_heartbeat(box, problems, self._around))  # type: ignore[misc]
+            self._page(partial(write_heartbeat, mailbox, problems, self._around))
 
     def _write_indexes(self) -> None:
         now = self._monotonic()
@@ -264,7 +266,7 @@ class Teller:
         self._index_at = now + INDEX
         with self._journal.read() as records:
             for account in tuple(self._dirty):
-                self._page(lambda a=account: self._indexes[a].write(records))  # type: ignore[misc]
+                self._page(partial(self._indexes[account].write, records))
                 self._dirty.discard(account)
         self._index_at = now + max(INDEX, 20 * (self._monotonic() - now))
 
@@ -277,7 +279,7 @@ class Teller:
             self._alerts.over("GW-A01", "page")
 
     def _keep_place(self) -> None:
-        """Keep how far all is told: what the look before this one saw, because a move is told of only after it can be seen."""
+        """Keep how far all is told and on disk: what the look before this one saw, for a move is seen before it is told of."""
         now = self._monotonic()
         if now < self._checkpoint_at:
             return
@@ -286,6 +288,7 @@ class Teller:
         if any(waiting):
             return
         if self._seen > self._kept:
+            files.sync_file_systems(mailbox.folder for mailbox in self._around.mailboxes.values())
             self._journal.set_checkpoint(_NAME, self._seen)
             self._kept = self._seen
         while rows := self._moves_after(self._seen):

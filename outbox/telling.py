@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tongguan.gateway.kernel import clock, file_names, files
+from tongguan.gateway.kernel import clock, file_names
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.profile import Profile
+from tongguan.gateway.kernel.rewriting import Rewriter
 from tongguan.outbox.answers import Mailbox
 from tongguan.outbox.news import News
 from tongguan.outbox.status import document_status, message_status
@@ -31,24 +32,48 @@ class Surroundings:
     paused: Callable[[str], Any] = lambda account: None  #: why an account is paused; None: it is not
 
 
-def tell_message(message: Message, news: News, around: Surroundings) -> None:
+class Pen:
+    """Writes into one mailbox's Status folder; folders that somebody deleted are made again."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self.mailbox = mailbox
+        self._status = f"{mailbox.folder}/Status"
+        self._rewriter = Rewriter(mailbox.folder / "work" / ".spare")
+
+    def message(self, message_id: str, content: bytes, source: str | None) -> None:
+        """Put a status under the message's id and, as a second name of the same file, under that of the file that came."""
+        by_id = f"{self._status}/by-id/{message_id}.json"
+        self._write(by_id, content)
+        if source is None:
+            return
+        target = f"{self._status}/{file_names.status_name(source)}"
+        try:
+            self._rewriter.link(by_id, target)
+        except OSError:
+            self._write(target, content)
+
+    def document(self, document_type: str, key: str, content: bytes) -> None:
+        self._write(f"{self._status}/documents/{file_names.document_name(document_type, key)}", content)
+
+    def _write(self, target: str, content: bytes) -> None:
+        try:
+            self._rewriter.write(target, content)
+        except FileNotFoundError:
+            self.mailbox.prepare()
+            self._rewriter.write(target, content)
+
+
+def tell_message(message: Message, news: News, around: Surroundings, pen: Pen) -> None:
     """Write a message's status files and carry its original to the box that its state asks for; OSError when a disk fails."""
-    mailbox = around.mailboxes[message.account]
-    content = _status(message, news, around)
     named = message.source if news.newest.get((message.account, message.source or "")) == message.id else None
-    try:
-        _write_status(mailbox, message.id, content, named)
-    except FileNotFoundError:
-        mailbox.prepare()
-        _write_status(mailbox, message.id, content, named)
+    pen.message(message.id, _status(message, news, around), named)
     if message.batch is None and message.source is not None and (box := news.box(message)) is not None:
-        _place(message, news.shown(message), box, mailbox)
+        _place(message, news.shown(message), box, pen.mailbox)
 
 
-def tell_document(document_id: str, news: News, around: Surroundings) -> None:
+def tell_document(document_id: str, news: News, around: Surroundings, pen: Pen) -> None:
     """Write a document's own file; OSError when a disk fails."""
     document = news.documents[document_id]
-    mailbox = around.mailboxes[document.account]
     content = document_status(
         document,
         [m for m in news.document_messages.get(document_id, ()) if m.state is not State.REPEATED],
@@ -57,12 +82,7 @@ def tell_document(document_id: str, news: News, around: Surroundings) -> None:
         language=around.language(document.account),
         profile=around.profile(document.type),
     )
-    target = f"{mailbox.folder}/Status/documents/{file_names.document_name(document.type, document.key)}"
-    try:
-        files.write(target, content)
-    except FileNotFoundError:
-        mailbox.prepare()
-        files.write(target, content)
+    pen.document(document.type, document.key, content)
 
 
 def _status(message: Message, news: News, around: Surroundings) -> bytes:
@@ -77,24 +97,6 @@ def _status(message: Message, news: News, around: Surroundings) -> bytes:
         language=around.language(shown.account),
         profile=around.profile(document.type) if document is not None else None,
     )
-
-
-def _write_status(mailbox: Mailbox, message_id: str, content: bytes, source: str | None) -> None:
-    """Put the status under its id and, as a second name of the same file, under the name of the file that came."""
-    by_id = f"{mailbox.folder}/Status/by-id/{message_id}.json"
-    files.write(by_id, content)
-    if source is None:
-        return
-    target = f"{mailbox.folder}/Status/{file_names.status_name(source)}"
-    second = f"{mailbox.folder}/Status/.{message_id}.tmp"
-    try:
-        os.link(by_id, second)
-    except FileNotFoundError:
-        raise
-    except OSError:
-        files.write(target, content)
-    else:
-        files.move(second, target)
 
 
 def _place(message: Message, shown: Message, box: str, mailbox: Mailbox) -> None:

@@ -105,7 +105,7 @@ class Home:
         return cast(dict[str, Any], orjson.loads((self.folder / "Status" / name).read_bytes()))
 
     def files(self, name: str) -> list[str]:
-        return sorted(n for n in os.listdir(self.folder / name) if n != ".clock")
+        return sorted(n for n in os.listdir(self.folder / name) if n not in (".clock", ".spare"))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from tongguan.gateway.kernel import clock, files
 from tongguan.gateway.kernel.errors import StationBroken
 from tongguan.gateway.kernel.message import Kind, State
 from tongguan.gateway.kernel.outcome import Outcome
+from tongguan.gateway.kernel.rewriting import Rewriter
 from tongguan.outbox.teller import Teller
 
 from .conftest import RECEIVED_AT, Home, answer, document, receipt, submission
@@ -38,14 +39,14 @@ def test_a_new_message_has_a_status_under_its_name_and_its_id(home: Home) -> Non
 def test_a_status_follows_its_message(home: Home) -> None:
     message = home.comes(submission("m1", document_id="d1", document="PO/1"))
     home.told()
-    home.moves(message, State.SENT, documents=(document(),), receipts=(receipt("r1", "m1", file="Receipt_1.xml"),))
+    home.moves(message, State.SENT, documents=(document(),), receipts=(receipt("r1", "m1"),), answers=(answer("m1"),))
     home.told()
 
     status = home.page("m1.xml.status.json")
     assert (status["state"], status["waiting_for"]) == ("sent", "authority")
     assert status["business_status"] == {"code": "3", "text": "待初审"}
     assert status["numbers"] == {"licence": "26AA000001"}
-    assert [r["file"] for r in status["receipts"]] == ["Receipt_1.xml"]
+    assert [r["file"] for r in status["receipts"]] == home.files("InBox") != []
     assert home.page("documents/T_PO_1~" + home.files("Status/documents")[0].split("~")[1])["versions"]["document"] == 1
 
 
@@ -209,6 +210,7 @@ def test_a_full_disk_forgets_nothing(home: Home, monkeypatch: pytest.MonkeyPatch
 
     home.told()
     monkeypatch.setattr(files, "write", full)
+    monkeypatch.setattr(Rewriter, "write", full)
     home.comes(submission("m1", document_id="d1"), documents=(document(),), answers=(answer("m1"),))
     home.told()
     assert [p.code for p in home.alerts.problems()] == ["GW-A01", "GW-A01"]
@@ -259,7 +261,7 @@ def test_what_moved_after_the_checkpoint_is_told_again_after_a_crash(home: Home)
     home.comes(submission("m1"))
     home.told()
     for _ in range(3):
-        home.clock.pass_(6)
+        home.clock.pass_(16)
         home.told()
     kept = home.journal.checkpoint("teller")
     message = home.comes(submission("m2"))
@@ -294,11 +296,11 @@ def test_temporaries_of_a_crash_are_cleared(home: Home) -> None:
 
 def test_the_checkpoint_waits_for_what_failed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     home.told()
-    monkeypatch.setattr(files, "write", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EACCES, "no")))
+    monkeypatch.setattr(Rewriter, "write", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EACCES, "no")))
     home.comes(submission("m1"))
     for _ in range(4):
         home.told()
-        home.clock.pass_(6)
+        home.clock.pass_(40)
 
     assert home.journal.checkpoint("teller") == 0
 
