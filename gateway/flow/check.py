@@ -7,13 +7,14 @@ status, in the same commit.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 import orjson
-from tongguan.codecs.check import Checked, check
 
 from tongguan.codecs.attachments import check_attachments, media_type
+from tongguan.codecs.check import Checked, check
 from tongguan.codecs.read import read
 from tongguan.gateway.flow import answers, queries
 from tongguan.gateway.flow.accept import QUERY, Carried, carried
@@ -83,7 +84,7 @@ def decide_check(site: Site, message: Message, hand: Carried | None, records: Re
         return replace(outcome, answers=answers.technical(site, outcome))
     if checked.filled:
         message = replace(message, extra={**(message.extra or {}), "filled": list(checked.filled)})
-    errand = errand_of(site, message, hand, document or born(message, profile), content=checked.content)
+    errand = errand_of(site, message, hand, document or born(message, profile), content=checked.content, options=checked.options)
     return at_desk(site, errand, records) if operation.way == "desk" else _on_its_way(site, errand)
 
 
@@ -125,7 +126,9 @@ def _taken(profile: Profile, operation: Operation, message: Message, checked: Ch
     return faults
 
 
-def errand_of(site: Site, message: Message, hand: Carried, document: Document, *, content: Content) -> Errand:
+def errand_of(
+    site: Site, message: Message, hand: Carried, document: Document, *, content: Content, options: Mapping[str, str] | None = None
+) -> Errand:
     """What the desk needs to do a message's operation."""
     profile = site.profile(message.type)
     operation = profile.operations[message.operation]
@@ -141,7 +144,7 @@ def errand_of(site: Site, message: Message, hand: Carried, document: Document, *
         account=site.account(message.account),
         document=document,
         content=content if operation.body != "none" else document.content,
-        options=hand.item.filters(),
+        options=options or {},
         attachments=hand.item.attachments,
         files=hand.files,
         media_types={name: media_type(raw) for name, raw in hand.files.items()},

@@ -42,7 +42,11 @@ def decide(site: Site, message: Message, hand: Carried, records: Records) -> Out
     """The result at once, or on its way to the authority; raises Refused for filters that do not exist."""
     profile = site.profile(message.type)
     operation = profile.operations.get(QUERY)
-    if operation is not None and operation.card_bound and site.card_for(site.account(message.account), profile, operation) is None:
+    if (
+        operation is not None
+        and operation.card_bound
+        and site.card_for(site.account(message.account), profile, operation) is None
+    ):
         raise Refused([fault("GW-F06", account=message.account, authority=profile.authority, roles="legal/operator")])
     query = profile.queries.get(message.query_kind or "")
     if query is None:
@@ -114,13 +118,20 @@ def _filter_faults(query: Query, filters: Mapping[str, str]) -> list[Fault]:
         faults.append(fault("GW-F17", path="page"))
     if not filters.get("size", "50").isdecimal() or not 1 <= int(filters.get("size", "50")) <= 1000:
         faults.append(fault("GW-F17", path="size"))
-    if filters.get("sort", "-created").lstrip("-") not in _TIMES:
-        known_orders = " ".join(f"{name} -{name}" for name in _TIMES)
+    if filters.get("sort", "-created").lstrip("-") not in _orders(query):
+        known_orders = " ".join(f"{name} -{name}" for name in _orders(query))
         faults.append(fault("GW-F10", name=f"sort={filters['sort']}", known=known_orders, path="sort", label="sort"))
     for name, of in query.filters.items():
         if of.startswith("time."):
             faults += _range_faults(query, name, filters)
     return faults
+
+
+def _orders(query: Query) -> dict[str, ColumnElement[Any]]:
+    """What a list can be sorted by: its columns of time and status, and when the document was made or last moved."""
+    columns = {c.name: _TIMES[c.of.removeprefix("time.")] for c in query.columns if c.of.startswith("time.")}
+    status = {c.name: tables.document.c.status for c in query.columns if c.of == "status"}
+    return {**_TIMES, **columns, **status}
 
 
 def _names(name: str, of: str) -> tuple[str, ...]:
@@ -151,7 +162,7 @@ def _documents(
         where += _conditions(profile, of, [filters.get(n, "") for n in _names(name, of)])
     page, size = int(filters.get("page") or 1), int(filters.get("size") or 50)
     sort = filters.get("sort") or "-created"
-    column = _TIMES[sort.lstrip("-")]
+    column = _orders(query)[sort.lstrip("-")]
     order = column.desc() if sort.startswith("-") else column.asc()
     total, documents = records.list_documents(where, offset=(page - 1) * size, limit=size, order=order)
     return total, [{column.name: shown(profile, document, column.of) for column in query.columns} for document in documents]
