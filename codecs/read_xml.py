@@ -1,4 +1,7 @@
-"""Messages in XML: no DTD, no entities, no network, bounded depth and texts; comments and processing instructions are dropped."""
+"""Messages in XML: no DTD, no entities, no network, bounded depth and texts; comments and processing instructions are dropped.
+
+Blank text between elements is dropped too, so that the layout of a message is no part of its content.
+"""
 
 from __future__ import annotations
 
@@ -63,6 +66,7 @@ def _parser() -> etree.XMLParser:
         parser = _own.parser = etree.XMLParser(
             encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
             huge_tree=False, remove_comments=True, remove_pis=True,
+            remove_blank_text=True,
         )  # fmt: skip
     return parser
 

@@ -90,4 +90,4 @@ def _moment(text: str) -> int:
 
 
 def _wrong(why: str) -> Refused:
-    return Refused([fault("GW-R01", why=why)])
+    return Refused([fault("GW-P01", why=why)])

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from tongguan.codecs.item import Numeral
 from tongguan.codecs.read import Item, read
 from tongguan.gateway.kernel.errors import Fault, Refused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tongguan.codecs.read import Read, read
 from tongguan.gateway.kernel.errors import Fault, Refused
 
@@ -37,7 +38,9 @@ def test_the_frame_of_a_message_is_taken_from_its_root():
 
 
 def test_filters_are_the_leaves_and_the_paging():
-    item = parsed(message("<Group><a> 1 </a></Group><b/>", attributes='operation="query" kind="list" page="2" size="10"')).items[0]
+    item = parsed(message("<Group><a> 1 </a></Group><b/>", attributes='operation="query" kind="list" page="2" size="10"')).items[
+        0
+    ]
 
     assert item.filters() == {"a": "1", "b": "", "page": "2", "size": "10"}
 

@@ -8,6 +8,7 @@ import struct
 import zipfile
 
 import pytest
+
 from tongguan.codecs.read import read
 from tongguan.gateway.kernel.errors import Fault, Refused
 

@@ -1,0 +1,173 @@
+"""Attachments are judged by their bytes."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pikepdf
+import pytest
+
+from tongguan.codecs.attachments import check_attachments, media_type
+from tongguan.gateway.kernel.document import Attachment, Document
+from tongguan.gateway.kernel.profile import AttachmentRule, Profile, Text
+
+RULE = AttachmentRule(
+    types=("application/pdf", "image/png"),
+    most_bytes=4000,
+    most_files=2,
+    categories="kinds",
+    category_codes=("1", "2", "3"),
+    one_of=("1", "2"),
+    required_at=frozenset({"declare"}),
+    one_a_category=True,
+)
+PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 10
+
+
+def pdf(pages: int = 1) -> bytes:
+    made = pikepdf.new()
+    for _ in range(pages):
+        made.add_blank_page()
+    target = io.BytesIO()
+    made.save(target)
+    return target.getvalue()
+
+
+def profile(rule: AttachmentRule) -> Profile:
+    return Profile(
+        "XX.test", "customs", Path(), "v", Text("", ""), "XX", "", "customs_code", "", (), (), {}, {}, {}, {}, {}, rule
+    )
+
+
+def document(*attachments: tuple[str, str], **content: str) -> Document:
+    kept = tuple(Attachment(name, category, "application/pdf", 1, "", "m") for name, category in attachments)
+    return Document("d", "demo", "XX.test", "k", "v", 1, "draft", 0, 0, content=dict(content), attachments=kept)
+
+
+def codes(given: list[tuple[str, str]], files: dict[str, bytes], *, rule: AttachmentRule = RULE, **rest: Any) -> list[str]:
+    rest = {"document": None, "operation": "attach", **rest}
+    return [f.code for f in check_attachments(profile(rule), given, files, **rest)]
+
+
+def zip_with(name: str) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr(name, "x")
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("raw", "type_"),
+    [
+        (pdf(), "application/pdf"),
+        (b"\n\n%PDF-1.4", "application/pdf"),
+        (PNG, "image/png"),
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"II*\0", "image/tiff"),
+        (b"MM\0*", "image/tiff"),
+        (zip_with("a.txt"), "application/zip"),
+        (zip_with("word/document.xml"), "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        (zip_with("xl/workbook.xml"), "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        ("说明".encode(), "text/plain"),
+        ("说明".encode("gb18030"), "text/plain"),
+        (b"<?xml version='1.0'?><a/>", "application/xml"),
+        (b"MZ\x90\0", "application/vnd.microsoft.portable-executable"),
+        (b"\0\1\2", "application/octet-stream"),
+        (b"", "application/octet-stream"),
+    ],
+)
+def test_the_media_type_is_read_from_the_bytes(raw, type_):
+    assert media_type(raw) == type_
+
+
+def test_good_attachments_have_no_fault():
+    assert codes([("a.pdf", "1"), ("b.png", "3")], {"a.pdf": pdf(), "b.png": PNG}, operation="declare") == []
+    assert codes([], {}) == []
+
+
+def test_a_name_does_not_make_a_type():
+    assert codes([("a.pdf", "1")], {"a.pdf": b"MZ\x90\0"}) == ["GW-E04"]
+    assert codes([("a.exe", "1")], {"a.exe": PNG}) == []
+
+
+def test_size_and_emptiness_are_faults():
+    assert codes([("a.png", "1")], {"a.png": PNG + b"x" * 4000}) == ["GW-E05"]
+    assert codes([("a.png", "1")], {"a.png": b""}) == ["GW-E16"]
+
+
+def test_the_size_of_a_page_counts():
+    rule = replace(RULE, most_bytes_a_page=1)
+    assert codes([("a.pdf", "1")], {"a.pdf": pdf()}, rule=rule) == ["GW-E06"]
+
+    one = len(pdf(1))
+    assert codes([("a.pdf", "1")], {"a.pdf": pdf(3)}, rule=replace(RULE, most_bytes_a_page=one)) == []
+
+
+def test_a_broken_pdf_is_a_fault_where_pages_count():
+    assert codes([("a.pdf", "1")], {"a.pdf": b"%PDF-1.4 broken"}, rule=replace(RULE, most_bytes_a_page=100)) == ["GW-E07"]
+
+
+def test_categories_must_be_known_and_given():
+    faults = check_attachments(
+        profile(RULE), [("a.png", "9"), ("b.png", "")], {"a.png": PNG, "b.png": PNG}, document=None, operation="attach"
+    )
+
+    assert [f.code for f in faults] == ["GW-E08", "GW-E13"]
+    assert "1 2 3" in faults[0].zh
+
+
+def test_one_file_a_category():
+    assert codes([("a.png", "1"), ("b.png", "1")], {"a.png": PNG, "b.png": PNG}) == ["GW-E14"]
+
+
+def test_a_required_category_may_be_there_already():
+    assert codes([], {}, operation="declare") == ["GW-E09"]
+    assert codes([], {}, operation="declare", document=document(("x.pdf", "3"))) == ["GW-E09"]
+    assert codes([], {}, operation="declare", document=document(("x.pdf", "2"))) == []
+
+
+def test_files_already_there_are_counted_but_replaced_ones_are_not():
+    there = document(("x.png", "1"), ("y.png", "2"))
+
+    assert codes([("z.png", "3")], {"z.png": PNG}, document=there) == ["GW-E10"]
+    assert codes([("x.png", "1")], {"x.png": PNG}, document=there) == []
+    assert codes([("z.png", "2")], {"z.png": PNG}, document=there) == []
+
+
+def test_a_document_that_takes_none_says_so():
+    assert codes([("a.png", "")], {"a.png": PNG}, rule=AttachmentRule()) == ["GW-E11"]
+
+
+@pytest.mark.parametrize(
+    ("when", "value", "allowed"),
+    [
+        ({"is": "e"}, "e", True),
+        ({"is": "e"}, "p", False),
+        ({"in": ["e", "f"]}, "f", True),
+        ({"in": ["e", "f"]}, "g", False),
+        ({"begins": "01"}, "0110", True),
+        ({"begins": ["02", "03"]}, "0110", False),
+        ({"present": True}, "x", True),
+        ({"present": False}, "x", False),
+        ({"between": ["2", "4"]}, "3", True),
+        ({"between": ["2", "4"]}, "5", False),
+    ],
+)
+def test_they_are_allowed_only_where_the_document_says_so(when, value, allowed):
+    rule = AttachmentRule(types=("image/png",), when=({"path": "Form", **when},))
+
+    assert codes([("a.png", "")], {"a.png": PNG}, rule=rule, document=document(Form=value)) == ([] if allowed else ["GW-E11"])
+
+
+def test_without_a_document_a_condition_does_not_hold():
+    rule = AttachmentRule(types=("image/png",), when=({"path": "Form", "is": "e"},))
+
+    assert codes([("a.png", "")], {"a.png": PNG}, rule=rule) == ["GW-E11"]
+
+
+def test_a_detach_is_not_checked_here():
+    assert codes([("gone.pdf", "")], {}, operation="detach") == []
