@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from tongguan.codecs.tree import Rows
@@ -23,13 +24,15 @@ WHOLE = -1  #: the table as such is wrong, not one of its rows
 
 _USCC = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _USCC_AT = {letter: place for place, letter in enumerate(_USCC)}
+_USCC_WEIGHTS = [pow(3, place, 31) for place in range(17)]
 
 
+@lru_cache(maxsize=4096)
 def uscc_is_right(code: str) -> bool:
     """Length, letters and check character of a unified social credit code (GB 32100)."""
     if len(code) != 18 or any(letter not in _USCC_AT for letter in code):
         return False
-    total = sum(_USCC_AT[letter] * pow(3, place, 31) for place, letter in enumerate(code[:17]))
+    total = sum(weight * _USCC_AT[letter] for weight, letter in zip(_USCC_WEIGHTS, code, strict=False))
     return _USCC[-total % 31] == code[17]
 
 

