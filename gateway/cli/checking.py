@@ -1,0 +1,138 @@
+"""`tongguan check`: validate files as the gateway would, without journal, card or wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tongguan.codecs.attachments import check_attachments
+from tongguan.codecs.check import check as hold_against_profile
+from tongguan.codecs.compile import Compiled, compile_all
+from tongguan.codecs.read import Item, Read, read
+from tongguan.gateway.cli import here
+from tongguan.gateway.cli.here import Wrong, t
+from tongguan.gateway.cli.shown import print_json, print_text
+from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.errors import Fault, Refused
+from tongguan.gateway.kernel.faults import fault
+from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.kernel.settings import Account, Settings
+
+CLEAN, FAULTS, UNREADABLE = 0, 1, 2
+#: faults of reading that leave the message itself readable: its attachments are not as it says
+_READABLE = "GW-E"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is wrong with one message of a file."""
+
+    file: str
+    item: Item | None
+    faults: tuple[Fault, ...]
+    code: int
+
+
+def check(
+    files: Annotated[list[Path], typer.Argument(help="XML, JSON or ZIP files / 报文文件")],
+    account: Annotated[str, typer.Option(help="whose messages / 账户")] = "",
+) -> int:
+    """校验报文，不发送 / Validate files without sending: exit 0 clean, 1 faults, 2 unreadable."""
+    settings = here.settings()
+    owner = _account(settings, account)
+    profiles = compile_all(load_profiles())
+    found = [each for file in files for each in _file(file, settings, owner, profiles)]
+    if here.as_json():
+        print_json([_as_json(each) for each in found])
+    else:
+        for each in found:
+            _show(each)
+    return max(each.code for each in found)
+
+
+def _account(settings: Settings, name: str) -> Account:
+    named = [a for a in settings.account if a.name == name or not name]
+    if len(named) == 1:
+        return named[0]
+    known = " ".join(a.name for a in settings.account)
+    raise Wrong(f"请用 --account 指明账户：{known}", f"say which account with --account: {known}", code=UNREADABLE)
+
+
+def _file(file: Path, settings: Settings, account: Account, profiles: dict[str, Compiled]) -> Iterable[Found]:
+    try:
+        content = read(file.name, file.read_bytes(), most_bytes=settings.gateway.most_bytes)
+    except OSError as error:
+        why = Fault("", f"读不到：{error.strerror}", f"cannot be read: {error.strerror}")
+        return [Found(str(file), None, (why,), UNREADABLE)]
+    except Refused as refused:
+        readable = all(f.code.startswith(_READABLE) for f in refused.faults)
+        return [Found(str(file), None, refused.faults, FAULTS if readable else UNREADABLE)]
+    return [_item(str(file), item, content, account, profiles) for item in content.items]
+
+
+def _item(file: str, item: Item, content: Read, account: Account, profiles: dict[str, Compiled]) -> Found:
+    faults = tuple(_faults(item, content, account, profiles))
+    wrong = any(f.severity == "error" for f in faults)
+    return Found(file, item, faults, FAULTS if wrong else CLEAN)
+
+
+def _faults(item: Item, content: Read, account: Account, profiles: dict[str, Compiled]) -> list[Fault]:
+    compiled = profiles.get(item.type)
+    if compiled is None:
+        return [fault("GW-F02", type=item.type, operation=item.operation, known="")]
+    profile = compiled.profile
+    if item.operation == "query":
+        if item.kind in profile.queries:
+            return []
+        return [fault("GW-F08", kind=item.kind, known=" ".join(profile.queries), path="@kind", label="kind")]
+    operation = profile.operations.get(item.operation)
+    if operation is None:
+        return [fault("GW-F02", type=item.type, operation=item.operation, known=" ".join(profile.operations))]
+    # A file may act on a document that only the gateway knows: what it leaves out may be there already.
+    if operation.body != "whole" and _is_empty(item.body):
+        return []
+    faults = hold_against_profile(
+        compiled, item, account=account, document=None, operation=item.operation, numbers={}, now_ms=clock.now_ms()
+    ).faults
+    files = {name.removeprefix(f"{item.reference}/"): raw for name, raw in content.files.items()} if content.batch else content.files
+    return [*faults, *check_attachments(profile, item.attachments, files, document=None, operation=item.operation)]
+
+
+def _is_empty(body: Any) -> bool:
+    return body is None or len(body) == 0
+
+
+def _show(found: Found) -> None:
+    name = f"{found.file}" + (f" {found.item.reference or ''}".rstrip() if found.item else "")
+    if not found.faults:
+        print_text(f"{name}: " + t("没有问题", "clean"))
+    for each in found.faults:
+        place = ":".join(str(part) for part in (name, each.line) if part is not None)
+        print_text(f"{place}: {each.code} {each.path} {each.text(here.language())}")
+
+
+def _as_json(found: Found) -> dict[str, Any]:
+    item = found.item
+    return {
+        "file": found.file,
+        "type": item.type if item else None,
+        "operation": item.operation if item else None,
+        "reference": item.reference if item else None,
+        "clean": found.code == CLEAN,
+        "readable": found.code != UNREADABLE,
+        "faults": [
+            {
+                "code": f.code,
+                "severity": f.severity,
+                "path": f.path,
+                "line": f.line,
+                "label": f.label,
+                "message": f.text(here.language()),
+            }
+            for f in found.faults
+        ],
+    }

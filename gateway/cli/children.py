@@ -1,0 +1,67 @@
+"""Programs that the demo runs beside itself: started with a log of their own, always stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tongguan.gateway.cli.here import Wrong
+from tongguan.gateway.kernel import clock
+
+_STOP_SECONDS = 20
+
+
+class Child:
+    """One running `tongguan` command."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.name, self._process, self._log = name, process, log
+
+    def must_run(self) -> None:
+        """Raise Wrong, with the last it said, when it has ended."""
+        if self._process.poll() is not None:
+            said = self._log.read_text("utf-8", "replace").strip().splitlines()[-5:]
+            text = "\n".join([f"tongguan {self.name}: exit {self._process.returncode}", *said])
+            raise Wrong(text, text)
+
+    def until(self, ready: Callable[[], bool], *, seconds: float, pause: Callable[[float], None]) -> None:
+        """Wait until it is ready; Wrong when it ends before, or takes too long."""
+        deadline = clock.monotonic() + seconds
+        while not ready():
+            self.must_run()
+            if clock.monotonic() > deadline:
+                raise Wrong(f"tongguan {self.name} 没有就绪，见 {self._log}", f"tongguan {self.name} is not ready, see {self._log}")
+            pause(0.02)
+
+    def stop(self) -> None:
+        """End it and wait; kill it when it does not end."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+@contextmanager
+def child(home: Path, arguments: Sequence[str]) -> Iterator[Child]:
+    """Run `tongguan <arguments> --home <home>`; its words go to `HOME/logs/<command>.log`."""
+    (home / "logs").mkdir(exist_ok=True)
+    log = home / "logs" / f"{arguments[0]}.log"
+    command = [sys.executable, "-m", "tongguan.gateway.cli", *arguments, "--home", str(home)]
+    with log.open("ab") as out:
+        # A group of its own: Ctrl-C must reach it through us, once everything is told.
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=os.environ, start_new_session=True
+        )
+    running = Child(arguments[0], process, log)
+    try:
+        yield running
+    finally:
+        running.stop()

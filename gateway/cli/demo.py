@@ -1,0 +1,184 @@
+"""`tongguan demo`: a fresh home, simulators and gateway as processes of their own, every example through the drop folder.
+
+It judges only by what an enterprise sees: the status files of the mailbox.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tongguan.gateway import home as homes
+from tongguan.gateway.cli import here
+from tongguan.gateway.cli.children import Child, child
+from tongguan.gateway.cli.examples import Example, read_examples, repeated
+from tongguan.gateway.cli.here import t
+from tongguan.gateway.cli.progress import Progress, open_progress
+from tongguan.gateway.cli.shown import print_json, print_table, print_text
+from tongguan.gateway.kernel import clock, files
+from tongguan.gateway.kernel.profile_loading import load_profiles
+
+_PATIENCE_SECONDS = 50  #: for all examples, when nothing moves any more
+_SHOWN_REPEATS = 3
+
+
+@dataclass
+class Course:
+    """What happened to the examples so far."""
+
+    waiting: dict[str, Example]
+    dropped: dict[str, Example] = field(default_factory=dict)
+    done: dict[str, dict[str, Any]] = field(default_factory=dict)  #: reached what it should, with its last status
+    failed: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def play(messages: int, keep: Path | None) -> int:
+    """Play every example; 0 only when each ended as its profile says."""
+    profiles = load_profiles()
+    examples = read_examples(profiles)
+    examples += repeated(examples, profiles, messages)
+    home = keep or Path(tempfile.mkdtemp(prefix="tongguan-demo-")) / "home"
+    made = homes.make_home(home, port_base=0, language=here.language())
+    began = clock.monotonic()
+    with open_progress(len(examples)) as progress:
+        progress.say(t(f"主目录 {home}，测试卡：{made.cards}", f"home {home}, test cards: {made.cards}"))
+        course = _through(home, examples, progress)
+    seconds = clock.monotonic() - began
+    return _told(home, examples, course, seconds=seconds, kept=keep is not None)
+
+
+def _through(home: Path, examples: Sequence[Example], progress: Progress) -> Course:
+    pause = threading.Event().wait
+    with child(home, ["simulate", "--fast"]) as simulators:
+        simulators.until((home / homes.PORTS_FILE).is_file, seconds=30, pause=pause)
+        homes.set_ports(home)
+        progress.say(t("模拟器已就绪", "the simulators are ready"))
+        with child(home, ["run"]) as gateway:
+            course = Course({example.name: example for example in examples})
+            _follow(home, course, (simulators, gateway), progress)
+            # Once more at the end: what was expected on the way may have moved on since.
+            _look(home, course, final=True)
+    return course
+
+
+def _follow(home: Path, course: Course, children: tuple[Child, Child], progress: Progress) -> None:
+    """Drop what may be dropped and watch the status files until all is done or nothing moves."""
+    still = clock.monotonic()
+    pause = threading.Event().wait
+    while (course.waiting or course.dropped) and clock.monotonic() - still < _PATIENCE_SECONDS:
+        moved = _drop(home, course)
+        for name in _look(home, course):
+            progress.step(name, ok=name in course.done)
+            moved = True
+        if moved:
+            still = clock.monotonic()
+        else:
+            for each in children:
+                each.must_run()
+            pause(0.05)
+
+
+def _drop(home: Path, course: Course) -> bool:
+    """Put into OutBox whatever waits for nothing any more; what waits for a failed one will never be."""
+    outbox = home / "mailboxes" / homes.NAME / "OutBox"
+    ready = [e for e in course.waiting.values() if all(name in course.done for name in e.after)]
+    for example in ready:
+        files.write(outbox / example.file, example.content)
+        course.dropped[example.name] = course.waiting.pop(example.name)
+    hopeless = [e for e in course.waiting.values() if any(name in course.failed for name in e.after)]
+    for example in hopeless:
+        course.failed[example.name] = {}
+        del course.waiting[example.name]
+    return bool(ready or hopeless)
+
+
+def _look(home: Path, course: Course, *, final: bool = False) -> list[str]:
+    """The examples that have ended since the last look."""
+    status = home / "mailboxes" / homes.NAME / "Status"
+    ended = []
+    for name, example in list(course.dropped.items()):
+        seen = _read(status / f"{example.file}.status.json")
+        if _as_expected(example, seen):
+            course.done[name] = seen
+        elif _hopeless(example, seen) or final:
+            course.failed[name] = seen
+        else:
+            continue
+        del course.dropped[name]
+        ended.append(name)
+    if final:
+        course.failed.update({name: {} for name in course.waiting})
+        for seen in (course.done, course.failed):
+            seen.update({n: s for n in seen if (s := _read(status / f"{_file_of(n)}.status.json"))})
+    return ended
+
+
+def _file_of(name: str) -> str:
+    return name.replace("/", "_")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(orjson.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return {}
+
+
+def _as_expected(example: Example, seen: Mapping[str, Any]) -> bool:
+    status = (seen.get("business_status") or {}).get("code", "")
+    return seen.get("state") == example.state and example.status in ("", status)
+
+
+def _hopeless(example: Example, seen: Mapping[str, Any]) -> bool:
+    """It ended otherwise, or waits for a person. A document's status may still follow its message's verdict."""
+    return bool(seen) and seen["state"] != example.state and (seen["final"] or seen["state"] == "held")
+
+
+def _told(home: Path, examples: Sequence[Example], course: Course, *, seconds: float, kept: bool) -> int:
+    if here.as_json():
+        print_json({"ok": not course.failed, "seconds": round(seconds, 1), "done": course.done, "failed": course.failed})
+    else:
+        _show(examples, course)
+        for name, seen in course.failed.items():
+            _show_failure(next(e for e in examples if e.name == name), seen)
+        many = len(course.done)
+        print_text(t(f"{many} 条按预期完成，{len(course.failed)} 条不符，用时 {seconds:.1f} 秒",
+                     f"{many} ended as expected, {len(course.failed)} did not, in {seconds:.1f} s"))  # fmt: skip
+    if course.failed or kept:
+        print_text(t(f"主目录保留在 {home}；查看：tongguan list --home {home}", f"the home stays at {home}; look: tongguan list --home {home}"))
+    else:
+        shutil.rmtree(home.parent, ignore_errors=True)
+    return 1 if course.failed else 0
+
+
+def _show(examples: Sequence[Example], course: Course) -> None:
+    heads = t("报文 操作 状态 单证状态 编号 回执", "message operation state status numbers receipts").split()
+    rows, repeats = [], Counter[str]()
+    for example in examples:
+        seen = course.done.get(example.name) or course.failed.get(example.name) or {}
+        kind = example.name.rpartition("-")[0] if example.name[-9:-4].isdigit() else example.name
+        repeats[kind] += 1
+        if repeats[kind] > _SHOWN_REPEATS:
+            continue
+        receipts = " ".join(receipt["code"] for receipt in seen.get("receipts", ()))
+        status = (seen.get("business_status") or {}).get("text", "")
+        rows.append((example.name, seen.get("operation"), seen.get("state"), status, seen.get("numbers"), receipts))
+    print_table(heads, rows, state_at=2)
+
+
+def _show_failure(example: Example, seen: Mapping[str, Any]) -> None:
+    wanted = " ".join(filter(None, (example.state, example.status)))
+    got = seen.get("state") or t("没有处理", "not taken")
+    print_text(t(f"✗ {example.name}：应为 {wanted}，现为 {got}", f"✗ {example.name}: {wanted} expected, it is {got}"))
+    for fault in seen.get("faults", ()):
+        print_text(f"    {fault['code']} {fault['path']} {fault['message']}")
+    if seen.get("hold"):
+        print_text(f"    {seen['hold']['reason']}: {seen['hold']['do']}")

@@ -1,0 +1,158 @@
+"""What every command shares: the home it is about, the language it speaks, the form of its answers, and how it ends.
+
+A command is a plain function of its own arguments that returns its exit code (None: 0); `command` gives it `--home`, `--lang` and
+`--json`, and turns errors meant for users into one line that says what to do next.
+"""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import inspect
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tongguan.gateway.kernel.errors import SettingsWrong, TongguanError
+from tongguan.gateway.kernel.settings import Settings, read_settings
+from tongguan.gateway.kernel.visitor import NoJournal, Visitor
+
+WRONG_SETTINGS = 78  #: exit code, as sysexits has it
+
+
+class Language(StrEnum):
+    ZH = "zh"
+    EN = "en"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    home: Path = Path()
+    language: str = ""
+    json: bool = False
+
+
+_asked: ContextVar[_Asked] = ContextVar("asked", default=_Asked())  # noqa: B039 frozen
+
+_HomeOption = Annotated[Path, typer.Option("--home", envvar="TONGGUAN_HOME", help="the home / 主目录")]
+_LangOption = Annotated[Language | None, typer.Option("--lang", help="language of texts / 文字语言")]
+_JsonOption = Annotated[bool, typer.Option("--json", help="answer in JSON / 以 JSON 输出")]
+
+
+class Wrong(Exception):
+    """The user must do something else; says so in Chinese and English."""
+
+    def __init__(self, zh: str, en: str, *, code: int = 1) -> None:
+        super().__init__(en)
+        self.zh, self.en, self.code = zh, en, code
+
+
+def command(app: typer.Typer, name: str, *, homeless: bool = False) -> Callable[[Callable[..., int | None]], None]:
+    """Register a function as a command; `homeless` ones are not about an existing home."""
+
+    def register(function: Callable[..., int | None]) -> None:
+        @functools.wraps(function)
+        def run(*, home: Path = Path(), lang: Language | None = None, as_json: bool = False, **own: Any) -> None:
+            token = _asked.set(_Asked(home, lang.value if lang else "", as_json))
+            try:
+                code = _guarded(lambda: function(**own))
+            finally:
+                _asked.reset(token)
+            raise typer.Exit(code)
+
+        signature = inspect.signature(function, eval_str=True)
+        added = [_parameter("lang", _LangOption, None), _parameter("as_json", _JsonOption, False)]
+        if not homeless:
+            added.insert(0, _parameter("home", _HomeOption, Path()))
+        mine = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values()]
+        run.__dict__.pop("__wrapped__", None)
+        run.__dict__["__signature__"] = signature.replace(parameters=[*mine, *added], return_annotation=None)
+        run.__annotations__ = {p.name: p.annotation for p in (*mine, *added)}
+        app.command(name)(run)
+
+    return register
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _guarded(run: Callable[[], int | None]) -> int:
+    """The command's exit code; errors meant for users become a line on stderr."""
+    try:
+        return run() or 0
+    except Wrong as wrong:
+        complain(wrong.zh, wrong.en)
+        return wrong.code
+    except NoJournal:
+        complain(f"这个主目录还没有运行过；启动：tongguan run --home {home()}", f"nothing ran here yet; start: tongguan run --home {home()}")
+        return 1
+    except SettingsWrong as wrong:
+        print(wrong, file=sys.stderr)
+        return WRONG_SETTINGS
+    except TongguanError as wrong:
+        complain(f"{wrong}；请执行 tongguan doctor", f"{wrong}; type: tongguan doctor")
+        return 1
+
+
+def complain(zh: str, en: str) -> None:
+    print(t(zh, en), file=sys.stderr)
+
+
+def home() -> Path:
+    return _asked.get().home
+
+
+def settings() -> Settings:
+    """The home's settings; SettingsWrong when they cannot be used."""
+    return read_settings(home())
+
+
+@contextmanager
+def journal() -> Iterator[Visitor]:
+    """The home's journal, to look into."""
+    known = settings()
+    with Visitor.open(known.database.url, known.home) as visitor:
+        yield visitor
+
+
+def as_json() -> bool:
+    return _asked.get().json
+
+
+def language() -> str:
+    """`--lang`, else the settings', else Chinese."""
+    asked = _asked.get()
+    if asked.language:
+        return asked.language
+    try:
+        return _language_of(asked.home)
+    except SettingsWrong:
+        return "zh"
+
+
+@functools.cache
+def _language_of(home: Path) -> str:
+    return read_settings(home).gateway.language
+
+
+def t(zh: str, en: str) -> str:
+    """The text in the user's language."""
+    return en if language() == "en" else zh
+
+
+def who() -> str:
+    """Who gives an order, for the history."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = "?"
+    return f"{user}@{socket.gethostname()}"

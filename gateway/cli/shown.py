@@ -1,0 +1,88 @@
+"""How answers are shown: JSON on one line or indented for people, tables as wide as they need to be."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tongguan.gateway.kernel import clock
+
+_WIDE = 400  #: columns where nobody looks: a pipe gets every id whole
+
+STATE_STYLES = {
+    "accepted": "green",
+    "rejected": "red",
+    "refused": "red",
+    "held": "bold yellow",
+    "quarantined": "bold red",
+    "unmatched": "yellow",
+    "given_up": "red",
+}
+
+
+def console() -> Console:
+    on_terminal = sys.stdout.isatty()
+    return Console(width=None if on_terminal else _WIDE, highlight=False, soft_wrap=not on_terminal)
+
+
+def print_json(content: Any) -> None:
+    sys.stdout.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode() + "\n")
+
+
+def print_text(text: str) -> None:
+    console().print(Text(text))
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "", state_at: int | None = None) -> None:
+    """A table; `state_at`: the column that holds a message's state."""
+    table = Table(title=title or None, box=None, pad_edge=False, header_style="bold", title_justify="left")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        cells = [Text(_cell(value)) for value in row]
+        if state_at is not None:
+            cells[state_at].stylize(STATE_STYLES.get(str(row[state_at]), ""))
+        table.add_row(*cells)
+    console().print(table)
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Name and value, line by line; empty ones are left out."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value not in (None, "", {}, [], ()):
+            table.add_row(name, Text(_cell(value)))
+    console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={each}" for name, each in value.items())
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def moment(ms: int | None) -> str:
+    """A journal time to the second, China time."""
+    text = clock.show(ms)
+    return text[:19].replace("T", " ") if text else ""
+
+
+def age(ms: int | None) -> str:
+    """How long ago, in the largest unit that says it."""
+    if ms is None:
+        return ""
+    seconds = max(0, clock.now_ms() - ms) // 1000
+    for name, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds // length}{name}"
+    return f"{seconds}s"

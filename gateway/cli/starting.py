@@ -1,0 +1,85 @@
+"""Commands that make a home and run it: init, run, simulate, demo."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tongguan.gateway import home as homes
+from tongguan.gateway.cli import here
+from tongguan.gateway.cli.here import Wrong, t
+from tongguan.gateway.cli.shown import print_json, print_text
+from tongguan.signer.errors import CardBroken
+
+
+class CardKind(StrEnum):
+    SOFTWARE = "software"
+    PKCS11 = "pkcs11"
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="HOME", help="a new folder / 新目录")],
+    card: Annotated[CardKind | None, typer.Option(help="kind of the test cards / 测试卡类型")] = None,
+    port_base: Annotated[int, typer.Option(min=0, max=65000, help="first port of the simulators; 0: any / 模拟器起始端口")] = 8701,
+) -> int | None:
+    """建立主目录：设置、示例账户、测试卡 / Make a home: settings, a sample account, test cards."""
+    try:
+        made = homes.make_home(folder, card=card.value if card else None, port_base=port_base, language=here.language())
+    except CardBroken as broken:
+        raise Wrong(
+            f"测试卡没有建成：{broken.reason}；可用 --card software", f"no card was made: {broken.reason}; try --card software"
+        ) from None
+    if here.as_json():
+        print_json({"home": str(folder), "cards": made.cards, "account": homes.NAME, "mailbox": f"mailboxes/{homes.NAME}"})
+        return None
+    if made.why_software:
+        print_text(t(f"测试卡用软件密钥：{made.why_software[0]}", f"the test cards are software keys: {made.why_software[1]}"))
+    outbox = folder / "mailboxes" / homes.NAME / "OutBox"
+    print_text(
+        t(
+            f"主目录 {folder} 已建好。接着：\n  tongguan simulate --fast --home {folder} &\n  tongguan run --home {folder} &\n"
+            f"  把报文放进 {outbox}，再看：tongguan status --home {folder}",
+            f"home {folder} is made. Next:\n  tongguan simulate --fast --home {folder} &\n  tongguan run --home {folder} &\n"
+            f"  drop messages into {outbox}, then: tongguan status --home {folder}",
+        )
+    )
+    return None
+
+
+def run(
+    only: Annotated[str, typer.Option(help="stations, e.g. inbox,card,route / 只运行这些工位")] = "",
+) -> int:
+    """运行网关（前台）/ Run the gateway in the foreground."""
+    # Imported here, so that commands that only look load none of it.
+    from tongguan.gateway.daemon import Daemon
+
+    stations = frozenset(name.strip() for name in only.split(",") if name.strip())
+    return Daemon(here.home(), only=stations or None).run_until_signal()
+
+
+def simulate(
+    fast: Annotated[bool, typer.Option("--fast", help="steps follow within a tenth of a second / 加速")] = False,
+    faults: Annotated[Path | None, typer.Option(help="a file of fault rules / 故障规则文件")] = None,
+) -> int | None:
+    """运行商务部和海关的模拟器 / Run the simulators of MOFCOM and customs."""
+    from tongguan.simulators.serve import serve
+    from tongguan.simulators.settings import WrongSettings
+
+    try:
+        serve(here.home(), fast=fast, faults=faults)
+    except (WrongSettings, OSError, ValueError) as wrong:
+        raise Wrong(str(wrong), str(wrong), code=here.WRONG_SETTINGS) from None
+    return None
+
+
+def demo(
+    messages: Annotated[int, typer.Option(min=0, help="so many declares more / 另加申报数")] = 0,
+    keep: Annotated[Path | None, typer.Option(help="make the home there and keep it / 保留主目录")] = None,
+) -> int:
+    """演示：每种单证的示例走完全程 / Play the examples of every document type from end to end."""
+    from tongguan.gateway.cli.demo import play
+
+    return play(messages, keep)
