@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tongguan.codecs.faults import fault
+from tongguan.codecs.item import Item, spoiled
 from tongguan.codecs.words import ATTRIBUTES, MOST_NAME, OPERATIONS, near
 from tongguan.gateway.kernel.errors import Fault
 
@@ -15,9 +17,9 @@ _TRUE = {"true": True, "1": True, "false": False, "0": False}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Frame:
-    """The attributes of a message, checked; `faults` says what is wrong with them."""
+    """The attributes of a message, checked."""
 
     operation: str
     reference: str | None
@@ -92,17 +94,18 @@ def attachment_faults(named: Sequence[tuple[str, str]], path: str, line: int | N
     return faults
 
 
-def batch_faults(references: Sequence[str | None], with_files: Sequence[bool], places: Sequence[Place]) -> list[Fault]:
-    """References of a batch must differ, and name folders where there are attachments."""
-    faults, seen = [], set()
-    for reference, files, place in zip(references, with_files, places, strict=True):
-        if reference is None:
-            continue
-        if reference in seen:
-            faults.append(_wrong("GW-M12", "reference", place, reference=reference))
-        seen.add(reference)
-        if files and (reference in (".", "..") or "/" in reference or "\\" in reference):
-            faults.append(_wrong("GW-M15", "reference", place, reference=reference))
+def told_apart(items: Sequence[Item], places: Sequence[Place]) -> tuple[Item, ...]:
+    """The items of a batch: their references must differ, and name folders where there are attachments."""
+    count = Counter(item.reference for item in items)
+    return tuple(spoiled(item, _reference_faults(item, place, count)) for item, place in zip(items, places, strict=True))
+
+
+def _reference_faults(item: Item, place: Place, count: Mapping[str | None, int]) -> list[Fault]:
+    faults = []
+    if item.reference and count[item.reference] > 1:
+        faults.append(_wrong("GW-M12", "reference", place, reference=item.reference))
+    if item.reference and item.attachments and (item.reference in (".", "..") or re.search(r"[/\\]", item.reference)):
+        faults.append(_wrong("GW-M15", "reference", place, reference=item.reference))
     return faults
 
 

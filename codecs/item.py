@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from lxml import etree
+
+from tongguan.gateway.kernel.errors import Fault
 
 Form = Literal["xml", "json"]
 
@@ -20,7 +22,11 @@ class Numeral(str):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One message. `body` is the XML element (its Attachments taken out) or the JSON object below `body`."""
+    """One message. `body` is the XML element (its Attachments taken out) or the JSON object below `body`.
+
+    An item of a batch that cannot be used carries its `faults` and names no operation, so that nobody acts on it by mistake;
+    the others of its batch are not spoiled by it. A message that is alone is refused instead.
+    """
 
     type: str
     operation: str
@@ -34,6 +40,7 @@ class Item:
     sha256: str  #: of the content in canonical form and of the attachments' bytes
     place: str  #: XPath or JSON pointer of the item
     paging: Mapping[str, str] = field(default_factory=dict)  #: page, size, sort, format, source of a query
+    faults: tuple[Fault, ...] = ()
 
     def filters(self) -> dict[str, str]:
         """The leaves of a query's body, name to text, with its paging."""
@@ -52,8 +59,15 @@ class Read:
     files: Mapping[str, bytes]
 
 
+def spoiled(item: Item, faults: Sequence[Fault]) -> Item:
+    """The item with what is wrong with it; itself when nothing is."""
+    return replace(item, operation="", faults=(*item.faults, *faults)) if faults else item
+
+
 def digest(canonical: bytes, attachments: Sequence[tuple[str, str]], files: Mapping[str, bytes], *, prefix: str = "") -> str:
     """The SHA-256 by which the same content is known again."""
+    if not attachments:
+        return hashlib.sha256(canonical).hexdigest()
     total = hashlib.sha256(canonical)
     for name, category in attachments:
         inner = hashlib.sha256(files.get(prefix + name, b"")).hexdigest()

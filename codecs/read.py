@@ -1,19 +1,19 @@
 """Read what came through a door: XML, JSON, or a ZIP of one of them with its attachments.
 
 Promises: whatever the bytes are, the answer is a `Read` or `Refused` with every fault found; nothing of what was sent is lost or
-rounded. Never reads a profile: whether a type, an element or a code exists is the checker's question.
+rounded; one bad item of a batch never spoils the others. Never reads a profile: whether a type, an element or a code exists is the checker's question.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tongguan.codecs.faults import fault
-from tongguan.codecs.item import Item, Read
+from tongguan.codecs.item import Item, Read, spoiled
 from tongguan.codecs.read_json import read_json
 from tongguan.codecs.read_xml import read_xml
 from tongguan.codecs.read_zip import Unpacked, unpack
-from tongguan.gateway.kernel.errors import Fault, Refused
+from tongguan.gateway.kernel.errors import Refused
 
 __all__ = ["Item", "Read", "read"]
 
@@ -31,7 +31,7 @@ def read(name: str, raw: bytes, *, most_bytes: int) -> Read:
         return _read_zip(raw)
     if form not in _READERS:
         raise Refused([fault("GW-M01", name=name)])
-    return _whole(_READERS[form](raw, {}), {})
+    return _whole(_READERS[form](raw, {}))
 
 
 def _read_zip(raw: bytes) -> Read:
@@ -40,29 +40,34 @@ def _read_zip(raw: bytes) -> Read:
     strangers = [n for n in unpacked.folders if not content.batch or n.count("/") != 1]
     if strangers:
         raise Refused([fault("GW-Z06", name=n) for n in strangers])
-    return _whole(content, unpacked.files)
+    return _whole(content)
 
 
-def _whole(content: Read, files: Mapping[str, bytes]) -> Read:
-    """The content, once each attachment named is there and no other is."""
-    faults = _attachment_faults(content, files) if files or any(i.attachments for i in content.items) else []
-    if faults:
-        raise Refused(faults)
-    return content
+def _whole(content: Read) -> Read:
+    """The content, once each attachment named is there and no other is.
+
+    What is missing spoils its item; what nobody named spoils the file, for it may be the one that is missing elsewhere.
+    """
+    if not content.files and not any(i.attachments for i in content.items):
+        return content
+    named: set[str] = set()
+    items = [_with_files(item, content, named) for item in content.items]
+    surplus = [fault("GW-E02", name=name) for name in content.files if name not in named]
+    if surplus or not content.batch:
+        faults = [*(f for item in items for f in item.faults), *surplus]
+        if faults:
+            raise Refused(faults)
+    return replace(content, items=tuple(items))
 
 
-def _attachment_faults(content: Read, files: Mapping[str, bytes]) -> list[Fault]:
-    expected: dict[str, str] = {}
-    faults: list[Fault] = []
-    for item in content.items:
-        prefix = f"{item.reference}/" if content.batch else ""
-        named: Sequence[str] = [] if item.operation == "detach" else [file for file, _ in item.attachments]
-        expected.update((prefix + file, item.place) for file in named)
-    for name, place in expected.items():
-        if name not in files:
-            faults.append(fault("GW-E01", path=f"{place}/{_WHERE[content.form]}", name=name))
-    faults.extend(fault("GW-E02", name=name) for name in files if name not in expected)
-    return faults
+def _with_files(item: Item, content: Read, named: set[str]) -> Item:
+    if item.operation == "detach":
+        return item
+    prefix = f"{item.reference}/" if content.batch else ""
+    names = [prefix + file for file, _ in item.attachments]
+    named.update(names)
+    path = f"{item.place}/{_WHERE[content.form]}"
+    return spoiled(item, [fault("GW-E01", path=path, name=name) for name in names if name not in content.files])
 
 
 _WHERE = {"xml": "Attachments", "json": "attachments"}

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 import orjson
 
 from tongguan.codecs.faults import fault
-from tongguan.codecs.frame import PAGING, Place, attachment_faults, batch_faults, name_faults, read_frame
-from tongguan.codecs.item import Item, Numeral, Read, digest
+from tongguan.codecs.frame import PAGING, Place, attachment_faults, name_faults, read_frame, told_apart
+from tongguan.codecs.item import Item, Numeral, Read, digest, spoiled
 from tongguan.codecs.words import KEYS, MOST_DEPTH, MOST_ITEMS, MOST_TEXT, near
 from tongguan.gateway.kernel.errors import Fault, Refused
 
@@ -63,12 +63,20 @@ def parse(raw: bytes) -> Any:
     except RecursionError:
         raise Refused([fault("GW-J05", most=MOST_DEPTH)]) from None
     faults: list[Fault] = []
-    _walk(value, [], faults, {id(made): key for made, key in doubles})
+    if doubles or _suspect(text):
+        _walk(value, [], faults, {id(made): key for made, key in doubles})
     if doubles and not any(f.code == "GW-J03" for f in faults):
         faults += [fault("GW-J03", name=key) for _, key in doubles]
     if faults:
         raise Refused(faults)
     return value
+
+
+def _suspect(text: str) -> bool:
+    """Could a bound be broken? Most messages show by their letters that none is, and need no walk."""
+    return (
+        "\\u" in text or len(text) > MOST_TEXT or text.count("{") + text.count("[") > MOST_DEPTH or bool(_FORBIDDEN.search(text))
+    )
 
 
 def _not_a_number(word: str) -> NoReturn:
@@ -130,18 +138,17 @@ def _batch(given: dict[str, Any], files: Mapping[str, bytes]) -> Read:
         raise Refused([*faults, _kind_fault("/batch", "batch", "list")])
     if not 0 < len(batch) <= MOST_ITEMS:
         raise Refused([*faults, fault("GW-M11" if batch else "GW-M13", path="/batch", most=MOST_ITEMS, count=len(batch))])
+    if faults:
+        raise Refused(faults)
     items, places = [], []
     for n, one in enumerate(batch):
         where = Place(f"/batch/{n}", "/")
-        if not isinstance(one, dict):
-            faults.append(_kind_fault(where.path, "batch", "object"))
-            continue
-        items.append(_item(one, where, faults, files=files, spare=f"{reference}-{n + 1}" if reference else None, batch=True))
+        wrong: list[Fault] = [] if isinstance(one, dict) else [_kind_fault(where.path, "batch", "object")]
+        given_ = one if isinstance(one, dict) else {}
+        spare = f"{reference}-{n + 1}" if reference else None
+        items.append(spoiled(_item(given_, where, wrong, files=files, spare=spare, batch=True), wrong))
         places.append(where)
-    faults += batch_faults([i.reference for i in items], [bool(i.attachments) for i in items], places)
-    if faults:
-        raise Refused(faults)
-    return Read("json", reference, tuple(items), True, files)
+    return Read("json", reference, told_apart(items, places), True, files)
 
 
 def _item(

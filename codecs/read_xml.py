@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from lxml import etree
 
 from tongguan.codecs.faults import fault
-from tongguan.codecs.frame import Place, attachment_faults, batch_faults, name_faults, read_frame, unknown_attribute
-from tongguan.codecs.item import Item, Read, digest
+from tongguan.codecs.frame import Place, attachment_faults, name_faults, read_frame, told_apart, unknown_attribute
+from tongguan.codecs.item import Item, Read, digest, spoiled
 from tongguan.codecs.words import ATTRIBUTES, MOST_DEPTH, MOST_ITEMS, MOST_TEXT
 from tongguan.gateway.kernel.errors import Fault, Refused
 
@@ -146,14 +146,14 @@ def _batch(root: etree._Element, files: Mapping[str, bytes]) -> Read:
     if any(t and not t.isspace() for t in (root.text, *(e.tail for e in root))):
         faults.append(fault("GW-C25", path="/Batch", line=place.line, value="".join(t or "" for t in (root.text,)).strip()))
     places = [Place(f"/Batch/*[{n}]", "/@", _line(element)) for n, element in enumerate(root, 1)]
-    items = [
-        _item(element, where, faults, files=files, spare=f"{reference}-{n}" if reference else None, batch=True)
-        for n, (element, where) in enumerate(zip(root, places, strict=True), 1)
-    ]
-    faults += batch_faults([i.reference for i in items], [bool(i.attachments) for i in items], places)
     if faults:
         raise Refused(faults)
-    return Read("xml", reference, tuple(items), True, files)
+    items = []
+    for n, (element, where) in enumerate(zip(root, places, strict=True), 1):
+        wrong: list[Fault] = []
+        spare = f"{reference}-{n}" if reference else None
+        items.append(spoiled(_item(element, where, wrong, files=files, spare=spare, batch=True), wrong))
+    return Read("xml", reference, told_apart(items, places), True, files)
 
 
 def _item(

@@ -113,11 +113,30 @@ def test_a_batch_gives_references_and_names_places():
     content = read("m.json", raw, most_bytes=10_000)
 
     assert [(i.reference, i.place) for i in content.items] == [("b-1", "/batch/0"), ("r", "/batch/1")]
-    assert places({"batch": [FRAME, FRAME, 7]}) == [("GW-J07", "/batch/2"), ("GW-M12", "/batch/1/reference")]
     assert places({"batch": {}}) == [("GW-J07", "/batch")]
     assert places({"batch": []}) == [("GW-M13", "/batch")]
     assert places({"batch": [FRAME] * 501}) == [("GW-M11", "/batch")]
     assert places({"batch": [FRAME], "type": "X"}) == [("GW-J06", "/type")]
+
+
+def test_a_bad_item_of_a_batch_keeps_its_faults_to_itself():
+    items = read(
+        "m.json", json.dumps({"batch": [FRAME, 7, {**FRAME, "x": 1, "reference": "s"}]}).encode(), most_bytes=10_000
+    ).items
+
+    assert items[0].faults == ()
+    assert next((f.code, f.path) for f in items[1].faults) == ("GW-J07", "/batch/1")
+    assert [(f.code, f.path) for f in items[2].faults] == [("GW-J06", "/batch/2/x")]
+    assert [i.operation for i in items] == ["save", "", ""]
+
+
+def test_references_of_a_batch_must_differ():
+    items = read("m.json", json.dumps({"batch": [FRAME, FRAME]}).encode(), most_bytes=10_000).items
+
+    assert [[(f.code, f.path) for f in i.faults] for i in items] == [
+        [("GW-M12", "/batch/0/reference")],
+        [("GW-M12", "/batch/1/reference")],
+    ]
 
 
 def test_a_message_without_body_has_an_empty_one():

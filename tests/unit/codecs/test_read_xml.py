@@ -206,14 +206,27 @@ def test_a_batch_has_one_to_five_hundred_items():
     assert codes(f'<Batch reference="b">{one * 501}</Batch>') == ["GW-M11"]
 
 
-def test_faults_of_a_batch_name_the_item():
-    one = f'<XX.test xmlns="{NS}" operation="save" reference="r"/>'
-    faults = refused(f'<Batch>\n{one}\n{one}\n<XX.test xmlns="{NS}" operation="save"/></Batch>')
+def test_a_batch_s_item_has_the_same_digest_wherever_it_stands():
+    one = f'<XX.test xmlns="{NS}" operation="save" reference="r"><A>1</A></XX.test>'
+    two = f'<XX.test xmlns="{NS}" operation="save" reference="s"/>'
+    first = parsed(f'<Batch reference="b">{one}{two}</Batch>').items[0].sha256
 
-    assert [(f.code, f.path, f.line) for f in faults] == [
-        ("GW-M07", "/Batch/*[3]/@reference", 4),
-        ("GW-M12", "/Batch/*[2]/@reference", 3),
+    assert parsed(f'<Batch reference="c">\n{two}\n{one}\n</Batch>').items[1].sha256 == first
+    assert parsed(one.replace("<A>", "\n  <A>")).items[0].sha256 == first
+
+
+def test_a_bad_item_of_a_batch_keeps_its_faults_to_itself():
+    one = f'<XX.test xmlns="{NS}" operation="save" reference="r"/>'
+    good = f'<XX.test xmlns="{NS}" operation="save" reference="good"/>'
+    items = parsed(f'<Batch>\n{one}\n{one}\n<XX.test xmlns="{NS}" operation="save"/>{good}</Batch>').items
+
+    assert [[(f.code, f.path, f.line) for f in i.faults] for i in items] == [
+        [("GW-M12", "/Batch/*[1]/@reference", 2)],
+        [("GW-M12", "/Batch/*[2]/@reference", 3)],
+        [("GW-M07", "/Batch/*[3]/@reference", 4)],
+        [],
     ]
+    assert [i.operation for i in items] == ["", "", "", "save"]
 
 
 def test_attachments_are_taken_out_of_the_body():

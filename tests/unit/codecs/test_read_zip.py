@@ -106,6 +106,21 @@ def test_folders_are_refused_but_in_a_batch():
     assert codes(zipped(("m.xml", batch), ("声明.pdf", b"x"))) == ["GW-E01", "GW-E02"]
 
 
+def test_a_missing_attachment_spoils_its_item_of_a_batch_only():
+    other = message(NAMED).replace(b'"r"', b'"s"')
+    batch = b'<Batch reference="b">' + message(NAMED) + other + b"</Batch>"
+    items = read("b.zip", zipped(("m.xml", batch), ("s/声明.pdf", b"x")), most_bytes=10_000).items
+
+    assert [[f.code for f in i.faults] for i in items] == [["GW-E01"], []]
+
+
+def test_a_reference_that_cannot_name_a_folder_has_no_attachments():
+    batch = b'<Batch reference="b">' + message(NAMED).replace(b'"r"', b'"../r"') + b"</Batch>"
+    items = read("b.zip", zipped(("m.xml", batch)), most_bytes=10_000).items
+
+    assert "GW-M15" in [f.code for f in items[0].faults]
+
+
 def test_links_and_special_files_are_refused():
     link = zipfile.ZipInfo("声明.pdf")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
