@@ -1,0 +1,92 @@
+"""The checks that rules.toml may name, each by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from tongguan.codecs.checks import CHECKS, OF_ROWS, OF_VALUES, WHOLE, uscc_is_right
+
+
+def see(path: str) -> Callable[[Any], Sequence[Any]]:
+    """A look at a header field of the content."""
+    return lambda rows: [rows[-1][path]] if path in rows[-1] else []
+
+
+def holds(check: str, value: str, content: Mapping[str, str], **with_: Any) -> bool:
+    return OF_VALUES[check][0](with_, see)(value, (dict(content),))
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "with_", "content", "expected"),
+    [
+        ("matches", "AB12", {"pattern": "[A-Z]{2}[0-9]{2}"}, {}, True),
+        ("matches", "AB123", {"pattern": "[A-Z]{2}[0-9]{2}"}, {}, False),
+        ("matches", "xAB12", {"pattern": "[A-Z]{2}[0-9]{2}"}, {}, False),
+        ("matches", "AB12\n", {"pattern": "[A-Z]{2}[0-9]{2}"}, {}, False),
+        ("not_matches", "AB12", {"pattern": "[A-Z]{2}[0-9]{2}"}, {}, False),
+        ("not_matches", "AB123", {"pattern": "[A-Z]{2}[0-9]{2}"}, {}, True),
+        ("contains", "xAB12y", {"pattern": "[A-Z]{2}[0-9]{2}"}, {}, True),
+        ("contains", "ab12", {"pattern": "[A-Z]{2}[0-9]{2}"}, {}, False),
+        ("differs", "USA", {"others": ["A", "B"]}, {"A": "CHN"}, True),
+        ("differs", "USA", {"others": ["A", "B"]}, {"A": "CHN", "B": "USA"}, False),
+        ("at_most", "10", {"other": "A"}, {"A": "9.5"}, False),
+        ("at_most", "10", {"other": "A"}, {"A": "10.0"}, True),
+        ("at_most", "10", {"other": "A"}, {}, True),
+        ("at_most", "9", {"other": "A"}, {"A": "10"}, True),
+        ("date_not_before", "2026-11-20", {"other": "A"}, {"A": "2026-11-20"}, True),
+        ("date_not_before", "2026-11-20", {"other": "A"}, {"A": "2026-11-21"}, False),
+        ("date_not_before", "2026-11-20", {"other": "A"}, {}, True),
+        ("uscc", "91210200MA0EXAMPLC", {}, {}, True),
+        ("uscc", "91210200MA0EXAMPLD", {}, {}, False),
+    ],
+)
+def test_a_check_of_values(check: str, value: str, with_: dict[str, Any], content: dict[str, str], *, expected: bool) -> None:
+    assert holds(check, value, content, **with_) is expected
+
+
+def _with_check_character(first: str) -> str:
+    letters = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+    rest = sum(pow(3, n, 31) * letters.index(c) for n, c in enumerate(first)) % 31
+    return first + letters[(31 - rest) % 31]
+
+
+@pytest.mark.parametrize("first", ["91350100M000100Y4", "91210200MA0EXAMPU", "00000000000000000", "9111000071093123X"])
+def test_one_of_the_thirty_one_check_characters_is_right(first: str) -> None:
+    right = _with_check_character(first)
+
+    accepted = [first + c for c in "0123456789ABCDEFGHJKLMNPQRTUWXYIOSVZ" if uscc_is_right(first + c)]
+
+    assert accepted == [right]
+
+
+def test_the_sample_code_of_the_standard_is_right() -> None:
+    assert uscc_is_right("91350100M000100Y43")
+
+
+@pytest.mark.parametrize("code", ["", "91350100M000100Y4", "91350100M000100Y433", "91350100m000100y43", "91350100MO00100Y43"])
+def test_codes_of_other_length_or_letters_are_wrong(code: str) -> None:
+    assert not uscc_is_right(code)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(0, [WHOLE]), (1, [WHOLE]), (2, []), (3, [])])
+def test_a_table_needs_its_least_rows(count: int, expected: list[int]) -> None:
+    wrongs = OF_ROWS["rows"][0]({"least": 2}, see)
+
+    assert list(wrongs([{}] * count)) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"), [([], []), (["a"], []), (["a", "b"], []), (["a", "b", "a", "a", "b"], [2, 3, 4])]
+)
+def test_of_equal_rows_all_but_the_first_are_wrong(values: list[str], expected: list[int]) -> None:
+    wrongs = OF_ROWS["unique"][0]({}, see)
+
+    assert list(wrongs(values)) == expected
+
+
+def test_every_check_is_a_word_of_rules_toml_and_stands_once() -> None:
+    assert len(CHECKS) == len(set(CHECKS))
+    assert all(name.isidentifier() for name in CHECKS)
