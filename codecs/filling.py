@@ -20,18 +20,21 @@ def fill_defaults(compiled: Compiled, content: Row, known: Known, findings: Find
     """
     filled = []
     for path, value in known.account.defaults.get(compiled.profile.type, {}).items():
-        if path in compiled.may_default:
-            groups = tuple(path.split("/")[:-1])
-            if _default(compiled.nodes[path], groups, content, value, findings):
-                filled.append(path)
-    groups = {one.groups for one in compiled.defaults if one.groups and at(content, one.groups)}
-    for one in compiled.defaults:
-        if one.groups in groups:
-            continue  # the sender named another party: nothing of ours is mixed into it
-        given = one.fill((content,), (), known)
-        if given is not None and _default(one.node, one.groups, content, given, findings):
+        groups = tuple(path.split("/")[:-1])
+        if path in compiled.may_default and _default(compiled.nodes[path], groups, content, value, findings):
+            filled.append(path)
+    ours = [(one, one.fill((content,), (), known)) for one in compiled.defaults]
+    given_groups = [(one, value) for one, value in ours if one.groups and one.groups[0] in content]
+    others = {one.groups for one, value in given_groups if _another(at(content, one.groups), one.node.name, value)}
+    for one, given in ours:
+        # where the sender named another party, nothing of ours is mixed into it
+        if given is not None and one.groups not in others and _default(one.node, one.groups, content, given, findings):
             filled.append(one.node.field.path)
     return tuple(filled)
+
+
+def _another(group: Row | None, name: str, ours: str | None) -> bool:
+    return bool(group) and group.get(name, ours) != ours  # type: ignore[union-attr]
 
 
 def _default(node: Node, groups: tuple[str, ...], content: Row, value: str, findings: Findings) -> bool:

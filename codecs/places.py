@@ -19,7 +19,7 @@ class Places:
     element: etree._Element | None
 
     def path(self, trail: Trail) -> str:
-        """`/NA.application/Goods[1]/Spec[2]/Model`, or `/body/Goods/0/Spec/1/Model`."""
+        """`/XX.type/Goods[1]/Spec[2]/Model`, or `/body/Goods/0/Spec/1/Model`."""
         if self.form == "json":
             return self.prefix + "".join("/" + _pointed(str(step)) for step in trail)
         return self.prefix + "".join(f"[{step + 1}]" if isinstance(step, int) else f"/{step}" for step in trail)

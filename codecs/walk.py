@@ -19,7 +19,7 @@ def walk_xml(node: Node, element: etree._Element, trail: Trail, findings: Findin
     """The content of an element; elements may come in any order, empty ones are absent."""
     content: Row = {}
     by_tag = node.by_tag
-    for child in element[:]:  # a fifth faster than the element itself
+    for child in element[:]:  # type: ignore[index]  # a fifth faster than the element itself
         found = by_tag.get(child.tag)
         if found is None:
             _unknown(child, node, trail, findings)
@@ -67,7 +67,9 @@ def _container(node: Node, element: etree._Element, content: Row, trail: Trail, 
         if name in content:
             findings.add("GW-C02", (*trail, name, _before(element)), node)
             return
-        content[name] = walk_xml(node, element, here, findings)
+        inner = walk_xml(node, element, here, findings)
+        if inner:
+            content[name] = inner
     if element.keys():
         _not_plain(node, element, here, findings)
     if element.text and not element.text.isspace():
@@ -112,7 +114,9 @@ def walk_json(node: Node, given: Mapping[str, Any], trail: Trail, findings: Find
                 content[name] = rows
         elif below.convert is None:
             if isinstance(value, Mapping):
-                content[name] = walk_json(below, value, here, findings)
+                inner = walk_json(below, value, here, findings)
+                if inner:
+                    content[name] = inner
             else:
                 findings.spoil("GW-J07", here, below, name=name, kind="对象", kind_en="an object")
         else:

@@ -1,28 +1,21 @@
-"""Every example says what its folder claims: a good one has no fault, a bad one breaks its rule and nothing else."""
+"""The examples of every installed document type: the good ones are clean, each bad one breaks exactly the rule it is named after."""
 
 from __future__ import annotations
 
-import io
-import tomllib
-import zipfile
-from dataclasses import replace
-from functools import cache
+from importlib.resources import files
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from zipfile import ZipFile
 
 import pytest
-
-from tongguan.codecs.attachments import check_attachments
 from tongguan.codecs.check import Checked, check
 from tongguan.codecs.compile import Compiled, compile_all
-from tongguan.codecs.item import Item
-from tongguan.codecs.read import Read, read
-from tongguan.gateway.kernel.document import Attachment, Document
-from tongguan.gateway.kernel.errors import Fault
+from tongguan.codecs.read import Item, read
+from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.profile_loading import load_profiles
 from tongguan.gateway.kernel.settings import Account
 
-PROFILES = load_profiles()
+COMPILED = compile_all(load_profiles(Path(str(files("tongguan"))) / "gateway" / "profiles"))
 ACCOUNT = Account(
     name="demo",
     title="大连示例进出口有限公司",
@@ -31,103 +24,101 @@ ACCOUNT = Account(
     mofcom_code="2100MA0EXAMPL",
 )
 NOON = 1_795_147_200_000
-BAD = [(name, path.name) for name, profile in PROFILES.items() for path in sorted((profile.folder / "examples").glob("bad-*"))]
+FORMS = (".xml", ".json")
 
 
-@cache
-def _compiled() -> dict[str, Compiled]:
-    return compile_all(PROFILES)
+def examples(kind: str) -> list[tuple[str, Path]]:
+    """Type and message file of every example of a kind; a folder stands for a ZIP."""
+    found = []
+    for name, compiled in sorted(COMPILED.items()):
+        for path in sorted((compiled.profile.folder / "examples").glob(f"{kind}-*")):
+            inner = [path] if path.is_file() else sorted(path.glob("message.*"))
+            found += [(name, one) for one in inner if one.suffix in FORMS]
+    return found
 
 
-def _read(path: Path) -> Read:
-    if path.is_file():
-        return read(path.name, path.read_bytes(), most_bytes=32_000_000)
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as whole:
-        for part in sorted(path.iterdir()):
-            whole.write(part, part.name)
-    return read(f"{path.name}.zip", packed.getvalue(), most_bytes=32_000_000)
+def titled(value: object) -> str:
+    return f"{value.parent.name}/{value.name}" if isinstance(value, Path) else str(value)
 
 
-def _checked(type_: str, item: Item, document: Document | None) -> Checked:
-    return check(
-        _compiled()[type_],
-        item,
-        account=ACCOUNT,
-        document=document,
-        operation=item.operation,
-        numbers=document.numbers if document else {},
-        now_ms=NOON,
-    )
+def item_of(path: Path) -> Item:
+    if path.stem != "message":
+        return read(path.name, path.read_bytes(), most_bytes=10_000_000).items[0]
+    target = BytesIO()
+    with ZipFile(target, "w") as archive:
+        for file in sorted(path.parent.iterdir()):
+            archive.writestr(file.name, file.read_bytes())
+    return read("example.zip", target.getvalue(), most_bytes=100_000_000).items[0]
 
 
-@pytest.mark.parametrize(("type_", "name"), BAD, ids=[name for _, name in BAD])
-def test_a_bad_example_breaks_its_rule_and_nothing_else(type_: str, name: str) -> None:
-    item = _read(PROFILES[type_].folder / "examples" / name).items[0]
-
-    faults = _checked(type_, item, None).faults
-
-    assert [fault.code for fault in faults] == [name.removeprefix("bad-").removesuffix(".xml")]
+def checked(compiled: Compiled, item: Item, document: Document | None = None) -> Checked:
+    return check(compiled, item, account=ACCOUNT, document=document, operation=item.operation, numbers={}, now_ms=NOON)
 
 
-@pytest.mark.parametrize("type_", list(PROFILES))
-def test_good_examples_have_no_fault_when_dropped_in_their_order(type_: str) -> None:
-    folder = PROFILES[type_].folder / "examples"
-    documents: dict[str, Document] = {}
-    faults: dict[str, list[Fault]] = {}
-
-    for name, expected in tomllib.loads((folder / "expect.toml").read_text(encoding="utf-8")).items():
-        had = _read(folder / name)
-        item = had.items[0]
-        if item.operation == "query":
-            continue
-        key = item.document or item.reference or name
-        document = documents.get(key)
-        checked = _checked(type_, item, document)
-        told = checked.faults + check_attachments(
-            PROFILES[type_], item.attachments, had.files, document=document, operation=item.operation
-        )
-        if told:
-            faults[name] = told
-        documents[key] = _after(type_, document, checked.content, item, expected)
-
-    assert faults == {}
+def is_query(compiled: Compiled, item: Item) -> bool:
+    """A query of the journal or the authority: its body is filters, not the document."""
+    operation = compiled.profile.operations.get(item.operation)
+    return item.operation == "query" and (operation is None or operation.body == "none")
 
 
-@pytest.mark.parametrize("type_", list(PROFILES))
-def test_queries_among_the_examples_ask_by_kinds_and_filters_that_exist(type_: str) -> None:
-    profile = PROFILES[type_]
-    paging = {"page", "size", "sort", "format", "source"}
-    fields = {field.path for field in profile.fields} if profile.type == "GW.message" else set()
-    strange = []
-
-    for path in sorted((profile.folder / "examples").glob("ok-*")):
-        item = _read(path).items[0]
-        if item.operation == "query":
-            query = profile.queries[item.kind or ""]
-            known = {word for name in query.filters for word in (name, f"{name}_from", f"{name}_to")} | paging | fields
-            strange += [(path.name, name) for name in item.filters() if name not in known]
-
-    assert strange == []
+def has_body(item: Item) -> bool:
+    return item.body is not None and len(item.body) > 0
 
 
-def _after(type_: str, before: Document | None, content: dict[str, Any], item: Item, expected: dict[str, Any]) -> Document:
-    """The document as the next example finds it; what the authority would have answered is played by its one answer here."""
-    if item.operation == "check":
-        content = {**content, "LicenceForm": "electronic"}
-    document = before or Document(
-        id=item.reference or "",
-        account=ACCOUNT.name,
-        type=type_,
-        key=item.reference or "",
-        profile="",
-        version=1,
-        status="draft",
-        created_at=NOON,
-        updated_at=NOON,
-    )
-    named = {name for name, _ in item.attachments}
-    kept = tuple(a for a in document.attachments if a.name not in named)
-    brought = () if item.operation == "detach" else item.attachments
-    new = tuple(Attachment(name, category, "application/pdf", 1, "", "") for name, category in brought)
-    return replace(document, content=content, status=str(expected.get("status", document.status)), attachments=kept + new)
+def document_for(compiled: Compiled, item: Item) -> Document | None:
+    """The document that an example acts on: what another good example has made."""
+    for name, path in examples("ok"):
+        maker = item_of(path)
+        if name == item.type and item.document and item.document == (maker.document or maker.reference) and has_body(maker):
+            operation = compiled.profile.operations.get(maker.operation)
+            if operation is not None and operation.body != "none":
+                content = checked(compiled, maker).content
+                return Document("d", "demo", name, item.document, compiled.profile.version, 1, "", NOON, NOON, content)
+    return None
+
+
+@pytest.mark.parametrize(("name", "path"), examples("ok") + examples("bench"), ids=titled)
+def test_a_good_example_has_no_fault(name: str, path: Path) -> None:
+    compiled, item = COMPILED[name], item_of(path)
+    if is_query(compiled, item):
+        assert item.kind in compiled.profile.queries
+        return
+
+    faults = [(f.code, f.path, f.zh) for f in checked(compiled, item, document_for(compiled, item)).faults]
+
+    assert faults == []
+
+
+@pytest.mark.parametrize(("name", "path"), examples("bad"), ids=titled)
+def test_a_bad_example_breaks_exactly_its_rule(name: str, path: Path) -> None:
+    compiled, item = COMPILED[name], item_of(path)
+    rule = path.stem.removeprefix("bad-")
+
+    faults = checked(compiled, item).faults
+
+    assert [f.code for f in faults] == [rule]
+    assert faults[0].path.startswith("/")
+    assert faults[0].label
+
+
+@pytest.mark.parametrize("name", sorted(COMPILED))
+def test_every_rule_has_a_bad_example(name: str) -> None:
+    profile = COMPILED[name].profile
+    shown = {path.stem.removeprefix("bad-") for path in (profile.folder / "examples").glob("bad-*")}
+
+    assert {rule.id for rule in profile.rules} == shown
+
+
+@pytest.mark.parametrize(("name", "path"), [e for e in examples("ok") if e[1].suffix == ".xml"], ids=titled)
+def test_what_was_checked_is_clean_and_the_same_when_checked_again(name: str, path: Path) -> None:
+    compiled, item = COMPILED[name], item_of(path)
+    operation = compiled.profile.operations.get(item.operation)
+    if operation is None or operation.body != "whole":
+        return
+    first = checked(compiled, item)
+    before = Document("d", "demo", name, "key", compiled.profile.version, 1, "", NOON, NOON, first.content)
+
+    again = check(compiled, item, account=ACCOUNT, document=before, operation=item.operation, numbers={}, now_ms=NOON)
+
+    assert again.faults == []
+    assert again.content == first.content
