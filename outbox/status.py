@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from tongguan.gateway.kernel import file_names
-from tongguan.gateway.kernel.clock import show
-from tongguan.gateway.kernel.document import Document, Receipt
+from tongguan.gateway.kernel import clock, file_names
+from tongguan.gateway.kernel.document import Attachment, Document, Receipt
 from tongguan.gateway.kernel.errors import Fault
 from tongguan.gateway.kernel.message import FINAL, Message, State
 from tongguan.gateway.kernel.profile import Profile
 
 SCHEMA = 1
+#: the same few times stand in a message's and its document's files, move after move
+show = lru_cache(8192)(clock.show)
 #: facts of `Message.extra` that the enterprise sees
-_SHOWN = ("check", "filled", "licence")
+_SHOWN = ("check", "filled", "licence", "copies")
 
 
 def encoded(content: Any) -> bytes:
@@ -111,6 +113,8 @@ def document_status(
             "deleted": document.deleted,
             "round": document.round,
             "versions": {"document": document.version, "profile": document.profile},
+            "body": document.content,
+            "attachments": [_attachment(attachment) for attachment in document.attachments],
             "messages": [_line(message) for message in messages],
             "receipts": [_receipt(receipt, language) for receipt in receipts],
             "deadlines": [{"message_id": m.id, "operation": m.operation, "at": show(m.deadline_at)} for m in waiting],
@@ -153,6 +157,16 @@ def _line(message: Message) -> dict[str, Any]:
 def _item(item: Message, language: str) -> dict[str, Any]:
     faults = [_fault(fault, language) for fault in item.faults]
     return {**_line(item), "type": item.type or None, "document": item.document, "faults": faults}
+
+
+def _attachment(attachment: Attachment) -> dict[str, Any]:
+    return {
+        "name": attachment.name,
+        "category": attachment.category or None,
+        "media_type": attachment.media_type,
+        "size_bytes": attachment.size_bytes,
+        "sha256": attachment.sha256,
+    }
 
 
 def _fault(fault: Fault, language: str) -> dict[str, Any]:
