@@ -46,6 +46,7 @@ class Mailbox:
         self.folder = Path(folder)
         self.account = account
         self.outbox = os.fsencode(self.folder / "OutBox")
+        self._work_folder = os.fspath(self.folder / "work")
         self._settle = settle.total_seconds()
         self._ignored_after = ignored_after.total_seconds()
         self._most_bytes = most_bytes
@@ -228,7 +229,7 @@ class Mailbox:
     def taken(self, drop: Drop, message_id: str) -> Path:
         """Carry the original to `work/`; to be called once the message is committed, and again without harm after a crash."""
         name = file_names.as_bytes(drop.name)
-        target = self._work(message_id, drop.name)
+        target = Path(self._work(message_id, drop.name))
         try:
             with self._moving:
                 moved = files.move(drop.path, target)
@@ -269,27 +270,22 @@ class Mailbox:
     def place(self, message_id: str, source: str, *, folder: str, stamp: str) -> Path | None:
         """Carry the original from `work/` to SentBox or FailBox; None when it is not in `work/`: placed before, or never a file."""
         origin = self._work(message_id, source)
-        name = file_names.as_bytes(source)
         with self._moving:
+            if not os.path.lexists(origin):
+                name = file_names.as_bytes(source)
+                if name in self._in_hand:
+                    self._early.setdefault(name, {})[message_id] = (source, folder, stamp)
+                return None
             target = self._free(folder, source, stamp, origin)
-            if target is not None and files.move(origin, target):
-                return target
-            if name in self._in_hand:
-                self._early.setdefault(name, {})[message_id] = (source, folder, stamp)
-        return None
+            return target if files.move(origin, target) else None
 
-    def _free(self, folder: str, source: str, stamp: str, origin: Path) -> Path | None:
+    def _free(self, folder: str, source: str, stamp: str, origin: str) -> Path:
         """The first name that is free, or that holds the same bytes: the same file dropped twice lies there once."""
         turn = 1
         while True:
             target = self.folder / folder / file_names.box_name(source, stamp, turn=turn)
-            if not os.path.lexists(target):
+            if not os.path.lexists(target) or _same_bytes(origin, target):
                 return target
-            try:
-                if _same_bytes(origin, target):
-                    return target
-            except FileNotFoundError:
-                return None
             turn += 1
 
     def in_work(self) -> Iterator[str]:
@@ -300,8 +296,8 @@ class Mailbox:
                 if ending:
                     yield file_names.as_text(entry.name[: -len(ending)])
 
-    def _work(self, message_id: str, source: str) -> Path:
-        return self.folder / "work" / (message_id + file_names.extension(file_names.as_bytes(source)).decode())
+    def _work(self, message_id: str, source: str) -> str:
+        return f"{self._work_folder}/{message_id}{file_names.extension(file_names.as_bytes(source)).decode()}"
 
     def _list(self, name: bytes) -> None:
         if name not in self._listed:
@@ -313,10 +309,14 @@ _OTHER_NAME = NotOurs("文件名不是 .xml、.json 或 .zip", "the name does no
 _NO_FILE = NotOurs("不是普通文件", "not a plain file")
 
 
-def _same_bytes(one: Path, other: Path) -> bool:
-    if os.lstat(one).st_size != os.lstat(other).st_size:
+def _same_bytes(one: str, other: Path) -> bool:
+    """Whether two plain files hold the same; one that cannot be read holds something else."""
+    try:
+        if os.lstat(one).st_size != os.lstat(other).st_size:
+            return False
+        return Path(one).read_bytes() == other.read_bytes()
+    except OSError:
         return False
-    return one.read_bytes() == other.read_bytes()
 
 
 def _linked(origin: Path, target: Path) -> bool:

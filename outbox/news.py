@@ -13,6 +13,8 @@ from tongguan.gateway.kernel.records import AnswerRow
 
 SENT_STATES = frozenset({State.SENT, State.ACCEPTED, State.REJECTED})
 FAIL_STATES = frozenset({State.REFUSED, State.STOPPED, State.GIVEN_UP})
+#: nothing can have been answered yet
+_BEFORE_RECEIPTS = frozenset({State.RECEIVED, State.CHECKED})
 
 
 class Records(Protocol):
@@ -65,22 +67,21 @@ class News:
         return "FailBox" if first.state in FAIL_STATES else None
 
 
-def read_news(records: Records, message_ids: Iterable[str], document_ids: Iterable[str]) -> News:
+def read_news(records: Records, message_ids: Iterable[str], document_ids: Sequence[str]) -> News:
     """Read all that the status files of these messages and documents show."""
     found = {i: m for i, m in records.messages(message_ids).items() if m.kind is Kind.SUBMISSION}
     for again in records.repeats(found).values():
         found.update({m.id: m for m in again})
     firsts = records.messages({m.same_as for m in found.values() if m.same_as is not None})
     told = [*found, *firsts]
-    moved = {*document_ids, *(m.document_id for m in found.values() if m.document_id is not None)}
-    elsewhere = {m.document_id for m in firsts.values() if m.document_id is not None}
-    documents = records.documents(moved | elsewhere)
-    living = tuple(i for i in moved if i in documents)
+    shown = {m.document_id for m in (*found.values(), *firsts.values()) if m.document_id is not None}
+    documents = records.documents(shown.union(document_ids))
+    living = tuple(i for i in dict.fromkeys(document_ids) if i in documents)
     return News(
         messages=found,
         firsts=firsts,
         documents=documents,
-        receipts=records.receipts_of_messages(told),
+        receipts=records.receipts_of_messages([i for i in told if (found.get(i) or firsts[i]).state not in _BEFORE_RECEIPTS]),
         items=records.items([i for i in told if not (found.get(i) or firsts[i]).type]),
         newest=_newest(records, found.values()),
         moved_documents=living,

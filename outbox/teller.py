@@ -6,6 +6,7 @@ changes that are waiting only the last is written. Nothing but answers is forced
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -20,9 +21,14 @@ from tongguan.outbox.answers import Marking, write_answers
 from tongguan.outbox.board import Index, write_heartbeat
 from tongguan.outbox.news import News, Records, read_news
 from tongguan.outbox.telling import Pen, Surroundings, clear_leftovers, tell_document, tell_message
+from tongguan.outbox.waiting import Waiting
 
-#: seconds between two pages of an index, two heartbeats, two checkpoints; before a batch's file follows its items
-INDEX, HEARTBEAT, CHECKPOINT, BATCH = 1.0, 5.0, 15.0, 0.2
+#: seconds between two pages of an index, two heartbeats, two checkpoints
+INDEX, HEARTBEAT, CHECKPOINT = 1.0, 5.0, 15.0
+#: a move is told of at most so many seconds after it can be seen
+GRACE = 5.0
+#: messages in a group from which on documents follow later, so that several moves make one file
+MANY = 32
 #: seconds before a failed write is tried again: at first, and at most
 RETRY, MOST_RETRY = 1.0, 30.0
 #: messages read and written at a time; answers likewise
@@ -59,12 +65,9 @@ class Teller:
         self, journal: Journal, around: Surroundings, alerts: Alerts, *, monotonic: Callable[[], float] = clock.monotonic
     ) -> None:
         self._journal, self._around, self._alerts, self._monotonic = journal, around, alerts, monotonic
-        self._told: deque[tuple[Iterable[str], Iterable[str]]] = deque()
-        self._messages: dict[str, None] = {}  # to be told of, oldest first
-        self._documents: dict[str, None] = {}
-        self._batches: dict[str, float] = {}  # when their file may follow
-        self._failed_messages: dict[str, None] = {}
-        self._failed_documents: dict[str, None] = {}
+        self._told: deque[tuple[Iterable[str], Iterable[str], float]] = deque()
+        self._messages, self._documents = Waiting(), Waiting()
+        self._homeless: set[int] = set()  # answers for accounts that have no mailbox
         self._answers_left = True
         self._files_again, self._answers_again, self._reading_again = Patience(), Patience(), Patience()
         self._group = GROUP
@@ -73,13 +76,14 @@ class Teller:
         self._dirty = set(around.mailboxes)
         self._index_at = self._heartbeat_at = self._checkpoint_at = 0.0
         self._seen = self._kept = 0  # moves: seen at the last look; kept as checkpoint
+        self._looked_at = 0.0
         self._bell = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
 
     def tell(self, message_ids: Iterable[str], document_ids: Iterable[str] = ()) -> None:
         """These moved: their files will be written."""
-        self._told.append((message_ids, document_ids))
+        self._told.append((message_ids, document_ids, self._monotonic()))
         self._bell.set()
 
     def recover(self, since_move: int | None = None) -> None:
@@ -111,10 +115,16 @@ class Teller:
         for patience in (self._files_again, self._answers_again, self._reading_again):
             patience.well()
         self._index_at = self._heartbeat_at = 0.0
-        self._batches = dict.fromkeys(self._batches, 0.0)
-        for _ in range(2):
-            self._checkpoint_at = 0.0
-            self.catch_up()
+        for waiting in (self._messages, self._documents):
+            waiting.ripen(math.inf, again=True)
+        self.catch_up()
+        self._documents.ripen(math.inf, again=False)
+        self._messages.ripen(math.inf, again=False)
+        self.catch_up()
+        try:
+            self._keep_place(last=True)
+        except (OSError, StationBroken) as wrong:
+            self._trouble("journal", f"进度未保存：{wrong}", f"how far all is told was not kept: {wrong}")
 
     def catch_up(self) -> None:
         """Write all that is due now; what fails is kept, with an alert, for later."""
@@ -137,10 +147,12 @@ class Teller:
         if self._answers_left and self._monotonic() >= self._answers_again.at:
             self._write_answers()
         self._write_indexes()
-        self._keep_place()
+        if self._monotonic() >= self._checkpoint_at:
+            self._keep_place()
         self._reading_again.well()
         self._alerts.over("GW-A01", "journal")
-        return bool(self._told or self._messages or self._documents)
+        answers = self._answers_left and self._monotonic() >= self._answers_again.at
+        return bool(self._told or self._messages or self._documents or answers)
 
     def _serve(self) -> None:
         while not self._stopping:
@@ -150,10 +162,10 @@ class Teller:
 
     def _rest(self) -> float:
         """Seconds until something is due that nobody will ring for."""
-        due = [self._heartbeat_at, self._checkpoint_at, *self._batches.values()]
+        due = [self._heartbeat_at, self._checkpoint_at, self._messages.due_at(), self._documents.due_at()]
         if self._dirty:
             due.append(self._index_at)
-        if self._failed_messages or self._failed_documents:
+        if self._messages.failed or self._documents.failed:
             due.append(self._files_again.at)
         if self._answers_left:
             due.append(self._answers_again.at)
@@ -162,22 +174,19 @@ class Teller:
     def _collect(self) -> None:
         """Put together what was told, what follows and what failed before."""
         while self._told:
-            messages, documents = self._told.popleft()
-            self._messages.update(dict.fromkeys(messages))
-            self._documents.update(dict.fromkeys(documents))
+            messages, documents, since = self._told.popleft()
+            self._messages.add(messages, since)
+            self._documents.add(documents, since)
             self._answers_left = True
         now = self._monotonic()
-        for batch in [batch for batch, due in self._batches.items() if due <= now]:
-            del self._batches[batch]
-            self._messages[batch] = None
-        if self._files_again.at <= now:
-            self._messages.update(self._failed_messages)
-            self._documents.update(self._failed_documents)
-            self._failed_messages, self._failed_documents = {}, {}
+        for waiting in (self._messages, self._documents):
+            waiting.ripen(now, again=self._files_again.at <= now)
 
     def _tell_group(self) -> None:
-        messages = list(self._messages)[: self._group]
-        documents = list(self._documents)[: self._group - len(messages)]
+        messages = self._messages.first(self._group)
+        if len(messages) >= MANY:
+            self._documents.postpone(self._monotonic())
+        documents = self._documents.first(self._group - len(messages))
         try:
             with self._journal.read() as records:
                 news = read_news(records, messages, documents)
@@ -190,34 +199,28 @@ class Teller:
                 return
             news = None
             self._bug(*messages, *documents, bug=bug)
-        for id_ in messages:
-            del self._messages[id_]
-        for id_ in documents:
-            del self._documents[id_]
+        since = min(self._messages.take(messages), self._documents.take(documents))
         if news is not None:
-            self._write_group(news)
+            self._write_group(news, since)
 
-    def _write_group(self, news: News) -> None:
-        now = self._monotonic()
-        for batch in news.batches:
-            self._batches.setdefault(batch, now + BATCH)
+    def _write_group(self, news: News, since: float) -> None:
+        self._messages.follow(news.batches, since, self._monotonic())
         for id_, message in news.messages.items():
             if (pen := self._pens.get(message.account)) is not None:
                 self._dirty.add(message.account)
-                self._try(partial(tell_message, message, news, self._around, pen), self._failed_messages, id_)
+                self._try(partial(tell_message, message, news, self._around, pen), self._messages, id_, since)
         for id_ in news.moved_documents:
-            self._documents.pop(id_, None)
             if (pen := self._pens.get(news.documents[id_].account)) is not None:
-                self._try(partial(tell_document, id_, news, self._around, pen), self._failed_documents, id_)
-        if not self._failed_messages and not self._failed_documents:
+                self._try(partial(tell_document, id_, news, self._around, pen), self._documents, id_, since)
+        if not self._messages.failed and not self._documents.failed:
             self._files_again.well()
             self._alerts.over("GW-A01", "status")
 
-    def _try(self, write: Callable[[], None], failed: dict[str, None], id_: str) -> None:
+    def _try(self, write: Callable[[], None], waiting: Waiting, id_: str, since: float) -> None:
         try:
             write()
         except (OSError, StationBroken) as wrong:
-            failed[id_] = None
+            waiting.fail(id_, since)
             self._files_again.failed(self._monotonic())
             self._trouble("status", f"状态文件写不下：{wrong}", f"a status file cannot be written: {wrong}")
         except Exception as bug:
@@ -231,21 +234,24 @@ class Teller:
         )
 
     def _write_answers(self) -> None:
-        known: set[int] = set()
-        while True:
-            with self._journal.read() as records:
-                answers = [a for a in records.unwritten_answers(ANSWERS + len(known)) if a.id not in known]
-            if not answers:
-                break
-            try:
-                homeless = write_answers(answers, self._around.mailboxes, self._journal)
-            except (OSError, StationBroken) as wrong:
-                self._answers_again.failed(self._monotonic())
-                self._trouble("answers", f"回执文件写不下：{wrong}", f"an answer cannot be written: {wrong}")
-                return
-            self._dirty.update(a.account for a in answers if a.account in self._around.mailboxes)
-            known.update(a.id for a in homeless)
-        self._answers_left = False
+        with self._journal.read() as records:
+            found = records.unwritten_answers(ANSWERS + len(self._homeless))
+        try:
+            answers = [answer for answer in found if answer.id not in self._homeless]
+            homeless = write_answers(answers, self._around.mailboxes, self._journal)
+        except (OSError, StationBroken) as wrong:
+            self._answers_again.failed(self._monotonic())
+            self._trouble("answers", f"回执文件写不下：{wrong}", f"an answer cannot be written: {wrong}")
+            return
+        for answer in homeless:
+            self._homeless.add(answer.id)
+            text = self._say(
+                f"账户 {answer.account} 没有邮箱，回执留在日志中",
+                f"account {answer.account} has no mailbox: its answers stay in the journal",
+            )
+            self._alerts.tell("GW-A03", text, do="tongguan config check", about=answer.account)
+        self._dirty.update(a.account for a in answers if a.account in self._around.mailboxes)
+        self._answers_left = len(answers) == ANSWERS
         self._answers_again.well()
         self._alerts.over("GW-A01", "answers")
 
@@ -278,21 +284,21 @@ class Teller:
         else:
             self._alerts.over("GW-A01", "page")
 
-    def _keep_place(self) -> None:
-        """Keep how far all is told and on disk: what the look before this one saw, for a move is seen before it is told of."""
-        now = self._monotonic()
-        if now < self._checkpoint_at:
-            return
-        self._checkpoint_at = now + CHECKPOINT
-        waiting = (self._told, self._failed_messages, self._failed_documents, self._messages, self._documents, self._batches)
-        if any(waiting):
-            return
-        if self._seen > self._kept:
-            files.sync_file_systems(mailbox.folder for mailbox in self._around.mailboxes.values())
-            self._journal.set_checkpoint(_NAME, self._seen)
-            self._kept = self._seen
-        while rows := self._moves_after(self._seen):
-            self._seen = rows[-1][0]
+    def _keep_place(self, *, last: bool = False) -> None:
+        """Keep how far all is told and on disk: what the look before this one saw, if nothing of that time still waits."""
+        for _ in range(2 if last else 1):
+            now = self._monotonic()
+            self._checkpoint_at = now + CHECKPOINT
+            waits = self._told[0][2] if self._told else math.inf
+            if min(waits, self._messages.oldest(), self._documents.oldest()) <= self._looked_at + GRACE:
+                return
+            if self._seen > self._kept:
+                files.sync_file_systems(mailbox.folder for mailbox in self._around.mailboxes.values())
+                self._journal.set_checkpoint(_NAME, self._seen)
+                self._kept = self._seen
+            self._looked_at = now
+            while rows := self._moves_after(self._seen):
+                self._seen = rows[-1][0]
 
     def _moves_after(self, n: int) -> list[tuple[int, str, str | None]]:
         with self._journal.read() as records:

@@ -294,6 +294,41 @@ def test_temporaries_of_a_crash_are_cleared(home: Home) -> None:
     assert home.files("Status/by-id") == []
 
 
+def test_the_checkpoint_moves_on_under_constant_load(home: Home) -> None:
+    for turn in range(16):
+        for n in range(40):
+            id_ = f"{turn}-{n}"
+            home.comes(
+                submission(id_, source=None, document_id=f"d{id_}"),
+                documents=(document(f"d{id_}", key=id_, numbers={}),),
+            )
+        home.told()
+        home.clock.pass_(3)
+
+    assert home.journal.checkpoint("teller") > 0
+
+
+def test_documents_of_many_messages_follow_a_moment_later(home: Home) -> None:
+    for n in range(40):
+        home.comes(submission(f"m{n}", source=None, document_id="d1"), documents=(document(),) if n == 0 else ())
+    home.told()
+    assert (len(home.files("Status/by-id")), home.files("Status/documents")) == (40, [])
+    home.clock.pass_(0.3)
+    home.told()
+
+    assert len(home.files("Status/documents")) == 1
+
+
+def test_answers_of_an_account_without_a_mailbox_stay_in_the_journal_and_hold_up_no_other(home: Home) -> None:
+    home.comes(submission("m1"), answers=(answer("m1", account="gone"), answer("m1")))
+    home.told()
+
+    assert len(home.files("InBox")) == 1
+    assert [p.code for p in home.alerts.problems()] == ["GW-A03"]
+    with home.journal.read() as records:
+        assert [a.account for a in records.unwritten_answers(10)] == ["gone"]
+
+
 def test_the_checkpoint_waits_for_what_failed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     home.told()
     monkeypatch.setattr(Rewriter, "write", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EACCES, "no")))
