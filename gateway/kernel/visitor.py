@@ -113,14 +113,16 @@ def selected(
 
 
 def selected_documents(
-    *, account: str = "", type_: str = "", status: str = "", number: str = ""
+    *, account: str = "", type_: str = "", statuses: Sequence[str] = (), number: str = ""
 ) -> list[ColumnElement[bool]]:
-    """The conditions of `Records.list_documents` for these filters; `status` is the profile's name for it."""
+    """The conditions of `Records.list_documents` for these filters; `statuses` are the profiles' names."""
     d, n = tables.document.c, tables.number.c
     where: list[ColumnElement[bool]] = []
-    for column, value in ((d.account, account), (d.type, type_), (d.status, status)):
+    for column, value in ((d.account, account), (d.type, type_)):
         if value:
             where.append(column == value)
+    if statuses:
+        where.append(d.status.in_(statuses))
     if number:
         where.append(d.id.in_(select(n.document_id).where(n.value == number)))
     return where

@@ -1,0 +1,267 @@
+"""Commands that look: list, show, timeline, answers, documents."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from tongguan.gateway.cli import here
+from tongguan.gateway.cli.here import Wrong, t
+from tongguan.gateway.cli.ordering import order
+from tongguan.gateway.cli.selecting import (
+    AccountOption,
+    Filters,
+    Id,
+    LimitOption,
+    OperationOption,
+    SinceOption,
+    StateOption,
+    TypeOption,
+    found,
+    submissions,
+)
+from tongguan.gateway.cli.shown import age, moment, print_facts, print_json, print_table, print_text
+from tongguan.gateway.kernel import file_names
+from tongguan.gateway.kernel.clock import show as shown_time
+from tongguan.gateway.kernel.document import Document, Receipt
+from tongguan.gateway.kernel.message import Message
+from tongguan.gateway.kernel.profile import Profile, Profiles
+from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.kernel.records import AnswerRow, Records
+from tongguan.gateway.kernel.visitor import selected_documents
+from tongguan.outbox.status import business_status, document_status, message_status, waiting_for
+
+_profiles = functools.cache(load_profiles)
+
+
+def list_messages(
+    state: StateOption = None,
+    account: AccountOption = "",
+    type_: TypeOption = "",
+    operation: OperationOption = "",
+    since: SinceOption = "",
+    limit: LimitOption = 100,
+) -> int | None:
+    """列出报文，最新在前 / List messages, newest first."""
+    filters = Filters(state or (), account, type_, operation, since)
+    with here.journal() as journal, journal.read() as records:
+        messages = filters.find(records, limit)
+        if here.as_json():
+            print_json(statuses(records, messages))
+            return None
+        documents = records.documents(m.document_id for m in messages if m.document_id)
+    print_messages(messages, documents)
+    return None
+
+
+def print_messages(messages: Sequence[Message], documents: Mapping[str, Document]) -> None:
+    heads = t(
+        "报文编号 企业编号 账户 类型 操作 状态 单证状态 等待 收到 已过",
+        "message_id reference account type operation state document waiting received age",
+    ).split()
+    rows = [
+        (
+            *(m.id, m.reference, m.account, m.type, m.operation, m.state.value),
+            _status_text(documents.get(m.document_id or "")),
+            *(waiting_for(m), moment(m.received_at), age(m.received_at)),
+        )
+        for m in messages
+    ]
+    print_table(heads, rows, state_at=5)
+
+
+def show(id_: Id, account: AccountOption = "") -> int | None:
+    """显示报文及其单证 / Show a message with its document, faults and receipts."""
+    with here.journal() as journal, journal.read() as records:
+        messages = submissions(found(records, id_, account)) or found(records, id_, account)
+        if here.as_json():
+            print_json(statuses(records, messages))
+            return None
+        for message in messages:
+            _show(message, records)
+    return None
+
+
+def _show(message: Message, records: Records) -> None:
+    document = records.document(message.document_id)
+    source = file_names.shown(message.source) if message.source else None
+    facts = {
+        t("报文编号", "message"): message.id,
+        t("账户", "account"): message.account,
+        t("文件", "file"): source,
+        t("企业编号", "reference"): message.reference,
+        t("单证", "document"): message.document,
+        t("类型", "type"): f"{message.type} {message.operation}",
+        t("状态", "state"): message.state.value,
+        t("等待", "waiting for"): waiting_for(message),
+        t("单证状态", "status"): _status_text(document),
+        t("编号", "numbers"): document.numbers if document else None,
+        t("收到", "received"): moment(message.received_at),
+        t("更新", "updated"): moment(message.updated_at),
+        t("期限", "deadline"): moment(message.deadline_at),
+        t("尝试次数", "attempts"): message.attempts or None,
+        t("停留原因", "held"): message.hold_reason,
+        t("请执行", "type"): message.hold_do,
+        t("代替", "replaces"): message.replaces,
+        t("同于", "same as"): message.same_as,
+        "traceback": (message.extra or {}).get("traceback"),
+    }
+    print_facts(facts)
+    for fault in message.faults:
+        place = " ".join(str(part) for part in (fault.path, fault.line) if part)
+        print_text(f"  {fault.code} {place} {fault.text(here.language())}")
+    for receipt in records.receipts_of_messages([message.id]).get(message.id, []):
+        print_text(f"  {moment(receipt.issued_at)} {receipt.code} {_receipt_text(receipt)} {receipt.file or ''}")
+    print_text("")
+
+
+def _receipt_text(receipt: Receipt) -> str:
+    return receipt.en if here.language() == "en" else receipt.zh
+
+
+def _status_text(document: Document | None) -> str:
+    if document is None:
+        return ""
+    status = business_status(document, _profile(document.type), here.language())
+    return status["text"] if status else ""
+
+
+def _profile(type_: str) -> Profile | None:
+    profiles: Profiles = _profiles()
+    return profiles.get(type_)
+
+
+def statuses(records: Records, messages: Sequence[Message]) -> list[Any]:
+    """What the status files say, for each message."""
+    ids = [m.id for m in messages]
+    documents = records.documents(m.document_id for m in messages if m.document_id)
+    receipts, items = records.receipts_of_messages(ids), records.items(ids)
+    environment = here.settings().gateway.environment
+    return [
+        orjson.loads(
+            message_status(
+                m,
+                document=documents.get(m.document_id or ""),
+                receipts=receipts.get(m.id, ()),
+                items=items.get(m.id, ()),
+                environment=environment,
+                language=here.language(),
+                profile=_profile(m.type),
+            )
+        )
+        for m in messages
+    ]
+
+
+def timeline(id_: Id, account: AccountOption = "") -> int | None:
+    """报文的每一步 / Every step of a message: when, what, by whom and why."""
+    with here.journal() as journal, journal.read() as records:
+        hits = found(records, id_, account)
+        ids = dict.fromkeys(m.id for m in hits)
+        answers = [r for rows in records.messages_of_documents(_documents_of(hits)).values() for r in rows if r.kind == "receipt"]
+        ids.update(dict.fromkeys(m.id for m in answers))
+        moves = sorted((move for each in ids for move in records.moves(each)), key=lambda move: move.n)
+        known = records.messages(ids)
+    if here.as_json():
+        names = ("message_id", "step", "was", "state", "who", "why", "run", "entry")
+        print_json([{"at": shown_time(m.at), **{name: getattr(m, name) for name in names}} for m in moves])
+        return None
+    heads = t("时间 报文 操作 步骤 从 到 经手 说明", "at message operation step from to who why").split()
+    rows = [
+        (
+            *(shown_time(m.at), known[m.message_id].reference or m.message_id, known[m.message_id].operation),
+            *(m.step, m.was, m.state, m.who, m.why),
+        )
+        for m in moves
+        if m.message_id in known
+    ]
+    print_table(heads, rows, state_at=5)
+    return None
+
+
+def _documents_of(messages: Sequence[Message]) -> list[str]:
+    return [m.document_id for m in messages if m.document_id]
+
+
+def answers(
+    id_: Id,
+    account: AccountOption = "",
+    again: Annotated[bool, typer.Option("--again", help="write them once more / 重写")] = False,
+) -> int | None:
+    """报文的答复文件；--again 重写到 InBox / A message's answers; --again writes them to InBox once more."""
+    with here.journal() as journal, journal.read() as records:
+        hits = found(records, id_, account)
+        rows = [row for m in hits for row in records.answers_of(m.id)]
+    if again:
+        for message_id in dict.fromkeys(row.message_id for row in rows):
+            order({"do": "answers", "id": message_id}, why="answers --again")
+    if here.as_json():
+        print_json([_answer(row) for row in rows])
+        return None
+    print_table(
+        t("文件 种类 编号 时间", "file kind number at").split(),
+        [(file_names.shown(row.file), row.kind, row.number, moment(row.at)) for row in rows],
+    )
+    if again:
+        print_text(t("已重新写入 InBox", "written to InBox once more"))
+    return None
+
+
+def _answer(row: AnswerRow) -> dict[str, Any]:
+    names = ("message_id", "account", "kind", "number")
+    return {"file": file_names.shown(row.file), "at": shown_time(row.at), **{name: getattr(row, name) for name in names}}
+
+
+def documents(
+    type_: TypeOption = "",
+    account: AccountOption = "",
+    number: Annotated[str, typer.Option(help="an official number / 官方编号")] = "",
+    status: Annotated[str, typer.Option(help="name, code or text / 单证状态")] = "",
+    limit: LimitOption = 100,
+) -> int | None:
+    """列出单证 / List business documents."""
+    conditions = selected_documents(account=account, type_=type_, statuses=_status_names(status) if status else (), number=number)
+    with here.journal() as journal, journal.read() as records:
+        total, rows = records.list_documents(conditions, offset=0, limit=limit)
+        if here.as_json():
+            print_json(_document_statuses(records, rows))
+            return None
+    heads = t("单证 类型 账户 状态 编号 附记 更新", "document type account status numbers marks updated").split()
+    print_table(heads, [(d.key, d.type, d.account, _status_text(d), d.numbers, d.marks, moment(d.updated_at)) for d in rows])
+    if total > len(rows):
+        print_text(t(f"共 {total} 件", f"{total} in all"))
+    return None
+
+
+def _status_names(text: str) -> list[str]:
+    """The profiles' names of a status given by name, code or text, in any language; Wrong when there is none."""
+    every = [status for profile in _profiles().values() for status in profile.statuses.values()]
+    names = {s.name for s in every if text in (s.name, s.code, *(each[lang] for each in (s.text, s.list_text) for lang in ("zh", "en")))}
+    if not names:
+        known = " ".join(dict.fromkeys(s.text[here.language()] for s in every))
+        raise Wrong(f"没有单证状态 {text}；可用：{known}", f"there is no status {text}; there are: {known}", code=2)
+    return sorted(names)
+
+
+def _document_statuses(records: Records, documents: Sequence[Document]) -> list[Any]:
+    """What the files of the documents say."""
+    ids = [d.id for d in documents]
+    messages, receipts = records.messages_of_documents(ids), records.receipts_of_documents(ids)
+    environment = here.settings().gateway.environment
+    return [
+        orjson.loads(
+            document_status(
+                d,
+                submissions(messages.get(d.id, ())),
+                receipts.get(d.id, ()),
+                environment=environment,
+                language=here.language(),
+                profile=_profile(d.type),
+            )
+        )
+        for d in documents
+    ]

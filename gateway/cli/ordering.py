@@ -1,0 +1,254 @@
+"""Orders: hold, release, retry, stop, give-up, pause, resume, quarantine. Each is a row with who and why.
+
+The daemon carries them out; when none runs, this process does, holding the home meanwhile.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from tongguan.gateway.cli import here
+from tongguan.gateway.cli.here import Wrong, t
+from tongguan.gateway.cli.selecting import (
+    MOST,
+    AccountOption,
+    Filters,
+    Id,
+    Ids,
+    OperationOption,
+    SinceOption,
+    StateOption,
+    TypeOption,
+    found,
+)
+from tongguan.gateway.cli.shown import age, moment, print_facts, print_json, print_table, print_text
+from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.errors import SettingsWrong
+from tongguan.gateway.kernel.message import FINAL, Kind, Message, State
+from tongguan.gateway.kernel.records import Records
+
+_PATIENCE_SECONDS = 30
+_SAID_BY_STATE = {state.value for state in State}
+
+WhyOption = Annotated[str, typer.Option("--why", help="the reason, for the history / 原因")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="only show what it is about / 只显示，不执行")]
+
+
+def daemon_runs() -> bool:
+    """Does a gateway hold the home now?"""
+    try:
+        handle = os.open(here.home() / "daemon.lock", os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def order(command: Mapping[str, Any], *, why: str) -> dict[str, Any]:
+    """Have an order carried out, by the daemon or here; what was done. Wrong when it failed or takes too long."""
+    result = _through_daemon(command, why) if daemon_runs() else _here(command, why)
+    if "error" in result:
+        raise Wrong(f"没有执行：{result['error']}", f"not done: {result['error']}")
+    return result
+
+
+def _through_daemon(command: Mapping[str, Any], why: str) -> dict[str, Any]:
+    with here.journal() as journal:
+        id_ = journal.give_order(here.who(), why, command)
+        deadline = clock.monotonic() + _PATIENCE_SECONDS
+        while clock.monotonic() < deadline:
+            with journal.read() as records:
+                done_at, result = records.order_result(id_)
+            if done_at is not None:
+                return dict(result)
+            threading.Event().wait(0.05)
+    raise Wrong(
+        "网关已收到指令，尚未执行；查看：tongguan status", "the gateway has the order but has not carried it out; look: tongguan status"
+    )
+
+
+def _here(command: Mapping[str, Any], why: str) -> dict[str, Any]:
+    # Imported here: commands that only look load none of it.
+    from tongguan.gateway.daemon import offline
+    from tongguan.gateway.flow.orders import orders
+
+    try:
+        with offline(here.home()) as daemon:
+            id_ = daemon.journal.give_order(here.who(), why, command)
+            orders(daemon.site)
+            with daemon.journal.read() as records:
+                return dict(records.order_result(id_)[1])
+    except SettingsWrong:
+        if daemon_runs():  # started in this moment
+            return _through_daemon(command, why)
+        raise
+
+
+def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
+    """The command that orders `do` for the messages chosen."""
+
+    def act(
+        ids: Ids = None,
+        state: StateOption = None,
+        account: AccountOption = "",
+        type_: TypeOption = "",
+        operation: OperationOption = "",
+        since: SinceOption = "",
+        dry_run: DryRunOption = False,
+        why: WhyOption = "",
+    ) -> int | None:
+        filters = Filters(state or (), account, type_, operation, since)
+        with here.journal() as journal, journal.read() as records:
+            messages = _chosen(records, ids or (), filters)
+        if dry_run:
+            return _show_dry(do, messages)
+        if not messages:
+            print_text(t("没有符合条件的报文", "no message satisfies that"))
+            return None
+        result = order({"do": do, "ids": [m.id for m in messages]}, why=why)
+        return _show_done(messages, result["messages"])
+
+    act.__doc__ = f"{zh} / {en}"
+    return act
+
+
+def _chosen(records: Records, ids: Sequence[str], filters: Filters) -> list[Message]:
+    """The messages of an order: those that each id hits and that are not final, or those that the filters select."""
+    if not ids and not filters:
+        raise Wrong("请给出报文编号或筛选条件", "give ids or filters", code=2)
+    if not ids:
+        return [m for m in filters.find(records, MOST) if m.state not in FINAL]
+    chosen: dict[str, Message] = {}
+    for id_ in ids:
+        hits = found(records, id_, filters.account)
+        accounts = sorted({m.account for m in hits})
+        if len(accounts) > 1:
+            names = " ".join(accounts)
+            raise Wrong(f"{id_} 属于多个账户，请用 --account 指明：{names}", f"{id_} is in several accounts, say which with --account: {names}")
+        # One that is final is told so when it alone was named; a number stands for all its open messages.
+        kept = [m for m in hits if m.state not in FINAL] or hits[-1:]
+        chosen.update({m.id: m for m in kept if m.kind is Kind.SUBMISSION or m.state is State.UNMATCHED})
+    return list(chosen.values())
+
+
+def _show_dry(do: str, messages: Sequence[Message]) -> None:
+    if here.as_json():
+        print_json({"do": do, "dry_run": True, "messages": [_line(m) for m in messages]})
+        return
+    print_table(
+        t("报文 企业编号 账户 类型 操作 状态 收到", "message_id reference account type operation state received").split(),
+        [(m.id, m.reference, m.account, m.type, m.operation, m.state.value, moment(m.received_at)) for m in messages],
+        state_at=5,
+    )
+    print_text(t(f"将对以上 {len(messages)} 条执行 {do}（未执行）", f"{do} would be done to these {len(messages)}; nothing was done"))
+
+
+def _line(message: Message) -> dict[str, Any]:
+    names = ("account", "reference", "type", "operation")
+    return {"message_id": message.id, "state": message.state.value, **{name: getattr(message, name) for name in names}}
+
+
+def _show_done(messages: Sequence[Message], done: Mapping[str, str]) -> int:
+    """What became of each; 1 when one of them could not be done."""
+    refused = {id_: said for id_, said in done.items() if said not in _SAID_BY_STATE}
+    if here.as_json():
+        print_json({"done": {i: s for i, s in done.items() if i not in refused}, "not_done": refused})
+    else:
+        print_table(
+            t("报文 企业编号 原状态 现在", "message_id reference was now").split(),
+            [(m.id, m.reference, m.state.value, done.get(m.id, "?")) for m in messages],
+            state_at=3,
+        )
+    return 1 if refused else 0
+
+
+class What(StrEnum):
+    ACCOUNT = "account"
+    ROUTE = "route"
+
+
+def switching(do: str, zh: str, en: str) -> Callable[..., int | None]:
+    """The command that pauses or resumes an account or a route."""
+
+    def switch(
+        what: Annotated[What, typer.Argument()],
+        name: Annotated[str, typer.Argument()],
+        why: Annotated[str, typer.Option("--why", help="the reason, for the history / 原因")],
+    ) -> int | None:
+        settings = here.settings()
+        known = [a.name for a in settings.account] if what is What.ACCOUNT else list(settings.route)
+        if name not in known:
+            raise Wrong(f"没有 {name}；可用：{' '.join(known)}", f"there is no {what.value} {name}; there are {' '.join(known)}", code=2)
+        result = order({"do": do, "what": what.value, "name": name}, why=why)
+        if here.as_json():
+            print_json(result)
+        else:
+            print_text(t(f"{what.value} {name}：{'已暂停' if do == 'pause' else '已恢复'}", f"{what.value} {name}: {do}d"))
+        return None
+
+    switch.__doc__ = f"{zh} / {en}"
+    return switch
+
+
+def quarantine_list() -> int | None:
+    """列出隔离和未匹配的回执 / List receipts in quarantine, and those that match nothing."""
+    with here.journal() as journal:
+        receipts = journal.received((State.QUARANTINED, State.UNMATCHED), MOST)
+    if here.as_json():
+        print_json([{**_line(m), "why": _why(m), "received_at": clock.show(m.received_at)} for m in receipts])
+        return None
+    print_table(
+        t("回执 账户 状态 编号 收到 已过 原因", "id account state number received age why").split(),
+        [(m.id, m.account, m.state.value, m.number, moment(m.received_at), age(m.received_at), _why(m)) for m in receipts],
+        state_at=2,
+    )
+    return None
+
+
+def _why(message: Message) -> str:
+    faults = "; ".join(f"{f.code} {f.text(here.language())}" for f in message.faults)
+    return message.hold_reason or faults or str((message.extra or {}).get("why", ""))
+
+
+def quarantine_show(id_: Id) -> int | None:
+    """显示一份回执 / Show a receipt as it came."""
+    with here.journal() as journal, journal.read() as records:
+        message = _receipt(records, id_)
+        raw = (records.body(message.id, "receipt") or b"").decode("utf-8", "replace")
+    if here.as_json():
+        print_json({**_line(message), "why": _why(message), "content": raw})
+        return None
+    print_facts({"id": message.id, t("账户", "account"): message.account, t("状态", "state"): message.state.value, t("原因", "why"): _why(message)})
+    print_text(raw)
+    return None
+
+
+def _receipt(records: Records, id_: str) -> Message:
+    message = records.message(id_) or next(iter(found(records, id_)), None)
+    if message is None or message.kind is not Kind.RECEIPT:
+        raise Wrong(f"{id_} 不是回执；查看：tongguan quarantine list", f"{id_} is no receipt; look: tongguan quarantine list")
+    return message
+
+
+def quarantine_act(do: str, zh: str, en: str) -> Callable[..., int | None]:
+    """The command that applies or drops a receipt in quarantine."""
+
+    def act(id_: Id, why: WhyOption = "") -> int | None:
+        with here.journal() as journal, journal.read() as records:
+            message = _receipt(records, id_)
+        return _show_done([message], order({"do": do, "ids": [message.id]}, why=why)["messages"])
+
+    act.__doc__ = f"{zh} / {en}"
+    return act

@@ -1,0 +1,79 @@
+"""Which messages a command is about: by id, reference or official number, or by filters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from tongguan.gateway.cli.here import Wrong
+from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.message import Kind, Message, State
+from tongguan.gateway.kernel.records import Records
+from tongguan.gateway.kernel.settings import span
+from tongguan.gateway.kernel.visitor import selected
+
+MOST = 10_000  #: messages of one order
+
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="message id, reference or number / 报文编号或官方编号")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="message id, reference or number / 报文编号或官方编号")]
+StateOption = Annotated[list[str] | None, typer.Option("--state", help="may be repeated / 状态，可重复")]
+AccountOption = Annotated[str, typer.Option("--account", help="account / 账户")]
+TypeOption = Annotated[str, typer.Option("--type", help="document type / 单证类型")]
+OperationOption = Annotated[str, typer.Option("--operation", help="operation / 操作")]
+SinceOption = Annotated[str, typer.Option("--since", help="2h, 3d, 2026-11-20 or 2026-11-20T18:00 / 起始时间")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=MOST, help="most rows / 最多条数")]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """As given on the command line; empty ones select everything."""
+
+    states: Sequence[str] = ()
+    account: str = ""
+    type: str = ""
+    operation: str = ""
+    since: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.states or self.account or self.type or self.operation or self.since)
+
+    def find(self, records: Records, limit: int) -> list[Message]:
+        """The submissions that satisfy all, newest first; Wrong for a state or time that does not exist."""
+        known = [s.value for s in State]
+        for state in self.states:
+            if state not in known:
+                raise Wrong(f"没有状态 {state}；可用：{' '.join(known)}", f"there is no state {state}; there are {' '.join(known)}", code=2)
+        since = moment_of(self.since) if self.since else None
+        where = selected(states=self.states, account=self.account, type_=self.type, operation=self.operation, since=since)
+        return records.list_messages(where, limit=limit)
+
+
+def moment_of(text: str) -> int:
+    """A time as users write it, in milliseconds: so long ago (`2h`), a China day or a China time."""
+    if re.fullmatch(r"\d+(\.\d+)?\s*[a-z]+", text):
+        try:
+            return clock.now_ms() - round(span(text).total_seconds() * 1000)
+        except ValueError:
+            pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Wrong(f"时间 {text} 不可读；写成 2h、3d 或 2026-11-20", f"{text} is no time; write 2h, 3d or 2026-11-20", code=2) from None
+    return clock.to_ms(moment if moment.tzinfo else moment.replace(tzinfo=clock.CHINA))
+
+
+def found(records: Records, id_: str, account: str = "") -> list[Message]:
+    """Every message that an id hits, in every account; Wrong when there is none."""
+    hits = records.find(id_, account or None)
+    if not hits:
+        raise Wrong(f"没有找到 {id_}；查看：tongguan list", f"nothing has the id, reference or number {id_}; look: tongguan list")
+    return hits
+
+
+def submissions(messages: Sequence[Message]) -> list[Message]:
+    return [m for m in messages if m.kind is Kind.SUBMISSION]
