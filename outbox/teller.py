@@ -173,20 +173,23 @@ class Teller:
 
     def _collect(self) -> None:
         """Put together what was told, what follows and what failed before."""
+        documents: dict[str, float] = {}
         while self._told:
-            messages, documents, since = self._told.popleft()
-            self._messages.add(messages, since)
-            self._documents.add(documents, since)
+            moved, with_them, since = self._told.popleft()
+            self._messages.add(dict.fromkeys(moved, since))
+            documents.update((id_, since) for id_ in with_them if id_ not in documents)
             self._answers_left = True
+        if len(self._messages.ready) < MANY:
+            self._documents.add(documents)
+        else:
+            self._documents.follow(documents, self._monotonic())
         now = self._monotonic()
         for waiting in (self._messages, self._documents):
             waiting.ripen(now, again=self._files_again.at <= now)
 
     def _tell_group(self) -> None:
         messages = self._messages.first(self._group)
-        if len(messages) >= MANY:
-            self._documents.postpone(self._monotonic())
-        documents = self._documents.first(self._group - len(messages))
+        documents = self._documents.first(self._group)
         try:
             with self._journal.read() as records:
                 news = read_news(records, messages, documents)
@@ -204,7 +207,7 @@ class Teller:
             self._write_group(news, since)
 
     def _write_group(self, news: News, since: float) -> None:
-        self._messages.follow(news.batches, since, self._monotonic())
+        self._messages.follow(dict.fromkeys(news.batches, since), self._monotonic())
         for id_, message in news.messages.items():
             if (pen := self._pens.get(message.account)) is not None:
                 self._dirty.add(message.account)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 #: seconds before something follows that need not be told at once, so that several moves make one file
@@ -21,19 +21,13 @@ class Waiting:
     def __bool__(self) -> bool:
         return bool(self.ready)
 
-    def add(self, ids: Iterable[str], since: float) -> None:
-        for id_ in ids:
+    def add(self, ids: Mapping[str, float]) -> None:
+        for id_, since in ids.items():
             self.ready.setdefault(id_, since)
 
-    def follow(self, ids: Iterable[str], since: float, now: float) -> None:
-        for id_ in ids:
+    def follow(self, ids: Mapping[str, float], now: float) -> None:
+        for id_, since in ids.items():
             self.following.setdefault(id_, (since, now + FOLLOW))
-
-    def postpone(self, now: float) -> None:
-        """All that is ready follows later."""
-        for id_, since in self.ready.items():
-            self.following.setdefault(id_, (since, now + FOLLOW))
-        self.ready = {}
 
     def fail(self, id_: str, since: float) -> None:
         self.failed[id_] = min(since, self.failed.get(id_, since))
