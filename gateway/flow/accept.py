@@ -69,8 +69,10 @@ def prefetch(arrivals: Sequence[Arrival], site: Site, records: Records) -> None:
     records.fetch_freed(references)
     records.fetch_names([(a.account, a.source) for a in arrivals])
     records.fetch_keys(keys)
-    by_key = (records.document_of_key(*key) for key in keys)
-    records.fetch_ordered([d.id for d in by_key if d is not None])
+    living = {key: records.document_of_key(*key) for key in keys}
+    fresh = [derived_id("document", *key, "1") for key, document in living.items() if document is None]
+    records.documents(fresh)
+    records.fetch_ordered([*(d.id for d in living.values() if d is not None), *fresh])
 
 
 def accept(site: Site, arrival: Arrival, records: Records) -> Outcome:

@@ -82,7 +82,6 @@ class Records:
         self._by_number: dict[tuple[str, str], list[str]] = {}
         self._by_name: dict[tuple[str, str], Message | None] = {}
         self._freed: dict[tuple[str, str], Message | None] = {}
-        self._deleted: dict[str, bool] = {}
         self._reserved: dict[tuple[str, str], str | None] = {}
         self._ordered: dict[str, list[tuple[int, str]]] = {}
 
@@ -103,7 +102,6 @@ class Records:
             self._documents[document.id] = document
             key = (document.account, document.type, document.key)
             self._by_key[key] = None if document.deleted else document
-            self._deleted[document.id] = document.deleted
         for number in outcome.numbers:
             self._by_number.setdefault((number.account, number.value), []).append(number.document_id)
         for gone in outcome.release:
@@ -180,11 +178,8 @@ class Records:
 
     def is_deleted(self, document_id: str) -> bool:
         """Did a document with this id live once and end?"""
-        if document_id not in self._deleted:
-            d = tables.document.c
-            found = self._connection.execute(select(d.id).where(and_(d.id == document_id, d.deleted == 1))).first()
-            self._deleted[document_id] = found is not None
-        return self._deleted[document_id]
+        document = self.document(document_id)
+        return document is not None and document.deleted
 
     def fetch_keys(self, keys: Iterable[tuple[str, str, str]]) -> None:
         grouped: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -435,8 +430,34 @@ class Records:
         d = tables.document.c
         condition = and_(d.deleted == 0, *where)
         total = self._connection.execute(select(func.count()).select_from(tables.document).where(condition)).scalar() or 0
-        query = select(tables.document).where(condition).order_by(d.created_at.desc() if order is None else order, d.id).offset(offset).limit(limit)
+        query = (
+            select(tables.document)
+            .where(condition)
+            .order_by(d.created_at.desc() if order is None else order, d.id)
+            .offset(offset)
+            .limit(limit)
+        )
         return total, [document_of(row) for row in self._connection.execute(query).mappings()]
+
+    def in_state(self, state: State, limit: int) -> list[Message]:
+        """Messages in a state, oldest first."""
+        m = tables.message.c
+        rows = self._connection.execute(
+            select(tables.message).where(m.state == state.value).order_by(m.sequence).limit(limit)
+        ).mappings()
+        return [message_of(row) for row in rows]
+
+    def spans(self, first: str, last: str) -> list[float]:
+        """Milliseconds between two steps of each message that has both."""
+        began: dict[str, int] = {}
+        spans: list[float] = []
+        for at, line in self._connection.execute(select(tables.move.c.at, tables.move.c.line).order_by(tables.move.c.n)):
+            message_id, step = orjson.loads(line)[:2]
+            if step == first:
+                began.setdefault(message_id, at)
+            elif step == last and message_id in began:
+                spans.append(at - began.pop(message_id))
+        return spans
 
     def overdue(self, now: int, limit: int) -> list[Message]:
         m = tables.message.c

@@ -1,0 +1,219 @@
+"""This machine's rates: a fresh home, made-up messages, the real road; one line a run, `<n> msgs/s` first.
+
+Everything printed was measured in this run. The endpoint only acknowledges (signed receipts, least work), unless the full
+simulators are asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files as resources
+from pathlib import Path
+
+from tongguan.gateway import home
+from tongguan.gateway.daemon import Daemon
+from tongguan.gateway.kernel.message import State
+
+_TEMPLATE = "bench-*.xml"
+_MARK = b'reference="bench-0"'
+_POLL = 0.02
+_SETTLED = 2.1  #: seconds after which a file that was written before the start is known to be finished
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What to measure. `key`: software, token, or milliseconds that each signature takes; `delay_ms`: of the endpoint."""
+
+    part: str = "e2e"
+    messages: int = 2000
+    key: str = "software"
+    workers: int = 1
+    delay_ms: int = 0
+    full: bool = False
+    waiting: int = 0  #: files that lie in OutBox beside the measured ones
+
+
+def template() -> bytes:
+    """The sample message of the installed profiles: 6 KB, Chinese text, a table."""
+    root = Path(str(resources("tongguan.gateway") / "profiles"))
+    return next(iter(sorted(root.glob(f"*/*/examples/{_TEMPLATE}")))).read_bytes()
+
+
+def measure(run: Run, folder: Path | None = None) -> str:
+    """Do one run in a new folder (removed afterwards) and say what it gave."""
+    place = Path(tempfile.mkdtemp(prefix="tongguan-bench-", dir=folder))
+    try:
+        with _site(run, place) as site:
+            return (
+                _accept(run, site) if run.part == "accept" else _idle(run, site) if run.part == "idle" else _end_to_end(run, site)
+            )
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _site(run: Run, place: Path) -> Iterator[Path]:
+    """A home whose route leads to the endpoint of this run."""
+    made = place / "home"
+    home.make_home(made, card="pkcs11" if run.key == "token" else "software", port_base=0)
+    if run.key not in ("software", "token"):
+        home.change_settings(made, "account.card", "delay", f"{run.key}ms", named="demo-mofcom")
+    if run.workers > 1:
+        home.change_settings(made, "gateway", "workers", str(run.workers))
+    endpoint = _simulators(made) if run.full else _acknowledger(made, run.delay_ms)
+    try:
+        yield made
+    finally:
+        endpoint.terminate()
+        endpoint.wait()
+
+
+def _simulators(made: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tongguan.simulators.serve", "--home", str(made), "--fast"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while not (made / "simulators" / "ports.json").exists():
+        time.sleep(0.05)
+    home.set_ports(made)
+    return process
+
+
+def _acknowledger(made: Path, delay_ms: int) -> subprocess.Popen[bytes]:
+    """The endpoint that only acknowledges, under the name of the first route, with an elliptic key the route then trusts."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    keys = made / "simulators"
+    command = [sys.executable, "-m", "tongguan.simulators.bench_endpoint", "--port", str(port), "--authority", "mofcom"]
+    command += ["--key", str(keys / "customs.key"), "--certificate", str(keys / "customs.pem"), "--delay-ms", str(delay_ms)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    shutil.copy(keys / "customs.pem", made / "trust" / "mofcom.pem")
+    for route in ("mofcom", "customs"):
+        home.change_settings(made, f"route.{route}", "url", f"http://127.0.0.1:{port}")
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return process
+        except OSError:
+            time.sleep(0.05)
+
+
+def _drop(made: Path, count: int, *, first: int = 0) -> None:
+    """Put `count` different messages into OutBox."""
+    outbox = made / "mailboxes" / "demo" / "OutBox"
+    text = template()
+    for n in range(first, first + count):
+        (outbox / f"m{n:07d}.tmp").write_bytes(text.replace(_MARK, f'reference="bench-{n}"'.encode()))
+        os.rename(outbox / f"m{n:07d}.tmp", outbox / f"m{n:07d}.xml")
+
+
+def _end_to_end(run: Run, made: Path) -> str:
+    """From files lying in OutBox to the technical receipt applied and the status file written."""
+    _drop(made, run.messages)
+    os.sync()
+    time.sleep(_SETTLED)
+    daemon = Daemon(made)
+    mailbox = made / "mailboxes" / "demo"
+    began = look = time.perf_counter()
+    daemon.start()
+    try:
+        while _count(mailbox / "SentBox") < run.messages or _count(mailbox / "InBox") < run.messages:
+            time.sleep(_POLL)
+            look = _fail_now_and_then(daemon, look)
+        took = time.perf_counter() - began
+        waits = _waits(daemon)
+    finally:
+        daemon.stop()
+    return _line(run, run.messages / took, waits)
+
+
+def _accept(run: Run, made: Path) -> str:
+    """Read, seal and commit only: nothing is sent."""
+    _drop(made, run.messages)
+    os.sync()
+    time.sleep(_SETTLED)
+    daemon = Daemon(made, only=frozenset({"inbox"}))
+    began = look = time.perf_counter()
+    daemon.start()
+    try:
+        while _tally(daemon, State.SEALED) + _tally(daemon, State.CHECKED) < run.messages:
+            time.sleep(_POLL)
+            look = _fail_now_and_then(daemon, look)
+        took = time.perf_counter() - began
+    finally:
+        daemon.stop()
+    return _line(run, run.messages / took, [])
+
+
+def _idle(run: Run, made: Path) -> str:
+    """One file at a time into an idle gateway: from the rename to the status file that says sent."""
+    daemon = Daemon(made)
+    daemon.start()
+    status = made / "mailboxes" / "demo" / "Status"
+    waits = []
+    try:
+        time.sleep(1)
+        for n in range(run.messages):
+            began = time.perf_counter()
+            _drop(made, 1, first=n)
+            file = status / f"m{n:07d}.xml.status.json"
+            while not (file.exists() and b'"sent"' in file.read_bytes()):
+                time.sleep(0.0002)
+            waits.append((time.perf_counter() - began) * 1000)
+            time.sleep(0.02)
+    finally:
+        daemon.stop()
+    return _line(run, 1000 / statistics.median(waits), waits, note=f" | drop to status file {statistics.median(waits):.1f} ms")
+
+
+def _count(folder: Path) -> int:
+    with os.scandir(folder) as entries:
+        return sum(not e.name.startswith(".") for e in entries)
+
+
+def _tally(daemon: Daemon, state: State) -> int:
+    with daemon.journal.read() as records:
+        return sum(n for _, kind, s, n in records.tally() if kind == "submission" and s == state)
+
+
+def _fail_now_and_then(daemon: Daemon, last: float) -> float:
+    """Look for trouble once a second; when it was last looked for."""
+    if time.perf_counter() - last < 1:
+        return last
+    _fail_on_trouble(daemon)
+    return time.perf_counter()
+
+
+def _fail_on_trouble(daemon: Daemon) -> None:
+    for state in (State.REFUSED, State.HELD, State.REJECTED):
+        if _tally(daemon, state):
+            with daemon.journal.read() as records:
+                message = records.in_state(state, 1)[0]
+            raise RuntimeError(f"message {message.id} is {state}: {message.faults} {message.hold_reason} {message.extra}")
+
+
+def _waits(daemon: Daemon) -> list[float]:
+    """Milliseconds from reading a file to its receipt, of each message."""
+    with daemon.journal.read() as records:
+        return sorted(records.spans("read", "send"))
+
+
+def _line(run: Run, rate: float, waits: Sequence[float], *, note: str = "") -> str:
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 if run.key == "token" or run.workers > 1 else 0
+    latency = f", p50 {statistics.median(waits):.1f} ms p99 {waits[int(len(waits) * 0.99) - 1]:.1f} ms" if waits else ""
+    endpoint = "simulators" if run.full else f"bench endpoint +{run.delay_ms} ms"
+    kept = "sqlite wal full, group commit"
+    return (
+        f"{rate:.1f} msgs/s {run.part} n={run.messages} key={run.key} workers={run.workers} {endpoint}, {kept}"
+        f"{latency}, peak {own + children:.0f} MB{note}"
+    )
