@@ -169,5 +169,5 @@ def _holds(when: Mapping[str, Any], content: Mapping[str, Any]) -> bool:
     return True
 
 
-def _fault(code: str, **facts: object) -> Fault:
+def _fault(code: str, **facts: Any) -> Fault:
     return fault(code, path=_PATH, label=_LABEL, label_en="attachment", **facts)

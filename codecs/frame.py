@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tongguan.codecs.faults import fault
 from tongguan.codecs.item import Item, spoiled
@@ -113,5 +114,5 @@ def _missing(name: str, place: Place) -> Fault:
     return _wrong("GW-M07", name, place, name=name)
 
 
-def _wrong(code: str, attribute: str, place: Place, **facts: object) -> Fault:
+def _wrong(code: str, attribute: str, place: Place, **facts: Any) -> Fault:
     return fault(code, path=place.of(attribute), line=place.line, label=attribute, **facts)

@@ -192,7 +192,7 @@ def _item(
 
 
 def _unknown(key: str, place: Place, known: tuple[str, ...]) -> Fault:
-    return fault("GW-J06", path=place.path + _pointer([key]), name=key, **near(key, known))
+    return fault("GW-J06", path=place.path + _pointer([key]), name=key, near=near(key, known)["near"])
 
 
 def _text(given: Mapping[str, Any], name: str, place: Place, faults: list[Fault]) -> str:

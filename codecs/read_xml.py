@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 from lxml import etree
 
@@ -17,6 +18,7 @@ from tongguan.codecs.item import Item, Read, digest, spoiled
 from tongguan.codecs.words import ATTRIBUTES, MOST_DEPTH, MOST_ITEMS, MOST_TEXT
 from tongguan.gateway.kernel.errors import Fault, Refused
 
+_COMMON = b'<?xml version="1.0" encoding="UTF-8"?>'
 _BATCH = "urn:tongguan:batch:1"
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 _ENCODINGS = {
@@ -73,6 +75,8 @@ def _parser() -> etree.XMLParser:
 
 def _as_utf8(raw: bytes) -> bytes:
     """The text in UTF-8, by byte order mark, else by declaration, else as it is."""
+    if raw.startswith(_COMMON):
+        return raw
     if raw.startswith(b"\xef\xbb\xbf"):
         return raw[3:]
     if raw.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff", b"\0\0\0<", b"<\0\0\0")):
@@ -127,8 +131,8 @@ def _refuse_long_texts(root: etree._Element) -> None:
 
 
 def _line(element: etree._Element) -> int | None:
-    line = element.sourceline
-    return int(line) if line else None
+    line: Any = element.sourceline
+    return line or None
 
 
 def _batch(root: etree._Element, files: Mapping[str, bytes]) -> Read:
