@@ -1,0 +1,240 @@
+"""The documentation is under test: what a user may meet is told there, and what is told there exists."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import pytest
+from pydantic import BaseModel, TypeAdapter
+from pydantic.fields import FieldInfo
+from tongguan.gateway.kernel.message import FINAL, State
+from tongguan.gateway.kernel.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+OPERATIONS = ("docs/operations.md", "docs/operations.zh.md")
+READMES = ("README.md", "README.zh.md")
+ALERTING = ("gateway", "inbox", "outbox")  #: parts that raise alerts
+REQUIRED = {"required", "必填"}
+YES = {"yes", "是"}
+
+in_each_language = pytest.mark.parametrize("page", OPERATIONS)
+in_each_readme = pytest.mark.parametrize("page", READMES)
+
+
+@cache
+def _text(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def _rows(text: str) -> Iterator[list[str]]:
+    """Cells of every table row, but for heads and rules."""
+    lines = text.splitlines()
+    for before, line in zip(["", *lines], lines, strict=False):
+        if line.startswith("| ") and before.startswith("|"):
+            yield [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def _coded(cell: str) -> str:
+    """The first thing of a cell that stands in backticks; empty when it does not begin with one."""
+    found = re.match(r"`([^`]*)`", cell)
+    return found[1] if found else ""
+
+
+def _tables(page: str) -> Mapping[str, list[list[str]]]:
+    """Rows by the heading that they stand under."""
+    pieces = re.split(r"^#{2,3} (.*)$", _text(page), flags=re.MULTILINE)
+    return {heading: list(_rows(body)) for heading, body in zip(pieces[1::2], pieces[2::2], strict=True)}
+
+
+# Settings
+
+
+def _part(field: FieldInfo) -> type[BaseModel] | None:
+    """The model that a field holds one or many of."""
+    waiting: list[Any] = [field.annotation]
+    while waiting:
+        kind = waiting.pop()
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+        waiting += get_args(kind)
+    return None
+
+
+def _sections(model: type[BaseModel], name: str = "") -> Iterator[tuple[str, str, FieldInfo]]:
+    """Section as the page heads it, key, and what the program knows of the key."""
+    for key, field in model.model_fields.items():
+        part = _part(field)
+        if part is None or name:
+            yield name, key, field
+        if part is not None:
+            inner = f"{name.strip('`[]')}.{key}".strip(".")
+            many = str(field.annotation).startswith("tuple")
+            heading = f"`[[{inner}]]`" if many else f"`[{inner}.<authority>]`" if field.annotation is not part else f"`[{inner}]`"
+            yield from _sections(part, heading)
+
+
+SETTINGS = [each for each in _sections(Settings) if each[:2] != ("", "home")]
+
+
+@in_each_language
+@pytest.mark.parametrize(("section", "key", "field"), SETTINGS, ids=[f"{s}.{k}" for s, k, _ in SETTINGS])
+def test_a_setting_is_told_with_its_default_and_its_meaning(page: str, section: str, key: str, field: FieldInfo) -> None:
+    told = {_coded(row[0]): row for row in _tables(page).get(section, [])}
+
+    assert key in told, f"{page}: {section} says nothing of {key}"
+    default, meaning = told[key][1:]
+    assert meaning
+    if field.is_required():
+        assert default in REQUIRED
+        return
+    value = tomllib.loads(f"value = {_coded(default)}")["value"]
+    kind: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
+    assert kind.validate_python(value) == field.get_default(call_default_factory=True)
+
+
+@in_each_language
+def test_no_setting_is_told_that_does_not_exist(page: str) -> None:
+    told = {(heading, _coded(row[0])) for heading, rows in _tables(page).items() if heading.startswith("`[") for row in rows}
+
+    assert told - {(section, key) for section, key, _ in SETTINGS} == set()
+
+
+# States
+
+
+@in_each_language
+def test_every_state_has_its_sentence_and_says_whether_it_is_final(page: str) -> None:
+    states = next(rows for heading, rows in _tables(page).items() if heading in ("States", "状态"))
+    told = {_coded(row[0]): row for row in states}
+
+    assert set(told) == {state.value for state in State}
+    assert all(row[1] for row in told.values())
+    assert {name for name, row in told.items() if row[2] in YES} == {state.value for state in FINAL}
+
+
+# Commands
+
+
+def _commands() -> set[str]:
+    """Every command of the program, as typed."""
+    if importlib.util.find_spec("tongguan.gateway.cli") is None:
+        pytest.skip("there is no command line yet")
+    # Imported here, so that the other tests tell what they find when the command line cannot be imported.
+    from tongguan.gateway.cli.commands import app
+    from typer.main import get_command
+
+    return {f"tongguan {name}" for name in _leaves(get_command(app))}
+
+
+def _leaves(command: Any, name: str = "") -> Iterator[str]:
+    for word, inner in getattr(command, "commands", {}).items():
+        if getattr(inner, "hidden", False):
+            continue
+        if hasattr(inner, "commands"):
+            yield from _leaves(inner, f"{name}{word} ")
+        else:
+            yield f"{name}{word}"
+
+
+def _told_commands(page: str) -> set[str]:
+    rows = next(rows for heading, rows in _tables(page).items() if heading in ("Commands", "命令"))
+    return {_coded(row[0]) for row in rows}
+
+
+@in_each_language
+def test_every_command_is_told(page: str) -> None:
+    assert sorted(_commands() - _told_commands(page)) == []
+
+
+@in_each_language
+def test_no_command_is_told_that_does_not_exist(page: str) -> None:
+    assert sorted(_told_commands(page) - _commands()) == []
+
+
+@pytest.mark.parametrize("page", [*OPERATIONS, *READMES])
+def test_commands_named_in_the_text_exist(page: str) -> None:
+    known = _commands()
+    groups = {" ".join(name.split()[:2]) for name in known}
+    named = {" ".join(words) for words in re.findall(r"(tongguan) ([a-z][a-z-]+)", _text(page))}
+
+    assert sorted(named - known - groups) == []
+
+
+# Alerts
+
+
+def _alerts() -> set[str]:
+    """Codes that the program gives to `tell`."""
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for part in ALERTING for path in (ROOT / part).rglob("*.py"))
+    calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call) and len(node.args) == 2)
+    told = (call.args[0] for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "tell")
+    return {code.value for code in told if isinstance(code, ast.Constant) and isinstance(code.value, str)}
+
+
+@in_each_language
+def test_every_alert_is_told_and_no_other(page: str) -> None:
+    rows = next(rows for heading, rows in _tables(page).items() if heading in ("Alerts", "告警"))
+
+    assert {_coded(row[0]) for row in rows} == _alerts()
+
+
+# Document types
+
+TYPES = sorted(path.parent.name for path in (Path(str(files("tongguan"))) / "gateway" / "profiles").glob("*/*/profile.toml"))
+
+
+@in_each_readme
+def test_every_document_type_is_told(page: str) -> None:
+    rows = next(rows for heading, rows in _tables(page).items() if heading in ("Document types", "单证类型"))
+
+    assert sorted(_coded(row[0]) for row in rows) == TYPES
+
+
+def test_some_document_types_are_installed() -> None:
+    assert TYPES
+
+
+# Twins
+
+
+@pytest.mark.parametrize(("english", "chinese"), [READMES, OPERATIONS], ids=["readme", "operations"])
+def test_both_languages_have_the_same_headings_blocks_and_rows(english: str, chinese: str) -> None:
+    assert _levels(english) == _levels(chinese)
+    assert _blocks(english) == _blocks(chinese)
+    assert [len(rows) for rows in _tables(english).values()] == [len(rows) for rows in _tables(chinese).values()]
+
+
+@pytest.mark.parametrize(("english", "chinese"), [READMES, OPERATIONS], ids=["readme", "operations"])
+def test_both_languages_name_the_same_commands_in_each_section(english: str, chinese: str) -> None:
+    named = [
+        [sorted(re.findall(r"`((?:tongguan|make|pip) [^`]*)`", " ".join(map(" ".join, rows)))) for rows in _tables(page).values()]
+        for page in (english, chinese)
+    ]
+
+    assert named[0] == named[1]
+
+
+def _levels(page: str) -> list[str]:
+    return re.findall(r"^(#+) ", re.sub(r"^```.*?^```", "", _text(page), flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+
+
+def _blocks(page: str) -> list[str]:
+    return re.findall(r"^```.*?^```", _text(page), re.MULTILINE | re.DOTALL)
+
+
+# Links
+
+
+@pytest.mark.parametrize("page", sorted(str(p.relative_to(ROOT)) for p in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]))
+def test_every_link_leads_to_a_file(page: str) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", _text(page)) if "://" not in link]
+
+    assert [link for link in links if not ((ROOT / page).parent / link).is_file()] == []

@@ -1,0 +1,185 @@
+"""Where things may stand: the parts of the namespace, and the one place for each kind of effect.
+
+Files are read as syntax, so a word in a docstring is no effect. Exceptions stand in lists, each with its reason; an exception
+that nobody needs any more fails too.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("codecs", "gateway", "inbox", "outbox", "routes", "signer", "simulators")
+OURS = tuple(part for part in PARTS if part != "simulators")  #: the gateway; the simulators play others' machines
+
+CARD_PROGRAMS = {"signer/token_process.py", "signer/token_setup.py"}
+SQL = {
+    "gateway/kernel/engine.py",
+    "gateway/kernel/finishing.py",
+    "gateway/kernel/history.py",
+    "gateway/kernel/journal.py",
+    "gateway/kernel/migrating.py",
+    "gateway/kernel/migrations/versions/0001_first.py",
+    "gateway/kernel/records.py",
+    "gateway/kernel/rows.py",
+    "gateway/kernel/tables.py",
+    "gateway/kernel/visitor.py",
+    "gateway/kernel/writer.py",
+    # builds the conditions of lists and hands them to Records; runs no statement
+    "gateway/flow/queries.py",
+}
+RENAMES = {
+    "gateway/kernel/files.py",
+    # exchanges two names at once, for status files, so that no inode is freed at each rewrite
+    "gateway/kernel/rewriting.py",
+}
+CLOCKS = {
+    "gateway/kernel/clock.py",
+    # the time inside a UUIDv7; nothing is decided by it
+    "gateway/kernel/ids.py",
+}
+#: files that may name a path of some machine
+PATHS = {
+    # needs a folder that other users can reach, which pytest's own is not
+    "tests/unit/inbox/test_mailbox.py",
+}
+#: beside the project; tests read it where it is, and skip where it is not
+BESIDE = "/work/shared"
+MACHINE_PATH = re.compile(r"(?<![\w.<>{}()\[\]*?/\\-])/(?:work|tmp|root|Users|home/\w+)(?:/[\w.-]+)*")
+
+READS_TIME = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "localtime", "gmtime"}
+READS_DATE = {"now", "utcnow", "today"}
+
+
+@cache
+def _files() -> tuple[str, ...]:
+    """The project's own files: those that git keeps, or everything outside dot folders where there is no git."""
+    try:
+        told = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+        names = [os.fsdecode(name) for name in told.split(b"\0") if name]
+    except (OSError, subprocess.CalledProcessError):
+        found = (path.relative_to(ROOT) for path in ROOT.rglob("*"))
+        names = [str(p) for p in found if not any(x.startswith(".") or x in ("build", "__pycache__") for x in p.parts)]
+    return tuple(sorted(name for name in names if (ROOT / name).is_file() and not name.startswith("src/tongguan/")))
+
+
+@cache
+def _tree(name: str) -> ast.Module:
+    return ast.parse((ROOT / name).read_text(encoding="utf-8"))
+
+
+def _modules(*parts: str) -> Iterator[str]:
+    return (name for name in _files() if name.endswith(".py") and name.split("/")[0] in parts)
+
+
+def _imported(name: str) -> Iterator[str]:
+    """Dotted names of all modules that a file imports, anywhere in it."""
+    for node in ast.walk(_tree(name)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+
+
+def _importing(top: str, *parts: str) -> set[str]:
+    return {name for name in _modules(*parts) if any(each.split(".")[0] == top for each in _imported(name))}
+
+
+def _with(wanted: Callable[[ast.AST], bool], *parts: str) -> set[str]:
+    return {name for name in _modules(*parts) if any(map(wanted, ast.walk(_tree(name))))}
+
+
+def _renames(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    whose = node.func.value.id if isinstance(node.func.value, ast.Name) else ""
+    if node.func.attr in ("rename", "renames") or (whose, node.func.attr) in (("os", "replace"), ("shutil", "move")):
+        return True
+    # Path.replace has one argument; str.replace has two, dataclasses.replace and datetime.replace have named ones
+    return node.func.attr == "replace" and len(node.args) == 1 and not node.keywords
+
+
+def _reads_clock(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom) and node.module == "time":
+        return any(alias.name in READS_TIME for alias in node.names)
+    if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name | ast.Attribute):
+        return False
+    whose = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
+    return (whose == "time" and node.attr in READS_TIME) or (whose in ("datetime", "date") and node.attr in READS_DATE)
+
+
+def test_the_namespace_has_exactly_these_parts_and_each_is_a_link_to_its_folder() -> None:
+    entries = [path for path in (ROOT / "src" / "tongguan").iterdir() if path.name != "__pycache__"]
+
+    links = {path.name: os.readlink(path) for path in entries if path.is_symlink()}
+    assert links == {part: f"../../{part}" for part in PARTS}
+    assert {path.name for path in entries if not path.is_symlink()} == {"__init__.py", "py.typed"}
+
+
+def test_codecs_is_a_namespace_of_its_own_without_init() -> None:
+    assert not (ROOT / "codecs" / "__init__.py").exists()
+
+
+def test_nothing_imports_a_part_by_its_bare_name() -> None:
+    wrong = [
+        f"{name}: {each}"
+        for name in _files()
+        if name.endswith(".py")
+        for each in _imported(name)
+        if each.split(".")[0] in PARTS
+    ]
+
+    assert wrong == []
+
+
+def test_no_file_names_a_path_of_the_machine_it_was_written_on() -> None:
+    wrong: list[tuple[str, str]] = []
+    for name in _files():
+        raw = (ROOT / name).read_bytes()
+        if b"\0" in raw:
+            continue
+        for line, text in enumerate(raw.decode("utf-8", "replace").splitlines(), 1):
+            found = [each for each in MACHINE_PATH.findall(text) if not (name.startswith("tests/") and each.startswith(BESIDE))]
+            wrong += [(name, f"{line}: {each}") for each in found]
+
+    assert [each for each in wrong if each[0] not in PATHS] == []
+    assert {name for name, _ in wrong} == PATHS
+
+
+def test_only_the_cards_programs_import_pykcs11() -> None:
+    assert _importing("PyKCS11", *PARTS) == CARD_PROGRAMS
+
+
+@pytest.mark.parametrize("name", sorted(CARD_PROGRAMS))
+def test_a_card_program_imports_nothing_of_ours(name: str) -> None:
+    assert [each for each in _imported(name) if each.split(".")[0] == "tongguan"] == []
+
+
+def test_the_gateways_process_never_has_pykcs11_loaded() -> None:
+    program = (
+        "import sys, tongguan.gateway.daemon, tongguan.gateway.assembly, tongguan.signer.token, tongguan.signer.software\n"
+        "sys.exit('PyKCS11' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False, timeout=60).returncode == 0
+
+
+def test_only_the_journals_modules_import_sqlalchemy() -> None:
+    assert _importing("sqlalchemy", *OURS) == SQL
+
+
+def test_only_files_renames() -> None:
+    assert _with(_renames, *OURS) == RENAMES
+
+
+def test_only_the_clock_reads_the_time() -> None:
+    assert _with(_reads_clock, *OURS) == CLOCKS
