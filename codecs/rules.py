@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tongguan.codecs.checks import CHECKS, OF_ROWS, OF_VALUES, WHOLE, Look
+from tongguan.codecs.checks import CHECKS, OF_PRESENCE, OF_ROWS, OF_VALUES, WHOLE, Look
 from tongguan.codecs.tree import Contexts, Node, Rows, Trail, getter, split
 from tongguan.gateway.kernel.profile import Rule
 from tongguan.gateway.kernel.profile_source import nearest
@@ -34,6 +34,10 @@ def compile_rule(rule: Rule, nodes: Mapping[str, Node]) -> CompiledRule:
     """Make a rule of the profile ready to run; raises RuleWrong."""
     if rule.check not in CHECKS:
         raise RuleWrong(f"rule {rule.id}: unknown check {rule.check!r}{nearest(rule.check, CHECKS)}")
+    if rule.check in OF_ROWS and "[]" not in rule.path:
+        raise RuleWrong(f"rule {rule.id}: check {rule.check} is of rows of a table, and {rule.path} is in none")
+    if rule.check in OF_VALUES and (rule.path not in nodes or nodes[rule.path].convert is None):
+        raise RuleWrong(f"rule {rule.id}: unknown field {rule.path!r}{nearest(rule.path, nodes)}")
     reads = {rule.path}
     tables = _base(rule, nodes)
 
@@ -80,6 +84,8 @@ def _broken(rule: Rule, tables: tuple[str, ...], see: Callable[[str], Look]) -> 
     look = see(rule.path)
     own = tuple(split(rule.path)[1]) if not rule.path.endswith("[]") else tuple(split(rule.path)[0][-1].split("/"))
     here: Sequence[Trail] = (own,)
+    if rule.check in OF_PRESENCE:
+        _arguments(rule, frozenset())
     if rule.check == "required":
         return lambda rows: () if look(rows) else here
     if rule.check == "absent":

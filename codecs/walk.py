@@ -20,6 +20,9 @@ def walk_xml(node: Node, element: etree._Element, trail: Trail, findings: Findin
     content: Row = {}
     by_tag = node.by_tag
     for child in element[:]:  # type: ignore[index]  # a fifth faster than the element itself
+        tail = child.tail
+        if tail is not None and not tail.isspace():
+            findings.add("GW-C25", trail, None, value=tail.strip())
         found = by_tag.get(child.tag)
         if found is None:
             _unknown(child, node, trail, findings)

@@ -8,6 +8,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+
 from tongguan.codecs.check import Checked, check
 from tongguan.codecs.compile import Compiled, compile_all
 from tongguan.codecs.read import Item, read

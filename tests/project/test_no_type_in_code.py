@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+
 from tongguan.gateway.kernel.profile_loading import load_profiles
 
 HOME = Path(__file__).resolve().parents[2]

@@ -1,0 +1,138 @@
+"""What the system sets: the sender may repeat it, and never change it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import pytest
+from codecs_sample import ACCOUNT, check_json, check_xml, document, found
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tongguan.codecs.compile import Compiled
+
+LINE: dict[str, Any] = {"Money": "EUR", "Price": "1.5", "Count": "3", "Part": [{"Name": "a"}]}
+
+
+def test_system_fields_are_set(sample: Compiled) -> None:
+    content = check_json(sample, {"Line": [LINE, {**LINE, "Money": "USD"}]}, numbers={"own": "XX0001"}).content
+
+    assert content["Number"] == "XX0001"
+    assert content["Status"] == "1"
+    assert content["MadeOn"] == "2026-11-20"
+    assert content["Owner"] == {"Code": "91210200MA0EXAMPLC", "Part": "MA0EXAMPL"}
+    assert content["Total"] == "10"
+    assert [row["Index"] for row in content["Line"]] == ["1", "2"]
+    assert content["Line"][0] == {**LINE, "Index": "1", "MoneyName": "欧元", "Amount": "5", "Dollars": "6"}
+
+
+def test_a_system_field_given_with_its_value_is_no_fault(sample: Compiled) -> None:
+    own = {
+        "Number": "XX0001",
+        "Total": "5.0",
+        "Owner": {"Code": "91210200MA0EXAMPLC"},
+        "Line": [{**LINE, "Index": 1, "Amount": 5}],
+    }
+
+    assert found(check_json(sample, {"Mark": "1", **own}, numbers={"own": "XX0001"})) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "path", "right", "given_"),
+    [
+        ({"Number": "XX0002"}, "/body/Number", "XX0001", "XX0002"),
+        ({"Total": "6"}, "/body/Total", "5", "6"),
+        ({"Owner": {"Code": "X"}}, "/body/Owner/Code", "91210200MA0EXAMPLC", "X"),
+        ({"Line": [{**LINE, "Amount": "4"}]}, "/body/Line/0/Amount", "5", "4"),
+        ({"Line": [{**LINE, "Dollars": "7"}]}, "/body/Line/0/Dollars", "6", "7"),
+        ({"Line": [{**LINE, "Index": "2"}]}, "/body/Line/0/Index", "1", "2"),
+        ({"Line": [{**LINE, "MoneyName": "美元"}]}, "/body/Line/0/MoneyName", "欧元", "美元"),
+        ({"Answer": "yes"}, "/body/Answer", "（空）", "yes"),
+    ],
+)
+def test_another_value_is_a_fault_that_shows_both(
+    sample: Compiled, body: dict[str, Any], path: str, right: str, given_: str
+) -> None:
+    checked = check_json(sample, {"Mark": "1", "Line": [LINE], **body}, numbers={"own": "XX0001"})
+
+    assert found(checked) == [("GW-C19", path)]
+    assert right in checked.faults[0].zh and given_ in checked.faults[0].zh
+    assert right in checked.faults[0].en and given_ in checked.faults[0].en
+
+
+def test_nothing_is_said_of_a_total_whose_parts_have_faults(sample: Compiled) -> None:
+    checked = check_json(sample, {"Mark": "1", "Total": "5", "Line": [{**LINE, "Count": "x", "Amount": "5", "Dollars": "6"}]})
+
+    assert found(checked) == [("GW-C06", "/body/Line/0/Count")]
+
+
+def test_an_amount_that_cannot_be_computed_is_absent(sample: Compiled) -> None:
+    content = check_json(sample, {"Mark": "1", "Line": [{"Money": "JPY", "Price": "1", "Count": "1"}, {"Price": "1"}]}).content
+
+    assert content["Line"][0]["Amount"] == "1"
+    assert "Dollars" not in content["Line"][0]
+    assert "Amount" not in content["Line"][1]
+
+
+def test_an_amount_too_large_for_its_field_is_a_fault(sample: Compiled) -> None:
+    checked = check_json(sample, {"Mark": "1", "Line": [{"Price": "9" * 15, "Count": "9" * 15}]})
+
+    assert ("GW-C08", "/body/Line/0/Amount") in found(checked)
+
+
+def test_defaults_fill_what_the_sender_left_out_and_are_listed(sample: Compiled) -> None:
+    checked = check_xml(sample, "<Title>标题</Title>")
+
+    assert checked.content["Party"] == {"Code": "91210200MA0EXAMPLC", "Name": "示例公司"}
+    assert checked.filled == ("Party/Code", "Party/Name")
+
+
+def test_a_default_gives_way_to_the_sender(sample: Compiled) -> None:
+    same = check_xml(sample, "<Party><Code>91210200MA0EXAMPLC</Code></Party>")
+    other = check_xml(sample, "<Party><Code>91210200MA0OTHERXX</Code></Party>")
+
+    assert same.content["Party"] == {"Code": "91210200MA0EXAMPLC", "Name": "示例公司"}
+    assert same.filled == ("Party/Name",)
+    assert other.content["Party"] == {"Code": "91210200MA0OTHERXX"}
+    assert other.filled == ()
+
+
+def test_an_accounts_own_defaults_go_first(sample: Compiled) -> None:
+    account = ACCOUNT.model_copy(update={"defaults": {"XX.sample": {"Title": " 默认 ", "Party/Name": "别家", "Total": "9"}}})
+
+    checked = check_xml(sample, "<Mark>1</Mark>", account=account)
+
+    assert (checked.content["Title"], checked.content["Party"]["Name"]) == ("默认", "别家")
+    assert checked.filled[:2] == ("Title", "Party/Name")
+    assert "Total" not in checked.content
+
+
+def test_what_was_set_once_stays(sample: Compiled) -> None:
+    before = document({"MadeOn": "2026-01-02", "Answer": "yes"})
+
+    content = check_xml(sample, "<Title>标题</Title>", document=before).content
+
+    assert (content["MadeOn"], content["Answer"]) == ("2026-01-02", "yes")
+    assert check_xml(sample, "<Title>标题</Title>", document=replace(before, status="done")).content["Status"] == "2"
+
+
+prices = st.decimals(min_value=0, max_value=99_999, places=4)
+counts = st.decimals(min_value=0, max_value=9_999, places=4)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(prices, counts), min_size=1, max_size=3))
+def test_amounts_are_exact_and_rounded_half_up(sample: Compiled, pairs: list[tuple[Decimal, Decimal]]) -> None:
+    rows = [{"Money": "EUR", "Price": f"{price:f}", "Count": f"{count:f}"} for price, count in pairs]
+    unit = Decimal(1)
+
+    content = check_json(sample, {"Mark": "1", "Line": rows}).content
+
+    amounts = [(price * count).quantize(unit, ROUND_HALF_UP) for price, count in pairs]
+    assert [row["Amount"] for row in content["Line"]] == [str(amount) for amount in amounts]
+    assert [row["Dollars"] for row in content["Line"]] == [
+        str((amount * Decimal("1.165")).quantize(unit, ROUND_HALF_UP)) for amount in amounts
+    ]
+    assert content["Total"] == str(sum(amounts))
