@@ -6,29 +6,17 @@ group, then marked: after a crash the unmarked ones, and only those, are written
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from tongguan.gateway.kernel import file_names, files
 from tongguan.gateway.kernel.records import AnswerRow
+from tongguan.outbox.pen import Pen
 
 #: so many bytes are written before they are forced to disk and marked
 GROUP_BYTES = 32_000_000
 #: what a name has room for beside the stamp, `-2` and a suffix of eight letters
 _ROOM = 255 - len("_yyyyMMddHHmmssfff-99999.12345678")
-
-
-class Mailbox(Protocol):
-    """What the outbox knows of an account's folders."""
-
-    @property
-    def folder(self) -> Path: ...
-    def prepare(self) -> None: ...
-    def place(self, message_id: str, source: str, *, folder: str, stamp: str) -> Path | None: ...
-    def in_work(self) -> Iterable[str]: ...
-    def ignored(self, language: str) -> list[dict[str, str | None]]: ...
 
 
 class Marking(Protocol):
@@ -54,7 +42,7 @@ def _fitting(name: str) -> str:
     return file_names.fitting(name, _ROOM)
 
 
-def write_answers(answers: Iterable[AnswerRow], mailboxes: Mapping[str, Mailbox], journal: Marking) -> list[AnswerRow]:
+def write_answers(answers: Iterable[AnswerRow], pens: Mapping[str, Pen], journal: Marking) -> list[AnswerRow]:
     """Write, force and mark these answers; those of accounts that have no mailbox here are returned untouched.
 
     OSError when a disk does not take one of them, after all others are done: what was not marked comes again.
@@ -64,35 +52,26 @@ def write_answers(answers: Iterable[AnswerRow], mailboxes: Mapping[str, Mailbox]
     failed: OSError | None = None
     size_bytes = 0
     for answer in answers:
-        if answer.account not in mailboxes:
+        if answer.account not in pens:
             homeless.append(answer)
             continue
         try:
-            _write(answer, mailboxes[answer.account])
+            pens[answer.account].answer(answer.file, answer.content)
         except OSError as wrong:
             failed = failed or wrong
             continue
         group.append(answer)
         size_bytes += len(answer.content)
         if size_bytes > GROUP_BYTES:
-            _force(group, mailboxes, journal)
+            _force(group, pens, journal)
             group, size_bytes = [], 0
     if group:
-        _force(group, mailboxes, journal)
+        _force(group, pens, journal)
     if failed is not None:
         raise failed
     return homeless
 
 
-def _write(answer: AnswerRow, mailbox: Mailbox) -> None:
-    target = os.path.join(mailbox.folder, "InBox", file_names.on_disk(answer.file))
-    try:
-        files.write(target, answer.content)
-    except FileNotFoundError:
-        mailbox.prepare()
-        files.write(target, answer.content)
-
-
-def _force(group: Sequence[AnswerRow], mailboxes: Mapping[str, Mailbox], journal: Marking) -> None:
-    files.sync_file_systems({mailboxes[answer.account].folder / "InBox" for answer in group})
+def _force(group: Sequence[AnswerRow], pens: Mapping[str, Pen], journal: Marking) -> None:
+    files.sync_file_systems({pens[answer.account].mailbox.folder for answer in group})
     journal.mark_written([answer.id for answer in group])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tongguan.gateway.kernel import clock, file_names, files
+from tongguan.gateway.kernel import clock, file_names
 from tongguan.gateway.kernel.records import AnswerRow
 from tongguan.outbox.alerts import Problem
-from tongguan.outbox.answers import Mailbox
 from tongguan.outbox.news import Records
+from tongguan.outbox.pen import Pen
 from tongguan.outbox.status import SCHEMA, encoded, open_line
 from tongguan.outbox.telling import Surroundings
 
@@ -22,8 +22,8 @@ MOST_LISTED = 1000
 class Index:
     """An account's `index.json`; remembers the lines of answers, which never change."""
 
-    def __init__(self, account: str, mailbox: Mailbox, around: Surroundings) -> None:
-        self._account, self._mailbox, self._around = account, mailbox, around
+    def __init__(self, account: str, pen: Pen, around: Surroundings) -> None:
+        self._account, self._pen, self._around = account, pen, around
         self._lines: dict[int, dict[str, Any]] = {}
         self._written: tuple[Any, Any] | None = None
 
@@ -32,7 +32,7 @@ class Index:
         return self._beside() != self._written
 
     def _beside(self) -> tuple[Any, Any]:
-        return self._mailbox.ignored(self._around.language(self._account)), self._around.paused(self._account)
+        return self._pen.mailbox.ignored(self._around.language(self._account)), self._around.paused(self._account)
 
     def write(self, records: Records) -> None:
         now = clock.now_ms()
@@ -47,7 +47,7 @@ class Index:
             "ignored": ignored,
             "paused": paused,
         }
-        _write(self._mailbox, "index.json", encoded(page))
+        self._pen.page("index.json", encoded(page))
         self._written = beside
 
     def _answers(self, records: Records, recent: Sequence[AnswerRow]) -> list[dict[str, Any]]:
@@ -68,7 +68,7 @@ class Index:
         return list(self._lines.values())
 
 
-def write_heartbeat(mailbox: Mailbox, problems: Sequence[Problem], around: Surroundings) -> None:
+def write_heartbeat(pen: Pen, problems: Sequence[Problem], around: Surroundings) -> None:
     """Say that the gateway lives, and what is wrong; OSError when a disk fails."""
     page = {
         "schema": SCHEMA,
@@ -82,13 +82,4 @@ def write_heartbeat(mailbox: Mailbox, problems: Sequence[Problem], around: Surro
         "deadlines": [],
         **around.health(),
     }
-    _write(mailbox, "heartbeat.json", encoded(page))
-
-
-def _write(mailbox: Mailbox, name: str, content: bytes) -> None:
-    target = mailbox.folder / "Status" / name
-    try:
-        files.write(target, content)
-    except FileNotFoundError:
-        mailbox.prepare()
-        files.write(target, content)
+    pen.page("heartbeat.json", encoded(page))

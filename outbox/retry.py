@@ -8,6 +8,8 @@ from random import random as _random
 
 #: each wait is lengthened by up to this part of itself, so that what failed together does not come back together
 JITTER = 0.2
+#: seconds before a failed write is tried again: at first, and at most
+RETRY, MOST_RETRY = 1.0, 30.0
 
 
 def wait_before_next(
@@ -16,3 +18,18 @@ def wait_before_next(
     """Wait as long as the message has waited already, within bounds: no counter, no table, right after a restart."""
     wait = max(least, min(now - received_at, most))
     return wait * (1 + JITTER * random())
+
+
+class Patience:
+    """When to try again after failures in a row."""
+
+    def __init__(self) -> None:
+        self._wait = self.at = 0.0
+
+    def failed(self, now: float) -> None:
+        if self.at <= now:
+            self._wait = min(MOST_RETRY, self._wait * 2) if self._wait else RETRY
+            self.at = now + self._wait
+
+    def well(self) -> None:
+        self._wait = self.at = 0.0

@@ -20,7 +20,9 @@ from tongguan.outbox.alerts import Alerts
 from tongguan.outbox.answers import Marking, write_answers
 from tongguan.outbox.board import Index, write_heartbeat
 from tongguan.outbox.news import News, Records, read_news
-from tongguan.outbox.telling import Pen, Surroundings, clear_leftovers, tell_document, tell_message
+from tongguan.outbox.pen import Pen, clear_leftovers
+from tongguan.outbox.retry import Patience
+from tongguan.outbox.telling import Surroundings, tell_document, tell_message
 from tongguan.outbox.waiting import Waiting
 
 #: seconds between two pages of an index, two heartbeats, two checkpoints
@@ -29,27 +31,10 @@ INDEX, HEARTBEAT, CHECKPOINT = 1.0, 5.0, 15.0
 GRACE = 5.0
 #: messages in a group from which on documents follow later, so that several moves make one file
 MANY = 32
-#: seconds before a failed write is tried again: at first, and at most
-RETRY, MOST_RETRY = 1.0, 30.0
 #: messages read and written at a time; answers likewise
 GROUP, ANSWERS = 400, 100
 _PAGE = 5000
 _NAME = "teller"
-
-
-class Patience:
-    """When to try again after failures in a row."""
-
-    def __init__(self) -> None:
-        self._wait = self.at = 0.0
-
-    def failed(self, now: float) -> None:
-        if self.at <= now:
-            self._wait = min(MOST_RETRY, self._wait * 2) if self._wait else RETRY
-            self.at = now + self._wait
-
-    def well(self) -> None:
-        self._wait = self.at = 0.0
 
 
 class Journal(Marking, Protocol):
@@ -71,8 +56,8 @@ class Teller:
         self._answers_left = True
         self._files_again, self._answers_again, self._reading_again = Patience(), Patience(), Patience()
         self._group = GROUP
-        self._indexes = {name: Index(name, box, around) for name, box in around.mailboxes.items()}
         self._pens = {name: Pen(box) for name, box in around.mailboxes.items()}
+        self._indexes = {name: Index(name, pen, around) for name, pen in self._pens.items()}
         self._dirty = set(around.mailboxes)
         self._index_at = self._heartbeat_at = self._checkpoint_at = 0.0
         self._seen = self._kept = 0  # moves: seen at the last look; kept as checkpoint
@@ -241,7 +226,7 @@ class Teller:
             found = records.unwritten_answers(ANSWERS + len(self._homeless))
         try:
             answers = [answer for answer in found if answer.id not in self._homeless]
-            homeless = write_answers(answers, self._around.mailboxes, self._journal)
+            homeless = write_answers(answers, self._pens, self._journal)
         except (OSError, StationBroken) as wrong:
             self._answers_again.failed(self._monotonic())
             self._trouble("answers", f"回执文件写不下：{wrong}", f"an answer cannot be written: {wrong}")
@@ -265,8 +250,8 @@ class Teller:
         self._heartbeat_at = now + HEARTBEAT
         self._dirty.update(account for account, index in self._indexes.items() if index.stale())
         problems = self._alerts.problems()
-        for mailbox in self._around.mailboxes.values():
-            self._page(partial(write_heartbeat, mailbox, problems, self._around))
+        for pen in self._pens.values():
+            self._page(partial(write_heartbeat, pen, problems, self._around))
 
     def _write_indexes(self) -> None:
         now = self._monotonic()

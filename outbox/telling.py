@@ -5,17 +5,15 @@ Nothing is forced to disk here: after a crash all of it is written again from th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tongguan.gateway.kernel import clock, file_names
+from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.profile import Profile
-from tongguan.gateway.kernel.rewriting import Rewriter
-from tongguan.outbox.answers import Mailbox
 from tongguan.outbox.news import News
+from tongguan.outbox.pen import Mailbox, Pen
 from tongguan.outbox.status import document_status, message_status
 
 
@@ -30,37 +28,6 @@ class Surroundings:
     profile: Callable[[str], Profile | None]  #: of a document type
     health: Callable[[], Mapping[str, Any]] = dict  #: `cards`, `routes`, `deadlines` of the heartbeat
     paused: Callable[[str], Any] = lambda account: None  #: why an account is paused; None: it is not
-
-
-class Pen:
-    """Writes into one mailbox's Status folder; folders that somebody deleted are made again."""
-
-    def __init__(self, mailbox: Mailbox) -> None:
-        self.mailbox = mailbox
-        self._status = f"{mailbox.folder}/Status"
-        self._rewriter = Rewriter(mailbox.folder / "work" / ".spare")
-
-    def message(self, message_id: str, content: bytes, source: str | None) -> None:
-        """Put a status under the message's id and, as a second name of the same file, under that of the file that came."""
-        by_id = f"{self._status}/by-id/{message_id}.json"
-        self._write(by_id, content)
-        if source is None:
-            return
-        target = f"{self._status}/{file_names.status_name(source)}"
-        try:
-            self._rewriter.link(by_id, target)
-        except OSError:
-            self._write(target, content)
-
-    def document(self, document_type: str, key: str, content: bytes) -> None:
-        self._write(f"{self._status}/documents/{file_names.document_name(document_type, key)}", content)
-
-    def _write(self, target: str, content: bytes) -> None:
-        try:
-            self._rewriter.write(target, content)
-        except FileNotFoundError:
-            self.mailbox.prepare()
-            self._rewriter.write(target, content)
 
 
 def tell_message(message: Message, news: News, around: Surroundings, pen: Pen) -> None:
@@ -104,15 +71,3 @@ def _place(message: Message, shown: Message, box: str, mailbox: Mailbox) -> None
     source = message.source or ""
     came = shown.received_at if shown.source == source else message.received_at
     mailbox.place(message.id, source, folder=box, stamp=clock.stamp(came))
-
-
-def clear_leftovers(mailbox: Mailbox, *, older_than_ms: int = 60_000) -> int:
-    """Remove temporaries that a crash left in the folders that the outbox writes; how many there were."""
-    gone, now = 0, clock.now_ms()
-    for name in ("InBox", "Status", "Status/by-id", "Status/documents"):
-        with os.scandir(mailbox.folder / name) as entries:
-            for entry in entries:
-                if entry.name[0] == "." and entry.name.endswith(".tmp") and now - entry.stat().st_mtime * 1000 > older_than_ms:
-                    os.unlink(entry.path)
-                    gone += 1
-    return gone

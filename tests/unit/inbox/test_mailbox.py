@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -398,6 +399,38 @@ def test_a_list_is_used_up_before_it_is_made_again(box: Mailbox, clock: Clock) -
     assert names(looked(box)) == ["2.xml"]
     clock.pass_(2.1)
     assert names(looked(box)) == ["0a.xml"]
+
+
+class Crash(BaseException):
+    """The machine stopped here."""
+
+
+@pytest.mark.parametrize("survived", range(3))
+def test_a_crash_at_any_rename_leaves_the_file_in_exactly_one_place(
+    box: Mailbox, clock: Clock, monkeypatch: pytest.MonkeyPatch, survived: int
+) -> None:
+    left = [survived]
+
+    def crash(place: str) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Crash(place)
+
+    rename_in(box, "a.xml", b"<a/>")
+    monkeypatch.setattr(door.files, "crash_point", crash)
+    with contextlib.suppress(Crash):
+        [drop] = looked(box)
+        box.taken(drop, "m1")
+        box.place("m1", "a.xml", folder="SentBox", stamp=STAMP)
+    monkeypatch.undo()
+    again = mailbox_at(box.folder, clock)
+    again.hint(b"a.xml", whole=True)
+    for drop in looked(again):
+        again.taken(drop, "m1")
+    for message in list(again.in_work()):
+        again.place(message, "a.xml", folder="SentBox", stamp=STAMP)
+
+    assert all_files(again, "OutBox", "work", "SentBox", "FailBox") == [box.folder / "SentBox" / f"a_{STAMP}.xml"]
 
 
 BYTES = st.binary(min_size=0, max_size=251).filter(lambda raw: b"/" not in raw and b"\0" not in raw)

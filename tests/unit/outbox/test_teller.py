@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from tongguan.gateway.kernel import clock, files
+from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.errors import StationBroken
 from tongguan.gateway.kernel.message import Kind, State
 from tongguan.gateway.kernel.outcome import Outcome
 from tongguan.gateway.kernel.rewriting import Rewriter
+from tongguan.outbox.answers import technical_name
 from tongguan.outbox.teller import Teller
 
 from .conftest import RECEIVED_AT, Home, answer, document, receipt, submission
@@ -160,6 +161,14 @@ def test_answers_not_marked_before_a_crash_are_written_again(home: Home, monkeyp
     assert home.files("InBox") == [file]
 
 
+def test_an_answer_to_a_file_of_any_name_finds_room(home: Home) -> None:
+    source = "𠀀" * 62 + ".xml"
+    home.comes(submission("m1", source=source), answers=(answer("m1", technical_name(source, accepted=False)),))
+    home.told()
+
+    assert len(home.files("InBox")) == 1
+
+
 def test_the_index_lists_what_is_open_and_what_was_answered(home: Home) -> None:
     home.comes(submission("m1", document="K"), answers=(answer("m1", number="N1"),))
     home.comes(submission("m2", State.ACCEPTED))
@@ -209,7 +218,6 @@ def test_a_full_disk_forgets_nothing(home: Home, monkeypatch: pytest.MonkeyPatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     home.told()
-    monkeypatch.setattr(files, "write", full)
     monkeypatch.setattr(Rewriter, "write", full)
     home.comes(submission("m1", document_id="d1"), documents=(document(),), answers=(answer("m1"),))
     home.told()
