@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Table, and_, delete, select, text
+from sqlalchemy import Table, and_, delete, func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from tongguan.gateway.kernel import clock, tables
@@ -25,9 +25,11 @@ _SLICE = 400
 class _Known:
     """The present state of what the chains touch, moved on by each chain that is taken."""
 
+    stored: dict[str, State] = field(default_factory=dict)  #: states before the first chain
     states: dict[str, State] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     waiting: dict[str, set[str]] = field(default_factory=dict)  #: document to its messages that make others wait
+    behind: set[str] = field(default_factory=set)  #: new messages that came while an earlier one of their document waited
 
 
 class Finisher:
@@ -36,6 +38,9 @@ class Finisher:
     def __init__(self) -> None:
         self.sequence = 0
 
+    def begin(self, group: Group) -> None:
+        self.sequence = group.connection.execute(select(func.max(tables.message.c.sequence))).scalar() or 0
+
     def write(self, group: Group, chains: Sequence[Chain]) -> list[str]:
         """Write all chains at once; only if the database objects, one by one. `written` or `conflict` for each."""
         if not chains:
@@ -43,12 +48,11 @@ class Finisher:
         known = _known(group, chains)
         taken = [chain for chain in chains if _fits(chain, known)]
         words = {id(chain): "written" for chain in taken}
-        sequence = self.sequence
         try:
             with group.connection.begin_nested():
                 self._write(group, taken, known)
         except IntegrityError:
-            self.sequence = sequence
+            self.begin(group)
             for chain in taken:
                 words[id(chain)] = self._write_alone(group, chain)
         return [words.get(id(chain), "conflict") for chain in chains]
@@ -86,22 +90,19 @@ class Finisher:
         new: dict[str, Message] = {}
         moved: dict[str, Message] = {}
         before: dict[str, State | None] = {}
+        running = dict(known.stored)
         freed: set[str] = set()
         for outcome in outcomes:
             message = outcome.message
             before.setdefault(message.id, outcome.was)
             if outcome.was is None:
                 self.sequence += 1
-                message = replace(message, sequence=self.sequence)
-                new[message.id] = message
-            elif message.id in new:
-                new[message.id] = replace(message, sequence=new[message.id].sequence)
-            else:
-                moved[message.id] = message
+                new[message.id] = replace(message, sequence=self.sequence)
+            _now(message, new, moved)
+            _note(group, outcome, running)
             for other in outcome.others:
-                before.setdefault(other.id, known.states[other.id])
-                moved[other.id] = other
-            _note(group, outcome, known)
+                before.setdefault(other.id, known.stored.get(other.id))
+                _now(other, new, moved)
         for message in (*new.values(), *moved.values()):
             was = before[message.id]
             if not message.makes_others_wait and message.document_id and was in (State.RECEIVED, State.CHECKED, State.SEALED):
@@ -117,6 +118,14 @@ class Finisher:
             )
         _tally(group, (*new.values(), *moved.values()), before)
         return freed
+
+
+def _now(message: Message, new: dict[str, Message], moved: dict[str, Message]) -> None:
+    """The row as it shall be: of a message that this commit makes, or of one that it moves."""
+    if message.id in new:
+        new[message.id] = replace(message, sequence=new[message.id].sequence)
+    else:
+        moved[message.id] = message
 
 
 def _flat(chains: Iterable[Chain]) -> Iterable[Outcome]:
@@ -145,6 +154,7 @@ def _known(group: Group, chains: Sequence[Chain]) -> _Known:
         known.states.update(
             {row[0]: State(row[1]) for row in group.connection.execute(select(m.id, m.state).where(m.id.in_(part)))}
         )
+    known.stored = dict(known.states)
     for part in _slices(documents):
         known.versions.update({row[0]: row[1] for row in group.connection.execute(select(d.id, d.version).where(d.id.in_(part)))})
     for part in _slices(ordered):
@@ -162,14 +172,17 @@ def _slices(values: Iterable[str]) -> Iterable[list[str]]:
 def _fits(chain: Chain, known: _Known) -> bool:
     """Is everything as the chain found it? If so, `known` moves on as if it were written."""
     states, versions, waiting = dict[str, State](), dict[str, int](), dict[str, set[str]]()
+    behind = set[str]()
     for outcome in _flat([chain]):
         message = outcome.message
-        present = states.get(message.id, known.states.get(message.id))
-        if present != outcome.was:
+        if states.get(message.id, known.states.get(message.id)) != outcome.was:
             return False
         states[message.id] = message.state
-        if any(other.id not in known.states for other in outcome.others):
-            return False
+        for other in outcome.others:
+            present = states.get(other.id, known.states.get(other.id))
+            if present is None or present != outcome.others_were.get(other.id, present):
+                return False
+            states[other.id] = other.state
         for document in outcome.documents:
             if versions.get(document.id, known.versions.get(document.id, 0)) != document.version - 1:
                 return False
@@ -177,38 +190,38 @@ def _fits(chain: Chain, known: _Known) -> bool:
         for id_, version in outcome.relied_on.items():
             if versions.get(id_, known.versions.get(id_, 0)) not in (version, version + (1 if id_ in versions else 0)):
                 return False
-        key = message.document_id
-        if key and message.waits:
-            others = waiting.setdefault(key, set(known.waiting.get(key, ())))
-            if (
-                message.state is not State.RECEIVED
-                and outcome.was in (None, State.RECEIVED)
-                and others - {message.id}
-                and message.id not in others
-            ):
-                return False
-            (others.add if message.makes_others_wait else others.discard)(message.id)
+        if message.document_id and message.waits:
+            others = waiting.setdefault(message.document_id, set(known.waiting.get(message.document_id, ())))
+            others.discard(message.id)
+            if others and outcome.was is None:
+                behind.add(message.id)
+            if message.id in behind and message.state is not State.RECEIVED:
+                return False  # it would pass an earlier one
+            if message.makes_others_wait:
+                others.add(message.id)
     known.states.update(states)
     known.versions.update(versions)
     known.waiting.update(waiting)
+    known.behind |= behind
     return True
 
 
 def _behind(message: Message, known: _Known) -> Message:
     """A new message behind an earlier one of its document waits until that is sent or ends."""
-    others = known.waiting.get(message.document_id or "", set()) - {message.id}
-    if message.state is State.RECEIVED and message.makes_others_wait and others:
+    if message.id in known.behind and message.makes_others_wait:
         return replace(message, due_at=None, waiting_for="earlier message")
     return message
 
 
-def _note(group: Group, outcome: Outcome, known: _Known) -> None:
+def _note(group: Group, outcome: Outcome, running: dict[str, State]) -> None:
+    """The lines of a move and of those that it brings about."""
     document = outcome.documents[0].id if outcome.documents else outcome.message.document_id
     group.moves.append((outcome.message.id, document, line_of(outcome)))
+    running[outcome.message.id] = outcome.message.state
     for other in outcome.others:
-        was = known.states.get(other.id, other.state)
-        group.moves.append((other.id, other.document_id, line_of_other(other.id, was, other.state, outcome=outcome)))
-        known.states[other.id] = other.state
+        line = line_of_other(other.id, running[other.id], other.state, outcome=outcome)
+        group.moves.append((other.id, other.document_id, line))
+        running[other.id] = other.state
 
 
 def _tally(group: Group, messages: Iterable[Message], before: dict[str, State | None]) -> None:

@@ -8,7 +8,7 @@ Never: decides anything, reads the clock but for stamping, touches files but its
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Engine, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from tongguan.gateway.kernel import clock, migrating, tables
+from tongguan.gateway.kernel.claims import Claim, Claims
 from tongguan.gateway.kernel.engine import open_engine
 from tongguan.gateway.kernel.errors import StationBroken
 from tongguan.gateway.kernel.finishing import Finisher
@@ -31,6 +32,7 @@ from tongguan.gateway.kernel.records import Lane, Records
 from tongguan.gateway.kernel.rows import message_of
 from tongguan.gateway.kernel.writer import Group, Writer
 
+__all__ = ["Claim", "Finished", "Journal", "Told"]
 SERIAL_BLOCK = 1000
 
 
@@ -38,22 +40,6 @@ class Finished(StrEnum):
     WRITTEN = "written"  #: in the journal for good
     CONFLICT = "conflict"  #: what it relied on has changed: decide again
     LOST = "lost"  #: the claim is another's now: nothing was written but late receipts
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Messages in one hand until `until`. `token` grows with every claim and fences what an earlier owner still writes."""
-
-    token: int
-    station: str
-    until: int
-    messages: tuple[Message, ...] = ()
-    keys: tuple[str, ...] = ()
-    crashes: int = 0  #: how often a lone claim of its only key did not come back
-    suspects: frozenset[str] = frozenset()  #: keys that an earlier owner had in hand when it ended
-
-    def suspect(self, key: str) -> bool:
-        return key in self.suspects
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +59,11 @@ class Journal:
         self.run = new_id()
         self.listeners: list[Callable[[Told], None]] = []
         self._bells: dict[str, threading.Event] = {}
-        self._claimed: dict[str, int] = {}  #: key to token
-        self._claims: dict[int, Claim] = {}
-        self._suspects: dict[str, int] = {}
         self._lock = threading.Lock()
         self._serials: dict[str, tuple[int, int]] = {}
         self.lanes: dict[str, Lane] = {}
         self._writer = Writer(engine, self.run, told=self._committed)
+        self._claims = Claims(self._writer)
         self._finisher = Finisher()
 
     @classmethod
@@ -93,13 +77,9 @@ class Journal:
 
     def _begin_run(self) -> None:
         def begin(group: Group) -> None:
-            connection = group.connection
-            connection.execute(insert(tables.run).values(id=self.run, started_at=group.at))
-            for keys in connection.execute(select(tables.claim.c.in_hand)).scalars():
-                _count_crash(group, orjson.loads(keys))
-            connection.execute(delete(tables.claim))
-            self._suspects = {row[0]: row[1] for row in connection.execute(select(tables.crash.c.key, tables.crash.c.count))}
-            self._finisher.sequence = connection.execute(select(func.max(tables.message.c.sequence))).scalar() or 0
+            group.connection.execute(insert(tables.run).values(id=self.run, started_at=group.at))
+            self._claims.begin(group)
+            self._finisher.begin(group)
 
         self._writer.submit(begin)
         with self.read() as records:
@@ -117,15 +97,24 @@ class Journal:
         self._writer.submit(end)
         self._writer.stop()
         self.anchor_head()
+        self.dispose()
+
+    def dispose(self) -> None:
+        """Let go of the database as it is."""
         self._engine.dispose()
         self._readers.dispose()
 
     @contextmanager
     def read(self) -> Iterator[Records]:
         """One moment of the journal."""
+        with self._reading() as connection:
+            yield Records(connection)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
         try:
             with self._readers.begin() as connection:
-                yield Records(connection)
+                yield connection
         except SQLAlchemyError as broken:
             raise StationBroken(f"the journal cannot be read: {broken}") from broken
 
@@ -134,98 +123,55 @@ class Journal:
 
         `token`: the claim under which they were decided; it ends with this call.
         """
+        return self._finish(chains, token, keeps=False)
 
+    def finish_or_keep(self, chains: Sequence[Chain], *, token: int | None) -> list[Finished]:
+        """Finish; what is in conflict stays in the claim's hand, to be decided again."""
+        return self._finish(chains, token, keeps=True)
+
+    def _finish(self, chains: Sequence[Chain], token: int | None, *, keeps: bool) -> list[Finished]:
         def write(group: Group) -> list[str]:
-            if token is not None and not self._release(group, token):
+            if token is None:
+                return self._finisher.write(group, chains)
+            owned = self._claims.owns(group, token)
+            if not owned:
                 self._finisher.write(group, [(late,) for chain in chains for outcome in chain for late in outcome.late])
-                return ["lost"] * len(chains)
-            return self._finisher.write(group, chains)
+                words = ["lost"] * len(chains)
+            else:
+                words = self._finisher.write(group, chains)
+            again = {c[0].message.id for c, word in zip(chains, words, strict=True) if word == "conflict"}
+            self._claims.end(group, token, keep=again if keeps else ())
+            return words
 
         return [Finished(word) for word in self._writer.submit(write)]
 
-    # Claims: rows, so that a crash shows what was in hand; the running process keeps them in memory too.
+    # Claims
 
     def claim(self, station: str, lanes: Iterable[str], *, limit: int, lease_ms: int = 120_000) -> Claim | None:
-        """Take up to `limit` due messages of these lanes, in order of sequence; None when nothing is due."""
-        with self._lock:
-            messages = self._due([lane for lane in lanes if lane not in self.lanes], limit)
-            if not messages:
-                return None
-            suspect = next((m for m in messages if m.id in self._suspects), None)
-            if suspect is not None:
-                messages = [suspect]
-            return self._claim(station, tuple(messages), tuple(m.id for m in messages), lease_ms)
+        """Take up to `limit` due messages of these lanes, the longest due first, in order of sequence; None when nothing is due."""
+        open_ = [lane for lane in lanes if lane not in self.lanes]
+        return self._claims.take(station, lambda in_hand: self._due(open_, limit, in_hand), lease_ms) if open_ else None
 
     def claim_keys(self, station: str, keys: Sequence[str], *, lease_ms: int = 120_000) -> Claim:
         """Take things that are not in the journal yet (files at a door); a suspect key comes alone."""
-        with self._lock:
-            suspect = next((key for key in keys if key in self._suspects), None)
-            return self._claim(station, (), (suspect,) if suspect else tuple(keys), lease_ms)
-
-    def _due(self, lanes: list[str], limit: int) -> list[Message]:
-        now, m = clock.now_ms(), tables.message.c
-        self._expire(now)
-        paused = [name.removeprefix("account:") for name in self.lanes if name.startswith("account:")]
-        where = [m.lane.in_(lanes), m.due_at <= now]
-        if paused:
-            where.append(m.account.not_in(paused))
-        query = select(tables.message).where(and_(*where)).order_by(m.due_at, m.sequence).limit(limit + len(self._claimed))
-        if not lanes:
-            return []
-        with self._readers.begin() as connection:
-            rows = connection.execute(query).mappings()
-            free = [message_of(row) for row in rows if row["id"] not in self._claimed]
-        return free[:limit]
-
-    def _claim(self, station: str, messages: tuple[Message, ...], keys: tuple[str, ...], lease_ms: int) -> Claim:
-        until = clock.now_ms() + lease_ms
-
-        def take(group: Group) -> int:
-            row = insert(tables.claim).values(station=station, until=until, in_hand=orjson.dumps(keys).decode())
-            return int(group.connection.execute(row).inserted_primary_key[0])  # type: ignore[index]
-
-        token = self._writer.submit(take)
-        crashes = self._suspects.get(keys[0], 0) if len(keys) == 1 else 0
-        claim = Claim(token, station, until, messages, keys, crashes, frozenset(k for k in keys if k in self._suspects))
-        self._claims[token] = claim
-        self._claimed.update(dict.fromkeys(keys, token))
-        return claim
+        return self._claims.take_keys(station, keys, lease_ms)
 
     def give_back(self, token: int) -> None:
-        """End a claim without a move."""
-        self._writer.submit(lambda group: self._release(group, token))
+        """End a claim without a move; crashes that are held against its messages stay."""
+        self._claims.give_back(token)
 
-    def _release(self, group: Group, token: int) -> bool:
-        """Delete the claim's row; False when it is not ours any more."""
-        owned = group.connection.execute(delete(tables.claim).where(tables.claim.c.token == token)).rowcount == 1
-        claim = self._claims.get(token)
-        if claim is None:
-            return owned
-        cleared = [key for key in claim.keys if key in self._suspects] if owned else []
-        if cleared:
-            group.connection.execute(delete(tables.crash).where(tables.crash.c.key.in_(cleared)))
-        group.after.append(lambda: self._forget(claim, cleared))
-        return owned
-
-    def _forget(self, claim: Claim, cleared: Sequence[str]) -> None:
-        for key in claim.keys:
-            if self._claimed.get(key) == claim.token:
-                del self._claimed[key]
-        for key in cleared:
-            self._suspects.pop(key, None)
-        self._claims.pop(claim.token, None)
-
-    def _expire(self, now: int) -> None:
-        """A claim past its time is anybody's; its messages are claimed one at a time from now on."""
-        for claim in [c for c in self._claims.values() if c.until < now]:
-
-            def lose(group: Group, claim: Claim = claim) -> None:
-                group.connection.execute(delete(tables.claim).where(tables.claim.c.token == claim.token))
-                counts = _count_crash(group, claim.keys)
-                group.after.append(lambda: self._suspects.update(counts))
-
-            self._writer.submit(lose)
-            self._forget(claim, ())
+    def _due(self, lanes: Sequence[str], limit: int, in_hand: Collection[str]) -> list[Message]:
+        m = tables.message.c
+        paused = [name.removeprefix("account:") for name in self.lanes if name.startswith("account:")]
+        due = [m.due_at <= clock.now_ms(), *([m.account.not_in(paused)] if paused else [])]
+        found: list[Message] = []
+        with self._reading() as connection:
+            for lane in lanes:  # one by one: each is read in the order of its index, however long it is
+                query = select(tables.message).where(and_(m.lane == lane, *due)).order_by(m.due_at, m.sequence)
+                rows = connection.execute(query.limit(limit + len(in_hand))).mappings()
+                found += [message_of(row) for row in rows if row["id"] not in in_hand]
+        found.sort(key=lambda message: (message.due_at, message.sequence))
+        return sorted(found[:limit], key=lambda message: message.sequence)
 
     # What is known of commits
 
@@ -256,7 +202,7 @@ class Journal:
             values = {name: getattr(lane, name) for name in ("name", "reason", "text", "since", "probe_at", "do")}
             group.connection.execute(delete(tables.lane).where(tables.lane.c.name == lane.name))
             group.connection.execute(insert(tables.lane).values(values))
-            group.after.append(lambda: self.lanes.update({lane.name: lane}))
+            group.after.append(lambda: self._set_lanes({**self.lanes, lane.name: lane}))
 
         self._writer.submit(close)
 
@@ -265,13 +211,13 @@ class Journal:
 
         def open_(group: Group) -> None:
             group.connection.execute(delete(tables.lane).where(tables.lane.c.name == name))
-            group.after.append(lambda: self._opened(name))
+            group.after.append(lambda: self._set_lanes({n: lane for n, lane in self.lanes.items() if n != name}))
 
         self._writer.submit(open_)
         self.ring()
 
-    def _opened(self, name: str) -> None:
-        self.lanes.pop(name, None)
+    def _set_lanes(self, lanes: dict[str, Lane]) -> None:
+        self.lanes = lanes  # replaced whole: other threads may be walking through the old one
 
     # Small durable facts
 
@@ -356,7 +302,7 @@ class Journal:
 
     def open_orders(self) -> list[tuple[str, str, str, dict[str, Any]]]:
         o = tables.order.c
-        with self._readers.begin() as connection:
+        with self._reading() as connection:
             rows = connection.execute(select(o.id, o.who, o.why, o.command).where(o.done_at.is_(None)).order_by(o.at))
             return [(row[0], row[1], row[2], orjson.loads(row[3])) for row in rows]
 
@@ -371,19 +317,8 @@ class Journal:
         self.anchor.write(self.run, self._writer.entry, self._writer.head)
 
     def verify(self) -> Verdict:
-        with self._readers.begin() as connection:
+        with self._reading() as connection:
             return verify(connection, self.anchor)
-
-
-def _count_crash(group: Group, keys: Sequence[str]) -> dict[str, int]:
-    """Claims that did not come back: a lone one is counted, the others only become suspect."""
-    connection, c = group.connection, tables.crash.c
-    known = {row[0]: row[1] for row in connection.execute(select(c.key, c.count).where(or_(c.key.in_(keys))))}
-    counts = {key: known.get(key, 0) + (1 if len(keys) == 1 else 0) for key in keys}
-    connection.execute(delete(tables.crash).where(c.key.in_(keys)))
-    if counts:
-        connection.execute(insert(tables.crash), [{"key": key, "count": count} for key, count in counts.items()])
-    return counts
 
 
 def _reserve_block(group: Group, name: str) -> int:

@@ -73,6 +73,7 @@ class Outcome:
     bodies: tuple[Body, ...] = ()
     numbers: tuple[Number, ...] = ()
     others: tuple[Message, ...] = ()  #: other messages that move with it (a submission that a receipt ends)
+    others_were: Mapping[str, State] = field(default_factory=dict)  #: their states as they were read: fenced like `relied_on`
     follow_ons: tuple[Outcome, ...] = ()  #: new messages that come of it (items of a batch)
     late: tuple[Outcome, ...] = ()  #: written instead when the claim was lost meanwhile (an answer that came too late)
     who: str = "gateway"

@@ -108,21 +108,24 @@ class Writer:
                 entry, head = self._chain(group)
                 files.at("commit")
         except SQLAlchemyError as broken:
-            trouble = StationBroken(f"the journal did not commit: {broken}")
-            for request in requests:
-                request.done.set_exception(trouble)
+            _fail(requests, broken)
             return
         except BaseException as crash:
-            for request in requests:
-                request.done.set_exception(crash)
+            _fail(requests, crash)
             if self._thread is None:
                 raise
             return
         self._entry, self.head = entry, head
-        files.at("committed")
-        for call in group.after:
-            call()
-        self._told(group)
+        try:
+            files.at("committed")
+            for call in group.after:
+                call()
+            self._told(group)
+        except BaseException as crash:
+            _fail(requests, crash)
+            if self._thread is None:
+                raise
+            return
         for request, value, error in results:
             if error is not None:
                 request.done.set_exception(error)
@@ -145,6 +148,15 @@ class Writer:
         return entry, head
 
 
+def _fail(requests: list[_Request], error: BaseException) -> None:
+    """Tell everyone in the group; the thread itself goes on: without it the whole gateway would stand still, silently."""
+    if isinstance(error, Exception):
+        broken = StationBroken(f"the journal did not commit: {error}")
+        broken.__cause__, error = error, broken
+    for request in requests:
+        request.done.set_exception(error)
+
+
 def _run_one(group: Group, work: Callable[[Group], Any]) -> tuple[Any, BaseException | None]:
     """One request in its own savepoint: its failure takes nothing else with it."""
     moves, after = len(group.moves), len(group.after)
@@ -154,6 +166,10 @@ def _run_one(group: Group, work: Callable[[Group], Any]) -> tuple[Any, BaseExcep
     except Exception as error:
         savepoint.rollback()
         del group.moves[moves:], group.after[after:]
+        if isinstance(error, SQLAlchemyError):
+            broken = StationBroken(f"the journal cannot be written: {error}")
+            broken.__cause__ = error
+            return None, broken
         return None, error
     savepoint.commit()
     return value, None

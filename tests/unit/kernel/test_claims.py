@@ -1,0 +1,295 @@
+"""Claims: nobody else gets what is in one hand, and a hand that was lost writes nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tongguan.gateway.kernel import files
+from tongguan.gateway.kernel.errors import StationBroken
+from tongguan.gateway.kernel.journal import Finished, Journal
+from tongguan.gateway.kernel.message import State
+
+from .conftest import body, comes, moves, open_journal, receipt_message, stored, submission, written
+
+
+def test_every_claim_has_a_greater_token(journal: Journal) -> None:
+    written(journal, *(comes(submission()) for _ in range(3)))
+    tokens = [claim.token for _ in range(3) if (claim := journal.claim("s", ["read"], limit=1))]
+
+    assert tokens == sorted(set(tokens)) and len(tokens) == 3
+
+
+def test_tokens_grow_across_restarts(tmp_path: Path) -> None:
+    first = open_journal(tmp_path)
+    token = first.claim_keys("door", ["k"]).token
+    first.give_back(token)
+    first.close()
+    second = open_journal(tmp_path)
+
+    assert second.claim_keys("door", ["k"]).token > token
+    second.close()
+
+
+def test_what_is_claimed_is_nobody_elses(journal: Journal) -> None:
+    written(journal, *(comes(submission()) for _ in range(5)))
+    one, two = journal.claim("a", ["read"], limit=3), journal.claim("b", ["read"], limit=3)
+
+    assert one and two
+    assert len(one.messages) == 3 and len(two.messages) == 2
+    assert not set(one.keys) & set(two.keys)
+    assert journal.claim("c", ["read"], limit=3) is None
+
+
+def test_a_claim_comes_in_order_of_arrival(journal: Journal) -> None:
+    first, second = submission(due_at=2), submission(due_at=1)
+    written(journal, comes(first), comes(second))
+    claim = journal.claim("s", ["read"], limit=2)
+
+    assert claim and [m.id for m in claim.messages] == [first.id, second.id]
+
+
+def test_what_is_not_due_is_not_claimed(journal: Journal) -> None:
+    written(journal, comes(submission(due_at=1 << 50)), comes(submission(due_at=None)), comes(submission(lane="other")))
+
+    assert journal.claim("s", ["read"], limit=9) is None
+
+
+def test_what_was_given_back_can_be_claimed_again(journal: Journal) -> None:
+    written(journal, comes(submission("m")))
+    claim = journal.claim("s", ["read"], limit=1)
+    assert claim
+    journal.give_back(claim.token)
+    again = journal.claim("s", ["read"], limit=1)
+
+    assert again and again.keys == ("m",) and again.crashes == 0
+
+
+def test_a_finish_under_a_lost_claim_writes_nothing_but_late_receipts(journal: Journal) -> None:
+    written(journal, comes(submission("m")))
+    claim = journal.claim("s", ["read"], limit=1, lease_ms=-1)
+    assert claim
+    assert journal.claim("other", ["read"], limit=1)
+    late = comes(receipt_message("r"), bodies=(body("r", b"<Receipt/>", "receipt"),))
+    words = journal.finish([(moves(claim.messages[0], State.CHECKED, late=(late,)),)], token=claim.token)
+
+    assert words == [Finished.LOST]
+    assert stored(journal, "m").state is State.RECEIVED
+    assert stored(journal, "r").state is State.RECEIVED
+    with journal.read() as records:
+        assert records.body("r", "receipt") == b"<Receipt/>"
+
+
+def test_a_gateway_that_slept_writes_nothing_after_another_began(tmp_path: Path) -> None:
+    sleeper = open_journal(tmp_path)
+    written(sleeper, comes(submission("m")))
+    claim = sleeper.claim("s", ["read"], limit=1)
+    assert claim
+    other = open_journal(tmp_path)
+    written(other, *(comes(submission()) for _ in range(3)))
+    late = comes(receipt_message("r"))
+    words = sleeper.finish([(moves(claim.messages[0], State.CHECKED, late=(late,)),)], token=claim.token)
+
+    assert words == [Finished.LOST]
+    assert stored(other, "m").state is State.RECEIVED
+    assert stored(other, "r").state is State.RECEIVED
+    sleeper.close()
+    other.close()
+
+
+def test_an_expired_claims_messages_come_to_another_one_at_a_time(journal: Journal) -> None:
+    written(journal, *(comes(submission(f"m{n}")) for n in range(3)))
+    lost = journal.claim("a", ["read"], limit=3, lease_ms=-1)
+    assert lost and len(lost.keys) == 3
+    alone = [journal.claim("b", ["read"], limit=3) for _ in range(3)]
+
+    assert [claim.keys for claim in alone if claim] == [("m0",), ("m1",), ("m2",)]
+    assert all(claim and claim.suspect(claim.keys[0]) and claim.crashes == 0 for claim in alone)
+
+
+def test_a_claim_that_was_finished_just_before_its_end_is_not_counted_against_its_message(journal: Journal) -> None:
+    written(journal, comes(submission("m")))
+    claim = journal.claim("a", ["read"], limit=1, lease_ms=-1)
+    assert claim
+    written(journal, moves(claim.messages[0], State.RECEIVED), token=claim.token)
+    again = journal.claim("a", ["read"], limit=1)
+
+    assert again and again.crashes == 0 and not again.suspects
+
+
+def crash(journal: Journal) -> Journal:
+    """The same home after a kill: nothing was closed."""
+    home = journal.anchor.path.parent
+    return open_journal(home)
+
+
+def test_after_a_crash_what_was_in_hand_comes_alone_and_the_rest_together(journal: Journal) -> None:
+    written(journal, *(comes(submission(f"m{n}")) for n in range(3)))
+    assert journal.claim("a", ["read"], limit=3)
+    written(journal, *(comes(submission(f"n{n}")) for n in range(3)))
+    after = crash(journal)
+    alone = [after.claim("a", ["read"], limit=9) for _ in range(3)]
+    together = after.claim("a", ["read"], limit=9)
+
+    assert [claim.keys for claim in alone if claim] == [("m0",), ("m1",), ("m2",)]
+    assert together and together.keys == ("n0", "n1", "n2") and not together.suspects
+    after.close()
+
+
+def test_three_crashes_count_against_the_culprit_and_not_its_neighbours(journal: Journal) -> None:
+    """`m1` kills the gateway each time it is taken in hand."""
+    written(journal, *(comes(submission(f"m{n}")) for n in range(3)))
+    living, crashes, passed, held = journal, 0, list[str](), list[str]()
+    while claim := living.claim("a", ["read"], limit=9):
+        if claim.crashes >= 3:
+            held += list(claim.keys)
+            written(living, *(moves(m, State.HELD) for m in claim.messages), token=claim.token)
+        elif "m1" in claim.keys:
+            crashes += 1
+            living = crash(living)
+        else:
+            passed += list(claim.keys)
+            written(living, *(moves(m, State.SENT) for m in claim.messages), token=claim.token)
+
+    assert held == ["m1"]
+    assert passed == ["m0", "m2"]
+    assert crashes == 4, "once among its neighbours, which is not counted, and three times alone"
+    living.close()
+
+
+def test_a_message_that_passed_has_no_crashes_to_its_name(journal: Journal) -> None:
+    written(journal, comes(submission("m")))
+    journal.claim("a", ["read"], limit=1)
+    second = crash(journal)
+    claim = second.claim("a", ["read"], limit=1)
+    assert claim and claim.crashes == 1
+    written(second, moves(claim.messages[0], State.CHECKED, with_={"lane": "card:c"}), token=claim.token)
+    third = crash(second)
+    again = third.claim("a", ["card:c"], limit=1)
+
+    assert again and again.crashes == 0 and not again.suspects
+    third.close()
+    second.close()
+
+
+def test_files_at_a_door_are_counted_like_messages(journal: Journal) -> None:
+    journal.claim_keys("door", ["f1", "f2"])
+    second = crash(journal)
+    assert second.claim_keys("door", ["f1", "f2"]).keys == ("f1",)
+    third = crash(second)
+    claim = third.claim_keys("door", ["f2", "f1"])
+
+    assert claim.keys in (("f1",), ("f2",)) and claim.suspect(claim.keys[0])
+    third.give_back(claim.token)
+    third.close()
+    second.close()
+
+
+def test_threads_claim_and_finish_each_message_once(busy: Journal) -> None:
+    written(busy, *(comes(submission(f"m{n:03}")) for n in range(120)))
+    done: Counter[str] = Counter()
+    lock = threading.Lock()
+
+    def work() -> None:
+        while claim := busy.claim("s", ["read"], limit=7):
+            with lock:
+                done.update(claim.keys)
+            written(busy, *(moves(m, State.SENT) for m in claim.messages), token=claim.token)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert done == Counter({f"m{n:03}": 1 for n in range(120)})
+
+
+def test_a_conflict_keeps_the_claim_for_the_second_decision(journal: Journal) -> None:
+    written(journal, comes(submission("m")), comes(submission("n")))
+    claim = journal.claim("s", ["read"], limit=2)
+    assert claim
+    m, n = claim.messages
+    wrong = replace(moves(m, State.CHECKED), was=State.SEALED)
+    words = journal.finish_or_keep([(wrong,), (moves(n, State.SENT),)], token=claim.token)
+
+    assert words == [Finished.CONFLICT, Finished.WRITTEN]
+    assert journal.claim("other", ["read"], limit=1) is None
+    assert journal.finish_or_keep([(moves(m, State.SENT),)], token=claim.token) == [Finished.WRITTEN]
+    assert journal.finish([(moves(m, State.SENT),)], token=claim.token) == [Finished.LOST]
+
+
+def test_a_commit_that_fails_stops_the_station_and_leaves_the_message(journal: Journal, tmp_path: Path) -> None:
+    written(journal, comes(submission("m")))
+    claim = journal.claim("s", ["read"], limit=1)
+    assert claim
+
+    database = sqlite3.connect(tmp_path / "tongguan.db")
+    database.execute("ALTER TABLE message RENAME TO elsewhere")  # stands for every error that the database can have
+    with pytest.raises(StationBroken):
+        journal.finish([(moves(claim.messages[0], State.CHECKED),)], token=claim.token)
+    with pytest.raises(StationBroken):
+        journal.claim("s", ["read"], limit=1)
+    database.execute("ALTER TABLE elsewhere RENAME TO message")
+    database.close()
+    assert stored(journal, "m").state is State.RECEIVED
+    written(journal, moves(claim.messages[0], State.CHECKED), token=claim.token)
+
+
+def test_a_claim_that_cannot_be_given_back_now_is_given_back_later(journal: Journal, tmp_path: Path) -> None:
+    """The journal's trouble is never held against a message."""
+    written(journal, comes(submission("m")))
+    for _ in range(4):
+        claim = journal.claim("s", ["read"], limit=1)
+        assert claim and claim.crashes == 0 and not claim.suspects
+        database = sqlite3.connect(tmp_path / "tongguan.db")
+        database.execute("ALTER TABLE claim RENAME TO elsewhere")
+        journal.give_back(claim.token)
+        database.execute("ALTER TABLE elsewhere RENAME TO claim")
+        database.close()
+    claim = journal.claim("s", ["read"], limit=1)
+    assert claim
+    journal.give_back(claim.token)
+    after = crash(journal)
+    claim = after.claim("s", ["read"], limit=1)
+
+    assert claim and claim.crashes == 0 and not claim.suspects
+    after.close()
+
+
+def test_a_listener_that_fails_does_not_silence_the_journal(busy: Journal) -> None:
+    def fail(told: object) -> None:
+        raise ZeroDivisionError
+
+    busy.listeners.append(fail)
+    with pytest.raises(StationBroken):
+        busy.finish([(comes(submission("m")),)])
+    busy.listeners.remove(fail)
+
+    written(busy, comes(submission("n")))
+    assert stored(busy, "m").state is State.RECEIVED
+    assert busy.verify().broken is None
+
+
+def test_a_crash_before_the_commit_leaves_nothing_of_it(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(place: str) -> None:
+        if place == "commit":
+            raise Killed
+
+    monkeypatch.setattr(files, "crash_point", die)
+    with pytest.raises(Killed):
+        journal.finish([(comes(submission("m")),)])
+    monkeypatch.setattr(files, "crash_point", lambda place: None)
+    after = crash(journal)
+    with after.read() as records:
+        assert records.message("m") is None
+    assert after.verify().broken is None
+    after.close()
