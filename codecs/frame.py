@@ -10,12 +10,13 @@ from typing import Any
 
 from tongguan.codecs.faults import fault
 from tongguan.codecs.item import Item, spoiled
-from tongguan.codecs.words import ATTRIBUTES, MOST_NAME, OPERATIONS, near
+from tongguan.codecs.words import ATTRIBUTES, MOST_LISTED, MOST_NAME, OPERATIONS, near
 from tongguan.gateway.kernel.errors import Fault
 
 PAGING = ("page", "size", "sort", "format", "source")
 _TRUE = {"true": True, "1": True, "false": False, "0": False}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+#: control characters, and invisible ones that make two names look alike
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 @dataclass(slots=True)
@@ -62,6 +63,8 @@ def read_frame(given: Mapping[str, str], place: Place, faults: list[Fault], *, s
         if value:
             faults.extend(name_faults(name, value, place))
     paging = {name: given[name] for name in PAGING if name in given}
+    for name, value in paging.items():
+        faults.extend(name_faults(name, value, place))
     return Frame(
         operation, reference or None, names["document"] or None, names["number"] or None, check, names["kind"] or None, paging
     )
@@ -84,7 +87,9 @@ def unknown_attribute(name: str, place: Place) -> Fault:
 def attachment_faults(named: Sequence[tuple[str, str]], path: str, line: int | None = None) -> list[Fault]:
     """What is wrong with the list of a message's attachments, before any file is looked at."""
     faults, seen = [], set()
-    for file, _ in named:
+    if len(named) > MOST_LISTED:
+        faults.append(fault("GW-E10", path=path, line=line, most=MOST_LISTED, count=len(named)))
+    for file, _ in named[:MOST_LISTED]:
         if not file:
             faults.append(fault("GW-E13", path=path, line=line, name="file"))
         elif len(file) > 255 or file in (".", "..") or "/" in file or "\\" in file or _CONTROL.search(file):

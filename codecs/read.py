@@ -28,14 +28,16 @@ def read(name: str, raw: bytes, *, most_bytes: int) -> Read:
         raise Refused([fault("GW-M03")])
     form = name.rpartition(".")[2].lower() if "." in name else ""
     if form == "zip":
-        return _read_zip(raw)
+        return _read_zip(raw, most_bytes)
     if form not in _READERS:
         raise Refused([fault("GW-M01", name=name)])
     return _whole(_READERS[form](raw, {}))
 
 
-def _read_zip(raw: bytes) -> Read:
+def _read_zip(raw: bytes, most_bytes: int) -> Read:
     unpacked: Unpacked = unpack(raw)
+    if len(unpacked.message) > most_bytes:
+        raise Refused([fault("GW-M02", most=most_bytes)])
     content = _READERS[unpacked.form](unpacked.message, unpacked.files)
     strangers = [n for n in unpacked.folders if not content.batch or n.count("/") != 1]
     if strangers:

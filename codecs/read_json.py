@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, NoReturn
 
 import orjson
@@ -12,7 +13,7 @@ import orjson
 from tongguan.codecs.faults import fault
 from tongguan.codecs.frame import PAGING, Place, attachment_faults, name_faults, read_frame, told_apart
 from tongguan.codecs.item import Item, Numeral, Read, digest, spoiled
-from tongguan.codecs.words import KEYS, MOST_DEPTH, MOST_ITEMS, MOST_TEXT, near
+from tongguan.codecs.words import KEYS, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_PARTS, MOST_TEXT, near
 from tongguan.gateway.kernel.errors import Fault, Refused
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -51,6 +52,8 @@ def parse(raw: bytes) -> Any:
                 seen.add(key)
         return made
 
+    if len(raw) > MOST_PARTS and raw.count(b",") > MOST_PARTS:
+        raise Refused([fault("GW-J10", most=MOST_PARTS)])
     try:
         text = raw.decode("utf-8-sig")
         value = json.loads(text, parse_int=Numeral, parse_float=Numeral, parse_constant=_not_a_number, object_pairs_hook=pairs)
@@ -129,7 +132,9 @@ def _kind_fault(path: str, name: str, kind: str) -> Fault:
 def _batch(given: dict[str, Any], files: Mapping[str, bytes]) -> Read:
     faults: list[Fault] = []
     place = Place("", "/")
-    faults += [_unknown(key, place, ("reference", "batch")) for key in given if key not in ("reference", "batch")]
+    faults += [
+        _unknown(key, place, ("reference", "batch")) for key in islice(given, MOST_FAULTS) if key not in ("reference", "batch")
+    ]
     reference = _text(given, "reference", place, faults) or None
     if reference:
         faults += name_faults("reference", reference, place)
@@ -160,10 +165,11 @@ def _item(
     spare: str | None = None,
     batch: bool = False,
 ) -> Item:
-    faults.extend(_unknown(key, place, KEYS) for key in given if key not in KEYS)
+    faults.extend(_unknown(key, place, KEYS) for key in islice(given, MOST_FAULTS) if key not in KEYS)
     type_ = _text(given, "type", place, faults)
     if not type_ and "type" not in given:
         faults.append(fault("GW-M07", path=place.of("type"), label="type", name="type"))
+    faults += name_faults("type", type_, place)
     attributes = {name: text for name in _TEXTS if (text := _text(given, name, place, faults))}
     if "check" in given:
         attributes["check"] = _flag(given["check"])
@@ -219,12 +225,14 @@ def _attachments(given: Any, place: Place, faults: list[Fault]) -> tuple[tuple[s
         faults.append(_kind_fault(path, "attachments", "list"))
         return ()
     named = []
-    for n, one in enumerate(given):
+    for n, one in enumerate(given[: MOST_LISTED + 1]):
         where = Place(f"{path}/{n}", "/")
         if not isinstance(one, dict):
             faults.append(_kind_fault(where.path, "attachments", "object"))
             continue
-        faults.extend(_unknown(key, where, ("file", "category")) for key in one if key not in ("file", "category"))
+        faults.extend(
+            _unknown(key, where, ("file", "category")) for key in islice(one, MOST_FAULTS) if key not in ("file", "category")
+        )
         named.append((_text(one, "file", where, faults), _text(one, "category", where, faults)))
     faults += attachment_faults(named, path)
     return tuple(named)

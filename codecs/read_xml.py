@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from lxml import etree
@@ -15,7 +16,7 @@ from lxml import etree
 from tongguan.codecs.faults import fault
 from tongguan.codecs.frame import Place, attachment_faults, name_faults, read_frame, told_apart, unknown_attribute
 from tongguan.codecs.item import Item, Read, digest, spoiled
-from tongguan.codecs.words import ATTRIBUTES, MOST_DEPTH, MOST_ITEMS, MOST_TEXT
+from tongguan.codecs.words import ATTRIBUTES, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_NAME, MOST_PARTS, MOST_TEXT
 from tongguan.gateway.kernel.errors import Fault, Refused
 
 _COMMON = b'<?xml version="1.0" encoding="UTF-8"?>'
@@ -35,6 +36,8 @@ def read_xml(raw: bytes, files: Mapping[str, bytes]) -> Read:
     """Read a message or a batch; raises Refused."""
     root = parse(raw)
     namespace, _, name = root.tag.rpartition("}")
+    if len(root.tag) > 3 * MOST_NAME:
+        raise Refused([fault("GW-M08", path="/*", line=_line(root), name="type")])
     if name == "Batch" and namespace in ("", "{" + _BATCH):
         return _batch(root, files)
     faults: list[Fault] = []
@@ -49,6 +52,8 @@ def parse(raw: bytes) -> etree._Element:
     text = _as_utf8(raw)
     if b"<!DOCTYPE" in text and _has_dtd(text):
         raise Refused([fault("GW-X03", line=text.count(b"\n", 0, text.index(b"<!DOCTYPE")) + 1)])
+    if len(text) > MOST_PARTS and text.count(b"<") > 2 * MOST_PARTS:
+        raise Refused([fault("GW-X07", most=MOST_PARTS)])
     try:
         root = etree.fromstring(text, _parser())
     except etree.XMLSyntaxError as wrong:
@@ -138,7 +143,7 @@ def _line(element: etree._Element) -> int | None:
 def _batch(root: etree._Element, files: Mapping[str, bytes]) -> Read:
     faults: list[Fault] = []
     place = Place("/Batch", "/@", _line(root))
-    for name in root.attrib:
+    for name in islice(root.attrib, MOST_FAULTS):
         if name != "reference" and not str(name).startswith(_XSI):
             faults.append(unknown_attribute(str(name), place))
     reference = root.get("reference") or None
@@ -169,12 +174,12 @@ def _item(
     spare: str | None = None,
     batch: bool = False,
 ) -> Item:
-    namespace, _, type_ = element.tag.rpartition("}")
+    namespace, _, type_ = element.tag[: 3 * MOST_NAME].rpartition("}")  # a longer one is in no namespace that is right
     right = f"urn:tongguan:{type_}:1"
     if namespace[1:] != right:
         faults.append(fault("GW-M05", path=place.path, line=place.line, right=right, given=namespace[1:] or '""'))
     given: dict[str, str] = {}
-    for name, value in element.attrib.items():
+    for name, value in islice(element.attrib.items(), MOST_FAULTS):  # more of them cannot all be known: it is refused
         if name in ATTRIBUTES:
             given[str(name)] = str(value)
         elif not str(name).startswith(_XSI):
@@ -204,8 +209,9 @@ def _take_attachments(element: etree._Element, place: Place, faults: list[Fault]
     for child in element.iterchildren("{*}Attachments"):
         line = _line(child)
         path = f"{place.path}/Attachments"
-        faults.extend(unknown_attribute(str(name), Place(path, "/@", line)) for name in child.attrib)
-        named = [_attachment(one, Place(f"{path}/Attachment[{n}]", "/@", _line(one)), faults) for n, one in enumerate(child, 1)]
+        faults.extend(unknown_attribute(str(name), Place(path, "/@", line)) for name in islice(child.attrib, MOST_FAULTS))
+        places = (Place(f"{path}/Attachment[{n}]", "/@", _line(one)) for n, one in enumerate(child, 1))
+        named = [_attachment(one, where, faults) for one, where in islice(zip(child, places, strict=True), MOST_LISTED + 1)]
         faults += attachment_faults([*found, *named], path, line)
         found += named
         if child.tail and child.tail.strip():
@@ -218,7 +224,7 @@ def _attachment(one: etree._Element, place: Place, faults: list[Fault]) -> tuple
     name = one.tag.rpartition("}")[2]
     if name != "Attachment":
         faults.append(fault("GW-C01", path=place.path, line=place.line, name=name, near=" → Attachment ?"))
-    for attribute in one.attrib:
+    for attribute in islice(one.attrib, MOST_FAULTS):
         if attribute not in ("file", "category"):
             faults.append(fault("GW-C26", path=place.of(str(attribute)), line=place.line, name="Attachment", attribute=attribute))
     if len(one) or (one.text or "").strip():

@@ -16,6 +16,9 @@ MOST_NAME = 64  #: characters of a reference or a document key
 MOST_ITEMS = 500
 MOST_DEPTH = 32
 MOST_TEXT = 1_000_000  #: characters of one text
+MOST_PARTS = 1_000_000  #: elements, or values, of one file
+MOST_LISTED = 1000  #: attachments that a message names
+MOST_FAULTS = 100  #: unknown names of one place that are told
 
 
 def near(word: str, known: Collection[str]) -> dict[str, str]:

@@ -91,6 +91,13 @@ def test_wrong_kinds_are_refused_each_with_its_place():
     assert {p for c, p in places(given) if c == "GW-J07"} == {"/type", "/operation", "/reference", "/body", "/attachments"}
 
 
+def test_a_flood_of_parts_is_refused_quickly():
+    assert places(b"[" + b"0," * 1_000_001 + b"0]") == [("GW-J10", "")]
+    assert len(places({**FRAME, **{f"k{n}": 1 for n in range(5000)}})) < 200
+    assert "GW-E10" in [c for c, _ in places({**FRAME, "attachments": [{"file": "a"}] * 5000})]
+    assert places({**FRAME, "type": "x" * 65}) == [("GW-M08", "/type")]
+
+
 def test_a_missing_type_and_operation_are_named():
     assert places({"reference": "r"}) == [("GW-M07", "/type"), ("GW-M07", "/operation")]
 

@@ -127,6 +127,18 @@ def test_a_text_or_attribute_that_is_too_long_is_refused_with_its_place():
     assert codes(message('<A b="' + "x" * 1_000_001 + '"/>')) == ["GW-X05"]
 
 
+def test_a_flood_of_parts_is_refused_quickly():
+    assert codes(message("<A/>" * 2_000_001)) == ["GW-X07"]
+    assert len(codes(message(attributes=" ".join(f'a{n}=""' for n in range(5000))))) < 200
+    assert "GW-E10" in codes(message("<Attachments>" + '<Attachment file="a"/>' * 5000 + "</Attachments>"))
+    assert codes(f'<{"x" * 5000} operation="save" reference="r"/>') == ["GW-M08"]
+
+
+def test_names_that_only_look_alike_are_refused():
+    assert codes(message(attributes='operation="save" reference="a\u200bb"')) == ["GW-M09"]
+    assert codes(message(attributes='operation="save" reference="a\u202eb"')) == ["GW-M09"]
+
+
 def test_a_file_that_is_too_large_or_empty_or_of_another_kind_is_refused():
     with pytest.raises(Refused) as caught:
         read("m.xml", b"x" * 11, most_bytes=10)

@@ -1,0 +1,55 @@
+"""Every example of every document type can be read, and goes out as canonical XML that says the same."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from tongguan.codecs.compile import compile_all
+from tongguan.codecs.findings import Findings
+from tongguan.codecs.read import Read, read
+from tongguan.codecs.render import render_document
+from tongguan.codecs.walk import walk_json, walk_xml
+from tongguan.gateway.kernel.message import Kind, Message, State
+from tongguan.gateway.kernel.profile_loading import load_profiles
+
+COMPILED = compile_all(load_profiles())
+EXAMPLES = sorted(
+    example
+    for one in COMPILED.values()
+    for example in (one.profile.folder / "examples").iterdir()
+    if example.is_dir() or example.suffix in (".xml", ".json")
+)
+
+
+def content_of(example: Path) -> Read:
+    if not example.is_dir():
+        return read(example.name, example.read_bytes(), most_bytes=10_000_000)
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for file in example.iterdir():
+            archive.write(file, file.name)
+    return read("example.zip", target.getvalue(), most_bytes=10_000_000)
+
+
+def test_there_are_examples():
+    assert EXAMPLES
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: f"{e.parent.parent.name}/{e.name}")
+def test_an_example_is_read_and_rendered(example):
+    content = content_of(example)
+    item = content.items[0]
+    compiled = COMPILED[item.type]
+    walk = walk_xml if content.form == "xml" else walk_json
+    document = walk(compiled.root, item.body, (), Findings())
+    message = Message("id", Kind.SUBMISSION, "demo", item.type, item.operation, State.CHECKED, 0, 0, reference=item.reference)
+    rendered = render_document(compiled, message, document, [])
+    root = etree.fromstring(rendered)
+
+    assert etree.tostring(root, method="c14n", exclusive=True) == rendered
+    assert walk_xml(compiled.root, root, (), Findings()) == document
