@@ -68,8 +68,11 @@ class Mailbox:
 
     def prepare(self) -> None:
         """Make the folders that are not there; StationBroken when a file could not be moved between them."""
-        for name in FOLDERS:
-            os.makedirs(self.folder / name, mode=0o770, exist_ok=True)
+        try:
+            for name in FOLDERS:
+                os.makedirs(self.folder / name, mode=0o770, exist_ok=True)
+        except OSError as wrong:
+            raise StationBroken(f"a folder of the mailbox cannot be made: {wrong}") from wrong
         devices = {os.stat(self.folder / name).st_dev for name in ("OutBox", "work", "SentBox", "FailBox")}
         if len(devices) > 1:
             raise StationBroken(f"{self.folder}: OutBox, work, SentBox and FailBox must lie on one file system")
@@ -100,7 +103,10 @@ class Mailbox:
         return min(since for _, since in self._looks.values()) + self._settle - self._monotonic()
 
     def sweep(self) -> None:
-        """List OutBox anew, unless a list is still being used up; folders that are gone are made again."""
+        """List OutBox anew, unless a list is still being used up; folders that are gone are made again.
+
+        StationBroken when the folder cannot be read.
+        """
         now = self._monotonic()
         if self._trusted and now - self._swept_at < (LIST_LASTS if self._names else 10 * self._sweep_takes):
             return
@@ -108,7 +114,9 @@ class Mailbox:
             ours, others = self._scan()
         except FileNotFoundError:
             self.prepare()
-            ours, others = self._scan()
+            return
+        except OSError as wrong:
+            raise StationBroken(f"{self.folder}/OutBox cannot be listed: {wrong}") from wrong
         self._swept_at, self._trusted = self._monotonic(), True
         self._sweep_takes = self._swept_at - now
         self._looks = {name: look for name, look in self._looks.items() if name in ours}
@@ -227,16 +235,22 @@ class Mailbox:
         self._looks[name] = ((*reading.identity(seen), seen.st_ctime_ns), self._monotonic())
 
     def taken(self, drop: Drop, message_id: str) -> Path:
-        """Carry the original to `work/`; to be called once the message is committed, and again without harm after a crash."""
+        """Carry the original to `work/`; to be called once the message is committed, and again without harm after a crash.
+
+        StationBroken when the disk does not do it; the file is then found again.
+        """
         name = file_names.as_bytes(drop.name)
         target = Path(self._work(message_id, drop.name))
         try:
             with self._moving:
                 moved = files.move(drop.path, target)
+                if moved and reading.identity(os.lstat(target)) != drop.identity:
+                    self._put_back(drop, target)
                 self._in_hand.discard(name)
                 early = self._early.pop(name, {})
-            if moved and reading.identity(os.lstat(target)) != drop.identity:
-                self._put_back(drop, target)
+        except OSError as wrong:
+            self._list(name)
+            raise StationBroken(f"{drop.path} cannot be moved to work: {wrong}") from wrong
         finally:
             self._in_hand.discard(name)
         if name in self._again:

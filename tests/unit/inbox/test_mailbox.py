@@ -278,6 +278,21 @@ def test_a_file_moved_by_an_earlier_run_is_no_trouble(box: Mailbox) -> None:
     assert box.taken(drop, "m1").exists()
 
 
+def test_a_disk_that_does_not_move_a_file_is_told_and_the_file_found_again(box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> bool:
+        raise OSError(28, "No space left on device")
+
+    rename_in(box, "a.xml")
+    [drop] = looked(box)
+    monkeypatch.setattr(door.files, "move", full)
+    with pytest.raises(StationBroken, match="No space left"):
+        box.taken(drop, "m1")
+    monkeypatch.undo()
+    box.let_go(drop)
+
+    assert names(looked(box)) == ["a.xml"]
+
+
 def test_an_empty_file_is_a_fault(box: Mailbox) -> None:
     rename_in(box, "a.xml", b"")
 
