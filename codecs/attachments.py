@@ -76,15 +76,18 @@ def check_attachments(
     *,
     document: Document | None,
     operation: str,
+    content: Mapping[str, Any] | None = None,
 ) -> list[Fault]:
     """Hold the attachments of a message, (name, category) each, against the profile and what the document has already.
 
+    `content` is what the document will hold after this message (absent: what it holds now); conditions are asked of it.
     A detach names files without bringing them; whether they are there is its desk step's question.
     """
     if operation == "detach":
         return []
     rule = profile.attachments
-    content = document.content if document else {}
+    if content is None:
+        content = document.content if document else {}
     if given and not (rule.types and all(_holds(when, content) for when in rule.when)):
         return [_fault("GW-E11")]
     faults = [f for name, category in given for f in _file_faults(rule, name, category, files.get(name))]

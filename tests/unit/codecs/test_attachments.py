@@ -169,5 +169,12 @@ def test_without_a_document_a_condition_does_not_hold():
     assert codes([("a.png", "")], {"a.png": PNG}, rule=rule) == ["GW-E11"]
 
 
+def test_a_condition_may_be_asked_of_the_content_that_comes_with_them():
+    rule = AttachmentRule(types=("image/png",), when=({"path": "Form", "is": "e"},))
+
+    assert codes([("a.png", "")], {"a.png": PNG}, rule=rule, content={"Form": "e"}) == []
+    assert codes([("a.png", "")], {"a.png": PNG}, rule=rule, content={}, document=document(Form="e")) == ["GW-E11"]
+
+
 def test_a_detach_is_not_checked_here():
     assert codes([("gone.pdf", "")], {}, operation="detach") == []
