@@ -32,6 +32,10 @@ class CompiledFill:
     surely: int  #: a value of so many characters fits its field for sure: computed ones can be too large
 
 
+Runs = tuple[tuple[tuple[str, ...], tuple[tuple[str, tuple[str, ...], Fill, CompiledFill], ...]], ...]
+"""Tables, and the fills of their rows: each with its name, groups and function taken out, which the inner loop needs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A document type ready to check messages."""
@@ -40,9 +44,7 @@ class Compiled:
     tables: Mapping[str, CodeTable]
     root: Node
     nodes: Mapping[str, Node]
-    fills: tuple[
-        tuple[tuple[str, ...], tuple[CompiledFill, ...]], ...
-    ]  #: the system's, in order; those of the same rows together
+    fills: Runs  #: the system's, in order; those of the same rows together
     defaults: tuple[CompiledFill, ...]  #: from the account, where the sender says nothing
     may_default: frozenset[str]  #: paths that an account's own defaults may fill
     fixed: Mapping[str, tuple[Node, ...]]  #: of an operation: what it may not change
@@ -151,10 +153,10 @@ def _in_order(made: Mapping[str, CompiledFill], nodes: Mapping[str, Node], wrong
         return []
 
 
-def _together(fills: list[CompiledFill]) -> tuple[tuple[tuple[str, ...], tuple[CompiledFill, ...]], ...]:
-    runs: list[tuple[tuple[str, ...], list[CompiledFill]]] = []
-    for fill in fills:
-        if not runs or runs[-1][0] != fill.tables:
-            runs.append((fill.tables, []))
-        runs[-1][1].append(fill)
+def _together(fills: list[CompiledFill]) -> Runs:
+    runs: list[tuple[tuple[str, ...], list[tuple[str, tuple[str, ...], Fill, CompiledFill]]]] = []
+    for one in fills:
+        if not runs or runs[-1][0] != one.tables:
+            runs.append((one.tables, []))
+        runs[-1][1].append((one.node.name, one.groups, one.fill, one))
     return tuple((tables, tuple(run)) for tables, run in runs)

@@ -13,7 +13,7 @@ from functools import reduce
 from typing import Any
 
 from tongguan.codecs.fields import EXACT, rounded
-from tongguan.codecs.tree import Node, Row, Rows, Trail, at, getter, split
+from tongguan.codecs.tree import Node, Row, Rows, Trail, at, first, getter, split
 from tongguan.gateway.kernel.clock import china_date
 from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.profile import CodeTable, Profile
@@ -87,11 +87,11 @@ def _beside(node: Node, path: str) -> str:
     return f"{parent}/{path}" if parent else path
 
 
-def _sibling(node: Node, path: str, nodes: Mapping[str, Node]) -> Callable[[Rows], list[Any]]:
+def _sibling(node: Node, path: str, nodes: Mapping[str, Node]) -> Callable[[Rows], Any]:
     full = _beside(node, path)
     if full not in nodes:
         raise Unfit(f"fill {node.field.fill!r}: there is no field {full}")
-    return getter(full, split(full)[0])
+    return first(full, split(full)[0])
 
 
 def depends(node: Node, nodes: Mapping[str, Node]) -> list[str]:
@@ -121,23 +121,24 @@ def _name(node: Node, argument: str, nodes: Mapping[str, Node], tables: Mapping[
     lookup = tables[table].rows
 
     def fill(rows: Rows, trail: Trail, known: Known) -> str | None:
-        codes = code(rows)
-        return lookup[codes[0]]["zh"] if codes and codes[0] in lookup else None
+        row = lookup.get(code(rows))
+        return row["zh"] if row else None
 
     return fill
 
 
-def _product(node: Node, factors: list[Callable[[Rows], list[Any]]]) -> Fill:
+def _product(node: Node, factors: list[Callable[[Rows], Any]]) -> Fill:
     places = node.field.precision
+    multiply = EXACT.multiply
 
     def fill(rows: Rows, trail: Trail, known: Known) -> str | None:
-        value = Decimal(1)
+        value: Decimal | None = None
         for factor in factors:
             given = factor(rows)
-            if not given:
+            if given is None:
                 return None
-            value = EXACT.multiply(value, Decimal(given[0]))
-        return rounded(value, places)
+            value = Decimal(given) if value is None else multiply(value, Decimal(given))
+        return None if value is None else rounded(value, places)
 
     return fill
 
@@ -154,7 +155,7 @@ def _sum(node: Node, argument: str, nodes: Mapping[str, Node]) -> Fill:
     return fill
 
 
-def _usd(node: Node, amount: Callable[[Rows], list[Any]], nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]) -> Fill:
+def _usd(node: Node, amount: Callable[[Rows], Any], nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]) -> Fill:
     """The amount times the rate of the nearest currency: of its own row, else of the rows around it."""
     if "usd_rate" not in tables:
         raise Unfit(f"fill {node.field.fill!r}: there is no code table usd_rate")
@@ -163,21 +164,19 @@ def _usd(node: Node, amount: Callable[[Rows], list[Any]], nodes: Mapping[str, No
     places = node.field.precision
 
     def fill(rows: Rows, trail: Trail, known: Known) -> str | None:
-        given, code = amount(rows), currency(rows)
-        if not given or not code or code[0] not in rates:
-            return None
-        return rounded(EXACT.multiply(Decimal(given[0]), rates[code[0]]), places)
+        given, rate = amount(rows), rates.get(currency(rows))
+        return None if given is None or rate is None else rounded(EXACT.multiply(Decimal(given), rate), places)
 
     return fill
 
 
-def _currency(node: Node, nodes: Mapping[str, Node]) -> Callable[[Rows], list[Any]]:
+def _currency(node: Node, nodes: Mapping[str, Node]) -> Callable[[Rows], Any]:
     parent = node.field.path
     while parent:
         parent = parent.rpartition("/")[0]
         for child in nodes[parent].children.values():
             if child.field.code_table == "currency":
-                return getter(child.field.path, split(node.field.path)[0])
+                return first(child.field.path, split(node.field.path)[0])
     raise Unfit(f"fill {node.field.fill!r}: no currency is near")
 
 

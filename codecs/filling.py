@@ -52,12 +52,12 @@ def fill_system(compiled: Compiled, contexts: Contexts, known: Known, findings: 
     """Set every system field; what the sender says otherwise is a fault that shows both."""
     for tables, fills in compiled.fills:
         for rows, trail in contexts[tables]:
-            for one in fills:
-                name, groups = one.node.name, one.groups
-                right = one.fill(rows, trail, known)
-                row = (
-                    rows[-1] if not groups else _row(rows[-1], groups) if right is not None else at(rows[-1], groups) or _NOTHING
-                )
+            last = rows[-1]
+            for name, groups, fill, one in fills:
+                right = fill(rows, trail, known)
+                row = last
+                if groups:
+                    row = _row(last, groups) if right is not None else at(last, groups) or _NOTHING
                 given = row.get(name)
                 if right is not None:
                     row[name] = right

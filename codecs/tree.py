@@ -153,6 +153,21 @@ def getter(path: str, tables: Sequence[str]) -> Callable[[Rows], list[Any]]:
     return several
 
 
+def first(path: str, tables: Sequence[str]) -> Callable[[Rows], Any]:
+    """The value at a path, seen from a row of these tables; of several the first, None without."""
+    look = getter(path, tables)
+    own, rest = split(path)
+    if len(rest) == 1 and own == tuple(tables[: len(own)]):
+        depth, name = len(own), rest[0]
+        return lambda rows: rows[depth].get(name)
+
+    def value(rows: Rows) -> Any:
+        found = look(rows)
+        return found[0] if found else None
+
+    return value
+
+
 def _table(common: int, name: str) -> Callable[[Rows], list[Any]]:
     """The rows of a plain table."""
     return lambda rows: rows[common].get(name) or []
