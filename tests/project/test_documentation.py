@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_args
 import pytest
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
+
 from tongguan.gateway.kernel.message import FINAL, State
 from tongguan.gateway.kernel.settings import Settings
 
@@ -96,8 +97,8 @@ def test_a_setting_is_told_with_its_default_and_its_meaning(page: str, section: 
         assert default in REQUIRED
         return
     value = tomllib.loads(f"value = {_coded(default)}")["value"]
-    kind: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
-    assert kind.validate_python(value) == field.get_default(call_default_factory=True)
+    form: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    assert TypeAdapter(form).validate_python(value) == field.get_default(call_default_factory=True)
 
 
 @in_each_language
@@ -128,8 +129,9 @@ def _commands() -> set[str]:
     if importlib.util.find_spec("tongguan.gateway.cli") is None:
         pytest.skip("there is no command line yet")
     # Imported here, so that the other tests tell what they find when the command line cannot be imported.
-    from tongguan.gateway.cli.commands import app
     from typer.main import get_command
+
+    from tongguan.gateway.cli.commands import app
 
     return {f"tongguan {name}" for name in _leaves(get_command(app))}
 
