@@ -65,6 +65,7 @@ module = "libsofthsm2.so"
 token = "{card}"
 key = "sign"
 pin = "file:secrets/{authority}.pin"
+bound = "{number}"
 """
 _SOFTWARE = """
 [[account.card]]
@@ -75,6 +76,7 @@ kind = "software"                  # a key in a file: for tests only
 key = "cards/{card}.key"
 certificate = "cards/{card}.pem"
 pin = "file:secrets/{authority}.pin"
+bound = "{number}"
 """
 _ROUTE = """
 [route.{authority}]
@@ -171,7 +173,7 @@ def _write_secret(path: Path, content: bytes) -> None:
 def _settings(kind: CardKind, ports: dict[str, int], language: str) -> str:
     head = _HEAD.format(title=TITLE, name=NAME, uscc=USCC, language=language, **CODES)
     form = _TOKEN if kind == "pkcs11" else _SOFTWARE
-    cards = [form.format(card=f"{NAME}-{name}", authority=name) for name in AUTHORITIES]
+    cards = [form.format(card=f"{NAME}-{name}", authority=name, number=_NUMBERS[name]) for name in AUTHORITIES]
     routes = [_ROUTE.format(authority=name, port=port) for name, port in ports.items()]
     return "".join([head, *cards, *routes])
 

@@ -98,7 +98,9 @@ def _faults(item: Item, content: Read, account: Account, profiles: dict[str, Com
     faults = hold_against_profile(
         compiled, item, account=account, document=None, operation=item.operation, numbers={}, now_ms=clock.now_ms()
     ).faults
-    files = {name.removeprefix(f"{item.reference}/"): raw for name, raw in content.files.items()} if content.batch else content.files
+    files = (
+        {name.removeprefix(f"{item.reference}/"): raw for name, raw in content.files.items()} if content.batch else content.files
+    )
     return [*faults, *check_attachments(profile, item.attachments, files, document=None, operation=item.operation)]
 
 

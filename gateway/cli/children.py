@@ -35,7 +35,9 @@ class Child:
         while not ready():
             self.must_run()
             if clock.monotonic() > deadline:
-                raise Wrong(f"tongguan {self.name} 没有就绪，见 {self._log}", f"tongguan {self.name} is not ready, see {self._log}")
+                raise Wrong(
+                    f"tongguan {self.name} 没有就绪，见 {self._log}", f"tongguan {self.name} is not ready, see {self._log}"
+                )
             pause(0.02)
 
     def stop(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tongguan.gateway.cli import checking, looking, ordering, starting
+from tongguan.gateway.cli import cards, checking, condition, looking, ordering, starting, types
 from tongguan.gateway.cli.here import command
 
 
@@ -47,3 +47,15 @@ command(quarantine, "list")(ordering.quarantine_list)
 command(quarantine, "show")(ordering.quarantine_show)
 command(quarantine, "apply")(ordering.quarantine_act("apply", "重新验证并应用", "Verify again, and apply if it is right now"))
 command(quarantine, "drop")(ordering.quarantine_act("drop", "丢弃", "Drop it"))
+
+card = _group("card", "卡 / cards: what is in the readers, bind, test, PIN")
+command(card, "list")(cards.list_cards)
+command(card, "bind")(cards.bind)
+command(card, "test")(cards.test)
+command(card, "pin")(cards.pin)
+
+command(app, "profiles")(types.profiles)
+command(app, "status")(condition.status)
+command(app, "doctor")(condition.doctor)
+command(_group("config", "设置 / settings"), "check")(condition.config_check)
+command(_group("audit", "审计 / the history"), "verify")(condition.audit_verify)

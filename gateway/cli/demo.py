@@ -153,7 +153,12 @@ def _told(home: Path, examples: Sequence[Example], course: Course, *, seconds: f
         print_text(t(f"{many} 条按预期完成，{len(course.failed)} 条不符，用时 {seconds:.1f} 秒",
                      f"{many} ended as expected, {len(course.failed)} did not, in {seconds:.1f} s"))  # fmt: skip
     if course.failed or kept:
-        print_text(t(f"主目录保留在 {home}；查看：tongguan list --home {home}", f"the home stays at {home}; look: tongguan list --home {home}"))
+        print_text(
+            t(
+                f"主目录保留在 {home}；查看：tongguan list --home {home}",
+                f"the home stays at {home}; look: tongguan list --home {home}",
+            )
+        )
     else:
         shutil.rmtree(home.parent, ignore_errors=True)
     return 1 if course.failed else 0

@@ -93,7 +93,10 @@ def _guarded(run: Callable[[], int | None]) -> int:
         complain(wrong.zh, wrong.en)
         return wrong.code
     except NoJournal:
-        complain(f"这个主目录还没有运行过；启动：tongguan run --home {home()}", f"nothing ran here yet; start: tongguan run --home {home()}")
+        complain(
+            f"这个主目录还没有运行过；启动：tongguan run --home {home()}",
+            f"nothing ran here yet; start: tongguan run --home {home()}",
+        )
         return 1
     except SettingsWrong as wrong:
         print(wrong, file=sys.stderr)

@@ -195,7 +195,7 @@ def answers(
     """报文的答复文件；--again 重写到 InBox / A message's answers; --again writes them to InBox once more."""
     with here.journal() as journal, journal.read() as records:
         hits = found(records, id_, account)
-        rows = [row for m in hits for row in records.answers_of(m.id)]
+        rows = [row for each in _with_their_receipts(records, hits) for row in records.answers_of(each)]
     if again:
         for message_id in dict.fromkeys(row.message_id for row in rows):
             order({"do": "answers", "id": message_id}, why="answers --again")
@@ -209,6 +209,15 @@ def answers(
     if again:
         print_text(t("已重新写入 InBox", "written to InBox once more"))
     return None
+
+
+def _with_their_receipts(records: Records, messages: Sequence[Message]) -> list[str]:
+    """Ids of the messages and of the receipts that answer them: each receipt is a message of its own."""
+    answered = records.receipts_of_messages(m.id for m in messages)
+    names = {f"{r.authority}:{r.id}" for receipts in answered.values() for r in receipts}
+    of_documents = records.messages_of_documents(_documents_of(messages)).values()
+    receipts = [m.id for found in of_documents for m in found if m.reference in names]
+    return list(dict.fromkeys([*(m.id for m in messages), *receipts]))
 
 
 def _answer(row: AnswerRow) -> dict[str, Any]:
@@ -240,7 +249,11 @@ def documents(
 def _status_names(text: str) -> list[str]:
     """The profiles' names of a status given by name, code or text, in any language; Wrong when there is none."""
     every = [status for profile in _profiles().values() for status in profile.statuses.values()]
-    names = {s.name for s in every if text in (s.name, s.code, *(each[lang] for each in (s.text, s.list_text) for lang in ("zh", "en")))}
+    names = {
+        s.name
+        for s in every
+        if text in (s.name, s.code, *(each[lang] for each in (s.text, s.list_text) for lang in ("zh", "en")))
+    }
     if not names:
         known = " ".join(dict.fromkeys(s.text[here.language()] for s in every))
         raise Wrong(f"没有单证状态 {text}；可用：{known}", f"there is no status {text}; there are: {known}", code=2)

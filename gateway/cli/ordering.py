@@ -16,6 +16,7 @@ import typer
 
 from tongguan.gateway.cli import here
 from tongguan.gateway.cli.here import Wrong, t
+from tongguan.gateway.cli.logs import only_trouble
 from tongguan.gateway.cli.selecting import (
     MOST,
     AccountOption,
@@ -75,7 +76,8 @@ def _through_daemon(command: Mapping[str, Any], why: str) -> dict[str, Any]:
                 return dict(result)
             threading.Event().wait(0.05)
     raise Wrong(
-        "网关已收到指令，尚未执行；查看：tongguan status", "the gateway has the order but has not carried it out; look: tongguan status"
+        "网关已收到指令，尚未执行；查看：tongguan status",
+        "the gateway has the order but has not carried it out; look: tongguan status",
     )
 
 
@@ -84,6 +86,7 @@ def _here(command: Mapping[str, Any], why: str) -> dict[str, Any]:
     from tongguan.gateway.daemon import offline
     from tongguan.gateway.flow.orders import orders
 
+    only_trouble()
     try:
         with offline(here.home()) as daemon:
             id_ = daemon.journal.give_order(here.who(), why, command)
@@ -136,7 +139,10 @@ def _chosen(records: Records, ids: Sequence[str], filters: Filters) -> list[Mess
         accounts = sorted({m.account for m in hits})
         if len(accounts) > 1:
             names = " ".join(accounts)
-            raise Wrong(f"{id_} 属于多个账户，请用 --account 指明：{names}", f"{id_} is in several accounts, say which with --account: {names}")
+            raise Wrong(
+                f"{id_} 属于多个账户，请用 --account 指明：{names}",
+                f"{id_} is in several accounts, say which with --account: {names}",
+            )
         # One that is final is told so when it alone was named; a number stands for all its open messages.
         kept = [m for m in hits if m.state not in FINAL] or hits[-1:]
         chosen.update({m.id: m for m in kept if m.kind is Kind.SUBMISSION or m.state is State.UNMATCHED})
@@ -152,7 +158,9 @@ def _show_dry(do: str, messages: Sequence[Message]) -> None:
         [(m.id, m.reference, m.account, m.type, m.operation, m.state.value, moment(m.received_at)) for m in messages],
         state_at=5,
     )
-    print_text(t(f"将对以上 {len(messages)} 条执行 {do}（未执行）", f"{do} would be done to these {len(messages)}; nothing was done"))
+    print_text(
+        t(f"将对以上 {len(messages)} 条执行 {do}（未执行）", f"{do} would be done to these {len(messages)}; nothing was done")
+    )
 
 
 def _line(message: Message) -> dict[str, Any]:
@@ -190,7 +198,9 @@ def switching(do: str, zh: str, en: str) -> Callable[..., int | None]:
         settings = here.settings()
         known = [a.name for a in settings.account] if what is What.ACCOUNT else list(settings.route)
         if name not in known:
-            raise Wrong(f"没有 {name}；可用：{' '.join(known)}", f"there is no {what.value} {name}; there are {' '.join(known)}", code=2)
+            raise Wrong(
+                f"没有 {name}；可用：{' '.join(known)}", f"there is no {what.value} {name}; there are {' '.join(known)}", code=2
+            )
         result = order({"do": do, "what": what.value, "name": name}, why=why)
         if here.as_json():
             print_json(result)
@@ -230,7 +240,14 @@ def quarantine_show(id_: Id) -> int | None:
     if here.as_json():
         print_json({**_line(message), "why": _why(message), "content": raw})
         return None
-    print_facts({"id": message.id, t("账户", "account"): message.account, t("状态", "state"): message.state.value, t("原因", "why"): _why(message)})
+    print_facts(
+        {
+            "id": message.id,
+            t("账户", "account"): message.account,
+            t("状态", "state"): message.state.value,
+            t("原因", "why"): _why(message),
+        }
+    )
     print_text(raw)
     return None
 

@@ -47,7 +47,11 @@ class Filters:
         known = [s.value for s in State]
         for state in self.states:
             if state not in known:
-                raise Wrong(f"没有状态 {state}；可用：{' '.join(known)}", f"there is no state {state}; there are {' '.join(known)}", code=2)
+                raise Wrong(
+                    f"没有状态 {state}；可用：{' '.join(known)}",
+                    f"there is no state {state}; there are {' '.join(known)}",
+                    code=2,
+                )
         since = moment_of(self.since) if self.since else None
         where = selected(states=self.states, account=self.account, type_=self.type, operation=self.operation, since=since)
         return records.list_messages(where, limit=limit)
@@ -63,7 +67,9 @@ def moment_of(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise Wrong(f"时间 {text} 不可读；写成 2h、3d 或 2026-11-20", f"{text} is no time; write 2h, 3d or 2026-11-20", code=2) from None
+        raise Wrong(
+            f"时间 {text} 不可读；写成 2h、3d 或 2026-11-20", f"{text} is no time; write 2h, 3d or 2026-11-20", code=2
+        ) from None
     return clock.to_ms(moment if moment.tzinfo else moment.replace(tzinfo=clock.CHINA))
 
 

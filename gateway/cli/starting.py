@@ -11,6 +11,7 @@ import typer
 from tongguan.gateway import home as homes
 from tongguan.gateway.cli import here
 from tongguan.gateway.cli.here import Wrong, t
+from tongguan.gateway.cli.logs import log_to_stdout
 from tongguan.gateway.cli.shown import print_json, print_text
 from tongguan.signer.errors import CardBroken
 
@@ -23,7 +24,9 @@ class CardKind(StrEnum):
 def init(
     folder: Annotated[Path, typer.Argument(metavar="HOME", help="a new folder / 新目录")],
     card: Annotated[CardKind | None, typer.Option(help="kind of the test cards / 测试卡类型")] = None,
-    port_base: Annotated[int, typer.Option(min=0, max=65000, help="first port of the simulators; 0: any / 模拟器起始端口")] = 8701,
+    port_base: Annotated[
+        int, typer.Option(min=0, max=65000, help="first port of the simulators; 0: any / 模拟器起始端口")
+    ] = 8701,
 ) -> int | None:
     """建立主目录：设置、示例账户、测试卡 / Make a home: settings, a sample account, test cards."""
     try:
@@ -56,6 +59,7 @@ def run(
     # Imported here, so that commands that only look load none of it.
     from tongguan.gateway.daemon import Daemon
 
+    log_to_stdout(here.settings().gateway.log)
     stations = frozenset(name.strip() for name in only.split(",") if name.strip())
     return Daemon(here.home(), only=stations or None).run_until_signal()
 

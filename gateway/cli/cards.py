@@ -1,0 +1,289 @@
+"""`tongguan card`: what is in the readers, bind a card, a trial signature, a new PIN.
+
+A PIN is never taken from the command line, shown or written; it is tried once.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from tongguan.gateway import home as homes
+from tongguan.gateway.cli import here
+from tongguan.gateway.cli.here import Wrong, t
+from tongguan.gateway.cli.ordering import daemon_runs, order
+from tongguan.gateway.cli.shown import print_json, print_table, print_text
+from tongguan.gateway.kernel.records import Lane
+from tongguan.gateway.kernel.settings import Account, Card
+from tongguan.gateway.kernel.visitor import NoJournal
+from tongguan.gateway.toml_text import NotFound
+from tongguan.signer.card import Card as OpenCard
+from tongguan.signer.card import CardSettings, open_card
+from tongguan.signer.certificate import Identity, identity, is_signature
+from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
+from tongguan.signer.pin import Secret, read_pin
+
+_SOCKET = "daemon.sock"
+_PATIENCE_SECONDS = 60
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A card of the settings with its account and, where it is shut, its lane."""
+
+    account: Account
+    card: Card
+    lane: Lane | None
+
+    @property
+    def refused(self) -> bool:
+        """Did the card refuse its PIN, so that nobody may try it again by himself?"""
+        return self.lane is not None and self.lane.reason == "pin"
+
+
+def _owned() -> list[Owned]:
+    try:
+        with here.journal() as journal, journal.read() as records:
+            lanes = records.lanes()
+    except NoJournal:
+        lanes = {}
+    return [Owned(a, c, lanes.get(f"card:{c.name}")) for a in here.settings().account for c in a.card]
+
+
+def _named(name: str) -> Owned:
+    every = _owned()
+    for owned in every:
+        if owned.card.name == name:
+            return owned
+    known = " ".join(o.card.name for o in every)
+    raise Wrong(f"没有卡 {name}；可用：{known}", f"there is no card {name}; there are {known}", code=2)
+
+
+@contextmanager
+def _opened(owned: Owned, *, locked: bool, bound: str) -> Iterator[OpenCard]:
+    c = owned.card
+    settings = CardSettings(
+        name=c.name,
+        authority=c.authority,
+        role=c.role,
+        kind=c.kind,
+        module=c.module,
+        token=c.token,
+        key=c.key,
+        pin=c.pin,
+        certificate=c.certificate,
+    )
+    card = open_card(settings, here.home().resolve(), locked=locked, bound=bound)
+    try:
+        yield card
+    finally:
+        card.close()
+
+
+def _asking(name: str, ask: Callable[[], _Answer]) -> _Answer:
+    """What the card answers; Wrong with what to do where it does not."""
+    try:
+        return ask()
+    except CardAbsent as absent:
+        raise Wrong(f"卡 {name} 不在位：{absent.reason}；请插卡", f"card {name} is absent: {absent.reason}; put it in") from None
+    except CardMismatch as other:
+        raise Wrong(
+            f"卡 {name}：当前卡号 {other.in_reader} 与绑定卡号 {other.bound} 不一致；换卡，或执行 tongguan card bind {name}",
+            f"card {name}: {other.in_reader} is in the reader, {other.bound} is bound; change it, or type: tongguan card bind {name}",
+        ) from None
+    except PinWrong as wrong:
+        left = "" if wrong.tries_left is None else f" ({wrong.tries_left})"
+        raise Wrong(f"卡 {name} 不接受该 PIN{left}；确认后执行 tongguan card pin {name}",
+                    f"card {name} refuses the PIN{left}; when you are sure of another: tongguan card pin {name}") from None  # fmt: skip
+    except PinNeeded as needed:
+        raise Wrong(f"卡 {name} 需要 PIN：{needed.reason}；执行 tongguan card pin {name}",
+                    f"card {name} needs its PIN: {needed.reason}; type: tongguan card pin {name}") from None  # fmt: skip
+    except (CardBroken, ValueError) as broken:
+        raise Wrong(
+            f"卡 {name} 不可用：{broken}；执行 tongguan doctor", f"card {name} does not work: {broken}; type: tongguan doctor"
+        ) from None
+
+
+def list_cards() -> int | None:
+    """列出卡 / List the cards: number, certificate, tries left, whether they are open."""
+    rows = list_states()
+    if here.as_json():
+        print_json(rows)
+        return None
+    heads = t(
+        "卡 账户 机关 角色 类型 在位 卡号 绑定 有效期至 剩余次数 状态",
+        "card account authority role kind present number bound until tries state",
+    ).split()
+    names = ("name", "account", "authority", "role", "kind", "present", "number", "bound", "valid_until", "tries", "state")
+    print_table(heads, [[row[name] for name in names] for row in rows])
+    for row in rows:
+        if row["do"]:
+            print_text(f"{row['name']}: {row['do']}")
+    return None
+
+
+def list_states() -> list[dict[str, Any]]:
+    """Every card as it is now, with what to do where it is not well."""
+    return [_looked_at(owned) for owned in _owned()]
+
+
+def _looked_at(owned: Owned) -> dict[str, Any]:
+    row: dict[str, Any] = {name: getattr(owned.card, name) for name in ("name", "authority", "role", "kind", "bound")}
+    row |= {"account": owned.account.name, "present": None, "number": "", "valid_until": "", "tries": "", "matches": None}
+    row |= {"state": owned.lane.reason if owned.lane else "open", "do": owned.lane.do if owned.lane else ""}
+    try:
+        # Locked: looking never uses a PIN, whatever happens.
+        with _opened(owned, locked=True, bound=owned.card.bound) as card:
+            seen = card.probe()
+    except CardBroken as broken:
+        return row | {"state": f"broken: {broken.reason}", "do": "tongguan doctor"}
+    row |= {"present": seen.present, "number": seen.number, "matches": seen.matches, "tries": seen.tries.value}
+    row["valid_until"] = seen.valid_until.strftime("%Y-%m-%d") if seen.valid_until else ""
+    if seen.present and not seen.matches:
+        row |= {"state": "mismatch", "do": f"tongguan card bind {owned.card.name}"}
+    elif seen.present and not owned.card.bound:
+        row["do"] = f"tongguan card bind {owned.card.name}"
+    return row
+
+
+def bind(
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="without it: every card not bound yet / 省略：所有未绑定的卡")
+    ] = "",
+) -> int | None:
+    """绑定读卡器里的卡 / Bind the cards in the readers: the settings keep their numbers."""
+    chosen = [_named(name)] if name else [o for o in _owned() if not o.card.bound]
+    bound = {owned.card.name: _bind(owned) for owned in chosen}
+    if here.as_json():
+        print_json(bound)
+        return None
+    for card, facts in bound.items():
+        print_text(
+            t(
+                f"{card}：已绑定 {facts['number']}（{facts['fingerprint']}）",
+                f"{card}: {facts['number']} is bound ({facts['fingerprint']})",
+            )
+        )
+    if not bound:
+        print_text(t("没有未绑定的卡", "no card is unbound"))
+    elif daemon_runs():
+        print_text(t("重启网关后生效", "restart the gateway to use it"))
+    return None
+
+
+def _bind(owned: Owned) -> dict[str, str]:
+    who = _identity(owned, bound="")
+    if not who.number:
+        raise Wrong(f"卡 {owned.card.name} 的证书没有卡号", f"the certificate of card {owned.card.name} carries no card number")
+    fingerprint = hashlib.sha256(who.chain[0]).hexdigest()
+    try:
+        homes.change_settings(
+            here.home(), "account.card", "bound", who.number, named=owned.card.name, note=f"certificate sha256 {fingerprint}"
+        )
+    except NotFound:
+        line = f'bound = "{who.number}"'
+        raise Wrong(f"请自行在 tongguan.toml 的 {owned.card.name} 中写入 {line}",
+                    f"write {line} into {owned.card.name} of tongguan.toml yourself") from None  # fmt: skip
+    return {"number": who.number, "fingerprint": fingerprint, "was": owned.card.bound}
+
+
+def _identity(owned: Owned, *, bound: str) -> Identity:
+    with _opened(owned, locked=True, bound=bound) as card:
+        return _asking(owned.card.name, lambda: identity(card.certificate_chain))
+
+
+def test(name: Annotated[str, typer.Argument(metavar="NAME")]) -> int | None:
+    """试签一次 / Make a trial signature and verify it."""
+    owned = _named(name)
+    digest = hashlib.sha256(secrets.token_bytes(32)).digest()
+    # A PIN that was refused before is not tried again here either.
+    with _opened(owned, locked=owned.refused, bound=owned.card.bound) as card:
+        who = _asking(name, lambda: identity(card.certificate_chain))
+        signature = _asking(name, lambda: card.sign([digest]))[0]
+    good = is_signature(who.key, signature, digest)
+    if here.as_json():
+        print_json({"card": name, "number": who.number, "algorithm": who.algorithm, "ok": good})
+    else:
+        said = (
+            t("签名有效", "the signature is good")
+            if good
+            else t("签名无效，请勿使用此卡", "the signature is bad: do not use this card")
+        )
+        print_text(f"{name} {who.number} {who.algorithm}: {said}")
+    return 0 if good else 1
+
+
+def pin(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    pin_file: Annotated[Path | None, typer.Option(help="read it from there instead of asking / 从文件读取")] = None,
+) -> int | None:
+    """输入 PIN，试一次，成功则重新开卡 / Give a PIN: tried once; a right one opens the card again."""
+    owned = _named(name)
+    given = _asked_pin(name, pin_file)
+    said = _through_daemon(name, given) if daemon_runs() else _directly(owned, given)
+    print_json({"card": name, "ok": True, "text": said}) if here.as_json() else print_text(said)
+    return None
+
+
+def _asked_pin(name: str, file: Path | None) -> Secret:
+    try:
+        if file is not None:
+            return Secret(file.read_text("utf-8").strip())
+        if not sys.stdin.isatty():
+            return Secret(sys.stdin.readline().strip())
+        return Secret(getpass.getpass(t(f"卡 {name} 的 PIN：", f"PIN of card {name}: ")))
+    except OSError as error:
+        raise Wrong(f"{file}：{error.strerror}", f"{file}: {error.strerror}", code=2) from None
+
+
+def _through_daemon(name: str, given: Secret) -> str:
+    """The running gateway tries it: its card opens at once."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.settimeout(_PATIENCE_SECONDS)
+        try:
+            # Relative: a socket's path may have 107 bytes only.
+            line.connect(os.path.relpath(here.home() / _SOCKET))
+            line.sendall(json.dumps({"card": name, "pin": given.reveal()}).encode() + b"\n")
+            with line.makefile("rb") as answers:
+                answer = json.loads(answers.readline() or b"{}")
+        except (OSError, ValueError) as error:
+            raise Wrong(
+                f"网关没有应答（{error}）；查看：tongguan status", f"the gateway does not answer ({error}); look: tongguan status"
+            ) from None
+    if not answer.get("ok"):
+        why = answer.get("text", "")
+        raise Wrong(f"卡 {name} 没有打开：{why}", f"card {name} did not open: {why}")
+    return t(f"卡 {name} 已打开", f"card {name} is open")
+
+
+def _directly(owned: Owned, given: Secret) -> str:
+    """No gateway runs: try it here; the card opens for the next start only if that will use the same PIN."""
+    name = owned.card.name
+    with _opened(owned, locked=True, bound=owned.card.bound) as card:
+        _asking(name, lambda: card.give_pin(given))
+    if owned.card.pin == "prompt":
+        return t(f"PIN 正确；启动网关后再输入一次：tongguan card pin {name}",
+                 f"the PIN is right; once the gateway runs, give it again: tongguan card pin {name}")  # fmt: skip
+    try:
+        same = owned.card.pin == "" or read_pin(owned.card.pin, here.home()).reveal() == given.reveal()
+    except PinNeeded:
+        same = False
+    if not same:
+        raise Wrong(f"PIN 正确，但 {owned.card.pin} 里是另一个：请改正后重试，否则网关启动时会再错一次",
+                    f"the PIN is right, but {owned.card.pin} holds another: mend it and type this again") from None  # fmt: skip
+    if owned.lane is not None:
+        order({"do": "open", "lane": owned.lane.name}, why="card pin")
+    return t(f"PIN 正确，卡 {name} 已打开", f"the PIN is right, card {name} is open")

@@ -1,0 +1,158 @@
+"""`tongguan profiles`: the document types with their fields, rules, statuses and schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tongguan.codecs.schema import write_schemas
+from tongguan.gateway.cli import here
+from tongguan.gateway.cli.here import Wrong, t
+from tongguan.gateway.cli.shown import print_json, print_table, print_text
+from tongguan.gateway.kernel import files
+from tongguan.gateway.kernel.profile import Operation, Profile
+from tongguan.gateway.kernel.profile_loading import load_profiles
+
+_NOT_SHOWN = {"folder", "place"}  #: of this machine, not of the type
+
+
+def profiles(
+    type_: Annotated[str, typer.Argument(metavar="[TYPE]", help="document type / 单证类型")] = "",
+    matrix: Annotated[bool, typer.Option("--matrix", help="type x operation x status x card / 操作矩阵")] = False,
+    write: Annotated[bool, typer.Option("--write", help="write schema.xsd and schema.json / 生成 schema")] = False,
+) -> int | None:
+    """单证类型：字段、规则、状态 / Document types: fields, rules, statuses, schemas."""
+    every = load_profiles()
+    if type_ and type_ not in every:
+        raise Wrong(
+            f"没有单证类型 {type_}；可用：{' '.join(every)}", f"there is no type {type_}; there are {' '.join(every)}", code=2
+        )
+    chosen = [every[type_]] if type_ else list(every.values())
+    if write:
+        return _write(chosen)
+    if matrix:
+        return _matrix(chosen)
+    if here.as_json():
+        print_json([_plain(p) for p in chosen] if not type_ else _plain(chosen[0]))
+        return None
+    if type_:
+        _show(chosen[0])
+        return None
+    heads = t("类型 名称 机关 操作 字段 规则 版本", "type title authority operations fields rules version").split()
+    lang = here.language()
+    rows = [(p.type, p.title[lang], p.authority, list(p.operations), len(p.fields), len(p.rules), p.version) for p in chosen]
+    print_table(heads, rows)
+    return None
+
+
+def _write(chosen: Sequence[Profile]) -> None:
+    written = [path for profile in chosen for path in _changed_schemas(profile)]
+    if here.as_json():
+        print_json([str(path) for path in written])
+        return
+    for path in written:
+        print_text(t(f"已写 {path}", f"wrote {path}"))
+    if not written:
+        print_text(t("schema 都是最新的", "every schema is in step"))
+
+
+def _changed_schemas(profile: Profile) -> Iterable[Path]:
+    for name, content in write_schemas(profile).items():
+        path = profile.folder / name
+        if not path.is_file() or path.read_bytes() != content:
+            files.write(path, content)
+            yield path
+
+
+def _matrix(chosen: Sequence[Profile]) -> None:
+    rows = [_row(profile, operation) for profile in chosen for operation in profile.operations.values()]
+    rows += [_query_row(profile, kind) for profile in chosen for kind in profile.queries]
+    if here.as_json():
+        print_json(rows)
+        return
+    heads = t("类型 操作 方式 去向 允许状态 途中 完成 卡", "type operation way to allowed_in between after card").split()
+    names = ("type", "operation", "way", "route", "allowed", "between", "to", "card")
+    print_table(heads, [[row[name] for name in names] for row in rows])
+
+
+def _row(profile: Profile, operation: Operation) -> dict[str, Any]:
+    def shown(status: str) -> str:
+        if not status:
+            return t("(无单证)", "(none)")
+        return profile.statuses[status].text[here.language()]
+
+    present = t("在位", "present") if operation.card_present else t("绑定", "bound")
+    card = [word for word, holds in ((t("签名", "signs"), operation.signed), (present, operation.card_bound)) if holds]
+    return {
+        "type": profile.type,
+        "operation": operation.name,
+        "way": operation.way,
+        "route": operation.route or ("" if operation.way == "desk" else profile.authority),
+        "allowed": [shown(s) for s in ("", *profile.statuses) if s in operation.allowed],
+        "between": shown(operation.between) if operation.between else "",
+        "to": shown(operation.to) if operation.to else "",
+        "card": [*card, *operation.roles],
+    }
+
+
+def _query_row(profile: Profile, kind: str) -> dict[str, Any]:
+    source = profile.queries[kind].source
+    route = profile.authority if source == "authority" else ""
+    return dict(
+        zip(
+            ("type", "operation", "way", "route", "allowed", "between", "to", "card"),
+            (profile.type, f"query {kind}", source, route, [], "", "", []),
+            strict=True,
+        )
+    )
+
+
+def _show(profile: Profile) -> None:
+    lang = here.language()
+    print_text(f"{profile.type} {profile.title[lang]} ({profile.authority}, {profile.version})\n{profile.folder}")
+    _matrix([profile])
+    english = lang == "en"
+    print_table(
+        t(
+            "字段 名称 类型 长度 小数 行数 代码表 单位 必填于 系统填写 出处",
+            "field label type length decimals rows table unit required_at filled_by source",
+        ).split(),
+        [
+            (
+                *(f.path, f.label_en if english else f.label, f.type, f.length or "", f.precision or "", f.occurs, f.code_table),
+                *(f.unit, sorted(f.required_at), f.fill, f.source),
+            )
+            for f in profile.fields
+        ],
+    )
+    print_table(
+        t("规则 操作 字段 检查 说明 出处", "rule at field check says from").split(),
+        [(r.id, sorted(r.at), r.path, r.check, r.says[lang], r.from_) for r in profile.rules],
+    )
+    print_table(
+        t("状态 代码 名称", "status code text").split(), [(s.name, s.code, s.text[lang]) for s in profile.statuses.values()]
+    )
+    print_table(
+        t("回执 名称 状态 级别 结束", "receipt text status rank ends").split(),
+        [(r.code, r.text[lang], r.status, r.rank, r.ends) for r in profile.receipts.values()],
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A profile as JSON has it."""
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value) if f.name not in _NOT_SHOWN}
+    if isinstance(value, (frozenset, set)):
+        return sorted(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict) or hasattr(value, "items"):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}s"
+    return value
