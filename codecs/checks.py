@@ -79,7 +79,8 @@ def _unique(with_: Mapping[str, Any], see: See) -> Wrongs:
     def wrongs(values: Sequence[Any]) -> Sequence[int]:
         if len(set(values)) == len(values):
             return ()
-        return [n for n, value in enumerate(values) if value in values[:n]]
+        first: dict[Any, int] = {}
+        return [n for n, value in enumerate(values) if first.setdefault(value, n) != n]
 
     return wrongs
 

@@ -100,6 +100,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-C25": ("元素之间有多余的文本：{value}", "stray text between elements: {value}"),
     "GW-C26": ("{name} 不能有属性 {attribute}", "{name} has no attribute {attribute}"),
     "GW-C27": ("没有操作 {operation}；可用：{known}", "there is no operation {operation}; there are {known}"),
+    "GW-C28": ("另有 {count} 个错误未列出", "{count} more faults are not listed"),
     "GW-E01": ("报文列出的随附文件 {name} 不存在", "attachment {name} is named but was not sent"),
     "GW-E02": ("随附文件 {name} 未在报文中列出", "{name} was sent but is not named in the message"),
     "GW-E03": ("随附文件 {name} 重复", "attachment {name} stands twice"),

@@ -12,7 +12,6 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 
-from tongguan.codecs.words import near
 from tongguan.gateway.kernel.clock import CHINA
 from tongguan.gateway.kernel.profile import CodeTable, Field
 
@@ -86,7 +85,7 @@ def _code(table: CodeTable) -> Convert:
     def convert(text: str) -> str:
         code = known.get(text)
         if code is None:
-            raise Wrong("GW-C14", value=text, table=table.name, **near(text, known))
+            raise Wrong("GW-C14", value=text, table=table.name, known=known)
         return code
 
     return convert

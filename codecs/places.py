@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from lxml import etree
@@ -32,10 +33,11 @@ class Places:
         while names:
             name = names.pop(0)
             number = names.pop(0) if names and isinstance(names[0], int) else 0
-            same = [e for e in at if isinstance(e.tag, str) and etree.QName(e).localname == name]
-            if not isinstance(number, int) or number >= len(same):
+            same = at.iterchildren(f"{{*}}{name}")
+            found = next(islice(same, number, None), None) if isinstance(number, int) else None
+            if found is None:
                 break
-            at = same[number]
+            at = found
         line: Any = at.sourceline
         return line or None
 

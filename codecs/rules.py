@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from tongguan.codecs.checks import CHECKS, OF_PRESENCE, OF_ROWS, OF_VALUES, WHOLE, Look
@@ -158,6 +159,9 @@ def _accepts(word: str, wanted: Any) -> Callable[[str], bool]:
         return lambda value: value.startswith(begins)
     if word == "between":
         low, high = wanted
-        return lambda value: low <= value <= high
+        if isinstance(low, str):
+            return lambda value: low <= value <= high
+        least, most = Decimal(str(low)), Decimal(str(high))
+        return lambda value: least <= Decimal(value) <= most
     values = frozenset(wanted) if word == "in" else frozenset([wanted])
     return values.__contains__

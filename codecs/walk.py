@@ -10,9 +10,9 @@ from lxml import etree
 from tongguan.codecs.fields import Wrong
 from tongguan.codecs.findings import Findings
 from tongguan.codecs.tree import Node, Row, Trail
-from tongguan.codecs.words import near
 
 _NUMBER = (int, float)
+_XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 
 
 def walk_xml(node: Node, element: etree._Element, trail: Trail, findings: Findings) -> Row:
@@ -37,7 +37,7 @@ def walk_xml(node: Node, element: etree._Element, trail: Trail, findings: Findin
         if text is None or not (text := text.strip()):
             continue
         if name in content or (unusable and (*trail, name) in unusable):
-            findings.add("GW-C02", (*trail, name, _before(child)), below)
+            findings.add("GW-C02", (*trail, name, 0 if findings.full else _before(child)), below)
             continue
         try:
             content[name] = convert(text)
@@ -66,7 +66,7 @@ def _container(node: Node, element: etree._Element, content: Row, trail: Trail, 
     else:
         here = (*trail, name)
         if name in content:
-            findings.add("GW-C02", (*trail, name, _before(element)), node)
+            findings.add("GW-C02", (*trail, name, 0 if findings.full else _before(element)), node)
             return
         inner = walk_xml(node, element, here, findings)
         if inner:
@@ -83,6 +83,8 @@ def _before(element: etree._Element) -> int:
 
 def _not_plain(node: Node, element: etree._Element, trail: Trail, findings: Findings) -> None:
     for attribute in element.attrib:
+        if str(attribute).startswith(_XSI):
+            continue  # xsi:nil and xsi:type are what some serializers add by themselves
         findings.add("GW-C26", trail, node, name=node.name, attribute=attribute)
     if node.convert is not None and any(isinstance(e.tag, str) for e in element):
         findings.spoil("GW-C23", trail, node)
@@ -96,7 +98,7 @@ def _unknown(element: etree._Element, node: Node, trail: Trail, findings: Findin
         right = next(iter(node.by_tag)).rpartition("}")[0][1:]
         findings.spoil("GW-M05", (*trail, name), node.children[name], right=right, given=namespace[1:] or "-")
         return
-    findings.add("GW-C01", (*trail, name), name=name, **near(name, node.children))
+    findings.add("GW-C01", (*trail, name), name=name, known=node.children)
 
 
 def walk_json(node: Node, given: Mapping[str, Any], trail: Trail, findings: Findings) -> Row:
@@ -106,7 +108,7 @@ def walk_json(node: Node, given: Mapping[str, Any], trail: Trail, findings: Find
         below = node.children.get(name)
         here = (*trail, name)
         if below is None:
-            findings.add("GW-C01", here, name=name, **near(name, node.children))
+            findings.add("GW-C01", here, name=name, known=node.children)
         elif value is None:
             continue
         elif below.table:

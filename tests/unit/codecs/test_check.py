@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -207,6 +208,23 @@ def test_a_rule_is_silent_about_a_field_that_has_a_fault_already(sample: Compile
     checked = check_json(sample, {"Mark": "perhaps", "Line": [{"Money": "EUR"}]})
 
     assert found(checked) == [("GW-C13", "/body/Mark")]
+
+
+def test_attributes_that_serializers_add_do_no_harm(sample: Compiled) -> None:
+    xsi = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+
+    assert found(check_xml(sample, f'<Title {xsi} xsi:nil="true"/><Code {xsi} xsi:type="string">ABCD</Code>')) == []
+
+
+@pytest.mark.parametrize("element", ["<Title>标题</Title>", "<Titel>x</Titel>", "<Line><Money>DEM</Money></Line>", "<Line/>"])
+def test_a_flood_of_faults_is_cut_short_and_still_refused(sample: Compiled, element: str) -> None:
+    begun = time.perf_counter()
+
+    faults = check_xml(sample, element * 20_000).faults
+
+    assert len(faults) <= 501
+    assert any(f.severity == "error" for f in faults)
+    assert time.perf_counter() - begun < 10
 
 
 def test_comments_do_no_harm(sample: Compiled) -> None:
