@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, get_args
 
 import pytest
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from tongguan.gateway.kernel.message import FINAL, State
+from tongguan.codecs import read_zip, words
+from tongguan.codecs.words import ATTRIBUTES, KEYS
+from tongguan.gateway.kernel.errors import Fault
+from tongguan.gateway.kernel.message import FINAL, Kind, Message, State
 from tongguan.gateway.kernel.settings import Settings
+from tongguan.outbox.status import message_status
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = ("docs/operations.md", "docs/operations.zh.md")
 READMES = ("README.md", "README.zh.md")
+MESSAGES = ("docs/messages.md", "docs/messages.zh.md")
+TWINS = pytest.mark.parametrize(("english", "chinese"), [READMES, OPERATIONS, MESSAGES], ids=["readme", "operations", "messages"])
 ALERTING = ("gateway", "inbox", "outbox")  #: parts that raise alerts
+CODING = ("codecs", "gateway", "inbox")  #: parts that find faults
 REQUIRED = {"required", "必填"}
 YES = {"yes", "是"}
 
@@ -33,6 +42,11 @@ in_each_readme = pytest.mark.parametrize("page", READMES)
 @cache
 def _text(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
+
+
+def _prose(page: str) -> str:
+    """The page without its code blocks."""
+    return re.sub(r"^```.*?^```", "", _text(page), flags=re.MULTILINE | re.DOTALL)
 
 
 def _rows(text: str) -> Iterator[list[str]]:
@@ -204,17 +218,66 @@ def test_some_document_types_are_installed() -> None:
     assert TYPES
 
 
+# Messages, their answers, their limits
+
+
+def _words(page: str) -> set[str]:
+    return set(re.findall(r"`([^`]+)`", _prose(page)))
+
+
+@pytest.mark.parametrize("page", MESSAGES)
+def test_every_attribute_and_key_of_a_message_is_told(page: str) -> None:
+    assert sorted({*ATTRIBUTES, *KEYS} - {"type", "body"} - _words(page)) == []
+
+
+@pytest.mark.parametrize("page", MESSAGES)
+def test_every_field_of_a_status_file_is_told(page: str) -> None:
+    message = Message(
+        id="1", kind=Kind.SUBMISSION, account="demo", type="T", operation="save", state=State.HELD,
+        received_at=0, updated_at=0, batch="0", faults=(Fault("GW-M01", "错", "wrong"),),
+    )  # fmt: skip
+    told = message_status(
+        message, document=None, receipts=(), items=(), environment="test", language="en", profile=None
+    )  # fmt: skip
+    status = json.loads(told)
+
+    fields = {*status, *status["hold"], *status["faults"][0]}
+    assert sorted(fields - _words(page)) == []
+
+
+@pytest.mark.parametrize("page", MESSAGES)
+def test_every_family_of_fault_codes_is_told_and_no_other(page: str) -> None:
+    sources = (path.read_text(encoding="utf-8") for part in CODING for path in (ROOT / part).rglob("*.py"))
+    families = {f"GW-{letter}…" for source in sources for letter in re.findall(r'"GW-([A-Z])\d\d"', source)}
+
+    assert {word for word in _words(page) if re.fullmatch("GW-[A-Z]…", word)} == families
+
+
+LIMITS = [(module, name) for module in (words, read_zip) for name in vars(module) if name.startswith("MOST_")]
+
+
+@pytest.mark.parametrize(("module", "name"), LIMITS, ids=[name for _, name in LIMITS])
+def test_a_limit_on_what_comes_in_is_told_with_its_module(module: ModuleType, name: str) -> None:
+    value = int(getattr(module, name))
+    forms = (f"{value:,}", f"{value // 1_000_000} MB")
+    told = [
+        row[1] for row in _tables("docs/security.md")["Limits on what comes in"] if str(module.__name__).split(".")[-1] in row[2]
+    ]
+
+    assert any(re.search(rf"(?<![\d,]){form}(?!,?\d)", cell) for form in forms for cell in told)
+
+
 # Twins
 
 
-@pytest.mark.parametrize(("english", "chinese"), [READMES, OPERATIONS], ids=["readme", "operations"])
+@TWINS
 def test_both_languages_have_the_same_headings_blocks_and_rows(english: str, chinese: str) -> None:
     assert _levels(english) == _levels(chinese)
     assert _blocks(english) == _blocks(chinese)
     assert [len(rows) for rows in _tables(english).values()] == [len(rows) for rows in _tables(chinese).values()]
 
 
-@pytest.mark.parametrize(("english", "chinese"), [READMES, OPERATIONS], ids=["readme", "operations"])
+@TWINS
 def test_both_languages_name_the_same_commands_in_each_section(english: str, chinese: str) -> None:
     named = [
         [sorted(re.findall(r"`((?:tongguan|make|pip) [^`]*)`", " ".join(map(" ".join, rows)))) for rows in _tables(page).values()]
@@ -225,7 +288,7 @@ def test_both_languages_name_the_same_commands_in_each_section(english: str, chi
 
 
 def _levels(page: str) -> list[str]:
-    return re.findall(r"^(#+) ", re.sub(r"^```.*?^```", "", _text(page), flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+    return re.findall(r"^(#+) ", _prose(page), re.MULTILINE)
 
 
 def _blocks(page: str) -> list[str]:
