@@ -10,6 +10,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,9 +58,13 @@ class TomlFile:
     def place(self, *keys: Key) -> str:
         return f"{self.path}:{self._line(keys)}"
 
-    def _line(self, keys: Sequence[Key]) -> int:
+    @cached_property
+    def _lines(self) -> tuple[list[str], list[tuple[int, str]]]:
         lines = self.text.splitlines()
-        headers = [(n, ".".join(p.strip(" \"'") for p in found[1].split("."))) for n, found in _headers(lines)]
+        return lines, [(n, ".".join(p.strip(" \"'") for p in found[1].split("."))) for n, found in _headers(lines)]
+
+    def _line(self, keys: Sequence[Key]) -> int:
+        lines, headers = self._lines
         for depth in range(len(keys), 0, -1):
             name = ".".join(str(k) for k in keys[:depth] if isinstance(k, str))
             nth = next((k for k in reversed(keys[:depth]) if isinstance(k, int)), 0)
