@@ -29,7 +29,7 @@ class Child:
             text = "\n".join([f"tongguan {self.name}: exit {self._process.returncode}", *said])
             raise Wrong(text, text)
 
-    def until(self, ready: Callable[[], bool], *, seconds: float, pause: Callable[[float], None]) -> None:
+    def until(self, ready: Callable[[], bool], *, seconds: float, pause: Callable[[float], object]) -> None:
         """Wait until it is ready; Wrong when it ends before, or takes too long."""
         deadline = clock.monotonic() + seconds
         while not ready():

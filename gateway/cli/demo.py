@@ -26,7 +26,7 @@ from tongguan.gateway.cli.shown import print_json, print_table, print_text
 from tongguan.gateway.kernel import clock, files
 from tongguan.gateway.kernel.profile_loading import load_profiles
 
-_PATIENCE_SECONDS = 50  #: for all examples, when nothing moves any more
+_PATIENCE_SECONDS = 25  #: since anything moved
 _SHOWN_REPEATS = 3
 
 

@@ -89,6 +89,7 @@ def repeated(examples: Sequence[Example], profiles: Mapping[str, Profile], count
 def _copy(example: Example, root: etree._Element, number: int) -> Example:
     name = f"{example.name.removesuffix('.xml')}-{number:05d}.xml"
     root.set("reference", f"demo-{number:05d}")
-    root.attrib.pop("document", None)
+    if "document" in root.attrib:
+        del root.attrib["document"]
     content = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
     return Example(name, name.replace("/", "_"), content, (), example.state, example.status)

@@ -116,7 +116,8 @@ def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
         with here.journal() as journal, journal.read() as records:
             messages = _chosen(records, ids or (), filters)
         if dry_run:
-            return _show_dry(do, messages)
+            _show_dry(do, messages)
+            return None
         if not messages:
             print_text(t("没有符合条件的报文", "no message satisfies that"))
             return None

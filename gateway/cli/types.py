@@ -34,20 +34,23 @@ def profiles(
         )
     chosen = [every[type_]] if type_ else list(every.values())
     if write:
-        return _write(chosen)
-    if matrix:
-        return _matrix(chosen)
-    if here.as_json():
-        print_json([_plain(p) for p in chosen] if not type_ else _plain(chosen[0]))
-        return None
-    if type_:
+        _write(chosen)
+    elif matrix:
+        _matrix(chosen)
+    elif here.as_json():
+        print_json(_plain(chosen[0]) if type_ else [_plain(p) for p in chosen])
+    elif type_:
         _show(chosen[0])
-        return None
+    else:
+        _list(chosen)
+    return None
+
+
+def _list(chosen: Sequence[Profile]) -> None:
     heads = t("类型 名称 机关 操作 字段 规则 版本", "type title authority operations fields rules version").split()
     lang = here.language()
     rows = [(p.type, p.title[lang], p.authority, list(p.operations), len(p.fields), len(p.rules), p.version) for p in chosen]
     print_table(heads, rows)
-    return None
 
 
 def _write(chosen: Sequence[Profile]) -> None:

@@ -101,7 +101,7 @@ def selected(
 ) -> list[ColumnElement[bool]]:
     """The conditions of `Records.list_messages` for these filters; an empty one selects everything."""
     m = tables.message.c
-    where = []
+    where: list[ColumnElement[bool]] = []
     if states:
         where.append(m.state.in_(states))
     for column, value in ((m.account, account), (m.type, type_), (m.operation, operation)):
