@@ -71,10 +71,12 @@ def decide_check(site: Site, message: Message, hand: Carried | None, records: Re
         numbers=document.numbers if document else {},
         now_ms=clock.now_ms(),
     )
+    if document is None and hand.item.document and operation.body == "optional" and not checked.content:
+        raise Refused([fault("GW-F04", key=hand.item.document, path="@document", label="document")])
     faults += checked.faults
     if operation.way == "desk" and operation.card_present:
         _card_in_place(site, message, operation)
-    faults += check_attachments(profile, hand.item.attachments, hand.files, document=document, operation=message.operation)
+    faults += check_attachments(profile, hand.item.attachments, hand.files, document=document, operation=message.operation, content=checked.content)
     faults += _taken(profile, operation, message, checked, records)
     if any(f.severity == "error" for f in faults):
         raise Refused(faults)

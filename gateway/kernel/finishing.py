@@ -42,7 +42,7 @@ class Finisher:
         self.sequence = group.connection.execute(select(func.max(tables.message.c.sequence))).scalar() or 0
 
     def write(self, group: Group, chains: Sequence[Chain]) -> list[str]:
-        """Write all chains at once; only if the database objects, one by one. `written` or `conflict` for each."""
+        """Write all chains at once; only if the database objects, one by one. `written`, `conflict` or `clash` for each."""
         if not chains:
             return []
         known = _known(group, chains)
@@ -68,7 +68,7 @@ class Finisher:
         except IntegrityError:
             del group.moves[moves:]
             self.sequence = sequence
-            return "conflict"
+            return "clash" if _clashes(group, chain) else "conflict"
         return "written"
 
     def _write(self, group: Group, chains: Sequence[Chain], known: _Known) -> None:
@@ -118,6 +118,17 @@ class Finisher:
             )
         _tally(group, (*new.values(), *moved.values()), before)
         return freed
+
+
+def _clashes(group: Group, chain: Chain) -> bool:
+    """Is one of its numbers another document's?"""
+    c = tables.number.c
+    for number in (n for outcome in _flat([chain]) for n in outcome.numbers):
+        where = and_(c.authority == number.authority, c.kind == number.kind, c.value == number.value)
+        owner = group.connection.execute(select(c.document_id).where(where)).scalar()
+        if owner not in (None, number.document_id):
+            return True
+    return False
 
 
 def _now(message: Message, new: dict[str, Message], moved: dict[str, Message]) -> None:
@@ -218,6 +229,9 @@ def _note(group: Group, outcome: Outcome, running: dict[str, State]) -> None:
     document = outcome.documents[0].id if outcome.documents else outcome.message.document_id
     group.moves.append((outcome.message.id, document, line_of(outcome)))
     running[outcome.message.id] = outcome.message.state
+    for further in outcome.documents[1:]:
+        line = line_of_other(outcome.message.id, outcome.message.state, outcome.message.state, outcome=outcome)
+        group.moves.append((outcome.message.id, further.id, line))
     for other in outcome.others:
         line = line_of_other(other.id, running[other.id], other.state, outcome=outcome)
         group.moves.append((other.id, other.document_id, line))
