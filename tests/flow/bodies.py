@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pikepdf
-import tongguan.gateway
 from lxml import etree
 
+import tongguan.gateway
+
 if TYPE_CHECKING:
-    from conftest import Site
+    from sites import Site
 
 PROFILES = Path(tongguan.gateway.__path__[0]) / "profiles"
 APPLICATION = "NA.application"

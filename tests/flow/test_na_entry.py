@@ -7,7 +7,7 @@ from typing import Any
 
 import bodies as b
 import pytest
-from conftest import Site
+from sites import Site
 
 
 def body(site: Site, status: dict[str, Any]) -> dict[str, Any]:
