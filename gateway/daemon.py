@@ -30,6 +30,7 @@ from tongguan.gateway.kernel.journal import Journal, Told
 from tongguan.gateway.kernel.settings import Account, Settings, read_settings
 from tongguan.gateway.pin_door import PinDoor
 from tongguan.inbox.calendar import Calendar
+from tongguan.inbox.mailbox import Mailbox
 from tongguan.inbox.receipts import ReceiptDoor
 from tongguan.inbox.watch import Watch
 from tongguan.outbox.alerts import Alerts
@@ -47,30 +48,37 @@ class Daemon:
 
     def __init__(self, home: Path, *, only: frozenset[str] | None = None) -> None:
         self.settings: Settings = read_settings(home)
-        self._lock = _lock(self.settings.home)
+        self.home_lock = _lock(self.settings.home)
         self._only = only
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self.journal = Journal.open(self.settings.database.url, self.settings.home)
+        try:
+            self.journal = Journal.open(self.settings.database.url, self.settings.home)
+            self._assemble()
+        except BaseException:
+            os.close(self.home_lock)
+            raise
+
+    def _assemble(self) -> None:
+        self.wire = Wire()
         try:
             self._environment_holds()
-            self.wire = Wire()
             self.wire.start()
             self.site = assembly.make_site(self.settings, self.journal, self.wire)
             self.mailboxes = assembly.make_mailboxes(self.settings)
+            self.alerts = Alerts(self.settings.path(self.settings.alerts.file), repeat=self.settings.alerts.repeat)
+            self.stations: list[Station] = [s for s in stations(self.site) if self._runs(s.name.split(":")[0])]
+            self.watching = Watching(self.site, self.alerts)
+            self.teller = Teller(self.journal, self._surroundings(), self.alerts)
+            self.watch = Watch(self.mailboxes.values())
+            self.journal.listeners.append(self._told)
+            self.doors = [self._receipt_door(name) for name in self.settings.route]
+            self._pins = PinDoor(self.settings.home / "daemon.sock", self.watching.give_pin)
+            self.teller.recover()
         except BaseException:
-            self.journal.close()
-            os.close(self._lock)
+            self.wire.stop()
+            self.journal.dispose()
             raise
-        self.alerts = Alerts(self.settings.path(self.settings.alerts.file), repeat=self.settings.alerts.repeat)
-        self.stations: list[Station] = [s for s in stations(self.site) if self._runs(s.name.split(":")[0])]
-        self.watching = Watching(self.site, self.alerts)
-        self.teller = Teller(self.journal, self._surroundings(), self.alerts)
-        self.watch = Watch(self.mailboxes.values())
-        self.journal.listeners.append(self._told)
-        self.doors = [self._receipt_door(name) for name in self.settings.route]
-        self._pins = PinDoor(self.settings.home / "daemon.sock", self.watching.give_pin)
-        self.teller.recover()
 
     def _environment_holds(self) -> None:
         """A journal belongs to test or to production for ever."""
@@ -129,17 +137,21 @@ class Daemon:
     def _door_turn(self) -> bool:
         busy = False
         for mailbox in self.mailboxes.values():
-            if f"account:{mailbox.account}" in self.journal.lanes:
-                continue
-            mailbox.sweep()
-            drops = mailbox.take(_DROPS)
-            if drops:
-                came, chains = take(self.site, mailbox, drops)
-                for each in came:
-                    mailbox.taken(each.drop, each.message.id)
-                tell(chains)
-                busy = True
+            if f"account:{mailbox.account}" not in self.journal.lanes:
+                busy |= self._guarded(partial(self._empty, mailbox))
         return busy
+
+    def _empty(self, mailbox: Mailbox) -> bool:
+        """Take the next files of one mailbox."""
+        mailbox.sweep()
+        drops = mailbox.take(_DROPS)
+        if not drops:
+            return False
+        came, chains = take(self.site, mailbox, drops)
+        for each in came:
+            mailbox.taken(each.drop, each.message.id)
+        tell(chains)
+        return True
 
     # Life
 
@@ -176,7 +188,7 @@ class Daemon:
 
     def _serve_door(self) -> None:
         while not self._stopping.is_set():
-            if not self._guarded(self._door_turn):
+            if not self._door_turn():
                 self.watch.wait(_POLL)
 
     def _serve_orders(self) -> None:
@@ -206,7 +218,7 @@ class Daemon:
             card.close()
         self.watch.close()
         self.journal.close()
-        os.close(self._lock)
+        os.close(self.home_lock)
         log.info("stopped")
 
     def run_until_signal(self) -> int:

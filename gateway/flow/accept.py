@@ -45,9 +45,8 @@ class Carried:
     files: Mapping[str, bytes]
 
 
-def look_into(site: Site, account: str, source: str, *, raw: bytes, problem: Fault | None = None) -> Arrival:
+def look_into(site: Site, account: str, source: str, *, raw: bytes, sha256: str, problem: Fault | None = None) -> Arrival:
     """Parse what came; faults instead of an exception when it cannot be read."""
-    sha256 = hashlib.sha256(raw).hexdigest()
     now = clock.now_ms()
     if problem is not None:
         return Arrival(new_id(), account, source, raw, sha256, None, (problem,), now)
@@ -141,6 +140,8 @@ def repeated(message: Message, first: Message, arrival: Arrival) -> Outcome:
 
 def _single(site: Site, arrival: Arrival, item: Item, records: Records, message: Message, *, keep: bool) -> Outcome:
     message = _named(message, item)
+    if item.faults:
+        return _refused(message, arrival, item.faults, keep=keep)
     if item.type not in site.profiles:
         return _refused(message, arrival, [fault("GW-F02", type=item.type, operation=item.operation, known="")], keep=keep)
     profile = site.profile(item.type)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from tongguan.codecs.render import technical_response, technical_response_json
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel.document import Document
-from tongguan.gateway.kernel.file_names import stem
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.outcome import Answer, Outcome
 from tongguan.gateway.kernel.profile import Profile
+from tongguan.outbox.answers import receipt_name, result_name, technical_name
 
 _WELL = (State.SENT, State.ACCEPTED, State.CHECKED, State.SEALED)
 
@@ -21,29 +21,33 @@ def technical(site: Site, outcome: Outcome, document: Document | None = None) ->
     document = outcome.documents[0] if outcome.documents else document
     well = message.state in _WELL
     account = site.account(message.account)
-    numbers = document.numbers if document else {}
-    language = site.language(account)
-    name = ("Successed_" if well else "Failed_") + stem(message.source or message.id)
-    answers = []
-    if account.answers in ("xml", "both"):
-        answers.append((".xml", technical_response(message, numbers=numbers, language=language, code="0" if well else "1")))
-    if account.answers in ("json", "both"):
-        answers.append((".json", technical_response_json(message, numbers=numbers, language=language, code="0" if well else "1")))
+    numbers, language = document.numbers if document else {}, site.language(account)
+    name = technical_name(message.source or message.id, accepted=well)
+    forms = (("xml", ".xml", technical_response), ("json", ".json", technical_response_json))
     return tuple(
-        Answer(message.id, message.document_id, "technical", name, suffix, content, message.account)
-        for suffix, content in answers
+        Answer(
+            message.id,
+            message.document_id,
+            "technical",
+            name,
+            suffix,
+            write(message, numbers=numbers, language=language, code="0" if well else "1"),
+            message.account,
+        )
+        for form, suffix, write in forms
+        if account.answers in (form, "both")
     )
 
 
 def business(message: Message, raw: bytes, *, document: Document, profile: Profile) -> Answer:
     """`Receipt_<number>`: the receipt as received."""
     number = document.numbers.get(profile.own_number) or next(iter(document.numbers.values()), None) or message.id
-    return Answer(message.id, document.id, "receipt", f"Receipt_{number}", ".xml", raw, message.account, number)
+    return Answer(message.id, document.id, "receipt", receipt_name(number), ".xml", raw, message.account, number)
 
 
 def results(message: Message, files: Sequence[tuple[str, bytes]]) -> tuple[Answer, ...]:
     """`Result_<name>`: (suffix, content) of what was asked for."""
-    name = f"Result_{stem(message.source or message.id)}"
+    name = result_name(message.source or message.id)
     return tuple(
         Answer(message.id, message.document_id, "result", name, suffix, content, message.account) for suffix, content in files
     )

@@ -76,7 +76,9 @@ def decide_check(site: Site, message: Message, hand: Carried | None, records: Re
     faults += checked.faults
     if operation.way == "desk" and operation.card_present:
         _card_in_place(site, message, operation)
-    faults += check_attachments(profile, hand.item.attachments, hand.files, document=document, operation=message.operation, content=checked.content)
+    faults += check_attachments(
+        profile, hand.item.attachments, hand.files, document=document, operation=message.operation, content=checked.content
+    )
     faults += _taken(profile, operation, message, checked, records)
     if any(f.severity == "error" for f in faults):
         raise Refused(faults)

@@ -12,7 +12,7 @@ from tongguan.gateway.flow.check import decide_check, refuse
 from tongguan.gateway.flow.seal import act_seal, decide_seal
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.errors import Held
+from tongguan.gateway.kernel.errors import Held, StationBroken
 from tongguan.gateway.kernel.ids import new_id
 from tongguan.gateway.kernel.journal import Finished
 from tongguan.gateway.kernel.message import Message, State
@@ -48,9 +48,13 @@ def take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> tuple[list[Came
         chains: list[Chain] = [(_culprit(mine[0]),)]
         site.journal.finish(chains, token=claim.token)
         return [Came(mine[0], chains[0][0].message)], chains
-    arrivals = [look_into(site, d.account, d.name, raw=d.raw or b"", problem=d.problem) for d in mine]
-    came, written = _settle(site, mailbox, list(zip(mine, arrivals, strict=True)), claim.token)
-    return came, written
+    arrivals = [look_into(site, d.account, d.name, raw=d.raw or b"", sha256=d.sha256, problem=d.problem) for d in mine]
+    try:
+        return _settle(site, mailbox, list(zip(mine, arrivals, strict=True)), claim.token)
+    except StationBroken:
+        for drop in mine:
+            mailbox.let_go(drop)
+        raise
 
 
 def _culprit(drop: Drop) -> Outcome:

@@ -21,17 +21,20 @@ def at(place: str) -> None:
 def write(target: Path | str, content: bytes, *, durable: bool = False) -> None:
     """Put `content` at `target`, whole or not at all; `durable` forces file and folder to disk before returning."""
     target = os.fspath(target)
-    folder, name = os.path.split(target)
-    temporary = f"{folder}/.{name[:80]}.{os.getpid()}-{os.urandom(3).hex()}.tmp"
+    folder = os.path.dirname(target)
+    temporary = f"{folder}/.{os.getpid()}-{os.urandom(6).hex()}.tmp"
     handle = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o640)
     try:
-        os.write(handle, content) if len(content) < 65536 else _write_all(handle, content)
+        _write_all(handle, content)
         if durable:
             os.fsync(handle)
+        at("rename")
+        os.rename(temporary, target)
+    except OSError:
+        os.unlink(temporary)
+        raise
     finally:
         os.close(handle)
-    at("rename")
-    os.rename(temporary, target)
     if durable:
         sync_folder(folder)
 
