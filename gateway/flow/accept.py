@@ -5,7 +5,6 @@ Promises: nothing that was taken is forgotten, whatever is wrong with it; the sa
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 

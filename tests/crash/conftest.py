@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import logging
+from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -14,7 +13,6 @@ from sites import make_site
 from tongguan.gateway.daemon import offline
 from tongguan.gateway.home import change_settings
 from tongguan.gateway.kernel import clock
-
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
 
