@@ -23,7 +23,7 @@ from tongguan.codecs.words import ATTRIBUTES, KEYS
 from tongguan.gateway.kernel.errors import Fault
 from tongguan.gateway.kernel.message import FINAL, Kind, Message, State
 from tongguan.gateway.kernel.settings import Settings
-from tongguan.outbox.status import message_status
+from tongguan.outbox import status
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = ("docs/operations.md", "docs/operations.zh.md")
@@ -31,6 +31,7 @@ READMES = ("README.md", "README.zh.md")
 MESSAGES = ("docs/messages.md", "docs/messages.zh.md")
 TWINS = pytest.mark.parametrize(("english", "chinese"), [READMES, OPERATIONS, MESSAGES], ids=["readme", "operations", "messages"])
 ALERTING = ("gateway", "inbox", "outbox")  #: parts that raise alerts
+READING = ("gateway", "inbox", "outbox", "routes", "signer", "codecs")  #: parts that settings may have an effect in
 CODING = ("codecs", "gateway", "inbox")  #: parts that find faults
 REQUIRED = {"required", "必填"}
 YES = {"yes", "是"}
@@ -120,6 +121,34 @@ def test_no_setting_is_told_that_does_not_exist(page: str) -> None:
     told = {(heading, _coded(row[0])) for heading, rows in _tables(page).items() if heading.startswith("`[") for row in rows}
 
     assert told - {(section, key) for section, key, _ in SETTINGS} == set()
+
+
+@cache
+def _reads() -> frozenset[tuple[str, str]]:
+    """Every `owner.name` of the gateway's code, the owner by its last word."""
+    found = set()
+    for path in (path for part in READING for path in (ROOT / part).rglob("*.py") if path.name != "settings.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute):
+                owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
+                found.add((owner, node.attr))
+    return frozenset(found)
+
+
+@in_each_language
+def test_a_setting_is_called_reserved_when_and_only_when_nothing_reads_it(page: str) -> None:
+    reserved = {
+        (section, _coded(row[0]))
+        for section, rows in _tables(page).items()
+        if section.startswith("`[") and section != "`[[account.acts_for]]`"
+        for row in rows
+        if row[2].startswith(("*Reserved*", "*保留*"))
+    }
+    own = {(section, key, section.strip("`[]").split(".")[0]) for section, key, _ in SETTINGS}
+    names = {name for _, name in _reads()}
+
+    assert [(section, key) for section, key, owner in own if (section, key) in reserved and (owner, key) in _reads()] == []
+    assert [(s, k) for s, k, _ in own if (s, k) not in reserved and k not in names and "acts_for" not in s] == []
 
 
 # States
@@ -235,13 +264,14 @@ def test_every_field_of_a_status_file_is_told(page: str) -> None:
     message = Message(
         id="1", kind=Kind.SUBMISSION, account="demo", type="T", operation="save", state=State.HELD,
         received_at=0, updated_at=0, batch="0", faults=(Fault("GW-M01", "错", "wrong"),),
+        extra=dict.fromkeys(status._SHOWN, "x"),
     )  # fmt: skip
-    told = message_status(
+    told = status.message_status(
         message, document=None, receipts=(), items=(), environment="test", language="en", profile=None
     )  # fmt: skip
-    status = json.loads(told)
+    shown = json.loads(told)
 
-    fields = {*status, *status["hold"], *status["faults"][0]}
+    fields = {*shown, *shown["hold"], *shown["faults"][0]}
     assert sorted(fields - _words(page)) == []
 
 
