@@ -39,6 +39,7 @@ SERIAL_BLOCK = 1000
 class Finished(StrEnum):
     WRITTEN = "written"  #: in the journal for good
     CONFLICT = "conflict"  #: what it relied on has changed: decide again
+    CLASH = "clash"  #: a number in it is another document's: deciding again will not help
     LOST = "lost"  #: the claim is another's now: nothing was written but late receipts
 
 
@@ -139,7 +140,7 @@ class Journal:
                 words = ["lost"] * len(chains)
             else:
                 words = self._finisher.write(group, chains)
-            again = {c[0].message.id for c, word in zip(chains, words, strict=True) if word == "conflict"}
+            again = {c[0].message.id for c, word in zip(chains, words, strict=True) if word in ("conflict", "clash")}
             self._claims.end(group, token, keep=again if keeps else ())
             return words
 
