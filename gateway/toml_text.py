@@ -23,6 +23,14 @@ def with_value(text: str, table: str, key: str, value: str, *, named: str = "", 
 
     `note` becomes the comment of a new line. Raises NotFound.
     """
+    try:
+        return _with_value(text, (table, named), key, value, note)
+    except tomllib.TOMLDecodeError:  # a line that looks like a head or a value stands inside a longer text
+        raise NotFound(f"[{table}] {named}".strip()) from None
+
+
+def _with_value(text: str, place: tuple[str, str], key: str, value: str, note: str) -> str:
+    table, named = place
     lines = text.splitlines(keepends=True)
     for first, after in _blocks(lines, table):
         block = tomllib.loads("".join(lines[first:after]))

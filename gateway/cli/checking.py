@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -92,16 +92,20 @@ def _faults(item: Item, content: Read, account: Account, profiles: dict[str, Com
     operation = profile.operations.get(item.operation)
     if operation is None:
         return [fault("GW-F02", type=item.type, operation=item.operation, known=" ".join(profile.operations))]
-    # A file may act on a document that only the gateway knows: what it leaves out may be there already.
+    acts_on_another = bool(item.number or (item.document and item.document != item.reference))
+    # Such a file may leave out what its document has already; only the gateway knows that.
     if operation.body != "whole" and _is_empty(item.body):
         return []
-    faults = hold_against_profile(
+    checked = hold_against_profile(
         compiled, item, account=account, document=None, operation=item.operation, numbers={}, now_ms=clock.now_ms()
-    ).faults
-    files = (
-        {name.removeprefix(f"{item.reference}/"): raw for name, raw in content.files.items()} if content.batch else content.files
     )
-    return [*faults, *check_attachments(profile, item.attachments, files, document=None, operation=item.operation)]
+    if acts_on_another:
+        profile = replace(profile, attachments=replace(profile.attachments, when=(), one_of=()))
+    prefix = f"{item.reference}/" if content.batch else ""
+    files = {name.removeprefix(prefix): raw for name, raw in content.files.items() if name.startswith(prefix)}
+    return checked.faults + check_attachments(
+        profile, item.attachments, files, document=None, operation=item.operation, content=checked.content
+    )
 
 
 def _is_empty(body: Any) -> bool:

@@ -1,0 +1,55 @@
+"""Run commands in this process, as their users type them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tongguan.gateway.cli import main
+from tongguan.gateway.home import make_home
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def tongguan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
+    """Type a command; without `--home` it is about `tmp_path / "home"`."""
+    monkeypatch.setenv("TONGGUAN_HOME", str(tmp_path / "home"))
+
+    def say(*words: object) -> Said:
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        return Said(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+    return say
+
+
+@pytest.fixture(scope="session")
+def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_home(tmp_path_factory.mktemp("new") / "home", card="software", port_base=0).home
+
+
+@pytest.fixture
+def home(tmp_path: Path, new_home: Path) -> Path:
+    """A home with software cards that nothing ran in yet."""
+    return Path(shutil.copytree(new_home, tmp_path / "home"))

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tongguan.gateway.cli.examples import read_examples
+from tongguan.gateway.kernel.profile_loading import load_profiles
+
+Tongguan = Callable[..., Any]
+PROFILES = Path(str(files("tongguan.gateway"))) / "profiles"
+APPLICATIONS = PROFILES / "mofcom/NA.application/examples"
+
+
+def every_good_example() -> list[Any]:
+    return read_examples(load_profiles())
+
+
+@pytest.mark.requirement("GW-03")
+def test_a_clean_file_ends_with_0(tongguan: Tongguan, home: Path) -> None:
+    said = tongguan("check", APPLICATIONS / "ok-declare.xml")
+
+    assert (0, "") == (said.code, said.err)
+    assert "没有问题" in said.out
+
+
+@pytest.mark.parametrize("example", every_good_example(), ids=lambda e: e.name)
+def test_every_good_example_is_clean(tongguan: Tongguan, home: Path, tmp_path: Path, example: Any) -> None:
+    (tmp_path / example.file).write_bytes(example.content)
+
+    said = tongguan("check", tmp_path / example.file)
+
+    assert (0, "") == (said.code, said.err), said.out
+
+
+@pytest.mark.requirement("GW-03")
+def test_faults_end_with_1_and_each_has_code_place_and_text(tongguan: Tongguan, home: Path) -> None:
+    said = tongguan("check", APPLICATIONS / "bad-NA-R05.xml", "--json")
+    (found,) = said.json
+    codes = {fault["code"] for fault in found["faults"]}
+
+    assert (1, False, True) == (said.code, found["clean"], found["readable"])
+    assert {"NA-R05"} == codes
+    assert all(fault["path"] and fault["message"] for fault in found["faults"])
+
+
+def test_the_language_is_the_one_asked_for(tongguan: Tongguan, home: Path) -> None:
+    texts = {
+        language: tongguan("check", APPLICATIONS / "bad-NA-R05.xml", "--json", "--lang", language).json[0]["faults"][0]["message"]
+        for language in ("zh", "en")
+    }
+
+    assert texts["en"].isascii()
+    assert not texts["zh"].isascii()
+
+
+@pytest.mark.parametrize("content", [b"", b"<a", b"<!DOCTYPE a><a/>", "<甲/>".encode("gb18030")])
+def test_an_unreadable_file_ends_with_2(tongguan: Tongguan, home: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.xml").write_bytes(content)
+
+    said = tongguan("check", tmp_path / "a.xml", "--json")
+
+    assert (2, False) == (said.code, said.json[0]["readable"])
+
+
+def test_a_file_that_is_not_there_ends_with_2(tongguan: Tongguan, home: Path, tmp_path: Path) -> None:
+    assert tongguan("check", tmp_path / "none.xml").code == 2
+
+
+def test_a_missing_attachment_is_a_fault_of_a_readable_file(tongguan: Tongguan, home: Path) -> None:
+    said = tongguan("check", APPLICATIONS / "ok-declare-attachments/message.xml", "--json")
+
+    assert (1, ["GW-E01"]) == (said.code, [fault["code"] for fault in said.json[0]["faults"]])
+
+
+def test_the_worst_file_decides_the_exit_code(tongguan: Tongguan, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_bytes(b"<a")
+
+    said = tongguan("check", APPLICATIONS / "ok-declare.xml", tmp_path / "a.xml", APPLICATIONS / "bad-NA-R05.xml", "--json")
+
+    assert (2, [True, False, False]) == (said.code, [found["clean"] for found in said.json])
+
+
+def test_an_unknown_account_is_told_with_the_known_ones(tongguan: Tongguan, home: Path) -> None:
+    said = tongguan("check", APPLICATIONS / "ok-declare.xml", "--account", "nobody")
+
+    assert said.code == 2
+    assert "demo" in said.err
+
+
+def test_nothing_is_written(tongguan: Tongguan, home: Path) -> None:
+    before = sorted(home.rglob("*"))
+
+    tongguan("check", APPLICATIONS / "ok-declare.xml")
+
+    assert before == sorted(home.rglob("*"))
