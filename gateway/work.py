@@ -255,7 +255,6 @@ def _decided(journal: Journal, messages: Sequence[Message], decide: Callable[[Me
     chains: list[Chain] = []
     with journal.read() as records:
         fresh = records.messages(m.id for m in messages)
-        records.documents(m.document_id for m in messages if m.document_id)
         for message in messages:
             present = fresh.get(message.id)
             if present is None or (present.state, present.seal_number) != (message.state, message.seal_number):

@@ -21,7 +21,8 @@ def technical(site: Site, outcome: Outcome, document: Document | None = None) ->
     document = outcome.documents[0] if outcome.documents else document
     well = message.state in _WELL
     account = site.account(message.account)
-    numbers, language = document.numbers if document else {}, site.language(account)
+    numbers = document.numbers if document else (message.extra or {}).get("numbers", {})
+    language = site.language(account)
     name = technical_name(message.source or message.id, accepted=well)
     forms = (("xml", ".xml", technical_response), ("json", ".json", technical_response_json))
     return tuple(

@@ -188,7 +188,7 @@ def _on_its_way(site: Site, errand: Errand) -> Outcome:
     )
     route = operation.route or profile.authority
     card = site.card_for(errand.account, profile, operation) if operation.signed else None
-    extra = {**(message.extra or {}), "route": route}
+    extra = {**(message.extra or {}), "route": route, "numbers": dict(errand.numbers)}
     moved = replace(
         message,
         state=State.CHECKED,

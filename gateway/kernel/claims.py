@@ -85,7 +85,7 @@ class Claims:
             return int(group.connection.execute(row).inserted_primary_key[0])  # type: ignore[index]
 
         try:
-            token = self._writer.submit(take)
+            token = self._writer.submit(take, durable=False)
         except StationBroken:
             self._unwritten += unwritten
             raise
@@ -99,7 +99,7 @@ class Claims:
         """End a claim without a move. While the journal cannot be written it ends in memory, and its row with the next claim."""
         claim = self._claims.get(token)
         try:
-            self._writer.submit(lambda group: self.owns(group, token))
+            self._writer.submit(lambda group: self.owns(group, token), durable=False)
         except StationBroken:
             self._unwritten.append(token)
         if claim is not None:

@@ -19,8 +19,7 @@ def open_engine(url: str, home: Path, *, writes: bool) -> Engine:
     path = url.removeprefix("sqlite:///")
     where = path if path.startswith("/") else str(home / path)
     options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": 30}}
-    if not writes:
-        options |= {"pool_size": 8, "max_overflow": 24}
+    options |= {"pool_size": 1, "max_overflow": 0} if writes else {"pool_size": 8, "max_overflow": 24}
     engine = create_engine(f"sqlite:///{where}", **options)
 
     @event.listens_for(engine, "connect")

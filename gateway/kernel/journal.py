@@ -237,7 +237,7 @@ class Journal:
             group.connection.execute(delete(tables.marker).where(tables.marker.c.name == name))
             group.connection.execute(insert(tables.marker).values(name=name, value=value))
 
-        self._writer.submit(write)
+        self._writer.submit(write, durable=False)
 
     def checkpoint(self, name: str) -> int:
         with self.read() as records:
@@ -276,7 +276,8 @@ class Journal:
         self._writer.submit(
             lambda group: (
                 group.connection.execute(update(tables.answer).where(tables.answer.c.id.in_(ids)).values(written=1)) and None
-            )
+            ),
+            durable=False,
         )
 
     def write_again(self, message_id: str) -> int:

@@ -15,8 +15,9 @@ from tongguan.gateway.kernel import tables
 from tongguan.gateway.kernel.document import Document, Receipt
 from tongguan.gateway.kernel.message import FREES_REFERENCE, Message, State
 from tongguan.gateway.kernel.outcome import Outcome
-from tongguan.gateway.kernel.rows import document_of, message_of, receipt_of, unpack
+from tongguan.gateway.kernel.rows import document_head, document_of, message_of, receipt_of, unpack
 
+_HEAD = [c for c in tables.document.columns if c.name not in ("content", "attachments")]
 _SLICE = 400  #: most values of one IN list
 
 
@@ -129,6 +130,14 @@ class Records:
             self._documents.update(dict.fromkeys(part))
             self._documents.update({row["id"]: document_of(row) for row in rows})
         return {i: d for i in ids if (d := self._documents[i]) is not None}
+
+    def heads(self, ids: Iterable[str]) -> dict[str, Document]:
+        """Documents without their content and attachments: what a message's status shows of them."""
+        found: dict[str, Document] = {}
+        for part in _slices(dict.fromkeys(ids)):
+            rows = self._connection.execute(select(*_HEAD).where(tables.document.c.id.in_(part))).mappings()
+            found.update({row["id"]: document_head(row) for row in rows})
+        return found
 
     def document(self, id_: str | None) -> Document | None:
         return self.documents([id_]).get(id_) if id_ else None

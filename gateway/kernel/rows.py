@@ -107,6 +107,16 @@ def document_row(d: Document) -> dict[str, Any]:
     }
 
 
+def document_head(row: Any) -> Document:
+    """A document without content and attachments."""
+    return Document(
+        **{k: row[k] for k in _DOCUMENT_PLAIN},
+        numbers=orjson.loads(row["numbers"]),
+        marks=orjson.loads(row["marks"]),
+        deleted=bool(row["deleted"]),
+    )
+
+
 def document_of(row: Any) -> Document:
     return Document(
         **{k: row[k] for k in _DOCUMENT_PLAIN},

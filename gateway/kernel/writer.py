@@ -40,6 +40,7 @@ class Group:
 class _Request:
     work: Callable[[Group], Any]
     done: Future[Any]
+    durable: bool
 
 
 class Writer:
@@ -55,6 +56,7 @@ class Writer:
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._alone = threading.Lock()
+        self._flushes = True
 
     @property
     def entry(self) -> int:
@@ -70,9 +72,12 @@ class Writer:
             self._thread.join()
             self._thread = None
 
-    def submit(self, work: Callable[[Group], Any]) -> Any:
-        """Run `work` in the next group and return what it returned, after the commit; raises what it raised."""
-        request = _Request(work, Future())
+    def submit(self, work: Callable[[Group], Any], *, durable: bool = True) -> Any:
+        """Run `work` in the next group and return what it returned, after the commit; raises what it raised.
+
+        What is not `durable` outlives the process but perhaps not a power cut: a group of nothing else is not flushed.
+        """
+        request = _Request(work, Future(), durable)
         if self._thread is None:
             with self._alone:
                 self._commit([request])
@@ -101,7 +106,7 @@ class Writer:
     def _commit(self, requests: list[_Request]) -> None:
         results: list[tuple[_Request, Any, BaseException | None]] = []
         try:
-            with self._engine.begin() as connection:
+            with self._engine.connect() as connection, self._flushed(connection, any(r.durable for r in requests)).begin():
                 group = Group(connection, self._sql, clock.now_ms())
                 for request in requests:
                     results.append((request, *_run_one(group, request.work)))
@@ -131,6 +136,15 @@ class Writer:
                 request.done.set_exception(error)
             else:
                 request.done.set_result(value)
+
+    def _flushed(self, connection: Connection, flush: bool) -> Connection:
+        """Choose whether the next commit is forced to disk; only SQLite lets us choose."""
+        if flush is not self._flushes and self._engine.dialect.name == "sqlite":
+            raw = connection.connection.driver_connection
+            assert raw is not None
+            raw.execute(f"PRAGMA synchronous = {'FULL' if flush else 'NORMAL'}")
+            self._flushes = flush
+        return connection
 
     def _chain(self, group: Group) -> tuple[int, str]:
         """Write the moves and their entry; the chain's new end."""
