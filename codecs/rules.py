@@ -65,7 +65,7 @@ Found = Callable[[Rows], Sequence[Trail]]
 
 def _guarded(found: Found, tests: Sequence[Test], tables: tuple[str, ...]) -> Broken:
     def of_the_document(contexts: Contexts) -> Sequence[Trail]:
-        rows = contexts[()][0][0]
+        rows = contexts.top
         for test in tests:
             if not test(rows):
                 return ()

@@ -107,8 +107,11 @@ class Contexts(dict[tuple[str, ...], list[tuple[Rows, Trail]]]):
     Made once a message when first asked for: after the walk no row comes or goes.
     """
 
+    __slots__ = ("top",)
+
     def __init__(self, content: Row) -> None:
         super().__init__({(): [((content,), ())]})
+        self.top: Rows = (content,)
 
     def __missing__(self, tables: tuple[str, ...]) -> list[tuple[Rows, Trail]]:
         names = tables[-1].split("/")

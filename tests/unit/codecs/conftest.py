@@ -1,3 +1,5 @@
+"""The made-up type of `sample.py`, compiled once, and importable by name."""
+
 from __future__ import annotations
 
 import importlib.util
