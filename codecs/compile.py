@@ -55,6 +55,7 @@ class Compiled:
 def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compiled:
     """Make a profile ready; SettingsWrong lists every check, fill and path that does not exist."""
     root, nodes = build(profile, tables)
+    _read_statuses(profile, nodes)
     wrong: list[str] = []
     fills = _fills(profile, nodes, tables, wrong)
     rules = _rules(profile, nodes, wrong)
@@ -75,6 +76,16 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
         rules={o: tuple(r for r in rules if o in r.rule.at) for o in profile.operations},
         options={name: _options(operation.options) for name, operation in profile.operations.items()},
     )
+
+
+def _read_statuses(profile: Profile, nodes: Mapping[str, Node]) -> None:
+    """A status may be said by its code or by any of its texts; a word that is none of them differs from what the system holds."""
+    codes = {word: s.code for s in profile.statuses.values() for word in (s.list_text.zh, s.text.zh, s.code)}
+    for path, node in nodes.items():
+        if node.field.fill == "status":
+            node.convert = lambda text: codes.get(text, text)
+            parent = nodes[path.rpartition("/")[0]]
+            parent.by_tag[f"{{{profile.namespace}}}{node.name}"] = (node.name, node.convert, node)
 
 
 def compile_all(profiles: Profiles) -> dict[str, Compiled]:
