@@ -29,7 +29,7 @@ from tongguan.outbox.waiting import Waiting
 INDEX, HEARTBEAT, CHECKPOINT = 1.0, 5.0, 15.0
 #: a move is told of at most so many seconds after it can be seen
 GRACE = 5.0
-#: messages in a group from which on documents follow later, so that several moves make one file
+#: messages in a group from which on their files follow later, so that several moves make one file
 MANY = 32
 #: messages read and written at a time; answers likewise
 GROUP, ANSWERS = 400, 100
@@ -158,15 +158,18 @@ class Teller:
 
     def _collect(self) -> None:
         """Put together what was told, what follows and what failed before."""
+        messages: dict[str, float] = {}
         documents: dict[str, float] = {}
         while self._told:
             moved, with_them, since = self._told.popleft()
-            self._messages.add(dict.fromkeys(moved, since))
+            messages.update((id_, since) for id_ in moved if id_ not in messages)
             documents.update((id_, since) for id_ in with_them if id_ not in documents)
             self._answers_left = True
-        if len(self._messages.ready) < MANY:
+        if len(messages) + len(self._messages.ready) < MANY:
+            self._messages.add(messages)
             self._documents.add(documents)
         else:
+            self._messages.follow(messages, self._monotonic())
             self._documents.follow(documents, self._monotonic())
         now = self._monotonic()
         for waiting in (self._messages, self._documents):
