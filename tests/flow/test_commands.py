@@ -1,0 +1,485 @@
+"""The commands of operators, on a running gateway and on one that stands still."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bodies import APPLICATION, application, fresh, xml
+from sites import Site, wait_until
+
+from tongguan.gateway.cli import main
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+def say(site: Site, *words: object) -> Said:
+    """Type a command about this site; in this process, so that it costs no start of another."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        main([*map(str, words), "--home", str(site.home)])
+    return Said(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def dropped(site: Site, operation: str = "save", reference: str | None = None) -> str:
+    """Drop an application; its reference."""
+    reference = reference or fresh("cmd")
+    site.drop(xml(application(operation, reference=reference)), name=f"{reference}.xml")
+    return reference
+
+
+def ended(site: Site, operation: str = "save") -> dict[str, Any]:
+    """The status of an application that was dropped and accepted."""
+    return site.wait(f"{dropped(site, operation)}.xml", "accepted")
+
+
+def state(site: Site, reference: str) -> str:
+    return str(say(site, "show", reference, "--json").json[-1]["state"])
+
+
+def sent_nowhere(site: Site) -> str:
+    """A declare that got as far as a route that is paused; its reference."""
+    assert say(site, "pause", "route", "mofcom", "--why", "test").code == 0
+    reference = dropped(site, "declare")
+    site.wait(f"{reference}.xml", "sealed")
+    return reference
+
+
+@pytest.fixture
+def still(own_site: Site) -> Site:
+    """A site whose gateway ran once, took one message that it could not send, and stopped."""
+    own_site.run()
+    own_site.reference = sent_nowhere(own_site)  # type: ignore[attr-defined]
+    own_site.stop()
+    return own_site
+
+
+# Looking
+
+
+@pytest.mark.requirement("GW-08")
+def test_list_shows_what_was_dropped_and_filters_choose(site: Site) -> None:
+    saved = ended(site)
+    listed = {m["message_id"]: m for m in say(site, "list", "--json").json}
+
+    assert listed[saved["message_id"]] == saved
+    assert saved["message_id"] in say(site, "list").out
+    for filters, found in [
+        (["--state", "accepted", "--type", APPLICATION, "--account", "demo", "--operation", "save", "--since", "1h"], True),
+        (["--state", "held", "--state", "sent"], False),
+        (["--type", "EW.declaration"], False),
+        (["--account", "other"], False),
+        (["--since", "2099-01-01"], False),
+    ]:
+        assert found is (saved["message_id"] in say(site, "list", *filters).out), filters
+
+
+@pytest.mark.parametrize("filters", [["--state", "lost"], ["--since", "yesterday"]], ids=" ".join)
+def test_a_filter_that_does_not_exist_is_told(site: Site, filters: list[str]) -> None:
+    said = say(site, "list", *filters)
+
+    assert (2, "") == (said.code, said.out)
+    assert filters[1] in said.err
+
+
+@pytest.mark.requirement("GW-08")
+def test_a_message_is_found_by_id_reference_and_every_official_number(site: Site) -> None:
+    reference = dropped(site, "declare")
+    site.wait_business(APPLICATION, reference, "已打印或生成电子许可证")
+    status = site.status(f"{reference}.xml")
+    assert status is not None
+
+    assert set(status["numbers"]) == {"application", "mofcom", "licence"}
+    for word in (status["message_id"], reference, *status["numbers"].values()):
+        assert [reference] == [m["reference"] for m in say(site, "show", word, "--json").json]
+        assert status["message_id"] in say(site, "show", word).out
+
+
+def test_what_is_unknown_is_told_in_one_line(site: Site) -> None:
+    for command in ("show", "timeline", "answers", "hold"):
+        said = say(site, command, "no-such-thing", "--lang", "en")
+
+        assert (1, "") == (said.code, said.out)
+        assert said.err == "nothing has the id, reference or number no-such-thing; look: tongguan list\n"
+
+
+@pytest.mark.requirement("GW-08")
+def test_the_timeline_tells_every_step_in_order(site: Site) -> None:
+    reference = ended(site, "declare")["reference"]
+
+    moves = [m for m in say(site, "timeline", reference, "--json").json if m["step"] in ("read", "check", "seal", "send")]
+
+    assert [(None, "received"), ("received", "checked"), ("checked", "sealed"), ("sealed", "sent")] == [
+        (m["was"], m["state"]) for m in moves
+    ]
+    assert all("gateway" == m["who"] and re.match(r"\d{4}-\d\d-\d\dT.*\+08:00", m["at"]) for m in moves)
+
+
+def test_answers_are_written_once_more(site: Site) -> None:
+    status = ended(site, "declare")
+    site.wait_business(APPLICATION, status["reference"], "已打印或生成电子许可证")
+    files = {a["file"] for a in say(site, "answers", status["reference"], "--json").json}
+    kept = {name: (site.mailbox / "InBox" / name).read_bytes() for name in files}
+    for name in files:
+        (site.mailbox / "InBox" / name).unlink()
+
+    said = say(site, "answers", status["reference"], "--again")
+
+    assert said.code == 0
+    assert {"Successed", "Receipt"} == {name.partition("_")[0] for name in files}
+    for name, content in kept.items():
+        wait_until((site.mailbox / "InBox" / name).exists, f"{name} again")
+        assert content == (site.mailbox / "InBox" / name).read_bytes()
+
+
+@pytest.mark.requirement("GW-08")
+def test_documents_are_found_by_type_number_and_status(site: Site) -> None:
+    status = ended(site)
+    number = status["numbers"]["application"]
+
+    for filters in (["--number", number], ["--number", number, "--status", "暂存"], ["--number", number, "--status", "draft"]):
+        (found,) = say(site, "documents", "--type", APPLICATION, *filters, "--json").json
+        assert (status["document"], number) == (found["document"], found["numbers"]["application"])
+    assert [] == say(site, "documents", "--number", number, "--status", "退回修改", "--json").json
+    assert say(site, "documents", "--status", "无此状态").code == 2
+
+
+def test_a_query_may_be_made_while_nothing_runs(still: Site) -> None:
+    assert "sealed" in say(still, "show", still.reference).out  # type: ignore[attr-defined]
+    assert say(still, "list").code == 0
+
+
+def test_a_reference_in_two_accounts_lists_both_and_an_order_asks_which(own_site: Site) -> None:
+    second_account(own_site.home)
+    own_site.run()
+    other = Site(own_site.home, account="second")
+    reference = fresh("both")
+    for each in (own_site, other):
+        dropped(each, reference=reference)
+        each.wait(f"{reference}.xml", "accepted")
+
+    assert {"demo", "second"} == {m["account"] for m in say(own_site, "show", reference, "--json").json}
+    assert ["second"] == [m["account"] for m in say(own_site, "show", reference, "--account", "second", "--json").json]
+    said = say(own_site, "stop", reference, "--dry-run")
+    assert said.code == 1
+    assert "demo second" in said.err
+
+
+def second_account(home: Path) -> None:
+    """Another enterprise with cards of its own, which here are the same keys."""
+    text = (home / "tongguan.toml").read_text()
+    account = text[text.index("[[account]]") : text.index("[route.mofcom]")]
+    account = account.replace('"demo"', '"second"').replace("demo-mofcom\"", "second-mofcom\"").replace("mailboxes/demo", "mailboxes/second")
+    account = account.replace('name = "demo-customs"', 'name = "second-customs"')
+    (home / "tongguan.toml").write_text(text.replace("[route.mofcom]", account + "\n[route.mofcom]"))
+
+
+# Orders
+
+
+@pytest.mark.requirement("GW-08")
+def test_a_dry_run_does_nothing(own_site: Site) -> None:
+    own_site.run()
+    reference = sent_nowhere(own_site)
+
+    said = say(own_site, "hold", "--state", "sealed", "--dry-run", "--json")
+
+    assert [reference] == [m["reference"] for m in said.json["messages"]]
+    assert "sealed" == state(own_site, reference)
+    assert ["read", "check", "seal"] == [m["step"] for m in say(own_site, "timeline", reference, "--json").json]
+
+
+@pytest.mark.requirement("GW-08")
+@pytest.mark.parametrize("running", [True, False], ids=["running", "standing still"])
+def test_orders_move_messages_and_tell_who_and_why(own_site: Site, running: bool) -> None:
+    own_site.run()
+    reference = sent_nowhere(own_site)
+    if not running:
+        own_site.stop()
+
+    assert say(own_site, "hold", reference, "--why", "客户来电").code == 0
+    assert "held" == state(own_site, reference)
+    assert say(own_site, "release", "--state", "held", "--why", "可以了").code == 0
+    assert "sealed" == state(own_site, reference)
+    assert say(own_site, "retry", reference).code == 0
+    assert say(own_site, "give-up", reference, "--why", "作废").code == 0
+    assert "given_up" == state(own_site, reference)
+
+    moves = say(own_site, "timeline", reference, "--json").json
+    assert ["客户来电", "可以了", "作废"] == [m["why"] for m in moves if m["why"] in ("客户来电", "可以了", "作废")]
+    assert all("@" in m["who"] for m in moves if m["why"] == "作废")
+    if running:
+        assert own_site.wait(f"{reference}.xml", "given_up")["final"]
+        assert ["FailBox"] == own_site.places(f"{reference}.xml")
+
+
+@pytest.mark.requirement("GW-08")
+def test_stop_ends_what_never_took_effect(own_site: Site) -> None:
+    own_site.run()
+    reference = sent_nowhere(own_site)
+
+    assert say(own_site, "stop", reference, "--why", "重复录入").code == 0
+
+    assert "stopped" == own_site.wait(f"{reference}.xml", "stopped")["state"]
+
+
+@pytest.mark.requirement("GW-08")
+def test_an_order_that_comes_too_late_is_told_and_ends_with_1(site: Site) -> None:
+    status = ended(site)
+
+    for command in ("hold", "release", "retry", "stop", "give-up"):
+        said = say(site, command, status["reference"], "--json")
+
+        assert (1, {}) == (said.code, said.json["done"]), command
+        assert "accepted" in said.json["not_done"][status["message_id"]]
+
+
+def test_an_order_without_ids_and_filters_is_refused(site: Site) -> None:
+    said = say(site, "give-up", "--why", "all of them?", "--lang", "en")
+
+    assert (2, "give ids or filters\n") == (said.code, said.err)
+
+
+def test_a_filtered_order_leaves_final_messages_alone(site: Site) -> None:
+    status = ended(site)
+
+    chosen = say(site, "give-up", "--account", "demo", "--since", "1h", "--dry-run", "--json").json["messages"]
+
+    assert status["message_id"] not in [m["message_id"] for m in chosen]
+
+
+@pytest.mark.requirement("GW-08")
+def test_a_paused_account_takes_nothing_until_it_is_resumed(own_site: Site) -> None:
+    own_site.run()
+    assert say(own_site, "pause", "account", "demo", "--why", "盘点").code == 0
+
+    reference = dropped(own_site)
+    wait_until(lambda: "盘点" in (own_site.mailbox / "Status/index.json").read_text(), "the pause to be told")
+    assert ["OutBox"] == own_site.places(f"{reference}.xml")
+    paused = say(own_site, "status", "--json")
+    assert (1, "tongguan resume account demo") == (paused.code, paused.json["problems"][0]["do"])
+
+    assert say(own_site, "resume", "account", "demo", "--why", "完成").code == 0
+    own_site.wait(f"{reference}.xml", "accepted")
+
+
+@pytest.mark.parametrize(("what", "name"), [("route", "bank"), ("account", "nobody")])
+def test_only_what_exists_can_be_paused(site: Site, what: str, name: str) -> None:
+    said = say(site, "pause", what, name, "--why", "x")
+
+    assert said.code == 2
+    assert "mofcom" in said.err or "demo" in said.err
+
+
+# Health
+
+
+@pytest.mark.requirement("GW-08")
+def test_status_is_well_while_all_is_well(own_site: Site) -> None:
+    own_site.simulate("--fast")
+    own_site.run()
+    ended(own_site)
+
+    said = say(own_site, "status", "--json")
+
+    assert (0, "well", [], True) == (said.code, said.json["level"], said.json["problems"], said.json["running"]), said.out
+    assert {"account": "demo", "kind": "submission", "state": "accepted", "count": 1} in said.json["counts"]
+    assert {"demo-mofcom", "demo-customs"} == set(wait_until(lambda: say(own_site, "status", "--json").json["cards"], "the cards"))
+
+
+@pytest.mark.requirement("GW-08")
+def test_status_is_critical_when_nothing_runs_and_says_what_to_type(still: Site) -> None:
+    said = say(still, "status", "--json")
+    (stopped,) = [p for p in said.json["problems"] if p["level"] == "critical"]
+
+    assert (2, f"tongguan run --home {still.home}") == (said.code, stopped["do"])
+    assert {"sealed"} == set(said.json["oldest"])
+    assert f"tongguan run --home {still.home}" in say(still, "status").out
+
+
+@pytest.mark.requirement("GW-08")
+def test_status_warns_of_held_messages(own_site: Site) -> None:
+    own_site.simulate("--fast")
+    own_site.run()
+    reference = sent_nowhere(own_site)
+    say(own_site, "hold", reference)
+    say(own_site, "resume", "route", "mofcom", "--why", "test")
+
+    said = say(own_site, "status", "--json")
+
+    assert (1, ["tongguan list --state held"]) == (said.code, [p["do"] for p in said.json["problems"]]), said.out
+
+
+def test_doctor_says_of_everything_ok_or_what_to_do(own_site: Site) -> None:
+    absent = say(own_site, "doctor", "--json")
+    own_site.simulate("--fast")
+    (own_site.home / "secrets/customs.pin").chmod(0o644)
+    open_to_all = say(own_site, "doctor", "--json")
+    (own_site.home / "secrets/customs.pin").chmod(0o600)
+    well = say(own_site, "doctor", "--json")
+
+    assert {"route mofcom", "route customs"} == {f["check"] for f in absent.json if not f["ok"]}
+    assert [f"chmod 600 {own_site.home}/secrets/customs.pin"] == [f["do"] for f in open_to_all.json if not f["ok"]]
+    assert (1, 1, 0) == (absent.code, open_to_all.code, well.code)
+
+
+def test_config_check_tells_what_the_settings_name_and_is_not_there(own_site: Site) -> None:
+    assert say(own_site, "config", "check").code == 0
+
+    (own_site.home / "trust/customs.pem").unlink()
+    said = say(own_site, "config", "check", "--json")
+
+    assert (78, ["route customs trust/customs.pem"]) == (said.code, [f["check"] for f in said.json if not f["ok"]])
+
+
+@pytest.mark.requirement("GW-11")
+def test_an_altered_history_is_found(still: Site) -> None:
+    assert say(still, "audit", "verify").code == 0
+
+    with contextlib.closing(sqlite3.connect(still.home / "tongguan.db")) as database:
+        database.execute("UPDATE move SET line = replace(line, 'sealed', 'sent')")
+        database.commit()
+    said = say(still, "audit", "verify", "--json")
+
+    assert (1, False) == (said.code, said.json["ok"])
+    assert "was altered" in said.json["broken"]
+
+
+# Cards
+
+
+def pin_of(site: Site, card: str = "customs") -> str:
+    return (site.home / f"secrets/{card}.pin").read_text().strip()
+
+
+def given(tmp_path: Path, pin: str) -> Path:
+    (tmp_path / "given.pin").write_text(pin)
+    return tmp_path / "given.pin"
+
+
+def test_cards_are_listed_with_number_and_state(own_site: Site) -> None:
+    cards = {c["name"]: c for c in say(own_site, "card", "list", "--json").json}
+
+    assert {"demo-mofcom", "demo-customs"} == set(cards)
+    assert all(c["present"] and c["matches"] and c["number"] == c["bound"] and c["state"] == "open" for c in cards.values())
+
+
+def test_bind_writes_the_number_of_the_card_in_the_reader(own_site: Site) -> None:
+    path = own_site.home / "tongguan.toml"
+    whole = path.read_text()
+    path.write_text(re.sub(r'bound = ".*"\n', "", whole))
+
+    bound = say(own_site, "card", "bind", "--json").json
+
+    assert {"demo-mofcom", "demo-customs"} == set(bound)
+    assert whole == re.sub(r"  # certificate sha256 [0-9a-f]{64}", "", path.read_text())
+    assert all(f"certificate sha256 {b['fingerprint']}" in path.read_text() for b in bound.values())
+    assert {} == say(own_site, "card", "bind", "--json").json
+
+
+def test_another_card_than_the_bound_one_signs_nothing(own_site: Site) -> None:
+    path = own_site.home / "tongguan.toml"
+    path.write_text(path.read_text().replace('key = "cards/demo-customs.key"', 'key = "cards/demo-mofcom.key"')
+                    .replace('certificate = "cards/demo-customs.pem"', 'certificate = "cards/demo-mofcom.pem"'))  # fmt: skip
+
+    said = say(own_site, "card", "test", "demo-customs")
+
+    assert said.code == 1
+    assert "tongguan card bind demo-customs" in said.err
+    assert ["mismatch"] == [c["state"] for c in say(own_site, "card", "list", "--json").json if c["name"] == "demo-customs"]
+
+
+def test_a_trial_signature_is_made_and_verified(own_site: Site) -> None:
+    said = say(own_site, "card", "test", "demo-customs", "--json")
+
+    assert (0, True) == (said.code, said.json["ok"])
+
+
+def test_an_unknown_card_is_told_with_the_known_ones(own_site: Site) -> None:
+    said = say(own_site, "card", "test", "nobody")
+
+    assert said.code == 2
+    assert "demo-customs" in said.err
+
+
+def test_a_pin_is_never_taken_from_the_command_line(own_site: Site) -> None:
+    assert say(own_site, "card", "pin", "demo-customs", "12345678").code == 2
+    assert say(own_site, "card", "pin", "demo-customs", "--pin", "12345678").code == 2
+
+
+@pytest.mark.requirement("GW-08")
+def test_a_right_pin_opens_the_card_of_the_running_gateway(own_site: Site, tmp_path: Path) -> None:
+    right = pin_of(own_site, "mofcom")
+    (own_site.home / "secrets/mofcom.pin").write_text("00000000")
+    own_site.simulate("--fast")
+    own_site.run()
+    reference = dropped(own_site, "declare")
+    wait_until(lambda: say(own_site, "status", "--json").code == 2, "the card to be shut")
+    shut = [p for p in say(own_site, "status", "--json").json["problems"] if p["level"] == "critical"]
+    assert ["tongguan card pin demo-mofcom"] == [p["do"] for p in shut]
+
+    assert say(own_site, "card", "pin", "demo-mofcom", "--pin-file", given(tmp_path, "11111111")).code == 1
+    assert say(own_site, "card", "pin", "demo-mofcom", "--pin-file", given(tmp_path, right)).code == 0
+
+    own_site.wait(f"{reference}.xml", "accepted")
+    assert right not in (own_site.home / "run.log").read_text()
+
+
+def test_without_a_gateway_a_pin_is_tried_and_compared_with_the_file(own_site: Site, tmp_path: Path) -> None:
+    right = pin_of(own_site)
+    wrong = say(own_site, "card", "pin", "demo-customs", "--pin-file", given(tmp_path, "11111111"))
+    good = say(own_site, "card", "pin", "demo-customs", "--pin-file", given(tmp_path, right))
+    (own_site.home / "secrets/customs.pin").write_text("00000000")
+    other = say(own_site, "card", "pin", "demo-customs", "--pin-file", given(tmp_path, right))
+
+    assert (1, 0, 1) == (wrong.code, good.code, other.code)
+    assert "file:secrets/customs.pin" in other.err
+
+
+# Profiles
+
+
+def test_profiles_are_listed_shown_and_crossed(site: Site) -> None:
+    every = {p["type"]: p for p in say(site, "profiles", "--json").json}
+    rows = say(site, "profiles", "--matrix", "--json").json
+
+    assert {"NA.application", "EW.declaration", "EW.other", "GW.message"} <= set(every)
+    assert every[APPLICATION] == say(site, "profiles", APPLICATION, "--json").json
+    assert {(t, o) for t, p in every.items() for o in p["operations"]} <= {(r["type"], r["operation"]) for r in rows}
+    assert "NA-R05" in say(site, "profiles", APPLICATION).out
+    assert say(site, "profiles", "NA.aplication").code == 2
+
+
+# The demo
+
+
+@pytest.mark.long
+@pytest.mark.requirement("GW-10")
+def test_the_demo_ends_as_every_example_says(tmp_path: Path) -> None:
+    site = Site(tmp_path / "kept")
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), pytest.raises(SystemExit) as done:
+        main(["demo", "--keep", str(site.home), "--messages", "3", "--json"])
+    told = json.loads(out.getvalue())
+
+    assert (0, {}) == (done.value.code, told["failed"])
+    assert 3 == sum("-0000" in name for name in told["done"])
+    assert [] == [line for line in (site.home / "logs/run.log").read_text().splitlines() if "Traceback" in line]
