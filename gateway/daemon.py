@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 import structlog
 
@@ -221,26 +222,17 @@ class Daemon:
         os.close(self.home_lock)
         log.info("stopped")
 
-    def run_until_signal(self) -> int:
-        """Serve until SIGTERM or SIGINT; SIGHUP checks the settings and says what it found."""
-        done = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: done.set())
-        signal.signal(signal.SIGHUP, lambda *_: self._reload())
-        self.start()
-        done.wait()
-        self.stop()
-        return 0
-
-    def _reload(self) -> None:
-        """A wrong file keeps the old settings and says so; a right one is told to need a restart for what changed."""
+    def new_settings_hold(self) -> bool:
+        """Are the settings on disk right? A wrong file keeps the old ones, and says so."""
         try:
-            read_settings(self.settings.home)
+            wanted = read_settings(self.settings.home)
+            for route in wanted.route.values():
+                assembly.trusted(wanted, route.certificates)
         except SettingsWrong as wrong:
             self.alerts.tell("settings", f"the new settings are wrong, the old ones stay: {wrong}", do="tongguan config check")
-            return
+            return False
         self.alerts.over("settings")
-        log.info("settings checked", note="restart the gateway to use them")
+        return True
 
     # Receipts
 
@@ -288,6 +280,23 @@ def _lock(home: Path) -> int:
         os.close(handle)
         raise SettingsWrong(f"{home}: a gateway is already running here") from None
     return handle
+
+
+def serve(home: Path, *, only: frozenset[str] | None = None) -> int:
+    """Run a home's gateway until SIGTERM or SIGINT. SIGHUP swaps in the settings on disk, all of them, if they are right:
+    what is in hand is finished first."""
+    signals: SimpleQueue[int] = SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda came, _frame: signals.put(came))
+    while True:
+        daemon = Daemon(home, only=only)
+        daemon.start()
+        while (came := signals.get()) == signal.SIGHUP and not daemon.new_settings_hold():
+            log.warning("settings wrong", note="the old ones stay")
+        daemon.stop()
+        if came != signal.SIGHUP:
+            return 0
+        log.info("settings swapped")
 
 
 @contextlib.contextmanager

@@ -57,11 +57,11 @@ def run(
 ) -> int:
     """运行网关（前台）/ Run the gateway in the foreground."""
     # Imported here, so that commands that only look load none of it.
-    from tongguan.gateway.daemon import Daemon
+    from tongguan.gateway.daemon import serve
 
     log_to_stdout(here.settings().gateway.log)
     stations = frozenset(name.strip() for name in only.split(",") if name.strip())
-    return Daemon(here.home(), only=stations or None).run_until_signal()
+    return serve(here.home(), only=stations or None)
 
 
 def simulate(

@@ -89,7 +89,7 @@ class Watching:
             text = f"message {message.id} ({message.type} {message.operation}) has no verdict"
             self._alerts.tell("deadline", text, do=f"tongguan show {message.id}", about=message.id)
             self._site.journal.finish([(Outcome(later, message.state, "deadline", why="no verdict in time"),)])
-        elif message.state in (State.RECEIVED, State.CHECKED):
+        elif message.state in (State.RECEIVED, State.CHECKED, State.SEALED):
             held = Held("not delivered before its deadline", do=f"tongguan retry {message.id}; tongguan give-up {message.id}")
             outcome = hold(message, "deadline", held)
             self._site.journal.finish([(replace(outcome, message=replace(outcome.message, deadline_at=None)),)])
