@@ -16,9 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
 from tongguan.gateway.kernel import clock, tables
+from tongguan.gateway.kernel.anchor import Anchor
 from tongguan.gateway.kernel.engine import open_engine
 from tongguan.gateway.kernel.errors import StationBroken, TongguanError
-from tongguan.gateway.kernel.history import Anchor, Verdict, verify
+from tongguan.gateway.kernel.history import Verdict, verify
 from tongguan.gateway.kernel.ids import new_id
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.records import Records

@@ -96,7 +96,7 @@ def test_list_shows_what_was_dropped_and_filters_choose(site: Site) -> None:
 def test_a_filter_that_does_not_exist_is_told(site: Site, filters: list[str]) -> None:
     said = say(site, "list", *filters)
 
-    assert (2, "") == (said.code, said.out)
+    assert (said.code, said.out) == (2, "")
     assert filters[1] in said.err
 
 
@@ -117,7 +117,7 @@ def test_what_is_unknown_is_told_in_one_line(site: Site) -> None:
     for command in ("show", "timeline", "answers", "hold"):
         said = say(site, command, "no-such-thing", "--lang", "en")
 
-        assert (1, "") == (said.code, said.out)
+        assert (said.code, said.out) == (1, "")
         assert said.err == "nothing has the id, reference or number no-such-thing; look: tongguan list\n"
 
 
@@ -127,10 +127,13 @@ def test_the_timeline_tells_every_step_in_order(site: Site) -> None:
 
     moves = [m for m in say(site, "timeline", reference, "--json").json if m["step"] in ("read", "check", "seal", "send")]
 
-    assert [(None, "received"), ("received", "checked"), ("checked", "sealed"), ("sealed", "sent")] == [
-        (m["was"], m["state"]) for m in moves
+    assert [(m["was"], m["state"]) for m in moves] == [
+        (None, "received"),
+        ("received", "checked"),
+        ("checked", "sealed"),
+        ("sealed", "sent"),
     ]
-    assert all("gateway" == m["who"] and re.match(r"\d{4}-\d\d-\d\dT.*\+08:00", m["at"]) for m in moves)
+    assert all(m["who"] == "gateway" and re.match(r"\d{4}-\d\d-\d\dT.*\+08:00", m["at"]) for m in moves)
 
 
 def test_answers_are_written_once_more(site: Site) -> None:
@@ -158,7 +161,7 @@ def test_documents_are_found_by_type_number_and_status(site: Site) -> None:
     for filters in (["--number", number], ["--number", number, "--status", "暂存"], ["--number", number, "--status", "draft"]):
         (found,) = say(site, "documents", "--type", APPLICATION, *filters, "--json").json
         assert (status["document"], number) == (found["document"], found["numbers"]["application"])
-    assert [] == say(site, "documents", "--number", number, "--status", "退回修改", "--json").json
+    assert say(site, "documents", "--number", number, "--status", "退回修改", "--json").json == []
     assert say(site, "documents", "--status", "无此状态").code == 2
 
 
@@ -177,7 +180,7 @@ def test_a_reference_in_two_accounts_lists_both_and_an_order_asks_which(own_site
         each.wait(f"{reference}.xml", "accepted")
 
     assert {"demo", "second"} == {m["account"] for m in say(own_site, "show", reference, "--json").json}
-    assert ["second"] == [m["account"] for m in say(own_site, "show", reference, "--account", "second", "--json").json]
+    assert [m["account"] for m in say(own_site, "show", reference, "--account", "second", "--json").json] == ["second"]
     said = say(own_site, "stop", reference, "--dry-run")
     assert said.code == 1
     assert "demo second" in said.err
@@ -187,7 +190,11 @@ def second_account(home: Path) -> None:
     """Another enterprise with cards of its own, which here are the same keys."""
     text = (home / "tongguan.toml").read_text()
     account = text[text.index("[[account]]") : text.index("[route.mofcom]")]
-    account = account.replace('"demo"', '"second"').replace("demo-mofcom\"", "second-mofcom\"").replace("mailboxes/demo", "mailboxes/second")
+    account = (
+        account.replace('"demo"', '"second"')
+        .replace('demo-mofcom"', 'second-mofcom"')
+        .replace("mailboxes/demo", "mailboxes/second")
+    )
     account = account.replace('name = "demo-customs"', 'name = "second-customs"')
     (home / "tongguan.toml").write_text(text.replace("[route.mofcom]", account + "\n[route.mofcom]"))
 
@@ -203,8 +210,8 @@ def test_a_dry_run_does_nothing(own_site: Site) -> None:
     said = say(own_site, "hold", "--state", "sealed", "--dry-run", "--json")
 
     assert [reference] == [m["reference"] for m in said.json["messages"]]
-    assert "sealed" == state(own_site, reference)
-    assert ["read", "check", "seal"] == [m["step"] for m in say(own_site, "timeline", reference, "--json").json]
+    assert state(own_site, reference) == "sealed"
+    assert [m["step"] for m in say(own_site, "timeline", reference, "--json").json] == ["read", "check", "seal"]
 
 
 @pytest.mark.requirement("GW-08")
@@ -216,19 +223,19 @@ def test_orders_move_messages_and_tell_who_and_why(own_site: Site, running: bool
         own_site.stop()
 
     assert say(own_site, "hold", reference, "--why", "客户来电").code == 0
-    assert "held" == state(own_site, reference)
+    assert state(own_site, reference) == "held"
     assert say(own_site, "release", "--state", "held", "--why", "可以了").code == 0
-    assert "sealed" == state(own_site, reference)
+    assert state(own_site, reference) == "sealed"
     assert say(own_site, "retry", reference).code == 0
     assert say(own_site, "give-up", reference, "--why", "作废").code == 0
-    assert "given_up" == state(own_site, reference)
+    assert state(own_site, reference) == "given_up"
 
     moves = say(own_site, "timeline", reference, "--json").json
-    assert ["客户来电", "可以了", "作废"] == [m["why"] for m in moves if m["why"] in ("客户来电", "可以了", "作废")]
+    assert [m["why"] for m in moves if m["why"] in ("客户来电", "可以了", "作废")] == ["客户来电", "可以了", "作废"]
     assert all("@" in m["who"] for m in moves if m["why"] == "作废")
     if running:
         assert own_site.wait(f"{reference}.xml", "given_up")["final"]
-        assert ["FailBox"] == own_site.places(f"{reference}.xml")
+        assert own_site.places(f"{reference}.xml") == ["FailBox"]
 
 
 @pytest.mark.requirement("GW-08")
@@ -238,7 +245,7 @@ def test_stop_ends_what_never_took_effect(own_site: Site) -> None:
 
     assert say(own_site, "stop", reference, "--why", "重复录入").code == 0
 
-    assert "stopped" == own_site.wait(f"{reference}.xml", "stopped")["state"]
+    assert own_site.wait(f"{reference}.xml", "stopped")["state"] == "stopped"
 
 
 @pytest.mark.requirement("GW-08")
@@ -248,14 +255,14 @@ def test_an_order_that_comes_too_late_is_told_and_ends_with_1(site: Site) -> Non
     for command in ("hold", "release", "retry", "stop", "give-up"):
         said = say(site, command, status["reference"], "--json")
 
-        assert (1, {}) == (said.code, said.json["done"]), command
+        assert (said.code, said.json["done"]) == (1, {}), command
         assert "accepted" in said.json["not_done"][status["message_id"]]
 
 
 def test_an_order_without_ids_and_filters_is_refused(site: Site) -> None:
     said = say(site, "give-up", "--why", "all of them?", "--lang", "en")
 
-    assert (2, "give ids or filters\n") == (said.code, said.err)
+    assert (said.code, said.err) == (2, "give ids or filters\n")
 
 
 def test_a_filtered_order_leaves_final_messages_alone(site: Site) -> None:
@@ -273,9 +280,9 @@ def test_a_paused_account_takes_nothing_until_it_is_resumed(own_site: Site) -> N
 
     reference = dropped(own_site)
     wait_until(lambda: "盘点" in (own_site.mailbox / "Status/index.json").read_text(), "the pause to be told")
-    assert ["OutBox"] == own_site.places(f"{reference}.xml")
+    assert own_site.places(f"{reference}.xml") == ["OutBox"]
     paused = say(own_site, "status", "--json")
-    assert (1, "tongguan resume account demo") == (paused.code, paused.json["problems"][0]["do"])
+    assert (paused.code, paused.json["problems"][0]["do"]) == (1, "tongguan resume account demo")
 
     assert say(own_site, "resume", "account", "demo", "--why", "完成").code == 0
     own_site.wait(f"{reference}.xml", "accepted")
@@ -300,9 +307,11 @@ def test_status_is_well_while_all_is_well(own_site: Site) -> None:
 
     said = say(own_site, "status", "--json")
 
-    assert (0, "well", [], True) == (said.code, said.json["level"], said.json["problems"], said.json["running"]), said.out
+    assert (said.code, said.json["level"], said.json["problems"], said.json["running"]) == (0, "well", [], True), said.out
     assert {"account": "demo", "kind": "submission", "state": "accepted", "count": 1} in said.json["counts"]
-    assert {"demo-mofcom", "demo-customs"} == set(wait_until(lambda: say(own_site, "status", "--json").json["cards"], "the cards"))
+    assert {"demo-mofcom", "demo-customs"} == set(
+        wait_until(lambda: say(own_site, "status", "--json").json["cards"], "the cards")
+    )
 
 
 @pytest.mark.requirement("GW-08")
@@ -325,7 +334,7 @@ def test_status_warns_of_held_messages(own_site: Site) -> None:
 
     said = say(own_site, "status", "--json")
 
-    assert (1, ["tongguan list --state held"]) == (said.code, [p["do"] for p in said.json["problems"]]), said.out
+    assert (said.code, [p["do"] for p in said.json["problems"]]) == (1, ["tongguan list --state held"]), said.out
 
 
 def test_doctor_says_of_everything_ok_or_what_to_do(own_site: Site) -> None:
@@ -338,7 +347,7 @@ def test_doctor_says_of_everything_ok_or_what_to_do(own_site: Site) -> None:
 
     assert {"route mofcom", "route customs"} == {f["check"] for f in absent.json if not f["ok"]}
     assert [f"chmod 600 {own_site.home}/secrets/customs.pin"] == [f["do"] for f in open_to_all.json if not f["ok"]]
-    assert (1, 1, 0) == (absent.code, open_to_all.code, well.code)
+    assert (absent.code, open_to_all.code, well.code) == (1, 1, 0)
 
 
 def test_config_check_tells_what_the_settings_name_and_is_not_there(own_site: Site) -> None:
@@ -347,7 +356,7 @@ def test_config_check_tells_what_the_settings_name_and_is_not_there(own_site: Si
     (own_site.home / "trust/customs.pem").unlink()
     said = say(own_site, "config", "check", "--json")
 
-    assert (78, ["route customs trust/customs.pem"]) == (said.code, [f["check"] for f in said.json if not f["ok"]])
+    assert (said.code, [f["check"] for f in said.json if not f["ok"]]) == (78, ["route customs trust/customs.pem"])
 
 
 @pytest.mark.requirement("GW-11")
@@ -359,7 +368,7 @@ def test_an_altered_history_is_found(still: Site) -> None:
         database.commit()
     said = say(still, "audit", "verify", "--json")
 
-    assert (1, False) == (said.code, said.json["ok"])
+    assert (said.code, said.json["ok"]) == (1, False)
     assert "was altered" in said.json["broken"]
 
 
@@ -392,7 +401,7 @@ def test_bind_writes_the_number_of_the_card_in_the_reader(own_site: Site) -> Non
     assert {"demo-mofcom", "demo-customs"} == set(bound)
     assert whole == re.sub(r"  # certificate sha256 [0-9a-f]{64}", "", path.read_text())
     assert all(f"certificate sha256 {b['fingerprint']}" in path.read_text() for b in bound.values())
-    assert {} == say(own_site, "card", "bind", "--json").json
+    assert say(own_site, "card", "bind", "--json").json == {}
 
 
 def test_another_card_than_the_bound_one_signs_nothing(own_site: Site) -> None:
@@ -404,13 +413,13 @@ def test_another_card_than_the_bound_one_signs_nothing(own_site: Site) -> None:
 
     assert said.code == 1
     assert "tongguan card bind demo-customs" in said.err
-    assert ["mismatch"] == [c["state"] for c in say(own_site, "card", "list", "--json").json if c["name"] == "demo-customs"]
+    assert [c["state"] for c in say(own_site, "card", "list", "--json").json if c["name"] == "demo-customs"] == ["mismatch"]
 
 
 def test_a_trial_signature_is_made_and_verified(own_site: Site) -> None:
     said = say(own_site, "card", "test", "demo-customs", "--json")
 
-    assert (0, True) == (said.code, said.json["ok"])
+    assert (said.code, said.json["ok"]) == (0, True)
 
 
 def test_an_unknown_card_is_told_with_the_known_ones(own_site: Site) -> None:
@@ -434,7 +443,7 @@ def test_a_right_pin_opens_the_card_of_the_running_gateway(own_site: Site, tmp_p
     reference = dropped(own_site, "declare")
     wait_until(lambda: say(own_site, "status", "--json").code == 2, "the card to be shut")
     shut = [p for p in say(own_site, "status", "--json").json["problems"] if p["level"] == "critical"]
-    assert ["tongguan card pin demo-mofcom"] == [p["do"] for p in shut]
+    assert [p["do"] for p in shut] == ["tongguan card pin demo-mofcom"]
 
     assert say(own_site, "card", "pin", "demo-mofcom", "--pin-file", given(tmp_path, "11111111")).code == 1
     assert say(own_site, "card", "pin", "demo-mofcom", "--pin-file", given(tmp_path, right)).code == 0
@@ -450,7 +459,7 @@ def test_without_a_gateway_a_pin_is_tried_and_compared_with_the_file(own_site: S
     (own_site.home / "secrets/customs.pin").write_text("00000000")
     other = say(own_site, "card", "pin", "demo-customs", "--pin-file", given(tmp_path, right))
 
-    assert (1, 0, 1) == (wrong.code, good.code, other.code)
+    assert (wrong.code, good.code, other.code) == (1, 0, 1)
     assert "file:secrets/customs.pin" in other.err
 
 
@@ -480,6 +489,6 @@ def test_the_demo_ends_as_every_example_says(tmp_path: Path) -> None:
         main(["demo", "--keep", str(site.home), "--messages", "3", "--json"])
     told = json.loads(out.getvalue())
 
-    assert (0, {}) == (done.value.code, told["failed"])
-    assert 3 == sum("-0000" in name for name in told["done"])
-    assert [] == [line for line in (site.home / "logs/run.log").read_text().splitlines() if "Traceback" in line]
+    assert (done.value.code, told["failed"]) == (0, {})
+    assert sum("-0000" in name for name in told["done"]) == 3
+    assert [line for line in (site.home / "logs/run.log").read_text().splitlines() if "Traceback" in line] == []

@@ -23,7 +23,7 @@ def every_good_example() -> list[Any]:
 def test_a_clean_file_ends_with_0(tongguan: Tongguan, home: Path) -> None:
     said = tongguan("check", APPLICATIONS / "ok-declare.xml")
 
-    assert (0, "") == (said.code, said.err)
+    assert (said.code, said.err) == (0, "")
     assert "没有问题" in said.out
 
 
@@ -33,7 +33,7 @@ def test_every_good_example_is_clean(tongguan: Tongguan, home: Path, tmp_path: P
 
     said = tongguan("check", tmp_path / example.file)
 
-    assert (0, "") == (said.code, said.err), said.out
+    assert (said.code, said.err) == (0, ""), said.out
 
 
 @pytest.mark.requirement("GW-03")
@@ -42,7 +42,7 @@ def test_faults_end_with_1_and_each_has_code_place_and_text(tongguan: Tongguan, 
     (found,) = said.json
     codes = {fault["code"] for fault in found["faults"]}
 
-    assert (1, False, True) == (said.code, found["clean"], found["readable"])
+    assert (said.code, found["clean"], found["readable"]) == (1, False, True)
     assert {"NA-R05"} == codes
     assert all(fault["path"] and fault["message"] for fault in found["faults"])
 
@@ -63,7 +63,7 @@ def test_an_unreadable_file_ends_with_2(tongguan: Tongguan, home: Path, tmp_path
 
     said = tongguan("check", tmp_path / "a.xml", "--json")
 
-    assert (2, False) == (said.code, said.json[0]["readable"])
+    assert (said.code, said.json[0]["readable"]) == (2, False)
 
 
 def test_a_file_that_is_not_there_ends_with_2(tongguan: Tongguan, home: Path, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_file_that_is_not_there_ends_with_2(tongguan: Tongguan, home: Path, tm
 def test_a_missing_attachment_is_a_fault_of_a_readable_file(tongguan: Tongguan, home: Path) -> None:
     said = tongguan("check", APPLICATIONS / "ok-declare-attachments/message.xml", "--json")
 
-    assert (1, ["GW-E01"]) == (said.code, [fault["code"] for fault in said.json[0]["faults"]])
+    assert (said.code, [fault["code"] for fault in said.json[0]["faults"]]) == (1, ["GW-E01"])
 
 
 def test_the_worst_file_decides_the_exit_code(tongguan: Tongguan, home: Path, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_the_worst_file_decides_the_exit_code(tongguan: Tongguan, home: Path, tm
 
     said = tongguan("check", APPLICATIONS / "ok-declare.xml", tmp_path / "a.xml", APPLICATIONS / "bad-NA-R05.xml", "--json")
 
-    assert (2, [True, False, False]) == (said.code, [found["clean"] for found in said.json])
+    assert (said.code, [found["clean"] for found in said.json]) == (2, [True, False, False])
 
 
 def test_an_unknown_account_is_told_with_the_known_ones(tongguan: Tongguan, home: Path) -> None:

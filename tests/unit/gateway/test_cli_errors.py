@@ -10,7 +10,15 @@ import pytest
 
 Tongguan = Callable[..., Any]
 
-LOOKING = [["list"], ["show", "x"], ["timeline", "x"], ["answers", "x"], ["documents"], ["quarantine", "list"], ["audit", "verify"]]
+LOOKING = [
+    ["list"],
+    ["show", "x"],
+    ["timeline", "x"],
+    ["answers", "x"],
+    ["documents"],
+    ["quarantine", "list"],
+    ["audit", "verify"],
+]
 EVERYTHING = [*LOOKING, ["run"], ["status"], ["doctor"], ["config", "check"], ["card", "list"], ["hold", "x"]]
 
 
@@ -18,7 +26,7 @@ EVERYTHING = [*LOOKING, ["run"], ["status"], ["doctor"], ["config", "check"], ["
 def test_without_a_home_a_command_says_how_to_make_one(tongguan: Tongguan, tmp_path: Path, words: list[str]) -> None:
     said = tongguan(*words)
 
-    assert (78, "") == (said.code, said.out)
+    assert (said.code, said.out) == (78, "")
     assert f"tongguan init {tmp_path / 'home'}" in said.err
 
 

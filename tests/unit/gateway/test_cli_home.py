@@ -35,7 +35,7 @@ def test_a_new_home_has_settings_that_are_right_and_a_whole_mailbox(tongguan: To
     assert ("demo", USCC, CODES["customs"], CODES["mofcom"]) == (
         account.name, account.uscc, account.customs_code, account.mofcom_code,
     )  # fmt: skip
-    assert ["demo-mofcom", "demo-customs"] == [card.name for card in account.card]
+    assert [card.name for card in account.card] == ["demo-mofcom", "demo-customs"]
     assert {"OutBox", "SentBox", "FailBox", "InBox", "Status"} == {p.name for p in settings.mailbox(account).iterdir()}
     assert {"http://127.0.0.1:8701", "http://127.0.0.1:8702"} == {route.url for route in settings.route.values()}
 
@@ -63,11 +63,11 @@ def test_a_home_that_could_not_be_made_leaves_nothing(tmp_path: Path, monkeypatc
     with pytest.raises(ZeroDivisionError):
         make_home(tmp_path / "home", card="software")
 
-    assert [] == list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_pins_and_keys_are_nobody_elses(home: Path) -> None:
-    assert {"secrets": 0o700, "mofcom.pin": 0o600, "customs.pin": 0o600} == modes(home / "secrets")
+    assert modes(home / "secrets") == {"secrets": 0o700, "mofcom.pin": 0o600, "customs.pin": 0o600}
     assert modes(home / "cards")["demo-customs.key"] == 0o600
 
 
@@ -89,7 +89,7 @@ def test_the_authorities_know_the_cards(home: Path) -> None:
 def test_the_ports_follow_the_base(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", card="software", port_base=9100).home
 
-    assert {"mofcom": 9100, "customs": 9101} == {n: e.port for n, e in load_settings(home).endpoints.items()}
+    assert {n: e.port for n, e in load_settings(home).endpoints.items()} == {"mofcom": 9100, "customs": 9101}
     assert read_settings(home).route["customs"].url == "http://127.0.0.1:9101"
 
 
@@ -98,8 +98,9 @@ def test_routes_are_pointed_at_where_the_simulators_listen(home: Path) -> None:
 
     set_ports(home)
 
-    assert {"mofcom": "http://127.0.0.1:4001", "customs": "http://127.0.0.1:4002"} == {
-        name: route.url for name, route in read_settings(home).route.items()
+    assert {name: route.url for name, route in read_settings(home).route.items()} == {
+        "mofcom": "http://127.0.0.1:4001",
+        "customs": "http://127.0.0.1:4002",
     }
 
 
@@ -116,9 +117,9 @@ def test_the_cards_are_soft_tokens_where_the_machine_has_them(tmp_path: Path) ->
     made = make_home(tmp_path / "home", port_base=0)
     cards = tomllib.loads((tmp_path / "home/tongguan.toml").read_text())["account"][0]["card"]
 
-    assert ("pkcs11", None) == (made.cards, made.why_software)
+    assert (made.cards, made.why_software) == ("pkcs11", None)
     assert {"pkcs11"} == {card["kind"] for card in cards}
-    assert [] == list((tmp_path / "home/cards").iterdir())
+    assert list((tmp_path / "home/cards").iterdir()) == []
 
 
 def test_without_tokens_the_cards_are_software_and_it_is_said(

@@ -57,7 +57,7 @@ def test_a_value_needs_no_care_about_quotes() -> None:
 def test_a_file_that_ends_without_a_line_feed_gets_a_line_of_its_own() -> None:
     changed = with_value('[a]\nb = "1"', "a", "c", "2")
 
-    assert {"a": {"b": "1", "c": "2"}} == tomllib.loads(changed)
+    assert tomllib.loads(changed) == {"a": {"b": "1", "c": "2"}}
 
 
 @pytest.mark.parametrize(

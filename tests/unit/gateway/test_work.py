@@ -31,7 +31,9 @@ def came(journal: Journal, *ids: str, **more: Any) -> None:
     now = clock.now_ms()
     given: dict[str, Any] = {"state": State.RECEIVED, "lane": "read", "due_at": now - 1, **more}
     messages = [
-        Message(id=i, kind=Kind.SUBMISSION, account="demo", type="T", operation="declare", received_at=now, updated_at=now, **given)
+        Message(
+            id=i, kind=Kind.SUBMISSION, account="demo", type="T", operation="declare", received_at=now, updated_at=now, **given
+        )
         for i in ids
     ]
     words = journal.finish([(Outcome(m, None, "read"),) for m in messages])
@@ -204,7 +206,9 @@ def test_an_answer_too_few_is_a_bug(journal: Journal) -> None:
 
 @pytest.mark.parametrize("error", [OSError("disk"), MemoryError(), StationBroken("journal")], ids=repr)
 @pytest.mark.parametrize("where", ["act", "answer", "decide"])
-def test_an_error_of_the_machine_stops_the_station_and_leaves_the_messages(journal: Journal, error: Exception, where: str) -> None:
+def test_an_error_of_the_machine_stops_the_station_and_leaves_the_messages(
+    journal: Journal, error: Exception, where: str
+) -> None:
     def act(messages: Sequence[Message]) -> Sequence[Any]:
         if where == "act":
             raise error
@@ -316,7 +320,9 @@ def test_what_others_changed_in_the_row_meanwhile_is_kept(journal: Journal) -> N
 
 def test_a_number_that_is_another_documents_holds_the_message_and_names_it(journal: Journal) -> None:
     came(journal, "first", lane=None)
-    journal.finish([(Outcome(stored(journal, "first"), State.RECEIVED, "x", numbers=(Number("a", "k", "26AA1", "d1", "demo"),)),)])
+    journal.finish(
+        [(Outcome(stored(journal, "first"), State.RECEIVED, "x", numbers=(Number("a", "k", "26AA1", "d1", "demo"),)),)]
+    )
 
     def decide(message: Message, answer: Any, records: Records) -> Outcome:
         numbers = (Number("a", "k", "26AA1", "d2", "demo"),)
