@@ -213,6 +213,27 @@ def test_commands_named_in_the_text_exist(page: str) -> None:
     assert sorted(named - known - groups) == []
 
 
+def _texts() -> Iterator[tuple[str, str]]:
+    """File and text of every string that the program holds; of an f-string its fixed pieces."""
+    for path in sorted(path for part in READING for path in (ROOT / part).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield str(path.relative_to(ROOT)), node.value
+
+
+def test_commands_that_the_program_tells_people_to_type_exist() -> None:
+    known = {tuple(name.split()[1:]) for name in _commands()}
+    groups = {name[0] for name in known if len(name) > 1}
+    told = [
+        (file, first, second)
+        for file, text in _texts()
+        for first, second in re.findall(r"(?:[:;：；] |执行 |type: |^\s*)tongguan ([a-z-]+)(?: ([a-z-]+))?", text)
+    ]
+
+    assert told
+    assert [each for each in told if ((each[1:]) if each[1] in groups else (each[1],)) not in known] == []
+
+
 # Alerts
 
 
