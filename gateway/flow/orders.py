@@ -143,7 +143,7 @@ _ACTS: dict[str, Callable[[Site, Message, Records], Outcome]] = {
 
 def _lanes(site: Site, command: dict[str, Any], why: str) -> dict[str, Any]:
     name = command["name"]
-    names = [f"account:{name}"] if command["what"] == "account" else [f"route:{name}", f"ask:{name}"]
+    names = {"account": [f"account:{name}"], "route": [f"route:{name}", f"ask:{name}"]}.get(command["what"], [name])
     for lane in names:
         if command["do"] == "pause":
             do = f"tongguan resume {command['what']} {name}"

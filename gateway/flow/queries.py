@@ -31,6 +31,7 @@ from tongguan.gateway.work import end
 
 _PAGING = ("page", "size", "sort", "format", "source")
 _NAMESPACE = "urn:tongguan:result:1"
+_FORMATS = ("xml", "json", "csv")
 _TIMES = {
     "created": tables.document.c.created_at,
     "updated": tables.document.c.updated_at,
@@ -118,6 +119,8 @@ def _filter_faults(query: Query, filters: Mapping[str, str]) -> list[Fault]:
         faults.append(fault("GW-F17", path="page"))
     if not filters.get("size", "50").isdecimal() or not 1 <= int(filters.get("size", "50")) <= 1000:
         faults.append(fault("GW-F17", path="size"))
+    if filters.get("format", "xml") not in _FORMATS:
+        faults.append(fault("GW-F10", name=f"format={filters['format']}", known=" ".join(_FORMATS), path="format", label="format"))
     if filters.get("sort", "-created").lstrip("-") not in _orders(query):
         known_orders = " ".join(f"{name} -{name}" for name in _orders(query))
         faults.append(fault("GW-F10", name=f"sort={filters['sort']}", known=known_orders, path="sort", label="sort"))

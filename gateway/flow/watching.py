@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +21,9 @@ from tongguan.signer.pin import Secret
 
 _OVERDUE = 100  #: messages looked at in one go
 _EXPIRES_SOON = timedelta(days=30)
+_BACKLOG = timedelta(minutes=15)
+_WAITING = (State.RECEIVED, State.CHECKED, State.SEALED)
+_FOR_A_PERSON = {State.HELD: "tongguan list --state held", State.QUARANTINED: "tongguan quarantine list"}
 
 
 class Watching:
@@ -79,6 +83,7 @@ class Watching:
             overdue = records.overdue(now, _OVERDUE)
         for message in overdue:
             self._overdue(message, now)
+        self._stock(now)
         for name, card in self._site.cards.items():
             self._certificate(name, card.probe().valid_until if name not in self._site.journal.lanes else None)
 
@@ -93,6 +98,23 @@ class Watching:
             held = Held("not delivered before its deadline", do=f"tongguan retry {message.id}; tongguan give-up {message.id}")
             outcome = hold(message, "deadline", held)
             self._site.journal.finish([(replace(outcome, message=replace(outcome.message, deadline_at=None)),)])
+
+    def _stock(self, now: int) -> None:
+        """What waits for a person, and what has waited too long to be called work."""
+        with self._site.journal.read() as records:
+            counts = Counter({state: 0 for state in (State.HELD, State.QUARANTINED)})
+            for _, _, state, count in records.tally():
+                counts[State(state)] += count
+            oldest = min((at for state in _WAITING if (at := records.oldest(state)) is not None), default=now)
+        for state, do in _FOR_A_PERSON.items():
+            if counts[state]:
+                self._alerts.tell(state.value, f"{counts[state]} messages are {state.value}", do=do)
+            else:
+                self._alerts.over(state.value)
+        if now - oldest > _BACKLOG.total_seconds() * 1000:
+            self._alerts.tell("backlog", f"messages have waited since {clock.show(oldest)}", do="tongguan status")
+        else:
+            self._alerts.over("backlog")
 
     def _certificate(self, name: str, until: Any) -> None:
         if until is not None and until - clock.now() < _EXPIRES_SOON:

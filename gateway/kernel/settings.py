@@ -85,7 +85,7 @@ class Card(_Part):
     key: str = "sign"
     pin: str = ""
     certificate: str = ""
-    bound: str = ""  #: fingerprint of the certificate that `tongguan card bind` read
+    bound: str = ""  #: card number that `tongguan card bind` read; empty: the first card seen is the one
     delay: Span = timedelta(0)  #: software kind only: each signature takes this long, as on a real key
 
 
