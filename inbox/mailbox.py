@@ -121,7 +121,7 @@ class Mailbox:
         self._sweep_takes = self._swept_at - now
         self._looks = {name: look for name, look in self._looks.items() if name in ours}
         self._whole &= ours
-        self._leave_alone(others)
+        self._leave_alone(others, ours)
         for name in ours - self._listed - self._in_hand:
             look = self._looks.get(name)
             if look is None or now - look[1] >= self._settle:
@@ -143,8 +143,12 @@ class Mailbox:
                     others[name] = _NO_FILE
         return ours, others
 
-    def _leave_alone(self, others: dict[bytes, NotOurs]) -> None:
-        left = {name: seen for name, seen in self._left.items() if name in others or seen[2] not in (_OTHER_NAME, _NO_FILE)}
+    def _leave_alone(self, others: dict[bytes, NotOurs], ours: set[bytes]) -> None:
+        left = {
+            name: seen
+            for name, seen in self._left.items()
+            if name in others or (name in ours and seen[2] not in (_OTHER_NAME, _NO_FILE))
+        }
         now = (self._monotonic(), clock.now_ms())
         for name, why in others.items():
             left.setdefault(name, (*now, why))
