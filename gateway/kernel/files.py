@@ -18,12 +18,12 @@ def at(place: str) -> None:
     crash_point(place)
 
 
-def write(target: Path | str, content: bytes, *, durable: bool = False) -> None:
+def write(target: Path | str, content: bytes, *, durable: bool = False, mode: int = 0o640) -> None:
     """Put `content` at `target`, whole or not at all; `durable` forces file and folder to disk before returning."""
     target = os.fspath(target)
-    folder = os.path.dirname(target)
+    folder = os.path.dirname(target) or "."
     temporary = f"{folder}/.{os.getpid()}-{os.urandom(6).hex()}.tmp"
-    handle = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o640)
+    handle = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_EXCL, mode)
     try:
         _write_all(handle, content)
         if durable:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, and_, select
+from zstandard import ZstdError
 
-from tongguan.gateway.kernel import clock, files, tables
+from tongguan.gateway.kernel import clock, tables
+from tongguan.gateway.kernel.anchor import Anchor, AnchorWrong, Heads, signed_heads
 from tongguan.gateway.kernel.outcome import Outcome
 from tongguan.gateway.kernel.rows import unpack
 
 GENESIS = "0" * 64
+KEYS = "anchor_keys"  #: marker with the public keys of the anchor, newest last
 
 
 def line_of(outcome: Outcome) -> str:
@@ -52,59 +55,53 @@ class Verdict:
     broken: str | None = None
 
 
-class Anchor:
-    """A file beside the database with the head of each run: rows that vanish from the end are noticed by it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def read(self) -> dict[str, tuple[int, str]]:
-        try:
-            lines = self.path.read_bytes().splitlines()
-        except FileNotFoundError:
-            return {}
-        heads = {}
-        for line in lines:
-            run, entry, hash_ = orjson.loads(line)
-            heads[run] = (entry, hash_)
-        return heads
-
-    def write(self, run: str, entry: int, hash_: str) -> None:
-        """Set the head of one run; the other runs' heads stay."""
-        heads = {**self.read(), run: (entry, hash_)}
-        lines = b"".join(orjson.dumps([r, e, h]) + b"\n" for r, (e, h) in heads.items())
-        files.write(self.path, lines, durable=True)
-
-
 def verify(connection: Connection, anchor: Anchor) -> Verdict:
-    """Recompute every chain and compare bodies, messages and anchored heads with it."""
-    entries = moves = 0
-    heads: dict[str, tuple[int, str]] = {}
-    runs = list(connection.execute(select(tables.run.c.id).order_by(tables.run.c.started_at, tables.run.c.id)).scalars())
+    """Recompute every chain and compare bodies, messages, documents and anchored heads with it."""
+    content = anchor.content()  # before the first row is read: the anchor of a running gateway must not be newer than the rows
+    count = _Count()
+    heads: Heads = {}
+    r = tables.run.c
+    runs = list(connection.execute(select(r.id).order_by(r.started_at, r.id)).scalars())
+    broken = None
     for run in runs:
-        previous, expected = GENESIS, 1
-        rows = connection.execute(
-            select(tables.history).where(tables.history.c.run == run).order_by(tables.history.c.entry)
-        ).mappings()
-        lines = _lines(connection, run)
-        for row in rows:
-            place = f"run {run} entry {row['entry']} at {clock.show(row['at'])}"
-            if row["entry"] != expected:
-                return Verdict(entries, moves, len(runs), f"run {run} entry {expected} is missing")
-            own = next(lines, (0, []))
-            if own[0] != row["entry"]:
-                return Verdict(entries, moves, len(runs), f"{place}: its moves are missing")
-            if row["previous"] != previous or entry_hash(previous, run, expected, at=row["at"], lines=own[1]) != row["hash"]:
-                return Verdict(entries, moves, len(runs), f"{place} was altered")
-            wrong = _altered_body(connection, own[1])
-            if wrong:
-                return Verdict(entries, moves, len(runs), f"{place}: {wrong}")
-            previous, expected = row["hash"], expected + 1
-            entries, moves = entries + 1, moves + len(own[1])
-        if next(lines, None) is not None:
-            return Verdict(entries, moves, len(runs), f"run {run}: moves after entry {expected - 1} have no entry")
-        heads[run] = (expected - 1, previous)
-    return Verdict(entries, moves, len(runs), _altered_head(connection, heads, anchor) or _altered_state(connection))
+        broken = _broken_chain(connection, run, count, heads)
+        if broken:
+            break
+    broken = broken or _altered_head(connection, heads, anchor, content) or _altered_state(connection, count.documents)
+    return Verdict(count.entries, count.moves, len(runs), broken)
+
+
+@dataclass(slots=True)
+class _Count:
+    entries: int = 0
+    moves: int = 0
+    documents: dict[str, tuple[int, str]] = field(default_factory=dict)  #: version and status as the history leaves them
+
+
+def _broken_chain(connection: Connection, run: str, count: _Count, heads: Heads) -> str | None:
+    """Walk one run's chain to its head; what is wrong with it."""
+    previous, expected = GENESIS, 1
+    h = tables.history.c
+    rows = connection.execution_options(yield_per=1000).execute(select(tables.history).where(h.run == run).order_by(h.entry))
+    lines = _lines(connection, run)
+    for row in rows.mappings():
+        place = f"run {run} entry {row['entry']} at {clock.show(row['at'])}"
+        if row["entry"] != expected:
+            return f"run {run} entry {expected} is missing"
+        entry, own = next(lines, (0, []))
+        if entry != expected:
+            return f"{place}: its moves are missing"
+        if row["previous"] != previous or entry_hash(previous, run, expected, at=row["at"], lines=own) != row["hash"]:
+            return f"{place} was altered"
+        wrong = _altered_body(connection, [orjson.loads(line) for line in own], count)
+        if wrong:
+            return f"{place}: {wrong}"
+        previous, expected = row["hash"], expected + 1
+        count.entries, count.moves = count.entries + 1, count.moves + len(own)
+    if next(lines, None) is not None:
+        return f"run {run}: moves after entry {expected - 1} have no entry"
+    heads[run] = (expected - 1, previous)
+    return None
 
 
 def _lines(connection: Connection, run: str) -> Iterator[tuple[int, list[str]]]:
@@ -115,37 +112,56 @@ def _lines(connection: Connection, run: str) -> Iterator[tuple[int, list[str]]]:
     return ((entry, [row[1] for row in group]) for entry, group in groupby(rows, key=lambda row: row[0]))
 
 
-def _altered_body(connection: Connection, lines: Sequence[str]) -> str | None:
+def _altered_body(connection: Connection, moves: Sequence[list[Any]], count: _Count) -> str | None:
+    """A body with other bytes than were stored with its move; the versions of documents are noted on the way."""
     b = tables.body.c
-    for line in lines:
-        facts = orjson.loads(line)
+    for facts in moves:
+        count.documents.update({id_: (version, status) for id_, status, version in facts[6]})
         for role, sha256 in facts[7]:
             frame = connection.execute(select(b.content).where(and_(b.message_id == facts[0], b.role == role))).scalar()
-            if frame is not None and hashlib.sha256(unpack(frame)).hexdigest() != sha256:
+            if frame is not None and not _is(frame, sha256):
                 return f"body {role} of message {facts[0]} was altered"
     return None
 
 
-def _altered_head(connection: Connection, heads: dict[str, tuple[int, str]], anchor: Anchor) -> str | None:
-    h = tables.history.c
-    for run, (entry, hash_) in anchor.read().items():
+def _is(frame: bytes, sha256: str) -> bool:
+    try:
+        return hashlib.sha256(unpack(frame)).hexdigest() == sha256
+    except ZstdError:
+        return False
+
+
+def _altered_head(connection: Connection, heads: Heads, anchor: Anchor, content: bytes | None) -> str | None:
+    """Is what the anchor says of each run's end still there, and does it speak of each run?"""
+    h, m = tables.history.c, tables.marker.c
+    keys = (connection.execute(select(m.value).where(m.name == KEYS)).scalar() or "").split()
+    try:
+        anchored = signed_heads(content, keys)
+    except AnchorWrong as wrong:
+        return str(wrong)
+    aside = anchor.altered()
+    if aside:
+        return f"the anchor file was altered: what was found is kept as {aside[0]}"
+    for run, (entry, hash_) in anchored.items():
         if run not in heads or heads[run][0] < entry:
             return f"run {run}: entries up to {entry} were anchored but are missing"
         found = connection.execute(select(h.hash).where(and_(h.run == run, h.entry == entry))).scalar()
         if entry and found != hash_:
             return f"run {run} entry {entry} differs from its anchor"
-    return None
+    silent = [run for run, (entry, _) in heads.items() if entry and run not in anchored]
+    return f"the anchor file does not speak of run {silent[0]}: it was put in place of another" if silent else None
 
 
-def _altered_state(connection: Connection) -> str | None:
-    """A message whose row says another state than its last move."""
-    last: dict[str, str] = {}
-    for line in (
-        connection.execution_options(yield_per=1000).execute(select(tables.move.c.line).order_by(tables.move.c.n)).scalars()
-    ):
-        facts = orjson.loads(line)
-        last[facts[0]] = facts[3]
-    for id_, state in connection.execution_options(yield_per=1000).execute(select(tables.message.c.id, tables.message.c.state)):
-        if last.get(id_) != state:
-            return f"message {id_} is {state} but its history says {last.get(id_)}"
+def _altered_state(connection: Connection, documents: dict[str, tuple[int, str]]) -> str | None:
+    """A message or document whose row says another state than its last move."""
+    m, d, v = tables.message.c, tables.document.c, tables.move.c
+    streaming = connection.execution_options(yield_per=1000)
+    last = select(v.line).where(v.message_id == m.id).order_by(v.n.desc()).limit(1).scalar_subquery()
+    for id_, state, line in streaming.execute(select(m.id, m.state, last)):
+        told = orjson.loads(line)[3] if line else None
+        if told != state:
+            return f"message {id_} is {state} but its history says {told}"
+    for id_, version, status in streaming.execute(select(d.id, d.version, d.status)):
+        if documents.get(id_) != (version, status):
+            return f"document {id_} is {status!r} in version {version} but its history says otherwise"
     return None

@@ -20,11 +20,12 @@ from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from tongguan.gateway.kernel import clock, migrating, tables
+from tongguan.gateway.kernel.anchor import Anchor
 from tongguan.gateway.kernel.claims import Claim, Claims
 from tongguan.gateway.kernel.engine import open_engine
 from tongguan.gateway.kernel.errors import StationBroken
 from tongguan.gateway.kernel.finishing import Finisher
-from tongguan.gateway.kernel.history import Anchor, Verdict, verify
+from tongguan.gateway.kernel.history import KEYS, Verdict, verify
 from tongguan.gateway.kernel.ids import new_id
 from tongguan.gateway.kernel.message import Message
 from tongguan.gateway.kernel.outcome import Chain
@@ -79,12 +80,21 @@ class Journal:
     def _begin_run(self) -> None:
         def begin(group: Group) -> None:
             group.connection.execute(insert(tables.run).values(id=self.run, started_at=group.at))
+            self._know_anchor(group)
             self._claims.begin(group)
             self._finisher.begin(group)
 
         self._writer.submit(begin)
+        self.anchor_head()
         with self.read() as records:
             self.lanes = records.lanes()
+
+    def _know_anchor(self, group: Group) -> None:
+        """Keep the anchor's public key; earlier ones stay, newest last."""
+        mine, m = self.anchor.public_key(), tables.marker.c
+        known = (group.connection.execute(select(m.value).where(m.name == KEYS)).scalar() or "").split()
+        if mine not in known:
+            _set_marker(group, KEYS, " ".join([*known, mine]))
 
     def start(self) -> None:
         self._writer.start()
@@ -265,8 +275,7 @@ class Journal:
 
         def write(group: Group) -> list[str]:
             words = self._finisher.write(group, chains)
-            group.connection.execute(delete(tables.marker).where(tables.marker.c.name == marker))
-            group.connection.execute(insert(tables.marker).values(name=marker, value=value))
+            _set_marker(group, marker, value)
             return words
 
         return [Finished(word) for word in self._writer.submit(write)]
@@ -321,6 +330,11 @@ class Journal:
     def verify(self) -> Verdict:
         with self._reading() as connection:
             return verify(connection, self.anchor)
+
+
+def _set_marker(group: Group, name: str, value: str) -> None:
+    group.connection.execute(delete(tables.marker).where(tables.marker.c.name == name))
+    group.connection.execute(insert(tables.marker).values(name=name, value=value))
 
 
 def _reserve_block(group: Group, name: str) -> int:
