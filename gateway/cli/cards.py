@@ -1,21 +1,15 @@
-"""`tongguan card`: what is in the readers, bind a card, a trial signature, a new PIN.
+"""`tongguan card`: what is in the readers, bind a card, a trial signature.
 
-A PIN is never taken from the command line, shown or written; it is tried once.
+Looking never uses a PIN.
 """
 
 from __future__ import annotations
 
-import getpass
 import hashlib
-import json
-import os
 import secrets
-import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -23,7 +17,7 @@ import typer
 from tongguan.gateway import home as homes
 from tongguan.gateway.cli import here
 from tongguan.gateway.cli.here import Wrong, t
-from tongguan.gateway.cli.ordering import daemon_runs, order
+from tongguan.gateway.cli.ordering import daemon_runs
 from tongguan.gateway.cli.shown import print_json, print_table, print_text
 from tongguan.gateway.kernel.records import Lane
 from tongguan.gateway.kernel.settings import Account, Card
@@ -33,10 +27,7 @@ from tongguan.signer.card import Card as OpenCard
 from tongguan.signer.card import CardSettings, open_card
 from tongguan.signer.certificate import Identity, identity, is_signature
 from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
-from tongguan.signer.pin import Secret, read_pin
 
-_SOCKET = "daemon.sock"
-_PATIENCE_SECONDS = 60
 _Answer = TypeVar("_Answer")
 
 
@@ -63,7 +54,7 @@ def _owned() -> list[Owned]:
     return [Owned(a, c, lanes.get(f"card:{c.name}")) for a in here.settings().account for c in a.card]
 
 
-def _named(name: str) -> Owned:
+def named(name: str) -> Owned:
     every = _owned()
     for owned in every:
         if owned.card.name == name:
@@ -73,7 +64,7 @@ def _named(name: str) -> Owned:
 
 
 @contextmanager
-def _opened(owned: Owned, *, locked: bool, bound: str) -> Iterator[OpenCard]:
+def opened(owned: Owned, *, locked: bool, bound: str) -> Iterator[OpenCard]:
     c = owned.card
     settings = CardSettings(
         name=c.name,
@@ -93,7 +84,7 @@ def _opened(owned: Owned, *, locked: bool, bound: str) -> Iterator[OpenCard]:
         card.close()
 
 
-def _asking(name: str, ask: Callable[[], _Answer]) -> _Answer:
+def asking(name: str, ask: Callable[[], _Answer]) -> _Answer:
     """What the card answers; Wrong with what to do where it does not."""
     try:
         return ask()
@@ -146,7 +137,7 @@ def _looked_at(owned: Owned) -> dict[str, Any]:
     row |= {"state": owned.lane.reason if owned.lane else "open", "do": owned.lane.do if owned.lane else ""}
     try:
         # Locked: looking never uses a PIN, whatever happens.
-        with _opened(owned, locked=True, bound=owned.card.bound) as card:
+        with opened(owned, locked=True, bound=owned.card.bound) as card:
             seen = card.probe()
     except CardBroken as broken:
         return row | {"state": f"broken: {broken.reason}", "do": "tongguan doctor"}
@@ -165,7 +156,7 @@ def bind(
     ] = "",
 ) -> int | None:
     """绑定读卡器里的卡 / Bind the cards in the readers: the settings keep their numbers."""
-    chosen = [_named(name)] if name else [o for o in _owned() if not o.card.bound]
+    chosen = [named(name)] if name else [o for o in _owned() if not o.card.bound]
     bound = {owned.card.name: _bind(owned) for owned in chosen}
     if here.as_json():
         print_json(bound)
@@ -201,18 +192,18 @@ def _bind(owned: Owned) -> dict[str, str]:
 
 
 def _identity(owned: Owned, *, bound: str) -> Identity:
-    with _opened(owned, locked=True, bound=bound) as card:
-        return _asking(owned.card.name, lambda: identity(card.certificate_chain))
+    with opened(owned, locked=True, bound=bound) as card:
+        return asking(owned.card.name, lambda: identity(card.certificate_chain))
 
 
 def test(name: Annotated[str, typer.Argument(metavar="NAME")]) -> int | None:
     """试签一次 / Make a trial signature and verify it."""
-    owned = _named(name)
+    owned = named(name)
     digest = hashlib.sha256(secrets.token_bytes(32)).digest()
     # A PIN that was refused before is not tried again here either.
-    with _opened(owned, locked=owned.refused, bound=owned.card.bound) as card:
-        who = _asking(name, lambda: identity(card.certificate_chain))
-        signature = _asking(name, lambda: card.sign([digest]))[0]
+    with opened(owned, locked=owned.refused, bound=owned.card.bound) as card:
+        who = asking(name, lambda: identity(card.certificate_chain))
+        signature = asking(name, lambda: card.sign([digest]))[0]
     good = is_signature(who.key, signature, digest)
     if here.as_json():
         print_json({"card": name, "number": who.number, "algorithm": who.algorithm, "ok": good})
@@ -224,66 +215,3 @@ def test(name: Annotated[str, typer.Argument(metavar="NAME")]) -> int | None:
         )
         print_text(f"{name} {who.number} {who.algorithm}: {said}")
     return 0 if good else 1
-
-
-def pin(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    pin_file: Annotated[Path | None, typer.Option(help="read it from there instead of asking / 从文件读取")] = None,
-) -> int | None:
-    """输入 PIN，试一次，成功则重新开卡 / Give a PIN: tried once; a right one opens the card again."""
-    owned = _named(name)
-    given = _asked_pin(name, pin_file)
-    said = _through_daemon(name, given) if daemon_runs() else _directly(owned, given)
-    print_json({"card": name, "ok": True, "text": said}) if here.as_json() else print_text(said)
-    return None
-
-
-def _asked_pin(name: str, file: Path | None) -> Secret:
-    try:
-        if file is not None:
-            return Secret(file.read_text("utf-8").strip())
-        if not sys.stdin.isatty():
-            return Secret(sys.stdin.readline().strip())
-        return Secret(getpass.getpass(t(f"卡 {name} 的 PIN：", f"PIN of card {name}: ")))
-    except OSError as error:
-        raise Wrong(f"{file}：{error.strerror}", f"{file}: {error.strerror}", code=2) from None
-
-
-def _through_daemon(name: str, given: Secret) -> str:
-    """The running gateway tries it: its card opens at once."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        line.settimeout(_PATIENCE_SECONDS)
-        try:
-            # Relative: a socket's path may have 107 bytes only.
-            line.connect(os.path.relpath(here.home() / _SOCKET))
-            line.sendall(json.dumps({"card": name, "pin": given.reveal()}).encode() + b"\n")
-            with line.makefile("rb") as answers:
-                answer = json.loads(answers.readline() or b"{}")
-        except (OSError, ValueError) as error:
-            raise Wrong(
-                f"网关没有应答（{error}）；查看：tongguan status", f"the gateway does not answer ({error}); look: tongguan status"
-            ) from None
-    if not answer.get("ok"):
-        why = answer.get("text", "")
-        raise Wrong(f"卡 {name} 没有打开：{why}", f"card {name} did not open: {why}")
-    return t(f"卡 {name} 已打开", f"card {name} is open")
-
-
-def _directly(owned: Owned, given: Secret) -> str:
-    """No gateway runs: try it here; the card opens for the next start only if that will use the same PIN."""
-    name = owned.card.name
-    with _opened(owned, locked=True, bound=owned.card.bound) as card:
-        _asking(name, lambda: card.give_pin(given))
-    if owned.card.pin == "prompt":
-        return t(f"PIN 正确；启动网关后再输入一次：tongguan card pin {name}",
-                 f"the PIN is right; once the gateway runs, give it again: tongguan card pin {name}")  # fmt: skip
-    try:
-        same = owned.card.pin == "" or read_pin(owned.card.pin, here.home()).reveal() == given.reveal()
-    except PinNeeded:
-        same = False
-    if not same:
-        raise Wrong(f"PIN 正确，但 {owned.card.pin} 里是另一个：请改正后重试，否则网关启动时会再错一次",
-                    f"the PIN is right, but {owned.card.pin} holds another: mend it and type this again") from None  # fmt: skip
-    if owned.lane is not None:
-        order({"do": "open", "lane": owned.lane.name}, why="card pin")
-    return t(f"PIN 正确，卡 {name} 已打开", f"the PIN is right, card {name} is open")

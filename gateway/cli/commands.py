@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from tongguan.gateway.cli import cards, checking, condition, looking, ordering, starting, types
+from tongguan.gateway.cli import cards, checking, condition, documents, looking, ordering, pins, starting, types
+from tongguan.gateway.cli import quarantine as receipts
 from tongguan.gateway.cli.here import command
 
 
@@ -32,7 +33,7 @@ command(app, "list")(looking.list_messages)
 command(app, "show")(looking.show)
 command(app, "timeline")(looking.timeline)
 command(app, "answers")(looking.answers)
-command(app, "documents")(looking.documents)
+command(app, "documents")(documents.documents)
 
 command(app, "hold")(ordering.acting("hold", "暂停处理报文", "Hold messages for a person"))
 command(app, "release")(ordering.acting("release", "放行停留的报文", "Let held messages go on"))
@@ -43,16 +44,16 @@ command(app, "pause")(ordering.switching("pause", "暂停账户或通道", "Paus
 command(app, "resume")(ordering.switching("resume", "恢复账户或通道", "Resume an account or a route"))
 
 quarantine = _group("quarantine", "隔离的回执 / receipts that are not believed")
-command(quarantine, "list")(ordering.quarantine_list)
-command(quarantine, "show")(ordering.quarantine_show)
-command(quarantine, "apply")(ordering.quarantine_act("apply", "重新验证并应用", "Verify again, and apply if it is right now"))
-command(quarantine, "drop")(ordering.quarantine_act("drop", "丢弃", "Drop it"))
+command(quarantine, "list")(receipts.list_receipts)
+command(quarantine, "show")(receipts.show)
+command(quarantine, "apply")(receipts.acting("apply", "重新验证并应用", "Verify again, and apply if it is right now"))
+command(quarantine, "drop")(receipts.acting("drop", "丢弃", "Drop it"))
 
 card = _group("card", "卡 / cards: what is in the readers, bind, test, PIN")
 command(card, "list")(cards.list_cards)
 command(card, "bind")(cards.bind)
 command(card, "test")(cards.test)
-command(card, "pin")(cards.pin)
+command(card, "pin")(pins.pin)
 
 command(app, "profiles")(types.profiles)
 command(app, "status")(condition.status)

@@ -6,6 +6,8 @@ It judges only by what an enterprise sees: the status files of the mailbox.
 from __future__ import annotations
 
 import shutil
+import signal
+import sys
 import tempfile
 import threading
 from collections import Counter
@@ -45,6 +47,8 @@ def play(messages: int, keep: Path | None) -> int:
     profiles = load_profiles()
     examples = read_examples(profiles)
     examples += repeated(examples, profiles, messages)
+    # Told to end, we end our children first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     home = keep or Path(tempfile.mkdtemp(prefix="tongguan-demo-")) / "home"
     made = homes.make_home(home, port_base=0, language=here.language())
     began = clock.monotonic()

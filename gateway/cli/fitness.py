@@ -22,8 +22,6 @@ from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.errors import SettingsWrong
 from tongguan.gateway.kernel.profile_loading import load_profiles
 from tongguan.gateway.kernel.settings import Settings
-from tongguan.routes.https import HttpsRoute
-from tongguan.routes.wire import Wire
 from tongguan.signer.module import find_module
 
 _LEAST_FREE_BYTES = 1_000_000_000
@@ -164,6 +162,10 @@ def _cards() -> Iterable[Finding]:
 
 
 def _endpoints(settings: Settings) -> Iterable[Finding]:
+    # Imported here: only doctor speaks to the endpoints, and every other command would wait for these.
+    from tongguan.routes.https import HttpsRoute
+    from tongguan.routes.wire import Wire
+
     wire = Wire()
     wire.start()
     try:

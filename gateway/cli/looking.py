@@ -1,8 +1,7 @@
-"""Commands that look: list, show, timeline, answers, documents."""
+"""Commands that look: list, show, timeline, answers."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -10,7 +9,8 @@ import orjson
 import typer
 
 from tongguan.gateway.cli import here
-from tongguan.gateway.cli.here import Wrong, t
+from tongguan.gateway.cli.documents import profile_of, status_text
+from tongguan.gateway.cli.here import t
 from tongguan.gateway.cli.ordering import order
 from tongguan.gateway.cli.selecting import (
     AccountOption,
@@ -29,13 +29,8 @@ from tongguan.gateway.kernel import file_names
 from tongguan.gateway.kernel.clock import show as shown_time
 from tongguan.gateway.kernel.document import Document, Receipt
 from tongguan.gateway.kernel.message import Message
-from tongguan.gateway.kernel.profile import Profile, Profiles
-from tongguan.gateway.kernel.profile_loading import load_profiles
 from tongguan.gateway.kernel.records import AnswerRow, Records
-from tongguan.gateway.kernel.visitor import selected_documents
-from tongguan.outbox.status import business_status, document_status, message_status, waiting_for
-
-_profiles = functools.cache(load_profiles)
+from tongguan.outbox.status import message_status, waiting_for
 
 
 def list_messages(
@@ -66,7 +61,7 @@ def print_messages(messages: Sequence[Message], documents: Mapping[str, Document
     rows = [
         (
             *(m.id, m.reference, m.account, m.type, m.operation, m.state.value),
-            _status_text(documents.get(m.document_id or "")),
+            status_text(documents.get(m.document_id or "")),
             *(waiting_for(m), moment(m.received_at), age(m.received_at)),
         )
         for m in messages
@@ -98,7 +93,7 @@ def _show(message: Message, records: Records) -> None:
         t("类型", "type"): f"{message.type} {message.operation}",
         t("状态", "state"): message.state.value,
         t("等待", "waiting for"): waiting_for(message),
-        t("单证状态", "status"): _status_text(document),
+        t("单证状态", "status"): status_text(document),
         t("编号", "numbers"): document.numbers if document else None,
         t("收到", "received"): moment(message.received_at),
         t("更新", "updated"): moment(message.updated_at),
@@ -123,18 +118,6 @@ def _receipt_text(receipt: Receipt) -> str:
     return receipt.en if here.language() == "en" else receipt.zh
 
 
-def _status_text(document: Document | None) -> str:
-    if document is None:
-        return ""
-    status = business_status(document, _profile(document.type), here.language())
-    return status["text"] if status else ""
-
-
-def _profile(type_: str) -> Profile | None:
-    profiles: Profiles = _profiles()
-    return profiles.get(type_)
-
-
 def statuses(records: Records, messages: Sequence[Message]) -> list[Any]:
     """What the status files say, for each message."""
     ids = [m.id for m in messages]
@@ -150,7 +133,7 @@ def statuses(records: Records, messages: Sequence[Message]) -> list[Any]:
                 items=items.get(m.id, ()),
                 environment=environment,
                 language=here.language(),
-                profile=_profile(m.type),
+                profile=profile_of(m.type),
             )
         )
         for m in messages
@@ -223,58 +206,3 @@ def _with_their_receipts(records: Records, messages: Sequence[Message]) -> list[
 def _answer(row: AnswerRow) -> dict[str, Any]:
     names = ("message_id", "account", "kind", "number")
     return {"file": file_names.shown(row.file), "at": shown_time(row.at), **{name: getattr(row, name) for name in names}}
-
-
-def documents(
-    type_: TypeOption = "",
-    account: AccountOption = "",
-    number: Annotated[str, typer.Option(help="an official number / 官方编号")] = "",
-    status: Annotated[str, typer.Option(help="name, code or text / 单证状态")] = "",
-    limit: LimitOption = 100,
-) -> int | None:
-    """列出单证 / List business documents."""
-    conditions = selected_documents(account=account, type_=type_, statuses=_status_names(status) if status else (), number=number)
-    with here.journal() as journal, journal.read() as records:
-        total, rows = records.list_documents(conditions, offset=0, limit=limit)
-        if here.as_json():
-            print_json(_document_statuses(records, rows))
-            return None
-    heads = t("单证 类型 账户 状态 编号 附记 更新", "document type account status numbers marks updated").split()
-    print_table(heads, [(d.key, d.type, d.account, _status_text(d), d.numbers, d.marks, moment(d.updated_at)) for d in rows])
-    if total > len(rows):
-        print_text(t(f"共 {total} 件", f"{total} in all"))
-    return None
-
-
-def _status_names(text: str) -> list[str]:
-    """The profiles' names of a status given by name, code or text, in any language; Wrong when there is none."""
-    every = [status for profile in _profiles().values() for status in profile.statuses.values()]
-    names = {
-        s.name
-        for s in every
-        if text in (s.name, s.code, *(each[lang] for each in (s.text, s.list_text) for lang in ("zh", "en")))
-    }
-    if not names:
-        known = " ".join(dict.fromkeys(s.text[here.language()] for s in every))
-        raise Wrong(f"没有单证状态 {text}；可用：{known}", f"there is no status {text}; there are: {known}", code=2)
-    return sorted(names)
-
-
-def _document_statuses(records: Records, documents: Sequence[Document]) -> list[Any]:
-    """What the files of the documents say."""
-    ids = [d.id for d in documents]
-    messages, receipts = records.messages_of_documents(ids), records.receipts_of_documents(ids)
-    environment = here.settings().gateway.environment
-    return [
-        orjson.loads(
-            document_status(
-                d,
-                submissions(messages.get(d.id, ())),
-                receipts.get(d.id, ()),
-                environment=environment,
-                language=here.language(),
-                profile=_profile(d.type),
-            )
-        )
-        for d in documents
-    ]

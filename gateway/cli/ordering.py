@@ -1,4 +1,4 @@
-"""Orders: hold, release, retry, stop, give-up, pause, resume, quarantine. Each is a row with who and why.
+"""Orders: hold, release, retry, stop, give-up, pause, resume. Each is a row with who and why.
 
 The daemon carries them out; when none runs, this process does, holding the home meanwhile.
 """
@@ -16,12 +16,10 @@ import typer
 
 from tongguan.gateway.cli import here
 from tongguan.gateway.cli.here import Wrong, t
-from tongguan.gateway.cli.logs import only_trouble
 from tongguan.gateway.cli.selecting import (
     MOST,
     AccountOption,
     Filters,
-    Id,
     Ids,
     OperationOption,
     SinceOption,
@@ -29,7 +27,7 @@ from tongguan.gateway.cli.selecting import (
     TypeOption,
     found,
 )
-from tongguan.gateway.cli.shown import age, moment, print_facts, print_json, print_table, print_text
+from tongguan.gateway.cli.shown import moment, print_json, print_table, print_text
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.errors import SettingsWrong
 from tongguan.gateway.kernel.message import FINAL, Kind, Message, State
@@ -83,6 +81,7 @@ def _through_daemon(command: Mapping[str, Any], why: str) -> dict[str, Any]:
 
 def _here(command: Mapping[str, Any], why: str) -> dict[str, Any]:
     # Imported here: commands that only look load none of it.
+    from tongguan.gateway.cli.logs import only_trouble
     from tongguan.gateway.daemon import offline
     from tongguan.gateway.flow.orders import orders
 
@@ -122,7 +121,7 @@ def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
             print_text(t("没有符合条件的报文", "no message satisfies that"))
             return None
         result = order({"do": do, "ids": [m.id for m in messages]}, why=why)
-        return _show_done(messages, result["messages"])
+        return show_done(messages, result["messages"])
 
     act.__doc__ = f"{zh} / {en}"
     return act
@@ -152,7 +151,7 @@ def _chosen(records: Records, ids: Sequence[str], filters: Filters) -> list[Mess
 
 def _show_dry(do: str, messages: Sequence[Message]) -> None:
     if here.as_json():
-        print_json({"do": do, "dry_run": True, "messages": [_line(m) for m in messages]})
+        print_json({"do": do, "dry_run": True, "messages": [line_of(m) for m in messages]})
         return
     print_table(
         t("报文 企业编号 账户 类型 操作 状态 收到", "message_id reference account type operation state received").split(),
@@ -164,12 +163,12 @@ def _show_dry(do: str, messages: Sequence[Message]) -> None:
     )
 
 
-def _line(message: Message) -> dict[str, Any]:
+def line_of(message: Message) -> dict[str, Any]:
     names = ("account", "reference", "type", "operation")
     return {"message_id": message.id, "state": message.state.value, **{name: getattr(message, name) for name in names}}
 
 
-def _show_done(messages: Sequence[Message], done: Mapping[str, str]) -> int:
+def show_done(messages: Sequence[Message], done: Mapping[str, str]) -> int:
     """What became of each; 1 when one of them could not be done."""
     refused = {id_: said for id_, said in done.items() if said not in _SAID_BY_STATE}
     if here.as_json():
@@ -211,62 +210,3 @@ def switching(do: str, zh: str, en: str) -> Callable[..., int | None]:
 
     switch.__doc__ = f"{zh} / {en}"
     return switch
-
-
-def quarantine_list() -> int | None:
-    """列出隔离和未匹配的回执 / List receipts in quarantine, and those that match nothing."""
-    with here.journal() as journal:
-        receipts = journal.received((State.QUARANTINED, State.UNMATCHED), MOST)
-    if here.as_json():
-        print_json([{**_line(m), "why": _why(m), "received_at": clock.show(m.received_at)} for m in receipts])
-        return None
-    print_table(
-        t("回执 账户 状态 编号 收到 已过 原因", "id account state number received age why").split(),
-        [(m.id, m.account, m.state.value, m.number, moment(m.received_at), age(m.received_at), _why(m)) for m in receipts],
-        state_at=2,
-    )
-    return None
-
-
-def _why(message: Message) -> str:
-    faults = "; ".join(f"{f.code} {f.text(here.language())}" for f in message.faults)
-    return message.hold_reason or faults or str((message.extra or {}).get("why", ""))
-
-
-def quarantine_show(id_: Id) -> int | None:
-    """显示一份回执 / Show a receipt as it came."""
-    with here.journal() as journal, journal.read() as records:
-        message = _receipt(records, id_)
-        raw = (records.body(message.id, "receipt") or b"").decode("utf-8", "replace")
-    if here.as_json():
-        print_json({**_line(message), "why": _why(message), "content": raw})
-        return None
-    print_facts(
-        {
-            "id": message.id,
-            t("账户", "account"): message.account,
-            t("状态", "state"): message.state.value,
-            t("原因", "why"): _why(message),
-        }
-    )
-    print_text(raw)
-    return None
-
-
-def _receipt(records: Records, id_: str) -> Message:
-    message = records.message(id_) or next(iter(found(records, id_)), None)
-    if message is None or message.kind is not Kind.RECEIPT:
-        raise Wrong(f"{id_} 不是回执；查看：tongguan quarantine list", f"{id_} is no receipt; look: tongguan quarantine list")
-    return message
-
-
-def quarantine_act(do: str, zh: str, en: str) -> Callable[..., int | None]:
-    """The command that applies or drops a receipt in quarantine."""
-
-    def act(id_: Id, why: WhyOption = "") -> int | None:
-        with here.journal() as journal, journal.read() as records:
-            message = _receipt(records, id_)
-        return _show_done([message], order({"do": do, "ids": [message.id]}, why=why)["messages"])
-
-    act.__doc__ = f"{zh} / {en}"
-    return act

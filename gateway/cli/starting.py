@@ -11,7 +11,6 @@ import typer
 from tongguan.gateway import home as homes
 from tongguan.gateway.cli import here
 from tongguan.gateway.cli.here import Wrong, t
-from tongguan.gateway.cli.logs import log_to_stdout
 from tongguan.gateway.cli.shown import print_json, print_text
 from tongguan.signer.errors import CardBroken
 
@@ -57,6 +56,7 @@ def run(
 ) -> int:
     """运行网关（前台）/ Run the gateway in the foreground."""
     # Imported here, so that commands that only look load none of it.
+    from tongguan.gateway.cli.logs import log_to_stdout
     from tongguan.gateway.daemon import serve
 
     log_to_stdout(here.settings().gateway.log)

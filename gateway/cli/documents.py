@@ -1,0 +1,91 @@
+"""`tongguan documents`: the business documents, and how their status reads."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from tongguan.gateway.cli import here
+from tongguan.gateway.cli.here import Wrong, t
+from tongguan.gateway.cli.selecting import AccountOption, LimitOption, TypeOption, submissions
+from tongguan.gateway.cli.shown import moment, print_json, print_table, print_text
+from tongguan.gateway.kernel.document import Document
+from tongguan.gateway.kernel.profile import Profile, Profiles
+from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.kernel.records import Records
+from tongguan.gateway.kernel.visitor import selected_documents
+from tongguan.outbox.status import business_status, document_status
+
+_profiles = functools.cache(load_profiles)
+
+
+def profile_of(type_: str) -> Profile | None:
+    profiles: Profiles = _profiles()
+    return profiles.get(type_)
+
+
+def status_text(document: Document | None) -> str:
+    """The document's status in the user's language; empty while there is none."""
+    if document is None:
+        return ""
+    status = business_status(document, profile_of(document.type), here.language())
+    return status["text"] if status else ""
+
+
+def documents(
+    type_: TypeOption = "",
+    account: AccountOption = "",
+    number: Annotated[str, typer.Option(help="an official number / 官方编号")] = "",
+    status: Annotated[str, typer.Option(help="name, code or text / 单证状态")] = "",
+    limit: LimitOption = 100,
+) -> int | None:
+    """列出单证 / List business documents."""
+    conditions = selected_documents(account=account, type_=type_, statuses=_status_names(status) if status else (), number=number)
+    with here.journal() as journal, journal.read() as records:
+        total, rows = records.list_documents(conditions, offset=0, limit=limit)
+        if here.as_json():
+            print_json(_document_statuses(records, rows))
+            return None
+    heads = t("单证 类型 账户 状态 编号 附记 更新", "document type account status numbers marks updated").split()
+    print_table(heads, [(d.key, d.type, d.account, status_text(d), d.numbers, d.marks, moment(d.updated_at)) for d in rows])
+    if total > len(rows):
+        print_text(t(f"共 {total} 件", f"{total} in all"))
+    return None
+
+
+def _status_names(text: str) -> list[str]:
+    """The profiles' names of a status given by name, code or text, in any language; Wrong when there is none."""
+    every = [status for profile in _profiles().values() for status in profile.statuses.values()]
+    names = {
+        s.name
+        for s in every
+        if text in (s.name, s.code, *(each[lang] for each in (s.text, s.list_text) for lang in ("zh", "en")))
+    }
+    if not names:
+        known = " ".join(dict.fromkeys(s.text[here.language()] for s in every))
+        raise Wrong(f"没有单证状态 {text}；可用：{known}", f"there is no status {text}; there are: {known}", code=2)
+    return sorted(names)
+
+
+def _document_statuses(records: Records, documents: Sequence[Document]) -> list[Any]:
+    """What the files of the documents say."""
+    ids = [d.id for d in documents]
+    messages, receipts = records.messages_of_documents(ids), records.receipts_of_documents(ids)
+    environment = here.settings().gateway.environment
+    return [
+        orjson.loads(
+            document_status(
+                d,
+                submissions(messages.get(d.id, ())),
+                receipts.get(d.id, ()),
+                environment=environment,
+                language=here.language(),
+                profile=profile_of(d.type),
+            )
+        )
+        for d in documents
+    ]

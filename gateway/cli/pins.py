@@ -1,0 +1,87 @@
+"""`tongguan card pin`: a person gives a PIN. It is never taken from the command line, shown or written; it is tried once."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tongguan.gateway.cli import here
+from tongguan.gateway.cli.cards import Owned, asking, named, opened
+from tongguan.gateway.cli.here import Wrong, t
+from tongguan.gateway.cli.ordering import daemon_runs, order
+from tongguan.gateway.cli.shown import print_json, print_text
+from tongguan.signer.errors import PinNeeded
+from tongguan.signer.pin import Secret, read_pin
+
+_SOCKET = "daemon.sock"
+_PATIENCE_SECONDS = 60
+
+
+def pin(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    pin_file: Annotated[Path | None, typer.Option(help="read it from there instead of asking / 从文件读取")] = None,
+) -> int | None:
+    """输入 PIN，试一次，成功则重新开卡 / Give a PIN: tried once; a right one opens the card again."""
+    owned = named(name)
+    given = _asked_pin(name, pin_file)
+    said = _through_daemon(name, given) if daemon_runs() else _directly(owned, given)
+    print_json({"card": name, "ok": True, "text": said}) if here.as_json() else print_text(said)
+    return None
+
+
+def _asked_pin(name: str, file: Path | None) -> Secret:
+    try:
+        if file is not None:
+            return Secret(file.read_text("utf-8").strip())
+        if not sys.stdin.isatty():
+            return Secret(sys.stdin.readline().strip())
+        return Secret(getpass.getpass(t(f"卡 {name} 的 PIN：", f"PIN of card {name}: ")))
+    except OSError as error:
+        raise Wrong(f"{file}：{error.strerror}", f"{file}: {error.strerror}", code=2) from None
+
+
+def _through_daemon(name: str, given: Secret) -> str:
+    """The running gateway tries it: its card opens at once."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.settimeout(_PATIENCE_SECONDS)
+        try:
+            # Relative: a socket's path may have 107 bytes only.
+            line.connect(os.path.relpath(here.home() / _SOCKET))
+            line.sendall(json.dumps({"card": name, "pin": given.reveal()}).encode() + b"\n")
+            with line.makefile("rb") as answers:
+                answer = json.loads(answers.readline() or b"{}")
+        except (OSError, ValueError) as error:
+            raise Wrong(
+                f"网关没有应答（{error}）；查看：tongguan status", f"the gateway does not answer ({error}); look: tongguan status"
+            ) from None
+    if not answer.get("ok"):
+        why = answer.get("text", "")
+        raise Wrong(f"卡 {name} 没有打开：{why}", f"card {name} did not open: {why}")
+    return t(f"卡 {name} 已打开", f"card {name} is open")
+
+
+def _directly(owned: Owned, given: Secret) -> str:
+    """No gateway runs: try it here; the card opens for the next start only if that will use the same PIN."""
+    name = owned.card.name
+    with opened(owned, locked=True, bound=owned.card.bound) as card:
+        asking(name, lambda: card.give_pin(given))
+    if owned.card.pin == "prompt":
+        return t(f"PIN 正确；启动网关后再输入一次：tongguan card pin {name}",
+                 f"the PIN is right; once the gateway runs, give it again: tongguan card pin {name}")  # fmt: skip
+    try:
+        same = owned.card.pin == "" or read_pin(owned.card.pin, here.home()).reveal() == given.reveal()
+    except PinNeeded:
+        same = False
+    if not same:
+        raise Wrong(f"PIN 正确，但 {owned.card.pin} 里是另一个：请改正后重试，否则网关启动时会再错一次",
+                    f"the PIN is right, but {owned.card.pin} holds another: mend it and type this again") from None  # fmt: skip
+    if owned.lane is not None:
+        order({"do": "open", "lane": owned.lane.name}, why="card pin")
+    return t(f"PIN 正确，卡 {name} 已打开", f"the PIN is right, card {name} is open")

@@ -1,0 +1,73 @@
+"""`tongguan quarantine`: receipts that are not believed, and those that match nothing; they leave only by an order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tongguan.gateway.cli import here
+from tongguan.gateway.cli.here import Wrong, t
+from tongguan.gateway.cli.ordering import WhyOption, line_of, order, show_done
+from tongguan.gateway.cli.selecting import MOST, Id, found
+from tongguan.gateway.cli.shown import age, moment, print_facts, print_json, print_table, print_text
+from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.message import Kind, Message, State
+from tongguan.gateway.kernel.records import Records
+
+
+def list_receipts() -> int | None:
+    """列出隔离和未匹配的回执 / List receipts in quarantine, and those that match nothing."""
+    with here.journal() as journal:
+        receipts = journal.received((State.QUARANTINED, State.UNMATCHED), MOST)
+    if here.as_json():
+        print_json([{**line_of(m), "why": _why(m), "received_at": clock.show(m.received_at)} for m in receipts])
+        return None
+    print_table(
+        t("回执 账户 状态 编号 收到 已过 原因", "id account state number received age why").split(),
+        [(m.id, m.account, m.state.value, m.number, moment(m.received_at), age(m.received_at), _why(m)) for m in receipts],
+        state_at=2,
+    )
+    return None
+
+
+def _why(message: Message) -> str:
+    faults = "; ".join(f"{f.code} {f.text(here.language())}" for f in message.faults)
+    return message.hold_reason or faults or str((message.extra or {}).get("why", ""))
+
+
+def show(id_: Id) -> int | None:
+    """显示一份回执 / Show a receipt as it came."""
+    with here.journal() as journal, journal.read() as records:
+        message = _receipt(records, id_)
+        raw = (records.body(message.id, "receipt") or b"").decode("utf-8", "replace")
+    if here.as_json():
+        print_json({**line_of(message), "why": _why(message), "content": raw})
+        return None
+    print_facts(
+        {
+            "id": message.id,
+            t("账户", "account"): message.account,
+            t("状态", "state"): message.state.value,
+            t("原因", "why"): _why(message),
+        }
+    )
+    print_text(raw)
+    return None
+
+
+def _receipt(records: Records, id_: str) -> Message:
+    message = records.message(id_) or next(iter(found(records, id_)), None)
+    if message is None or message.kind is not Kind.RECEIPT:
+        raise Wrong(f"{id_} 不是回执；查看：tongguan quarantine list", f"{id_} is no receipt; look: tongguan quarantine list")
+    return message
+
+
+def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
+    """The command that applies or drops a receipt in quarantine."""
+
+    def act(id_: Id, why: WhyOption = "") -> int | None:
+        with here.journal() as journal, journal.read() as records:
+            message = _receipt(records, id_)
+        return show_done([message], order({"do": do, "ids": [message.id]}, why=why)["messages"])
+
+    act.__doc__ = f"{zh} / {en}"
+    return act
