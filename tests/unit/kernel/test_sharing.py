@@ -1,0 +1,208 @@
+"""Many threads and processes on one journal: commits are shared, and nothing is given twice."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tongguan.gateway.kernel.engine import open_engine
+from tongguan.gateway.kernel.journal import Journal
+from tongguan.gateway.kernel.message import State
+
+from .conftest import comes, moves, open_journal, stored, submission, written
+
+
+def in_threads(count: int, work: Callable[[int], None]) -> None:
+    """Run `work` in so many threads at once, all let go together; raises what one of them raised."""
+    gate, raised = threading.Barrier(count), list[BaseException]()
+
+    def one(n: int) -> None:
+        try:
+            gate.wait()
+            work(n)
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for error in raised:
+        raise error
+
+
+def in_processes(home: Path, program: str, count: int) -> list[object]:
+    """Run a program in so many fresh interpreters at once; what each printed as JSON."""
+    command = [sys.executable, "-c", program, str(home)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(count)]
+    said = [process.communicate(timeout=60)[0] for process in running]
+    assert [process.returncode for process in running] == [0] * count
+    return [json.loads(text) for text in said]
+
+
+def test_threads_that_finish_at_once_share_commits(busy: Journal) -> None:
+    threads, each = 16, 20
+
+    def work(n: int) -> None:
+        for k in range(each):
+            written(busy, comes(submission(f"{n}-{k}")))
+
+    in_threads(threads, work)
+    verdict = busy.verify()
+
+    assert verdict.broken is None
+    assert verdict.moves == threads * each
+    assert verdict.entries < threads * each / 2
+
+
+def test_an_idle_journal_commits_at_once(busy: Journal) -> None:
+    written(busy, comes(submission()))
+    written(busy, comes(submission()))
+
+    assert busy.verify().entries == 2
+
+
+def test_what_finish_said_is_written_is_there_for_another_process(busy: Journal, tmp_path: Path) -> None:
+    missing = []
+
+    def work(n: int) -> None:
+        other = sqlite3.connect(tmp_path / "tongguan.db")
+        for k in range(10):
+            written(busy, comes(submission(f"{n}-{k}")))
+            if other.execute("SELECT 1 FROM message WHERE id = ?", (f"{n}-{k}",)).fetchone() is None:
+                missing.append((n, k))
+        other.close()
+
+    in_threads(8, work)
+
+    assert missing == []
+
+
+def test_every_commit_is_forced_to_disk(journal: Journal) -> None:
+    with journal._engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_one_wrong_request_of_a_group_does_not_spoil_the_others(busy: Journal) -> None:
+    failed = []
+
+    def work(n: int) -> None:
+        if n % 3 == 0:
+            with pytest.raises(ZeroDivisionError):
+                busy._writer.submit(lambda group: 1 // 0)
+            failed.append(n)
+        else:
+            written(busy, comes(submission(f"m{n}")))
+
+    in_threads(12, work)
+    with busy.read() as records:
+        assert len(records.messages(f"m{n}" for n in range(12))) == 8
+    assert len(failed) == 4
+    assert busy.verify().broken is None
+
+
+def test_messages_are_numbered_in_order_without_doubles(busy: Journal) -> None:
+    in_threads(8, lambda n: written(busy, *(comes(submission(f"{n}-{k}")) for k in range(5))))
+    with busy.read() as records:
+        found = records.messages(f"{n}-{k}" for n in range(8) for k in range(5))
+    sequences = {id_: message.sequence for id_, message in found.items()}
+
+    assert sorted(sequences.values()) == list(range(1, 41))
+    for n in range(8):
+        own = [sequences[f"{n}-{k}"] for k in range(5)]
+        assert own == sorted(own)
+
+
+def test_serial_numbers_are_given_once_across_threads_and_restarts(tmp_path: Path) -> None:
+    given: list[int] = []
+    for _ in range(3):
+        journal = open_journal(tmp_path)
+        journal.start()
+        in_threads(8, lambda n, journal=journal: given.extend(journal.serials("application") for _ in range(300)))  # type: ignore[misc]
+        journal.close()
+
+    assert len(given) == len(set(given)) == 7200
+
+
+def test_each_series_counts_by_itself(journal: Journal) -> None:
+    assert [journal.serials("a"), journal.serials("b"), journal.serials("a")] == [1, 1, 2]
+
+
+SLOTS = """
+import json, sys
+from pathlib import Path
+from tongguan.gateway.kernel.journal import Journal
+journal = Journal.open("sqlite:///tongguan.db", Path(sys.argv[1]))
+print(json.dumps([slot for slot in range(40) if journal.take_slot("merge", str(slot))]))
+journal.close()
+"""
+
+
+def test_a_slot_is_taken_by_one_of_many_processes(tmp_path: Path) -> None:
+    open_journal(tmp_path).close()
+    taken = in_processes(tmp_path, SLOTS, 4)
+
+    assert sorted(slot for own in taken for slot in own) == list(range(40))  # type: ignore[attr-defined]
+
+
+COUNT = """
+import json, sys
+from pathlib import Path
+from sqlalchemy import text
+from tongguan.gateway.kernel.engine import open_engine
+engine = open_engine("sqlite:///count.db", Path(sys.argv[1]), writes=True)
+for _ in range(100):
+    with engine.begin() as connection:
+        present = connection.execute(text("SELECT n FROM count")).scalar()
+        connection.execute(text("UPDATE count SET n = :n"), {"n": present + 1})
+print("null")
+"""
+
+
+def test_processes_that_read_and_then_write_lose_nothing(tmp_path: Path) -> None:
+    engine = open_engine("sqlite:///count.db", tmp_path, writes=True)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE count (n INTEGER)")
+        connection.exec_driver_sql("INSERT INTO count VALUES (0)")
+    in_processes(tmp_path, COUNT, 3)
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql("SELECT n FROM count").scalar() == 300
+    engine.dispose()
+
+
+def test_a_reader_sees_one_moment(busy: Journal) -> None:
+    message = submission("m")
+    written(busy, comes(message))
+    with busy.read() as records:
+        records.tally()
+        written(busy, moves(message, State.SENT))
+        assert records.message("m").state is State.RECEIVED  # type: ignore[union-attr]
+
+    assert stored(busy, "m").state is State.SENT
+
+
+def test_a_receipt_and_the_cursor_that_says_so_are_one_commit(journal: Journal) -> None:
+    journal.deliver([(comes(submission("r")),)], marker="cursor:a:demo", value="7")
+    journal.deliver([(comes(submission("r")),)], marker="cursor:a:demo", value="8")
+    with journal.read() as records:
+        assert records.marker("cursor:a:demo") == "8"
+        assert records.message("r") is not None
+
+
+def test_orders_are_kept_until_they_are_done(journal: Journal) -> None:
+    first = journal.give_order("li", "test", {"do": "hold"})
+    journal.give_order("li", "test", {"do": "stop"})
+    journal.order_done(first, {"messages": {}})
+    with journal.read() as records:
+        assert records.order_result(first)[1] == {"messages": {}}
+
+    assert [(who, command["do"]) for _, who, _, command in journal.open_orders()] == [("li", "stop")]
