@@ -40,7 +40,13 @@ def render_document(
 ) -> bytes:
     """The document as the authority gets it; attachments are (name, category, sha256, bytes)."""
     profile = compiled.profile
-    known = attributes(document=message.document, number=message.number, operation=message.operation, reference=message.reference)
+    known = attributes(
+        document=message.document,
+        kind=message.query_kind,
+        number=message.number,
+        operation=message.operation,
+        reference=message.reference,
+    )
     out = [f'<{profile.type} xmlns="{attribute(profile.namespace)}"{known}>']
     _write(out, _plan(profile), content)
     for name, category, sha256, raw in attachments:

@@ -17,7 +17,8 @@ from tongguan.codecs.receipt import ReceiptContent
 from tongguan.codecs.render import package, render_document
 from tongguan.gateway.flow import answers, queries
 from tongguan.gateway.flow.accept import QUERY
-from tongguan.gateway.flow.check import at_desk, errand_of, hand_of
+from tongguan.gateway.flow.allowed import may, taken
+from tongguan.gateway.flow.check import at_desk, errand_of, hand_of, on_its_way
 from tongguan.gateway.flow.receipts import status_told
 from tongguan.gateway.flow.send import Answered, believed
 from tongguan.gateway.flow.site import Site
@@ -45,7 +46,7 @@ def _question(site: Site, message: Message, records: Records) -> bytes:
     profile, account = site.profile(message.type), site.account(message.account)
     document = records.document(message.document_id)
     content = records.body(message.id, "content")
-    asked = replace(message, query_kind=str((message.extra or {}).get("ask", "")), number=_number(message, records))
+    asked = replace(message, query_kind=str((message.extra or {}).get("ask") or "") or None, number=_number(message, records))
     body = render_document(
         site.profiles[message.type], asked, orjson.loads(content) if content else document.content if document else {}, ()
     )
@@ -94,15 +95,16 @@ def decide_ask(site: Site, message: Message, answered: Answered, records: Record
     profile = site.profile(message.type)
     operation = profile.operations[message.operation]
     document = records.document(message.document_id)
-    if operation.allowed and (document.status if document else "") not in operation.allowed:
-        raise Refused(())
-    kept = records.body(message.id, "content")
-    errand = errand_of(
-        site, message, hand_of(site, message, records), document or born(message, profile), content=orjson.loads(kept or b"{}")
-    )
+    document = document if document is not None and not document.deleted else None
+    kept = orjson.loads(records.body(message.id, "content") or b"{}")
+    faults = may(site, message, operation, document) + taken(profile, operation, message, content=kept, records=records)
+    if faults:
+        raise Refused(faults)
+    errand = errand_of(site, message, hand_of(site, message, records), document or born(message, profile), content=kept)
     keep = operation.options.get("keep")
     answered_elements = {to: told[of] for to, of in keep.items() if of in told} if isinstance(keep, dict) else told
-    return at_desk(site, replace(errand, answered=answered_elements), records)
+    errand = replace(errand, answered=answered_elements)
+    return on_its_way(site, errand, records) if operation.way == "message" else at_desk(site, errand, records)
 
 
 def _leaves(content: ReceiptContent) -> dict[str, str]:

@@ -9,19 +9,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 
 import orjson
 
 from tongguan.codecs.attachments import check_attachments, media_type
-from tongguan.codecs.check import Checked, check
+from tongguan.codecs.check import check
 from tongguan.codecs.read import read
 from tongguan.gateway.flow import answers, queries
 from tongguan.gateway.flow.accept import QUERY, Carried, carried
+from tongguan.gateway.flow.allowed import card_in_place, may, taken, uses_card
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.document import Content, Document
 from tongguan.gateway.kernel.documents import (
+    all_reservations,
     attached,
     born,
     changed,
@@ -33,8 +34,9 @@ from tongguan.gateway.kernel.documents import (
     undone,
     value_at,
     with_numbers,
+    with_values,
 )
-from tongguan.gateway.kernel.errors import Deferred, Fault, Refused
+from tongguan.gateway.kernel.errors import Refused
 from tongguan.gateway.kernel.faults import fault
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.outcome import Body, Outcome
@@ -59,7 +61,7 @@ def decide_check(site: Site, message: Message, hand: Carried | None, records: Re
     operation = profile.operations[message.operation]
     document = records.document(message.document_id)
     document = document if document is not None and not document.deleted else None
-    faults = _may(site, message, operation, document)
+    faults = may(site, message, operation, document)
     if faults and document is None and "" not in operation.allowed:
         raise Refused(faults)
     checked = check(
@@ -74,14 +76,14 @@ def decide_check(site: Site, message: Message, hand: Carried | None, records: Re
     if document is None and hand.item.document and operation.body == "optional" and not checked.content:
         raise Refused([fault("GW-F04", key=hand.item.document, path="@document", label="document")])
     faults += checked.faults
-    if operation.way == "desk" and operation.card_present:
-        _card_in_place(site, message, operation)
     faults += check_attachments(
         profile, hand.item.attachments, hand.files, document=document, operation=message.operation, content=checked.content
     )
-    faults += _taken(profile, operation, message, checked, records)
+    faults += taken(profile, operation, message, content=checked.content, records=records)
     if any(f.severity == "error" for f in faults):
         raise Refused(faults)
+    if not hand.item.check and uses_card(profile, operation, hand):
+        card_in_place(site, message, operation)
     message = replace(message, faults=tuple(faults))
     if hand.item.check:
         outcome = end(message, State.ACCEPTED, "check", document_id=None, deadline_at=None)
@@ -89,45 +91,17 @@ def decide_check(site: Site, message: Message, hand: Carried | None, records: Re
     if checked.filled:
         message = replace(message, extra={**(message.extra or {}), "filled": list(checked.filled)})
     errand = errand_of(site, message, hand, document or born(message, profile), content=checked.content, options=checked.options)
-    return at_desk(site, errand, records) if operation.way == "desk" else _on_its_way(site, errand)
+    if operation.way == "desk":
+        return at_desk(site, errand, records)
+    if operation.way == "query" or (operation.ask and _unanswered(operation, hand, checked.content)):
+        return _asking(site, errand)
+    return on_its_way(site, errand, records)
 
 
-def _may(site: Site, message: Message, operation: Operation, document: Document | None) -> list[Fault]:
-    """Status and card: may this be done at all now?"""
-    account, profile = site.account(message.account), site.profile(message.type)
-    faults = []
-    if document is None and "" not in operation.allowed:
-        faults.append(fault("GW-F04", key=message.document or "", path="@document", label="document"))
-    elif document is not None and document.status not in operation.allowed:
-        language = site.language(account)
-        allowed = " / ".join(s.text[language] for name, s in profile.statuses.items() if name in operation.allowed) or "-"
-        present = profile.statuses[document.status].text[language]
-        faults.append(
-            fault("GW-F05", status=present, operation=operation.name, allowed=allowed, path="@operation", label="operation")
-        )
-    if operation.card_bound and site.card_for(account, profile, operation) is None:
-        roles = " ".join(operation.roles) or "legal/operator"
-        faults.append(fault("GW-F06", account=account.name, authority=profile.authority, roles=roles))
-    return faults
-
-
-def _card_in_place(site: Site, message: Message, operation: Operation) -> None:
-    """Raises Deferred while the card that the operation asks for is not in its reader."""
-    card = site.card_for(site.account(message.account), site.profile(message.type), operation)
-    if card is not None and not site.cards[card.name].probe().present:
-        raise Deferred("card", after=timedelta(seconds=1), why=f"card {card.name} is not in its reader")
-
-
-def _taken(profile: Profile, operation: Operation, message: Message, checked: Checked, records: Records) -> list[Fault]:
-    """Values that another document has reserved."""
-    faults = []
-    for path in operation.reserve:
-        value = value_at(checked.content, path)
-        owner = records.reserved_by(f"{profile.authority}:{path}", value) if value else None
-        if owner is not None and owner != message.document_id:
-            label = next((f.label for f in profile.fields if f.path == path), path)
-            faults.append(fault("GW-F07", path=path, label=label, value=value))
-    return faults
+def _unanswered(operation: Operation, hand: Carried, content: Content) -> bool:
+    """Must the authority be asked first: for a new content always, for a draft when its answer is not there."""
+    keep = operation.options.get("keep", {})
+    return bool(hand.item.filters()) or not all(value_at(content, path) for path in keep)
 
 
 def errand_of(
@@ -175,9 +149,37 @@ def at_desk(site: Site, errand: Errand, records: Records) -> Outcome:
     return replace(outcome, answers=(*outcome.answers, *answers.technical(site, outcome)))
 
 
-def _on_its_way(site: Site, errand: Errand) -> Outcome:
-    """checked: in the lane of the card, or of the route where nothing is to be signed."""
+def _asking(site: Site, errand: Errand) -> Outcome:
+    """checked: the authority is asked first; the content waits beside the message."""
+    operation, before = errand.operation, errand.document
+    content = orjson.dumps(errand.content)
+    kept = Body(errand.message.id, "content", content, hashlib.sha256(content).hexdigest())
+    route = operation.route or errand.profile.authority
+    moved = _moved(errand, lane=f"ask:{route}", route=route)
+    moved = replace(moved, extra={**(moved.extra or {}), "ask": operation.ask})
+    relied_on = {before.id: before.version} if before.version else {}
+    return Outcome(moved, errand.message.state, "check", bodies=(*_files(errand), kept), relied_on=relied_on)
+
+
+def _moved(errand: Errand, *, lane: str, route: str) -> Message:
+    return replace(
+        errand.message,
+        state=State.CHECKED,
+        lane=lane,
+        due_at=errand.now,
+        updated_at=errand.now,
+        waiting_for=None,
+        attempts=0,
+        extra={**(errand.message.extra or {}), "route": route},
+    )
+
+
+def on_its_way(site: Site, errand: Errand, records: Records) -> Outcome:
+    """checked: in the lane of the card, or of the route where nothing is to be signed; its document in between."""
     operation, profile, message, before = errand.operation, errand.profile, errand.message, errand.document
+    route = operation.route or profile.authority
+    card = site.card_for(errand.account, profile, operation) if operation.signed else None
+    moved = _moved(errand, lane=f"card:{card.name}" if card else f"route:{route}", route=route)
     files = attached(
         before.attachments,
         message,
@@ -186,35 +188,23 @@ def _on_its_way(site: Site, errand: Errand) -> Outcome:
         types=errand.media_types,
         one=profile.attachments.one_a_category,
     )
-    route = operation.route or profile.authority
-    card = site.card_for(errand.account, profile, operation) if operation.signed else None
-    extra = {**(message.extra or {}), "route": route, "numbers": dict(errand.numbers)}
-    moved = replace(
-        message,
-        state=State.CHECKED,
-        lane=f"card:{card.name}" if card else f"route:{route}",
-        due_at=errand.now,
-        updated_at=errand.now,
-        waiting_for=None,
-        attempts=0,
-        extra=extra,
-    )
-    outcome = Outcome(moved, message.state, "check", bodies=_files(errand))
-    if operation.way == "query":
-        content = orjson.dumps(errand.content)
-        kept = Body(message.id, "content", content, hashlib.sha256(content).hexdigest())
-        moved = replace(moved, lane=f"ask:{route}", extra={**extra, "ask": operation.ask})
-        outcome = replace(outcome, message=moved, bodies=(*outcome.bodies, kept))
-        return replace(outcome, relied_on={before.id: before.version} if before.version else {})
-    filled = with_numbers(errand.content, profile, errand.numbers)
+    filled = with_values(with_numbers(errand.content, profile, errand.numbers), errand.answered or {})
     after = changed(before, errand.now, content=filled, numbers=dict(errand.numbers), attachments=files)
     after = replace(after, facts=facts_of(profile, after))
     if operation.between:
         after = replace(after, status=operation.between, changing=message.id, status_before=before.status)
     if operation.opens_round:
         after = opened(after, errand.now)
-    return replace(
-        outcome, documents=(after,), numbers=learned(after, before, profile), reserve=reservations(profile, operation, after)
+    wanted, held = reservations(profile, operation, after), all_reservations(profile, before)
+    return Outcome(
+        moved,
+        message.state,
+        "check",
+        documents=(after,),
+        bodies=_files(errand),
+        numbers=learned(after, before, profile),
+        reserve=tuple(r for r in wanted if records.reserved_by(r.kind, r.value) != after.id),
+        release=tuple(r for r in held if r not in wanted) if operation.reserve else (),
     )
 
 

@@ -46,4 +46,4 @@ _TEXTS: dict[str, tuple[str, str]] = {
 def fault(code: str, *, path: str = "", label: str = "", **facts: object) -> Fault:
     """A fault of this table with its blanks filled."""
     zh, en = _TEXTS[code]
-    return Fault(code, zh.format(**facts), en.format(**facts), path=path, label=label)
+    return Fault(code, zh.format(label=label, **facts), en.format(label=label, **facts), path=path, label=label)

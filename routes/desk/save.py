@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tongguan.gateway.kernel.documents import all_reservations, attached, changed, learned, reservations, with_numbers, with_values
+from tongguan.gateway.kernel.documents import (
+    all_reservations,
+    attached,
+    changed,
+    learned,
+    reservations,
+    with_numbers,
+    with_values,
+)
 from tongguan.gateway.kernel.outcome import Outcome
 from tongguan.gateway.kernel.records import Records
 from tongguan.routes.desk import Errand, done
