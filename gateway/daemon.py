@@ -170,7 +170,7 @@ class Daemon:
         self._pins.start()
         self.calendar = Calendar(self.settings.schedule.timezone, on_trouble=self._calendar_trouble)
         self.calendar.every("anchor", timedelta(minutes=1), self.journal.anchor_head)
-        self.calendar.every("watching", timedelta(seconds=30), self.watching.look)
+        self.calendar.every("watching", 6 * self.settings.schedule.probe, self.watching.look)
         self.calendar.start()
         log.info("started", version=__version__, environment=self.settings.gateway.environment, home=str(self.settings.home))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from tongguan.gateway.flow.site import Site
@@ -16,6 +17,7 @@ from tongguan.gateway.kernel.records import Lane, Records
 from tongguan.gateway.work import hold
 from tongguan.routes.desk.stop import may_stop, stop
 
+_ONE_DAY = timedelta(days=1)
 _OPEN = (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT)
 
 
@@ -73,16 +75,25 @@ def _retry(site: Site, message: Message, records: Records) -> Outcome:
     """Held: again from where it was, with a fresh deadline; sealed: now; a sealed one that was refused gets a new seal."""
     if message.state is State.HELD:
         outcome = _release(site, message, records)
-        late = message.deadline_at is not None and message.deadline_at < clock.now_ms()
-        fresh = replace(
-            outcome.message, deadline_at=clock.now_ms() + 86_400_000 if late else message.deadline_at, received_at=clock.now_ms()
-        )
+        fresh = replace(outcome.message, deadline_at=_fresh_deadline(site, message), received_at=clock.now_ms())
         return replace(outcome, message=fresh, step="retry")
     if message.state is State.UNMATCHED:
         return _back(message, State.VERIFIED, "settle")
     if message.state in (State.RECEIVED, State.CHECKED, State.SEALED):
         return replace(_back(message, message.state, message.lane or "read"), step="retry")
     raise NotNow(f"{message.state}: nothing to try again")
+
+
+def _fresh_deadline(site: Site, message: Message) -> int | None:
+    """The deadline of a message that is tried again: one that has passed (or was taken away when it passed) begins anew."""
+    now = clock.now_ms()
+    if message.deadline_at is not None and message.deadline_at > now:
+        return message.deadline_at
+    compiled = site.profiles.get(message.type)
+    operation = compiled.profile.operations.get(message.operation) if compiled is not None else None
+    if operation is None or not message.holds or not operation.give_up:
+        return None
+    return now + round(min(operation.give_up, _ONE_DAY).total_seconds() * 1000)
 
 
 def _back(message: Message, state: State, lane: str) -> Outcome:

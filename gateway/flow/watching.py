@@ -98,6 +98,9 @@ class Watching:
             held = Held("not delivered before its deadline", do=f"tongguan retry {message.id}; tongguan give-up {message.id}")
             outcome = hold(message, "deadline", held)
             self._site.journal.finish([(replace(outcome, message=replace(outcome.message, deadline_at=None)),)])
+        else:
+            # Held meanwhile: a deadline in the past would be found first, look after look.
+            self._site.journal.finish([(Outcome(replace(message, deadline_at=None), message.state, "deadline"),)])
 
     def _stock(self, now: int) -> None:
         """What waits for a person, and what has waited too long to be called work."""
