@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 import pytest
 from crash_support import APPLICATION, INSPECTION, Authorities, example
@@ -31,7 +32,7 @@ class Feeder:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._feed)
 
-    def __enter__(self) -> Feeder:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

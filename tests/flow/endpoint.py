@@ -6,6 +6,7 @@ Its receipts are signed with the authority's key of the home, or with whatever t
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import re
@@ -83,10 +84,8 @@ class Endpoint:
         server.shutdown()
         server.server_close()
         for each in list(self._open):
-            try:
+            with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
         with self._fed:
             self._fed.notify_all()
 
@@ -190,10 +189,8 @@ class _Counter(BaseHTTPRequestHandler):
 
     def finish(self) -> None:
         self.endpoint._open.discard(self.connection)
-        try:
+        with contextlib.suppress(OSError):
             super().finish()
-        except OSError:
-            pass
 
     def log_message(self, *_: Any) -> None:
         pass

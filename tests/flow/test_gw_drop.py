@@ -283,7 +283,7 @@ def test_what_is_no_message_is_left_alone_and_listed_as_ignored(quick: Site, tmp
     for name in wanted - {"folder.xml"}:
         (box / name).unlink()
     (box / "folder.xml").rmdir()
-    gone = lambda: not wanted & {i["file"] for i in json.loads(index.read_bytes())["ignored"]}  # noqa: E731
+    gone = lambda: not wanted & {i["file"] for i in json.loads(index.read_bytes())["ignored"]}
     wait_until(gone, "the list to be short again", 20)
 
 
