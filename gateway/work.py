@@ -10,11 +10,12 @@ import hashlib
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.claims import Claim
 from tongguan.gateway.kernel.errors import Deferred, Held, Refused, StationBroken
 from tongguan.gateway.kernel.journal import Finished, Journal

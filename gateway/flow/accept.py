@@ -6,11 +6,12 @@ Promises: nothing that was taken is forgotten, whatever is wrong with it; the sa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tongguan.codecs.read import Item, Read, read
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.errors import Fault, Refused
 from tongguan.gateway.kernel.faults import fault
 from tongguan.gateway.kernel.ids import derived_id, new_id

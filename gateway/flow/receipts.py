@@ -6,7 +6,6 @@ Promises: only what is signed by a configured authority and addressed to us is e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from tongguan.codecs.receipt import ReceiptContent, read_receipt
@@ -15,6 +14,7 @@ from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.send import Answered
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.document import Document, Receipt
 from tongguan.gateway.kernel.documents import all_reservations, changed, facts_of, learned, settled_down, undone, with_numbers
 from tongguan.gateway.kernel.message import FINAL, Message, State

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 
@@ -17,6 +17,7 @@ from cryptography import x509
 from tongguan.codecs.render import package, render_document
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.errors import Deferred, Refused
 from tongguan.gateway.kernel.faults import fault

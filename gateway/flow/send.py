@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from tongguan.codecs.receipt import ReceiptContent, read_receipt
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.document import Receipt
 from tongguan.gateway.kernel.documents import all_reservations, undone
 from tongguan.gateway.kernel.errors import Deferred, Held

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.document import Attachment, Content, Document
 from tongguan.gateway.kernel.message import Message
 from tongguan.gateway.kernel.outcome import Number, Reservation

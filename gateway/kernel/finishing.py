@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Table, and_, delete, func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from tongguan.gateway.kernel import clock, tables
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.history import line_of, line_of_other
 from tongguan.gateway.kernel.message import Message, State
