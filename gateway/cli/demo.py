@@ -66,6 +66,8 @@ def _through(home: Path, examples: Sequence[Example], progress: Progress) -> Cou
         homes.set_ports(home)
         progress.say(t("模拟器已就绪", "the simulators are ready"))
         with child(home, ["run"]) as gateway:
+            gateway.until((home / "daemon.sock").exists, seconds=30, pause=pause)
+            progress.say(t("网关已就绪", "the gateway is ready"))
             course = Course({example.name: example for example in examples})
             _follow(home, course, (simulators, gateway), progress)
             # Once more at the end: what was expected on the way may have moved on since.
@@ -95,7 +97,10 @@ def _drop(home: Path, course: Course) -> bool:
     outbox = home / "mailboxes" / homes.NAME / "OutBox"
     ready = [e for e in course.waiting.values() if all(name in course.done for name in e.after)]
     for example in ready:
-        files.write(outbox / example.file, example.content)
+        # As an ERP does it: written beside, then renamed, so that it is taken at once.
+        part = outbox / f"{example.file}.tmp"
+        part.write_bytes(example.content)
+        files.move(part, outbox / example.file)
         course.dropped[example.name] = course.waiting.pop(example.name)
     hopeless = [e for e in course.waiting.values() if any(name in course.failed for name in e.after)]
     for example in hopeless:
@@ -179,7 +184,8 @@ def _show(examples: Sequence[Example], course: Course) -> None:
             continue
         receipts = " ".join(receipt["code"] for receipt in seen.get("receipts", ()))
         status = (seen.get("business_status") or {}).get("text", "")
-        rows.append((example.name, seen.get("operation"), seen.get("state"), status, seen.get("numbers"), receipts))
+        numbers = list((seen.get("numbers") or {}).values())
+        rows.append((example.name, seen.get("operation"), seen.get("state"), status, numbers, receipts))
     print_table(heads, rows, state_at=2)
 
 
