@@ -255,9 +255,10 @@ def conclude(
 def _decided(journal: Journal, messages: Sequence[Message], decide: Callable[[Message, Records], Chain]) -> list[Chain]:
     chains: list[Chain] = []
     with journal.read() as records:
-        fresh = records.messages(m.id for m in messages)
+        unchanged = records.unchanged(messages)
+        fresh = records.messages(m.id for m in messages if m.id not in unchanged)
         for message in messages:
-            present = fresh.get(message.id)
+            present = message if message.id in unchanged else fresh.get(message.id)
             if present is None or (present.state, present.seal_number) != (message.state, message.seal_number):
                 continue
             chain = decide(present, records)

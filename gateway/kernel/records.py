@@ -120,6 +120,20 @@ class Records:
             self._messages.update({row["id"]: message_of(row) for row in rows})
         return {i: m for i in ids if (m := self._messages[i]) is not None}
 
+    def unchanged(self, messages: Sequence[Message]) -> set[str]:
+        """Which of these are still as they were when they were read: state, seal, deadline and moment of the last change."""
+        m = tables.message.c
+        as_read = {
+            message.id: (message.state, message.seal_number, message.updated_at, message.deadline_at) for message in messages
+        }
+        same: set[str] = set()
+        for part in _slices(as_read):
+            rows = self._connection.execute(
+                select(m.id, m.state, m.seal_number, m.updated_at, m.deadline_at).where(m.id.in_(part))
+            )
+            same.update(row[0] for row in rows if as_read[row[0]] == tuple(row[1:]))
+        return same
+
     def message(self, id_: str) -> Message | None:
         return self.messages([id_]).get(id_)
 
