@@ -77,9 +77,9 @@ def message_of(row: Any) -> Message:
     values = {name: row[name] for name in _PLAIN}
     values["kind"], values["state"] = Kind(values["kind"]), State(values["state"])
     values["faults"] = tuple(Fault(*f) for f in orjson.loads(row["faults"])) if row["faults"] else ()
-    extra = orjson.loads(row["extra"]) if row["extra"] else None
-    flags = extra or {}
-    return Message(**values, extra=extra, holds=not flags.get("holds_nothing"), waits=not flags.get("never_waits"))
+    extra = orjson.loads(row["extra"]) if row["extra"] else {}
+    holds, waits = not extra.pop("holds_nothing", 0), not extra.pop("never_waits", 0)
+    return Message(**values, extra=extra or None, holds=holds, waits=waits)
 
 
 def document_row(d: Document) -> dict[str, Any]:

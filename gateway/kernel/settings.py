@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import tomllib
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -205,16 +206,31 @@ def read_settings(home: Path) -> Settings:
 def _explain(error: Any) -> str:
     place = ".".join(str(p) for p in error["loc"])
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1]), _known_keys(), n=1)
+        near = difflib.get_close_matches(str(error["loc"][-1]), _known_keys(error["loc"][:-1]), n=1)
         return f"unknown key {place}" + (f"; did you mean {near[0]!r}?" if near else "")
     if error["type"] == "missing":
         return f"{place} is missing"
     return f"{place}: {error['msg']}".removeprefix(": ")
 
 
-def _known_keys() -> list[str]:
-    parts = (Settings, Gateway, Database, Broker, Card, ActsFor, Account, Route, Schedule, Retention, Alerts)
-    return sorted({name for part in parts for name in part.model_fields})
+_PARTS: dict[str, type[_Part]] = {
+    "gateway": Gateway,
+    "database": Database,
+    "broker": Broker,
+    "account": Account,
+    "card": Card,
+    "acts_for": ActsFor,
+    "route": Route,
+    "schedule": Schedule,
+    "retention": Retention,
+    "alerts": Alerts,
+}
+
+
+def _known_keys(place: Sequence[Any]) -> list[str]:
+    """The keys that may stand at a place: those of the last part on the way there."""
+    parts = [_PARTS[name] for name in place if name in _PARTS]
+    return sorted(parts[-1].model_fields if parts else Settings.model_fields.keys() - {"home"})
 
 
 def home_from_environment(given: Path | None) -> Path:

@@ -309,7 +309,7 @@ def test_a_message_that_a_person_moved_meanwhile_is_left_alone(journal: Journal)
 
 def test_what_others_changed_in_the_row_meanwhile_is_kept(journal: Journal) -> None:
     def act(messages: Sequence[Message]) -> Sequence[Any]:
-        journal.finish([(Outcome(replace(stored(journal), deadline_at=77), State.RECEIVED, "deadline"),)])
+        journal.finish([(Outcome(replace(stored(journal), deadline_at=77, updated_at=78), State.RECEIVED, "deadline"),)])
         return [None for _ in messages]
 
     came(journal, "m")

@@ -1,0 +1,153 @@
+"""Settings: what is wrong is named, with what would be right."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tongguan.gateway.kernel.errors import SettingsWrong
+from tongguan.gateway.kernel.settings import home_from_environment, read_settings, size, span
+
+WHOLE = """
+[gateway]
+environment = "test"
+
+[[account]]
+name = "demo"
+title = "大连示例进出口有限公司"
+uscc = "91210200MA0EXAMPLC"
+
+[[account.card]]
+name = "demo-customs"
+authority = "customs"
+
+[route.customs]
+environment = "test"
+url = "http://127.0.0.1:8702"
+certificates = ["trust/customs.pem"]
+timeout = "1.5s"
+"""
+
+
+def home(folder: Path, text: str = WHOLE) -> Path:
+    (folder / "tongguan.toml").write_text(text, "utf-8")
+    return folder
+
+
+def wrong(folder: Path, text: str) -> str:
+    with pytest.raises(SettingsWrong) as raised:
+        read_settings(home(folder, text))
+    assert str(folder / "tongguan.toml") in str(raised.value)
+    return str(raised.value)
+
+
+def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
+    settings = read_settings(home(tmp_path))
+
+    assert settings.gateway.language == "zh"
+    assert settings.route["customs"].timeout == timedelta(seconds=1.5)
+    assert settings.retention.bodies > timedelta(days=3650)
+    assert settings.account[0].card[0].kind == "pkcs11"
+
+
+@pytest.mark.parametrize(
+    ("was", "typed", "says"),
+    [
+        ("[gateway]\n", "[gateway]\nlangauge = 'en'\n", "unknown key gateway.langauge; did you mean 'language'?"),
+        ("[route.customs]\n", "[route.customs]\nin_fligth = 3\n", "unknown key route.customs.in_fligth; did you mean 'in_flight'?"),
+        ("[route.customs]\n", "[route.customs]\ncertificate = 3\n", "unknown key route.customs.certificate; did you mean 'certificates'?"),
+        ("uscc =", "usc =", "unknown key account.0.usc; did you mean 'uscc'?"),
+        ("[gateway]\n", "[shedule]\n[gateway]\n", "unknown key shedule; did you mean 'schedule'?"),
+        ("[gateway]\n", "xyzzy = 1\n[gateway]\n", "unknown key xyzzy"),
+        ("[gateway]\n", "home = '/tmp'\n[gateway]\n", "unknown key 'home'"),
+        ('authority = "customs"', "", "account.0.card.0.authority is missing"),
+        ('environment = "test"\n\n', "\n", "gateway.environment is missing"),
+        ('name = "demo"', 'name = "Demo"', "account.0.name"),
+        ('timeout = "1.5s"', 'timeout = "fast"', "'fast' is no duration; write it like"),
+        ('timeout = "1.5s"', "in_flight = 0", "route.customs.in_flight"),
+        ("[gateway]\n", "[gateway\n", "tongguan.toml"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named_with_what_would_be_right(tmp_path: Path, was: str, typed: str, says: str) -> None:
+    assert was in WHOLE
+    assert says in wrong(tmp_path, WHOLE.replace(was, typed, 1))
+
+
+def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
+    said = wrong(tmp_path, WHOLE.replace("title =", "titel =").replace("url =", "ulr ="))
+
+    assert "titel" in said and "ulr" in said
+
+
+def test_test_and_production_never_mix(tmp_path: Path) -> None:
+    assert "route.customs.environment is 'test'" in wrong(tmp_path, WHOLE.replace('"test"', '"production"', 1))
+
+
+def test_two_accounts_or_cards_of_one_name_are_refused(tmp_path: Path) -> None:
+    account = WHOLE[WHOLE.index("[[account]]") : WHOLE.index("[[account.card]]")]
+    card = WHOLE[WHOLE.index("[[account.card]]") : WHOLE.index("[route")]
+
+    assert "account name used twice: demo" in wrong(tmp_path, WHOLE + account)
+    assert "card name used twice: demo-customs" in wrong(tmp_path, WHOLE.replace(card, card + card))
+
+
+def test_a_home_without_settings_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsWrong, match=f"tongguan init {tmp_path}"):
+        read_settings(tmp_path)
+
+
+def test_settings_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "tongguan.toml").write_bytes(b"\xff\xfe\x00")
+
+    with pytest.raises(SettingsWrong):
+        read_settings(tmp_path)
+
+
+def test_paths_are_relative_to_the_home(tmp_path: Path) -> None:
+    settings = read_settings(home(tmp_path))
+
+    assert settings.path("trust/customs.pem") == tmp_path / "trust" / "customs.pem"
+    assert settings.path("/etc/tongguan/customs.pem") == Path("/etc/tongguan/customs.pem")
+    assert settings.mailbox(settings.account[0]) == tmp_path / "mailboxes" / "demo"
+
+
+def test_the_home_is_given_or_in_the_environment_or_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TONGGUAN_HOME", "/srv/home")
+    assert home_from_environment(Path("/x")) == Path("/x")
+    assert home_from_environment(None) == Path("/srv/home")
+    monkeypatch.delenv("TONGGUAN_HOME")
+    assert home_from_environment(None) == Path(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("15s", 15), ("250ms", 0.25), ("2h", 7200), ("10m", 600), ("5d", 432_000), ("1 month", 2_629_800), ("10y", 315_576_000), ("2 days", 172_800)],
+)  # fmt: skip
+def test_durations(text: str, seconds: float) -> None:
+    assert span(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["15", "s", "-1s", "1 fortnight", "", 15, None])
+def test_what_is_no_duration(text: object) -> None:
+    with pytest.raises(ValueError):
+        span(text)
+
+
+@pytest.mark.parametrize(("text", "count"), [("4MB", 4_000_000), ("200KB", 200_000), ("1.5GB", 1_500_000_000), ("7 B", 7), (99, 99)])
+def test_sizes(text: object, count: int) -> None:
+    assert size(text) == count
+
+
+@given(st.integers(0, 10**6), st.sampled_from([("B", 1), ("KB", 1000), ("MB", 1000**2)]))
+def test_whole_sizes_are_exact(count: int, unit: tuple[str, int]) -> None:
+    assert size(f"{count}{unit[0]}") == count * unit[1]
+
+
+@pytest.mark.parametrize("text", ["4", "4 M", "MB", "-4MB"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(ValueError):
+        size(text)
