@@ -162,12 +162,8 @@ def _told(home: Path, examples: Sequence[Example], course: Course, *, seconds: f
         print_text(t(f"{many} 条按预期完成，{len(course.failed)} 条不符，用时 {seconds:.1f} 秒",
                      f"{many} ended as expected, {len(course.failed)} did not, in {seconds:.1f} s"))  # fmt: skip
     if course.failed or kept:
-        print_text(
-            t(
-                f"主目录保留在 {home}；查看：tongguan list --home {home}",
-                f"the home stays at {home}; look: tongguan list --home {home}",
-            )
-        )
+        look = f"tongguan list --home {home}"
+        here.complain(f"主目录保留在 {home}；查看：{look}", f"the home stays at {home}; look: {look}")
     else:
         shutil.rmtree(home.parent, ignore_errors=True)
     return 1 if course.failed else 0

@@ -492,3 +492,34 @@ def test_the_demo_ends_as_every_example_says(tmp_path: Path) -> None:
     assert (done.value.code, told["failed"]) == (0, {})
     assert sum("-0000" in name for name in told["done"]) == 3
     assert [line for line in (site.home / "logs/run.log").read_text().splitlines() if "Traceback" in line] == []
+
+
+# Quarantine
+
+
+@pytest.mark.requirement("GW-06")
+def test_a_forged_receipt_is_listed_shown_never_believed_and_dropped(own_site: Site) -> None:
+    own_site.simulate("--fast")
+    own_site.run()
+    reference = dropped(own_site, "declare", fresh("cmd") + "!wrong-signature")
+    own_site.wait(f"{reference}.xml", "accepted")
+
+    (forged,) = say(own_site, "quarantine", "list", "--json").json
+    assert (forged["state"], forged["account"]) == ("quarantined", "demo")
+    assert forged["why"]
+    assert "<Receipt" in say(own_site, "quarantine", "show", forged["message_id"], "--json").json["content"]
+    warned = say(own_site, "status", "--json")
+    assert "tongguan quarantine list" in [p["do"] for p in warned.json["problems"]]
+    assert warned.code == 1
+
+    say(own_site, "quarantine", "apply", forged["message_id"], "--why", "look again")
+    wait_until(lambda: [forged] == say(own_site, "quarantine", "list", "--json").json, "the receipt to be refused again")
+    assert say(own_site, "quarantine", "drop", forged["message_id"], "--why", "forged").code == 0
+    assert say(own_site, "quarantine", "list", "--json").json == []
+
+
+def test_only_receipts_are_in_quarantine(site: Site) -> None:
+    said = say(site, "quarantine", "drop", ended(site)["message_id"])
+
+    assert said.code == 1
+    assert "tongguan quarantine list" in said.err
