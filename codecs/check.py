@@ -14,7 +14,7 @@ from lxml import etree
 
 from tongguan.codecs.compile import Compiled
 from tongguan.codecs.fill import Known
-from tongguan.codecs.filling import fill_defaults, fill_system
+from tongguan.codecs.filling import fill_defaults, fill_system, forget_system
 from tongguan.codecs.findings import Findings
 from tongguan.codecs.item import Item
 from tongguan.codecs.places import Places
@@ -61,6 +61,8 @@ def check(
     if document is not None and body is not None:
         _unchanged(compiled, content, document, operation, findings)
     contexts = Contexts(content)
+    if body is None:
+        forget_system(compiled, contexts)
     filled = fill_defaults(compiled, content, known, findings)
     fill_system(compiled, contexts, known, findings)
     if not _complete(compiled.root, content, operation):

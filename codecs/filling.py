@@ -48,6 +48,16 @@ def _default(node: Node, groups: tuple[str, ...], content: Row, value: str, find
     return True
 
 
+def forget_system(compiled: Compiled, contexts: Contexts) -> None:
+    """Take out the system's own fields: of a document that is sent on as it stands, they are not the sender's words."""
+    for tables, fills in compiled.fills:
+        for rows, _ in contexts[tables]:
+            for name, groups, _, _ in fills:
+                row = at(rows[-1], groups) if groups else rows[-1]
+                if row:
+                    row.pop(name, None)
+
+
 def fill_system(compiled: Compiled, contexts: Contexts, known: Known, findings: Findings) -> None:
     """Set every system field; what the sender says otherwise is a fault that shows both."""
     for tables, fills in compiled.fills:

@@ -19,6 +19,8 @@ from tongguan.gateway.flow import answers, queries
 from tongguan.gateway.flow.accept import QUERY
 from tongguan.gateway.flow.allowed import may, taken
 from tongguan.gateway.flow.check import at_desk, errand_of, hand_of, on_its_way
+from tongguan.gateway.flow.details import RECEIPTS, receipts_told
+from tongguan.gateway.flow.details import shown as cell
 from tongguan.gateway.flow.receipts import status_told
 from tongguan.gateway.flow.send import Answered, believed
 from tongguan.gateway.flow.site import Site
@@ -131,8 +133,12 @@ def _plain(site: Site, message: Message, content: ReceiptContent, told: dict[str
         codes += [s.get("code", "") for s in content.content.iter("{*}Side")]
         after = status_told(document, profile, [(code, numbers) for code in codes])
     shown = after or document
-    row = {c.name: queries.shown(profile, shown, c.of) for c in query.columns} if shown else told
-    outcome = queries.answer(message, {"format": message.form}, total=1, rows=[row], source="authority")
+    if shown is not None and query.ask == RECEIPTS:
+        rows = receipts_told(profile, shown, query, content)
+    else:
+        rows = [{c.name: cell(profile, shown, c.of) for c in query.columns} if shown else told]
+    filters = hand_of(site, message, records).item.filters()
+    outcome = queries.answer(message, filters, total=len(rows), rows=rows, source="authority")
     if after is None or document is None:
         return outcome
     return replace(outcome, documents=(after,), numbers=learned(after, document, profile))

@@ -17,10 +17,9 @@ from sqlalchemy.sql.elements import ColumnElement
 from tongguan.codecs.fields import parse_date
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.accept import QUERY, Carried
+from tongguan.gateway.flow.details import ATTACHMENTS, RECEIPTS, details, file_of, shown
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock, tables
-from tongguan.gateway.kernel.document import Document
-from tongguan.gateway.kernel.documents import values_at
 from tongguan.gateway.kernel.errors import Fault, Refused
 from tongguan.gateway.kernel.faults import fault
 from tongguan.gateway.kernel.message import Message, State
@@ -64,8 +63,13 @@ def decide(site: Site, message: Message, hand: Carried, records: Records) -> Out
         return Outcome(moved, message.state, "check")
     if any(column.of.startswith("message.") for column in query.columns):
         total, rows = _message(message, query, filters, records)
-    elif query.ask == "receipts":
-        total, rows = _receipts(site, message, profile, records)
+    elif query.ask in (RECEIPTS, ATTACHMENTS):
+        if filters.get("name"):
+            return replace(
+                end(message, State.ACCEPTED, "query", deadline_at=None), answers=file_of(message, filters["name"], records)
+            )
+        rows = details(site, message, query, records)
+        total = len(rows)
     else:
         total, rows = _documents(message, profile, query, filters, records)
     return answer(message, filters, total=total, rows=rows, source="journal")
@@ -120,7 +124,9 @@ def _filter_faults(query: Query, filters: Mapping[str, str]) -> list[Fault]:
     if not filters.get("size", "50").isdecimal() or not 1 <= int(filters.get("size", "50")) <= 1000:
         faults.append(fault("GW-F17", path="size"))
     if filters.get("format", "xml") not in _FORMATS:
-        faults.append(fault("GW-F10", name=f"format={filters['format']}", known=" ".join(_FORMATS), path="format", label="format"))
+        faults.append(
+            fault("GW-F10", name=f"format={filters['format']}", known=" ".join(_FORMATS), path="format", label="format")
+        )
     if filters.get("sort", "-created").lstrip("-") not in _orders(query):
         known_orders = " ".join(f"{name} -{name}" for name in _orders(query))
         faults.append(fault("GW-F10", name=f"sort={filters['sort']}", known=known_orders, path="sort", label="sort"))
@@ -151,6 +157,8 @@ def _range_faults(query: Query, name: str, filters: Mapping[str, str]) -> list[F
             if canonical is None:
                 return [fault("GW-F18", name=bound, value=given, path=bound, label=bound)]
             days.append(date.fromisoformat(canonical))
+    if len(days) == 2 and days[0] > days[1]:
+        return [fault("GW-F21", name=name, path=name, label=name)]
     if query.most_days and len(days) == 2 and (days[1] - days[0]).days > query.most_days:
         return [fault("GW-F11", days=query.most_days, path=name, label=name)]
     return []
@@ -193,38 +201,6 @@ def _conditions(profile: Profile, of: str, values: list[str]) -> list[ColumnElem
 def _midnight(day: str, add: int) -> int:
     moment = date.fromisoformat(parse_date(day) or day) + timedelta(days=add)
     return clock.to_ms(clock.china_midnight(moment))
-
-
-def shown(profile: Profile, document: Document, of: str) -> str:
-    """One cell of a list: what a column is made of, as users read it."""
-    kind, _, name = of.partition(".")
-    match kind:
-        case "status":
-            return profile.statuses[document.status].list_text.zh
-        case "number":
-            return document.numbers.get(name, "-")
-        case "mark":
-            rule = profile.receipts.get(document.marks.get(name, ""))
-            return rule.text.zh if rule else document.marks.get(name, "-")
-        case "time":
-            at = {"created": document.created_at, "updated": document.updated_at, "declared": document.round_opened_at}.get(name)
-            return clock.china_date(at) if at else "-"
-        case "key":
-            return document.key
-    return "; ".join(values_at(document.content, of)) or "-"
-
-
-def _receipts(site: Site, message: Message, profile: Profile, records: Records) -> tuple[int, list[dict[str, str]]]:
-    """The receipts of one document in time order (回执详细信息)."""
-    document = records.document(message.document_id)
-    if document is None:
-        raise Refused([fault("GW-F04", key=message.document or "", path="@document", label="document")])
-    receipts = records.receipts_of_documents([document.id]).get(document.id, [])
-    english = site.language(site.account(message.account)) == "en"
-    return len(receipts), [
-        {"code": r.code, "text": r.en if english else r.zh, "issued_at": clock.show(r.issued_at) or "", "id": r.id}
-        for r in receipts
-    ]
 
 
 def _message(message: Message, query: Query, filters: Mapping[str, str], records: Records) -> tuple[int, list[dict[str, str]]]:

@@ -32,6 +32,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "GW-F16": ("单证 {key} 已存在，其类型为 {type}", "document {key} exists and is a {type}"),
     "GW-F17": ("page 应不小于 1，size 应为 1 至 1000", "page must be at least 1 and size 1 to 1000"),
     "GW-F18": ("查询条件 {name} 的日期 {value} 无效", "{value} is no date for filter {name}"),
+    "GW-F21": ("查询条件 {name} 的起始日期晚于终止日期", "filter {name} begins after its end"),
     "GW-F19": (
         "当前卡号 {in_reader} 与用户注册信息卡号 {bound} 不一致，无法进行申报",
         "card {in_reader} is in the reader but {bound} is bound: nothing was sent",

@@ -221,7 +221,7 @@ def _known_of(part: Part, of: str, known: tuple[Mapping[str, Status], Mapping[st
     word, _, rest = of.partition(".")
     if (
         of in ("status", "key")
-        or (word in ("mark", "time", "receipt", "message") and rest)
+        or (word in ("mark", "time", "receipt", "attachment", "message") and rest)
         or (word == "number" and rest in numbers)
     ):
         return

@@ -1,0 +1,141 @@
+"""Questions about import licence applications, and the licence itself."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import bodies as b
+import pytest
+from sites import Site
+
+COLUMNS = ["status", "application", "mofcom", "withdrawal", "licence", "goods", "quantity", "unit", "usd", "applied"]
+
+
+def issued(site: Site, **set_: Any) -> dict[str, Any]:
+    status = b.done(site, b.application("declare", **set_))
+    return site.wait_business(b.APPLICATION, status["document"], "已打印或生成电子许可证")
+
+
+@pytest.mark.requirement("NA-14")
+def test_a_list_has_its_columns_and_every_filter_finds_its_documents(site: Site) -> None:
+    importer = {"Code": "3100MA1OTHER1", "CreditCode": "91310000MA1OTHER13", "Name": "上海示例贸易有限公司"}
+    user = {"Code": "4400MA1USER01", "CreditCode": "91310000MA1OTHER13", "Name": b.fresh("用户")}
+    more = {**{f"Importer__{k}": v for k, v in importer.items()}, **{f"User__{k}": v for k, v in user.items()}}
+    document = issued(site, TradeMode="0130", IssuingAgency="0100", Year="2027", **more)
+    other = b.done(site, b.application("save"))["numbers"]["application"]
+    numbers = document["numbers"]
+    today = document["created_at"][:10]
+
+    found = b.rows(site, b.query(b.APPLICATION, "list", filters={"application": numbers["application"]}))
+    assert [list(row) for row in found] == [COLUMNS]
+    assert {k: found[0][k] for k in COLUMNS if k != "applied"} == {
+        "status": "已打印或生成电子许可证",
+        "application": numbers["application"],
+        "mofcom": numbers["mofcom"],
+        "withdrawal": "-",
+        "licence": numbers["licence"],
+        "goods": "干玉米酒糟",
+        "quantity": "1000",
+        "unit": "035",
+        "usd": "1000",
+    }
+    assert found[0]["applied"] == today
+    for filters in (
+        {"status": "已打印或生成电子许可证"},
+        {"user_code": user["Code"]},
+        {"user_name": user["Name"]},
+        {"importer_code": importer["Code"]},
+        {"trade_mode": "0130"},
+        {"mofcom": numbers["mofcom"]},
+        {"year": "2027"},
+        {"issuing_agency": "0100"},
+        {"applied_from": today, "applied_to": today},
+    ):
+        rows = b.rows(site, b.query(b.APPLICATION, "list", filters=filters, size="1000"))
+        assert numbers["application"] in {row["application"] for row in rows}, filters
+        assert other not in {row["application"] for row in rows}, filters
+    none = b.query(b.APPLICATION, "list", filters={"applied_to": "2020-01-01", "application": numbers["application"]})
+    assert b.rows(site, none) == []
+
+
+@pytest.mark.requirement("NA-14")
+def test_a_list_comes_in_pages_with_its_total(site: Site) -> None:
+    user = b.fresh("用户")
+    for _ in range(5):
+        b.done(site, b.application("save", User__Name=user, User__Code="4400MA1USER01", User__CreditCode="91310000MA1OTHER13"))
+    pages = [
+        b.result(site, b.query(b.APPLICATION, "list", filters={"user_name": user}, page=str(page), size="2"))
+        for page in (1, 2, 3, 4)
+    ]
+
+    assert [head["total"] for head, _ in pages] == ["5"] * 4
+    assert [len(rows) for _, rows in pages] == [2, 2, 1, 0]
+    assert len({row["application"] for _, rows in pages for row in rows}) == 5
+    assert {pages[0][0]["source"], pages[0][0]["page"], pages[0][0]["size"]} == {"journal", "1", "2"}
+
+
+@pytest.mark.requirement("NA-14")
+@pytest.mark.parametrize("filters", [{"colour": "red"}, {"applied_from": "gestern"}])
+def test_a_filter_that_does_not_exist_is_refused(site: Site, filters: dict[str, str]) -> None:
+    assert b.refused(site, b.query(b.APPLICATION, "list", filters=filters))["faults"]
+
+
+@pytest.mark.requirement("NA-14")
+@pytest.mark.parametrize("paging", [{"page": "0"}, {"size": "1001"}, {"size": "viele"}])
+def test_a_page_that_cannot_be_is_refused(site: Site, paging: dict[str, str]) -> None:
+    assert b.refused(site, b.query(b.APPLICATION, "list", **paging))["faults"]
+
+
+@pytest.mark.requirement("NA-15")
+@pytest.mark.parametrize(("marker", "text"), [("!stay=10", "待初审"), ("!stay=20", "初审通过"), ("!stay=30", "复审通过")])
+def test_the_status_of_a_submitted_one_is_asked_of_mofcom_now(site: Site, marker: str, text: str) -> None:
+    key = b.done(site, b.application("declare", reference=b.fresh("q") + marker), "sent", "accepted")["document"]
+    site.wait_business(b.APPLICATION, key, text, "入库成功待初审" if text == "待初审" else text)
+    head, (row,) = b.result(site, b.query(b.APPLICATION, "status", document=key))
+
+    document = site.document(b.APPLICATION, key)
+    assert document is not None
+    assert (head["source"], row["status"]) == ("authority", text)
+    assert (row["application"], row["mofcom"]) == (document["numbers"]["application"], document["numbers"]["mofcom"])
+
+
+@pytest.mark.requirement("NA-15")
+def test_a_draft_has_no_status_at_mofcom(site: Site) -> None:
+    key = b.done(site, b.application("save"))["document"]
+    status = b.do(site, b.query(b.APPLICATION, "status", document=key))
+
+    assert status["state"] in ("refused", "rejected")
+    assert status["faults"]
+
+
+@pytest.mark.requirement("NA-19")
+def test_the_issued_electronic_licence_is_downloaded_as_a_file(site: Site) -> None:
+    document = issued(site)
+    name = site.drop(b.xml(b.message(b.APPLICATION, "export", document=document["document"])))
+    file = site.result(name)
+
+    assert site.wait(name)["state"] == "accepted"
+    assert file.suffix == ".pdf"
+    assert file.read_bytes().startswith(b"%PDF-")
+
+
+@pytest.mark.requirement("NA-19")
+@pytest.mark.parametrize(
+    ("marker", "text"), [("!stay=10", "入库成功待初审"), ("!stay=30", "复审通过"), ("!refuse", "初审不通过")]
+)
+def test_before_it_is_issued_the_download_is_refused_naming_the_status(site: Site, marker: str, text: str) -> None:
+    key = b.done(site, b.application("declare", reference=b.fresh("x") + marker), "sent", "accepted", "rejected")["document"]
+    site.wait_business(b.APPLICATION, key, text)
+    status = b.refused(site, b.message(b.APPLICATION, "export", document=key))
+
+    assert re.search(text, b.faults(status)["GW-F05 @operation"])
+
+
+@pytest.mark.requirement("NA-19")
+def test_a_paper_licence_has_no_file(site: Site) -> None:
+    document = issued(site, goods_=[b.goods("2402200000")])
+    status = b.do(site, b.message(b.APPLICATION, "export", document=document["document"]))
+
+    assert status["state"] in ("refused", "rejected")
+    assert status["faults"]
