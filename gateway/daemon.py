@@ -24,7 +24,7 @@ from tongguan.gateway import assembly
 from tongguan.gateway.flow.door import take
 from tongguan.gateway.flow.orders import orders
 from tongguan.gateway.flow.send import incoming
-from tongguan.gateway.flow.stations import Station, stations, tell
+from tongguan.gateway.flow.stations import Station, stations
 from tongguan.gateway.flow.watching import Watching
 from tongguan.gateway.kernel.errors import Deferred, SettingsWrong, StationBroken
 from tongguan.gateway.kernel.journal import Journal, Told
@@ -148,10 +148,9 @@ class Daemon:
         drops = mailbox.take(_DROPS)
         if not drops:
             return False
-        came, chains = take(self.site, mailbox, drops)
+        came, _ = take(self.site, mailbox, drops)
         for each in came:
             mailbox.taken(each.drop, each.message.id)
-        tell(chains)
         return True
 
     # Life

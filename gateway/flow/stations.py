@@ -59,21 +59,9 @@ class Station:
         if claim is None:
             return False
         began = clock.monotonic()
-        chains = self.work(claim)
+        self.work(claim)
         self.pace.did(len(claim.messages), clock.monotonic() - began)
-        tell(chains)
         return True
-
-
-def tell(chains: Sequence[Chain]) -> None:
-    """One log line a move."""
-    for chain in chains:
-        for outcome in chain:
-            m = outcome.message
-            log.info(
-                "move", message=m.id, account=m.account, type=m.type, operation=m.operation, step=outcome.step,
-                was=outcome.was, state=m.state.value, why=outcome.why or None,
-            )  # fmt: skip
 
 
 def stations(site: Site) -> list[Station]:
@@ -124,7 +112,7 @@ def _send(site: Site, claim: Claim) -> Sequence[Chain]:
 
     def decide(message: Message, answer: Any, records: Records) -> Outcome:
         if isinstance(answer, Doubt):
-            outcome = defer(step, message, answer)
+            outcome = defer(step, message, Deferred("route", after=answer.after, why=answer.why))
             return replace(outcome, message=replace(outcome.message, extra={**(message.extra or {}), "doubtful": True}))
         return decide_send(site, message, answer, records)
 

@@ -7,6 +7,7 @@ Never: decides anything, reads the clock but for stamping, touches files but its
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import structlog
 from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -34,6 +36,8 @@ from tongguan.gateway.kernel.rows import message_of
 from tongguan.gateway.kernel.writer import Group, Writer
 
 __all__ = ["Claim", "Finished", "Journal", "Told"]
+log = structlog.get_logger("journal")
+
 SERIAL_BLOCK = 1000
 
 
@@ -50,6 +54,14 @@ class Told:
 
     messages: tuple[str, ...]
     documents: tuple[str, ...]
+
+
+def _log_moves(group: Group) -> None:
+    """One line a move: the only place that logs them."""
+    if log.is_enabled_for(logging.INFO):
+        for message_id, document_id, line in group.moves:
+            _, step, was, state, who, why, *_ = orjson.loads(line)
+            log.info("move", message=message_id, document=document_id, step=step, was=was, state=state, who=who, why=why or None)
 
 
 class Journal:
@@ -193,6 +205,7 @@ class Journal:
     def _committed(self, group: Group) -> None:
         for lane in group.lanes:
             self.bell(lane).set()
+        _log_moves(group)
         if group.moves and self.listeners:
             messages = tuple(dict.fromkeys([*(m for m, _, _ in group.moves), *group.touched]))
             documents = tuple(dict.fromkeys(d for _, d, _ in group.moves if d))
