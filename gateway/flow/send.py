@@ -36,7 +36,18 @@ class Answered:
     raw: bytes
 
 
-def act_send(site: Site, messages: Sequence[Message]) -> list[Answered | Exception]:
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """The authority may have the bytes: it is asked before they are sent again.
+
+    An answer and no exception: deciding it must leave its mark on the message.
+    """
+
+    why: str
+    after: timedelta
+
+
+def act_send(site: Site, messages: Sequence[Message]) -> list[Answered | Doubt | Exception]:
     """Send a batch over its route, as many in flight as the route allows; what is doubtful is asked for first."""
     route = site.routes[_route_name(messages[0])]
     with site.journal.read() as records:
@@ -60,7 +71,7 @@ def _doubtful(message: Message) -> bool:
     return bool((message.extra or {}).get("doubtful"))
 
 
-def _meaning(site: Site, message: Message, reply: Reply) -> Answered | Exception:
+def _meaning(site: Site, message: Message, reply: Reply) -> Answered | Doubt | Exception:
     """The verified receipt, or what happens next."""
     lane = message.lane or ""
     give_up = message.deadline_at is not None and clock.now_ms() > message.deadline_at
@@ -78,14 +89,7 @@ def _meaning(site: Site, message: Message, reply: Reply) -> Answered | Exception
     after = reply.retry_after
     if after is None:
         after = timedelta(milliseconds=max(0, site.next_try(message) - clock.now_ms()))
-    return Doubt(why, after=after) if doubtful or _doubtful(message) else Deferred("route", after=after, why=why)
-
-
-class Doubt(Deferred):
-    """The authority may have the bytes: it is asked before they are sent again."""
-
-    def __init__(self, why: str, *, after: timedelta) -> None:
-        super().__init__("route", after=after, why=why)
+    return Doubt(why, after) if doubtful or _doubtful(message) else Deferred("route", after=after, why=why)
 
 
 def believed(site: Site, message: Message, raw: bytes) -> Answered | str:

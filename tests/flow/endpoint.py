@@ -31,6 +31,7 @@ RECEIPT = "urn:tongguan:receipt:1"
 CHINA = timezone(timedelta(hours=8))
 _reference = re.compile(rb'reference="([^"]*)"')
 _type = re.compile(rb"<message_type>([^<]*)</message_type>")
+_sender = re.compile(rb"<sender_id>([^<]*)</sender_id>")
 _counter = itertools.count()
 
 
@@ -135,9 +136,9 @@ class Endpoint:
         return self.sealer.seal(self.unsigned(**said))
 
     def _technical(self, call: Call, code: str, sealer: Sealer) -> bytes:
-        found = _type.search(call.body)
-        type_ = found[1].decode() if found else ""
-        return sealer.seal(self.unsigned(code=code, kind="technical", message=call.message_id, type=type_))
+        type_, sender = (found[1].decode() if (found := each.search(call.body)) else "" for each in (_type, _sender))
+        said = {"message": call.message_id, "type": type_, "account": sender}
+        return sealer.seal(self.unsigned(code=code, kind="technical", **said))
 
     def answer(self, call: Call) -> tuple[int, bytes, dict[str, str]] | None:
         """HTTP status, body and headers; None closes the connection."""
@@ -146,8 +147,8 @@ class Endpoint:
             return (200, known[1], {}) if known else (404, b"never seen", {})
         if call.what == "query":
             return (202, self.receipt(code="Q1", message=call.message_id), {})
-        planned = self.says.get(call.reference) or ["take"]
-        say = planned.pop(0) if len(planned) > 1 else planned[0] if planned == ["take"] else planned.pop(0)
+        planned = self.says.get(call.reference)
+        say = planned.pop(0) if planned else "take"
         if say in ("503", "busy", "lose", "garbage", "400"):
             return {
                 "503": (503, b"out of order", {}),
@@ -236,7 +237,7 @@ class _Counter(BaseHTTPRequestHandler):
 
 
 #: short waits, so that a test does not sit through them
-QUICK = '\n[schedule]\nleast_wait = "100ms"\nmost_wait = "1s"\nprobe = "200ms"\nreceipts = "2s"\n'
+QUICK = '\n[schedule]\nleast_wait = "100ms"\nmost_wait = "3s"\nprobe = "200ms"\nreceipts = "2s"\n'
 
 
 def add_settings(home: Path, text: str) -> None:
