@@ -407,11 +407,14 @@ class Records:
         return [AnswerRow(**row, content=b"") for row in rows]
 
     def open_messages(self, account: str, limit: int) -> list[Message]:
+        """The account's open submissions, oldest first; state by state, each in the order of its index."""
         m = tables.message.c
-        open_states = [s.value for s in (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT, State.HELD)]
-        where = and_(m.account == account, m.kind == "submission", m.state.in_(open_states))
-        rows = self._connection.execute(select(tables.message).where(where).order_by(m.sequence).limit(limit)).mappings()
-        return [message_of(row) for row in rows]
+        found: list[Message] = []
+        for state in (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT, State.HELD):
+            where = and_(m.state == state.value, m.account == account, m.kind == "submission")
+            query = select(tables.message).where(where).order_by(m.sequence).limit(limit)
+            found += [message_of(row) for row in self._connection.execute(query).mappings()]
+        return sorted(found, key=lambda message: message.sequence)[:limit]
 
     def tally(self) -> list[tuple[str, str, str, int]]:
         """(account, kind, state, count) of all messages."""

@@ -190,7 +190,7 @@ def upgrade() -> None:
     op.create_index(
         "message_due",
         "message",
-        ["lane", "due_at", "sequence"],
+        ["lane", "due_at", "sequence", "account"],
         unique=False,
         sqlite_where=sa.text("due_at IS NOT NULL"),
         postgresql_where=sa.text("due_at IS NOT NULL"),
@@ -243,7 +243,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("same_as IS NOT NULL"),
         postgresql_where=sa.text("same_as IS NOT NULL"),
     )
-    op.create_index("message_state", "message", ["state", "sequence"], unique=False)
+    op.create_index("message_state", "message", ["state", "sequence", "account"], unique=False)
     op.create_table(
         "move",
         sa.Column("n", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),

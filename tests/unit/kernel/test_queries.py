@@ -1,0 +1,173 @@
+"""Flat cost: no question of the daemon walks through all messages, documents or moves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from tongguan.gateway.kernel.journal import Journal
+from tongguan.gateway.kernel.message import State
+from tongguan.gateway.kernel.outcome import Number, Reservation
+from tongguan.gateway.kernel.records import Lane, Records
+
+from .conftest import answer, body, comes, document, moves, receipt, receipt_message, submission, written
+
+#: tables that grow with every message for ever
+GROWING = ("message", "document", "fact", "number", "reservation", "round", "receipt", "body", "answer", "move", "history")
+
+
+class Plans:
+    """Notes every statement of a journal and asks SQLite how it is carried out."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.statements: dict[str, Any] = {}
+        for engine in (journal._engine, journal._readers):
+            event.listen(engine, "before_cursor_execute", self._note)
+
+    def _note(self, connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool) -> None:
+        if re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT)", statement):
+            self.statements[statement] = parameters[0] if executemany else parameters
+
+    def plan(self, statement: str) -> list[str]:
+        with self._journal._engine.connect() as connection:
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", self.statements[statement])
+            return [row[3] for row in rows]
+
+    def walks(self) -> list[str]:
+        """Statements that walk through a growing table, each with its plan."""
+        found = []
+        for statement in list(self.statements):
+            for step in self.plan(statement):
+                if "answer_unwritten" in step:
+                    continue  # partial: as long as what waits, whatever is stored
+                if re.match(rf"SCAN ({'|'.join(GROWING)})\b", step):
+                    found.append(f"{step}: {' '.join(statement.split())}")
+        return found
+
+
+@pytest.fixture
+def filled(journal: Journal) -> Journal:
+    """Some rows; SQLite plans as it does in a new home, without figures of them."""
+    for n in range(60):
+        message = submission(f"m{n}", reference=f"r{n}", document_id=f"d{n}", source=f"f{n}.xml", deadline_at=n)
+        written(
+            journal,
+            comes(
+                message,
+                documents=(document(f"d{n}", facts={"code": "8409"}),),
+                numbers=(Number("a", "licence", f"L{n}", f"d{n}", "demo"),),
+                receipts=(receipt(f"rc{n}", message_id=f"m{n}", document_id=f"d{n}"),),
+                answers=(answer(f"m{n}"),),
+                bodies=(body(f"m{n}", b"<xml/>"),),
+            ),
+        )
+    return journal
+
+
+def test_a_walk_would_be_found(filled: Journal) -> None:
+    plans = Plans(filled)
+    with filled._reading() as connection:
+        connection.exec_driver_sql("SELECT id FROM message WHERE waiting_for = 'x'")
+
+    assert len(plans.walks()) == 1
+
+
+def test_writing_walks_through_nothing(filled: Journal) -> None:
+    plans = Plans(filled)
+    claim = filled.claim("s", ["read", "verify"], limit=5)
+    assert claim
+    checked = [
+        moves(m, State.SENT, documents=(document(m.document_id or "", version=2, facts={"code": "1"}),), relied_on={"d50": 1})
+        for m in claim.messages
+    ]
+    written(filled, *checked, token=claim.token)
+    release = Reservation("k", "v", "d1")
+    told = receipt_message("r", state=State.UNMATCHED, number="N", lane=None, due_at=None)
+    written(filled, comes(told, reserve=(release,)), comes(submission("n", document_id="d9", reference="r99")))
+    written(filled, comes(submission("o"), release=(release,), numbers=(Number("a", "k", "N", "d1", "demo"),)))
+    filled.claim_keys("door", ["k"], lease_ms=-1)
+    filled.claim_keys("door", ["k"])
+    filled.make_due(number="N")
+    filled.make_due(route="route:r")
+    filled.close_lane(Lane("x", "r", "t", 1, None, "d"))
+    filled.open_lane("x")
+    filled.mark_written([1, 2])
+    filled.write_again("m1")
+    filled.serials("a")
+    filled.take_slot("a", "b")
+    filled.set_checkpoint("told", 5)
+    filled.order_done(filled.give_order("li", "why", {}), None)
+    filled.open_orders()
+
+    assert plans.walks() == []
+    assert len(plans.statements) > 25
+
+
+READS: dict[str, Callable[[Records], Any]] = {
+    "messages": lambda r: r.messages(["m1", "m2"]),
+    "documents": lambda r: r.documents(["d1", "d2"]),
+    "references": lambda r: r.fetch_references([("demo", "r1"), ("demo", "r2")]),
+    "freed": lambda r: r.fetch_freed([("demo", "r1")]),
+    "deleted": lambda r: r.is_deleted("d1"),
+    "keys": lambda r: r.fetch_keys([("demo", "T", "d1")]),
+    "number": lambda r: r.documents_of_number("demo", "L1"),
+    "reserved": lambda r: r.reserved_by("k", "v"),
+    "ordered": lambda r: r.fetch_ordered(["d1"]),
+    "body": lambda r: r.body("m1", "source"),
+    "bodies": lambda r: r.bodies(["m1", "m2"], "source"),
+    "names": lambda r: r.fetch_names([("demo", "f1.xml")]),
+    "newest of name": lambda r: r.newest_of_name("demo", ["f1.xml"]),
+    "receipts of messages": lambda r: r.receipts_of_messages(["m1"]),
+    "receipts of documents": lambda r: r.receipts_of_documents(["d1"]),
+    "has receipt": lambda r: r.has_receipt("a", "rc1"),
+    "receipt bytes": lambda r: r.receipt_bytes("a", "rc1", but="m1"),
+    "rounds": lambda r: r.rounds("d1"),
+    "items": lambda r: r.items(["m1"]),
+    "repeats": lambda r: r.repeats(["m1"]),
+    "messages of documents": lambda r: r.messages_of_documents(["d1"]),
+    "moves after": lambda r: r.moves_after(50, 10),
+    "moves": lambda r: r.moves("m1"),
+    "unwritten answers": lambda r: r.unwritten_answers(10),
+    "answers of": lambda r: r.answers_of("m1"),
+    "recent answers": lambda r: r.recent_answers("demo", 0),
+    "open messages": lambda r: r.open_messages("demo", 10),
+    "tally": lambda r: r.tally(),
+    "oldest": lambda r: r.oldest(State.RECEIVED),
+    "find": lambda r: r.find("L1"),
+    "overdue": lambda r: r.overdue(1, 10),
+    "marker": lambda r: r.marker("x"),
+    "lanes": lambda r: r.lanes(),
+}
+
+
+def test_open_messages_of_an_account_are_found_oldest_first(journal: Journal) -> None:
+    states = [State.SENT, State.RECEIVED, State.ACCEPTED, State.HELD, State.CHECKED]
+    written(journal, *(comes(submission(str(n), state=state)) for n, state in enumerate(states)))
+    written(journal, comes(submission("x", account="other")), comes(receipt_message("r")))
+    with journal.read() as records:
+        assert [m.id for m in records.open_messages("demo", 9)] == ["0", "1", "3", "4"]
+        assert [m.id for m in records.open_messages("demo", 2)] == ["0", "1"]
+
+
+def test_what_a_paused_account_has_waiting_is_passed_over_in_the_index(filled: Journal) -> None:
+    plans = Plans(filled)
+    filled.close_lane(Lane("account:demo", "paused", "why", 1, None, "do"))
+    assert filled.claim("s", ["read"], limit=5) is None
+    (claiming,) = [s for s in plans.statements if "due_at <= " in s]
+
+    assert "message_due" in str(plans.plan(claiming))
+
+
+@pytest.mark.parametrize("name", READS)
+def test_reading_walks_through_nothing(filled: Journal, name: str) -> None:
+    plans = Plans(filled)
+    with filled.read() as records:
+        READS[name](records)
+
+    assert plans.walks() == []
+    assert plans.statements
