@@ -45,6 +45,7 @@ class Doubt:
 
     why: str
     after: timedelta
+    closes: str | None = None  #: the lane, where the authority could not be reached at all
 
 
 def act_send(site: Site, messages: Sequence[Message]) -> list[Answered | Doubt | Exception]:
@@ -85,7 +86,7 @@ def _meaning(site: Site, message: Message, reply: Reply) -> Answered | Doubt | E
     if give_up:
         return Held(f"not delivered before its deadline: {why}", do=f"tongguan retry {message.id}; tongguan give-up {message.id}")
     if reply.kind == "later" and reply.status is None:
-        return Deferred("route", closes=lane, why=why)
+        return Doubt(why, timedelta(0), closes=lane) if _doubtful(message) else Deferred("route", closes=lane, why=why)
     after = reply.retry_after
     if after is None:
         after = timedelta(milliseconds=max(0, site.next_try(message) - clock.now_ms()))

@@ -108,7 +108,11 @@ def _seal(site: Site, claim: Claim) -> Sequence[Chain]:
 def _send(site: Site, claim: Claim) -> Sequence[Chain]:
     def act(messages: Sequence[Message]) -> Sequence[Any]:
         doubtful = [replace(m, extra={**(m.extra or {}), "doubtful": True}) if claim.suspect(m.id) else m for m in messages]
-        return act_send(site, doubtful)
+        answers = act_send(site, doubtful)
+        shut = next((a for a in answers if isinstance(a, Doubt) and a.closes), None)
+        if shut is not None:
+            site.journal.close_lane(replace(closed(site, shut.closes or ""), text=shut.why, reason="route"))
+        return answers
 
     def decide(message: Message, answer: Any, records: Records) -> Outcome:
         if isinstance(answer, Doubt):

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def test_a_busy_authority_is_left_alone_for_as_long_as_it_asks(place: Place) -> 
 
     posts = mofcom.posts(reference)
     assert len(posts) == 3
-    assert all(later.at - earlier.at >= 0.95 for earlier, later in zip(posts, posts[1:], strict=False))
+    assert all(later.at - earlier.at >= 0.95 for earlier, later in pairwise(posts))
     assert mofcom.about(reference) == ["post"] * 3, "what was surely not taken is not asked for"
 
 
@@ -144,7 +145,7 @@ def test_the_waits_grow_and_each_try_is_counted(place: Place) -> None:
     site.wait(name, "sent")
 
     times = [c.at for c in mofcom.posts(reference)]
-    waits = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    waits = [later - earlier for earlier, later in pairwise(times)]
     assert len(waits) == 4
     assert waits[-1] > 1.5 * waits[0]
     assert max(waits) < 6
@@ -318,6 +319,25 @@ def test_a_gateway_that_died_while_sending_asks_before_it_sends_again(own: Place
     (site.home / "daemon.sock").unlink()
     wait_until(lambda: mofcom.wire_id(reference) in mofcom.kept, "the authority to have it")
     site.run()
+    site.wait(name, "sent")
+
+    assert mofcom.about(reference) == ["post", "ask"]
+
+
+def test_the_doubt_outlives_an_authority_that_is_away(own: Place) -> None:
+    """The gateway died while it sent, and cannot even ask when it is back."""
+    site, mofcom = own
+    site.run()
+    name, reference = declare(own, "slow")
+    wait_until(lambda: mofcom.posts(reference), "the message on its way")
+    site.stop("run", kill=True)
+    (site.home / "daemon.sock").unlink()
+    wait_until(lambda: mofcom.wire_id(reference) in mofcom.kept, "the authority to have it")
+    mofcom.down()
+    site.run()
+    wait_until(lambda: (s := site.status(name)) and s["waiting_for"] == "route", "the route to be found shut")
+    time.sleep(0.5)
+    mofcom.up()
     site.wait(name, "sent")
 
     assert mofcom.about(reference) == ["post", "ask"]
