@@ -16,14 +16,29 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from importlib.resources import files as resources
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from signxml.verifier import XMLVerifier
+
 from tongguan.gateway import home
 from tongguan.gateway.daemon import Daemon
+from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.message import State
+from tongguan.signer.certificate import der_chain
+from tongguan.signer.issue import Holder, Validity, make_authority, make_software_card
+from tongguan.signer.verify import TrustedCertificate, verify
+from tongguan.signer.xml_signature import prepare
 
 _TEMPLATE = "bench-*.xml"
 _MARK = b'reference="bench-0"'
@@ -37,11 +52,10 @@ class Run:
 
     part: str = "e2e"
     messages: int = 2000
-    key: str = "software"
-    workers: int = 1
+    key: str = "software"  #: software | token | milliseconds
     delay_ms: int = 0
     full: bool = False
-    waiting: int = 0  #: files that lie in OutBox beside the measured ones
+    waiting: int = 0  #: files that lie in OutBox behind the measured ones
 
 
 def template() -> bytes:
@@ -52,14 +66,15 @@ def template() -> bytes:
 
 def measure(run: Run, folder: Path | None = None) -> str:
     """Do one run in a new folder (removed afterwards) and say what it gave."""
+    if run.part == "verify":
+        return _verify(run)
     place = Path(tempfile.mkdtemp(prefix="tongguan-bench-", dir=folder))
     try:
         with _site(run, place) as site:
-            return (
-                _accept(run, site) if run.part == "accept" else _idle(run, site) if run.part == "idle" else _end_to_end(run, site)
-            )
+            return _PARTS[run.part](run, site)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        if not os.environ.get("TONGGUAN_BENCH_KEEP"):
+            shutil.rmtree(place, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -69,8 +84,6 @@ def _site(run: Run, place: Path) -> Iterator[Path]:
     home.make_home(made, card="pkcs11" if run.key == "token" else "software", port_base=0)
     if run.key not in ("software", "token"):
         home.change_settings(made, "account.card", "delay", f"{run.key}ms", named="demo-mofcom")
-    if run.workers > 1:
-        home.change_settings(made, "gateway", "workers", str(run.workers))
     endpoint = _simulators(made) if run.full else _acknowledger(made, run.delay_ms)
     try:
         yield made
@@ -118,7 +131,7 @@ def _drop(made: Path, count: int, *, first: int = 0) -> None:
 
 def _end_to_end(run: Run, made: Path) -> str:
     """From files lying in OutBox to the technical receipt applied and the status file written."""
-    _drop(made, run.messages)
+    _drop(made, run.messages + run.waiting)
     os.sync()
     time.sleep(_SETTLED)
     daemon = Daemon(made)
@@ -175,6 +188,34 @@ def _idle(run: Run, made: Path) -> str:
     return _line(run, 1000 / statistics.median(waits), waits, note=f" | drop to status file {statistics.median(waits):.1f} ms")
 
 
+def _verify(run: Run) -> str:
+    """Verify one signed receipt again and again, in turn with signxml as its documentation shows it."""
+    validity = Validity(clock.now() - timedelta(days=1))
+    issued = make_software_card(make_authority("bench", validity), Holder("bench", "1", ("1",)), validity=validity)
+    chain = der_chain(issued.certificates)
+    key = load_pem_private_key(issued.key, None)
+    assert isinstance(key, RSAPrivateKey)
+    faults = "".join(f'<Fault code="{n}" path="/Goods[{n}]">规格型号不符合要求</Fault>' for n in range(40))
+    prepared = prepare(
+        f'<Receipt xmlns="urn:tongguan:receipt:1" id="1"><Faults>{faults}</Faults></Receipt>'.encode(), "rsa-sha256"
+    )
+    raw = prepared.complete(key.sign(prepared.signed_info_digest, PKCS1v15(), Prehashed(SHA256())), chain)
+    trusted = TrustedCertificate(x509.load_der_x509_certificate(chain[0]))
+    ours = partial(verify, raw, (trusted,), clock.now())
+    theirs = partial(lambda: XMLVerifier().verify(raw, x509_cert=trusted.certificate))
+    pairs = [(_rate(ours, run.messages // 5), _rate(theirs, run.messages // 25)) for _ in range(5)]
+    ratio = statistics.median(mine / other for mine, other in pairs)
+    rate, other = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return f"{rate:.1f} msgs/s verify n={run.messages} {len(raw)} bytes rsa-2048 | signxml {other:.1f} msgs/s, ratio {ratio:.2f}"
+
+
+def _rate(work: Callable[[], object], count: int) -> float:
+    began = time.perf_counter()
+    for _ in range(max(count, 1)):
+        work()
+    return max(count, 1) / (time.perf_counter() - began)
+
+
 def _count(folder: Path) -> int:
     with os.scandir(folder) as entries:
         return sum(not e.name.startswith(".") for e in entries)
@@ -207,13 +248,17 @@ def _waits(daemon: Daemon) -> list[float]:
         return sorted(records.spans("read", "send"))
 
 
+_PARTS: dict[str, Callable[[Run, Path], str]] = {"e2e": _end_to_end, "accept": _accept, "idle": _idle}
+
+
 def _line(run: Run, rate: float, waits: Sequence[float], *, note: str = "") -> str:
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 if run.key == "token" or run.workers > 1 else 0
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 if run.key == "token" else 0
     latency = f", p50 {statistics.median(waits):.1f} ms p99 {waits[int(len(waits) * 0.99) - 1]:.1f} ms" if waits else ""
     endpoint = "simulators" if run.full else f"bench endpoint +{run.delay_ms} ms"
+    waiting = f" waiting={run.waiting}" if run.waiting else ""
     kept = "sqlite wal full, group commit"
     return (
-        f"{rate:.1f} msgs/s {run.part} n={run.messages} key={run.key} workers={run.workers} {endpoint}, {kept}"
+        f"{rate:.1f} msgs/s {run.part} n={run.messages} key={run.key}{waiting} {endpoint}, {kept}"
         f"{latency}, peak {own + children:.0f} MB{note}"
     )

@@ -26,6 +26,7 @@ from tongguan.gateway.flow.orders import orders
 from tongguan.gateway.flow.send import incoming
 from tongguan.gateway.flow.stations import Station, stations
 from tongguan.gateway.flow.watching import Watching
+from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.errors import Deferred, SettingsWrong, StationBroken
 from tongguan.gateway.kernel.journal import Journal, Told
 from tongguan.gateway.kernel.settings import Account, Settings, read_settings
@@ -41,6 +42,7 @@ from tongguan.routes.wire import Wire
 
 log = structlog.get_logger("daemon")
 _DROPS = 64  #: files taken in one hand
+_LOCK_TRIES, _LOCK_PAUSE = 20, 0.05  #: a second in all
 _POLL = 1.0  #: seconds after which a station looks again without having been woken
 
 
@@ -273,12 +275,15 @@ class _Intake:
 def _lock(home: Path) -> int:
     """Hold the home for this process; the kernel lets it go however we end."""
     handle = os.open(home / "daemon.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise SettingsWrong(f"{home}: a gateway is already running here") from None
-    return handle
+    for _ in range(_LOCK_TRIES):  # a command that only asks who is there holds it for a moment
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            clock.pause(_LOCK_PAUSE)
+        else:
+            return handle
+    os.close(handle)
+    raise SettingsWrong(f"{home}: a gateway is already running here")
 
 
 def serve(home: Path, *, only: frozenset[str] | None = None) -> int:

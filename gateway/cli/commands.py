@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tongguan.gateway.cli import cards, checking, condition, documents, looking, ordering, pins, starting, types
+from tongguan.gateway.cli import cards, checking, condition, documents, looking, measuring, ordering, pins, starting, types
 from tongguan.gateway.cli import quarantine as receipts
 from tongguan.gateway.cli.here import command
 
@@ -28,6 +28,7 @@ command(app, "demo", homeless=True)(starting.demo)
 command(app, "run")(starting.run)
 command(app, "simulate")(starting.simulate)
 command(app, "check")(checking.check)
+command(app, "bench", homeless=True)(measuring.bench)
 
 command(app, "list")(looking.list_messages)
 command(app, "show")(looking.show)

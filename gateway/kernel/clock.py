@@ -31,6 +31,11 @@ def to_ms(moment: datetime) -> int:
     return round(moment.timestamp() * 1000)
 
 
+def pause(seconds: float) -> None:
+    """Let time pass."""
+    time.sleep(seconds)
+
+
 def show(ms: int | None) -> str | None:
     """A journal time as users see it: `2026-11-20T18:00:00.000+08:00`; None stays None."""
     if ms is None:

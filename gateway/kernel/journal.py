@@ -305,7 +305,10 @@ class Journal:
     def write_again(self, message_id: str) -> int:
         """Make a message's answers unwritten, so that they are written once more; how many there are."""
         unwritten = update(tables.answer).where(tables.answer.c.message_id == message_id).values(written=0)
-        return int(self._writer.submit(lambda group: group.connection.execute(unwritten).rowcount))
+        count = int(self._writer.submit(lambda group: group.connection.execute(unwritten).rowcount))
+        for listen in self.listeners:
+            listen(Told((message_id,), ()))
+        return count
 
     def make_due(self, *, number: str | None = None, route: str | None = None) -> None:
         """Try unmatched receipts again (a number was learned), or what waits for a route (it is back)."""

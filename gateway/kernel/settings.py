@@ -62,7 +62,6 @@ class Gateway(_Part):
     language: Literal["zh", "en"] = "zh"
     settle: Span = timedelta(seconds=2)
     ignored_after: Span = timedelta(minutes=10)
-    workers: int = Field(1, ge=1, le=64)
     most_bytes: Size = 32_000_000
     hold_after_crashes: int = 3
     log: Literal["json", "text"] = "json"

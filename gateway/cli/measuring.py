@@ -1,0 +1,40 @@
+"""The command that measures this machine: bench."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from tongguan.gateway.cli.here import Wrong
+from tongguan.gateway.cli.logs import only_trouble
+from tongguan.gateway.cli.shown import print_text
+
+
+class Part(StrEnum):
+    E2E = "e2e"
+    ACCEPT = "accept"
+    IDLE = "idle"
+    VERIFY = "verify"
+
+
+def bench(
+    part: Annotated[
+        Part,
+        typer.Argument(help="e2e: drop to receipt; accept: read, seal, commit; idle: one at a time; verify: receipts / 项目"),
+    ] = Part.E2E,
+    messages: Annotated[int, typer.Option(min=1, help="how many / 报文数")] = 2000,
+    key: Annotated[str, typer.Option(help="software | token | milliseconds a signature / 密钥")] = "software",
+    delay: Annotated[int, typer.Option(min=0, help="the endpoint answers after so many milliseconds / 端点延迟")] = 0,
+    waiting: Annotated[int, typer.Option(min=0, help="files that wait behind the measured ones / 另有等待的文件数")] = 0,
+    full: Annotated[bool, typer.Option("--full", help="against the full simulators / 对完整模拟器")] = False,
+) -> None:
+    """测量本机速度，每次一行 / Measure this machine's rate, one line a run."""
+    # Imported here: it brings the daemon, the simulators' keys and signxml along.
+    from tongguan.gateway.bench import Run, measure
+
+    if key not in ("software", "token") and not key.isdecimal():
+        raise Wrong("--key 应为 software、token 或毫秒数", "--key is software, token or a number of milliseconds")
+    only_trouble()
+    print_text(measure(Run(part.value, messages, key, delay, full, waiting)))
