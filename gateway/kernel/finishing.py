@@ -90,6 +90,7 @@ class Finisher:
         """Insert and update message rows, tally and moves; the documents whose next message may go."""
         new: dict[str, Message] = {}
         moved: dict[str, Message] = {}
+        numbered: dict[str, int] = {}  #: sequence of each message that this commit makes
         before: dict[str, State | None] = {}
         running = dict(known.stored)
         freed: set[str] = set()
@@ -98,19 +99,19 @@ class Finisher:
             before.setdefault(message.id, outcome.was)
             if outcome.was is None:
                 self.sequence += 1
-                new[message.id] = replace(message, sequence=self.sequence)
-            _now(message, new, moved)
+                numbered[message.id] = self.sequence
+            (new if message.id in numbered else moved)[message.id] = message
             _note(group, outcome, running)
             for other in outcome.others:
                 before.setdefault(other.id, known.stored.get(other.id))
-                _now(other, new, moved)
+                (new if other.id in numbered else moved)[other.id] = other
         for message in (*new.values(), *moved.values()):
             was = before[message.id]
             if not message.makes_others_wait and message.document_id and was in (State.RECEIVED, State.CHECKED, State.SEALED):
                 freed.add(message.document_id)
             if message.lane and message.due_at is not None:
                 group.lanes.add(message.lane)
-        rows = [message_row(_behind(m, known)) for m in new.values()]
+        rows = [message_row(_behind(m, known)) | {"sequence": numbered[m.id]} for m in new.values()]
         if rows:
             group.connection.exec_driver_sql(*group.sql.insert(tables.message, rows))
         if moved:
@@ -132,14 +133,6 @@ def _clashes(group: Group, chain: Chain) -> bool:
     return False
 
 
-def _now(message: Message, new: dict[str, Message], moved: dict[str, Message]) -> None:
-    """The row as it shall be: of a message that this commit makes, or of one that it moves."""
-    if message.id in new:
-        new[message.id] = replace(message, sequence=new[message.id].sequence)
-    else:
-        moved[message.id] = message
-
-
 def _flat(chains: Iterable[Chain]) -> Iterable[Outcome]:
     for chain in chains:
         for outcome in chain:
@@ -153,21 +146,26 @@ def _known(group: Group, chains: Sequence[Chain]) -> _Known:
     messages: set[str] = set()
     documents: set[str] = set()
     ordered: set[str] = set()
+    made: set[str] = set()  #: messages and documents that these chains make: there is nothing to read of them
     for outcome in _flat(chains):
-        if outcome.was is not None:
-            messages.add(outcome.message.id)
+        message = outcome.message
+        if outcome.was is None:
+            made.add(message.id)
+            if message.waits and message.document_id:
+                ordered.add(message.document_id)
+        else:
+            messages.add(message.id)
         messages.update(other.id for other in outcome.others)
-        documents.update(d.id for d in outcome.documents if d.version > 1)
+        for document in outcome.documents:
+            (made if document.version == 1 else documents).add(document.id)
         documents.update(outcome.relied_on)
-        if outcome.was is None and outcome.message.waits and outcome.message.document_id:
-            ordered.add(outcome.message.document_id)
     m, d = tables.message.c, tables.document.c
-    for part in _slices(messages):
+    for part in _slices(messages - made):
         known.states.update(
             {row[0]: State(row[1]) for row in group.connection.execute(select(m.id, m.state).where(m.id.in_(part)))}
         )
     known.stored = dict(known.states)
-    for part in _slices(documents):
+    for part in _slices(documents - made):
         known.versions.update({row[0]: row[1] for row in group.connection.execute(select(d.id, d.version).where(d.id.in_(part)))})
     for part in _slices(ordered):
         for row in group.connection.execute(select(m.document_id, m.id).where(and_(m.document_id.in_(part), m.ordered == 1))):

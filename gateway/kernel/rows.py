@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -48,13 +51,24 @@ MESSAGE_MOVES = [
 DOCUMENT_MOVES = [c.name for c in tables.document.columns if c.name not in ("id", "account", "type", "key", "created_at")]
 
 
+class _Frames(threading.local):
+    """Each thread's own compressor: making one costs more than a small body does, and none may be shared."""
+
+    def __init__(self) -> None:
+        self.pack = zstandard.ZstdCompressor(level=1).compress
+        self.unpack = zstandard.ZstdDecompressor().decompress
+
+
+_frames = _Frames()
+
+
 def pack(raw: bytes) -> bytes:
     """A zstd frame; level 1 with its length inside."""
-    return zstandard.ZstdCompressor(level=1).compress(raw)
+    return _frames.pack(raw)
 
 
 def unpack(frame: bytes) -> bytes:
-    return zstandard.ZstdDecompressor().decompress(frame)
+    return _frames.unpack(frame)
 
 
 def _json(value: Any) -> str | None:
@@ -153,15 +167,15 @@ class Sql:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._known: dict[tuple[str, ...], tuple[str, list[str]]] = {}
+        self._known: dict[tuple[str, ...], tuple[str, Callable[[dict[str, Any]], tuple[Any, ...]]]] = {}
 
     def insert(self, table: Table, rows: list[dict[str, Any]]) -> tuple[str, list[tuple[Any, ...]]]:
         key = ("insert", table.name, *rows[0])
         if key not in self._known:
             compiled = insert(table).values({name: None for name in rows[0]}).compile(dialect=self._dialect)
-            self._known[key] = (str(compiled), [str(n) for n in compiled.positiontup or rows[0]])
-        sql, names = self._known[key]
-        return sql, [tuple(row[n] for n in names) for row in rows]
+            self._known[key] = (str(compiled), itemgetter(*(str(n) for n in compiled.positiontup or rows[0])))
+        sql, values = self._known[key]
+        return sql, [values(row) for row in rows]
 
     def update(self, table: Table, names: list[str], rows: list[dict[str, Any]]) -> tuple[str, list[tuple[Any, ...]]]:
         """Update the given columns by `id`."""
@@ -170,6 +184,6 @@ class Sql:
             statement = update(table).where(table.c.id == "").values({name: None for name in names})
             compiled = statement.compile(dialect=self._dialect)
             order = [str(n) for n in compiled.positiontup or []]
-            self._known[key] = (str(compiled), ["id" if n.startswith("id_") else n for n in order])
-        sql, order = self._known[key]
-        return sql, [tuple(row[n] for n in order) for row in rows]
+            self._known[key] = (str(compiled), itemgetter(*("id" if n.startswith("id_") else n for n in order)))
+        sql, values = self._known[key]
+        return sql, [values(row) for row in rows]
