@@ -23,7 +23,6 @@ _OVERDUE = 100  #: messages looked at in one go
 _EXPIRES_SOON = timedelta(days=30)
 _BACKLOG = timedelta(minutes=15)
 _WAITING = (State.RECEIVED, State.CHECKED, State.SEALED)
-_FOR_A_PERSON = {State.HELD: "tongguan list --state held", State.QUARANTINED: "tongguan quarantine list"}
 
 
 class Watching:
@@ -105,15 +104,18 @@ class Watching:
     def _stock(self, now: int) -> None:
         """What waits for a person, and what has waited too long to be called work."""
         with self._site.journal.read() as records:
-            counts = Counter({state: 0 for state in (State.HELD, State.QUARANTINED)})
+            counts: Counter[State] = Counter()
             for _, _, state, count in records.tally():
                 counts[State(state)] += count
             oldest = min((at for state in _WAITING if (at := records.oldest(state)) is not None), default=now)
-        for state, do in _FOR_A_PERSON.items():
-            if counts[state]:
-                self._alerts.tell(state.value, f"{counts[state]} messages are {state.value}", do=do)
-            else:
-                self._alerts.over(state.value)
+        if held := counts[State.HELD]:
+            self._alerts.tell("held", f"{held} messages wait for a person", do="tongguan list --state held")
+        else:
+            self._alerts.over("held")
+        if aside := counts[State.QUARANTINED]:
+            self._alerts.tell("quarantined", f"{aside} receipts are not believed", do="tongguan quarantine list")
+        else:
+            self._alerts.over("quarantined")
         if now - oldest > _BACKLOG.total_seconds() * 1000:
             self._alerts.tell("backlog", f"messages have waited since {clock.show(oldest)}", do="tongguan status")
         else:

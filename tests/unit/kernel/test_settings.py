@@ -63,7 +63,7 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
         ("uscc =", "usc =", "unknown key account.0.usc; did you mean 'uscc'?"),
         ("[gateway]\n", "[shedule]\n[gateway]\n", "unknown key shedule; did you mean 'schedule'?"),
         ("[gateway]\n", "xyzzy = 1\n[gateway]\n", "unknown key xyzzy"),
-        ("[gateway]\n", "home = '/tmp'\n[gateway]\n", "unknown key 'home'"),
+        ("[gateway]\n", "home = 'elsewhere'\n[gateway]\n", "unknown key 'home'"),
         ('authority = "customs"', "", "account.0.card.0.authority is missing"),
         ('environment = "test"\n\n', "\n", "gateway.environment is missing"),
         ('name = "demo"', 'name = "Demo"', "account.0.name"),
