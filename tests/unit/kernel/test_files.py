@@ -39,9 +39,7 @@ def test_a_file_holds_what_was_written(tmp_path: Path) -> None:
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200_000), st.binary(max_size=200_000))
-def test_after_a_crash_the_old_file_is_there_whole(
-    tmp_path: Path, killed_at_rename: None, before: bytes, after: bytes
-) -> None:
+def test_after_a_crash_the_old_file_is_there_whole(tmp_path: Path, killed_at_rename: None, before: bytes, after: bytes) -> None:
     (tmp_path / "a").write_bytes(before)
     with pytest.raises(Killed):
         files.write(tmp_path / "a", after)

@@ -109,7 +109,10 @@ def test_a_body_that_was_removed_in_its_time_is_no_alteration(journal: Journal, 
 
 def test_an_entry_that_nobody_made_is_found(journal: Journal, tmp_path: Path) -> None:
     live(journal)
-    tampered(tmp_path, "INSERT INTO move (run, entry, at, message_id, line) SELECT run, 7, at, message_id, line FROM move WHERE entry = 6")
+    tampered(
+        tmp_path,
+        "INSERT INTO move (run, entry, at, message_id, line) SELECT run, 7, at, message_id, line FROM move WHERE entry = 6",
+    )
 
     assert "moves after entry 6 have no entry" in broken(journal)
 

@@ -21,12 +21,16 @@ def test_the_migrations_lead_to_the_tables_that_the_code_knows(tmp_path: Path) -
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, tables.metadata) == []
-        made = {name: sql for name, sql in connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")}
+        made = {
+            name: sql for name, sql in connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        }
     engine.dispose()
     plain = open_engine("sqlite:///plain.db", tmp_path, writes=True)
     tables.metadata.create_all(plain)
     with plain.connect() as connection:
-        known = {name: sql for name, sql in connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")}
+        known = {
+            name: sql for name, sql in connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        }
     plain.dispose()
 
     assert made.keys() - known.keys() == {"alembic_version"}

@@ -38,7 +38,9 @@ def test_many_ids_are_all_different() -> None:
     assert len({new_id() for _ in range(10_000)}) == 10_000
 
 
-@given(st.lists(st.text(alphabet=st.characters(blacklist_characters="\x1f", blacklist_categories=("Cs",))), min_size=2, max_size=4))
+@given(
+    st.lists(st.text(alphabet=st.characters(blacklist_characters="\x1f", blacklist_categories=("Cs",))), min_size=2, max_size=4)
+)
 def test_the_same_parts_give_the_same_id_and_others_another(parts: list[str]) -> None:
     assert derived_id(*parts) == derived_id(*parts)
     assert derived_id(*parts) != derived_id("".join(parts))

@@ -104,7 +104,9 @@ def test_a_later_decision_of_the_batch_sees_what_waits(journal: Journal) -> None
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=12), st.integers(0, 1 << 30))
-def test_whatever_comes_and_ends_one_of_each_document_can_always_go(journal: Journal, arrivals: list[tuple[int, bool]], seed: int) -> None:
+def test_whatever_comes_and_ends_one_of_each_document_can_always_go(
+    journal: Journal, arrivals: list[tuple[int, bool]], seed: int
+) -> None:
     """Nothing is overtaken and nothing waits for ever."""
     prefix, chance = submission().id, Random(seed)
     open_: list[str] = []

@@ -315,7 +315,9 @@ def test_the_counts_are_those_of_the_messages(journal: Journal) -> None:
 _decimals = st.decimals(allow_nan=False, allow_infinity=False, places=5).map(str)
 _content = st.dictionaries(
     st.text(min_size=1, max_size=8),
-    st.recursive(st.text() | _decimals, lambda below: st.lists(st.dictionaries(st.text(min_size=1), below, max_size=3), max_size=3)),
+    st.recursive(
+        st.text() | _decimals, lambda below: st.lists(st.dictionaries(st.text(min_size=1), below, max_size=3), max_size=3)
+    ),
     max_size=5,
 )
 

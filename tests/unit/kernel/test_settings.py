@@ -137,7 +137,9 @@ def test_what_is_no_duration(text: object) -> None:
         span(text)
 
 
-@pytest.mark.parametrize(("text", "count"), [("4MB", 4_000_000), ("200KB", 200_000), ("1.5GB", 1_500_000_000), ("7 B", 7), (99, 99)])
+@pytest.mark.parametrize(
+    ("text", "count"), [("4MB", 4_000_000), ("200KB", 200_000), ("1.5GB", 1_500_000_000), ("7 B", 7), (99, 99)]
+)
 def test_sizes(text: object, count: int) -> None:
     assert size(text) == count
 
