@@ -52,16 +52,17 @@ def act_send(site: Site, messages: Sequence[Message]) -> list[Answered | Doubt |
     """Send a batch over its route, as many in flight as the route allows; what is doubtful is asked for first."""
     route = site.routes[_route_name(messages[0])]
     with site.journal.read() as records:
-        sealed = records.sealed_of(messages)
+        ours = records.unchanged(messages)  # one that was stopped before it came into this hand must not go out
+        sealed = records.sealed_of([m for m in messages if m.id in ours])
     replies: dict[str, Reply] = {}
-    doubtful = [m for m in messages if _doubtful(m)]
+    doubtful = [m for m in messages if m.id in ours and _doubtful(m)]
     asked: list[tuple[Message, Future[Reply]]] = [(m, route.submit_ask(m.wire_id)) for m in doubtful]
     for message, future in asked:
         replies[message.id] = future.result()
-    to_send = [m for m in messages if m.id not in replies or replies[m.id].kind == "unknown"]
+    to_send = [m for m in messages if m.id in ours and (m.id not in replies or replies[m.id].kind == "unknown")]
     for message, reply in zip(to_send, route.send_many([(m.wire_id, sealed[m.id]) for m in to_send]), strict=True):
         replies[message.id] = reply
-    return [_meaning(site, m, replies[m.id]) for m in messages]
+    return [_meaning(site, m, replies[m.id]) if m.id in ours else Deferred("route", why="it moved meanwhile") for m in messages]
 
 
 def _route_name(message: Message) -> str:

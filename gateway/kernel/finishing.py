@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from sqlalchemy import Table, and_, delete, func, select, text
 from sqlalchemy.exc import IntegrityError
 
@@ -31,6 +32,7 @@ class _Known:
     versions: dict[str, int] = field(default_factory=dict)
     waiting: dict[str, set[str]] = field(default_factory=dict)  #: document to its messages that make others wait
     behind: set[str] = field(default_factory=set)  #: new messages that came while an earlier one of their document waited
+    in_hand: set[str] = field(default_factory=set)  #: claimed by somebody; read only where something is to be stopped
 
 
 class Finisher:
@@ -167,6 +169,9 @@ def _known(group: Group, chains: Sequence[Chain]) -> _Known:
     known.stored = dict(known.states)
     for part in _slices(documents - made):
         known.versions.update({row[0]: row[1] for row in group.connection.execute(select(d.id, d.version).where(d.id.in_(part)))})
+    if any(m.state is State.STOPPED for outcome in _flat(chains) for m in (outcome.message, *outcome.others)):
+        for keys in group.connection.execute(select(tables.claim.c.in_hand)).scalars():
+            known.in_hand.update(orjson.loads(keys))
     for part in _slices(ordered):
         for row in group.connection.execute(select(m.document_id, m.id).where(and_(m.document_id.in_(part), m.ordered == 1))):
             known.waiting.setdefault(row[0], set()).add(row[1])
@@ -188,7 +193,11 @@ def _fits(chain: Chain, known: _Known) -> bool:
         if states.get(message.id, known.states.get(message.id)) != outcome.was:
             return False
         states[message.id] = message.state
+        if message.state is State.STOPPED and message.id in known.in_hand:
+            return False  # it may be on the wire at this moment
         for other in outcome.others:
+            if other.state is State.STOPPED and other.id in known.in_hand:
+                return False
             present = states.get(other.id, known.states.get(other.id))
             if present is None or present != outcome.others_were.get(other.id, present):
                 return False

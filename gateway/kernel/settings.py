@@ -63,7 +63,6 @@ class Gateway(_Part):
     settle: Span = timedelta(seconds=2)
     ignored_after: Span = timedelta(minutes=10)
     most_bytes: Size = 32_000_000
-    hold_after_crashes: int = 3
     log: Literal["json", "text"] = "json"
 
 

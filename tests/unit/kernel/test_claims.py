@@ -293,3 +293,14 @@ def test_a_crash_before_the_commit_leaves_nothing_of_it(journal: Journal, monkey
         assert records.message("m") is None
     assert after.verify().broken is None
     after.close()
+
+
+def test_what_is_in_hand_cannot_be_stopped_as_it_may_be_on_the_wire(journal: Journal) -> None:
+    written(journal, comes(submission("m1", state=State.SEALED)))
+    claim = journal.claim("send", ["read"], limit=1)
+    stop = (moves(stored(journal, "m1"), State.STOPPED),)
+
+    assert claim is not None
+    assert journal.finish([stop]) == [Finished.CONFLICT]
+    journal.give_back(claim.token)
+    assert journal.finish([stop]) == [Finished.WRITTEN]
