@@ -182,9 +182,13 @@ def show_done(messages: Sequence[Message], done: Mapping[str, str]) -> int:
     return 1 if refused else 0
 
 
+_OWN_LANES = ("read", "batch", "verify", "settle")
+
+
 class What(StrEnum):
     ACCOUNT = "account"
     ROUTE = "route"
+    LANE = "lane"  #: as `tongguan status` names it
 
 
 def switching(do: str, zh: str, en: str) -> Callable[..., int | None]:
@@ -196,7 +200,9 @@ def switching(do: str, zh: str, en: str) -> Callable[..., int | None]:
         why: Annotated[str, typer.Option("--why", help="the reason, for the history / 原因")],
     ) -> int | None:
         settings = here.settings()
-        known = [a.name for a in settings.account] if what is What.ACCOUNT else list(settings.route)
+        lanes = [f"card:{c.name}" for a in settings.account for c in a.card]
+        lanes += [*_OWN_LANES, *(f"{kind}:{route}" for kind in ("route", "ask") for route in settings.route)]
+        known = {What.ACCOUNT: [a.name for a in settings.account], What.ROUTE: list(settings.route), What.LANE: lanes}[what]
         if name not in known:
             raise Wrong(
                 f"没有 {name}；可用：{' '.join(known)}", f"there is no {what.value} {name}; there are {' '.join(known)}", code=2

@@ -157,6 +157,7 @@ def _business(
         receipts=(receipt,),
         numbers=learned(after, document, profile),
         others=_ended(submission, rule, content, now),
+        others_were={submission.id: submission.state} if submission else {},
         release=all_reservations(profile, document) if rule.releases and applied else (),
         answers=(answers.business(message, told.raw, document=after, profile=profile),),
     )
@@ -208,12 +209,14 @@ def _technical(
         return outcome
     quiet: dict[str, Any] = {"lane": None, "due_at": None, "updated_at": clock.now_ms()}
     if content.code == TAKEN:
-        return replace(outcome, others=(replace(submission, state=State.SENT, waiting_for="authority", **quiet),))
+        sent = replace(submission, state=State.SENT, waiting_for="authority", **quiet)
+        return replace(outcome, others=(sent,), others_were={submission.id: submission.state})
     profile = site.profile(content.type)
     reverted = undone(document, submission, profile) if document else None
     rejected = replace(submission, state=State.REJECTED, waiting_for=None, deadline_at=None, faults=content.faults, **quiet)
     release = all_reservations(profile, document) if document else ()
-    return replace(outcome, others=(rejected,), documents=(reverted,) if reverted else (), release=release)
+    moved = replace(outcome, others=(rejected,), others_were={submission.id: submission.state})
+    return replace(moved, documents=(reverted,) if reverted else (), release=release)
 
 
 def status_told(document: Document, profile: Profile, told: Sequence[tuple[str, dict[str, str]]]) -> Document | None:

@@ -25,7 +25,7 @@ def do(errand: Errand, records: Records) -> Outcome:
         raise Refused([fault("GW-F13", path="Reference", label="报文编号", reference=reference or id_ or "", state=target.state)])
     stopped = stop(target, records.document(target.document_id), errand.profiles.get(target.type), now=errand.now)
     outcome = done(errand, *stopped.documents, why=errand.content.get("Why", ""))
-    return replace(outcome, others=(stopped.message,), release=stopped.release)
+    return replace(outcome, others=(stopped.message,), others_were={target.id: target.state}, release=stopped.release)
 
 
 def may_stop(message: Message) -> bool:

@@ -93,9 +93,9 @@ def test_a_crash_at_any_commit_or_rename_loses_nothing_and_does_nothing_twice(au
             work_until_idle(daemon)
         except Crash:
             crashed = True
+        files.crash_point = lambda place: None
         if daemon is not None:
             abandon(daemon) if crashed else daemon.stop()
-        files.crash_point = lambda place: None
         if crashed:
             again = Daemon(site.home)
             work_until_idle(again)
