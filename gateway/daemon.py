@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 
 import structlog
 
@@ -289,13 +288,16 @@ def _lock(home: Path) -> int:
 def serve(home: Path, *, only: frozenset[str] | None = None) -> int:
     """Run a home's gateway until SIGTERM or SIGINT. SIGHUP swaps in the settings on disk, all of them, if they are right:
     what is in hand is finished first."""
-    signals: SimpleQueue[int] = SimpleQueue()
+    # A signal that another thread is handed, or that comes just before the main thread waits, would not wake it: the pipe does.
+    signals, noted = os.pipe()
+    os.set_blocking(noted, False)
+    signal.set_wakeup_fd(noted, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda came, _frame: signals.put(came))
+        signal.signal(number, lambda *_: None)
     while True:
         daemon = Daemon(home, only=only)
         daemon.start()
-        while (came := signals.get()) == signal.SIGHUP and not daemon.new_settings_hold():
+        while (came := os.read(signals, 1)[0]) == signal.SIGHUP and not daemon.new_settings_hold():
             log.warning("settings wrong", note="the old ones stay")
         daemon.stop()
         if came != signal.SIGHUP:
