@@ -155,20 +155,20 @@ def _asking(site: Site, errand: Errand) -> Outcome:
     content = orjson.dumps(errand.content)
     kept = Body(errand.message.id, "content", content, hashlib.sha256(content).hexdigest())
     route = operation.route or errand.profile.authority
-    moved = _moved(errand, lane=f"ask:{route}", route=route)
+    moved = _moved(site, errand, lane=f"ask:{route}", route=route)
     moved = replace(moved, extra={**(moved.extra or {}), "ask": operation.ask})
     relied_on = {before.id: before.version} if before.version else {}
     return Outcome(moved, errand.message.state, "check", bodies=(*_files(errand), kept), relied_on=relied_on)
 
 
-def _moved(errand: Errand, *, lane: str, route: str) -> Message:
+def _moved(site: Site, errand: Errand, *, lane: str, route: str) -> Message:
     return replace(
         errand.message,
         state=State.CHECKED,
         lane=lane,
         due_at=errand.now,
         updated_at=errand.now,
-        waiting_for=None,
+        waiting_for=site.shut(lane),
         attempts=0,
         extra={**(errand.message.extra or {}), "route": route},
     )
@@ -179,7 +179,7 @@ def on_its_way(site: Site, errand: Errand, records: Records) -> Outcome:
     operation, profile, message, before = errand.operation, errand.profile, errand.message, errand.document
     route = operation.route or profile.authority
     card = site.card_for(errand.account, profile, operation) if operation.signed else None
-    moved = _moved(errand, lane=f"card:{card.name}" if card else f"route:{route}", route=route)
+    moved = _moved(site, errand, lane=f"card:{card.name}" if card else f"route:{route}", route=route)
     files = attached(
         before.attachments,
         message,

@@ -128,7 +128,7 @@ def _seal_now(site: Site, chains: Mapping[str, list[Outcome]], records: Records)
     ready = [c[-1].message for c in chains.values() if c[-1].message.state is State.CHECKED and site.signs_at_once(c[-1].message)]
     if not ready:
         return
-    step = Step("seal", decide_seal, refuse=partial(refuse, site), wait=lambda m, d: site.next_try(m))
+    step = Step("seal", partial(decide_seal, site), refuse=partial(refuse, site), wait=lambda m, d: site.next_try(m))
     for message, answer in zip(ready, act_seal(site, ready, records), strict=True):
         if isinstance(answer, Exception):
             continue

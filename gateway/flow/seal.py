@@ -134,7 +134,7 @@ def _meaning(lane: str, trouble: Exception) -> Exception:
     return trouble
 
 
-def decide_seal(message: Message, sealed: Sealed, records: Records) -> Outcome:
+def decide_seal(site: Site, message: Message, sealed: Sealed, records: Records) -> Outcome:
     """sealed: from here on it counts as “may have been sent”."""
     now = clock.now_ms()
     lane = f"route:{_route_of(message)}"
@@ -145,7 +145,7 @@ def decide_seal(message: Message, sealed: Sealed, records: Records) -> Outcome:
         lane=lane,
         due_at=now,
         updated_at=now,
-        waiting_for=None,
+        waiting_for=site.shut(lane),
         attempts=0,
     )
     body = Body(message.id, f"sealed:{sealed.number}", sealed.content, hashlib.sha256(sealed.content).hexdigest())

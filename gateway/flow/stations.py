@@ -99,7 +99,7 @@ def _seal(site: Site, claim: Claim) -> Sequence[Chain]:
 
     return run(
         site.journal,
-        Step("seal", decide_seal, act=act, refuse=partial(refuse, site), wait=_by_age(site)),
+        Step("seal", partial(decide_seal, site), act=act, refuse=partial(refuse, site), wait=_by_age(site)),
         claim,
         closed=partial(closed, site),
     )

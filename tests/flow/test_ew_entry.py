@@ -84,7 +84,11 @@ def test_the_number_of_a_list_is_refused_saying_so(site: Site) -> None:
 @pytest.mark.parametrize("operation", ["save", "declare"])
 @pytest.mark.parametrize(
     ("entry", "why"),
-    [("090220261000000201", "已放行"), ("090220261000000301", "境内收发货人"), ("530120261000000401", "不在受理范围内、暂不满足条件")],
+    [
+        ("090220261000000201", "已放行"),
+        ("090220261000000301", "境内收发货人"),
+        ("530120261000000401", "不在受理范围内、暂不满足条件"),
+    ],
 )
 def test_customs_refuses_what_is_released_anothers_or_outside_the_pilot(site: Site, operation: str, entry: str, why: str) -> None:
     number = f"{int(entry) + (operation == 'declare'):018d}"
@@ -188,9 +192,7 @@ def test_once_applied_for_nothing_is_saved_changed_or_deleted(
 @pytest.mark.requirement("EW-06")
 @kinds
 @pytest.mark.parametrize(("marker", "text"), [(None, "暂存"), ("!send-fail", "发送失败"), ("!store-fail", "接收失败")])
-def test_drafts_and_failed_ones_are_deleted(
-    site: Site, type_: str, make: Any, field: str, marker: str | None, text: str
-) -> None:
+def test_drafts_and_failed_ones_are_deleted(site: Site, type_: str, make: Any, field: str, marker: str | None, text: str) -> None:
     if marker is None:
         key = b.done(site, make("save"))["document"]
     else:
@@ -219,7 +221,9 @@ def test_a_number_applied_for_or_agreed_is_not_taken_again(site: Site, type_: st
     number = document(site, draft)["body"][field]
     assert "GW-F07" in b.codes(b.refused(site, make("save", **{field: number}))), "a draft of it is there"
 
-    pending = b.with_files(b.message(type_, "declare", document=draft["document"], reference=b.fresh("e") + "!stay=R1"), ("声明.pdf", ABSENT))
+    pending = b.with_files(
+        b.message(type_, "declare", document=draft["document"], reference=b.fresh("e") + "!stay=R1"), ("声明.pdf", ABSENT)
+    )
     b.done(site, pending, "sent", files=STATEMENT)
     agreed = document(site, declare(site, make("declare")))["body"][field]
     for taken in (number, agreed):
