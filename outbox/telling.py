@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.kernel.message import Kind, Message, State
 from tongguan.gateway.kernel.profile import Profile
 from tongguan.outbox.news import News
 from tongguan.outbox.pen import Mailbox, Pen
@@ -43,7 +43,7 @@ def tell_document(document_id: str, news: News, around: Surroundings, pen: Pen) 
     document = news.documents[document_id]
     content = document_status(
         document,
-        [m for m in news.document_messages.get(document_id, ()) if m.state is not State.REPEATED],
+        [m for m in news.document_messages.get(document_id, ()) if m.kind is Kind.SUBMISSION and m.state is not State.REPEATED],
         news.document_receipts.get(document_id, ()),
         environment=around.environment,
         language=around.language(document.account),
