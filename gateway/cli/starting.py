@@ -72,8 +72,13 @@ def simulate(
     from tongguan.simulators.serve import serve
     from tongguan.simulators.settings import WrongSettings
 
+    home = here.home()
+    if (home / homes.SETTINGS).exists() and here.settings().gateway.environment != "test":
+        raise Wrong(
+            f"{home} 是生产环境，不能运行模拟器", f"{home} is of production: no simulator runs there", code=here.WRONG_SETTINGS
+        )
     try:
-        serve(here.home(), fast=fast, faults=faults)
+        serve(home, fast=fast, faults=faults)
     except (WrongSettings, OSError, ValueError) as wrong:
         raise Wrong(str(wrong), str(wrong), code=here.WRONG_SETTINGS) from None
     return None
