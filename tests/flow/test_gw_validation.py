@@ -37,7 +37,7 @@ WRONG: dict[tuple[str, Any], tuple[str, str, str]] = {
 
 def wrong_application() -> etree._Element:
     root = b.application("declare")
-    for (path, value), _ in WRONG.items():
+    for path, value in WRONG:
         b.put(root, path, value)
     goods = root.find("{*}Goods")
     assert goods is not None
@@ -95,7 +95,7 @@ def test_json_gets_the_same_faults_with_pointers(site: Site) -> None:
     raw = json.loads((b.PROFILES / "mofcom" / b.APPLICATION / "examples" / "ok-declare.json").read_bytes())
     raw["reference"] = b.fresh("json")
     body = raw["body"]
-    for (element, value), _ in WRONG.items():
+    for element, value in WRONG:
         body[element] = value
         if value is None:
             del body[element]
