@@ -167,6 +167,7 @@ class Daemon:
         for station in self.stations:
             self._thread(station.name, partial(self._serve, station))
         self._thread("orders", self._serve_orders)
+        self._thread("probes", self._serve_probes)
         self._pins.start()
         self.calendar = Calendar(self.settings.schedule.timezone, on_trouble=self._calendar_trouble)
         self.calendar.every("anchor", timedelta(minutes=1), self.journal.anchor_head)
@@ -195,6 +196,11 @@ class Daemon:
     def _serve_orders(self) -> None:
         while not self._stopping.is_set():
             self._guarded(lambda: bool(orders(self.site)))
+            self._stopping.wait(0.1)
+
+    def _serve_probes(self) -> None:
+        """Apart from the orders: an authority that hangs must not keep an operator waiting."""
+        while not self._stopping.is_set():
             self._guarded(self.watching.probe)
             self._stopping.wait(0.1)
 

@@ -40,7 +40,10 @@ class Watching:
             self._tell(lane)
             if lane.probe_at is None or lane.probe_at > clock.now_ms():
                 continue
-            if self._answers(lane):
+            answers = self._answers(lane)
+            if self._site.journal.lanes.get(lane.name) != lane:
+                continue  # a person paused or opened it while we asked
+            if answers:
                 self._site.journal.open_lane(lane.name)
                 opened = True
             else:
