@@ -61,6 +61,7 @@ class Endpoint:
     feed: list[bytes] = field(default_factory=list)
     account: str = ""
     port: int = 0
+    hangs: float = 0  #: seconds until its health is told
     _server: ThreadingHTTPServer | None = None
     _fed: threading.Condition = field(default_factory=threading.Condition)
     _open: set[socket.socket] = field(default_factory=set)
@@ -111,7 +112,7 @@ class Endpoint:
         self, *, code: str, kind: str = "business", numbers: dict[str, str] | None = None, **said: str
     ) -> etree._Element:
         """A receipt without its signature; `said` replaces attributes ("" leaves one out)."""
-        root = etree.Element(f"{{{RECEIPT}}}Receipt", nsmap={None: RECEIPT})
+        root = etree.Element(f"{{{RECEIPT}}}Receipt", nsmap={None: RECEIPT})  # type: ignore[dict-item]
         attributes = {
             "id": uuid.uuid4().hex,
             "kind": kind,
@@ -199,6 +200,7 @@ class _Counter(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         if url.path == "/v1/health":
+            time.sleep(self.endpoint.hangs)
             self._send(200, b"ok", {})
         elif url.path == "/v1/receipts":
             asked = parse_qs(url.query, keep_blank_values=True)

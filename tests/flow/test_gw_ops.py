@@ -1,0 +1,208 @@
+"""What operators are told, and that their word holds: alerts with the command to type, pauses, orders while things are broken."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import bodies as b
+import pytest
+from endpoint import Endpoint, site_with_endpoints
+from sites import Site, wait_until
+
+from tongguan.gateway.kernel import clock
+from tongguan.signer.issue import Holder, Validity, make_authority, make_software_card
+
+pytestmark = pytest.mark.requirement("GW-08")
+Place = tuple[Site, Endpoint, Endpoint]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A gateway, not running yet, with authorities that the test can break."""
+    made = site_with_endpoints(tmp_path)
+    yield made
+    site, mofcom, customs = made
+    for name in list(site.processes):
+        site.stop(name, kill=True)
+    mofcom.down()
+    customs.down()
+
+
+def alerts(site: Site, code: str, about: str = "") -> list[dict[str, Any]]:
+    try:
+        lines = (site.home / "alerts.jsonl").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    found = [json.loads(line) for line in lines]
+    return [a for a in found if a["code"] == code and (not about or a["about"] == about)]
+
+
+def heartbeat(site: Site) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((site.mailbox / "Status" / "heartbeat.json").read_bytes())
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def overview(site: Site) -> tuple[int, dict[str, Any]]:
+    said = site.command("status", "--json")
+    found: dict[str, Any] = json.loads(said.stdout)
+    return said.returncode, found
+
+
+def drop(site: Site, reference: str | None = None) -> str:
+    return site.drop(b.xml(b.application("declare", reference=reference)))
+
+
+def test_an_authority_that_is_away_is_told_with_the_command_to_type_and_then_the_all_clear(place: Place) -> None:
+    site, mofcom, _ = place
+    mofcom.down()
+    site.run()
+    name = drop(site)
+    alert = wait_until(lambda: alerts(site, "lane", "route:mofcom"), "the alert")[0]
+    assert alert["do"].startswith("tongguan ")
+    assert "refused" in alert["text"] or "connect" in alert["text"].lower()
+    code, said = overview(site)
+    assert code >= 1
+    assert any("route:mofcom" in problem["text"] and problem["do"] for problem in said["problems"])
+    page = wait_until(lambda: (p := heartbeat(site)) and not p["ok"] and p, "the heartbeat to say so", 15)
+    assert page["routes"]["mofcom"]["open"] is False
+    assert page["routes"]["customs"]["open"] is True
+    mofcom.up()
+
+    site.wait(name, "sent")
+    wait_until(lambda: any(a.get("over") for a in alerts(site, "lane", "route:mofcom")), "the all-clear")
+    wait_until(lambda: overview(site)[0] == 0, "all well", 20)
+
+
+def test_receipts_that_cannot_be_fetched_are_told(place: Place) -> None:
+    site, _, customs = place
+    customs.down()
+    site.run()
+
+    alert = wait_until(lambda: alerts(site, "receipts", "customs"), "the alert")[0]
+    assert alert["do"]
+    customs.up()
+    wait_until(lambda: any(a.get("over") for a in alerts(site, "receipts", "customs")), "the all-clear", 60)
+
+
+def test_a_certificate_near_its_end_is_told(place: Place) -> None:
+    site, _, _ = place
+    validity = Validity(clock.now() - timedelta(days=100), days=110)
+    codes = ("91210200MA0EXAMPLC", "2100MA0EXAMPL", "2102960001")
+    card = make_software_card(make_authority("发卡机构", validity), Holder("示例", "8900000000017", codes), validity=validity)
+    (site.home / "cards" / "demo-mofcom.pem").write_bytes(card.certificates)
+    (site.home / "cards" / "demo-mofcom.key").write_bytes(card.key)
+    site.run()
+
+    alert = wait_until(lambda: alerts(site, "certificate", "demo-mofcom"), "the alert")[0]
+    assert "tongguan card" in alert["do"]
+    assert not alerts(site, "certificate", "demo-customs")
+
+
+def test_a_wrong_pin_is_tried_once_told_and_waits_for_a_person_across_restarts(place: Place, tmp_path: Path) -> None:
+    site, _, _ = place
+    secret = site.home / "secrets" / "mofcom.pin"
+    right = secret.read_text()
+    secret.write_text("00000000\n")
+    site.run()
+    name = drop(site)
+    alert = wait_until(lambda: alerts(site, "lane", "card:demo-mofcom"), "the alert")[0]
+    assert alert["do"] == "tongguan card pin demo-mofcom"
+    wait_until(lambda: (s := site.status(name)) and s["waiting_for"] == "pin", "the status to say so")
+    assert overview(site)[0] == 2
+    secret.write_text(right)
+    site.stop("run")
+    site.run()
+    time.sleep(1)
+    status = site.status(name)
+    assert status is not None and status["state"] == "checked", "the right PIN in the file is no person's word"
+    given = tmp_path / "pin"
+    given.write_text(right)
+    site.command("card", "pin", "demo-mofcom", "--pin-file", str(given), check=True)
+
+    site.wait(name, "sent")
+
+
+def test_work_that_lies_too_long_is_told(place: Place) -> None:
+    site, _, _ = place
+    site.run()
+    site.command("pause", "route", "mofcom", "--why", "test", check=True)
+    name = drop(site)
+    site.wait(name, "sealed")
+    with sqlite3.connect(site.home / "tongguan.db") as base:
+        base.execute("UPDATE message SET received_at = received_at - 7200000 WHERE state = 'sealed'")
+
+    alert = wait_until(lambda: alerts(site, "backlog"), "the alert")[0]
+    assert alert["do"] == "tongguan status"
+    code, said = overview(site)
+    assert code >= 1
+    assert any(p["code"] == "backlog" for p in said["problems"])
+    site.command("resume", "route", "mofcom", "--why", "test", check=True)
+    site.wait(name, "sent")
+
+
+def test_a_held_message_is_told(place: Place) -> None:
+    site, _, _ = place
+    site.run()
+    site.command("pause", "route", "mofcom", "--why", "test", check=True)
+    name = drop(site)
+    id_ = site.wait(name, "sealed")["message_id"]
+    site.command("hold", id_, "--why", "ask the customer", check=True)
+    status = site.wait(name, "held")
+    assert status["hold"]["do"] == f"tongguan release {id_}"
+    assert wait_until(lambda: alerts(site, "held"), "the alert")[0]["do"] == "tongguan list --state held"
+    site.command("resume", "route", "mofcom", "--why", "test", check=True)
+    time.sleep(1)
+    assert site.wait(name, "held")["state"] == "held"
+    site.command("release", "--state", "held", "--why", "he agreed", check=True)
+
+    site.wait(name, "sent")
+    said = site.command("timeline", id_, check=True).stdout
+    assert "ask the customer" in said and "he agreed" in said
+
+
+def test_a_pause_holds_while_the_authority_is_being_probed(place: Place) -> None:
+    """The endpoint hangs; an order meanwhile is carried out at once, and the probe's good end does not undo it."""
+    site, mofcom, _ = place
+    mofcom.down()
+    site.run()
+    name = drop(site)
+    wait_until(lambda: alerts(site, "lane", "route:mofcom"), "the lane to be shut")
+    mofcom.hangs = 4
+    mofcom.up()
+    time.sleep(1)
+    began = time.monotonic()
+    site.command("pause", "route", "mofcom", "--why", "repairs until noon", check=True)
+    assert time.monotonic() - began < 3, "an operator does not wait for a probe"
+    mofcom.hangs = 0
+    time.sleep(5)
+
+    status = site.status(name)
+    assert status is not None and status["state"] == "sealed"
+    assert "repairs until noon" in site.command("status").stdout
+    site.command("resume", "route", "mofcom", "--why", "done", check=True)
+    site.wait(name, "sent")
+
+
+def test_an_operation_that_asks_customs_waits_while_customs_is_away(place: Place) -> None:
+    site, _, customs = place
+    customs.down()
+    site.run()
+    name = site.drop(b.xml(b.inspection("save")))
+    status = wait_until(lambda: (s := site.status(name)) and s["waiting_for"] == "route" and s, "the status to say so")
+    assert status["state"] == "checked"
+    declared = drop(site)
+    site.wait(declared, "sent")
+    customs.up()
+
+    status = site.wait(name)
+    assert status["state"] == "rejected", "this customs knows no declaration at all"
+    assert wait_until(lambda: site.places(name) == ["SentBox"], "the original", 5)
