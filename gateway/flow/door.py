@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +17,7 @@ from tongguan.gateway.kernel.errors import Held, StationBroken
 from tongguan.gateway.kernel.ids import new_id
 from tongguan.gateway.kernel.journal import Finished
 from tongguan.gateway.kernel.message import Message, State
-from tongguan.gateway.kernel.outcome import Chain, Outcome
+from tongguan.gateway.kernel.outcome import Body, Chain, Outcome
 from tongguan.gateway.kernel.records import Records
 from tongguan.gateway.work import Step, attempt, hold
 from tongguan.inbox.mailbox import Mailbox
@@ -45,26 +46,46 @@ def take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> tuple[list[Came
         if drop not in mine:
             mailbox.let_go(drop)
     if claim.crashes >= CRASHES:
-        chains: list[Chain] = [(_culprit(mine[0]),)]
+        chains: list[Chain] = [(_culprit(mine[0], "the gateway crashed three times with this file in hand"),)]
         site.journal.finish(chains, token=claim.token)
         return [Came(mine[0], chains[0][0].message)], chains
-    arrivals = [look_into(site, d.account, d.name, raw=d.raw or b"", sha256=d.sha256, problem=d.problem) for d in mine]
     try:
-        return _settle(site, mailbox, list(zip(mine, arrivals, strict=True)), claim.token)
-    except StationBroken:
-        for drop in mine:
-            mailbox.let_go(drop)
-        raise
+        pairs = [(d, look_into(site, d.account, d.name, raw=d.raw or b"", sha256=d.sha256, problem=d.problem)) for d in mine]
+        return _settle(site, mailbox, pairs, claim.token)
+    except Exception as wrong:
+        site.journal.give_back(claim.token)
+        if isinstance(wrong, StationBroken):
+            for drop in mine:
+                mailbox.let_go(drop)
+            raise
+        return _bug(site, mine[0], wrong) if len(mine) == 1 else _one_by_one(site, mailbox, mine)
 
 
-def _culprit(drop: Drop) -> Outcome:
+def _one_by_one(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> tuple[list[Came], list[Chain]]:
+    """After a bug with several files in hand: only the one that it belongs to is held."""
+    came: list[Came] = []
+    written: list[Chain] = []
+    for drop in drops:
+        more = take(site, mailbox, [drop])
+        came += more[0]
+        written += more[1]
+    return came, written
+
+
+def _bug(site: Site, drop: Drop, bug: Exception) -> tuple[list[Came], list[Chain]]:
+    text = "".join(traceback.format_exception(bug))[-4000:]
+    outcome = _culprit(drop, f"{type(bug).__name__} in read")
+    outcome = replace(outcome, message=replace(outcome.message, extra={"traceback": text}))
+    site.journal.finish([(outcome,)])
+    return [Came(drop, outcome.message)], [(outcome,)]
+
+
+def _culprit(drop: Drop, reason: str) -> Outcome:
     raw = drop.raw or b""
     arrival = Arrival(new_id(), drop.account, drop.name, raw, drop.sha256, None, (), clock.now_ms())
     message = blank(arrival)
-    held = Held(
-        "the gateway crashed three times with this file in hand", do=f"tongguan show {message.id}; tongguan give-up {message.id}"
-    )
-    return replace(hold(message, "read", held), was=None)
+    held = Held(reason, do=f"tongguan show {message.id}; tongguan give-up {message.id}")
+    return replace(hold(message, "read", held), was=None, bodies=(Body(message.id, "source", raw, drop.sha256),))
 
 
 def _settle(site: Site, mailbox: Mailbox, pairs: list[tuple[Drop, Arrival]], token: int) -> tuple[list[Came], list[Chain]]:
@@ -106,6 +127,7 @@ def _chains(site: Site, arrivals: Sequence[Arrival], *, cautious: bool) -> list[
 def _first_steps(site: Site, arrival: Arrival, records: Records, *, cautious: bool) -> list[Outcome]:
     """Accept and, unless it must wait for an earlier one, check."""
     first = attempt(Step("read", lambda m, a, r: accept(site, arrival, r)), blank(arrival), None, records)
+    first = replace(first, was=None)  # whatever came of it, there was no message before
     if first.message.state in (State.REFUSED, State.REPEATED) or first.message.operation == BATCH:
         if first.message.state is State.REFUSED:
             first = replace(first, answers=answers.technical(site, first))

@@ -14,15 +14,15 @@ from tongguan.gateway.flow.batches import decide_batch
 from tongguan.gateway.flow.check import decide_check, refuse
 from tongguan.gateway.flow.receipts import decide_receipt, decide_settle, verified
 from tongguan.gateway.flow.seal import act_seal, decide_seal
-from tongguan.gateway.flow.send import Doubt, act_send, decide_send
+from tongguan.gateway.flow.send import Answered, Doubt, act_send, decide_send, late
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.errors import Deferred
-from tongguan.gateway.kernel.journal import Claim, Finished, Journal
+from tongguan.gateway.kernel.journal import Claim, Journal
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.outcome import Chain, Outcome
 from tongguan.gateway.kernel.records import Lane, Records
-from tongguan.gateway.work import Step, attempt, defer, run
+from tongguan.gateway.work import Step, attempt, conclude, defer, run
 
 log = structlog.get_logger("station")
 MOST = 128  #: messages in one batch
@@ -106,12 +106,15 @@ def _seal(site: Site, claim: Claim) -> Sequence[Chain]:
 
 
 def _send(site: Site, claim: Claim) -> Sequence[Chain]:
+    answered: dict[str, bytes] = {}
+
     def act(messages: Sequence[Message]) -> Sequence[Any]:
         doubtful = [replace(m, extra={**(m.extra or {}), "doubtful": True}) if claim.suspect(m.id) else m for m in messages]
         answers = act_send(site, doubtful)
         shut = next((a for a in answers if isinstance(a, Doubt) and a.closes), None)
         if shut is not None:
             site.journal.close_lane(replace(closed(site, shut.closes or ""), text=shut.why, reason="route"))
+        answered.update({m.id: a.raw for m, a in zip(messages, answers, strict=True) if isinstance(a, Answered)})
         return answers
 
     def decide(message: Message, answer: Any, records: Records) -> Outcome:
@@ -121,7 +124,20 @@ def _send(site: Site, claim: Claim) -> Sequence[Chain]:
         return decide_send(site, message, answer, records)
 
     step = Step("send", decide, act=act, wait=_by_age(site))
-    return run(site.journal, step, claim, closed=partial(closed, site))
+    written = run(site.journal, step, claim, closed=partial(closed, site))
+    _keep_overtaken(site, [(m, answered[m.id]) for m in claim.messages if m.id in answered], written)
+    return written
+
+
+def _keep_overtaken(site: Site, answered: Sequence[tuple[Message, bytes]], written: Sequence[Chain]) -> None:
+    """The authority's verdict was quicker than its technical receipt: that one is kept as if it had been fetched."""
+    done = {chain[0].message.id for chain in written}
+    kept = [late(message, raw) for message, raw in answered if message.id not in done]
+    if not kept:
+        return
+    with site.journal.read() as records:
+        known = records.messages(outcome.message.id for outcome in kept)
+    site.journal.finish([(outcome,) for outcome in kept if outcome.message.id not in known])
 
 
 def _ask(site: Site, claim: Claim) -> Sequence[Chain]:
@@ -147,27 +163,11 @@ def _receipts(site: Site, claim: Claim) -> Sequence[Chain]:
     with site.journal.read() as records:
         raws = records.bodies([m.id for m in claim.messages], "receipt")
     contents = {m.id: verified(site, m, raws.get(m.id, b"")) for m in claim.messages}
-    token: int | None = claim.token
-    left = list(claim.messages)
-    written: list[Chain] = []
-    for _ in range(5):
-        chains: list[Chain] = []
-        with site.journal.read() as records:
-            fresh = records.messages(m.id for m in left)
-            for message in left:
-                present = fresh.get(message.id)
-                if present is not None and present.state is message.state:
-                    chains.append(_receipt_chain(site, message, contents[message.id], records))
-                    for outcome in chains[-1]:
-                        records.see(outcome)
-        words = site.journal.finish(chains, token=token)
-        token = None
-        written += [c for c, w in zip(chains, words, strict=True) if w is Finished.WRITTEN]
-        again = {c[0].message.id for c, w in zip(chains, words, strict=True) if w is Finished.CONFLICT}
-        left = [m for m in left if m.id in again]
-        if not left:
-            break
-    return written
+
+    def decide(message: Message, records: Records) -> Chain:
+        return _receipt_chain(site, message, contents[message.id], records)
+
+    return conclude(site.journal, claim.messages, decide, token=claim.token)
 
 
 def _receipt_chain(site: Site, message: Message, content: Any, records: Records) -> Chain:
