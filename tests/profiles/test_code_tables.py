@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-OFFICIAL = Path("/work/shared/official/code-tables")
+#: beside the project; absent elsewhere
+OFFICIAL = Path(__file__).resolve().parents[3] / "shared" / "official" / "code-tables"
 TABLES = Path(str(files("tongguan"))) / "gateway" / "profiles" / "tables"
 OURS = sorted(TABLES.glob("*.csv"))
 PUBLISHED = ["country", "currency", "trade_mode", "unit"]

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "requirements.md"
-LIST = Path("/work/shared/domain/requirements.md")
+LIST = ROOT.parent / "shared" / "domain" / "requirements.md"
 ROW = re.compile(r"^\| ([A-Z]{2}-\d{2}) \|.*\| (done|not yet) \|$", re.MULTILINE)
 ANY_ROW = re.compile(r"^\| ([A-Z]{2}-\d{2}) ", re.MULTILINE)
 MARK = re.compile(r"pytest\.mark\.requirement\(([^)]*)\)")
