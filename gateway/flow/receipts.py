@@ -205,8 +205,10 @@ def _technical(
 ) -> Outcome:
     """A technical receipt that came late: it proves that the message was sent, or ends it."""
     outcome = end(message, State.SETTLED, "settle", document_id=document.id if document else None)
-    if submission is None or submission.state is not State.SEALED:
+    if submission is None:
         return outcome
+    if submission.state is not State.SEALED:
+        return _overtaken(site, outcome, content, submission, document)
     quiet: dict[str, Any] = {"lane": None, "due_at": None, "updated_at": clock.now_ms()}
     if content.code == TAKEN:
         sent = replace(submission, state=State.SENT, waiting_for="authority", **quiet)
@@ -217,6 +219,23 @@ def _technical(
     release = all_reservations(profile, document) if document else ()
     moved = replace(outcome, others=(rejected,), others_were={submission.id: submission.state})
     return replace(moved, documents=(reverted,) if reverted else (), release=release)
+
+
+def _overtaken(site: Site, outcome: Outcome, content: ReceiptContent, submission: Message, document: Document | None) -> Outcome:
+    """The verdict was there before it: shown and answered, but it moves nothing."""
+    receipt = Receipt(
+        id=content.id,
+        authority=content.authority,
+        code=content.code,
+        zh=content.text,
+        en=content.text,
+        issued_at=content.issued_at,
+        message_id=submission.id,
+        document_id=submission.document_id,
+    )
+    told = Outcome(replace(submission, state=State.SENT), submission.state, "send")
+    response = answers.technical(site, told, document) if content.code == TAKEN else ()
+    return replace(outcome, receipts=(receipt,), answers=response)
 
 
 def status_told(document: Document, profile: Profile, told: Sequence[tuple[str, dict[str, str]]]) -> Document | None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pikepdf
 from lxml import etree
+from sites import wait_until
 
 import tongguan.gateway
 
@@ -239,3 +240,16 @@ def result(site: Site, root: etree._Element) -> tuple[dict[str, str], list[dict[
     assert status["state"] == "accepted", status
     found = etree.parse(str(site.result(name))).getroot()
     return dict(found.attrib), [{etree.QName(cell).localname: cell.text or "" for cell in row} for row in found]
+
+
+def document(site: Site, status: Mapping[str, Any]) -> dict[str, Any]:
+    """The document file of a message, once it shows the message as it ended: it is written a moment after the status file."""
+
+    def look() -> dict[str, Any] | None:
+        found = site.document(status["type"], status["document"])
+        lines = found["messages"] if found else []
+        ended = any(m["message_id"] == status["message_id"] and m["state"] == status["state"] for m in lines)
+        return found if ended else None
+
+    told: dict[str, Any] = wait_until(look, f"the file of document {status['document']}")
+    return told

@@ -22,10 +22,8 @@ def act(status: dict[str, Any], operation: str, *files: tuple[str, str]) -> Any:
 
 
 def listed(site: Site, status: dict[str, Any]) -> dict[str, str]:
-    """Category to file name."""
-    document = site.document(status["type"], status["document"])
-    assert document is not None
-    return {each["category"]: each["name"] for each in document["attachments"]}
+    """Category to file name, after the message with this status."""
+    return {each["category"]: each["name"] for each in b.document(site, status)["attachments"]}
 
 
 @pytest.mark.requirement("EW-04")
@@ -33,10 +31,9 @@ def listed(site: Site, status: dict[str, Any]) -> dict[str, str]:
 @pytest.mark.parametrize("category", [ENTRUST, ABSENT])
 def test_one_of_the_two_declarations_is_enough(site: Site, type_: str, make: Any, category: str) -> None:
     status = draft(site, make)
-    b.done(
-        site, act(status, "attach", ("声明.pdf", category), ("其他.pdf", OTHER)), files={"声明.pdf": b.pdf(), "其他.pdf": b.pdf()}
-    )
-    assert listed(site, status) == {category: "声明.pdf", OTHER: "其他.pdf"}
+    both = {"声明.pdf": b.pdf(), "其他.pdf": b.pdf()}
+    changed = b.done(site, act(status, "attach", ("声明.pdf", category), ("其他.pdf", OTHER)), files=both)
+    assert listed(site, changed) == {category: "声明.pdf", OTHER: "其他.pdf"}
 
     b.done(site, act(status, "declare"))
     assert site.wait_business(type_, status["document"], "同意")
@@ -81,8 +78,8 @@ def test_a_new_file_of_a_category_replaces_the_old_one(site: Site) -> None:
     status = draft(site)
     second = b.pdf()
     b.done(site, act(status, "attach", ("甲.pdf", ABSENT)), files={"甲.pdf": b.pdf()})
-    b.done(site, act(status, "attach", ("乙.pdf", ABSENT)), files={"乙.pdf": second})
-    assert listed(site, status) == {ABSENT: "乙.pdf"}
+    changed = b.done(site, act(status, "attach", ("乙.pdf", ABSENT)), files={"乙.pdf": second})
+    assert listed(site, changed) == {ABSENT: "乙.pdf"}
 
     name = site.drop(b.xml(b.query(b.INSPECTION, "attachments", document=status["document"], filters={"name": "乙.pdf"})))
     assert site.result(name).read_bytes() == second
@@ -105,8 +102,8 @@ def test_files_are_deleted_until_the_declare(site: Site, type_: str, make: Any) 
     b.done(
         site, act(status, "attach", ("声明.pdf", ABSENT), ("其他.pdf", OTHER)), files={"声明.pdf": b.pdf(), "其他.pdf": b.pdf()}
     )
-    b.done(site, act(status, "detach", ("其他.pdf", "")))
-    assert listed(site, status) == {ABSENT: "声明.pdf"}
+    changed = b.done(site, act(status, "detach", ("其他.pdf", "")))
+    assert listed(site, changed) == {ABSENT: "声明.pdf"}
 
     b.done(site, act(status, "declare"))
     assert "GW-F05" in b.codes(b.refused(site, act(status, "detach", ("声明.pdf", ""))))

@@ -21,10 +21,7 @@ def declare(site: Site, root: Any, *states: str) -> dict[str, Any]:
     return b.done(site, b.with_files(root, ("声明.pdf", ABSENT)), *states, files=STATEMENT)
 
 
-def document(site: Site, status: dict[str, Any]) -> dict[str, Any]:
-    found = site.document(status["type"], status["document"])
-    assert found is not None
-    return found
+document = b.document
 
 
 @pytest.mark.requirement("EW-01")
@@ -40,8 +37,7 @@ def test_a_declaration_is_applied_for_by_its_number_and_the_rest_is_filled(site:
     assert (body["ApplicantCode"], body["ApplicantName"]) == ("2102960001", "大连示例进出口有限公司")
     assert body["InspectionCustoms"] == "0902", "customs was asked"
     assert "ReviewNo" not in body
-    declare(site, b.message(b.INSPECTION, "declare", document=saved["document"]))
-    agreed = document(site, saved)
+    agreed = document(site, declare(site, b.message(b.INSPECTION, "declare", document=saved["document"])))
     assert agreed["business_status"]["text"] == "同意"
     assert agreed["body"]["ReviewNo"] == agreed["numbers"]["review"]
 
@@ -94,9 +90,8 @@ def test_customs_refuses_what_is_released_anothers_or_outside_the_pilot(site: Si
     number = f"{int(entry) + (operation == 'declare'):018d}"
     root = b.inspection(operation, EntryId=number)
     if operation == "declare":
-        status = b.do(site, b.with_files(root, ("声明.pdf", ABSENT)), files=STATEMENT)
-    else:
-        status = b.do(site, root)
+        b.with_files(root, ("声明.pdf", ABSENT))
+    status = b.do(site, root, files=STATEMENT if operation == "declare" else None)
 
     assert status["state"] in ("refused", "rejected")
     assert any(why in fault["message"] for fault in status["faults"])
@@ -112,8 +107,7 @@ def test_without_a_declaration_the_bill_of_lading_is_applied_for(site: Site) -> 
     assert (body["ApplicantCode"], body["ApplicantName"]) == ("2102960001", "大连示例进出口有限公司")
     assert re.fullmatch(r"EW[0-9]{16}", saved["numbers"]["unified"])
     assert body["ApplyDate"]
-    declare(site, b.message(b.INSPECTION_OTHER, "declare", document=saved["document"]))
-    assert document(site, saved)["body"]["ReviewNo"]
+    assert document(site, declare(site, b.message(b.INSPECTION_OTHER, "declare", document=saved["document"])))["body"]["ReviewNo"]
 
 
 @pytest.mark.requirement("EW-03")

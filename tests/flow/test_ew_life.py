@@ -7,7 +7,7 @@ from typing import Any
 
 import bodies as b
 import pytest
-from sites import Site
+from sites import Site, wait_until
 
 STATEMENT = {"声明.pdf": b.pdf()}
 ABSENT = "00000002"
@@ -32,7 +32,8 @@ def test_each_status_comes_from_its_receipt(site: Site, type_: str, make: Any, f
 
     texts = [receipt["text"] for receipt in document["receipts"]]
     assert texts[-3:] == ["发往海关成功", "海关接收成功", "同意"]
-    assert all((site.mailbox / "InBox" / receipt["file"]).exists() for receipt in document["receipts"])
+    for receipt in document["receipts"]:
+        assert wait_until((site.mailbox / "InBox" / receipt["file"]).exists, receipt["file"])
     assert document["numbers"]["review"]
 
 

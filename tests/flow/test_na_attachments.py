@@ -23,18 +23,17 @@ def files(operation: str, key: str, *names: str) -> Any:
     return b.with_files(b.message(b.APPLICATION, operation, document=key), *((name, "") for name in names))
 
 
-def listed(site: Site, key: str) -> list[str]:
-    document = site.document(b.APPLICATION, key)
-    assert document is not None
-    return [each["name"] for each in document["attachments"]]
+def listed(site: Site, status: dict[str, Any]) -> list[str]:
+    """The files of the document after the message with this status."""
+    return [each["name"] for each in b.document(site, status)["attachments"]]
 
 
 @pytest.mark.requirement("NA-10")
 def test_files_are_attached_listed_downloaded_and_deleted(site: Site) -> None:
     key = draft(site)
-    b.done(site, files("attach", key, "合同.pdf", "照片.png"), files={"合同.pdf": CONTRACT, "照片.png": PHOTO})
+    changed = b.done(site, files("attach", key, "合同.pdf", "照片.png"), files={"合同.pdf": CONTRACT, "照片.png": PHOTO})
 
-    assert listed(site, key) == ["合同.pdf", "照片.png"]
+    assert listed(site, changed) == ["合同.pdf", "照片.png"]
     rows = b.rows(site, b.query(b.APPLICATION, "attachments", document=key))
     assert [(row["name"], row["media_type"], row["size_bytes"]) for row in rows] == [
         ("合同.pdf", "application/pdf", str(len(CONTRACT))),
@@ -43,8 +42,8 @@ def test_files_are_attached_listed_downloaded_and_deleted(site: Site) -> None:
     name = site.drop(b.xml(b.query(b.APPLICATION, "attachments", document=key, filters={"name": "合同.pdf"})))
     file = site.result(name)
     assert (file.suffix, file.read_bytes()) == (".pdf", CONTRACT)
-    b.done(site, files("detach", key, "照片.png"))
-    assert listed(site, key) == ["合同.pdf"]
+    changed = b.done(site, files("detach", key, "照片.png"))
+    assert listed(site, changed) == ["合同.pdf"]
     assert b.refused(site, files("detach", key, "照片.png"))["faults"]
     assert b.refused(site, b.query(b.APPLICATION, "attachments", document=key, filters={"name": "照片.png"}))["faults"]
 
@@ -54,9 +53,9 @@ def test_a_file_of_the_same_name_replaces_the_one_before(site: Site) -> None:
     key = draft(site)
     other = b.pdf()
     b.done(site, files("attach", key, "合同.pdf"), files={"合同.pdf": CONTRACT})
-    b.done(site, files("attach", key, "合同.pdf"), files={"合同.pdf": other})
+    changed = b.done(site, files("attach", key, "合同.pdf"), files={"合同.pdf": other})
 
-    assert listed(site, key) == ["合同.pdf"]
+    assert listed(site, changed) == ["合同.pdf"]
     name = site.drop(b.xml(b.query(b.APPLICATION, "attachments", document=key, filters={"name": "合同.pdf"})))
     assert site.result(name).read_bytes() == other
 
@@ -103,8 +102,8 @@ def test_a_file_of_just_one_megabyte_is_taken(site: Site) -> None:
 def test_files_come_with_a_declare_and_stay_as_they_were_sent(site: Site) -> None:
     key = draft(site)
     root = b.with_files(b.application("declare", document=key), ("合同.pdf", ""))
-    b.done(site, root, files={"合同.pdf": CONTRACT})
+    declared = b.done(site, root, files={"合同.pdf": CONTRACT})
 
     site.wait_business(b.APPLICATION, key, "已打印或生成电子许可证")
-    assert listed(site, key) == ["合同.pdf"]
+    assert listed(site, declared) == ["合同.pdf"]
     assert "GW-F05" in b.codes(b.refused(site, files("detach", key, "合同.pdf")))

@@ -11,9 +11,7 @@ from sites import Site
 
 
 def body(site: Site, status: dict[str, Any]) -> dict[str, Any]:
-    document = site.document(b.APPLICATION, status["document"])
-    assert document is not None
-    found: dict[str, Any] = document["body"]
+    found: dict[str, Any] = b.document(site, status)["body"]
     return found
 
 

@@ -60,8 +60,7 @@ def test_a_copy_makes_so_many_drafts_with_new_numbers_listed_in_the_answer(site:
     copies = status["copies"]
     assert len({c["numbers"]["application"] for c in copies} | {origin["numbers"]["application"]}) == 4
     for each in copies:
-        draft = site.document(b.APPLICATION, each["document"])
-        assert draft is not None
+        draft = wait_until(lambda key=each["document"]: site.document(b.APPLICATION, key), "the copy's file")
         assert draft["business_status"]["text"] == "暂存"
         assert draft["numbers"] == each["numbers"]
         assert set(draft["numbers"]) == {"application"}, "neither licence nor MOFCOM number is copied"
@@ -86,8 +85,8 @@ def test_other_numbers_of_copies_are_refused(site: Site, copies: str) -> None:
 
 @pytest.mark.requirement("NA-08")
 def test_a_draft_is_deleted_and_gone(site: Site) -> None:
-    key = saved(site)
-    number = site.document(b.APPLICATION, key)["numbers"]["application"]  # type: ignore[index]
+    draft = b.done(site, b.application("save"))
+    key, number = draft["document"], draft["numbers"]["application"]
     b.done(site, act("delete", key))
 
     assert wait_until(lambda: (d := site.document(b.APPLICATION, key)) is None or d["deleted"], "the draft to be gone")
@@ -180,7 +179,7 @@ def test_each_status_comes_from_its_receipt_in_order(site: Site) -> None:
     texts = [r["text"] for r in document["receipts"] if "技术" not in r["text"]]
     assert texts[:4] == ["入库成功待初审", "初审通过", "复审通过", "已打印或生成电子许可证"]
     for receipt in document["receipts"]:
-        assert (site.mailbox / "InBox" / receipt["file"]).exists()
+        assert wait_until((site.mailbox / "InBox" / receipt["file"]).exists, receipt["file"])
 
 
 @pytest.mark.requirement("NA-22")
