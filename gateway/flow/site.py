@@ -54,7 +54,9 @@ class Site:
     def shut(self, lane: str | None) -> str | None:
         """What a message in this lane waits for from the start; None while the lane is open."""
         row = self.journal.lanes.get(lane or "")
-        return row.reason if row is not None else None
+        if row is None:
+            return None
+        return row.reason if row.reason in ("card", "pin", "route") else "person"
 
     def signs_at_once(self, message: Message) -> bool:
         """Is the message's card a key in this process, so fast that its signature need not wait in a lane?"""

@@ -154,7 +154,9 @@ def test_a_held_message_is_told(place: Place) -> None:
     site.run()
     site.command("pause", "route", "mofcom", "--why", "test", check=True)
     name = drop(site)
-    id_ = site.wait(name, "sealed")["message_id"]
+    status = site.wait(name, "sealed")
+    id_ = status["message_id"]
+    assert status["waiting_for"] == "person"
     site.command("hold", id_, "--why", "ask the customer", check=True)
     status = site.wait(name, "held")
     assert status["hold"]["do"] == f"tongguan release {id_}"
