@@ -247,6 +247,8 @@ def test_past_its_deadline_a_message_is_held_with_the_commands_to_type(own: Plac
     ids = []
     for name, _ in (kept, dropped):
         site.wait(name, "sealed")
+    wait_until(lambda: "route:mofcom" in lanes(site), "the route to be found shut")
+    time.sleep(0.3)
     with sqlite3.connect(site.home / "tongguan.db") as base:
         base.execute("UPDATE message SET deadline_at = ?", (clock.now_ms() - 60_000,))
     for name, _ in (kept, dropped):
