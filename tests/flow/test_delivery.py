@@ -170,8 +170,7 @@ def test_a_refusal_by_the_authority_frees_draft_and_reference(place: Place) -> N
     status = site.wait(name)
     assert status["state"] == "rejected"
     assert wait_until(lambda: site.places(name) == ["SentBox"], "the original", 5)
-    document = wait_until(lambda: site.document(b.APPLICATION, status["document"]), "its document")
-    assert document["business_status"]["text"] == "暂存"
+    site.wait_business(b.APPLICATION, status["document"], "暂存")
     again, _ = declare(place, reference=reference, document=status["document"], Remark="已更正")
     second = site.wait(again, "sent")
 
@@ -270,8 +269,7 @@ def test_past_its_deadline_a_message_is_held_with_the_commands_to_type(own: Plac
     status = site.wait(dropped[0])
     assert status["state"] == "given_up"
     wait_until(lambda: site.places(dropped[0]) == ["FailBox"], "the original", 5)
-    document = wait_until(lambda: site.document(b.APPLICATION, status["document"]), "its document")
-    assert document["business_status"]["text"] == "暂存"
+    site.wait_business(b.APPLICATION, status["document"], "暂存")
     assert not mofcom.posts(dropped[1])
 
 

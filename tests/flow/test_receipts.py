@@ -259,7 +259,7 @@ def test_a_receipt_of_an_older_round_never_moves_the_document(desk: Desk) -> Non
     desk.mofcom.issue(desk.mofcom.receipt(**first.said("21")))
     desk.becomes(first, RETURNED)
     again = desk.declare(document=first.key)
-    assert desk.document(first)["round"] == 2
+    wait_until(lambda: desk.document(first)["round"] == 2, "the second round", 5)
     desk.mofcom.issue(
         desk.mofcom.receipt(**first.said("40", numbers={"licence": "26AA500001"})), desk.mofcom.receipt(**again.said("10"))
     )
