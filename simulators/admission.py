@@ -192,5 +192,7 @@ def _attachments(document: etree._Element) -> list[Fault]:
         except (binascii.Error, ValueError):
             sound = False
         if not sound:
-            faults.append(Fault("ATT-01", "Attachments/Attachment", f"附件 {first(attachment, ['@name', '@file', 'name'])} 与其摘要不一致"))
+            faults.append(
+                Fault("ATT-01", "Attachments/Attachment", f"附件 {first(attachment, ['@name', '@file', 'name'])} 与其摘要不一致")
+            )
     return faults

@@ -104,7 +104,8 @@ def read_plan(text: str) -> Plan:
     try:
         rules = tuple(Rule(**row) for row in raw.get("fault", []))
         outages = tuple(
-            Outage(row.get("authority", "*"), seconds(row.get("after", "0s")), seconds(row["lasts"])) for row in raw.get("outage", [])
+            Outage(row.get("authority", "*"), seconds(row.get("after", "0s")), seconds(row["lasts"]))
+            for row in raw.get("outage", [])
         )
     except (TypeError, KeyError) as error:
         raise ValueError(f"fault rules: {error}") from error

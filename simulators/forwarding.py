@@ -67,7 +67,9 @@ def taken_over(office: Office, sender: str, body: bytes) -> tuple[int, bytes]:
     except (Unreadable, Unproven, KeyError) as error:
         return 400, _reply(office, "1", "", [Fault("LIC-01", "", f"许可证数据无法验证: {error}"[:300])])
     number = root.get("licence") or ""
-    told = Told(number, office.authority, root.get("type") or "", "forward", root.get("account") or "", root.get("reference") or "")
+    told = Told(
+        number, office.authority, root.get("type") or "", "forward", root.get("account") or "", root.get("reference") or ""
+    )
     sha256 = hashlib.sha256(etree.tostring(root, method="c14n")).digest()
     with office.store.transaction():
         stored, refusals = office.store.licence(number)

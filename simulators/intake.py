@@ -82,7 +82,9 @@ def _enter(office: Office, package: Package, message: str, wrong: dict[str, str]
         raise NotTaken(*faults)
     document = _write(office, script, package, known)
     if as_it_should:
-        claim_all(office, [check for check in script.checks if package.operation in check.operations], package.document, document.id)
+        claim_all(
+            office, [check for check in script.checks if package.operation in check.operations], package.document, document.id
+        )
     steps = planned(script, flow if as_it_should else replace(flow, steps=flow.otherwise), document, wrong)
     if as_it_should and flow.stops:
         office.store.stop_courses(document.id)

@@ -93,7 +93,7 @@ def load_settings(home: Path) -> Settings:
 
 def _settings(folder: Path, raw: dict[str, Any]) -> Settings:
     if raw["environment"] != "test":
-        raise ValueError(f"environment = {raw['environment']!r}: simulators run in \"test\" only")
+        raise ValueError(f'environment = {raw["environment"]!r}: simulators run in "test" only')
     return Settings(
         folder=folder,
         environment=raw["environment"],

@@ -142,7 +142,12 @@ def _enterprise(folder: Path, one: SampleEnterprise) -> str:
     for place, card in enumerate(one.cards, 1):
         file = f"cards/{one.name}-{card.authority}-{place}.pem"
         (folder / file).write_bytes(card.certificate)
-        lines += ["[[enterprise.card]]", f'authority = "{card.authority}"', f'number = "{card.number}"', f'certificate = "{file}"']
+        lines += [
+            "[[enterprise.card]]",
+            f'authority = "{card.authority}"',
+            f'number = "{card.number}"',
+            f'certificate = "{file}"',
+        ]
     return "\n".join(lines) + "\n"
 
 

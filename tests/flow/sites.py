@@ -67,7 +67,9 @@ class Site:
 
     def command(self, *words: str, check: bool = False) -> subprocess.CompletedProcess[str]:
         """Run `tongguan <words> --home HOME`."""
-        result = subprocess.run([*TONGGUAN, *words, "--home", str(self.home)], capture_output=True, text=True, timeout=60)
+        result = subprocess.run(
+            [*TONGGUAN, *words, "--home", str(self.home)], check=False, capture_output=True, text=True, timeout=60
+        )
         assert not check or result.returncode == 0, result.stdout + result.stderr
         return result
 

@@ -131,7 +131,9 @@ class Client:
         return etree.tostring(signer.sign(etree.fromstring(text), key=self.pen.key, cert=[self.pen.certificate]))
 
     def post(self, message, body, where="messages", **options):
-        return call("POST", f"{self.base}/v1/{where}", body, {"Message-Id": message, "Content-Type": "application/xml"}, **options)
+        return call(
+            "POST", f"{self.base}/v1/{where}", body, {"Message-Id": message, "Content-Type": "application/xml"}, **options
+        )
 
     def post_get(self, message):
         """Ask whether a message was seen."""
@@ -231,7 +233,11 @@ def crowd(place):
 
 
 def new_home(home):
-    pens = {"mofcom": make_pen("demo", rsa.generate_private_key(65537, 2048)), "customs": make_pen("demo"), "other": make_pen("other")}
+    pens = {
+        "mofcom": make_pen("demo", rsa.generate_private_key(65537, 2048)),
+        "customs": make_pen("demo"),
+        "other": make_pen("other"),
+    }
     cards = tuple(SampleCard(name, f"{name}-card", pens[name].pem) for name in ("mofcom", "customs"))
     others = tuple(SampleCard(name, f"other-{name}", pens["other"].pem) for name in ("mofcom", "customs"))
     make_simulators(
@@ -346,7 +352,13 @@ def tools():
     """What single tests need of this file."""
 
     class Tools:
-        call, verified, make_pen, LineBroken, NS = staticmethod(call), staticmethod(verified), staticmethod(make_pen), LineBroken, NS
+        call, verified, make_pen, LineBroken, NS = (
+            staticmethod(call),
+            staticmethod(verified),
+            staticmethod(make_pen),
+            LineBroken,
+            NS,
+        )
         certificate = staticmethod(x509.load_pem_x509_certificate)
         sha256 = staticmethod(lambda body: hashlib.sha256(body).hexdigest())
 

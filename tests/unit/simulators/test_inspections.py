@@ -14,7 +14,9 @@ def body(entry, unified=None, field="EntryId"):
 
 
 def test_an_application_is_sent_received_and_agreed(customs, fresh, codes, number):
-    status, technical = customs.send(DECLARATION, "declare", body(fresh.entry(), "EW2026100000000001"), reference=fresh.reference())
+    status, technical = customs.send(
+        DECLARATION, "declare", body(fresh.entry(), "EW2026100000000001"), reference=fresh.reference()
+    )
     receipts = customs.until("A1")
 
     assert (status, technical.get("code"), technical.get("number")) == (202, "0", "EW2026100000000001")

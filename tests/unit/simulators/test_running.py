@@ -44,7 +44,9 @@ def test_a_killed_simulator_has_lost_nothing(own_home, fresh, application, codes
     running = begin()
     mofcom = running.client("mofcom")
     mofcom.send(NA, "declare", application(fresh.application()), reference=fresh.reference("!pace=600ms"))
-    children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(running.process.pid)], capture_output=True, text=True, check=True)
+    children = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(running.process.pid)], capture_output=True, text=True, check=True
+    )
 
     for child in children.stdout.split():
         os.kill(int(child), signal.SIGKILL)

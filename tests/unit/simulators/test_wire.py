@@ -291,7 +291,9 @@ def test_receipts_are_verified_by_a_program_of_others_too(simulators, tmp_path, 
     assert (ended.returncode, "OK" in ended.stdout + ended.stderr) == (0, True)
 
 
-@pytest.mark.parametrize("marker", ["!pace=often", "!slow=", "!503=", "!stay=nowhere", "!unknown", "!pace=9!", "!!=", "!drop-answers"])
+@pytest.mark.parametrize(
+    "marker", ["!pace=often", "!slow=", "!503=", "!stay=nowhere", "!unknown", "!pace=9!", "!!=", "!drop-answers"]
+)
 def test_a_senseless_marker_harms_nothing(mofcom, fresh, application, marker):
     message, body = mofcom.package(NA, "declare", application(fresh.application()), reference=fresh.reference(marker))
 
