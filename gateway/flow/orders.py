@@ -75,8 +75,9 @@ def _retry(site: Site, message: Message, records: Records) -> Outcome:
     """Held: again from where it was, with a fresh deadline; sealed: now; a sealed one that was refused gets a new seal."""
     if message.state is State.HELD:
         outcome = _release(site, message, records)
-        fresh = replace(outcome.message, deadline_at=_fresh_deadline(site, message), received_at=clock.now_ms())
-        return replace(outcome, message=fresh, step="retry")
+        fresh = replace(outcome.message, deadline_at=_fresh_deadline(site, message))
+        extra = {**(fresh.extra or {}), "retried_at": clock.now_ms()}  # its age counts from here
+        return replace(outcome, message=replace(fresh, extra=extra), step="retry")
     if message.state is State.UNMATCHED:
         return _back(message, State.VERIFIED, "settle")
     if message.state in (State.RECEIVED, State.CHECKED, State.SEALED):

@@ -93,9 +93,12 @@ class Watching:
         """Unanswered: told and asked for, never silently final. Not yet sent: held for a person."""
         later = replace(message, deadline_at=now + 86_400_000, updated_at=now)
         if message.state is State.SENT:
-            text = f"message {message.id} ({message.type} {message.operation}) has no verdict"
+            known = self._is_known(message)
+            text = f"message {message.id} ({message.type} {message.operation}) has no verdict; the authority {known}"
             self._alerts.tell("deadline", text, do=f"tongguan show {message.id}", about=message.id)
-            self._site.journal.finish([(Outcome(later, message.state, "deadline", why="no verdict in time"),)])
+            self._site.journal.finish(
+                [(Outcome(later, message.state, "deadline", why=f"no verdict in time; the authority {known}"),)]
+            )
         elif message.state in (State.RECEIVED, State.CHECKED, State.SEALED):
             held = Held("not delivered before its deadline", do=f"tongguan retry {message.id}; tongguan give-up {message.id}")
             outcome = hold(message, "deadline", held)
@@ -103,6 +106,13 @@ class Watching:
         else:
             # Held meanwhile: a deadline in the past would be found first, look after look.
             self._site.journal.finish([(Outcome(replace(message, deadline_at=None), message.state, "deadline"),)])
+
+    def _is_known(self, message: Message) -> str:
+        """Ask the authority whether it has a message that it did not answer."""
+        route = self._site.routes.get(str((message.extra or {}).get("route", "")))
+        if route is None:
+            return "cannot be asked"
+        return {"receipt": "has it", "unknown": "never saw it"}.get(route.ask(message.wire_id).kind, "does not answer")
 
     def _stock(self, now: int) -> None:
         """What waits for a person, and what has waited too long to be called work."""

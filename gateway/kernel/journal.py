@@ -220,9 +220,15 @@ class Journal:
     # Lanes
 
     def close_lane(self, lane: Lane) -> None:
-        """Nobody claims from a closed lane; its messages stay as they are."""
+        """Nobody claims from a closed lane; its messages stay as they are.
+
+        A lane that only a person may open stays as the person, or the bug, left it.
+        """
 
         def close(group: Group) -> None:
+            present = self.lanes.get(lane.name)
+            if present is not None and present.probe_at is None and lane.probe_at is not None:
+                return
             values = {name: getattr(lane, name) for name in ("name", "reason", "text", "since", "probe_at", "do")}
             group.connection.execute(delete(tables.lane).where(tables.lane.c.name == lane.name))
             group.connection.execute(insert(tables.lane).values(values))

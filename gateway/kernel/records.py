@@ -11,13 +11,12 @@ import orjson
 from sqlalchemy import Connection, and_, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from tongguan.gateway.kernel import tables
+from tongguan.gateway.kernel import statements, tables
 from tongguan.gateway.kernel.document import Document, Receipt
-from tongguan.gateway.kernel.message import FREES_REFERENCE, Message, State
+from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.outcome import Outcome
 from tongguan.gateway.kernel.rows import document_head, document_of, message_of, receipt_of, unpack
 
-_HEAD = [c for c in tables.document.columns if c.name not in ("content", "attachments")]
 _SLICE = 400  #: most values of one IN list
 
 
@@ -115,22 +114,19 @@ class Records:
     def messages(self, ids: Iterable[str]) -> dict[str, Message]:
         ids = list(dict.fromkeys(ids))
         for part in _slices(i for i in ids if i not in self._messages):
-            rows = self._connection.execute(select(tables.message).where(tables.message.c.id.in_(part))).mappings()
+            rows = self._connection.execute(statements.MESSAGES, {"values": part}).mappings()
             self._messages.update(dict.fromkeys(part))
             self._messages.update({row["id"]: message_of(row) for row in rows})
         return {i: m for i in ids if (m := self._messages[i]) is not None}
 
     def unchanged(self, messages: Sequence[Message]) -> set[str]:
         """Which of these are still as they were when they were read: state, seal, deadline and moment of the last change."""
-        m = tables.message.c
         as_read = {
             message.id: (message.state, message.seal_number, message.updated_at, message.deadline_at) for message in messages
         }
         same: set[str] = set()
         for part in _slices(as_read):
-            rows = self._connection.execute(
-                select(m.id, m.state, m.seal_number, m.updated_at, m.deadline_at).where(m.id.in_(part))
-            )
+            rows = self._connection.execute(statements.MOMENTS, {"values": part})
             same.update(row[0] for row in rows if as_read[row[0]] == tuple(row[1:]))
         return same
 
@@ -140,7 +136,7 @@ class Records:
     def documents(self, ids: Iterable[str]) -> dict[str, Document]:
         ids = list(dict.fromkeys(ids))
         for part in _slices(i for i in ids if i not in self._documents):
-            rows = self._connection.execute(select(tables.document).where(tables.document.c.id.in_(part))).mappings()
+            rows = self._connection.execute(statements.DOCUMENTS, {"values": part}).mappings()
             self._documents.update(dict.fromkeys(part))
             self._documents.update({row["id"]: document_of(row) for row in rows})
         return {i: d for i in ids if (d := self._documents[i]) is not None}
@@ -149,7 +145,7 @@ class Records:
         """Documents without their content and attachments: what a message's status shows of them."""
         found: dict[str, Document] = {}
         for part in _slices(dict.fromkeys(ids)):
-            rows = self._connection.execute(select(*_HEAD).where(tables.document.c.id.in_(part))).mappings()
+            rows = self._connection.execute(statements.HEADS, {"values": part}).mappings()
             found.update({row["id"]: document_head(row) for row in rows})
         return found
 
@@ -162,14 +158,10 @@ class Records:
         for account, reference in pairs:
             if (account, reference) not in self._by_reference:
                 grouped[account].add(reference)
-        m = tables.message.c
         for account, references in grouped.items():
             for part in _slices(references):
-                where = and_(m.account == account, m.reference.in_(part), m.holds == 1)
-                found = {
-                    row["reference"]: message_of(row)
-                    for row in self._connection.execute(select(tables.message).where(where)).mappings()
-                }
+                rows = self._connection.execute(statements.HOLDERS, {"account": account, "values": part}).mappings()
+                found = {row["reference"]: message_of(row) for row in rows}
                 self._by_reference.update({(account, r): found.get(r) for r in part})
 
     def holder_of(self, account: str, reference: str) -> Message | None:
@@ -184,13 +176,10 @@ class Records:
         for account, reference in pairs:
             if (account, reference) not in self._freed:
                 grouped[account].add(reference)
-        m = tables.message.c
-        freeing = [s.value for s in FREES_REFERENCE]
         for account, references in grouped.items():
             for part in _slices(references):
                 self._freed.update({(account, r): None for r in part})
-                where = and_(m.reference.in_(part), m.account == account, m.state.in_(freeing))
-                for row in self._connection.execute(select(tables.message).where(where).order_by(m.sequence)).mappings():
+                for row in self._connection.execute(statements.FREED, {"account": account, "values": part}).mappings():
                     self._freed[(account, row["reference"])] = message_of(row)
 
     def last_freed(self, account: str, reference: str) -> Message | None:
@@ -209,11 +198,10 @@ class Records:
         for account, type_, key in keys:
             if (account, type_, key) not in self._by_key:
                 grouped[(account, type_)].add(key)
-        d = tables.document.c
         for (account, type_), names in grouped.items():
             for part in _slices(names):
-                where = and_(d.account == account, d.type == type_, d.key.in_(part), d.deleted == 0)
-                rows = self._connection.execute(select(tables.document).where(where)).mappings()
+                wanted = {"account": account, "type": type_, "values": part}
+                rows = self._connection.execute(statements.KEYS, wanted).mappings()
                 found = {row["key"]: document_of(row) for row in rows}
                 for name in part:
                     document = found.get(name)
@@ -231,8 +219,7 @@ class Records:
     def documents_of_number(self, account: str, value: str) -> list[Document]:
         """Documents of the account that have this official number (hyphens and case as given)."""
         if (account, value) not in self._by_number:
-            n = tables.number.c
-            rows = self._connection.execute(select(n.document_id).where(and_(n.value == value, n.account == account)))
+            rows = self._connection.execute(statements.OF_NUMBER, {"value": value, "account": account})
             self._by_number[(account, value)] = [row[0] for row in rows]
         found = self.documents(self._by_number[(account, value)]).values()
         return [d for d in found if not d.deleted]
@@ -240,18 +227,14 @@ class Records:
     def reserved_by(self, kind: str, value: str) -> str | None:
         """The document that has reserved a value."""
         if (kind, value) not in self._reserved:
-            r = tables.reservation.c
-            self._reserved[(kind, value)] = self._connection.execute(
-                select(r.document_id).where(and_(r.kind == kind, r.value == value))
-            ).scalar()
+            known = self._connection.execute(statements.RESERVED, {"kind": kind, "value": value})
+            self._reserved[(kind, value)] = known.scalar()
         return self._reserved[(kind, value)]
 
     def fetch_ordered(self, document_ids: Iterable[str]) -> None:
-        m = tables.message.c
         for part in _slices(d for d in dict.fromkeys(document_ids) if d not in self._ordered):
             self._ordered.update({d: [] for d in part})
-            where = and_(m.document_id.in_(part), m.ordered == 1)
-            for row in self._connection.execute(select(m.document_id, m.sequence, m.id).where(where)):
+            for row in self._connection.execute(statements.ORDERED, {"values": part}):
                 self._ordered[row[0]].append((row[1], row[2]))
 
     def waits_for_earlier(self, message: Message) -> bool:
@@ -263,15 +246,13 @@ class Records:
         return any(sequence < mine and other != message.id for sequence, other in self._ordered[message.document_id])
 
     def body(self, message_id: str, role: str) -> bytes | None:
-        b = tables.body.c
-        frame = self._connection.execute(select(b.content).where(and_(b.message_id == message_id, b.role == role))).scalar()
+        frame = self._connection.execute(statements.BODY, {"message_id": message_id, "role": role}).scalar()
         return unpack(frame) if frame is not None else None
 
     def bodies(self, ids: Sequence[str], role: str) -> dict[str, bytes]:
-        b = tables.body.c
         found: dict[str, bytes] = {}
         for part in _slices(ids):
-            rows = self._connection.execute(select(b.message_id, b.content).where(and_(b.message_id.in_(part), b.role == role)))
+            rows = self._connection.execute(statements.BODIES, {"values": part, "role": role})
             found.update({row[0]: unpack(row[1]) for row in rows})
         return found
 
@@ -281,13 +262,10 @@ class Records:
         for account, name in pairs:
             if (account, name) not in self._by_name:
                 grouped[account].add(name)
-        m = tables.message.c
         for account, names in grouped.items():
             for part in _slices(names):
                 self._by_name.update({(account, name): None for name in part})
-                where = and_(m.account == account, m.source.in_(part), m.batch.is_(None))
-                newest = select(func.max(m.sequence)).where(where).group_by(m.source)
-                for row in self._connection.execute(select(tables.message).where(m.sequence.in_(newest))).mappings():
+                for row in self._connection.execute(statements.NEWEST, {"account": account, "values": part}).mappings():
                     self._by_name[(account, row["source"])] = message_of(row)
 
     def newest_under(self, account: str, name: str) -> Message | None:
@@ -298,16 +276,10 @@ class Records:
 
     def newest_of_name(self, account: str, names: Sequence[str]) -> dict[str, str]:
         """File name to the id of the newest message that came under it."""
-        m = tables.message.c
         newest: dict[str, str] = {}
         for part in _slices(names):
-            where = and_(m.account == account, m.source.in_(part), m.batch.is_(None))
-            newest.update(
-                {
-                    row[0]: row[1]
-                    for row in self._connection.execute(select(m.source, m.id).where(where).order_by(m.source, m.sequence))
-                }
-            )
+            rows = self._connection.execute(statements.NAMES, {"account": account, "values": part})
+            newest.update({row[0]: row[1] for row in rows})
         return newest
 
     def sealed_of(self, messages: Sequence[Message]) -> dict[str, bytes]:
@@ -321,28 +293,24 @@ class Records:
         return found
 
     def receipts_of_messages(self, ids: Iterable[str]) -> dict[str, list[Receipt]]:
-        return self._receipts(tables.receipt.c.message_id, "message_id", ids)
+        return self._receipts("message_id", ids)
 
     def receipts_of_documents(self, ids: Iterable[str]) -> dict[str, list[Receipt]]:
-        return self._receipts(tables.receipt.c.document_id, "document_id", ids)
+        return self._receipts("document_id", ids)
 
-    def _receipts(self, column: ColumnElement[Any], name: str, ids: Iterable[str]) -> dict[str, list[Receipt]]:
+    def _receipts(self, column: str, ids: Iterable[str]) -> dict[str, list[Receipt]]:
         found: dict[str, list[Receipt]] = defaultdict(list)
         for part in _slices(dict.fromkeys(ids)):
-            query = select(tables.receipt).where(column.in_(part)).order_by(tables.receipt.c.issued_at, tables.receipt.c.rank)
-            for row in self._connection.execute(query).mappings():
-                found[row[name]].append(receipt_of(row))
+            for row in self._connection.execute(statements.RECEIPTS_BY[column], {"values": part}).mappings():
+                found[row[column]].append(receipt_of(row))
         return dict(found)
 
     def has_receipt(self, authority: str, id_: str) -> bool:
-        r = tables.receipt.c
-        return self._connection.execute(select(r.id).where(and_(r.authority == authority, r.id == id_))).first() is not None
+        return self._connection.execute(statements.KNOWS_RECEIPT, {"authority": authority, "id": id_}).first() is not None
 
     def receipt_bytes(self, authority: str, id_: str, *, but: str) -> str | None:
         """SHA-256 of the bytes under which a receipt was first stored; None when no other message brought it."""
-        m = tables.message.c
-        where = and_(m.reference == f"{authority}:{id_}", m.kind == "receipt", m.id != but)
-        return self._connection.execute(select(m.sha256).where(where).order_by(m.sequence).limit(1)).scalar()
+        return self._connection.execute(statements.RECEIPT_BYTES, {"reference": f"{authority}:{id_}", "but": but}).scalar()
 
     def rounds(self, document_id: str) -> list[tuple[int, str, int]]:
         """(round, the message that opened it, when) in order."""
@@ -353,26 +321,24 @@ class Records:
         return [tuple(row) for row in rows]
 
     def items(self, batch_ids: Iterable[str]) -> dict[str, list[Message]]:
-        return self._messages_by(tables.message.c.batch, "batch", batch_ids)
+        return self._messages_by("batch", batch_ids)
 
     def repeats(self, ids: Iterable[str]) -> dict[str, list[Message]]:
         """Messages that came again, by the first one."""
-        return self._messages_by(tables.message.c.same_as, "same_as", ids)
+        return self._messages_by("same_as", ids)
 
     def messages_of_documents(self, ids: Iterable[str]) -> dict[str, list[Message]]:
-        return self._messages_by(tables.message.c.document_id, "document_id", ids)
+        return self._messages_by("document_id", ids)
 
-    def _messages_by(self, column: ColumnElement[Any], name: str, ids: Iterable[str]) -> dict[str, list[Message]]:
+    def _messages_by(self, column: str, ids: Iterable[str]) -> dict[str, list[Message]]:
         found: dict[str, list[Message]] = defaultdict(list)
         for part in _slices(dict.fromkeys(ids)):
-            query = select(tables.message).where(column.in_(part)).order_by(tables.message.c.sequence)
-            for row in self._connection.execute(query).mappings():
-                found[row[name]].append(message_of(row))
+            for row in self._connection.execute(statements.MESSAGES_BY[column], {"values": part}).mappings():
+                found[row[column]].append(message_of(row))
         return dict(found)
 
     def moves_after(self, n: int, limit: int) -> list[tuple[int, str, str | None]]:
-        m = tables.move.c
-        rows = self._connection.execute(select(m.n, m.message_id, m.document_id).where(m.n > n).order_by(m.n).limit(limit))
+        rows = self._connection.execute(statements.MOVES_AFTER, {"n": n, "most": limit})
         return [tuple(row) for row in rows]
 
     def moves(self, message_id: str) -> list[Move]:
@@ -386,8 +352,7 @@ class Records:
         return moves
 
     def unwritten_answers(self, limit: int) -> list[AnswerRow]:
-        a = tables.answer
-        rows = self._connection.execute(select(a).where(a.c.written == 0).order_by(a.c.id).limit(limit)).mappings()
+        rows = self._connection.execute(statements.UNWRITTEN, {"most": limit}).mappings()
         return [_answer(row) for row in rows]
 
     def answers_of(self, message_id: str) -> list[AnswerRow]:
@@ -408,12 +373,10 @@ class Records:
 
     def open_messages(self, account: str, limit: int) -> list[Message]:
         """The account's open submissions, oldest first; state by state, each in the order of its index."""
-        m = tables.message.c
         found: list[Message] = []
         for state in (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT, State.HELD):
-            where = and_(m.state == state.value, m.account == account, m.kind == "submission")
-            query = select(tables.message).where(where).order_by(m.sequence).limit(limit)
-            found += [message_of(row) for row in self._connection.execute(query).mappings()]
+            wanted = {"state": state.value, "account": account, "most": limit}
+            found += [message_of(row) for row in self._connection.execute(statements.OPEN, wanted).mappings()]
         return sorted(found, key=lambda message: message.sequence)[:limit]
 
     def tally(self) -> list[tuple[str, str, str, int]]:
@@ -467,10 +430,7 @@ class Records:
 
     def in_state(self, state: State, limit: int) -> list[Message]:
         """Messages in a state, oldest first."""
-        m = tables.message.c
-        rows = self._connection.execute(
-            select(tables.message).where(m.state == state.value).order_by(m.sequence).limit(limit)
-        ).mappings()
+        rows = self._connection.execute(statements.IN_STATE, {"state": state.value, "most": limit}).mappings()
         return [message_of(row) for row in rows]
 
     def spans(self, first: str, last: str) -> list[float]:
@@ -486,13 +446,11 @@ class Records:
         return spans
 
     def overdue(self, now: int, limit: int) -> list[Message]:
-        m = tables.message.c
-        where = and_(m.deadline_at.is_not(None), m.deadline_at <= now)
-        rows = self._connection.execute(select(tables.message).where(where).order_by(m.deadline_at).limit(limit)).mappings()
+        rows = self._connection.execute(statements.OVERDUE, {"now": now, "most": limit}).mappings()
         return [message_of(row) for row in rows]
 
     def marker(self, name: str) -> str | None:
-        return self._connection.execute(select(tables.marker.c.value).where(tables.marker.c.name == name)).scalar()
+        return self._connection.execute(statements.MARKER, {"name": name}).scalar()
 
     def order_result(self, id_: str) -> tuple[int | None, Any]:
         o = tables.order.c

@@ -56,6 +56,7 @@ class Site:
         set_ports(self.home)
 
     def run(self) -> None:
+        (self.home / "daemon.sock").unlink(missing_ok=True)  # left behind by a killed one
         log = (self.home / "run.log").open("ab")
         self.processes["run"] = subprocess.Popen([*TONGGUAN, "run", "--home", str(self.home)], stdout=log, stderr=log)
         wait_until(lambda: (self.home / "daemon.sock").exists(), "the daemon to start")

@@ -232,7 +232,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "zip bomb": (".zip", lambda: zipped(("m.xml", good()), ("b.pdf", b"\0" * 70_000_000)), "GW-Z0"),
     "zip of great ratio": (".zip", lambda: zipped(("m.xml", good()), ("b.pdf", b"\0" * 20_000_000)), "GW-Z05"),
     "zip with path": (".zip", lambda: zipped(("m.xml", good()), ("../../evil.pdf", b"x")), "GW-Z06"),
-    "zip with absolute path": (".zip", lambda: zipped(("m.xml", good()), ("/tmp/evil.pdf", b"x")), "GW-Z06"),
+    "zip with absolute path": (".zip", lambda: zipped(("m.xml", good()), ("/etc/evil.pdf", b"x")), "GW-Z06"),
     "zip with drive": (".zip", lambda: zipped(("m.xml", good()), ("C:\\evil.pdf", b"x")), "GW-Z06"),
     "zip with link": (".zip", lambda: zipped(("m.xml", good()), (linked(), b"/etc/passwd")), "GW-Z07"),
     "zip in zip": (".zip", lambda: zipped(("m.zip", zipped(("m.xml", good())))), "GW-Z02"),
