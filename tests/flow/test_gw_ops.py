@@ -208,3 +208,20 @@ def test_an_operation_that_asks_customs_waits_while_customs_is_away(place: Place
     status = site.wait(name)
     assert status["state"] == "rejected", "this customs knows no declaration at all"
     assert wait_until(lambda: site.places(name) == ["SentBox"], "the original", 5)
+
+
+def test_a_sent_message_without_a_verdict_is_asked_for_and_told_and_stays_sent(own_site: Site) -> None:
+    own_site.simulate("--fast")
+    own_site.run()
+    declare = b.message(b.APPLICATION, "declare", like="ok-declare.xml", reference=b.fresh("late") + "!stay=10")
+    name = own_site.drop(b.xml(declare))
+    status = own_site.wait(name, "sent")
+    own_site.stop()
+    with sqlite3.connect(own_site.home / "tongguan.db") as base:
+        base.execute("UPDATE message SET deadline_at = ? WHERE id = ?", (clock.now_ms() - 60_000, status["message_id"]))
+    own_site.run()
+    (alert,) = wait_until(lambda: alerts(own_site, "deadline", status["message_id"]), "the alert")
+
+    assert "has no verdict; the authority has it" in alert["text"]
+    assert alert["do"] == f"tongguan show {status['message_id']}"
+    assert own_site.wait(name, "sent")["deadline_at"] > status["updated_at"]
