@@ -1,0 +1,90 @@
+"""The questions that every message asks of the journal, each made once: only the values change.
+
+Making a statement and the key of its compiled form costs several times what running it does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy.sql.elements import BindParameter, ColumnElement
+
+from tongguan.gateway.kernel import tables
+from tongguan.gateway.kernel.message import FREES_REFERENCE
+
+_m, _d, _b, _r, _a = tables.message.c, tables.document.c, tables.body.c, tables.receipt.c, tables.answer.c
+
+
+def _among(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """The column is one of the parameter `values`."""
+    return column.in_(bindparam("values", expanding=True))
+
+
+def _given(name: str) -> BindParameter[Any]:
+    return bindparam(name)
+
+
+_message, _document = select(tables.message), select(tables.document)
+_most: BindParameter[Any] = bindparam("most")
+
+MESSAGES = _message.where(_among(_m.id))
+MOMENTS = select(_m.id, _m.state, _m.seal_number, _m.updated_at, _m.deadline_at).where(_among(_m.id))
+STATES = select(_m.id, _m.state).where(_among(_m.id))
+HOLDERS = _message.where(and_(_m.account == _given("account"), _among(_m.reference), _m.holds == 1))
+FREED = _message.where(
+    and_(_among(_m.reference), _m.account == _given("account"), _m.state.in_([state.value for state in FREES_REFERENCE]))
+).order_by(_m.sequence)
+ORDERED = select(_m.document_id, _m.sequence, _m.id).where(and_(_among(_m.document_id), _m.ordered == 1))
+
+_under = and_(_m.account == _given("account"), _among(_m.source), _m.batch.is_(None))
+NEWEST = _message.where(_m.sequence.in_(select(func.max(_m.sequence)).where(_under).group_by(_m.source)))
+NAMES = select(_m.source, _m.id).where(_under).order_by(_m.source, _m.sequence)
+
+#: by the column that has one of the values
+MESSAGES_BY = {name: _message.where(_among(_m[name])).order_by(_m.sequence) for name in ("batch", "same_as", "document_id")}
+RECEIPTS_BY = {
+    name: select(tables.receipt).where(_among(_r[name])).order_by(_r.issued_at, _r.rank) for name in ("message_id", "document_id")
+}
+
+_in_lane = and_(_m.lane == _given("lane"), _m.due_at <= _given("now"))
+DUE = _message.where(_in_lane).order_by(_m.due_at, _m.sequence).limit(_most)
+DUE_OF_OTHERS = DUE.where(_m.account.not_in(bindparam("paused", expanding=True)))
+OVERDUE = _message.where(and_(_m.deadline_at.is_not(None), _m.deadline_at <= _given("now"))).order_by(_m.deadline_at).limit(_most)
+IN_STATE = _message.where(_m.state == _given("state")).order_by(_m.sequence).limit(_most)
+OPEN = (
+    _message.where(and_(_m.state == _given("state"), _m.account == _given("account"), _m.kind == "submission"))
+    .order_by(_m.sequence)
+    .limit(_most)
+)
+
+DOCUMENTS = _document.where(_among(_d.id))
+HEADS = select(*(c for c in tables.document.columns if c.name not in ("content", "attachments"))).where(_among(_d.id))
+VERSIONS = select(_d.id, _d.version).where(_among(_d.id))
+KEYS = _document.where(and_(_d.account == _given("account"), _d.type == _given("type"), _among(_d.key), _d.deleted == 0))
+
+BODY = select(_b.content).where(and_(_b.message_id == _given("message_id"), _b.role == _given("role")))
+BODIES = select(_b.message_id, _b.content).where(and_(_among(_b.message_id), _b.role == _given("role")))
+KNOWS_RECEIPT = select(_r.id).where(and_(_r.authority == _given("authority"), _r.id == _given("id")))
+RECEIPT_BYTES = (
+    select(_m.sha256)
+    .where(and_(_m.reference == _given("reference"), _m.kind == "receipt", _m.id != _given("but")))
+    .order_by(_m.sequence)
+    .limit(1)
+)
+OF_NUMBER = select(tables.number.c.document_id).where(
+    and_(tables.number.c.value == _given("value"), tables.number.c.account == _given("account"))
+)
+RESERVED = select(tables.reservation.c.document_id).where(
+    and_(tables.reservation.c.kind == _given("kind"), tables.reservation.c.value == _given("value"))
+)
+MARKER = select(tables.marker.c.value).where(tables.marker.c.name == _given("name"))
+MOVES_AFTER = (
+    select(tables.move.c.n, tables.move.c.message_id, tables.move.c.document_id)
+    .where(tables.move.c.n > _given("n"))
+    .order_by(tables.move.c.n)
+    .limit(_most)
+)
+
+UNWRITTEN = select(tables.answer).where(_a.written == 0).order_by(_a.id).limit(_most)
+FILES = select(_a.file).where(and_(_a.account == _given("account"), _among(_a.file)))
