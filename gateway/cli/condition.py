@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from tongguan import __version__
 from tongguan.gateway.cli import here
 from tongguan.gateway.cli.fitness import Finding, findings, settings_findings
 from tongguan.gateway.cli.here import t
+from tongguan.gateway.cli.metrics import exposition
 from tongguan.gateway.cli.shown import age, moment, print_json, print_table, print_text
 from tongguan.gateway.cli.survey import Level, Survey, survey
 from tongguan.gateway.kernel import clock
@@ -17,11 +20,15 @@ from tongguan.gateway.kernel.settings import Settings
 _STYLE = {Level.WELL: "✓", Level.WARNING: "!", Level.CRITICAL: "✗"}
 
 
-def status() -> int:
+def status(
+    metrics: Annotated[bool, typer.Option("--metrics", help="Prometheus text / Prometheus 文本")] = False,
+) -> int:
     """一屏看全局 / One screen: counts, ages, cards, routes, troubles. Exit 0 well, 1 warning, 2 critical."""
     settings = here.settings()
     seen = survey(settings)
-    if here.as_json():
+    if metrics:
+        print_text(exposition(seen))
+    elif here.as_json():
         print_json(_as_json(settings, seen))
     else:
         _show(settings, seen)

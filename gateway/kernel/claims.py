@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import orjson
 from sqlalchemy import delete, insert, select
 
-from tongguan.gateway.kernel import clock, tables
+from tongguan.gateway.kernel import clock, statements, tables
 from tongguan.gateway.kernel.errors import StationBroken
 from tongguan.gateway.kernel.message import Message
 from tongguan.gateway.kernel.writer import Group, Writer
@@ -52,7 +52,7 @@ class Claims:
     def begin(self, group: Group) -> None:
         """What another run had in hand when it ended is suspect from now on."""
         connection = group.connection
-        for keys in connection.execute(select(tables.claim.c.in_hand)).scalars():
+        for keys in connection.execute(statements.IN_HAND).scalars():
             _count_crash(group, orjson.loads(keys))
         connection.execute(delete(tables.claim))
         self._suspects = {row[0]: row[1] for row in connection.execute(select(tables.crash.c.key, tables.crash.c.count))}
@@ -81,8 +81,8 @@ class Claims:
         def take(group: Group) -> int:
             if unwritten:
                 group.connection.execute(delete(tables.claim).where(tables.claim.c.token.in_(unwritten)))
-            row = insert(tables.claim).values(station=station, until=until, in_hand=orjson.dumps(keys).decode())
-            return int(group.connection.execute(row).inserted_primary_key[0])  # type: ignore[index]
+            row = {"station": station, "until": until, "in_hand": orjson.dumps(keys).decode()}
+            return int(group.connection.execute(statements.CLAIM, row).inserted_primary_key[0])  # type: ignore[index]
 
         try:
             token = self._writer.submit(take, durable=False)
@@ -107,7 +107,7 @@ class Claims:
 
     def owns(self, group: Group, token: int) -> bool:
         """Delete the claim's row in this group; False when it is not ours any more."""
-        return bool(group.connection.execute(delete(tables.claim).where(tables.claim.c.token == token)).rowcount == 1)
+        return bool(group.connection.execute(statements.END_CLAIM, {"token": token}).rowcount == 1)
 
     def end(self, group: Group, token: int, *, keep: Collection[str] = ()) -> None:
         """Once the commit is safe, everything but `keep` is out of hand and has passed: no crash is held against it."""
@@ -117,7 +117,7 @@ class Claims:
         if keep:
             in_hand = orjson.dumps([key for key in claim.keys if key in keep]).decode()
             row = {"token": token, "station": claim.station, "until": claim.until, "in_hand": in_hand}
-            group.connection.execute(insert(tables.claim).values(row))
+            group.connection.execute(statements.CLAIM, row)
         cleared = [key for key in claim.suspects if key not in keep]
         if cleared:
             group.connection.execute(delete(tables.crash).where(tables.crash.c.key.in_(cleared)))

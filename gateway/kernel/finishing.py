@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Table, and_, delete, func, select, text
+from sqlalchemy import Table, and_, func, select
 from sqlalchemy.exc import IntegrityError
 
-from tongguan.gateway.kernel import clock, tables
+from tongguan.gateway.kernel import clock, statements, tables
 from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.history import line_of, line_of_other
@@ -161,20 +161,18 @@ def _known(group: Group, chains: Sequence[Chain]) -> _Known:
         for document in outcome.documents:
             (made if document.version == 1 else documents).add(document.id)
         documents.update(outcome.relied_on)
-    m, d = tables.message.c, tables.document.c
+    read = group.connection.execute
     for part in _slices(messages - made):
-        known.states.update(
-            {row[0]: State(row[1]) for row in group.connection.execute(select(m.id, m.state).where(m.id.in_(part)))}
-        )
+        known.states.update({row[0]: State(row[1]) for row in read(statements.STATES, {"values": part})})
     known.stored = dict(known.states)
     for part in _slices(documents - made):
-        known.versions.update({row[0]: row[1] for row in group.connection.execute(select(d.id, d.version).where(d.id.in_(part)))})
+        known.versions.update({row[0]: row[1] for row in read(statements.VERSIONS, {"values": part})})
     if any(m.state is State.STOPPED for outcome in _flat(chains) for m in (outcome.message, *outcome.others)):
-        for keys in group.connection.execute(select(tables.claim.c.in_hand)).scalars():
+        for keys in read(statements.IN_HAND).scalars():
             known.in_hand.update(orjson.loads(keys))
     for part in _slices(ordered):
-        for row in group.connection.execute(select(m.document_id, m.id).where(and_(m.document_id.in_(part), m.ordered == 1))):
-            known.waiting.setdefault(row[0], set()).add(row[1])
+        for document_id, _, id_ in read(statements.ORDERED, {"values": part}):
+            known.waiting.setdefault(document_id, set()).add(id_)
     return known
 
 
@@ -255,13 +253,9 @@ def _tally(group: Group, messages: Iterable[Message], before: dict[str, State | 
         change[(m.account, m.kind, m.state)] += 1
         if was is not None:
             change[(m.account, m.kind, was)] -= 1
-    add = text(
-        "INSERT INTO tally (account, kind, state, count) VALUES (:account, :kind, :state, :change) "
-        "ON CONFLICT (account, kind, state) DO UPDATE SET count = tally.count + excluded.count"
-    )
     rows = [{"account": a, "kind": k, "state": s, "change": n} for (a, k, s), n in change.items() if n]
     if rows:
-        group.connection.execute(add, rows)
+        group.connection.execute(statements.COUNT, rows)
 
 
 def _documents(group: Group, outcomes: Sequence[Outcome]) -> None:
@@ -290,17 +284,15 @@ def _documents(group: Group, outcomes: Sequence[Outcome]) -> None:
         group.connection.exec_driver_sql(statement + " ON CONFLICT DO NOTHING", rows)
     changed = [id_ for id_ in facts if first_version[id_] > 1]
     for part in _slices(changed):
-        group.connection.execute(delete(tables.fact).where(tables.fact.c.document_id.in_(part)))
+        group.connection.execute(statements.FORGET_FACTS, {"values": part})
     _insert(group, tables.fact, [{"document_id": i, "name": n, "value": v} for i, f in facts.items() for n, v in f.items()])
 
 
 def _lists(group: Group, outcomes: Sequence[Outcome], names: dict[int, str]) -> None:
     """Reservations, numbers, receipts (with the `names` of their files) and bodies."""
-    for outcome in outcomes:
-        for gone in outcome.release:
-            r = tables.reservation.c
-            mine = and_(r.kind == gone.kind, r.value == gone.value, r.document_id == gone.document_id)
-            group.connection.execute(delete(tables.reservation).where(mine))
+    for gone in (gone for outcome in outcomes for gone in outcome.release):
+        mine = {"kind": gone.kind, "value": gone.value, "document_id": gone.document_id}
+        group.connection.execute(statements.RELEASE, mine)
     reserved = [{"kind": r.kind, "value": r.value, "document_id": r.document_id} for o in outcomes for r in o.reserve]
     _insert(group, tables.reservation, reserved)
     numbers = [
@@ -334,15 +326,12 @@ def _answers(group: Group, outcomes: Sequence[Outcome]) -> dict[int, str]:
         return {}
     stamp = clock.stamp(group.at)
     taken: dict[str, set[str]] = defaultdict(set)
-    c = tables.answer.c
     wanted: dict[str, set[str]] = defaultdict(set)
     for answer in answers:
         wanted[answer.account].add(f"{answer.name}_{stamp}{answer.suffix}")
     for account, names in wanted.items():
         for part in _slices(names):
-            taken[account].update(
-                group.connection.execute(select(c.file).where(and_(c.account == account, c.file.in_(part)))).scalars()
-            )
+            taken[account].update(group.connection.execute(statements.FILES, {"account": account, "values": part}).scalars())
     rows = [_answer_row(a, stamp, taken[a.account], group.at) for a in answers]
     _insert(group, tables.answer, rows)
     return {id(answer): row["file"] for answer, row in zip(answers, rows, strict=True)}
@@ -367,25 +356,16 @@ def _answer_row(answer: Answer, stamp: str, taken: set[str], at: int) -> dict[st
     }
 
 
-_WAKE = text(
-    "UPDATE message SET due_at = :now, waiting_for = NULL WHERE due_at IS NULL AND waiting_for = 'earlier message' AND id = "
-    "(SELECT id FROM message WHERE document_id = :document AND ordered = 1 ORDER BY sequence LIMIT 1)"
-)
-
-
 def _wake(group: Group, freed: set[str]) -> None:
     """The next message of each document may go."""
     if freed:
-        woken = group.connection.execute(_WAKE, [{"now": group.at, "document": d} for d in freed])
+        woken = group.connection.execute(statements.WAKE, [{"now": group.at, "document": d} for d in freed])
         if woken.rowcount:
             group.lanes.add("read")
-
-
-_LEARNED = text("UPDATE message SET due_at = :now, lane = 'settle' WHERE state = 'unmatched' AND number = :number")
 
 
 def _learned(group: Group, outcomes: Sequence[Outcome]) -> None:
     """Receipts that nobody knew are tried again when their number becomes known."""
     values = [{"now": group.at, "number": n.value} for o in outcomes for n in o.numbers]
-    if values and group.connection.execute(_LEARNED, values).rowcount:
+    if values and group.connection.execute(statements.LEARNED, values).rowcount:
         group.lanes.add("settle")

@@ -21,7 +21,7 @@ import structlog
 from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from tongguan.gateway.kernel import clock, migrating, tables
+from tongguan.gateway.kernel import clock, migrating, statements, tables
 from tongguan.gateway.kernel.anchor import Anchor
 from tongguan.gateway.kernel.claims import Claim, Claims
 from tongguan.gateway.kernel.engine import open_engine
@@ -184,14 +184,13 @@ class Journal:
         self._claims.give_back(token)
 
     def _due(self, lanes: Sequence[str], limit: int, in_hand: Collection[str]) -> list[Message]:
-        m = tables.message.c
         paused = [name.removeprefix("account:") for name in self.lanes if name.startswith("account:")]
-        due = [m.due_at <= clock.now_ms(), *([m.account.not_in(paused)] if paused else [])]
+        query, others = (statements.DUE_OF_OTHERS, {"paused": paused}) if paused else (statements.DUE, {})
+        wanted = {"now": clock.now_ms(), "most": limit + len(in_hand), **others}
         found: list[Message] = []
         with self._reading() as connection:
             for lane in lanes:  # one by one: each is read in the order of its index, however long it is
-                query = select(tables.message).where(and_(m.lane == lane, *due)).order_by(m.due_at, m.sequence)
-                rows = connection.execute(query.limit(limit + len(in_hand))).mappings()
+                rows = connection.execute(query, {"lane": lane, **wanted}).mappings()
                 found += [message_of(row) for row in rows if row["id"] not in in_hand]
         found.sort(key=lambda message: (message.due_at, message.sequence))
         return sorted(found[:limit], key=lambda message: message.sequence)
@@ -302,10 +301,7 @@ class Journal:
     def mark_written(self, ids: Sequence[int]) -> None:
         """These answers are on disk."""
         self._writer.submit(
-            lambda group: (
-                group.connection.execute(update(tables.answer).where(tables.answer.c.id.in_(ids)).values(written=1)) and None
-            ),
-            durable=False,
+            lambda group: group.connection.execute(statements.WRITTEN, {"values": list(ids)}) and None, durable=False
         )
 
     def write_again(self, message_id: str) -> int:

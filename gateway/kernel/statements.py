@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import and_, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
 from tongguan.gateway.kernel import tables
@@ -88,3 +88,28 @@ MOVES_AFTER = (
 
 UNWRITTEN = select(tables.answer).where(_a.written == 0).order_by(_a.id).limit(_most)
 FILES = select(_a.file).where(and_(_a.account == _given("account"), _among(_a.file)))
+
+# What is written beside the rows of a commit
+
+IN_HAND = select(tables.claim.c.in_hand)
+CLAIM = insert(tables.claim)
+END_CLAIM = delete(tables.claim).where(tables.claim.c.token == _given("token"))
+ENTRY = insert(tables.history)
+FORGET_FACTS = delete(tables.fact).where(_among(tables.fact.c.document_id))
+RELEASE = delete(tables.reservation).where(
+    and_(
+        tables.reservation.c.kind == _given("kind"),
+        tables.reservation.c.value == _given("value"),
+        tables.reservation.c.document_id == _given("document_id"),
+    )
+)
+WRITTEN = update(tables.answer).where(_among(_a.id)).values(written=1)
+COUNT = text(
+    "INSERT INTO tally (account, kind, state, count) VALUES (:account, :kind, :state, :change) "
+    "ON CONFLICT (account, kind, state) DO UPDATE SET count = tally.count + excluded.count"
+)
+WAKE = text(
+    "UPDATE message SET due_at = :now, waiting_for = NULL WHERE due_at IS NULL AND waiting_for = 'earlier message' AND id = "
+    "(SELECT id FROM message WHERE document_id = :document AND ordered = 1 ORDER BY sequence LIMIT 1)"
+)
+LEARNED = text("UPDATE message SET due_at = :now, lane = 'settle' WHERE state = 'unmatched' AND number = :number")

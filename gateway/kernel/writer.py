@@ -12,10 +12,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from tongguan.gateway.kernel import clock, files, tables
+from tongguan.gateway.kernel import clock, files, statements, tables
 from tongguan.gateway.kernel.errors import StationBroken
 from tongguan.gateway.kernel.history import GENESIS, entry_hash
 from tongguan.gateway.kernel.rows import Sql
@@ -158,7 +158,7 @@ class Writer:
         ]
         group.connection.exec_driver_sql(*self._sql.insert(tables.move, rows))
         values = {"run": self._run, "entry": entry, "at": group.at, "previous": self.head, "hash": head}
-        group.connection.execute(insert(tables.history).values(values))
+        group.connection.execute(statements.ENTRY, values)
         return entry, head
 
 

@@ -225,3 +225,16 @@ def test_a_sent_message_without_a_verdict_is_asked_for_and_told_and_stays_sent(o
     assert "has no verdict; the authority has it" in alert["text"]
     assert alert["do"] == f"tongguan show {status['message_id']}"
     assert own_site.wait(name, "sent")["deadline_at"] > status["updated_at"]
+
+
+def test_metrics_are_prometheus_text_that_counts_what_lists_show(site: Site) -> None:
+    name = site.drop(b.xml(b.message(b.APPLICATION, "save", like="ok-save.xml", reference=b.fresh("metrics"))))
+    site.wait(name, "accepted")
+    lines = site.command("status", "--metrics").stdout.splitlines()
+    samples = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+    assert samples["tongguan_up"] == 1
+    assert samples['tongguan_messages{account="demo",kind="submission",state="accepted"}'] >= 1
+    assert {line.split()[2] for line in lines if line.startswith("# TYPE")} == {
+        f"tongguan_{name}" for name in ("up", "messages", "oldest_seconds", "lane_shut", "trouble")
+    }
