@@ -11,7 +11,7 @@ from typing import Any
 from tongguan.codecs.receipt import ReceiptContent, read_receipt
 from tongguan.codecs.settle import settle
 from tongguan.gateway.flow import answers
-from tongguan.gateway.flow.send import Answered
+from tongguan.gateway.flow.send import NOT_TAKEN, TAKEN, Answered, technical_receipt
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
@@ -24,8 +24,6 @@ from tongguan.gateway.kernel.records import Records
 from tongguan.gateway.work import end
 from tongguan.signer.errors import SignatureInvalid
 from tongguan.signer.verify import verify
-
-TAKEN, NOT_TAKEN = "0", "1"  #: codes of a technical receipt
 
 
 def verified(site: Site, message: Message, raw: bytes) -> Answered | str:
@@ -223,19 +221,9 @@ def _technical(
 
 def _overtaken(site: Site, outcome: Outcome, content: ReceiptContent, submission: Message, document: Document | None) -> Outcome:
     """The verdict was there before it: shown and answered, but it moves nothing."""
-    receipt = Receipt(
-        id=content.id,
-        authority=content.authority,
-        code=content.code,
-        zh=content.text,
-        en=content.text,
-        issued_at=content.issued_at,
-        message_id=submission.id,
-        document_id=submission.document_id,
-    )
     told = Outcome(replace(submission, state=State.SENT), submission.state, "send")
     response = answers.technical(site, told, document) if content.code == TAKEN else ()
-    return replace(outcome, receipts=(receipt,), answers=response)
+    return replace(outcome, receipts=(technical_receipt(content, submission),), answers=response)
 
 
 def status_told(document: Document, profile: Profile, told: Sequence[tuple[str, dict[str, str]]]) -> Document | None:

@@ -27,6 +27,8 @@ from tongguan.routes.reply import Reply
 from tongguan.signer.errors import SignatureInvalid
 from tongguan.signer.verify import verify
 
+TAKEN, NOT_TAKEN = "0", "1"  #: codes of a technical receipt
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -115,50 +117,57 @@ def believed(site: Site, message: Message, raw: bytes) -> Answered | str:
 def decide_send(site: Site, message: Message, answered: Answered, records: Records) -> Outcome:
     """sent with the technical receipt, or rejected by it."""
     content = answered.content
-    now = clock.now_ms()
+    extra = {k: v for k, v in (message.extra or {}).items() if k != "doubtful"}
+    message = replace(message, lane=None, due_at=None, updated_at=clock.now_ms(), extra=extra)
+    outcome = _sent(site, message) if content.code == TAKEN else _rejected(site, message, content, records)
+    return replace(
+        outcome,
+        receipts=(technical_receipt(content, message),),
+        bodies=(Body(message.id, "receipt", answered.raw, hashlib.sha256(answered.raw).hexdigest()),),
+        answers=answers.technical(site, outcome),
+        late=(late(message, answered.raw),),
+    )
+
+
+def _sent(site: Site, message: Message) -> Outcome:
+    answer_within = site.profile(message.type).operations[message.operation].answer_within
+    deadline = message.updated_at + round(answer_within.total_seconds() * 1000)
+    moved = replace(message, state=State.SENT, deadline_at=deadline, waiting_for="authority")
+    return Outcome(moved, message.state, "send")
+
+
+def _rejected(site: Site, message: Message, content: ReceiptContent, records: Records) -> Outcome:
+    """The authority's final no: the document goes back to where it was."""
     profile = site.profile(message.type)
-    operation = profile.operations[message.operation]
-    body = Body(message.id, "receipt", answered.raw, hashlib.sha256(answered.raw).hexdigest())
-    receipt = Receipt(
+    document = records.document(message.document_id)
+    reverted = undone(document, message, profile) if document else None
+    moved = replace(message, state=State.REJECTED, deadline_at=None, waiting_for=None, faults=content.faults)
+    return Outcome(
+        moved,
+        message.state,
+        "send",
+        documents=(reverted,) if reverted else (),
+        release=all_reservations(profile, document) if document and profile.operations[message.operation].reserve else (),
+    )
+
+
+def technical_receipt(content: ReceiptContent, submission: Message) -> Receipt:
+    """A technical receipt as it is shown beside its message; it has no rank."""
+    return Receipt(
         id=content.id,
         authority=content.authority,
         code=content.code,
         zh=content.text,
         en=content.text,
         issued_at=content.issued_at,
-        message_id=message.id,
-        document_id=message.document_id,
+        message_id=submission.id,
+        document_id=submission.document_id,
     )
-    cleared = {k: v for k, v in (message.extra or {}).items() if k != "doubtful"}
-    if content.code == "0":
-        deadline = now + round(operation.answer_within.total_seconds() * 1000)
-        moved = replace(
-            message,
-            state=State.SENT,
-            lane=None,
-            due_at=None,
-            deadline_at=deadline,
-            updated_at=now,
-            waiting_for="authority",
-            extra=cleared,
-        )
-        outcome = Outcome(moved, message.state, "send", receipts=(receipt,), bodies=(body,))
-    else:
-        moved = replace(
-            message, state=State.REJECTED, lane=None, due_at=None, deadline_at=None, updated_at=now, waiting_for=None,
-            faults=content.faults, extra=cleared,
-        )  # fmt: skip
-        document = records.document(message.document_id)
-        reverted = undone(document, message, profile) if document else None
-        release = all_reservations(profile, document) if document and operation.reserve else ()
-        documents = (reverted,) if reverted else ()
-        outcome = Outcome(moved, message.state, "send", receipts=(receipt,), bodies=(body,), documents=documents, release=release)
-    return replace(outcome, answers=answers.technical(site, outcome), late=(late(message, answered.raw),))
 
 
 def late(message: Message, raw: bytes) -> Outcome:
     """A receipt that came in an answer nobody waits for any more: stored as if it had been fetched."""
-    return incoming(message.account, raw, authority=_route_name(message))
+    return incoming(message.account, raw, authority=str((message.extra or {}).get("route", "")))
 
 
 def incoming(account: str, raw: bytes, *, authority: str) -> Outcome:

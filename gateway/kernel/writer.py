@@ -30,6 +30,7 @@ class Group:
     connection: Connection
     sql: Sql
     at: int
+    careful: bool  #: each part in a savepoint of its own, as something in this group has failed before
     moves: list[tuple[str, str | None, str]] = field(default_factory=list)  #: message, document, line
     lanes: set[str] = field(default_factory=set)  #: lanes that got work
     touched: set[str] = field(default_factory=set)  #: messages that did not move, but have a new receipt
@@ -41,6 +42,14 @@ class _Request:
     work: Callable[[Group], Any]
     done: Future[Any]
     durable: bool
+
+
+class _Failed(Exception):
+    """A request failed in a group that was written without savepoints; nothing of the group was written."""
+
+
+_Result = tuple[Any, BaseException | None]
+"""What a request returned, or what it raised."""
 
 
 class Writer:
@@ -104,14 +113,11 @@ class Writer:
             self._commit(group)
 
     def _commit(self, requests: list[_Request]) -> None:
-        results: list[tuple[_Request, Any, BaseException | None]] = []
         try:
-            with self._engine.connect() as connection, self._flushed(connection, any(r.durable for r in requests)).begin():
-                group = Group(connection, self._sql, clock.now_ms())
-                for request in requests:
-                    results.append((request, *_run_one(group, request.work)))
-                entry, head = self._chain(group)
-                files.at("commit")
+            try:
+                group, results, entry, head = self._write(requests, careful=False)
+            except _Failed:  # seldom: savepoints would cost every group more than once more costs this one
+                group, results, entry, head = self._write(requests, careful=True)
         except SQLAlchemyError as broken:
             _fail(requests, broken)
             return
@@ -131,11 +137,21 @@ class Writer:
             if self._thread is None:
                 raise
             return
-        for request, value, error in results:
+        for request, (value, error) in zip(requests, results, strict=True):
             if error is not None:
                 request.done.set_exception(error)
             else:
                 request.done.set_result(value)
+
+    def _write(self, requests: list[_Request], *, careful: bool) -> tuple[Group, list[_Result], int, str]:
+        """One transaction: the group, what became of each request, and the chain's new end."""
+        durable = any(request.durable for request in requests)
+        with self._engine.connect() as connection, self._flushed(connection, durable).begin():
+            group = Group(connection, self._sql, clock.now_ms(), careful)
+            results = [_run_one(group, request.work) for request in requests]
+            entry, head = self._chain(group)
+            files.at("commit")
+        return group, results, entry, head
 
     def _flushed(self, connection: Connection, flush: bool) -> Connection:
         """Choose whether the next commit is forced to disk; only SQLite lets us choose."""
@@ -171,8 +187,13 @@ def _fail(requests: list[_Request], error: BaseException) -> None:
         request.done.set_exception(error)
 
 
-def _run_one(group: Group, work: Callable[[Group], Any]) -> tuple[Any, BaseException | None]:
-    """One request in its own savepoint: its failure takes nothing else with it."""
+def _run_one(group: Group, work: Callable[[Group], Any]) -> _Result:
+    """One request; in a careful group in its own savepoint: its failure takes nothing else with it."""
+    if not group.careful:
+        try:
+            return work(group), None
+        except Exception as error:
+            raise _Failed from error
     moves, after = len(group.moves), len(group.after)
     savepoint = group.connection.begin_nested()
     try:
