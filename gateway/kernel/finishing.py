@@ -32,7 +32,9 @@ class _Known:
     versions: dict[str, int] = field(default_factory=dict)
     waiting: dict[str, set[str]] = field(default_factory=dict)  #: document to its messages that make others wait
     behind: set[str] = field(default_factory=set)  #: new messages that came while an earlier one of their document waited
-    in_hand: set[str] = field(default_factory=set)  #: claimed by somebody; read only where something is to be stopped
+    in_hand: set[str] = field(
+        default_factory=set
+    )  #: claimed by somebody; read only where something is to be stopped (a sealed one may be on the wire)
 
 
 class Finisher:
@@ -194,12 +196,12 @@ def _fits(chain: Chain, known: _Known) -> bool:
         if states.get(message.id, known.states.get(message.id)) != outcome.was:
             return False
         states[message.id] = message.state
-        if message.state is State.STOPPED and message.id in known.in_hand:
+        if outcome.was is State.SEALED and message.state is State.STOPPED and message.id in known.in_hand:
             return False  # it may be on the wire at this moment
         for other in outcome.others:
-            if other.state is State.STOPPED and other.id in known.in_hand:
-                return False
             present = states.get(other.id, known.states.get(other.id))
+            if present is State.SEALED and other.state is State.STOPPED and other.id in known.in_hand:
+                return False
             if present is None or present != outcome.others_were.get(other.id, present):
                 return False
             states[other.id] = other.state

@@ -295,7 +295,7 @@ def test_a_crash_before_the_commit_leaves_nothing_of_it(journal: Journal, monkey
     after.close()
 
 
-def test_what_is_in_hand_cannot_be_stopped_as_it_may_be_on_the_wire(journal: Journal) -> None:
+def test_a_sealed_message_in_hand_cannot_be_stopped_as_it_may_be_on_the_wire(journal: Journal) -> None:
     written(journal, comes(submission("m1", state=State.SEALED)))
     claim = journal.claim("send", ["read"], limit=1)
     stop = (moves(stored(journal, "m1"), State.STOPPED),)
