@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tongguan.gateway.kernel.document import Document, Receipt
 from tongguan.gateway.kernel.message import Kind, Message, State
 from tongguan.gateway.kernel.records import AnswerRow
+
+_Row = TypeVar("_Row", Message, Receipt)
 
 SENT_STATES = frozenset({State.SENT, State.ACCEPTED, State.REJECTED})
 FAIL_STATES = frozenset({State.REFUSED, State.STOPPED, State.GIVEN_UP})
@@ -23,11 +25,9 @@ class Records(Protocol):
     def messages(self, ids: Iterable[str]) -> dict[str, Message]: ...
     def documents(self, ids: Iterable[str]) -> dict[str, Document]: ...
     def heads(self, ids: Iterable[str]) -> dict[str, Document]: ...
-    def receipts_of_messages(self, ids: Iterable[str]) -> dict[str, list[Receipt]]: ...
-    def receipts_of_documents(self, ids: Iterable[str]) -> dict[str, list[Receipt]]: ...
+    def around(self, ids: Iterable[str], document_ids: Iterable[str]) -> list[Message]: ...
+    def receipts_around(self, ids: Iterable[str], document_ids: Iterable[str]) -> list[Receipt]: ...
     def items(self, batch_ids: Iterable[str]) -> dict[str, list[Message]]: ...
-    def repeats(self, ids: Iterable[str]) -> dict[str, list[Message]]: ...
-    def messages_of_documents(self, ids: Iterable[str]) -> dict[str, list[Message]]: ...
     def newest_of_name(self, account: str, names: Sequence[str]) -> dict[str, str]: ...
     def moves_after(self, n: int, limit: int) -> list[tuple[int, str, str | None]]: ...
     def unwritten_answers(self, limit: int) -> list[AnswerRow]: ...
@@ -70,25 +70,37 @@ class News:
 
 def read_news(records: Records, message_ids: Iterable[str], document_ids: Sequence[str]) -> News:
     """Read all that the status files of these messages and documents show."""
-    found = {i: m for i, m in records.messages(message_ids).items() if m.kind is Kind.SUBMISSION}
-    for again in records.repeats(found).values():
-        found.update({m.id: m for m in again})
+    ids = set(message_ids)
+    around = records.around(ids, document_ids)
+    found = {m.id: m for m in around if m.id in ids and m.kind is Kind.SUBMISSION}
+    found.update({m.id: m for m in around if m.same_as in found})
     firsts = records.messages({m.same_as for m in found.values() if m.same_as is not None})
     told = [*found, *firsts]
     shown = {m.document_id for m in (*found.values(), *firsts.values()) if m.document_id is not None}
     documents = {**records.heads(shown.difference(document_ids)), **records.documents(document_ids)}
-    living = tuple(i for i in dict.fromkeys(document_ids) if i in documents)
+    living = dict.fromkeys(i for i in document_ids if i in documents)
+    answered = {i for i in told if (found.get(i) or firsts[i]).state not in _BEFORE_RECEIPTS}
+    receipts = records.receipts_around(answered, living)
     return News(
         messages=found,
         firsts=firsts,
         documents=documents,
-        receipts=records.receipts_of_messages([i for i in told if (found.get(i) or firsts[i]).state not in _BEFORE_RECEIPTS]),
+        receipts=_by("message_id", receipts, answered),
         items=records.items([i for i in told if not (found.get(i) or firsts[i]).type]),
         newest=_newest(records, found.values()),
-        moved_documents=living,
-        document_messages=records.messages_of_documents(living),
-        document_receipts=records.receipts_of_documents(living),
+        moved_documents=tuple(living),
+        document_messages=_by("document_id", around, living),
+        document_receipts=_by("document_id", receipts, living),
     )
+
+
+def _by(name: str, rows: Iterable[_Row], keys: Container[str]) -> dict[str, list[_Row]]:
+    """The rows under each of these keys, in their order."""
+    found: dict[str, list[_Row]] = defaultdict(list)
+    for row in rows:
+        if (key := getattr(row, name)) in keys:
+            found[key].append(row)
+    return dict(found)
 
 
 def _newest(records: Records, messages: Iterable[Message]) -> dict[tuple[str, str], str]:

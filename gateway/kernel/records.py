@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from tongguan.gateway.kernel import statements, tables
@@ -153,16 +154,20 @@ class Records:
         return self.documents([id_]).get(id_) if id_ else None
 
     def fetch_references(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Read in one go the messages that hold these (account, reference)."""
+        """Read in one go the messages that hold these (account, reference), and the newest that had each and came to nothing."""
         grouped: dict[str, set[str]] = defaultdict(set)
         for account, reference in pairs:
             if (account, reference) not in self._by_reference:
                 grouped[account].add(reference)
         for account, references in grouped.items():
             for part in _slices(references):
-                rows = self._connection.execute(statements.HOLDERS, {"account": account, "values": part}).mappings()
-                found = {row["reference"]: message_of(row) for row in rows}
-                self._by_reference.update({(account, r): found.get(r) for r in part})
+                for reference in part:
+                    self._by_reference[(account, reference)] = None
+                    self._freed.setdefault((account, reference), None)
+                rows = self._connection.execute(statements.OF_REFERENCES, {"account": account, "values": part}).mappings()
+                for message in map(message_of, rows):
+                    known = self._by_reference if message.holds_reference else self._freed
+                    known[(account, message.reference or "")] = message
 
     def holder_of(self, account: str, reference: str) -> Message | None:
         """The message that holds a reference now."""
@@ -329,6 +334,23 @@ class Records:
 
     def messages_of_documents(self, ids: Iterable[str]) -> dict[str, list[Message]]:
         return self._messages_by("document_id", ids)
+
+    def around(self, ids: Iterable[str], document_ids: Iterable[str]) -> list[Message]:
+        """These messages, what repeats them, and all messages of these documents, in order of sequence."""
+        found = {row["id"]: message_of(row) for row in self._rows(statements.AROUND, ids, document_ids)}
+        return sorted(found.values(), key=lambda message: message.sequence)
+
+    def receipts_around(self, ids: Iterable[str], document_ids: Iterable[str]) -> list[Receipt]:
+        """The receipts of these messages and of these documents, in their order."""
+        found = {
+            (row["authority"], row["id"]): receipt_of(row) for row in self._rows(statements.RECEIPTS_AROUND, ids, document_ids)
+        }
+        return sorted(found.values(), key=lambda receipt: (receipt.issued_at, receipt.rank))
+
+    def _rows(self, query: Select[Any], ids: Iterable[str], document_ids: Iterable[str]) -> Iterator[RowMapping]:
+        for part, documents in zip_longest(_slices(dict.fromkeys(ids)), _slices(dict.fromkeys(document_ids))):
+            wanted = {"values": part or [""], "documents": documents or [""]}  # nothing is named by an empty text
+            yield from self._connection.execute(query, wanted).mappings()
 
     def _messages_by(self, column: str, ids: Iterable[str]) -> dict[str, list[Message]]:
         found: dict[str, list[Message]] = defaultdict(list)

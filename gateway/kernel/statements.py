@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, text, update
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
 from tongguan.gateway.kernel import tables
@@ -16,9 +16,9 @@ from tongguan.gateway.kernel.message import FREES_REFERENCE
 _m, _d, _b, _r, _a = tables.message.c, tables.document.c, tables.body.c, tables.receipt.c, tables.answer.c
 
 
-def _among(column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """The column is one of the parameter `values`."""
-    return column.in_(bindparam("values", expanding=True))
+def _among(column: ColumnElement[Any], name: str = "values") -> ColumnElement[bool]:
+    """The column is one of a parameter's values."""
+    return column.in_(bindparam(name, expanding=True))
 
 
 def _given(name: str) -> BindParameter[Any]:
@@ -31,9 +31,16 @@ _most: BindParameter[Any] = bindparam("most")
 MESSAGES = _message.where(_among(_m.id))
 MOMENTS = select(_m.id, _m.state, _m.seal_number, _m.updated_at, _m.deadline_at).where(_among(_m.id))
 STATES = select(_m.id, _m.state).where(_among(_m.id))
-HOLDERS = _message.where(and_(_m.account == _given("account"), _among(_m.reference), _m.holds == 1))
 FREED = _message.where(
     and_(_among(_m.reference), _m.account == _given("account"), _m.state.in_([state.value for state in FREES_REFERENCE]))
+).order_by(_m.sequence)
+#: who holds a reference, and who had it and came to nothing
+OF_REFERENCES = _message.where(
+    and_(
+        _m.account == _given("account"),
+        _among(_m.reference),
+        or_(_m.holds == 1, _m.state.in_([state.value for state in FREES_REFERENCE])),
+    )
 ).order_by(_m.sequence)
 ORDERED = select(_m.document_id, _m.sequence, _m.id).where(and_(_among(_m.document_id), _m.ordered == 1))
 
@@ -43,6 +50,8 @@ NAMES = select(_m.source, _m.id).where(_under).order_by(_m.source, _m.sequence)
 
 #: by the column that has one of the values
 MESSAGES_BY = {name: _message.where(_among(_m[name])).order_by(_m.sequence) for name in ("batch", "same_as", "document_id")}
+AROUND = _message.where(or_(_among(_m.id), _among(_m.same_as), _among(_m.document_id, "documents")))
+RECEIPTS_AROUND = select(tables.receipt).where(or_(_among(_r.message_id), _among(_r.document_id, "documents")))
 RECEIPTS_BY = {
     name: select(tables.receipt).where(_among(_r[name])).order_by(_r.issued_at, _r.rank) for name in ("message_id", "document_id")
 }

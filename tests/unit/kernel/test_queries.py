@@ -128,6 +128,8 @@ READS: dict[str, Callable[[Records], Any]] = {
     "receipt bytes": lambda r: r.receipt_bytes("a", "rc1", but="m1"),
     "rounds": lambda r: r.rounds("d1"),
     "items": lambda r: r.items(["m1"]),
+    "around": lambda r: (r.around(["m1"], ["d1"]), r.around(["m1"], []), r.around([], ["d1"])),
+    "receipts around": lambda r: (r.receipts_around(["m1"], ["d1"]), r.receipts_around(["m1"], [])),
     "repeats": lambda r: r.repeats(["m1"]),
     "messages of documents": lambda r: r.messages_of_documents(["d1"]),
     "moves after": lambda r: r.moves_after(50, 10),
