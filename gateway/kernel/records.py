@@ -115,7 +115,7 @@ class Records:
     def messages(self, ids: Iterable[str]) -> dict[str, Message]:
         ids = list(dict.fromkeys(ids))
         for part in _slices(i for i in ids if i not in self._messages):
-            rows = self._connection.execute(statements.MESSAGES, {"values": part}).mappings()
+            rows = self._connection.execute(statements.MESSAGES, {"values": part}).mappings().all()
             self._messages.update(dict.fromkeys(part))
             self._messages.update({row["id"]: message_of(row) for row in rows})
         return {i: m for i in ids if (m := self._messages[i]) is not None}
@@ -137,7 +137,7 @@ class Records:
     def documents(self, ids: Iterable[str]) -> dict[str, Document]:
         ids = list(dict.fromkeys(ids))
         for part in _slices(i for i in ids if i not in self._documents):
-            rows = self._connection.execute(statements.DOCUMENTS, {"values": part}).mappings()
+            rows = self._connection.execute(statements.DOCUMENTS, {"values": part}).mappings().all()
             self._documents.update(dict.fromkeys(part))
             self._documents.update({row["id"]: document_of(row) for row in rows})
         return {i: d for i in ids if (d := self._documents[i]) is not None}
@@ -146,7 +146,7 @@ class Records:
         """Documents without their content and attachments: what a message's status shows of them."""
         found: dict[str, Document] = {}
         for part in _slices(dict.fromkeys(ids)):
-            rows = self._connection.execute(statements.HEADS, {"values": part}).mappings()
+            rows = self._connection.execute(statements.HEADS, {"values": part}).mappings().all()
             found.update({row["id"]: document_head(row) for row in rows})
         return found
 
@@ -164,7 +164,7 @@ class Records:
                 for reference in part:
                     self._by_reference[(account, reference)] = None
                     self._freed.setdefault((account, reference), None)
-                rows = self._connection.execute(statements.OF_REFERENCES, {"account": account, "values": part}).mappings()
+                rows = self._connection.execute(statements.OF_REFERENCES, {"account": account, "values": part}).mappings().all()
                 for message in map(message_of, rows):
                     known = self._by_reference if message.holds_reference else self._freed
                     known[(account, message.reference or "")] = message
@@ -184,7 +184,7 @@ class Records:
         for account, references in grouped.items():
             for part in _slices(references):
                 self._freed.update({(account, r): None for r in part})
-                for row in self._connection.execute(statements.FREED, {"account": account, "values": part}).mappings():
+                for row in self._connection.execute(statements.FREED, {"account": account, "values": part}).mappings().all():
                     self._freed[(account, row["reference"])] = message_of(row)
 
     def last_freed(self, account: str, reference: str) -> Message | None:
@@ -206,7 +206,7 @@ class Records:
         for (account, type_), names in grouped.items():
             for part in _slices(names):
                 wanted = {"account": account, "type": type_, "values": part}
-                rows = self._connection.execute(statements.KEYS, wanted).mappings()
+                rows = self._connection.execute(statements.KEYS, wanted).mappings().all()
                 found = {row["key"]: document_of(row) for row in rows}
                 for name in part:
                     document = found.get(name)
@@ -270,7 +270,7 @@ class Records:
         for account, names in grouped.items():
             for part in _slices(names):
                 self._by_name.update({(account, name): None for name in part})
-                for row in self._connection.execute(statements.NEWEST, {"account": account, "values": part}).mappings():
+                for row in self._connection.execute(statements.NEWEST, {"account": account, "values": part}).mappings().all():
                     self._by_name[(account, row["source"])] = message_of(row)
 
     def newest_under(self, account: str, name: str) -> Message | None:
@@ -306,7 +306,7 @@ class Records:
     def _receipts(self, column: str, ids: Iterable[str]) -> dict[str, list[Receipt]]:
         found: dict[str, list[Receipt]] = defaultdict(list)
         for part in _slices(dict.fromkeys(ids)):
-            for row in self._connection.execute(statements.RECEIPTS_BY[column], {"values": part}).mappings():
+            for row in self._connection.execute(statements.RECEIPTS_BY[column], {"values": part}).mappings().all():
                 found[row[column]].append(receipt_of(row))
         return dict(found)
 
@@ -350,12 +350,12 @@ class Records:
     def _rows(self, query: Select[Any], ids: Iterable[str], document_ids: Iterable[str]) -> Iterator[RowMapping]:
         for part, documents in zip_longest(_slices(dict.fromkeys(ids)), _slices(dict.fromkeys(document_ids))):
             wanted = {"values": part or [""], "documents": documents or [""]}  # nothing is named by an empty text
-            yield from self._connection.execute(query, wanted).mappings()
+            yield from self._connection.execute(query, wanted).mappings().all()
 
     def _messages_by(self, column: str, ids: Iterable[str]) -> dict[str, list[Message]]:
         found: dict[str, list[Message]] = defaultdict(list)
         for part in _slices(dict.fromkeys(ids)):
-            for row in self._connection.execute(statements.MESSAGES_BY[column], {"values": part}).mappings():
+            for row in self._connection.execute(statements.MESSAGES_BY[column], {"values": part}).mappings().all():
                 found[row[column]].append(message_of(row))
         return dict(found)
 
@@ -365,7 +365,7 @@ class Records:
 
     def moves(self, message_id: str) -> list[Move]:
         m = tables.move.c
-        rows = self._connection.execute(select(tables.move).where(m.message_id == message_id).order_by(m.n)).mappings()
+        rows = self._connection.execute(select(tables.move).where(m.message_id == message_id).order_by(m.n)).mappings().all()
         moves = []
         for row in rows:
             line = orjson.loads(row["line"])
@@ -374,23 +374,25 @@ class Records:
         return moves
 
     def unwritten_answers(self, limit: int) -> list[AnswerRow]:
-        rows = self._connection.execute(statements.UNWRITTEN, {"most": limit}).mappings()
+        rows = self._connection.execute(statements.UNWRITTEN, {"most": limit}).mappings().all()
         return [_answer(row) for row in rows]
 
     def answers_of(self, message_id: str) -> list[AnswerRow]:
         a = tables.answer
         return [
             _answer(row)
-            for row in self._connection.execute(select(a).where(a.c.message_id == message_id).order_by(a.c.id)).mappings()
+            for row in self._connection.execute(select(a).where(a.c.message_id == message_id).order_by(a.c.id)).mappings().all()
         ]
 
     def recent_answers(self, account: str, since: int, limit: int = 1000) -> list[AnswerRow]:
         """Newest first, without contents."""
         a = tables.answer.c
         columns = select(a.id, a.message_id, a.document_id, a.account, a.kind, a.file, a.number, a.at)
-        rows = self._connection.execute(
-            columns.where(and_(a.account == account, a.at >= since)).order_by(a.at.desc()).limit(limit)
-        ).mappings()
+        rows = (
+            self._connection.execute(columns.where(and_(a.account == account, a.at >= since)).order_by(a.at.desc()).limit(limit))
+            .mappings()
+            .all()
+        )
         return [AnswerRow(**row, content=b"") for row in rows]
 
     def open_messages(self, account: str, limit: int) -> list[Message]:
@@ -398,7 +400,7 @@ class Records:
         found: list[Message] = []
         for state in (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT, State.HELD):
             wanted = {"state": state.value, "account": account, "most": limit}
-            found += [message_of(row) for row in self._connection.execute(statements.OPEN, wanted).mappings()]
+            found += [message_of(row) for row in self._connection.execute(statements.OPEN, wanted).mappings().all()]
         return sorted(found, key=lambda message: message.sequence)[:limit]
 
     def tally(self) -> list[tuple[str, str, str, int]]:
@@ -414,7 +416,7 @@ class Records:
         ).scalar()
 
     def lanes(self) -> dict[str, Lane]:
-        return {row["name"]: Lane(**row) for row in self._connection.execute(select(tables.lane)).mappings()}
+        return {row["name"]: Lane(**row) for row in self._connection.execute(select(tables.lane)).mappings().all()}
 
     def find(self, text: str, account: str | None = None) -> list[Message]:
         """Messages by message id, reference, or any official number of their document, newest last."""
@@ -425,14 +427,16 @@ class Records:
             where = and_(where, m.account == account)
         return [
             message_of(r)
-            for r in self._connection.execute(select(tables.message).where(where).order_by(m.sequence).limit(1000)).mappings()
+            for r in self._connection.execute(select(tables.message).where(where).order_by(m.sequence).limit(1000))
+            .mappings()
+            .all()
         ]
 
     def list_messages(self, where: Sequence[ColumnElement[bool]], *, limit: int, newest_first: bool = True) -> list[Message]:
         m = tables.message.c
         order = m.sequence.desc() if newest_first else m.sequence
         query = select(tables.message).where(and_(m.kind == "submission", *where)).order_by(order).limit(limit)
-        return [message_of(row) for row in self._connection.execute(query).mappings()]
+        return [message_of(row) for row in self._connection.execute(query).mappings().all()]
 
     def list_documents(
         self, where: Sequence[ColumnElement[bool]], *, offset: int, limit: int, order: ColumnElement[Any] | None = None
@@ -448,11 +452,11 @@ class Records:
             .offset(offset)
             .limit(limit)
         )
-        return total, [document_of(row) for row in self._connection.execute(query).mappings()]
+        return total, [document_of(row) for row in self._connection.execute(query).mappings().all()]
 
     def in_state(self, state: State, limit: int) -> list[Message]:
         """Messages in a state, oldest first."""
-        rows = self._connection.execute(statements.IN_STATE, {"state": state.value, "most": limit}).mappings()
+        rows = self._connection.execute(statements.IN_STATE, {"state": state.value, "most": limit}).mappings().all()
         return [message_of(row) for row in rows]
 
     def spans(self, first: str, last: str) -> list[float]:
@@ -468,7 +472,7 @@ class Records:
         return spans
 
     def overdue(self, now: int, limit: int) -> list[Message]:
-        rows = self._connection.execute(statements.OVERDUE, {"now": now, "most": limit}).mappings()
+        rows = self._connection.execute(statements.OVERDUE, {"now": now, "most": limit}).mappings().all()
         return [message_of(row) for row in rows]
 
     def marker(self, name: str) -> str | None:
