@@ -6,9 +6,9 @@ Promises: receipts that come late, twice or in another order lead to the same do
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from tongguan.codecs.receipt import ReceiptContent
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.clock import show
 from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.profile import ReceiptRule

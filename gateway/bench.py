@@ -252,6 +252,7 @@ _PARTS: dict[str, Callable[[Run, Path], str]] = {"e2e": _end_to_end, "accept": _
 
 
 def _line(run: Run, rate: float, waits: Sequence[float], *, note: str = "") -> str:
+    waits = sorted(waits)
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 if run.key == "token" else 0
     latency = f", p50 {statistics.median(waits):.1f} ms p99 {waits[int(len(waits) * 0.99) - 1]:.1f} ms" if waits else ""

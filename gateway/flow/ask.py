@@ -7,7 +7,6 @@ answer back as a result file.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 import orjson
@@ -25,6 +24,7 @@ from tongguan.gateway.flow.receipts import status_told
 from tongguan.gateway.flow.send import Answered, believed
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.documents import born, learned
 from tongguan.gateway.kernel.errors import Deferred, Held, Refused
 from tongguan.gateway.kernel.message import Message, State

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.errors import Deferred
 from tongguan.gateway.kernel.message import FINAL, Message, State
 from tongguan.gateway.kernel.outcome import Outcome

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 
 import orjson
 
@@ -20,6 +19,7 @@ from tongguan.gateway.flow.accept import QUERY, Carried, carried
 from tongguan.gateway.flow.allowed import card_in_place, may, taken, uses_card
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.document import Content, Document
 from tongguan.gateway.kernel.documents import (
     all_reservations,

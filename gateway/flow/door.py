@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from tongguan.gateway.flow import answers
@@ -13,6 +13,7 @@ from tongguan.gateway.flow.check import decide_check, refuse
 from tongguan.gateway.flow.seal import act_seal, decide_seal
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.errors import Held, StationBroken
 from tongguan.gateway.kernel.ids import new_id
 from tongguan.gateway.kernel.journal import Finished

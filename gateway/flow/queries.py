@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -20,6 +19,7 @@ from tongguan.gateway.flow.accept import QUERY, Carried
 from tongguan.gateway.flow.details import ATTACHMENTS, RECEIPTS, details, file_of, shown
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock, tables
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.errors import Fault, Refused
 from tongguan.gateway.kernel.faults import fault
 from tongguan.gateway.kernel.message import Message, State

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from tongguan.gateway.flow.seal import act_seal, decide_seal
 from tongguan.gateway.flow.send import Answered, Doubt, act_send, decide_send, late
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.errors import Deferred
 from tongguan.gateway.kernel.journal import Claim, Journal
 from tongguan.gateway.kernel.message import Message, State

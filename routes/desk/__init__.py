@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.document import Content, Document
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.outcome import Outcome

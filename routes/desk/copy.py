@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.documents import learned, with_numbers
 from tongguan.gateway.kernel.errors import Refused

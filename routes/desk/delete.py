@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.documents import all_reservations, changed
 from tongguan.gateway.kernel.outcome import Outcome
 from tongguan.gateway.kernel.records import Records

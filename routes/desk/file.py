@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import replace
 
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.errors import Held
 from tongguan.gateway.kernel.file_names import extension, stem
 from tongguan.gateway.kernel.outcome import Answer, Body, Outcome

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.documents import changed, learned, with_numbers, with_values
 from tongguan.gateway.kernel.outcome import Outcome
 from tongguan.gateway.kernel.records import Records
