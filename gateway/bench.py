@@ -42,7 +42,7 @@ from tongguan.signer.xml_signature import prepare
 
 _TEMPLATE = "bench-*.xml"
 _MARK = b'reference="bench-0"'
-_POLL = 0.02
+_POLL = 0.05
 _SETTLED = 2.1  #: seconds after which a file that was written before the start is known to be finished
 
 

@@ -186,12 +186,11 @@ class Daemon:
         self._threads.append(thread)
 
     def _serve(self, station: Station) -> None:
-        bells = [self.journal.bell(lane) for lane in station.lanes]
+        bell = self.journal.bell(*station.lanes)
         while not self._stopping.is_set():
-            for bell in bells:
-                bell.clear()
+            bell.clear()
             if not self._guarded(station.turn):
-                bells[0].wait(_POLL if len(bells) == 1 else 0.05)
+                bell.wait(_POLL)
 
     def _serve_door(self) -> None:
         while not self._stopping.is_set():

@@ -197,9 +197,12 @@ class Journal:
 
     # What is known of commits
 
-    def bell(self, lane: str) -> threading.Event:
-        """Set whenever a commit gives work to a lane."""
-        return self._bells.setdefault(lane, threading.Event())
+    def bell(self, *lanes: str) -> threading.Event:
+        """One bell for these lanes: set whenever a commit gives work to any of them."""
+        bell = self._bells.setdefault(lanes[0], threading.Event())
+        for lane in lanes:
+            self._bells[lane] = bell
+        return bell
 
     def _committed(self, group: Group) -> None:
         for lane in group.lanes:
