@@ -65,7 +65,10 @@ def template() -> bytes:
 
 
 def measure(run: Run, folder: Path | None = None) -> str:
-    """Do one run in a new folder (removed afterwards) and say what it gave."""
+    """Do one run in a new folder and say what it gave.
+
+    The folder is removed afterwards, unless `TONGGUAN_BENCH_KEEP` is set: many deleted files make the next run's slow on ext4.
+    """
     if run.part == "verify":
         return _verify(run)
     place = Path(tempfile.mkdtemp(prefix="tongguan-bench-", dir=folder))

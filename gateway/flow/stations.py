@@ -74,7 +74,8 @@ def stations(site: Site) -> list[Station]:
     ]
     made.append(Station("batch", journal, ("batch",), partial(_plain, site, Step("batch", partial(decide_batch, site)))))
     for name in site.cards:
-        made.append(Station(f"card:{name}", journal, (f"card:{name}",), partial(_seal, site)))
+        # A card not yet known is taken for a slow one: what waits for it is not in one hand for long.
+        made.append(Station(f"card:{name}", journal, (f"card:{name}",), partial(_seal, site), Pace(seconds_each=0.5)))
     for name, route in site.settings.route.items():
         pace = Pace(most=max(MOST, 4 * route.in_flight))
         made.append(Station(f"route:{name}", journal, (f"route:{name}",), partial(_send, site), pace))
