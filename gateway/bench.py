@@ -146,10 +146,11 @@ def _end_to_end(run: Run, made: Path) -> str:
             time.sleep(_POLL)
             look = _fail_now_and_then(daemon, look)
         took = time.perf_counter() - began
+        peak = _peak_mb()
         waits = _waits(daemon)
     finally:
         daemon.stop()
-    return _line(run, run.messages / took, waits)
+    return _line(run, run.messages / took, waits, peak_mb=peak)
 
 
 def _accept(run: Run, made: Path) -> str:
@@ -254,9 +255,14 @@ def _waits(daemon: Daemon) -> list[float]:
 _PARTS: dict[str, Callable[[Run, Path], str]] = {"e2e": _end_to_end, "accept": _accept, "idle": _idle}
 
 
-def _line(run: Run, rate: float, waits: Sequence[float], *, note: str = "") -> str:
+def _peak_mb() -> float:
+    """This process's peak so far: the gateway's, before the figures are worked out."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _line(run: Run, rate: float, waits: Sequence[float], *, note: str = "", peak_mb: float = 0) -> str:
     waits = sorted(waits)
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    own = peak_mb or _peak_mb()
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 if run.key == "token" else 0
     latency = f", p50 {statistics.median(waits):.1f} ms p99 {waits[int(len(waits) * 0.99) - 1]:.1f} ms" if waits else ""
     endpoint = "simulators" if run.full else f"bench endpoint +{run.delay_ms} ms"
