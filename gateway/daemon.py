@@ -153,6 +153,7 @@ class Daemon:
         came, _ = take(self.site, mailbox, drops)
         for each in came:
             mailbox.taken(each.drop, each.message.id)
+        self.teller.tell([each.message.id for each in came if each.before])
         return True
 
     # Life

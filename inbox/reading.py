@@ -54,6 +54,14 @@ def identity(seen: os.stat_result) -> Identity:
     return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns
 
 
+def changed_at_ms(path: Path) -> int | None:
+    """When the file was last written or renamed, by the file system's clock (which nobody can set back); None when it is gone."""
+    try:
+        return os.lstat(path).st_ctime_ns // 1_000_000
+    except OSError:
+        return None
+
+
 def look(path: bytes) -> os.stat_result:
     """What lies at `path`, which is never opened here; NotOurs for anything but a plain file, NotFinished when it is gone."""
     try:

@@ -22,7 +22,7 @@ from tongguan.gateway.kernel.outcome import Body, Chain, Outcome
 from tongguan.gateway.kernel.records import Records
 from tongguan.gateway.work import Step, attempt, hold
 from tongguan.inbox.mailbox import Mailbox
-from tongguan.inbox.reading import Drop
+from tongguan.inbox.reading import Drop, changed_at_ms
 
 CRASHES = 3
 
@@ -33,6 +33,7 @@ class Came:
 
     drop: Drop
     message: Message
+    before: bool = False  #: made by an earlier run, which did not carry its file away
 
 
 def take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> tuple[list[Came], list[Chain]]:
@@ -40,6 +41,39 @@ def take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> tuple[list[Came
 
     A file that was in hand when the gateway ended without a word is taken alone, and held after the third time.
     """
+    known = _known_already(site, drops)
+    names = {each.drop.name for each in known}
+    drops = [drop for drop in drops if drop.name not in names]
+    if not drops:
+        return known, []
+    came, written = _take(site, mailbox, drops)
+    return [*known, *came], written
+
+
+def _known_already(site: Site, drops: Sequence[Drop]) -> list[Came]:
+    """Files whose message was committed by a run that ended before it could carry them to `work/`.
+
+    Such a file has not been touched (a rename would be, to its change time) since its message was made: what is dropped
+    again is another matter.
+    """
+    old = [
+        (drop, changed)
+        for drop in drops
+        if (changed := changed_at_ms(drop.path)) is not None and changed < site.journal.opened_at
+    ]
+    if not old:
+        return []
+    with site.journal.read() as records:
+        records.fetch_names([(drop.account, drop.name) for drop, _ in old])
+        before = {drop.name: records.newest_under(drop.account, drop.name) for drop, _ in old}
+    return [
+        Came(drop, message, before=True)
+        for drop, changed in old
+        if (message := before[drop.name]) is not None and message.sha256 == drop.sha256 and changed < message.received_at
+    ]
+
+
+def _take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> tuple[list[Came], list[Chain]]:
     keys = [f"file:{drop.account}/{drop.name}/{drop.sha256}" for drop in drops]
     claim = site.journal.claim_keys("door", keys)
     mine = [drop for drop, key in zip(drops, keys, strict=True) if key in claim.keys]
@@ -67,7 +101,7 @@ def _one_by_one(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> tuple[li
     came: list[Came] = []
     written: list[Chain] = []
     for drop in drops:
-        more = take(site, mailbox, [drop])
+        more = _take(site, mailbox, [drop])
         came += more[0]
         written += more[1]
     return came, written

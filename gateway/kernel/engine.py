@@ -25,7 +25,9 @@ def open_engine(url: str, home: Path, *, writes: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", "cache_size=-16000"):
+        # Readers are many and read what was written just now: a small cache each, or memory grows with the journal.
+        cache = "cache_size=-16000" if writes else "cache_size=-1000"
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", cache):
             connection.execute("PRAGMA " + pragma)
 
     @event.listens_for(engine, "begin")

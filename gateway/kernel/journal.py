@@ -71,6 +71,7 @@ class Journal:
         self._engine, self._readers = engine, readers
         self.anchor = anchor
         self.run = new_id()
+        self.opened_at = clock.now_ms()
         self.listeners: list[Callable[[Told], None]] = []
         self._bells: dict[str, threading.Event] = {}
         self._lock = threading.Lock()

@@ -109,6 +109,7 @@ def test_a_crash_at_any_commit_or_rename_loses_nothing_and_does_nothing_twice(au
 
 
 def assert_all_ended_once(authorities: Authorities, site: Site, names: dict[str, str], where: str) -> None:
+    assert len(list((site.mailbox / "Status" / "by-id").iterdir())) == len(names), f"{where}: a file became two messages"
     for name, reference in names.items():
         status = site.status(name)
         assert status is not None, f"{where}: {name} has no status file"
