@@ -11,7 +11,7 @@ import base64
 import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from lxml import etree
 from starlette.applications import Starlette
@@ -61,9 +61,9 @@ class Counter:
     async def _open(self, _: Starlette) -> AsyncIterator[None]:
         playing = asyncio.create_task(self._clockwork.run())
         yield
-        playing.cancel()
-        with suppress(asyncio.CancelledError):
-            await playing
+        while not playing.done():  # a wait that ends at this very moment swallows the first cancel
+            playing.cancel()
+            await asyncio.wait([playing], timeout=0.2)
 
     def close(self) -> None:
         """Send those home who wait for receipts."""
