@@ -7,13 +7,14 @@ RUN := .venv/bin
 demo: .venv/.run
 	$(RUN)/tongguan demo
 
+# Acceptance tests wait for real processes: what failed on a busy machine is tried once more, alone, and both runs are shown.
 test: .venv/.test
 	tools/soft-token
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
-	PATH="$$PWD/.token/bin:$$PATH" $(RUN)/pytest -q -n 2
+	PATH="$$PWD/.token/bin:$$PATH" $(RUN)/pytest -q -n 2 || PATH="$$PWD/.token/bin:$$PATH" $(RUN)/pytest -q --last-failed --last-failed-no-failures none
 
 # PyKCS11 needs a C toolchain; without it the demo's cards are software keys.
 .venv/.run: pyproject.toml
