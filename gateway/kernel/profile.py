@@ -91,6 +91,7 @@ class Operation:
     give_numbers: tuple[str, ...] = ()  #: number kinds given by the gateway when the document has none
     reserve: tuple[str, ...] = ()  #: field paths whose value only one document may have at a time
     options: Mapping[str, Any] = field(default_factory=dict)  #: the desk step's own settings
+    signed_when: tuple[Mapping[str, Any], ...] = ()  #: the card and its signature are wanted only when all hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +117,30 @@ class NumberRule:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a query: `of` is status | mark.<m> | number.<kind> | field path | time.created | time.declared | key."""
+    """A column of a query: `of` is status | mark.<m> | number.<kind> | field path | time.created | time.declared | key.
+
+    Of what an authority answers in rows it is row.<Element>, and row.<Element>[] with columns of its own for rows inside a row;
+    of a code table it is table.<column>.
+    """
 
     name: str
     label: Text
     of: str
+    columns: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
     kind: str
-    source: str  #: journal | authority
+    source: str  #: journal | authority | table
     ask: str
     filters: Mapping[str, str]  #: filter name to `of`, as in Column
     columns: tuple[Column, ...]
     required: tuple[str, ...] = ()
     most_days: int = 0  #: longest range of its date filter
+    route: str = ""  #: the authority that is asked, when it is not the profile's own
+    table: str = ""  #: the code table that answers
+    note: Text = Text("", "")  #: said with the result
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +155,56 @@ class AttachmentRule:
     required_at: frozenset[str] = frozenset()
     one_a_category: bool = False
     when: tuple[Mapping[str, Any], ...] = ()  #: attachments are allowed only when all hold
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A paper that an approval ends in, and the codes under which a declaration cites it (case matters)."""
+
+    text: Text
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Another document that the account must have: at these operations, where all conditions hold."""
+
+    name: str
+    type: str
+    status: frozenset[str]  #: of that other type
+    at: frozenset[str]
+    when: tuple[Mapping[str, Any], ...]
+    says: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What is counted of a document while it is in one of these statuses: a line for each row of `table`."""
+
+    status: frozenset[str]
+    table: str
+    row: Mapping[str, str]  #: commodity, name, unit, quantity, amount: paths within a row
+    dimensions: Mapping[str, str]  #: filter name to path, from the top
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told by a short message, and of which receipts."""
+
+    receipts: frozenset[str]
+    phone: str  #: path of the number to tell
+    when: tuple[Mapping[str, Any], ...]
+    says: Text
+
+
+@dataclass(frozen=True, slots=True)
+class PrintForm:
+    """A paper that a document can be printed as."""
+
+    name: str
+    title: Text
+    layout: str  #: file in the profile's folder; empty: every field in order
+    allowed: frozenset[str]  #: statuses; empty: any
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +230,16 @@ class Profile:
     attachments: AttachmentRule
     signer: str = ""  #: who must sign: a field path or `account`; its code must be the card holder's
     supervision_codes: tuple[str, ...] = ()
+    signature: str = "xml"  #: xml | cms: the form of the signature of what is sealed
+    card_authority: str = ""  #: whose card signs
+    route: str = ""  #: the type's own route, where the site has it
+    registry: int = 0  #: its row in the overview of the licence systems; 0: none
+    ministry: str = ""  #: code in the table of ministries
+    certificates: tuple[Certificate, ...] = ()
+    needs: Mapping[str, Need] = field(default_factory=dict)
+    statistics: Statistics | None = None
+    notify: Notify | None = None
+    prints: Mapping[str, PrintForm] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

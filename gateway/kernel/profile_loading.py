@@ -17,11 +17,9 @@ from tongguan.gateway.kernel.errors import SettingsWrong
 from tongguan.gateway.kernel.profile import (
     Authority,
     CodeTable,
-    Column,
     NumberRule,
     Profile,
     Profiles,
-    Query,
     ReceiptRule,
     Rule,
     Status,
@@ -29,6 +27,8 @@ from tongguan.gateway.kernel.profile import (
 )
 from tongguan.gateway.kernel.profile_fields import read_fields
 from tongguan.gateway.kernel.profile_operations import read_attachments, read_operation
+from tongguan.gateway.kernel.profile_parts import read_certificates, read_needs, read_notify, read_prints, read_statistics
+from tongguan.gateway.kernel.profile_queries import read_query
 from tongguan.gateway.kernel.profile_source import (
     Complaints,
     Part,
@@ -55,6 +55,8 @@ def load_profiles(root: Path | None = None) -> Profiles:
         if folder.name in profiles:
             complaints.add(f"{folder}/profile.toml:1", f"document type {folder.name} exists already")
         profiles[folder.name] = _profile(folder, tables, authorities, complaints)
+    for profile in profiles.values():
+        _needs_exist(profile, profiles, complaints)
     if complaints.all:
         raise SettingsWrong("\n".join(complaints.all))
     return Profiles(profiles, tables, authorities)
@@ -88,17 +90,22 @@ def _profile(
     folder: Path, tables: Mapping[str, CodeTable], authorities: Mapping[str, Authority], complaints: Complaints
 ) -> Profile:
     file = TomlFile(folder / "profile.toml", complaints)
-    part = file.part()
-    form = part.take("form", text, "")
+    form = file.part().take("form", text, "")
     folders = [folder.joinpath(form).resolve(), folder] if form else [folder]
     if not all(f.is_dir() for f in folders):
-        part.complain("form", f"there is no folder {form}")
+        file.part().complain("form", f"there is no folder {form}")
+    elif form and (folders[0] / "profile.toml").is_file():
+        file.over(TomlFile(folders[0] / "profile.toml", complaints))
+    part = file.part()
+    part.take("form", text, "")
     operations = tuple(part.given.get("operation", {}))
     fields = read_fields([f / "fields.csv" for f in folders], tables, operations, complaints)
     paths = {f.path for f in fields}
     numbers = {k: _number(file.part("numbers", k), k, paths) for k in part.tables("numbers")}
     statuses = {k: _status(file.part("status", k), k) for k in part.tables("status")}
-    queries = {k: _query(file.part("query", k), k, (statuses, numbers, paths)) for k in part.tables("query")}
+    asked = (numbers, paths, authorities, tables)
+    queries = {k: read_query(file.part("query", k), k, asked) for k in part.tables("query")}
+    receipts = _receipts(file, part, (statuses, operations))
     known = (statuses, numbers, authorities, paths)
     profile = Profile(
         type=folder.name,
@@ -114,12 +121,22 @@ def _profile(
         rules=_rules(folders, operations, complaints),
         operations={k: read_operation(file.part("operation", k), k, known) for k in part.tables("operation")},
         statuses=statuses,
-        receipts=_receipts(file, part, (statuses, operations)),
+        receipts=receipts,
         numbers=numbers,
         queries=queries,
         attachments=read_attachments(part, tables, operations),
         signer=part.take("signer", text, ""),
         supervision_codes=part.words("supervision_codes"),
+        signature=part.one_of("signature", ("xml", "cms"), "xml"),
+        card_authority=part.one_of("card", authorities, folder.parent.name),
+        route=part.take("route", text, ""),
+        registry=part.take("registry", whole, 0),
+        ministry=part.one_of("ministry", tables["ministry"].rows if "ministry" in tables else (), ""),
+        certificates=read_certificates(part),
+        needs=read_needs(part, operations),
+        statistics=read_statistics(part, statuses, paths),
+        notify=read_notify(part, receipts, paths),
+        prints=read_prints(part, statuses),
     )
     _whole(profile, part)
     return profile
@@ -133,6 +150,16 @@ def _whole(profile: Profile, part: Part) -> None:
     paths = {f.path for f in profile.fields}
     if profile.signer not in ("", "account") and profile.signer not in paths:
         complaints.unknown(part.place("signer"), "field", profile.signer, paths)
+
+
+def _needs_exist(profile: Profile, profiles: Mapping[str, Profile], complaints: Complaints) -> None:
+    place = f"{profile.folder}/profile.toml:1"
+    for need in profile.needs.values():
+        if need.type not in profiles:
+            complaints.unknown(place, f"document type of needs.{need.name}", need.type, profiles)
+        else:
+            for status in sorted(need.status - profiles[need.type].statuses.keys()):
+                complaints.unknown(place, f"status of {need.type}", status, profiles[need.type].statuses)
 
 
 def _version(folders: Iterable[Path]) -> str:
@@ -190,44 +217,6 @@ def _receipts(file: TomlFile, part: Part, known: tuple[Mapping[str, Status], tup
             row.complain("code", f"receipt {rule.code!r} brings a status, so it needs a rank of 1 or more")
         receipts[rule.code] = rule
     return receipts
-
-
-def _query(part: Part, kind: str, known: tuple[Mapping[str, Status], Mapping[str, NumberRule], set[str]]) -> Query:
-    filters = part.texts_by_name("filters")
-    query = Query(
-        kind=kind,
-        source=part.one_of("source", ("journal", "authority"), "journal"),
-        ask=part.take("ask", text, ""),
-        filters=filters,
-        columns=tuple(_column(part, column) for column in part.rows("columns")),
-        required=part.names("required", filters, "filter"),
-        most_days=part.take("most_days", whole, 0),
-    )
-    part.rest_is_unknown()
-    for of in [*filters.values(), *(c.of for c in query.columns)]:
-        _known_of(part, of, known)
-    return query
-
-
-def _column(part: Part, given: Mapping[str, str]) -> Column:
-    if not isinstance(given, dict) or set(given) != {"name", "zh", "en", "of"}:
-        part.complain("columns", f"a column has name, zh, en and of, not {given}")
-        return Column("", _NOTHING, "key")
-    return Column(given["name"], Text(given["zh"], given["en"]), given["of"])
-
-
-def _known_of(part: Part, of: str, known: tuple[Mapping[str, Status], Mapping[str, NumberRule], set[str]]) -> None:
-    _, numbers, paths = known
-    word, _, rest = of.partition(".")
-    if (
-        of in ("status", "key")
-        or (word in ("mark", "time", "receipt", "attachment", "message") and rest)
-        or (word == "number" and rest in numbers)
-    ):
-        return
-    if part.given.get("source", "journal") == "journal" and of not in paths:
-        ways = [*paths, "status", "key", *(f"number.{n}" for n in numbers)]
-        part.file.complaints.unknown(part.place("columns"), "field", of, ways)
 
 
 def _rules(folders: Iterable[Path], operations: tuple[str, ...], complaints: Complaints) -> tuple[Rule, ...]:

@@ -42,6 +42,7 @@ def read_operation(part: Part, name: str, known: Known) -> Operation:
         give_numbers=part.names("give_numbers", numbers, "number"),
         reserve=part.names("reserve", paths, "field"),
         options=part.tables("options"),
+        signed_when=tuple(part.rows("signed_when")),
     )
     if not operation.way:
         part.complain("way", f"operation {name} has no way: desk, message or query")

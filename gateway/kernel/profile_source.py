@@ -47,6 +47,8 @@ class TomlFile:
         self.path = path
         self.complaints = complaints
         self.given: dict[str, Any] = {}
+        self._form: TomlFile | None = None
+        self._origins: dict[tuple[Key, ...], tuple[TomlFile, int]] = {}
         try:
             self.text = path.read_text(encoding="utf-8")
             self.given = tomllib.loads(self.text)
@@ -55,15 +57,30 @@ class TomlFile:
             line = re.search(r"line (\d+)", str(wrong))
             complaints.add(f"{path}:{line[1] if line else 1}", str(wrong))
 
+    def over(self, form: TomlFile) -> None:
+        """Lay this file over its form's: tables key by key, `[[receipt]]` by code; places stay those of the file that says it."""
+        self._form = form
+        own, below = self.given.get("receipt", []), form.given.get("receipt", [])
+        self.given = _laid_over(form.given, self.given)
+        if isinstance(own, list) and isinstance(below, list) and all(isinstance(row, dict) for row in (*own, *below)):
+            rows = {row.get("code"): (form, n, row) for n, row in enumerate(below)}
+            rows.update({row.get("code"): (self, n, row) for n, row in enumerate(own)})
+            self._origins = {("receipt", at): (file, n) for at, (file, n, _) in enumerate(rows.values())}
+            self.given["receipt"] = [row for _, _, row in rows.values()]
+
     def place(self, *keys: Key) -> str:
-        return f"{self.path}:{self._line(keys)}"
+        if keys[:2] in self._origins:
+            file, n = self._origins[keys[:2]]
+            return f"{file.path}:{file._line((keys[0], n, *keys[2:])) or 1}"
+        line = self._line(keys)
+        return self._form.place(*keys) if line is None and self._form is not None else f"{self.path}:{line or 1}"
 
     @cached_property
     def _lines(self) -> tuple[list[str], list[tuple[int, str]]]:
         lines = self.text.splitlines()
         return lines, [(n, ".".join(p.strip(" \"'") for p in found[1].split("."))) for n, found in _headers(lines)]
 
-    def _line(self, keys: Sequence[Key]) -> int:
+    def _line(self, keys: Sequence[Key]) -> int | None:
         lines, headers = self._lines
         for depth in range(len(keys), 0, -1):
             name = ".".join(str(k) for k in keys[:depth] if isinstance(k, str))
@@ -71,7 +88,7 @@ class TomlFile:
             hits = [n for n, header in headers if header == name]
             if nth < len(hits):
                 return _key_line(lines, hits[nth], keys[depth:]) or hits[nth]
-        return _key_line(lines, 0, keys) or 1
+        return _key_line(lines, 0, keys)
 
     def part(self, *keys: Key) -> Part:
         """The table at `keys` (the whole file without), for taking keys out one by one."""
@@ -79,6 +96,12 @@ class TomlFile:
         for key in keys:
             given = given[key]
         return Part(given, self, keys)
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    return {**below, **{key: _laid_over(below.get(key), value) for key, value in above.items()}}
 
 
 def _headers(lines: Sequence[str]) -> Iterator[tuple[int, re.Match[str]]]:

@@ -1,0 +1,86 @@
+"""What else a profile says: the papers it ends in, what it needs, counts, tells and prints."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from tongguan.gateway.kernel.profile import Certificate, Need, Notify, PrintForm, Statistics, Text
+from tongguan.gateway.kernel.profile_source import Part, both, text
+
+_NOTHING = Text("", "")
+_ROW = ("commodity", "name", "unit", "quantity", "amount")
+
+
+def read_certificates(whole_profile: Part) -> tuple[Certificate, ...]:
+    found = []
+    for n, _ in enumerate(whole_profile.rows("certificate")):
+        part = whole_profile.file.part("certificate", n)
+        texts = Text(part.need("zh", text, ""), part.need("en", text, ""))
+        found.append(Certificate(texts, part.words("codes")))
+        part.rest_is_unknown()
+    return tuple(found)
+
+
+def read_needs(whole_profile: Part, operations: Collection[str]) -> dict[str, Need]:
+    """The other documents; whether their types and statuses exist is looked at when all are read."""
+    needs = {}
+    for name in whole_profile.tables("needs"):
+        part = whole_profile.file.part("needs", name)
+        needs[name] = Need(
+            name=name,
+            type=part.need("type", text, ""),
+            status=frozenset(part.words("status")),
+            at=frozenset(part.names("at", operations, "operation")),
+            when=tuple(part.rows("when")),
+            says=part.need("says", both, _NOTHING),
+        )
+        part.rest_is_unknown()
+    return needs
+
+
+def read_statistics(whole_profile: Part, statuses: Collection[str], paths: Collection[str]) -> Statistics | None:
+    if not whole_profile.tables("statistics"):
+        return None
+    part = whole_profile.file.part("statistics")
+    table = part.one_of("table", paths, "")
+    row = {word: part.take(word, text, "") for word in _ROW}
+    statistics = Statistics(
+        status=frozenset(part.names("status", statuses, "status")),
+        table=table,
+        row=row,
+        dimensions=part.texts_by_name("dimensions"),
+    )
+    part.rest_is_unknown()
+    inside = {word: f"{table}/{path}" for word, path in row.items() if path}
+    for key, path in [*inside.items(), *(("dimensions", path) for path in statistics.dimensions.values())]:
+        if path not in paths:
+            part.file.complaints.unknown(part.place(key), "field", path, paths)
+    return statistics
+
+
+def read_notify(whole_profile: Part, receipts: Collection[str], paths: Collection[str]) -> Notify | None:
+    if not whole_profile.tables("notify"):
+        return None
+    part = whole_profile.file.part("notify")
+    notify = Notify(
+        receipts=frozenset(part.names("receipts", receipts, "receipt code")),
+        phone=part.one_of("phone", paths, ""),
+        when=tuple(part.rows("when")),
+        says=part.need("says", both, _NOTHING),
+    )
+    part.rest_is_unknown()
+    return notify
+
+
+def read_prints(whole_profile: Part, statuses: Collection[str]) -> Mapping[str, PrintForm]:
+    prints = {}
+    for name in whole_profile.tables("print"):
+        part = whole_profile.file.part("print", name)
+        prints[name] = PrintForm(
+            name=name,
+            title=part.need("title", both, _NOTHING),
+            layout=part.take("layout", text, ""),
+            allowed=frozenset(part.names("allowed", statuses, "status")),
+        )
+        part.rest_is_unknown()
+    return prints
