@@ -40,6 +40,7 @@ from tongguan.gateway.kernel.profile_source import (
 )
 
 TABLES = "tables"  #: the folder of code tables beside the authorities
+FORM = "form.toml"  #: in a form's folder: what its types' profile.toml have in common
 _NOTHING = Text("", "")
 
 
@@ -94,8 +95,8 @@ def _profile(
     folders = [folder.joinpath(form).resolve(), folder] if form else [folder]
     if not all(f.is_dir() for f in folders):
         file.part().complain("form", f"there is no folder {form}")
-    elif form and (folders[0] / "profile.toml").is_file():
-        file.over(TomlFile(folders[0] / "profile.toml", complaints))
+    elif form and (folders[0] / FORM).is_file():
+        file.over(TomlFile(folders[0] / FORM, complaints))
     part = file.part()
     part.take("form", text, "")
     operations = tuple(part.given.get("operation", {}))
