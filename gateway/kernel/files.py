@@ -57,15 +57,6 @@ def move(source: Path | str, target: Path | str) -> bool:
     return True
 
 
-def free_name(folder: Path | str, stem: str, suffix: str) -> str:
-    """`stem + suffix`, or with `-2`, `-3`, … when that name is taken in `folder`."""
-    name, n = stem + suffix, 1
-    while os.path.lexists(f"{folder}/{name}"):
-        n += 1
-        name = f"{stem}-{n}{suffix}"
-    return name
-
-
 def sync_folder(folder: Path | str) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -316,15 +316,6 @@ class Journal:
             listen(Told((message_id,), ()))
         return count
 
-    def make_due(self, *, number: str | None = None, route: str | None = None) -> None:
-        """Try unmatched receipts again (a number was learned), or what waits for a route (it is back)."""
-        m = tables.message.c
-        where = [m.state == "unmatched", m.number == number] if number else [m.lane == route, m.due_at.is_not(None)]
-        self._writer.submit(
-            lambda group: group.connection.execute(update(tables.message).where(and_(*where)).values(due_at=group.at)) and None
-        )
-        self.ring()
-
     # Orders of operators: rows, so that the command line never writes beside the daemon.
 
     def give_order(self, who: str, why: str, command: Mapping[str, Any]) -> str:

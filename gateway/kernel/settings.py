@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import tomllib
 from collections.abc import Sequence
@@ -229,8 +228,3 @@ def _known_keys(place: Sequence[Any]) -> list[str]:
     """The keys that may stand at a place: those of the last part on the way there."""
     parts = [_PARTS[name] for name in place if name in _PARTS]
     return sorted(parts[-1].model_fields if parts else Settings.model_fields.keys() - {"home"})
-
-
-def home_from_environment(given: Path | None) -> Path:
-    """`--home`, else `$TONGGUAN_HOME`, else the current folder."""
-    return given or Path(os.environ.get("TONGGUAN_HOME", "."))

@@ -117,21 +117,6 @@ def test_a_crash_before_a_move_leaves_the_file_where_it_was(tmp_path: Path, kill
     assert os.listdir(tmp_path) == ["a"]
 
 
-def test_a_taken_name_gets_a_number(tmp_path: Path) -> None:
-    names = []
-    for _ in range(3):
-        names.append(files.free_name(tmp_path, "Receipt_1", ".xml"))
-        (tmp_path / names[-1]).touch()
-
-    assert names == ["Receipt_1.xml", "Receipt_1-2.xml", "Receipt_1-3.xml"]
-
-
-def test_a_name_taken_by_a_link_to_nothing_is_taken(tmp_path: Path) -> None:
-    (tmp_path / "a.xml").symlink_to(tmp_path / "missing")
-
-    assert files.free_name(tmp_path, "a", ".xml") == "a-2.xml"
-
-
 def test_syncing_file_systems_takes_each_once(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     files.sync_file_systems([tmp_path, tmp_path / "one"])

@@ -79,12 +79,3 @@ def test_of_several_lanes_those_longest_due_come_first(journal: Journal) -> None
     claim = journal.claim("s", ["a", "b"], limit=2)
 
     assert claim and set(claim.keys) == {"b", "a0"}
-
-
-def test_making_a_route_due_leaves_the_time_of_its_messages(journal: Journal) -> None:
-    written(journal, comes(submission("m", lane="route:r", due_at=1 << 50)), comes(submission("n", lane="route:r", due_at=None)))
-    before = stored(journal, "m")
-    journal.make_due(route="route:r")
-
-    assert keys(journal, "route:r") == ("m",)
-    assert stored(journal, "m").updated_at == before.updated_at

@@ -92,8 +92,6 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
     written(filled, comes(submission("o"), release=(release,), numbers=(Number("a", "k", "N", "d1", "demo"),)))
     filled.claim_keys("door", ["k"], lease_ms=-1)
     filled.claim_keys("door", ["k"])
-    filled.make_due(number="N")
-    filled.make_due(route="route:r")
     filled.close_lane(Lane("x", "r", "t", 1, None, "d"))
     filled.open_lane("x")
     filled.mark_written([1, 2])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tongguan.gateway.kernel.errors import SettingsWrong
-from tongguan.gateway.kernel.settings import home_from_environment, read_settings, size, span
+from tongguan.gateway.kernel.settings import read_settings, size, span
 
 WHOLE = """
 [gateway]
@@ -113,14 +113,6 @@ def test_paths_are_relative_to_the_home(tmp_path: Path) -> None:
     assert settings.path("trust/customs.pem") == tmp_path / "trust" / "customs.pem"
     assert settings.path("/etc/tongguan/customs.pem") == Path("/etc/tongguan/customs.pem")
     assert settings.mailbox(settings.account[0]) == tmp_path / "mailboxes" / "demo"
-
-
-def test_the_home_is_given_or_in_the_environment_or_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TONGGUAN_HOME", "/srv/home")
-    assert home_from_environment(Path("/x")) == Path("/x")
-    assert home_from_environment(None) == Path("/srv/home")
-    monkeypatch.delenv("TONGGUAN_HOME")
-    assert home_from_environment(None) == Path(".")
 
 
 @pytest.mark.parametrize(
