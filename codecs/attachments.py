@@ -11,7 +11,6 @@ import pikepdf
 
 from tongguan.codecs.faults import fault
 from tongguan.gateway.kernel.document import Document
-from tongguan.gateway.kernel.documents import values_at
 from tongguan.gateway.kernel.errors import Fault
 from tongguan.gateway.kernel.profile import AttachmentRule, Profile
 
@@ -76,19 +75,17 @@ def check_attachments(
     *,
     document: Document | None,
     operation: str,
-    content: Mapping[str, Any] | None = None,
+    allowed: bool = True,
 ) -> list[Fault]:
     """Hold the attachments of a message, (name, category) each, against the profile and what the document has already.
 
-    `content` is what the document will hold after this message (absent: what it holds now); conditions are asked of it.
+    `allowed`: do the conditions under which the type takes attachments hold of what the document will be after this message?
     A detach names files without bringing them; whether they are there is its desk step's question.
     """
     if operation == "detach":
         return []
     rule = profile.attachments
-    if content is None:
-        content = document.content if document else {}
-    if given and not (rule.types and all(_holds(when, content) for when in rule.when)):
+    if given and not (rule.types and allowed):
         return [_fault("GW-E11")]
     faults = [f for name, category in given for f in _file_faults(rule, name, category, files.get(name))]
     return faults + _whole_faults(rule, given, document, operation)
@@ -152,24 +149,6 @@ def _whole_faults(
     if operation in rule.required_at and rule.one_of and not present.intersection(rule.one_of):
         faults.append(_fault("GW-E09", known=" ".join(rule.one_of)))
     return faults
-
-
-def _holds(when: Mapping[str, Any], content: Mapping[str, Any]) -> bool:
-    values = [v for v in values_at(content, str(when["path"])) if v]
-    if "present" in when and bool(values) is not bool(when["present"]):
-        return False
-    if "is" in when and when["is"] not in values:
-        return False
-    if "in" in when and not any(v in when["in"] for v in values):
-        return False
-    if "begins" in when:
-        begins = when["begins"]
-        if not any(v.startswith(begins if isinstance(begins, str) else tuple(begins)) for v in values):
-            return False
-    if "between" in when:
-        low, high = (str(bound) for bound in when["between"])
-        return any(low <= v <= high for v in values)
-    return True
 
 
 def _fault(code: str, **facts: Any) -> Fault:

@@ -5,10 +5,12 @@ Promises: a profile that compiles names only checks and fills that exist; all th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
+from tongguan.codecs.conditions import Holds, compile_conditions
 from tongguan.codecs.fill import KINDS, Fill, depends, filler
 from tongguan.codecs.fill import Unfit as FillWrong
 from tongguan.codecs.rules import CompiledRule, compile_rule
@@ -50,6 +52,10 @@ class Compiled:
     fixed: Mapping[str, tuple[Node, ...]]  #: of an operation: what it may not change
     rules: Mapping[str, tuple[CompiledRule, ...]]  #: of an operation
     options: Mapping[str, frozenset[str]]  #: of an operation: elements that belong to it and not to the document
+    attachable: Holds  #: may such a content have attachments?
+    signed_when: Mapping[str, Holds]  #: of an operation: are card and signature wanted for this content?
+    needs_when: Mapping[str, Holds]  #: of a need: does it apply to this content?
+    notify_when: Holds  #: is anybody told of this content's receipts?
 
 
 def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compiled:
@@ -58,7 +64,12 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
     _read_statuses(profile, nodes)
     wrong: list[str] = []
     fills = _fills(profile, nodes, tables, wrong)
-    rules = _rules(profile, nodes, wrong)
+    rules = _rules(profile, nodes, tables, wrong)
+    conditions = _Conditions(profile, nodes, tables, wrong)
+    attachable = conditions.made("attachments", profile.attachments.when)
+    signed_when = {name: conditions.made(f"operation.{name}", o.signed_when) for name, o in profile.operations.items()}
+    needs_when = {name: conditions.made(f"needs.{name}", need.when) for name, need in profile.needs.items()}
+    notify_when = conditions.made("notify", profile.notify.when if profile.notify else ())
     if wrong:
         raise SettingsWrong("\n".join(wrong))
     return Compiled(
@@ -75,7 +86,28 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
         },
         rules={o: tuple(r for r in rules if o in r.rule.at) for o in profile.operations},
         options={name: _options(operation.options) for name, operation in profile.operations.items()},
+        attachable=attachable,
+        signed_when=signed_when,
+        needs_when=needs_when,
+        notify_when=notify_when,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Conditions:
+    """Makes the conditions of `profile.toml`, noting what is wrong with them."""
+
+    profile: Profile
+    nodes: Mapping[str, Node]
+    tables: Mapping[str, CodeTable]
+    wrong: list[str]
+
+    def made(self, owner: str, conditions: Sequence[Mapping[str, Any]]) -> Holds:
+        try:
+            return compile_conditions(owner, conditions, self.nodes, self.tables)
+        except (ValueError, TypeError, ArithmeticError) as complaint:
+            self.wrong.append(f"{self.profile.folder}/profile.toml: {complaint}")
+            return lambda content: True
 
 
 def _read_statuses(profile: Profile, nodes: Mapping[str, Node]) -> None:
@@ -108,11 +140,11 @@ def _options(options: Mapping[str, object]) -> frozenset[str]:
     return frozenset([*(elements if isinstance(elements, list) else ()), *([field] if isinstance(field, str) and field else ())])
 
 
-def _rules(profile: Profile, nodes: Mapping[str, Node], wrong: list[str]) -> list[CompiledRule]:
+def _rules(profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable], wrong: list[str]) -> list[CompiledRule]:
     compiled = []
     for rule in profile.rules:
         try:
-            compiled.append(compile_rule(rule, nodes))
+            compiled.append(compile_rule(rule, nodes, tables))
         except (ValueError, TypeError, KeyError) as complaint:
             wrong.append(f"{rule.place}: {complaint}")
         except Exception as complaint:  # re.error of a pattern: no ValueError before Python 3.13

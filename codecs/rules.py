@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from tongguan.codecs.checks import CHECKS, OF_PRESENCE, OF_ROWS, OF_VALUES, WHOLE, Look
+from tongguan.codecs.conditions import Test, compile_test
 from tongguan.codecs.tree import Contexts, Node, Rows, Trail, getter, split
-from tongguan.gateway.kernel.profile import Rule
+from tongguan.gateway.kernel.profile import CodeTable, Rule
 from tongguan.gateway.kernel.profile_source import nearest
 
-Test = Callable[[Rows], bool]
 Broken = Callable[[Contexts], Sequence[Trail]]
-_WHEN = ("is", "in", "begins", "present", "between")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class RuleWrong(ValueError):
     """A rule asks for something that does not exist."""
 
 
-def compile_rule(rule: Rule, nodes: Mapping[str, Node]) -> CompiledRule:
+def compile_rule(rule: Rule, nodes: Mapping[str, Node], code_tables: Mapping[str, CodeTable]) -> CompiledRule:
     """Make a rule of the profile ready to run; raises RuleWrong."""
     if rule.check not in CHECKS:
         raise RuleWrong(f"rule {rule.id}: unknown check {rule.check!r}{nearest(rule.check, CHECKS)}")
@@ -49,7 +47,7 @@ def compile_rule(rule: Rule, nodes: Mapping[str, Node]) -> CompiledRule:
         return getter(path, tables)
 
     see(rule.path)
-    tests = [_test(rule, when, see) for when in rule.when]
+    tests = [compile_test(f"rule {rule.id}", when, see, code_tables) for when in rule.when]
     broken = _broken(rule, tables, see)
     return CompiledRule(rule, nodes[rule.path], _guarded(broken, tests, tables), frozenset(reads))
 
@@ -132,36 +130,3 @@ def _arguments(rule: Rule, needs: frozenset[str]) -> Mapping[str, Any]:
     if set(rule.with_) != needs:
         raise RuleWrong(f"rule {rule.id}: check {rule.check} takes {' '.join(sorted(needs)) or 'nothing'} in `with`")
     return rule.with_
-
-
-def _test(rule: Rule, when: Mapping[str, Any], see: Callable[[str], Look]) -> Test:
-    """One condition: true when a value at its path fulfils it."""
-    words = [word for word in when if word != "path"]
-    if "path" not in when or len(words) != 1 or words[0] not in _WHEN:
-        raise RuleWrong(f"rule {rule.id}: a condition has a path and one of {' '.join(_WHEN)}, not {dict(when)}")
-    look, word, wanted = see(when["path"]), words[0], when[words[0]]
-    if word == "present":
-        return lambda rows: bool(look(rows)) == wanted
-    accepts = _accepts(word, wanted)
-
-    def test(rows: Rows) -> bool:
-        for value in look(rows):  # noqa: SIM110 - half the time of any()
-            if accepts(value):
-                return True
-        return False
-
-    return test
-
-
-def _accepts(word: str, wanted: Any) -> Callable[[str], bool]:
-    if word == "begins":
-        begins = tuple(wanted) if isinstance(wanted, list) else wanted
-        return lambda value: value.startswith(begins)
-    if word == "between":
-        low, high = wanted
-        if isinstance(low, str):
-            return lambda value: low <= value <= high
-        least, most = Decimal(str(low)), Decimal(str(high))
-        return lambda value: least <= Decimal(value) <= most
-    values = frozenset(wanted) if word == "in" else frozenset([wanted])
-    return values.__contains__

@@ -100,11 +100,12 @@ def _faults(item: Item, content: Read, account: Account, profiles: dict[str, Com
         compiled, item, account=account, document=None, operation=item.operation, numbers={}, now_ms=clock.now_ms()
     )
     if acts_on_another:
-        profile = replace(profile, attachments=replace(profile.attachments, when=(), one_of=()))
+        profile = replace(profile, attachments=replace(profile.attachments, one_of=()))
+    allowed = acts_on_another or compiled.attachable(checked.content)
     prefix = f"{item.reference}/" if content.batch else ""
     files = {name.removeprefix(prefix): raw for name, raw in content.files.items() if name.startswith(prefix)}
     return checked.faults + check_attachments(
-        profile, item.attachments, files, document=None, operation=item.operation, content=checked.content
+        profile, item.attachments, files, document=None, operation=item.operation, allowed=allowed
     )
 
 

@@ -76,8 +76,9 @@ def decide_check(site: Site, message: Message, hand: Carried | None, records: Re
     if document is None and hand.item.document and operation.body == "optional" and not checked.content:
         raise Refused([fault("GW-F04", key=hand.item.document, path="@document", label="document")])
     faults += checked.faults
+    allowed = site.profiles[message.type].attachable(checked.content)
     faults += check_attachments(
-        profile, hand.item.attachments, hand.files, document=document, operation=message.operation, content=checked.content
+        profile, hand.item.attachments, hand.files, document=document, operation=message.operation, allowed=allowed
     )
     faults += taken(profile, operation, message, content=checked.content, records=records)
     if any(f.severity == "error" for f in faults):
