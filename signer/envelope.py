@@ -1,0 +1,64 @@
+"""Encrypt what only an authority may read: CMS EnvelopedData (RFC 5652), AES-256 under the RSA key of its certificate.
+
+Promises nothing of who wrote the content: that is said by the signature inside. Never decrypts; the gateway has no such key.
+"""
+
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+
+_LEAST_BITS = 2048
+
+
+class RecipientWrong(Exception):
+    """Nothing can be encrypted to this certificate; the text says why and what would be right."""
+
+
+def recipient(pem: bytes, at: datetime) -> x509.Certificate:
+    """Read the certificate of one who shall be able to read; RecipientWrong when it is not good for that at that moment."""
+    try:
+        found = x509.load_pem_x509_certificates(pem)
+    except ValueError as wrong:
+        raise RecipientWrong(f"no certificate can be read from it ({wrong}); put the authority's PEM certificate there") from None
+    if len(found) != 1:
+        raise RecipientWrong(f"it holds {len(found)} certificates; exactly one is wanted")
+    certificate = found[0]
+    key = _key(certificate)
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise RecipientWrong("its key is not RSA; ask the authority for an RSA encryption certificate")
+    if key.key_size < _LEAST_BITS:
+        raise RecipientWrong(f"its key is shorter than {_LEAST_BITS} bits; ask the authority for a new certificate")
+    if not _may_encrypt(certificate):
+        raise RecipientWrong("it is not for encryption (no keyEncipherment); ask the authority for its encryption certificate")
+    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+        raise RecipientWrong(
+            f"it is valid from {certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d}; "
+            "put one there that is valid now"
+        )
+    return certificate
+
+
+def sealed_for(certificate: x509.Certificate, content: bytes) -> bytes:
+    """Encrypt bytes to a recipient's certificate; each call gives other bytes (DER), for the key is a new one."""
+    builder = pkcs7.PKCS7EnvelopeBuilder().set_data(content).add_recipient(certificate)
+    builder = builder.set_content_encryption_algorithm(AES256)
+    return builder.encrypt(Encoding.DER, [pkcs7.PKCS7Options.Binary])
+
+
+def _key(certificate: x509.Certificate) -> object:
+    try:
+        return certificate.public_key()
+    except (UnsupportedAlgorithm, ValueError):
+        return None
+
+
+def _may_encrypt(certificate: x509.Certificate) -> bool:
+    """A certificate that says nothing of its use may be used for everything (RFC 5280, 4.2.1.3)."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.key_encipherment
+    except x509.ExtensionNotFound:
+        return True
