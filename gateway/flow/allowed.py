@@ -18,7 +18,7 @@ from tongguan.signer.errors import CardBroken
 
 
 def may(site: Site, message: Message, operation: Operation, document: Document | None) -> list[Fault]:
-    """Status and card: may this be done at all now?"""
+    """Status and card: may this be done at all now? A card that is wanted for some contents only is asked for by `card_faults`."""
     account, profile = site.account(message.account), site.profile(message.type)
     faults = []
     if document is None and "" not in operation.allowed:
@@ -30,9 +30,27 @@ def may(site: Site, message: Message, operation: Operation, document: Document |
         faults.append(
             fault("GW-F05", status=present, operation=operation.name, allowed=allowed, path="@operation", label="operation")
         )
-    if operation.card_bound and site.card_for(account, profile, operation) is None:
-        roles = " ".join(operation.roles) or "legal/operator"
-        faults.append(fault("GW-F06", account=account.name, authority=profile.authority, roles=roles))
+    return faults if operation.signed_when else faults + card_faults(site, message, operation)
+
+
+def card_faults(site: Site, message: Message, operation: Operation) -> list[Fault]:
+    """The account has no card bound, and the operation wants one."""
+    account, profile = site.account(message.account), site.profile(message.type)
+    if not (operation.card_bound or operation.signed) or site.card_for(account, profile, operation) is not None:
+        return []
+    roles = " ".join(operation.roles) or "legal/operator"
+    return [fault("GW-F06", account=account.name, authority=profile.authority, roles=roles)]
+
+
+def needed(site: Site, message: Message, content: Content, records: Records) -> list[Fault]:
+    """Other documents that the account must have for this, and has not: each need tells it in its own words."""
+    compiled = site.profiles[message.type]
+    faults = []
+    for need in compiled.profile.needs.values():
+        if message.operation not in need.at or not compiled.needs_when[need.name](content):
+            continue
+        if not records.has_document(message.account, need.type, need.status):
+            faults.append(fault("GW-F30", zh=need.says.zh, en=need.says.en, path="@operation", label="operation"))
     return faults
 
 

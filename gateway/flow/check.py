@@ -16,8 +16,8 @@ from tongguan.codecs.check import check
 from tongguan.codecs.read import read
 from tongguan.gateway.flow import answers, queries
 from tongguan.gateway.flow.accept import QUERY, Carried, carried
-from tongguan.gateway.flow.allowed import card_in_place, may, taken, uses_card
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.allowed import card_faults, card_in_place, may, needed, taken, uses_card
+from tongguan.gateway.flow.site import UNSIGNED, Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.document import Content, Document
@@ -81,9 +81,13 @@ def decide_check(site: Site, message: Message, hand: Carried | None, records: Re
         profile, hand.item.attachments, hand.files, document=document, operation=message.operation, allowed=allowed
     )
     faults += taken(profile, operation, message, content=checked.content, records=records)
+    faults += needed(site, message, checked.content, records)
+    signs = site.signs(message, checked.content)
+    if operation.signed_when and signs:
+        faults += card_faults(site, message, operation)
     if any(f.severity == "error" for f in faults):
         raise Refused(faults)
-    if not hand.item.check and uses_card(profile, operation, hand):
+    if not hand.item.check and signs and uses_card(profile, operation, hand):
         card_in_place(site, message, operation)
     message = replace(message, faults=tuple(faults))
     if hand.item.check:
@@ -176,11 +180,9 @@ def _moved(site: Site, errand: Errand, *, lane: str, route: str) -> Message:
 
 
 def on_its_way(site: Site, errand: Errand, records: Records) -> Outcome:
-    """checked: in the lane of the card, or of the route where nothing is to be signed; its document in between."""
+    """checked: in the lane of the card, or of what goes unsigned; its document in between."""
     operation, profile, message, before = errand.operation, errand.profile, errand.message, errand.document
     route = operation.route or profile.authority
-    card = site.card_for(errand.account, profile, operation) if operation.signed else None
-    moved = _moved(site, errand, lane=f"card:{card.name}" if card else f"route:{route}", route=route)
     files = attached(
         before.attachments,
         message,
@@ -190,6 +192,11 @@ def on_its_way(site: Site, errand: Errand, records: Records) -> Outcome:
         one=profile.attachments.one_a_category,
     )
     filled = with_values(with_numbers(errand.content, profile, errand.numbers), errand.answered or {})
+    signed = operation.signed and site.signs(message, filled)
+    card = site.card_for(errand.account, profile, operation) if signed else None
+    if signed and card is None:
+        raise Refused(card_faults(site, message, operation))
+    moved = _moved(site, errand, lane=f"card:{card.name}" if card else UNSIGNED, route=route)
     after = changed(before, errand.now, content=filled, numbers=dict(errand.numbers), attachments=files)
     after = replace(after, facts=facts_of(profile, after))
     if operation.between:

@@ -1,4 +1,4 @@
-"""checked → sealed: the document as it goes on the wire, signed by the account's card.
+"""checked → sealed: the document as it goes on the wire, signed by the account's card where its profile wants a signature.
 
 Nothing leaves before these bytes are committed. A new seal (number grows) is made only after a verified refusal or by retry.
 """
@@ -15,7 +15,7 @@ from functools import lru_cache
 from cryptography import x509
 
 from tongguan.codecs.render import package, render_document
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.site import UNSIGNED, Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.document import Document
@@ -40,10 +40,10 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A message whose bytes lack only the signature."""
+    """A message whose bytes lack only the signature; without a card they are whole."""
 
     message: Message
-    card: Card
+    card: Card | None
     name: str
     unsigned: bytes
 
@@ -58,24 +58,20 @@ def act_seal(site: Site, messages: Sequence[Message], records: Records) -> list[
         except Exception as trouble:
             answers[message.id] = _meaning(message.lane or "card:", trouble)
             continue
-        waiting[rendered.name].append(rendered)
+        if rendered.card is None:
+            answers[message.id] = Sealed(message.seal_number + 1, rendered.unsigned)
+        else:
+            waiting[rendered.name].append(rendered)
     for name, group in waiting.items():
-        answers.update(_sign(name, group))
+        answers.update(_sign(name, group[0].card, group))
     return [answers[m.id] for m in messages]
 
 
 def _render(site: Site, message: Message, records: Records) -> Rendered:
     profile = site.profile(message.type)
     account = site.account(message.account)
-    operation = profile.operations[message.operation]
-    bound = site.card_for(account, profile, operation)
-    if bound is None:
-        raise Refused([fault("GW-F06", account=account.name, authority=profile.authority, roles=" ".join(operation.roles))])
-    card = site.cards[bound.name]
     signer = site.code_at(account, profile)
-    holder = _holder(card.certificate_chain[0])
-    if holder and signer not in holder:
-        raise Refused([fault("GW-F20", card=bound.name, holder="/".join(holder), signer=signer)])
+    name, card = ("", None) if message.lane == UNSIGNED else _card(site, message, signer)
     document = records.document(message.document_id)
     assert document is not None
     content = render_document(site.profiles[message.type], message, document.content, _files(document, records))
@@ -87,11 +83,25 @@ def _render(site: Site, message: Message, records: Records) -> Rendered:
         sender_id=signer,
         receiver_id=profile.authority,
         send_time=clock.show(clock.now_ms()) or "",
-        ic_card=card.number,
+        ic_card=card.number if card else "",
         environment=site.settings.gateway.environment,
         document=content,
     )
-    return Rendered(message, card, bound.name, unsigned)
+    return Rendered(message, card, name, unsigned)
+
+
+def _card(site: Site, message: Message, signer: str) -> tuple[str, Card]:
+    """The card that signs, with its name; raises Refused when there is none or it is another enterprise's."""
+    account, profile = site.account(message.account), site.profile(message.type)
+    operation = profile.operations[message.operation]
+    bound = site.card_for(account, profile, operation)
+    if bound is None:
+        raise Refused([fault("GW-F06", account=account.name, authority=profile.authority, roles=" ".join(operation.roles))])
+    card = site.cards[bound.name]
+    holder = _holder(card.certificate_chain[0])
+    if holder and signer not in holder:
+        raise Refused([fault("GW-F20", card=bound.name, holder="/".join(holder), signer=signer)])
+    return bound.name, card
 
 
 @lru_cache(maxsize=256)
@@ -107,8 +117,8 @@ def _files(document: Document, records: Records) -> list[tuple[str, str, str, by
     ]
 
 
-def _sign(name: str, group: Sequence[Rendered]) -> dict[str, Sealed | Exception]:
-    card = group[0].card
+def _sign(name: str, card: Card | None, group: Sequence[Rendered]) -> dict[str, Sealed | Exception]:
+    assert card is not None
     try:
         prepared = [prepare(r.unsigned, card.algorithm) for r in group]
         signatures = card.sign([p.signed_info_digest for p in prepared])

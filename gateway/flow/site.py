@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from tongguan.codecs.compile import Compiled
 from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.document import Content
 from tongguan.gateway.kernel.journal import Journal
 from tongguan.gateway.kernel.message import Message
 from tongguan.gateway.kernel.profile import Operation, Profile
@@ -16,6 +17,8 @@ from tongguan.outbox.retry import wait_before_next
 from tongguan.routes.https import HttpsRoute
 from tongguan.signer.card import Card as OpenCard
 from tongguan.signer.verify import TrustedCertificate
+
+UNSIGNED = "unsigned"  #: the lane of what is sealed without a card
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,10 @@ class Site:
                 return card
         return None
 
+    def signs(self, message: Message, content: Content) -> bool:
+        """Does the message's operation want its card and signature for this content?"""
+        return self.profiles[message.type].signed_when[message.operation](content)
+
     def shut(self, lane: str | None) -> str | None:
         """What a message in this lane waits for from the start; None while the lane is open."""
         row = self.journal.lanes.get(lane or "")
@@ -59,7 +66,9 @@ class Site:
         return row.reason if row.reason in ("card", "pin", "route") else "person"
 
     def signs_at_once(self, message: Message) -> bool:
-        """Is the message's card a key in this process, so fast that its signature need not wait in a lane?"""
+        """Is the message's card a key in this process, so fast that its signature need not wait in a lane; or is there none?"""
+        if message.lane == UNSIGNED:
+            return UNSIGNED not in self.journal.lanes
         name = (message.lane or "").removeprefix("card:")
         return name in self.fast_cards and f"card:{name}" not in self.journal.lanes
 

@@ -15,7 +15,7 @@ from tongguan.gateway.flow.check import decide_check, refuse
 from tongguan.gateway.flow.receipts import decide_receipt, decide_settle, verified
 from tongguan.gateway.flow.seal import act_seal, decide_seal
 from tongguan.gateway.flow.send import Answered, Doubt, act_send, decide_send, late
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.site import UNSIGNED, Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.errors import Deferred
@@ -73,6 +73,7 @@ def stations(site: Site) -> list[Station]:
         Station("receipts", journal, ("verify", "settle"), partial(_receipts, site)),
     ]
     made.append(Station("batch", journal, ("batch",), partial(_plain, site, Step("batch", partial(decide_batch, site)))))
+    made.append(Station(UNSIGNED, journal, (UNSIGNED,), partial(_seal, site)))
     for name in site.cards:
         # A card not yet known is taken for a slow one: what waits for it is not in one hand for long.
         made.append(Station(f"card:{name}", journal, (f"card:{name}",), partial(_seal, site), Pace(seconds_each=0.5)))

@@ -41,6 +41,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "卡 {card} 的持有人代码 {holder} 与应签章单位 {signer} 不一致",
         "card {card} belongs to {holder}, but {signer} must sign",
     ),
+    "GW-F30": ("{zh}", "{en}"),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -220,6 +220,13 @@ class Records:
             self.fetch_keys([(account, type_, key)])
         known = self._by_key[(account, type_, key)]
         return self.document(known.id) if known else None
+
+    def has_document(self, account: str, type_: str, statuses: Collection[str]) -> bool:
+        """Has the account a living document of this type in one of these statuses?"""
+        rows = self._connection.execute(statements.IN_STATUS, {"account": account, "type": type_, "values": list(statuses)})
+        ids = rows.scalars().all()
+        seen = [d for d in self._documents.values() if d is not None and d.account == account and d.type == type_]
+        return any(d.status in statuses and not d.deleted for d in (*self.documents(ids).values(), *seen))
 
     def documents_of_number(self, account: str, value: str) -> list[Document]:
         """Documents of the account that have this official number (hyphens and case as given)."""

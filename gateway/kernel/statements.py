@@ -71,6 +71,12 @@ DOCUMENTS = _document.where(_among(_d.id))
 HEADS = select(*(c for c in tables.document.columns if c.name not in ("content", "attachments"))).where(_among(_d.id))
 VERSIONS = select(_d.id, _d.version).where(_among(_d.id))
 KEYS = _document.where(and_(_d.account == _given("account"), _d.type == _given("type"), _among(_d.key), _d.deleted == 0))
+#: a few are enough: one that has just moved on in the same hand is no answer, so more than one is read
+IN_STATUS = (
+    select(_d.id)
+    .where(and_(_d.account == _given("account"), _d.type == _given("type"), _among(_d.status), _d.deleted == 0))
+    .limit(20)
+)
 
 BODY = select(_b.content).where(and_(_b.message_id == _given("message_id"), _b.role == _given("role")))
 BODIES = select(_b.message_id, _b.content).where(and_(_among(_b.message_id), _b.role == _given("role")))

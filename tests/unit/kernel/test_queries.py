@@ -113,6 +113,7 @@ READS: dict[str, Callable[[Records], Any]] = {
     "freed": lambda r: r.fetch_freed([("demo", "r1")]),
     "deleted": lambda r: r.is_deleted("d1"),
     "keys": lambda r: r.fetch_keys([("demo", "T", "d1")]),
+    "has document": lambda r: r.has_document("demo", "T", {"draft", "done"}),
     "number": lambda r: r.documents_of_number("demo", "L1"),
     "reserved": lambda r: r.reserved_by("k", "v"),
     "ordered": lambda r: r.fetch_ordered(["d1"]),
