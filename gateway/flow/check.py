@@ -20,6 +20,7 @@ from tongguan.gateway.flow.allowed import card_faults, card_in_place, may, neede
 from tongguan.gateway.flow.site import UNSIGNED, Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
+from tongguan.gateway.kernel.counting import counted
 from tongguan.gateway.kernel.document import Content, Document
 from tongguan.gateway.kernel.documents import (
     all_reservations,
@@ -149,9 +150,17 @@ def new_number(site: Site, profile: Profile, kind: str) -> str:
 def at_desk(site: Site, errand: Errand, records: Records) -> Outcome:
     """Let the desk do it; its answer is the technical response."""
     outcome = desk_step(errand.operation.desk or errand.operation.name)(errand, records)
-    documents = tuple(replace(d, facts=facts_of(errand.profile, d)) if not d.deleted else d for d in outcome.documents)
+    documents = tuple(_as_found(errand, d) for d in outcome.documents)
     outcome = replace(outcome, documents=documents, bodies=(*outcome.bodies, *_files(errand)))
     return replace(outcome, answers=(*outcome.answers, *answers.technical(site, outcome)))
+
+
+def _as_found(errand: Errand, document: Document) -> Document:
+    """The document with what lists and statistics find of it."""
+    before = errand.document if errand.document.id == document.id else None
+    after = document if document.deleted else replace(document, facts=facts_of(errand.profile, document))
+    told_of = after.status if before is None or before.status != after.status else ""
+    return counted(errand.profile, before, after, status=told_of, at=errand.now)
 
 
 def _asking(site: Site, errand: Errand) -> Outcome:

@@ -15,6 +15,7 @@ from tongguan.gateway.flow.send import NOT_TAKEN, TAKEN, Answered, technical_rec
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
+from tongguan.gateway.kernel.counting import counted
 from tongguan.gateway.kernel.document import Document, Receipt
 from tongguan.gateway.kernel.documents import all_reservations, changed, facts_of, learned, settled_down, undone, with_numbers
 from tongguan.gateway.kernel.message import FINAL, Message, State
@@ -136,6 +137,8 @@ def _business(
     if applied and rule.status:
         after = settled_down(after)
     after = replace(after, facts=facts_of(profile, after))
+    told_of = rule.status if round_ == document.round else ""
+    after = counted(profile, document, after, status=told_of, at=content.issued_at)
     receipt = Receipt(
         id=content.id,
         authority=content.authority,
@@ -240,4 +243,6 @@ def status_told(document: Document, profile: Profile, told: Sequence[tuple[str, 
     if after == document:
         return None
     after = replace(after, content=with_numbers(after.content, profile, after.numbers))
-    return replace(changed(after, clock.now_ms()), facts=facts_of(profile, after))
+    now = clock.now_ms()
+    after = replace(changed(after, now), facts=facts_of(profile, after))
+    return counted(profile, document, after, status=after.status if after.status != document.status else "", at=now)

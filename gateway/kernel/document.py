@@ -25,6 +25,23 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class CountedLine:
+    """What one row of a document adds to the statistics; quantity and amount in millionths, so that sums are exact."""
+
+    month: int  #: 202611: of China, when the document was first said to be in a counted status
+    commodity: str
+    name: str
+    unit: str
+    quantity: int
+    amount: int
+    first_of_commodity: bool  #: of the document's rows with this commodity and unit, the one that counts the document
+    first_of_category: bool
+    issuing_agency: str = ""
+    trade_mode: str = ""
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A row of the journal; `version` grows by one with each change and fences concurrent ones."""
 
@@ -50,6 +67,8 @@ class Document:
     status_before: str | None = None  #: where it goes back to when that message comes to nothing
     deleted: bool = False
     facts: dict[str, str] | None = None  #: indexed facts of the content; None: as they were
+    counted_at: int | None = None  #: since when the statistics count it; None: they do not
+    counted: tuple[CountedLine, ...] | None = None  #: its lines of the statistics; None: as they were
 
 
 @dataclass(frozen=True, slots=True)

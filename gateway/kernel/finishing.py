@@ -17,7 +17,7 @@ from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.history import line_of, line_of_other
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.outcome import Answer, Chain, Outcome
-from tongguan.gateway.kernel.rows import DOCUMENT_MOVES, MESSAGE_MOVES, document_row, message_row, pack, receipt_row
+from tongguan.gateway.kernel.rows import DOCUMENT_MOVES, MESSAGE_MOVES, counted_rows, document_row, message_row, pack, receipt_row
 from tongguan.gateway.kernel.writer import Group
 
 _SLICE = 400
@@ -86,6 +86,7 @@ class Finisher:
         try:
             freed = self._messages(group, outcomes, known)
             _documents(group, outcomes)
+            _counted(group, outcomes)
             _lists(group, outcomes, _answers(group, outcomes))
             _wake(group, freed)
             _learned(group, outcomes)
@@ -291,6 +292,14 @@ def _documents(group: Group, outcomes: Sequence[Outcome]) -> None:
     for part in _slices(changed):
         group.connection.execute(statements.FORGET_FACTS, {"values": part})
     _insert(group, tables.fact, [{"document_id": i, "name": n, "value": v} for i, f in facts.items() for n, v in f.items()])
+
+
+def _counted(group: Group, outcomes: Sequence[Outcome]) -> None:
+    """Put each document's last lines of the statistics in the place of those it had."""
+    last = {d.id: d for outcome in outcomes for d in outcome.documents if d.counted is not None}
+    for part in _slices(last):
+        group.connection.execute(statements.UNCOUNT, {"values": part})
+    _insert(group, tables.counted, [row for document in last.values() for row in counted_rows(document)])
 
 
 def _lists(group: Group, outcomes: Sequence[Outcome], names: dict[int, str]) -> None:

@@ -135,7 +135,7 @@ def _profile(
         ministry=part.one_of("ministry", tables["ministry"].rows if "ministry" in tables else (), ""),
         certificates=read_certificates(part),
         needs=read_needs(part, operations),
-        statistics=read_statistics(part, statuses, paths),
+        statistics=read_statistics(part, statuses, {f.path: f for f in fields}),
         notify=read_notify(part, receipts, paths),
         prints=read_prints(part, statuses),
     )

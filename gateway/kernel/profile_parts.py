@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from tongguan.gateway.kernel.profile import Certificate, Need, Notify, PrintForm, Statistics, Text
+from tongguan.gateway.kernel.profile import Certificate, Field, Need, Notify, PrintForm, Statistics, Text
 from tongguan.gateway.kernel.profile_source import Part, both, text
 
 _NOTHING = Text("", "")
 _ROW = ("commodity", "name", "unit", "quantity", "amount")
 
+_DIMENSIONS = ("issuing_agency", "trade_mode", "country")
+_MOST_PLACES = 6  #: decimals that statistics add up exactly
 
 def read_certificates(whole_profile: Part) -> tuple[Certificate, ...]:
     found = []
@@ -38,11 +40,11 @@ def read_needs(whole_profile: Part, operations: Collection[str]) -> dict[str, Ne
     return needs
 
 
-def read_statistics(whole_profile: Part, statuses: Collection[str], paths: Collection[str]) -> Statistics | None:
+def read_statistics(whole_profile: Part, statuses: Collection[str], fields: Mapping[str, Field]) -> Statistics | None:
     if not whole_profile.tables("statistics"):
         return None
     part = whole_profile.file.part("statistics")
-    table = part.one_of("table", paths, "")
+    table = part.one_of("table", fields, "")
     row = {word: part.take(word, text, "") for word in _ROW}
     statistics = Statistics(
         status=frozenset(part.names("status", statuses, "status")),
@@ -51,10 +53,14 @@ def read_statistics(whole_profile: Part, statuses: Collection[str], paths: Colle
         dimensions=part.texts_by_name("dimensions"),
     )
     part.rest_is_unknown()
-    inside = {word: f"{table}/{path}" for word, path in row.items() if path}
-    for key, path in [*inside.items(), *(("dimensions", path) for path in statistics.dimensions.values())]:
-        if path not in paths:
-            part.file.complaints.unknown(part.place(key), "field", path, paths)
+    inside = [(word, f"{table}/{path}" if table else path) for word, path in row.items() if path]
+    for key, path in [*inside, *(("dimensions", path) for path in statistics.dimensions.values())]:
+        if path not in fields:
+            part.file.complaints.unknown(part.place(key), "field", path, fields)
+        elif key in ("quantity", "amount") and (fields[path].type != "number" or fields[path].precision > _MOST_PLACES):
+            part.complain(key, f"{key}: {path} is no number of at most {_MOST_PLACES} decimals")
+    for name in statistics.dimensions.keys() - set(_DIMENSIONS):
+        part.file.complaints.unknown(part.place("dimensions"), "dimension", name, _DIMENSIONS)
     return statistics
 
 

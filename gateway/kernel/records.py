@@ -16,7 +16,7 @@ from tongguan.gateway.kernel import statements, tables
 from tongguan.gateway.kernel.document import Document, Receipt
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.outcome import Outcome
-from tongguan.gateway.kernel.rows import document_head, document_of, message_of, receipt_of, unpack
+from tongguan.gateway.kernel.rows import PART, document_head, document_of, message_of, receipt_of, unpack
 
 _SLICE = 400  #: most values of one IN list
 
@@ -63,6 +63,20 @@ class Move:
     state: str
     who: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CountedSum:
+    """What one month's documents add up to in one commodity and unit; quantity and amount in millionths."""
+
+    month: int
+    commodity: str
+    unit: str
+    name: str
+    quantity: int
+    amount: int
+    documents: int  #: that have this commodity
+    documents_of_category: int  #: counted in the first commodity of its category: adds up over a category's commodities
 
 
 def _slices(values: Iterable[Any]) -> Iterable[list[Any]]:
@@ -460,6 +474,18 @@ class Records:
             .limit(limit)
         )
         return total, [document_of(row) for row in self._connection.execute(query).mappings().all()]
+
+    def counted(
+        self, account: str, type_: str, *, first: int, last: int, where: Mapping[str, str] | None = None
+    ) -> list[CountedSum]:
+        """Exact sums of the counted lines of these months (`202601` to `202611`), each dimension of `where` having its value."""
+        wanted = {"account": account, "type": type_, "first": first, "last": last}
+        dimensions = [tables.counted.c[name] == value for name, value in (where or {}).items()]
+        rows = self._connection.execute(statements.COUNTED.where(*dimensions), wanted)
+        return [
+            CountedSum(*row[:4], int(row[4]) * PART + int(row[5]), int(row[6]) * PART + int(row[7]), int(row[8]), int(row[9]))
+            for row in rows
+        ]
 
     def in_state(self, state: State, limit: int) -> list[Message]:
         """Messages in a state, oldest first."""

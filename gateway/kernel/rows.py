@@ -118,6 +118,7 @@ def document_row(d: Document) -> dict[str, Any]:
         "changing": d.changing,
         "status_before": d.status_before,
         "deleted": int(d.deleted),
+        "counted_at": d.counted_at,
     }
 
 
@@ -145,6 +146,23 @@ def document_of(row: Any) -> Document:
 _DOCUMENT_PLAIN = [
     c.name for c in tables.document.columns if c.name not in ("content", "numbers", "marks", "attachments", "deleted")
 ]
+
+
+def counted_rows(d: Document) -> list[dict[str, Any]]:
+    """The document's lines of the statistics."""
+    rows = []
+    for n, line in enumerate(d.counted or ()):
+        row = {name: getattr(line, name) for name in _COUNTED_PLAIN}
+        for name, value in (("quantity", line.quantity), ("amount", line.amount)):
+            row[f"{name}_high"], row[f"{name}_low"] = divmod(value, PART)
+        flags = {"first_of_commodity": int(line.first_of_commodity), "first_of_category": int(line.first_of_category)}
+        rows.append({"account": d.account, "type": d.type, "document_id": d.id, "line": n, **row, **flags})
+    return rows
+
+
+#: what the high part of a counted number stands for: 90 million low parts, and 9 million numbers of 17 digits, add up in 64 bits
+PART = 10**11
+_COUNTED_PLAIN = ("month", "commodity", "name", "unit", "issuing_agency", "trade_mode", "country")
 
 
 def receipt_row(r: Receipt) -> dict[str, Any]:

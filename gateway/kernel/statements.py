@@ -104,6 +104,16 @@ MOVES_AFTER = (
 UNWRITTEN = select(tables.answer).where(_a.written == 0).order_by(_a.id).limit(_most)
 FILES = select(_a.file).where(and_(_a.account == _given("account"), _among(_a.file)))
 
+_c = tables.counted.c
+_lines = (_c.quantity_high, _c.quantity_low, _c.amount_high, _c.amount_low, _c.first_of_commodity, _c.first_of_category)
+#: in the order of the table's key: grouping needs no sorting
+COUNTED = (
+    select(_c.month, _c.commodity, _c.unit, func.max(_c.name), *(func.sum(column) for column in _lines))
+    .where(and_(_c.account == _given("account"), _c.type == _given("type"), _c.month.between(_given("first"), _given("last"))))
+    .group_by(_c.month, _c.commodity, _c.unit)
+    .order_by(_c.month, _c.commodity, _c.unit)
+)
+
 # What is written beside the rows of a commit
 
 IN_HAND = select(tables.claim.c.in_hand)
@@ -111,6 +121,7 @@ CLAIM = insert(tables.claim)
 END_CLAIM = delete(tables.claim).where(tables.claim.c.token == _given("token"))
 ENTRY = insert(tables.history)
 FORGET_FACTS = delete(tables.fact).where(_among(tables.fact.c.document_id))
+UNCOUNT = delete(tables.counted).where(_among(tables.counted.c.document_id))
 RELEASE = delete(tables.reservation).where(
     and_(
         tables.reservation.c.kind == _given("kind"),

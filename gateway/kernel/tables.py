@@ -90,6 +90,7 @@ document = Table(
     Column("changing", Text),
     Column("status_before", Text),
     Column("deleted", Integer, nullable=False),
+    Column("counted_at", _big),
 )
 _partial("document_key", document.c.account, document.c.type, document.c.key, unique=True, where="deleted = 0")
 Index("document_updated", document.c.account, document.c.type, document.c.updated_at)
@@ -105,6 +106,33 @@ fact = Table(
     sqlite_with_rowid=False,
 )
 Index("fact_value", fact.c.name, fact.c.value)
+
+# The key is the order in which statistics read: one account's type, month by month, each commodity's lines together.
+# Numbers are millionths in two parts, value = high * 10^11 + low, so that no sum of a part can grow out of 64 bits.
+counted = Table(
+    "counted",
+    metadata,
+    Column("account", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("month", Integer, nullable=False),
+    Column("commodity", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("document_id", Text, nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("issuing_agency", Text, nullable=False),
+    Column("trade_mode", Text, nullable=False),
+    Column("country", Text, nullable=False),
+    Column("quantity_high", _big, nullable=False),
+    Column("quantity_low", _big, nullable=False),
+    Column("amount_high", _big, nullable=False),
+    Column("amount_low", _big, nullable=False),
+    Column("first_of_commodity", Integer, nullable=False),
+    Column("first_of_category", Integer, nullable=False),
+    PrimaryKeyConstraint("account", "type", "month", "commodity", "unit", "document_id", "line"),
+    sqlite_with_rowid=False,
+)
+Index("counted_document", counted.c.document_id)
 
 number = Table(
     "number",

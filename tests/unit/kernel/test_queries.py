@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from tongguan.gateway.kernel.document import CountedLine
 from tongguan.gateway.kernel.journal import Journal
 from tongguan.gateway.kernel.message import State
 from tongguan.gateway.kernel.outcome import Number, Reservation
@@ -17,7 +18,23 @@ from tongguan.gateway.kernel.records import Lane, Records
 from .conftest import answer, body, comes, document, moves, receipt, receipt_message, submission, written
 
 #: tables that grow with every message for ever
-GROWING = ("message", "document", "fact", "number", "reservation", "round", "receipt", "body", "answer", "move", "history")
+GROWING = (
+    "message",
+    "document",
+    "fact",
+    "counted",
+    "number",
+    "reservation",
+    "round",
+    "receipt",
+    "body",
+    "answer",
+    "move",
+    "history",
+)
+
+
+LINE = CountedLine(202611, "2601", "铁矿砂", "035", 1, 2, True, True)
 
 
 class Plans:
@@ -59,7 +76,7 @@ def filled(journal: Journal) -> Journal:
             journal,
             comes(
                 message,
-                documents=(document(f"d{n}", facts={"code": "8409"}),),
+                documents=(document(f"d{n}", facts={"code": "8409"}, counted_at=1, counted=(LINE,)),),
                 numbers=(Number("a", "licence", f"L{n}", f"d{n}", "demo"),),
                 receipts=(receipt(f"rc{n}", message_id=f"m{n}", document_id=f"d{n}"),),
                 answers=(answer(f"m{n}"),),
@@ -82,7 +99,12 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
     claim = filled.claim("s", ["read", "verify"], limit=5)
     assert claim
     checked = [
-        moves(m, State.SENT, documents=(document(m.document_id or "", version=2, facts={"code": "1"}),), relied_on={"d50": 1})
+        moves(
+            m,
+            State.SENT,
+            documents=(document(m.document_id or "", version=2, facts={"code": "1"}, counted=()),),
+            relied_on={"d50": 1},
+        )
         for m in claim.messages
     ]
     written(filled, *checked, token=claim.token)
@@ -113,6 +135,8 @@ READS: dict[str, Callable[[Records], Any]] = {
     "freed": lambda r: r.fetch_freed([("demo", "r1")]),
     "deleted": lambda r: r.is_deleted("d1"),
     "keys": lambda r: r.fetch_keys([("demo", "T", "d1")]),
+    "statistics": lambda r: r.counted("demo", "T", first=202601, last=202611),
+    "statistics of a country": lambda r: r.counted("demo", "T", first=202601, last=202611, where={"country": "142"}),
     "has document": lambda r: r.has_document("demo", "T", {"draft", "done"}),
     "number": lambda r: r.documents_of_number("demo", "L1"),
     "reserved": lambda r: r.reserved_by("k", "v"),
@@ -172,3 +196,12 @@ def test_reading_walks_through_nothing(filled: Journal, name: str) -> None:
 
     assert plans.walks() == []
     assert plans.statements
+
+
+def test_statistics_are_grouped_in_the_order_of_their_key(filled: Journal) -> None:
+    plans = Plans(filled)
+    with filled.read() as records:
+        records.counted("demo", "T", first=202601, last=202611, where={"country": "142"})
+    (statement,) = [s for s in plans.statements if "counted" in s]
+
+    assert plans.plan(statement) == ["SEARCH counted USING PRIMARY KEY (account=? AND type=? AND month>? AND month<?)"]
