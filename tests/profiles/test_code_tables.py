@@ -70,10 +70,38 @@ def test_every_commodity_has_ten_digits_and_a_unit_that_exists() -> None:
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
 def test_a_table_has_each_code_and_each_name_once(path: Path) -> None:
+    """A table of several years has each name once a year."""
     rows = _rows(path)
 
     assert list(rows[0])[:3] == ["code", "zh", "en"]
     for column in ("code", "zh"):
-        values = [row[column] for row in rows]
+        values = [(row.get("year"), row[column]) for row in rows]
         assert sorted(values) == sorted(set(values)), f"{path.name}: {column}"
     assert [row["code"] for row in rows if not row["zh"].strip() or not row["en"].strip()] == []
+
+
+def test_the_catalogue_of_mechanical_goods_agrees_with_the_table_of_their_codes() -> None:
+    goods = {row["code"]: (row["zh"], row["en"]) for row in _rows(TABLES / "me_commodity.csv")}
+    catalogue = _rows(TABLES / "me_catalogue.csv")
+
+    assert [row["code"] for row in catalogue if goods.get(row["commodity"]) != (row["zh"], row["en"])] == []
+    assert [row["code"] for row in catalogue if row["code"] != f"{row['year']}-{row['commodity']}"] == []
+    assert sorted(goods.keys() - {row["commodity"] for row in catalogue}) == []
+
+
+def test_goods_of_the_catalogue_are_managed_in_the_ways_that_rules_and_replies_name() -> None:
+    catalogue = _rows(TABLES / "me_catalogue.csv")
+
+    assert {row["new_mode"] for row in catalogue} == {"机电办签发", "商务部签发", "直接进口"}
+    assert {row["used_mode"] for row in catalogue} == {"机电办签发", "商务部签发", "禁止进口", "重点旧机电(商务部签发)"}
+    assert [row["code"] for row in catalogue if (row["key_used"] == "是") != row["used_mode"].startswith("重点旧")] == []
+
+
+def test_every_mechanical_commodity_has_ten_digits_and_a_unit_that_exists() -> None:
+    units = {row["code"] for row in _rows(TABLES / "unit.csv")}
+
+    assert [
+        row["code"]
+        for row in _rows(TABLES / "me_commodity.csv")
+        if len(row["code"]) != 10 or not row["code"].isdigit() or row["unit"] not in units
+    ] == []

@@ -1,0 +1,83 @@
+"""The agricultural registration (重农信息备案), and goods that need it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bodies as b
+import pytest
+from sites import Site
+
+AGRICULTURE = "NA.agriculture"
+REQUIRED = ["Name", "CustomsNo", "BusinessNo", "Capital", "Address", "ContactName", "ContactPhone"]
+
+
+def registration(marker: str = "", *, document: str | None = None, **set_: Any) -> Any:
+    """保存并上报: the whole registration."""
+    return b.message(
+        AGRICULTURE,
+        "declare",
+        like="ok-declare.xml",
+        set_=set_,
+        reference=b.fresh("nag") + marker,
+        document=document,
+    )
+
+
+@pytest.fixture
+def stranger(own_site: Site) -> Site:
+    """A site whose enterprise is not registered yet."""
+    own_site.simulate("--fast")
+    own_site.run()
+    return own_site
+
+
+@pytest.mark.requirement("NA-13")
+def test_a_registration_is_declared_and_registered(stranger: Site) -> None:
+    status = b.done(stranger, registration(document="nag"))
+
+    assert [r["text"] for r in status["receipts"] if "技术" not in r["text"]] == ["已上报待备案", "已备案"]
+    assert status["business_status"]["text"] == "已备案"
+    document = b.document(stranger, status)
+    assert document["body"]["Code"] == "2100MA0EXAMPL", "the enterprise's code is filled"
+    assert document["body"]["Name"] == "大连示例进出口有限公司"
+    (row,) = b.rows(stranger, b.query(AGRICULTURE, "list"))
+    assert (row["status"], row["code"]) == ("已备案", "2100MA0EXAMPL")
+    (row,) = b.rows(stranger, b.query(AGRICULTURE, "status", document="nag"))
+    assert row["status"] == "已备案"
+
+
+@pytest.mark.requirement("NA-13")
+@pytest.mark.parametrize("field", REQUIRED[1:])
+def test_every_other_field_is_required(site: Site, field: str) -> None:
+    status = b.refused(site, registration(**{field: None}))
+
+    assert [f["path"].rpartition("/")[2] for f in status["faults"]] == [field]
+
+
+@pytest.mark.requirement("NA-13")
+def test_the_enterprise_code_is_the_systems_and_another_one_is_a_fault(site: Site) -> None:
+    status = b.refused(site, registration(Code="3100MA1OTHER1"))
+
+    (message,) = b.faults(status).values()
+    assert "2100MA0EXAMPL" in message
+    assert "3100MA1OTHER1" in message
+
+
+@pytest.mark.requirement("NA-13")
+def test_a_refused_registration_is_corrected_and_declared_again(stranger: Site) -> None:
+    status = b.done(stranger, registration("!refuse", document="nag"), "rejected")
+
+    assert status["business_status"]["text"] == "备案未通过"
+    assert status["faults"], "the authority's reason is told"
+    again = b.done(stranger, registration(document="nag", Address="大连市沙河口区示例街2号"))
+    assert again["business_status"]["text"] == "已备案"
+
+
+@pytest.mark.requirement("NA-13")
+def test_an_enterprise_has_one_registration_only(stranger: Site) -> None:
+    b.done(stranger, registration(document="nag"))
+    second = b.refused(stranger, registration(document="another"))
+
+    assert b.codes(second) == {"GW-F07"}
+    assert b.done(stranger, registration(document="nag", Capital="8000000"))["business_status"]["text"] == "已备案"
