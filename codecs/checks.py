@@ -7,7 +7,9 @@ A check of a value says whether it holds; an absent value breaks only `required`
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -70,6 +72,21 @@ def _date_not_before(with_: Mapping[str, Any], see: See) -> Holds:
     return lambda value, rows: all(value >= first for first in other(rows))
 
 
+def _date_within(with_: Mapping[str, Any], see: See) -> Holds:
+    other, months = see(with_["other"]), int(with_["months"])
+    return lambda value, rows: all(value <= _months_after(first, months) for first in other(rows))
+
+
+@lru_cache(maxsize=4096)
+def _months_after(day: str, months: int) -> str:
+    """The same day so many months later; the month's last where it has no such day."""
+    first = date.fromisoformat(day)
+    year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
+    if year > date.max.year:
+        return date.max.isoformat()
+    return date(year, month + 1, min(first.day, monthrange(year, month + 1)[1])).isoformat()
+
+
 def _rows(with_: Mapping[str, Any], see: See) -> Wrongs:
     least = int(with_["least"])
     return lambda rows: () if len(rows) >= least else (WHOLE,)
@@ -94,6 +111,7 @@ OF_VALUES: dict[str, tuple[Callable[[Mapping[str, Any], See], Holds], frozenset[
     "differs": (_differs, frozenset({"others"})),
     "at_most": (_at_most, frozenset({"other"})),
     "date_not_before": (_date_not_before, frozenset({"other"})),
+    "date_within": (_date_within, frozenset({"other", "months"})),
 }
 OF_ROWS: dict[str, tuple[Callable[[Mapping[str, Any], See], Wrongs], frozenset[str]]] = {
     "rows": (_rows, frozenset({"least"})),
