@@ -12,6 +12,7 @@ from tongguan.gateway.kernel.errors import SettingsWrong
 from tongguan.gateway.kernel.journal import Journal
 from tongguan.gateway.kernel.profile_loading import load_profiles
 from tongguan.gateway.kernel.settings import Card, Settings
+from tongguan.gateway.recipients import recipients
 from tongguan.inbox.mailbox import Mailbox
 from tongguan.routes.https import HttpsRoute
 from tongguan.routes.wire import Wire
@@ -23,6 +24,7 @@ from tongguan.signer.verify import TrustedCertificate
 def make_site(settings: Settings, journal: Journal, wire: Wire) -> Site:
     """The site of these settings; SettingsWrong when a profile, certificate or route cannot be used."""
     profiles = compile_all(load_profiles())
+    encrypt_to, secrets_to = recipients(settings)
     cards = open_cards(settings, journal)
     return Site(
         settings=settings,
@@ -33,6 +35,8 @@ def make_site(settings: Settings, journal: Journal, wire: Wire) -> Site:
         trust={name: trusted(settings, route.certificates) for name, route in settings.route.items()},
         accounts={account.name: account for account in settings.account},
         fast_cards=frozenset(c.name for a in settings.account for c in a.card if c.kind == "software" and not c.delay),
+        encrypt_to=encrypt_to,
+        secrets_to=secrets_to,
     )
 
 

@@ -31,6 +31,7 @@ from tongguan.gateway.kernel.errors import Deferred, SettingsWrong, StationBroke
 from tongguan.gateway.kernel.journal import Journal, Told
 from tongguan.gateway.kernel.settings import Account, Settings, read_settings
 from tongguan.gateway.pin_door import PinDoor
+from tongguan.gateway.recipients import recipients
 from tongguan.inbox.calendar import Calendar
 from tongguan.inbox.mailbox import Mailbox
 from tongguan.inbox.receipts import ReceiptDoor
@@ -239,6 +240,7 @@ class Daemon:
             wanted = read_settings(self.settings.home)
             for route in wanted.route.values():
                 assembly.trusted(wanted, route.certificates)
+            recipients(wanted)
         except SettingsWrong as wrong:
             self.alerts.tell("settings", f"the new settings are wrong, the old ones stay: {wrong}", do="tongguan config check")
             return False

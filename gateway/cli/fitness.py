@@ -22,6 +22,7 @@ from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.errors import SettingsWrong
 from tongguan.gateway.kernel.profile_loading import load_profiles
 from tongguan.gateway.kernel.settings import Settings
+from tongguan.gateway.recipients import Named, named, read_recipient
 from tongguan.signer.module import find_module
 
 _LEAST_FREE_BYTES = 1_000_000_000
@@ -102,6 +103,8 @@ def _certificates(settings: Settings) -> Iterable[Finding]:
     for name, route in settings.route.items():
         for file in route.certificates:
             yield _certificate(f"route {name} {file}", settings.path(file))
+    for one in named(settings):
+        yield _recipient(settings, one)
 
 
 def _certificate(check: str, path: Path) -> Finding:
@@ -114,6 +117,20 @@ def _certificate(check: str, path: Path) -> Finding:
     until = ends.strftime("%Y-%m-%d")
     over = t("证书已过期，请更换", "it has expired: replace it") if ends < clock.now() else ""
     return Finding(check, t(f"有效期至 {until}", f"valid until {until}"), over)
+
+
+def _recipient(settings: Settings, one: Named) -> Finding:
+    """Can be encrypted to this certificate?"""
+    name, key, file = one
+    check = f"route {name} {key} {file}"
+    try:
+        certificate = read_recipient(settings, one)
+    except SettingsWrong as wrong:
+        return Finding(
+            check, str(wrong), t("放入该机关的 RSA 加密证书（PEM）", "put the authority's RSA encryption certificate (PEM) there")
+        )
+    until = certificate.not_valid_after_utc.strftime("%Y-%m-%d")
+    return Finding(check, t(f"加密，有效期至 {until}", f"encrypts, valid until {until}"))
 
 
 def _tokens(settings: Settings) -> Iterable[Finding]:

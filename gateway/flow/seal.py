@@ -1,6 +1,7 @@
 """checked → sealed: the document as it goes on the wire, signed by the account's card where its profile wants a signature.
 
-Nothing leaves before these bytes are committed. A new seal (number grows) is made only after a verified refusal or by retry.
+The profile says in which form it is signed, the route's settings to whom it is encrypted then. Nothing leaves before these
+bytes are committed, as they leave. A new seal (number grows) is made only after a verified refusal or by retry.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ from tongguan.gateway.kernel.faults import fault
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.outcome import Body, Outcome
 from tongguan.gateway.kernel.records import Records
+from tongguan.signer import cms_signature, xml_signature
 from tongguan.signer.card import Card
-from tongguan.signer.certificate import holder_codes
+from tongguan.signer.certificate import Algorithm, holder_codes
 from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
-from tongguan.signer.xml_signature import prepare
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """The signed bytes and the seal number that they carry."""
+    """The bytes as they leave, signed and encrypted as it was asked, and the seal number that they carry."""
 
     number: int
     content: bytes
@@ -46,6 +47,7 @@ class Rendered:
     card: Card | None
     name: str
     unsigned: bytes
+    form: str  #: of the signature
 
 
 def act_seal(site: Site, messages: Sequence[Message], records: Records) -> list[Sealed | Exception]:
@@ -64,7 +66,7 @@ def act_seal(site: Site, messages: Sequence[Message], records: Records) -> list[
             waiting[rendered.name].append(rendered)
     for name, group in waiting.items():
         answers.update(_sign(name, group[0].card, group))
-    return [answers[m.id] for m in messages]
+    return [_in_envelope(site, m, answers[m.id]) for m in messages]
 
 
 def _render(site: Site, message: Message, records: Records) -> Rendered:
@@ -87,7 +89,7 @@ def _render(site: Site, message: Message, records: Records) -> Rendered:
         environment=site.settings.gateway.environment,
         document=content,
     )
-    return Rendered(message, card, name, unsigned)
+    return Rendered(message, card, name, unsigned, profile.signature)
 
 
 def _card(site: Site, message: Message, signer: str) -> tuple[str, Card]:
@@ -120,7 +122,7 @@ def _files(document: Document, records: Records) -> list[tuple[str, str, str, by
 def _sign(name: str, card: Card | None, group: Sequence[Rendered]) -> dict[str, Sealed | Exception]:
     assert card is not None
     try:
-        prepared = [prepare(r.unsigned, card.algorithm) for r in group]
+        prepared = [_prepared(r, card.algorithm) for r in group]
         signatures = card.sign([p.signed_info_digest for p in prepared])
         chain = card.certificate_chain
     except Exception as trouble:
@@ -130,6 +132,19 @@ def _sign(name: str, card: Card | None, group: Sequence[Rendered]) -> dict[str, 
         r.message.id: Sealed(r.message.seal_number + 1, p.complete(signature, chain))
         for r, p, signature in zip(group, prepared, signatures, strict=True)
     }
+
+
+def _prepared(rendered: Rendered, algorithm: Algorithm) -> xml_signature.Prepared | cms_signature.Prepared:
+    if rendered.form == "cms":
+        return cms_signature.prepare(rendered.unsigned, algorithm, clock.now())
+    return xml_signature.prepare(rendered.unsigned, algorithm)
+
+
+def _in_envelope(site: Site, message: Message, answer: Sealed | Exception) -> Sealed | Exception:
+    """Encrypted before it is committed: a resend must be the same bytes, and each encryption gives others."""
+    if isinstance(answer, Sealed):
+        return Sealed(answer.number, site.enveloped(_route_of(message), answer.content))
+    return answer
 
 
 def _meaning(lane: str, trouble: Exception) -> Exception:

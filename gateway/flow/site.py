@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from cryptography import x509
+
 from tongguan.codecs.compile import Compiled
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.document import Content
@@ -16,6 +18,7 @@ from tongguan.gateway.kernel.settings import Account, Card, Settings
 from tongguan.outbox.retry import wait_before_next
 from tongguan.routes.https import HttpsRoute
 from tongguan.signer.card import Card as OpenCard
+from tongguan.signer.envelope import sealed_for
 from tongguan.signer.verify import TrustedCertificate
 
 UNSIGNED = "unsigned"  #: the lane of what is sealed without a card
@@ -33,6 +36,8 @@ class Site:
     trust: Mapping[str, tuple[TrustedCertificate, ...]] = field(default_factory=dict)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     fast_cards: frozenset[str] = frozenset()
+    encrypt_to: Mapping[str, x509.Certificate] = field(default_factory=dict)  #: by route: who reads what goes over it
+    secrets_to: Mapping[str, x509.Certificate] = field(default_factory=dict)  #: by route: who reads single secret values
 
     def profile(self, type_: str) -> Profile:
         return self.profiles[type_].profile
@@ -53,6 +58,11 @@ class Site:
             if card.authority == profile.authority and (not operation.roles or card.role in operation.roles):
                 return card
         return None
+
+    def enveloped(self, route: str, content: bytes) -> bytes:
+        """Give what goes over a route as it leaves: encrypted where its settings name a certificate, else as it is."""
+        certificate = self.encrypt_to.get(route)
+        return content if certificate is None else sealed_for(certificate, content)
 
     def signs(self, message: Message, content: Content) -> bool:
         """Does the message's operation want its card and signature for this content?"""

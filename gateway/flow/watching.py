@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from tongguan.gateway.flow.site import Site
@@ -79,7 +79,7 @@ class Watching:
         return f"card {name} is open"
 
     def look(self) -> None:
-        """Deadlines that passed, and cards whose certificate ends soon."""
+        """Deadlines that passed, and certificates that end soon."""
         now = clock.now_ms()
         with self._site.journal.read() as records:
             overdue = records.overdue(now, _OVERDUE)
@@ -88,6 +88,9 @@ class Watching:
         self._stock(now)
         for name, card in self._site.cards.items():
             self._certificate(name, card.probe().valid_until if name not in self._site.journal.lanes else None)
+        site = self._site
+        for name, until in {(n, c.not_valid_after_utc) for of in (site.encrypt_to, site.secrets_to) for n, c in of.items()}:
+            self._recipient(name, until)
 
     def _overdue(self, message: Message, now: int) -> None:
         """Unanswered: told and asked for, never silently final. Not yet sent: held for a person."""
@@ -141,6 +144,15 @@ class Watching:
                 f"the certificate of card {name} ends {until:%Y-%m-%d}",
                 do=f"tongguan card list; tongguan card bind {name}",
                 about=name,
+            )
+
+    def _recipient(self, route: str, until: datetime) -> None:
+        if until - clock.now() < _EXPIRES_SOON:
+            self._alerts.tell(
+                "certificate",
+                f"the certificate that route {route} encrypts to ends {until:%Y-%m-%d}",
+                do="tongguan config check",
+                about=f"route:{route} {until:%Y-%m-%d}",
             )
 
     def health(self) -> Mapping[str, Any]:

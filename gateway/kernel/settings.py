@@ -115,7 +115,8 @@ class Route(_Part):
     environment: Literal["test", "production"]
     url: str
     certificates: tuple[str, ...]
-    encrypt_to: str = ""
+    encrypt_to: str = ""  #: certificate of the authority that what is sent is encrypted to; empty: it goes clear
+    secrets_to: str = ""  #: certificate that single secret values are encrypted to; empty: that of encrypt_to
     in_flight: int = Field(16, ge=1, le=1024)
     timeout: Span = timedelta(seconds=15)
     token: str = ""

@@ -89,4 +89,4 @@ def test_the_openssl_program_believes_what_a_token_signs(key_type, token_home, n
     finally:
         card.close()
 
-    assert [DOCUMENT + b"1", DOCUMENT + b"2"] == [opened_by_openssl(message) for message in messages]
+    assert [opened_by_openssl(message) for message in messages] == [DOCUMENT + b"1", DOCUMENT + b"2"]
