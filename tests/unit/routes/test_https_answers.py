@@ -155,6 +155,25 @@ def test_requests_carry_id_type_and_token(new_route, endpoint, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("begins", "kind"),
+    [
+        ("<Package>", "application/xml"),
+        ("0", "application/xml"),
+        ("3080" + "06092a864886f70d010702" + "a080", "application/pkcs7-mime; smime-type=signed-data"),
+        ("30820fa0" + "06092a864886f70d010703" + "a0820f91", "application/pkcs7-mime; smime-type=enveloped-data"),
+        ("30820fa0" + "06092a864886f70d010701" + "a0820f91", "application/xml"),
+    ],
+)
+def test_the_content_type_tells_the_form_of_the_body(route, endpoint, begins, kind):
+    body = bytes.fromhex(begins) if begins.startswith("30") else begins.encode()
+
+    route.send_many([("0198-1-1", body)])
+    route.query_many([("0198-2-1", body)])
+
+    assert [each.headers["content-type"] for each in endpoint.requests] == [kind, kind]
+
+
 def test_requests_go_below_the_path_of_the_address(new_route, endpoint):
     send(new_route(f"http://127.0.0.1:{endpoint.port}/gateway/"))
 
