@@ -15,6 +15,6 @@ def content_type(body: bytes) -> str:
     """Name the form of a body by its first bytes; what is no CMS message is XML."""
     if body[:1] == b"\x30":
         for identifier, word in _CMS.items():
-            if 0 < body.find(identifier, 0, _LONGEST_HEAD + len(identifier)):
+            if body.find(identifier, 0, _LONGEST_HEAD + len(identifier)) > 0:
                 return f"application/pkcs7-mime; smime-type={word}"
     return XML
