@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 
 from tongguan.gateway.kernel.profile import Certificate, Field, Need, Notify, PrintForm, Statistics, Text
@@ -9,9 +10,9 @@ from tongguan.gateway.kernel.profile_source import Part, both, text
 
 _NOTHING = Text("", "")
 _ROW = ("commodity", "name", "unit", "quantity", "amount")
-
 _DIMENSIONS = ("issuing_agency", "trade_mode", "country")
 _MOST_PLACES = 6  #: decimals that statistics add up exactly
+
 
 def read_certificates(whole_profile: Part) -> tuple[Certificate, ...]:
     found = []
@@ -85,8 +86,17 @@ def read_prints(whole_profile: Part, statuses: Collection[str]) -> Mapping[str, 
         prints[name] = PrintForm(
             name=name,
             title=part.need("title", both, _NOTHING),
-            layout=part.take("layout", text, ""),
+            layout=_layout(part),
             allowed=frozenset(part.names("allowed", statuses, "status")),
         )
         part.rest_is_unknown()
     return prints
+
+
+def _layout(part: Part) -> str:
+    """The file of a form's layout as seen from the profile's folder; empty where there is none."""
+    name = part.take("layout", text, "")
+    file = part.file.beside(name)
+    if name and file is None:
+        part.complain("layout", f"there is no file {name} in this folder or its form's")
+    return os.path.relpath(file, part.file.path.parent) if file else ""

@@ -68,6 +68,11 @@ class TomlFile:
             self._origins = {("receipt", at): (file, n) for at, (file, n, _) in enumerate(rows.values())}
             self.given["receipt"] = [row for _, _, row in rows.values()]
 
+    def beside(self, name: str) -> Path | None:
+        """A file in this one's folder, else in its form's; None when there is none."""
+        folders = [file.path.parent for file in (self, self._form) if file is not None]
+        return next((folder / name for folder in folders if name and (folder / name).is_file()), None)
+
     def place(self, *keys: Key) -> str:
         if keys[:2] in self._origins:
             file, n = self._origins[keys[:2]]
