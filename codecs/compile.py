@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from string import Formatter
 from typing import Any
 
 from tongguan.codecs.conditions import Holds, compile_conditions
@@ -20,6 +21,7 @@ from tongguan.gateway.kernel.profile import CodeTable, Profile, Profiles
 from tongguan.gateway.kernel.profile_source import nearest
 
 _DEFAULT = "default:"
+NOTIFY_WORDS = frozenset({"title", "number", "licence", "status", "environment"})  #: blanks of a notification's text
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
     signed_when = {name: conditions.made(f"operation.{name}", o.signed_when) for name, o in profile.operations.items()}
     needs_when = {name: conditions.made(f"needs.{name}", need.when) for name, need in profile.needs.items()}
     notify_when = conditions.made("notify", profile.notify.when if profile.notify else ())
+    wrong += _unknown_words(profile)
     if wrong:
         raise SettingsWrong("\n".join(wrong))
     return Compiled(
@@ -91,6 +94,14 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
         needs_when=needs_when,
         notify_when=notify_when,
     )
+
+
+def _unknown_words(profile: Profile) -> Iterator[str]:
+    """Blanks in the text of a notification that nothing fills."""
+    said = (profile.notify.says.zh, profile.notify.says.en) if profile.notify else ()
+    for blank in {name for text in said for _, name, _, _ in Formatter().parse(text) if name is not None} - NOTIFY_WORDS:
+        near = nearest(blank, NOTIFY_WORDS)
+        yield f"{profile.folder}/profile.toml: notify.says: nothing fills {{{blank}}}{near}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,9 @@ from tongguan.gateway.kernel.profile_loading import load_profiles
 from tongguan.gateway.kernel.settings import Card, Settings
 from tongguan.gateway.recipients import recipients
 from tongguan.inbox.mailbox import Mailbox
+from tongguan.outbox.notifying import Channel, FileChannel, HttpChannel
 from tongguan.routes.https import HttpsRoute
+from tongguan.routes.sms import HttpProvider
 from tongguan.routes.wire import Wire
 from tongguan.signer.card import Card as OpenCard
 from tongguan.signer.card import CardSettings, open_card
@@ -76,6 +78,14 @@ def trusted(settings: Settings, names: tuple[str, ...]) -> tuple[TrustedCertific
         except (OSError, ValueError) as wrong:
             raise SettingsWrong(f"{path}: no certificate can be read from it: {wrong}") from None
     return tuple(found)
+
+
+def make_channel(settings: Settings, wire: Wire) -> Channel:
+    """The way to whom short messages are handed over."""
+    sms = settings.sms
+    if sms.kind == "http":
+        return HttpChannel(HttpProvider(sms, settings.gateway.environment, settings.home, wire).post, sender=sms.sender)
+    return FileChannel(settings.path(sms.file), sender=sms.sender)
 
 
 def make_mailboxes(settings: Settings) -> Mapping[str, Mailbox]:

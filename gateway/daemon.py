@@ -37,6 +37,7 @@ from tongguan.inbox.mailbox import Mailbox
 from tongguan.inbox.receipts import ReceiptDoor
 from tongguan.inbox.watch import Watch
 from tongguan.outbox.alerts import Alerts
+from tongguan.outbox.notifying import Notifier, Waits
 from tongguan.outbox.teller import Teller
 from tongguan.outbox.telling import Surroundings
 from tongguan.routes.wire import Wire
@@ -74,6 +75,7 @@ class Daemon:
             self.stations: list[Station] = [s for s in stations(self.site) if self._runs(s.name.split(":")[0])]
             self.watching = Watching(self.site, self.alerts)
             self.teller = Teller(self.journal, self._surroundings(), self.alerts)
+            self.notifier = self._notifier()
             self.watch = Watch(self.mailboxes.values())
             self.journal.listeners.append(self._told)
             self.doors = [self._receipt_door(name) for name in self.settings.route]
@@ -111,6 +113,13 @@ class Daemon:
             paused=lambda account: lane.text if (lane := self.journal.lanes.get(f"account:{account}")) else None,
         )
 
+    def _notifier(self) -> Notifier:
+        schedule = self.settings.schedule
+        waits = Waits(schedule.least_wait, schedule.most_wait, self.settings.sms.give_up)
+        channel = assembly.make_channel(self.settings, self.wire)
+        language = self.settings.gateway.language
+        return Notifier(self.journal.notifications, channel, self.alerts, waits=waits, language=language)
+
     def _told(self, told: Told) -> None:
         self.teller.tell(told.messages, told.documents)
 
@@ -121,6 +130,7 @@ class Daemon:
         busy = self._door_turn()
         for station in self.stations:
             busy |= self._guarded(station.turn)
+        busy |= self._guarded(self.notifier.turn)
         for door in self.doors:
             with contextlib.suppress(Deferred):
                 busy |= door.poll_once() > 0
@@ -171,7 +181,7 @@ class Daemon:
             self._thread("door", self._serve_door)
             for door in self.doors:
                 door.start()
-        for station in self.stations:
+        for station in (*self.stations, *([self.notifier] if self._runs(self.notifier.name) else ())):
             self._thread(station.name, partial(self._serve, station))
         self._thread("orders", self._serve_orders)
         self._thread("probes", self._serve_probes)
@@ -187,7 +197,7 @@ class Daemon:
         thread.start()
         self._threads.append(thread)
 
-    def _serve(self, station: Station) -> None:
+    def _serve(self, station: Station | Notifier) -> None:
         bell = self.journal.bell(*station.lanes)
         while not self._stopping.is_set():
             bell.clear()

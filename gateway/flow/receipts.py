@@ -11,6 +11,7 @@ from typing import Any
 from tongguan.codecs.receipt import ReceiptContent, read_receipt
 from tongguan.codecs.settle import settle
 from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.notices import notices
 from tongguan.gateway.flow.send import NOT_TAKEN, TAKEN, Answered, technical_receipt
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
@@ -161,6 +162,7 @@ def _business(
         others_were={submission.id: submission.state} if submission else {},
         release=all_reservations(profile, document) if rule.releases and applied else (),
         answers=(answers.business(message, told.raw, document=after, profile=profile),),
+        notifications=notices(site, message.id, receipt, rule, after),
     )
 
 

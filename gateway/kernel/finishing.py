@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.history import line_of, line_of_other
 from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.kernel.notifying import LANE as NOTIFY
 from tongguan.gateway.kernel.outcome import Answer, Chain, Outcome
 from tongguan.gateway.kernel.rows import DOCUMENT_MOVES, MESSAGE_MOVES, counted_rows, document_row, message_row, pack, receipt_row
 from tongguan.gateway.kernel.writer import Group
@@ -303,7 +304,7 @@ def _counted(group: Group, outcomes: Sequence[Outcome]) -> None:
 
 
 def _lists(group: Group, outcomes: Sequence[Outcome], names: dict[int, str]) -> None:
-    """Reservations, numbers, receipts (with the `names` of their files) and bodies."""
+    """Reservations, numbers, receipts (with the `names` of their files), bodies and short messages."""
     for gone in (gone for outcome in outcomes for gone in outcome.release):
         mine = {"kind": gone.kind, "value": gone.value, "document_id": gone.document_id}
         group.connection.execute(statements.RELEASE, mine)
@@ -324,6 +325,10 @@ def _lists(group: Group, outcomes: Sequence[Outcome], names: dict[int, str]) -> 
         for b in o.bodies
     ]
     _insert(group, tables.body, bodies, again=True)
+    notifications = [asdict(n) for o in outcomes for n in o.notifications]
+    _insert(group, tables.notification, notifications, again=True)
+    if notifications:
+        group.lanes.add(NOTIFY)
 
 
 def _insert(group: Group, table: Table, rows: list[dict[str, Any]], *, again: bool = False) -> None:

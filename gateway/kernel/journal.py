@@ -30,6 +30,7 @@ from tongguan.gateway.kernel.finishing import Finisher
 from tongguan.gateway.kernel.history import KEYS, Verdict, verify
 from tongguan.gateway.kernel.ids import new_id
 from tongguan.gateway.kernel.message import Message
+from tongguan.gateway.kernel.notifying import Notifications
 from tongguan.gateway.kernel.outcome import Chain
 from tongguan.gateway.kernel.records import Lane, Records
 from tongguan.gateway.kernel.rows import message_of
@@ -80,6 +81,7 @@ class Journal:
         self._writer = Writer(engine, self.run, told=self._committed)
         self._claims = Claims(self._writer)
         self._finisher = Finisher()
+        self.notifications = Notifications(self._writer, self._reading)
 
     @classmethod
     def open(cls, url: str, home: Path) -> Journal:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tongguan.gateway.kernel.document import Document, Receipt
 from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.kernel.notification import Notification
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Outcome:
     answers: tuple[Answer, ...] = ()
     bodies: tuple[Body, ...] = ()
     numbers: tuple[Number, ...] = ()
+    notifications: tuple[Notification, ...] = ()
     others: tuple[Message, ...] = ()  #: other messages that move with it (a submission that a receipt ends)
     others_were: Mapping[str, State] = field(default_factory=dict)  #: their states as they were read: fenced like `relied_on`
     follow_ons: tuple[Outcome, ...] = ()  #: new messages that come of it (items of a batch)

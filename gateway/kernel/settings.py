@@ -96,6 +96,12 @@ class ActsFor(_Part):
     until: str = ""
 
 
+class Subscribe(_Part):
+    types: tuple[str, ...] = Field(min_length=1)
+    phone: str = Field(pattern=r"^\+?[0-9]{5,15}$")
+    receipts: tuple[str, ...] = ()
+
+
 class Account(_Part):
     name: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
     kind: Literal["enterprise", "broker"] = "enterprise"
@@ -109,6 +115,7 @@ class Account(_Part):
     card: tuple[Card, ...] = ()
     acts_for: tuple[ActsFor, ...] = ()
     defaults: dict[str, dict[str, str]] = {}
+    subscribe: tuple[Subscribe, ...] = ()
 
 
 class Route(_Part):
@@ -148,6 +155,22 @@ class Alerts(_Part):
     repeat: Span = timedelta(hours=4)
 
 
+class Sms(_Part):
+    kind: Literal["file", "http"] = "file"
+    file: str = "sms.jsonl"
+    url: str = ""
+    token: str = ""
+    timeout: Span = timedelta(seconds=15)
+    sender: str = ""
+    give_up: Span = timedelta(days=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Sms:
+        if self.kind == "http" and not self.url:
+            raise ValueError('kind = "http" needs the provider\'s url')
+        return self
+
+
 class Settings(_Part):
     """Everything of `tongguan.toml`, checked; paths are relative to `home`."""
 
@@ -160,6 +183,7 @@ class Settings(_Part):
     schedule: Schedule = Schedule()
     retention: Retention = Retention()
     alerts: Alerts = Alerts()
+    sms: Sms = Sms()
 
     @model_validator(mode="after")
     def _whole(self) -> Settings:
@@ -222,6 +246,8 @@ _PARTS: dict[str, type[_Part]] = {
     "schedule": Schedule,
     "retention": Retention,
     "alerts": Alerts,
+    "subscribe": Subscribe,
+    "sms": Sms,
 }
 
 

@@ -217,6 +217,26 @@ _partial("answer_unwritten", answer.c.id, where="written = 0")
 Index("answer_message", answer.c.message_id)
 Index("answer_at", answer.c.account, answer.c.at)
 
+notification = Table(
+    "notification",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("receipt", Text, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("document_id", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", _big, nullable=False),
+    Column("next_at", _big),
+    Column("attempts", Integer, nullable=False),
+    Column("sent_at", _big),
+)
+Index("notification_once", notification.c.receipt, notification.c.phone, unique=True)
+Index("notification_document", notification.c.document_id, notification.c.at)
+_partial("notification_due", notification.c.next_at, where="next_at IS NOT NULL")
+
 lane = Table(
     "lane",
     metadata,
