@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from lxml import etree
 
 from tongguan.simulators.checks import faults_of
+from tongguan.simulators.letter import Closed, Letter
 from tongguan.simulators.markup import Unreadable, child, first, local, values
 from tongguan.simulators.office import Fault, Office
 from tongguan.simulators.script import Flow, Replies
-from tongguan.simulators.seal import DS, Unproven, shown_certificate, verified
+from tongguan.simulators.seal import Unproven
 from tongguan.simulators.settings import Card, Enterprise
 from tongguan.simulators.store import Document
 
@@ -72,16 +73,20 @@ def faults_told(error: NotTaken | Unreadable) -> Sequence[Fault]:
     """List what to tell the sender of a package that was not taken."""
     if isinstance(error, NotTaken):
         return error.faults
+    if isinstance(error, Closed):
+        return (Fault("PKG-12", "", f"报文无法解密: 不是用本端的加密证书加密的 ({error})"[:300]),)
     return (Fault("PKG-00", "", f"报文无法解析: {error}"[:300]),)
 
 
-def admit(office: Office, root: etree._Element, message: str, *, sealed: bool) -> Package:
+def admit(office: Office, letter: Letter, message: str, *, sealed: bool) -> Package:
     """Verify a package and read it. Unsealed ones are allowed where ``sealed`` is not asked for. Raises NotTaken."""
+    root = letter.root
+    if office.endpoint.encrypted and not letter.encrypted:
+        raise NotTaken(Fault("PKG-11", "", "报文未加密: 本端只受理用其加密证书加密的报文"))
     _shape(office, root, message)
     enterprise = _enterprise(office, root)
-    signed = root.find(f"{{{DS}}}Signature") is not None
-    if sealed or signed:
-        root = _proven(office, enterprise, root)
+    if sealed or letter.signed:
+        root = _proven(office, enterprise, letter)
         _shape(office, root, message)
     document = _document(root)
     envelope = child(root, "EnvelopInfo")
@@ -92,7 +97,7 @@ def admit(office: Office, root: etree._Element, message: str, *, sealed: bool) -
         type=first(envelope, ["message_type"]),
         operation=first(envelope, ["operation"]),
         document=document,
-        proven=sealed or signed,
+        proven=sealed or letter.signed,
     )
     _same_story(package)
     return package
@@ -145,18 +150,18 @@ def _enterprise(office: Office, root: etree._Element) -> Enterprise:
     return enterprise
 
 
-def _proven(office: Office, enterprise: Enterprise, root: etree._Element) -> etree._Element:
-    bound = _bound_card(office, enterprise, root)
+def _proven(office: Office, enterprise: Enterprise, letter: Letter) -> etree._Element:
+    bound = _bound_card(office, enterprise, letter)
     try:
-        return verified(root, bound.certificate)
+        return letter.proven(bound.certificate)
     except Unproven as error:
         raise NotTaken(Fault("SIG-01", "Signature", f"签名验证失败: {error}"[:300])) from error
 
 
-def _bound_card(office: Office, enterprise: Enterprise, root: etree._Element) -> Card:
+def _bound_card(office: Office, enterprise: Enterprise, letter: Letter) -> Card:
     cards = [card for card in enterprise.cards if card.authority == office.authority]
-    claimed = first(root, ["EnvelopInfo/ic_card"])
-    certificate = shown_certificate(root)
+    claimed = first(letter.root, ["EnvelopInfo/ic_card"])
+    certificate = letter.certificate
     if certificate is None:
         raise NotTaken(Fault("SIG-02", "Signature/KeyInfo", "签名中没有证书"))
     for card in cards:

@@ -16,6 +16,7 @@ from lxml import etree
 from tongguan.simulators.admission import NotTaken, Package, admit, faults_told, names_of, told
 from tongguan.simulators.checks import faults_of
 from tongguan.simulators.choices import chosen
+from tongguan.simulators.letter import open_letter
 from tongguan.simulators.markup import Unreadable, first, parse, values
 from tongguan.simulators.office import Fault, Notice, Office, content, element, receipt
 from tongguan.simulators.paper import one_page
@@ -29,12 +30,12 @@ Asked = tuple[Office, Replies, Query, Package]
 
 def answered(office: Office, message: str, body: bytes) -> tuple[int, bytes]:
     """Answer a query: the HTTP status and a signed receipt, with code 1 when it cannot even be read or believed."""
-    root = None
+    letter = None
     try:
-        root = parse(body)
-        code, notice = _answer(office, admit(office, root, message, sealed=False), message)
+        letter = open_letter(office.endpoint.opener, body)
+        code, notice = _answer(office, admit(office, letter, message, sealed=False), message)
     except (Unreadable, NotTaken) as error:
-        words = told(root)
+        words = told(letter.root if letter else None)
         code, notice = "1", Notice(words.account, message, words.type, faults=faults_told(error))
     written = receipt(office, office.code(notice.type, code), notice, stamp(time.time()))
     return 400 if code == "1" else 200, office.sealer.seal(written)

@@ -13,7 +13,8 @@ from lxml import etree
 
 from tongguan.simulators.admission import NotTaken, Package, admit, allowed, faults_told, names_of, refusals, told
 from tongguan.simulators.checks import claim_all
-from tongguan.simulators.markup import Unreadable, first, parse
+from tongguan.simulators.letter import open_letter
+from tongguan.simulators.markup import Unreadable, first
 from tongguan.simulators.office import Fault, Notice, Office, receipt
 from tongguan.simulators.play import begin, planned
 from tongguan.simulators.script import Replies
@@ -30,7 +31,7 @@ def take(office: Office, message: str, body: bytes, wrong: dict[str, str]) -> An
         if known.sha256 == sha256:
             return known
         fault = Fault("PKG-09", "", "同一 Message-Id 的报文内容不同")
-        return _answered(office, sha256, CONFLICT, Notice(_told_account(body), message, faults=[fault]))
+        return _answered(office, sha256, CONFLICT, Notice(_told_account(office, body), message, faults=[fault]))
     with office.store.transaction():
         answered = _fresh(office, message, body, wrong)
         office.store.keep_message(message, answered)
@@ -39,13 +40,13 @@ def take(office: Office, message: str, body: bytes, wrong: dict[str, str]) -> An
 
 def _fresh(office: Office, message: str, body: bytes, wrong: dict[str, str]) -> Answered:
     sha256 = hashlib.sha256(body).digest()
-    root = None
+    letter = None
     try:
-        root = parse(body)
-        package = admit(office, root, message, sealed=True)
+        letter = open_letter(office.endpoint.opener, body)
+        package = admit(office, letter, message, sealed=True)
         document = _enter(office, package, message, wrong)
     except (Unreadable, NotTaken) as error:
-        words = told(root)
+        words = told(letter.root if letter else None)
         return _answered(office, sha256, REFUSED, Notice(words.account, message, words.type, faults=faults_told(error)))
     numbers = office.store.numbers(document.id)
     return _answered(office, sha256, TAKEN, Notice(package.account, message, package.type, document.number, numbers))
@@ -56,9 +57,9 @@ def _answered(office: Office, sha256: bytes, http: int, notice: Notice) -> Answe
     return Answered(sha256, http, office.sealer.seal(receipt(office, code, notice, stamp(time.time()))))
 
 
-def _told_account(body: bytes) -> str:
+def _told_account(office: Office, body: bytes) -> str:
     try:
-        return told(parse(body)).account
+        return told(open_letter(office.endpoint.opener, body).root).account
     except Unreadable:
         return ""
 

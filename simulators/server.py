@@ -25,6 +25,7 @@ from tongguan.simulators.clockwork import Clockwork, Feed
 from tongguan.simulators.faults import Told, orders, read_plan, times
 from tongguan.simulators.forwarding import taken_over
 from tongguan.simulators.intake import take
+from tongguan.simulators.letter import open_letter
 from tongguan.simulators.line import NoAnswer, bears, body_of, gone, xml
 from tongguan.simulators.markup import Unreadable, parse
 from tongguan.simulators.office import Office, damaged
@@ -100,7 +101,7 @@ class Counter:
 
     def _wrong(self, message: str, body: bytes) -> dict[str, str]:
         try:
-            words = told(parse(body))
+            words = told(open_letter(self.office.endpoint.opener, body).root)
         except Unreadable:
             return {}
         known = Told(message, self.office.authority, words.type, words.operation, words.account, words.reference)

@@ -16,6 +16,8 @@ from typing import Any
 
 from cryptography import x509
 
+from tongguan.simulators.letter import Opener, load_opener
+
 AUTHORITIES = ("mofcom", "customs")
 FOLDER = "simulators"
 FILE = "simulators.toml"
@@ -56,6 +58,8 @@ class Endpoint:
     certificate: Path
     store: Path
     token: str
+    opener: Opener | None = None  #: opens what is encrypted; nothing: such messages are refused
+    encrypted: bool = False  #: clear text is refused
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,11 @@ def _is_book(rows: object) -> bool:
 
 
 def _endpoint(folder: Path, authority: str, raw: dict[str, Any]) -> Endpoint:
+    opener = None
+    if "encryption_key" in raw:
+        opener = load_opener(folder / raw["encryption_key"], folder / raw["encryption_certificate"])
+    if raw.get("encrypted") and opener is None:
+        raise ValueError(f"[{authority}] encrypted = true needs encryption_key and encryption_certificate")
     return Endpoint(
         authority=authority,
         host=str(raw.get("host", "127.0.0.1")),
@@ -119,6 +128,8 @@ def _endpoint(folder: Path, authority: str, raw: dict[str, Any]) -> Endpoint:
         certificate=folder / raw["certificate"],
         store=folder / raw["store"],
         token=str(raw.get("token", "")),
+        opener=opener,
+        encrypted=bool(raw.get("encrypted", False)),
     )
 
 

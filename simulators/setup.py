@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from tongguan.simulators.seal import Key
-from tongguan.simulators.settings import FILE, FOLDER
+from tongguan.simulators.settings import AUTHORITIES, FILE, FOLDER
 
 PORTS = {"mofcom": 8701, "customs": 8702}
 TITLES = {"mofcom": "商务部（模拟）", "customs": "海关总署（模拟）"}
@@ -35,6 +35,9 @@ key = "{name}.key"
 certificate = "{name}.pem"
 store = "{name}.db"
 token = ""                         # not empty: callers must send it as a bearer token
+encryption_key = "{name}-encryption.key"
+encryption_certificate = "{name}-encryption.pem"
+encrypted = false                  # true: clear text is refused
 """
 
 _RECORDS = """
@@ -122,8 +125,9 @@ def make_simulators(home: Path, enterprises: Sequence[SampleEnterprise], *, port
     (home / "trust").mkdir(exist_ok=True)
     with (folder / FILE).open("x", encoding="utf-8") as file:
         file.write(_written(folder, enterprises, {**PORTS, **(ports or {})}))
-    _make_authority(home, "mofcom", rsa.generate_private_key(65537, 2048))
-    _make_authority(home, "customs", ec.generate_private_key(ec.SECP256R1()))
+    for name in AUTHORITIES:
+        _keep(home, name, _signing_key(name))
+        _keep(home, f"{name}-encryption", rsa.generate_private_key(65537, 2048), encrypts=True)
 
 
 def _written(folder: Path, enterprises: Sequence[SampleEnterprise], ports: dict[str, int]) -> str:
@@ -151,8 +155,14 @@ def _enterprise(folder: Path, one: SampleEnterprise) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _make_authority(home: Path, name: str, key: Key) -> None:
-    pem = self_signed(TITLES[name], key).public_bytes(serialization.Encoding.PEM)
+def _signing_key(name: str) -> Key:
+    """One authority signs with RSA, the others with P-256: whoever verifies must know both."""
+    return rsa.generate_private_key(65537, 2048) if name == AUTHORITIES[0] else ec.generate_private_key(ec.SECP256R1())
+
+
+def _keep(home: Path, name: str, key: Key, *, encrypts: bool = False) -> None:
+    """Write a key with its certificate, and the certificate to where the gateway looks for it."""
+    pem = self_signed(TITLES[name.removesuffix("-encryption")], key, encrypts=encrypts).public_bytes(serialization.Encoding.PEM)
     private = home / FOLDER / f"{name}.key"
     private.touch(mode=0o600)
     private.write_bytes(
@@ -162,14 +172,14 @@ def _make_authority(home: Path, name: str, key: Key) -> None:
     (home / "trust" / f"{name}.pem").write_bytes(pem)
 
 
-def self_signed(title: str, key: Key) -> x509.Certificate:
-    """Make a certificate for signing that vouches for itself."""
+def self_signed(title: str, key: Key, *, encrypts: bool = False) -> x509.Certificate:
+    """Make a certificate that vouches for itself, for signing or for encrypting to."""
     name = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"), x509.NameAttribute(NameOID.COMMON_NAME, title)])
     now = datetime.now(UTC)
     usage = x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=True,
-        key_encipherment=False,
+        digital_signature=not encrypts,
+        content_commitment=not encrypts,
+        key_encipherment=encrypts,
         data_encipherment=False,
         key_agreement=False,
         key_cert_sign=False,
