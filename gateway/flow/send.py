@@ -107,7 +107,8 @@ def believed(site: Site, message: Message, raw: bytes) -> Answered | str:
     except Exception as wrong:
         return f"its receipt cannot be read: {wrong}"
     account = site.code_at(site.account(message.account), profile)
-    if content.authority != profile.authority or content.account != account:
+    unopened = content.code == NOT_TAKEN and not content.account  # what it could not decrypt it cannot say whose it is
+    if content.authority != profile.authority or not (content.account == account or unopened):
         return f"its receipt is addressed to {content.account}"
     if content.message != message.wire_id:
         return f"its receipt answers {content.message}"
