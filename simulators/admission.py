@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from lxml import etree
 
 from tongguan.simulators.checks import faults_of
+from tongguan.simulators.choices import chosen
 from tongguan.simulators.letter import Closed, Letter
 from tongguan.simulators.markup import Unreadable, child, first, local, values
 from tongguan.simulators.office import Fault, Office
@@ -101,6 +102,17 @@ def admit(office: Office, letter: Letter, message: str, *, sealed: bool) -> Pack
     )
     _same_story(package)
     return package
+
+
+def may_be_unsigned(office: Office, root: etree._Element) -> bool:
+    """Say whether the script takes such a document without a signature; its own words count, as nothing is proven yet."""
+    words, document = told(root), _document(root)
+    script = office.scripts.get(words.type)
+    flow = script.flow(words.operation) if script else None
+    if script is None or flow is None or document is None or not flow.unsigned:
+        return False
+    choice, _, value = flow.unsigned.partition("=")
+    return chosen(script.choices[choice], document) == value
 
 
 def refusals(office: Office, script: Replies, package: Package) -> list[Fault]:

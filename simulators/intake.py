@@ -11,7 +11,17 @@ from dataclasses import replace
 
 from lxml import etree
 
-from tongguan.simulators.admission import NotTaken, Package, admit, allowed, faults_told, names_of, refusals, told
+from tongguan.simulators.admission import (
+    NotTaken,
+    Package,
+    admit,
+    allowed,
+    faults_told,
+    may_be_unsigned,
+    names_of,
+    refusals,
+    told,
+)
 from tongguan.simulators.checks import claim_all
 from tongguan.simulators.letter import open_letter
 from tongguan.simulators.markup import Unreadable, first
@@ -43,7 +53,7 @@ def _fresh(office: Office, message: str, body: bytes, wrong: dict[str, str]) -> 
     letter = None
     try:
         letter = open_letter(office.endpoint.opener, body)
-        package = admit(office, letter, message, sealed=True)
+        package = admit(office, letter, message, sealed=not may_be_unsigned(office, letter.root))
         document = _enter(office, package, message, wrong)
     except (Unreadable, NotTaken) as error:
         words = told(letter.root if letter else None)

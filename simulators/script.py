@@ -61,6 +61,7 @@ class Flow:
     known: bool = False  #: the document must be known already
     opens_round: bool = False
     stops: bool = False  #: what was still to come of the document's earlier flows is dropped
+    unsigned: str = ""  #: ``choice=value``: such documents may come without a signature
 
 
 @dataclass(frozen=True)
@@ -227,6 +228,9 @@ def _sound(script: Replies) -> None:
     used = {code for step in steps for code in (step.code, step.failed, step.unreachable) if code}
     if missing := sorted(used - set(script.codes)):
         raise ValueError(f"code {missing[0]!r} is used but not described")
+    chosen = {flow.unsigned.partition("=")[0] for flow in script.flows if flow.unsigned}
+    if missing := sorted(chosen - set(script.choices)):
+        raise ValueError(f"choice {missing[0]!r} is used but not described")
     given = {name for code in script.codes.values() for name in code.gives}
     if missing := sorted(given - set(script.numbers)):
         raise ValueError(f"number {missing[0]!r} is given but has no pattern")
