@@ -2,7 +2,7 @@
 
 The answers of ``[[query]]``: ``choice`` (what a small table gives for the document), ``record`` (the field of a record in the
 authority's own books, with its name from the book ``names``), ``status`` (status, numbers, receipts), ``group`` (the newest
-receipt of a group of codes) and ``file`` (the issued document as a PDF).
+receipt of a group of codes), ``file`` (the issued document as a PDF) and ``rows`` (a table; ``rows.py``, ``books.py``).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from lxml import etree
 
 from tongguan.simulators.admission import NotTaken, Package, admit, faults_told, names_of, told
+from tongguan.simulators.books import ROWS
 from tongguan.simulators.checks import faults_of
 from tongguan.simulators.choices import chosen
 from tongguan.simulators.letter import open_letter
@@ -21,6 +22,7 @@ from tongguan.simulators.markup import Unreadable, first, parse, values
 from tongguan.simulators.office import Fault, Notice, Office, content, element, receipt
 from tongguan.simulators.paper import one_page
 from tongguan.simulators.play import fits
+from tongguan.simulators.rows import NotAnswered, listed
 from tongguan.simulators.script import Query, Replies
 from tongguan.simulators.spans import stamp
 from tongguan.simulators.store import Document
@@ -42,11 +44,11 @@ def answered(office: Office, message: str, body: bytes) -> tuple[int, bytes]:
 
 
 def _answer(office: Office, package: Package, message: str) -> tuple[str, Notice]:
-    script = office.scripts.get(package.type)
+    script = office.script(package.type)
     try:
         if script is None:
             raise NotTaken(Fault("QRY-01", "EnvelopInfo/message_type", f"没有 {package.type} 的查询"))
-        query = _query(script, package)
+        query = _query(office, script, package)
         checks = [check for check in script.checks if query.kind in check.queries]
         if faults := faults_of(office, checks, package.account, package.document):
             raise NotTaken(*faults)
@@ -63,10 +65,10 @@ def _own_number(office: Office, script: Replies | None, package: Package) -> str
     return document.number if document else first(package.document, script.number)
 
 
-def _query(script: Replies, package: Package) -> Query:
+def _query(office: Office, script: Replies, package: Package) -> Query:
     kind = package.document.get("kind") or ""
     query = script.query(kind, package.operation)
-    if query is None:
+    if query is None or (query.authority or script.authority) != office.authority:
         raise NotTaken(Fault("QRY-01", "@kind", f"不支持的查询: {kind or package.operation}"))
     if query.signed and not package.proven:
         raise NotTaken(Fault("QRY-02", "Signature", "该查询须签名"))
@@ -142,10 +144,19 @@ def _file(asked: Asked) -> etree._Element:
     return filled
 
 
+def _rows(asked: Asked) -> etree._Element:
+    office, _, query, package = asked
+    try:
+        return listed(office, query, package.document, ROWS[query.of](asked))
+    except NotAnswered as error:
+        raise NotTaken(error.fault) from error
+
+
 _ANSWERS: dict[str, Callable[[Asked], etree._Element]] = {
     "choice": _choice,
     "record": _record,
     "status": _status,
     "group": _group,
     "file": _file,
+    "rows": _rows,
 }

@@ -74,14 +74,14 @@ class Clockwork:
         self._planned.set()
 
     async def run(self) -> None:
-        """Play until cancelled. An error ends the process: a simulator that no longer does as promised would mislead."""
+        """Play until cancelled. An error ends the process."""
         timeout = aiohttp.ClientTimeout(total=_LEASE / 2)
         async with aiohttp.ClientSession(timeout=timeout) as client:
             try:
                 while True:
                     await self._turn(client)
             except Exception:
-                _die()
+                die()
 
     async def _turn(self, client: aiohttp.ClientSession) -> None:
         store = self._office.store
@@ -108,9 +108,10 @@ class Clockwork:
             self._feed.tell(play(self._office, course, outcome))
             self._planned.set()
         except Exception:
-            _die()
+            die()
 
 
-def _die() -> None:
+def die() -> None:
+    """End the process: a simulator that no longer does as promised would mislead."""
     traceback.print_exc()
     os._exit(70)

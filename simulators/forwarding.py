@@ -11,12 +11,14 @@ from cryptography import x509
 from lxml import etree
 
 from tongguan.simulators.faults import Told, markers, orders
+from tongguan.simulators.ledger import bare
 from tongguan.simulators.markup import Unreadable, new_root, parse
 from tongguan.simulators.office import Fault, Notice, Office, receipt
+from tongguan.simulators.permits import Unfit, read_permit
 from tongguan.simulators.seal import Unproven, verified
 from tongguan.simulators.settings import PORTS
 from tongguan.simulators.spans import stamp
-from tongguan.simulators.store import Course
+from tongguan.simulators.store import Course, Document
 
 LICENCE = "urn:tongguan:licence:1"
 _MARKER = "customs-fail"
@@ -26,9 +28,9 @@ async def forward(office: Office, client: aiohttp.ClientSession, course: Course,
     """Hand a course's document over; gives "" when it was stored, else ``failed`` or ``unreachable``."""
     body = _written(office, course)
     try:
-        async with client.post(_address(office, receiver) + "/v1/licences", data=body) as answer:
+        async with client.post(address(office, receiver) + "/v1/licences", data=body) as answer:
             said = await answer.read()
-            verdict = verified(parse(said), _certificate(office, receiver))
+            verdict = verified(parse(said), certificate(office, receiver))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, Unreadable, Unproven):
         return "unreachable"
     return "" if verdict.get("code") == "0" else "failed"
@@ -41,47 +43,78 @@ def _written(office: Office, course: Course) -> bytes:
     if _MARKER in course.wrong and _MARKER not in markers(reference):
         reference += "!" + _MARKER  # ordered by a rule of the file: customs is told the same way
     root = new_root(LICENCE, "Licence")
-    for name, value in {"type": document.type, "account": document.account, "reference": reference, **numbers}.items():
+    said = {"type": document.type, "account": document.account, "reference": reference, "authority": office.authority}
+    for name, value in {**numbers, **said, **_days(office, document), "number": document.number}.items():
         root.set(name, value)
     root.append(parse(document.body))
     return office.sealer.seal(root)
 
 
-def _address(office: Office, receiver: str) -> str:
+def _days(office: Office, document: Document) -> dict[str, str]:
+    """Give the days of application and of issue: of the first receipt, and of the first that gave the licence's number."""
+    script, history = office.scripts[document.type], office.store.history(document.id)
+    number = script.licence.number if script.licence else ""
+    giving = [issued for code, _, issued in history if number and number in script.codes[code].gives]
+    return {
+        "applied_on": next((issued for _, _, issued in history), stamp(time.time()))[:10],
+        "issued_on": next(iter(giving), stamp(time.time()))[:10],
+    }
+
+
+def address(office: Office, receiver: str) -> str:
+    """Give where another authority listens. Raises KeyError, OSError or ValueError while that is not known."""
     endpoint = office.settings.endpoints[receiver]
     port = endpoint.port or json.loads((office.settings.folder / PORTS).read_text())[receiver]
     return f"http://{endpoint.host}:{port}"
 
 
-def _certificate(office: Office, authority: str) -> x509.Certificate:
+def certificate(office: Office, authority: str) -> x509.Certificate:
+    """Give an authority's certificate. Raises KeyError for one that is not known."""
     return x509.load_pem_x509_certificate(office.settings.endpoints[authority].certificate.read_bytes())
 
 
-def taken_over(office: Office, sender: str, body: bytes) -> tuple[int, bytes]:
+def proven_sender(office: Office, body: bytes) -> etree._Element:
+    """Verify what an authority says by the certificate of the one it names. Raises Unreadable, Unproven, KeyError."""
+    told = parse(body)
+    root = verified(told, certificate(office, told.get("authority") or ""))
+    if root.get("authority") != told.get("authority") or root.get("authority") == office.authority:
+        raise Unproven("the signature is not the sender's")
+    return root
+
+
+def taken_over(office: Office, body: bytes) -> tuple[int, bytes]:
     """Store what another authority hands over; gives the HTTP status and a signed receipt.
 
     The same licence again is stored already; another content under its number is refused.
     """
     try:
-        root = verified(parse(body), _certificate(office, sender))
+        root = proven_sender(office, body)
     except (Unreadable, Unproven, KeyError) as error:
-        return 400, _reply(office, "1", "", [Fault("LIC-01", "", f"许可证数据无法验证: {error}"[:300])])
-    number = root.get("licence") or ""
+        return 400, reply(office, "1", "", [Fault("LIC-01", "", f"许可证数据无法验证: {error}"[:300])])
+    script = office.script(root.get("type") or "")
+    terms = script.licence if script and script.authority == root.get("authority") else None
+    number = root.get(terms.number if terms else "licence") or ""
     told = Told(
         number, office.authority, root.get("type") or "", "forward", root.get("account") or "", root.get("reference") or ""
     )
     sha256 = hashlib.sha256(etree.tostring(root, method="c14n")).digest()
     with office.store.transaction():
-        stored, refusals = office.store.licence(number)
+        stored, refusals = office.store.licence(bare(number))
         if not number or (stored is not None and stored != sha256):
-            return 409, _reply(office, "1", number, [Fault("LIC-02", "", "许可证号缺失或已有不同内容")])
+            return 409, reply(office, "1", number, [Fault("LIC-02", "", "许可证号缺失或已有不同内容")])
         if _MARKER in orders(office.plan, told) and not refusals:
-            office.store.refuse_licence(number)
-            return 422, _reply(office, "1", number, [Fault("LIC-03", "", "海关入库失败")])
-        office.store.store_licence(number, sha256, body)
-    return 202, _reply(office, "0", number, [])
+            office.store.refuse_licence(bare(number))
+            return 422, reply(office, "1", number, [Fault("LIC-03", "", "海关入库失败")])
+        try:
+            if script and terms:
+                office.store.ledger.keep_permit(read_permit(office.settings, script, root))
+        except Unfit as error:
+            return 422, reply(office, "1", number, [Fault("LIC-04", "", f"许可证数据不完整: {error}"[:300])])
+        office.store.store_licence(bare(number), sha256, body)
+    return 202, reply(office, "0", number, [])
 
 
-def _reply(office: Office, code: str, number: str, faults: list[Fault]) -> bytes:
+def reply(office: Office, code: str, number: str, faults: list[Fault]) -> bytes:
+    """Write a signed answer to another authority."""
     notice = Notice("", number=number, faults=faults)
     return office.sealer.seal(receipt(office, office.code("", code), notice, stamp(time.time())))

@@ -50,8 +50,12 @@ def values(element: etree._Element, path: str) -> list[str]:
     """List the texts found at a path, empty ones left out, in document order."""
     if path.startswith("@"):
         return [found] if (found := (element.get(path[1:]) or "").strip()) else []
-    reached = list(element.iter(f"{{*}}{path[2:]}")) if path.startswith("//") else list(_walk(element, path.split("/")))
-    return [text for found in reached if (text := (found.text or "").strip())]
+    return [text for found in elements(element, path) if (text := (found.text or "").strip())]
+
+
+def elements(element: etree._Element, path: str) -> list[etree._Element]:
+    """List the elements at a path, in document order."""
+    return list(element.iter(f"{{*}}{path[2:]}")) if path.startswith("//") else list(_walk(element, path.split("/")))
 
 
 def first(element: etree._Element, paths: Sequence[str]) -> str:

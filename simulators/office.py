@@ -17,6 +17,7 @@ from tongguan.simulators.script import Code, Replies
 from tongguan.simulators.seal import Key, Sealer, sealer
 from tongguan.simulators.settings import Endpoint, Settings
 from tongguan.simulators.store import Store
+from tongguan.simulators.tables import Tables
 
 RECEIPT = "urn:tongguan:receipt:1"
 TECHNICAL = {
@@ -61,11 +62,17 @@ class Office:
     stranger: Sealer  #: signs what a forger would sign
     fast: bool
     plan: Plan
+    others: Mapping[str, Replies] = field(default_factory=dict)  #: the scripts of all other authorities
+    tables: Tables = field(default_factory=Tables)
 
     @property
     def authority(self) -> str:
         """The authority's own name."""
         return self.endpoint.authority
+
+    def script(self, type_: str) -> Replies | None:
+        """Find a type's script, whoever's it is."""
+        return self.scripts.get(type_) or self.others.get(type_)
 
     def code(self, type_: str, code: str) -> Code:
         """Find a code of a type's script, or the plain technical one."""

@@ -2,19 +2,22 @@
 
 This is all that a simulator knows of a document type: where its numbers stand, which codes exist, the flows that operations
 start, the turns that a marker makes them take, what is checked, and how queries are answered. ``docs/simulators.md`` lists the
-keys. The folders are found by walking, as ``<root>/<authority>/<type>/replies.toml``.
+keys. ``folders.py`` tells where the scripts stand.
 """
 
 from __future__ import annotations
 
-import importlib.resources
+import dataclasses
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tongguan.simulators.columns import check_rows
+from tongguan.simulators.folders import SCRIPT, authorities, installed_profiles, raw_script, script_folders
 from tongguan.simulators.spans import seconds
+from tongguan.simulators.terms import Terms, read_terms
 
 Entry = TypeVar("Entry")
 
@@ -29,6 +32,8 @@ class Code:
     moves: bool = True
     group: str = ""
     reason: str = ""  #: told as a fault
+    opinion: str = ""  #: what the officer wrote, shown when the steps are asked for
+    officer: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,12 @@ class Query:
     only: str = ""
     title: str = ""
     lines: tuple[str, ...] = ()
+    authority: str = ""  #: who answers; nobody named: the type's own
+    of: str = ""  #: the book that rows are made of; see ``rows.py``
+    filters: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    where: Mapping[str, list[str]] = dataclasses.field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    inner: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -150,6 +161,7 @@ class Replies:
     checks: tuple[Check, ...]
     queries: tuple[Query, ...]
     choices: Mapping[str, Choice]
+    licence: Terms | None = None  #: how a licence that the type ends in is read
 
     def flow(self, operation: str) -> Flow | None:
         """Find the flow that an operation starts."""
@@ -162,24 +174,23 @@ class Replies:
         return next((query for query in self.queries if operation in query.also), None)
 
 
-def installed_profiles() -> Path:
-    """Give the folder of the installed profiles without importing any code of the gateway."""
-    return Path(str(importlib.resources.files("tongguan"))) / "gateway" / "profiles"
-
-
 def load_scripts(authority: str, root: Path | None = None) -> dict[str, Replies]:
     """Read every script of an authority, by document type. Raises ValueError naming the file that is wrong."""
-    found = sorted((root or installed_profiles()).joinpath(authority).glob("*/replies.toml"))
-    return {path.parent.name: load_script(path) for path in found}
+    return {folder.name: load_script(folder) for folder in script_folders(root or installed_profiles(), authority)}
 
 
-def load_script(path: Path) -> Replies:
+def load_other_scripts(authority: str, root: Path | None = None) -> dict[str, Replies]:
+    """Read the scripts of all other authorities, by document type."""
+    others = [name for name in authorities(root or installed_profiles()) if name != authority]
+    return {type_: script for name in others for type_, script in load_scripts(name, root).items()}
+
+
+def load_script(folder: Path) -> Replies:
     """Read one script; its folder names the type, the folder above it the authority."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        return _replies(path.parent.name, path.parent.parent.name, raw)
+        return _replies(folder.name, folder.parent.name, raw_script(folder))
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{folder / SCRIPT}: {error}") from error
 
 
 def _replies(type_: str, authority: str, raw: dict[str, Any]) -> Replies:
@@ -197,6 +208,7 @@ def _replies(type_: str, authority: str, raw: dict[str, Any]) -> Replies:
         checks=tuple(_entry(Check, row) for row in raw.get("check", [])),
         queries=tuple(_entry(Query, row) for row in raw.get("query", [])),
         choices={name: _choice(row) for name, row in raw.get("choice", {}).items()},
+        licence=read_terms(raw["licence"]) if "licence" in raw else None,
     )
     _sound(script)
     return script
@@ -234,3 +246,9 @@ def _sound(script: Replies) -> None:
     given = {name for code in script.codes.values() for name in code.gives}
     if missing := sorted(given - set(script.numbers)):
         raise ValueError(f"number {missing[0]!r} is given but has no pattern")
+    for query in script.queries:
+        if query.answer == "rows":
+            check_rows(query.of, query.columns, [*query.filters.values(), *query.where], query.inner)
+    asked = [pair.partition("=")[2] for query in script.queries for pair in query.choices]
+    if missing := sorted({*asked, *(script.licence.choices() if script.licence else ())} - set(script.choices)):
+        raise ValueError(f"choice {missing[0]!r} is asked but not described")

@@ -23,11 +23,12 @@ import uvicorn
 from tongguan.simulators.faults import load_plan
 from tongguan.simulators.line import ClosingProtocol
 from tongguan.simulators.office import Office, stranger_like
-from tongguan.simulators.script import load_scripts
+from tongguan.simulators.script import load_other_scripts, load_scripts
 from tongguan.simulators.seal import load_sealer
 from tongguan.simulators.server import Counter
 from tongguan.simulators.settings import FOLDER, PORTS, WrongSettings, load_settings
 from tongguan.simulators.store import Store
+from tongguan.simulators.tables import Tables
 
 WRONG_SETTINGS = 78  #: exit code, as sysexits has it
 
@@ -142,6 +143,8 @@ def open_office(home: Path, authority: str, *, fast: bool, faults: Path | None =
         stranger=stranger_like(sealer),
         fast=fast,
         plan=load_plan(faults),
+        others=load_other_scripts(authority, profiles),
+        tables=Tables(profiles),
     )
 
 

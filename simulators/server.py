@@ -1,7 +1,8 @@
 """One authority's HTTP server, in the wire protocol of the endpoints.
 
 ``POST /v1/messages``, ``GET /v1/messages/{id}``, ``GET /v1/receipts``, ``POST /v1/queries``, ``GET /v1/health``; between
-authorities ``POST /v1/licences``; for whoever tests with it ``PUT /v1/admin/faults`` (new fault rules; needs the admin token).
+authorities ``POST /v1/licences`` and ``POST /v1/licences/uses``; for whoever tests with it ``PUT /v1/admin/faults`` (new fault
+rules) and ``/v1/admin/declarations``, both for the admin token.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from starlette.routing import Route
 from tongguan.simulators.admission import told
 from tongguan.simulators.answers import answered
 from tongguan.simulators.clockwork import Clockwork, Feed
+from tongguan.simulators.declaring import DeclarationDesk
 from tongguan.simulators.faults import Told, orders, read_plan, times
 from tongguan.simulators.forwarding import taken_over
 from tongguan.simulators.intake import take
@@ -31,6 +33,7 @@ from tongguan.simulators.markup import Unreadable, parse
 from tongguan.simulators.office import Office, damaged
 from tongguan.simulators.seal import DS
 from tongguan.simulators.spans import seconds
+from tongguan.simulators.telling import Messenger, heard
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MOST_RECEIPTS, _LONGEST_WAIT = 1000, 60.0
@@ -44,6 +47,7 @@ class Counter:
         self._started = time.monotonic()
         self._feed = Feed(office)
         self._clockwork = Clockwork(office, self._feed)
+        self._messenger = Messenger(office)
 
     def app(self) -> Starlette:
         """Make the ASGI application."""
@@ -53,18 +57,21 @@ class Counter:
             Route("/v1/receipts", self.get_receipts),
             Route("/v1/queries", self.post_query, methods=["POST"]),
             Route("/v1/licences", self.post_licence, methods=["POST"]),
+            Route("/v1/licences/uses", self.post_use, methods=["POST"]),
             Route("/v1/health", self.get_health),
             Route("/v1/admin/faults", self.put_faults, methods=["PUT"]),
+            *DeclarationDesk(self.office, self._messenger.planned).routes(),
         ]
         return Starlette(routes=routes, lifespan=self._open, exception_handlers={ClientDisconnect: gone})
 
     @asynccontextmanager
     async def _open(self, _: Starlette) -> AsyncIterator[None]:
-        playing = asyncio.create_task(self._clockwork.run())
+        tasks = {asyncio.create_task(self._clockwork.run()), asyncio.create_task(self._messenger.run())}
         yield
-        while not playing.done():  # a wait that ends at this very moment swallows the first cancel
-            playing.cancel()
-            await asyncio.wait([playing], timeout=0.2)
+        while tasks:  # a wait that ends at this very moment swallows the first cancel
+            for task in tasks:
+                task.cancel()
+            tasks = (await asyncio.wait(tasks, timeout=0.2))[1]
 
     def close(self) -> None:
         """Send those home who wait for receipts."""
@@ -150,8 +157,16 @@ class Counter:
             return refused
         if (body := await body_of(request)) is None:
             return PlainTextResponse("too large\n", 413)
-        sender = next((name for name in self.office.settings.endpoints if name != self.office.authority), "")
-        http, signed = taken_over(self.office, sender, body)
+        http, signed = taken_over(self.office, body)
+        return xml(signed, http)
+
+    async def post_use(self, request: Request) -> Response:
+        """Hear from another authority that a licence was used."""
+        if refused := self._outage():
+            return refused
+        if (body := await body_of(request)) is None:
+            return PlainTextResponse("too large\n", 413)
+        http, signed = heard(self.office, body, self._clockwork.planned)
         return xml(signed, http)
 
     async def get_health(self, _: Request) -> Response:

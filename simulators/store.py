@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tongguan.simulators.ledger import TABLES as LEDGER_TABLES
+from tongguan.simulators.ledger import Ledger
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS message (id TEXT PRIMARY KEY, sha256 BLOB NOT NULL, http INTEGER NOT NULL, receipt BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS try (id TEXT PRIMARY KEY, count INTEGER NOT NULL);
@@ -92,7 +95,8 @@ class Store:
         self._base.execute("PRAGMA journal_mode = WAL")
         # NORMAL survives the death of the process, which is what simulators promise; a power cut may cost the last second.
         self._base.execute("PRAGMA synchronous = NORMAL")
-        self._base.executescript(_TABLES)
+        self._base.executescript(_TABLES + LEDGER_TABLES)
+        self.ledger = Ledger(self._base)
 
     def close(self) -> None:
         """Close the file."""
@@ -138,6 +142,12 @@ class Store:
             if row := self._one(sql, account, type_, value):
                 return self.document(row[0])
         return None
+
+    def documents(self, account: str, type_: str, status: tuple[str, ...] = ()) -> list[Document]:
+        """List an account's documents of a type, the newest first; with ``status`` only those in one of these."""
+        marks = f"AND status IN ({', '.join('?' * len(status))}) " if status else ""
+        sql = f"SELECT id FROM document WHERE account = ? AND type = ? {marks}ORDER BY id DESC"
+        return [self.document(row[0]) for row in self._base.execute(sql, (account, type_, *status)).fetchall()]
 
     def new_document(self, account: str, type_: str, number: str) -> Document:
         """Open a document; it has no status yet."""
