@@ -56,6 +56,7 @@ class Run:
     delay_ms: int = 0
     full: bool = False
     waiting: int = 0  #: files that lie in OutBox behind the measured ones
+    batch: int = 1  #: messages in one file
 
 
 def template() -> bytes:
@@ -123,26 +124,31 @@ def _acknowledger(made: Path, delay_ms: int) -> subprocess.Popen[bytes]:
             time.sleep(0.05)
 
 
-def _drop(made: Path, count: int, *, first: int = 0) -> None:
-    """Put `count` different messages into OutBox."""
+def _drop(made: Path, count: int, *, first: int = 0, batch: int = 1) -> None:
+    """Put `count` different messages into OutBox, so many to a file."""
     outbox = made / "mailboxes" / "demo" / "OutBox"
     text = template()
-    for n in range(first, first + count):
-        (outbox / f"m{n:07d}.tmp").write_bytes(text.replace(_MARK, f'reference="bench-{n}"'.encode()))
+    item = text.partition(b"?>")[2] if batch > 1 else text
+    for n in range(first, first + count, batch):
+        items = [item.replace(_MARK, f'reference="bench-{m}"'.encode()) for m in range(n, min(n + batch, first + count))]
+        content = b'<Batch reference="bench-b%d">%b</Batch>' % (n, b"".join(items)) if batch > 1 else items[0]
+        (outbox / f"m{n:07d}.tmp").write_bytes(content)
         os.rename(outbox / f"m{n:07d}.tmp", outbox / f"m{n:07d}.xml")
 
 
 def _end_to_end(run: Run, made: Path) -> str:
-    """From files lying in OutBox to the technical receipt applied and the status file written."""
-    _drop(made, run.messages + run.waiting)
+    """From files lying in OutBox to the technical receipts applied, the answers and the status files written."""
+    _drop(made, run.messages + run.waiting, batch=run.batch)
     os.sync()
     time.sleep(_SETTLED)
     daemon = Daemon(made)
     mailbox = made / "mailboxes" / "demo"
+    files = -(-run.messages // run.batch)
+    answers = run.messages + (files if run.batch > 1 else 0)
     began = look = time.perf_counter()
     daemon.start()
     try:
-        while _count(mailbox / "SentBox") < run.messages or _count(mailbox / "InBox") < run.messages:
+        while _count(mailbox / "SentBox") < files or _count(mailbox / "InBox") < answers:
             time.sleep(_POLL)
             look = _fail_now_and_then(daemon, look)
         took = time.perf_counter() - began
@@ -267,6 +273,7 @@ def _line(run: Run, rate: float, waits: Sequence[float], *, note: str = "", peak
     latency = f", p50 {statistics.median(waits):.1f} ms p99 {waits[int(len(waits) * 0.99) - 1]:.1f} ms" if waits else ""
     endpoint = "simulators" if run.full else f"bench endpoint +{run.delay_ms} ms"
     waiting = f" waiting={run.waiting}" if run.waiting else ""
+    waiting += f" batch={run.batch}" if run.batch > 1 else ""
     kept = "sqlite wal full, group commit"
     return (
         f"{rate:.1f} msgs/s {run.part} n={run.messages} key={run.key}{waiting} {endpoint}, {kept}"

@@ -28,6 +28,7 @@ def bench(
     key: Annotated[str, typer.Option(help="software | token | milliseconds a signature / 密钥")] = "software",
     delay: Annotated[int, typer.Option(min=0, help="the endpoint answers after so many milliseconds / 端点延迟")] = 0,
     waiting: Annotated[int, typer.Option(min=0, help="files that wait behind the measured ones / 另有等待的文件数")] = 0,
+    batch: Annotated[int, typer.Option(min=1, max=500, help="messages in one file / 每个文件的报文数")] = 1,
     full: Annotated[bool, typer.Option("--full", help="against the full simulators / 对完整模拟器")] = False,
 ) -> None:
     """测量本机速度，每次一行 / Measure this machine's rate, one line a run."""
@@ -37,4 +38,4 @@ def bench(
     if key not in ("software", "token") and not key.isdecimal():
         raise Wrong("--key 应为 software、token 或毫秒数", "--key is software, token or a number of milliseconds")
     only_trouble()
-    print_text(measure(Run(part.value, messages, key, delay, full, waiting)))
+    print_text(measure(Run(part.value, messages, key, delay, full, waiting, batch)))

@@ -132,11 +132,11 @@ def _settle(site: Site, mailbox: Mailbox, pairs: list[tuple[Drop, Arrival]], tok
         chains = _chains(site, [arrival for _, arrival in pairs], cautious=cautious)
         words = site.journal.finish(chains, token=claim)
         claim = None
+        written += [chain for chain, word in zip(chains, words, strict=True) if word is Finished.WRITTEN]
         again = []
-        for (drop, arrival), chain, word in zip(pairs, chains, words, strict=True):
+        for (drop, arrival), chain, word in zip(pairs, chains, words, strict=False):  # after them come the items of batches
             if word is Finished.WRITTEN:
                 came.append(Came(drop, chain[-1].message))
-                written.append(chain)
             else:
                 again.append((drop, arrival))
         pairs, cautious = again, True
@@ -148,36 +148,44 @@ def _settle(site: Site, mailbox: Mailbox, pairs: list[tuple[Drop, Arrival]], tok
 
 
 def _chains(site: Site, arrivals: Sequence[Arrival], *, cautious: bool) -> list[Chain]:
-    """Every arrival as far as it goes in one hand; `cautious` stops after accepting, as something moved underneath."""
+    """Every arrival as far as it goes in one hand, then the items of batches; `cautious` stops after accepting.
+
+    An item that something moved under stays received, and the read station takes it up.
+    """
     with site.journal.read() as records:
         prefetch(arrivals, site, records)
-        chains: dict[str, list[Outcome]] = {}
+        chains: dict[str, list[Outcome]] = {arrival.id: [] for arrival in arrivals}
         for arrival in arrivals:
-            chains[arrival.id] = _first_steps(site, arrival, records, cautious=cautious)
+            chains[arrival.id].append(_accepted(site, arrival, records))
+            if not cautious:
+                _check_now(site, arrival, chains, records)
         if not cautious:
             _seal_now(site, chains, records)
     return [tuple(chain) for chain in chains.values()]
 
 
-def _first_steps(site: Site, arrival: Arrival, records: Records, *, cautious: bool) -> list[Outcome]:
-    """Accept and, unless it must wait for an earlier one, check."""
+def _accepted(site: Site, arrival: Arrival, records: Records) -> Outcome:
     first = attempt(Step("read", lambda m, a, r: accept(site, arrival, r)), blank(arrival), None, records)
     first = replace(first, was=None)  # whatever came of it, there was no message before
-    if first.message.state in (State.REFUSED, State.REPEATED) or first.message.operation == BATCH:
-        if first.message.state is State.REFUSED:
-            first = replace(first, answers=answers.technical(site, first))
-        records.see(first)
-        return [first]
+    if first.message.state is State.REFUSED:
+        first = replace(first, answers=answers.technical(site, first))
     records.see(first)
-    if cautious or first.message.state is not State.RECEIVED or records.waits_for_earlier(first.message):
-        return [first]
-    hand = carried(arrival.read, first.message) if arrival.read else None
+    return first
+
+
+def _check_now(site: Site, arrival: Arrival, chains: dict[str, list[Outcome]], records: Records) -> None:
+    """Check what was accepted, item by item, unless it must wait for an earlier one."""
+    first = chains[arrival.id][0]
     step = Step(
-        "check", lambda m, a, r: decide_check(site, m, hand, r), refuse=partial(refuse, site), wait=lambda m, d: site.next_try(m)
+        "check", lambda m, a, r: decide_check(site, m, a, r), refuse=partial(refuse, site), wait=lambda m, d: site.next_try(m)
     )
-    second = attempt(step, first.message, None, records)
-    records.see(second)
-    return [first, second]
+    for accepted in (first, *first.follow_ons):
+        message = accepted.message
+        if message.state is not State.RECEIVED or message.operation == BATCH or records.waits_for_earlier(message):
+            continue
+        outcome = attempt(step, message, carried(arrival.read, message) if arrival.read else None, records)
+        records.see(outcome)
+        chains.setdefault(message.id, []).append(outcome)
 
 
 def _seal_now(site: Site, chains: Mapping[str, list[Outcome]], records: Records) -> None:
