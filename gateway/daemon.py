@@ -265,7 +265,7 @@ class Daemon:
 
     def _code_at(self, account: Account, authority: str) -> str:
         for compiled in self.site.profiles.values():
-            if compiled.profile.authority == authority and compiled.profile.account_code:
+            if authority in (compiled.profile.authority, compiled.profile.route) and compiled.profile.account_code:
                 return self.site.code_at(account, compiled.profile)
         return ""
 

@@ -39,7 +39,7 @@ def card_faults(site: Site, message: Message, operation: Operation) -> list[Faul
     if not (operation.card_bound or operation.signed) or site.card_for(account, profile, operation) is not None:
         return []
     roles = " ".join(operation.roles) or "legal/operator"
-    return [fault("GW-F06", account=account.name, authority=profile.authority, roles=roles)]
+    return [fault("GW-F06", account=account.name, authority=profile.card_authority, roles=roles)]
 
 
 def needed(site: Site, message: Message, content: Content, records: Records) -> list[Fault]:

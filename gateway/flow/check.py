@@ -143,7 +143,7 @@ def errand_of(
 def new_number(site: Site, profile: Profile, kind: str) -> str:
     """The next number of a kind that the gateway gives, in the shape that the profile says."""
     today = clock.china_date(clock.now_ms())
-    serial = site.journal.serials(f"{profile.authority}:{kind}:{today[:4]}")
+    serial = site.journal.serials(f"{profile.type}:{kind}:{today[:4]}")
     return profile.numbers[kind].given.format(yy=today[2:4], yyyy=today[:4], serial=serial)
 
 
@@ -168,7 +168,7 @@ def _asking(site: Site, errand: Errand) -> Outcome:
     operation, before = errand.operation, errand.document
     content = orjson.dumps(errand.content)
     kept = Body(errand.message.id, "content", content, hashlib.sha256(content).hexdigest())
-    route = operation.route or errand.profile.authority
+    route = site.route_of(errand.profile, operation.route)
     moved = _moved(site, errand, lane=f"ask:{route}", route=route)
     moved = replace(moved, extra={**(moved.extra or {}), "ask": operation.ask})
     relied_on = {before.id: before.version} if before.version else {}
@@ -191,7 +191,7 @@ def _moved(site: Site, errand: Errand, *, lane: str, route: str) -> Message:
 def on_its_way(site: Site, errand: Errand, records: Records) -> Outcome:
     """checked: in the lane of the card, or of what goes unsigned; its document in between."""
     operation, profile, message, before = errand.operation, errand.profile, errand.message, errand.document
-    route = operation.route or profile.authority
+    route = site.route_of(profile, operation.route)
     files = attached(
         before.attachments,
         message,

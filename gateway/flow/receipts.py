@@ -39,8 +39,8 @@ def verified(site: Site, message: Message, raw: bytes) -> Answered | str:
         return f"it cannot be read: {wrong}"
     if content.authority != authority:
         return f"it says that {content.authority} issued it, but it came from {authority}"
-    codes = {site.account(message.account).mofcom_code, site.account(message.account).customs_code}
-    if content.account not in codes:
+    account = site.account(message.account)
+    if content.account not in {account.mofcom_code, account.customs_code, account.uscc} - {""}:
         return f"it is addressed to {content.account}"
     return Answered(content, raw)
 

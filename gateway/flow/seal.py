@@ -83,7 +83,7 @@ def _render(site: Site, message: Message, records: Records) -> Rendered:
         message_type=message.type,
         operation=message.operation,
         sender_id=signer,
-        receiver_id=profile.authority,
+        receiver_id=_route_of(message),
         send_time=clock.show(clock.now_ms()) or "",
         ic_card=card.number if card else "",
         environment=site.settings.gateway.environment,
@@ -98,7 +98,7 @@ def _card(site: Site, message: Message, signer: str) -> tuple[str, Card]:
     operation = profile.operations[message.operation]
     bound = site.card_for(account, profile, operation)
     if bound is None:
-        raise Refused([fault("GW-F06", account=account.name, authority=profile.authority, roles=" ".join(operation.roles))])
+        raise Refused([fault("GW-F06", account=account.name, authority=profile.card_authority, roles=" ".join(operation.roles))])
     card = site.cards[bound.name]
     holder = _holder(card.certificate_chain[0])
     if holder and signer not in holder:

@@ -49,13 +49,22 @@ class Site:
         """The account's code at the profile's authority."""
         return str(getattr(account, profile.account_code))
 
+    def route_of(self, profile: Profile, named: str = "") -> str:
+        """The route of a type's messages: its own where this site has one, else the one that is named, or its authority's.
+
+        A route is named like the authority that listens there: it is who is written to and whose receipts are believed.
+        """
+        if profile.route in self.settings.route and named in ("", profile.authority):
+            return profile.route
+        return named or profile.authority
+
     def language(self, account: Account) -> str:
         return account.language or self.settings.gateway.language
 
     def card_for(self, account: Account, profile: Profile, operation: Operation) -> Card | None:
         """The account's card that may sign this operation."""
         for card in account.card:
-            if card.authority == profile.authority and (not operation.roles or card.role in operation.roles):
+            if card.authority == profile.card_authority and (not operation.roles or card.role in operation.roles):
                 return card
         return None
 
