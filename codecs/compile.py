@@ -123,7 +123,7 @@ class _Conditions:
 
 def _read_statuses(profile: Profile, nodes: Mapping[str, Node]) -> None:
     """A status may be said by its code or by any of its texts; a word that is none of them differs from what the system holds."""
-    codes = {word: s.code for s in profile.statuses.values() for word in (s.list_text.zh, s.text.zh, s.code)}
+    codes = {word: s.code for s in profile.statuses.values() for word in (s.statistics_text.zh, s.list_text.zh, s.text.zh, s.code)}
     for path, node in nodes.items():
         if node.field.fill == "status":
             node.convert = lambda text: codes.get(text, text)

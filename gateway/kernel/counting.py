@@ -82,10 +82,11 @@ def lines(rule: Statistics, content: Content, in_month: int) -> tuple[CountedLin
     for row in _rows(content, rule.table):
         commodity, name, unit = (next(iter(_at(rule, row, word)), "") for word in ("commodity", "name", "unit"))
         quantity, amount = (sum(map(millionths, _at(rule, row, word))) for word in ("quantity", "amount"))
-        first = ((commodity, unit) not in commodities, (category(commodity), unit) not in categories)
+        new, new_category = (commodity, unit) not in commodities, (category(commodity), unit) not in categories
         commodities.add((commodity, unit))
         categories.add((category(commodity), unit))
-        found.append(CountedLine(in_month, commodity, name, unit, quantity, amount, *first, **dimensions))
+        line = CountedLine(in_month, commodity, name, unit, quantity, amount, new, new_category)
+        found.append(replace(line, **dimensions))
     return tuple(found)
 
 

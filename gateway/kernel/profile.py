@@ -67,6 +67,7 @@ class Status:
     code: str
     text: Text
     list_text: Text  #: where lists show another word for the same code
+    statistics_text: Text = Text("", "")  #: and where statistics do
 
 
 @dataclass(frozen=True, slots=True)

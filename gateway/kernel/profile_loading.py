@@ -191,7 +191,8 @@ def _number(part: Part, kind: str, paths: set[str]) -> NumberRule:
 def _status(part: Part, name: str) -> Status:
     zh, en = part.need("zh", text, ""), part.need("en", text, "")
     shown = Text(part.take("list_zh", text, zh), part.take("list_en", text, en))
-    status = Status(name, part.need("code", text, ""), Text(zh, en), shown)
+    counted = Text(part.take("statistics_zh", text, zh), part.take("statistics_en", text, en))
+    status = Status(name, part.need("code", text, ""), Text(zh, en), shown, counted)
     part.rest_is_unknown()
     return status
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import Connection, RowMapping, Select, and_, func, or_, select
@@ -17,6 +17,8 @@ from tongguan.gateway.kernel.document import Document, Receipt
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.outcome import Outcome
 from tongguan.gateway.kernel.rows import PART, document_head, document_of, message_of, receipt_of, unpack
+
+T = TypeVar("T")
 
 _SLICE = 400  #: most values of one IN list
 
@@ -99,6 +101,7 @@ class Records:
         self._freed: dict[tuple[str, str], Message | None] = {}
         self._reserved: dict[tuple[str, str], str | None] = {}
         self._ordered: dict[str, list[tuple[int, str]]] = {}
+        self._opened: dict[str, Any] = {}
 
     def see(self, outcome: Outcome) -> None:
         """Let later decisions of the batch see this one."""
@@ -274,6 +277,13 @@ class Records:
     def body(self, message_id: str, role: str) -> bytes | None:
         frame = self._connection.execute(statements.BODY, {"message_id": message_id, "role": role}).scalar()
         return unpack(frame) if frame is not None else None
+
+    def opened(self, message_id: str, read: Callable[[bytes], T]) -> T:
+        """What `read` makes of a message's source, once for all the items of a batch."""
+        if message_id not in self._opened:
+            self._opened[message_id] = read(self.body(message_id, "source") or b"")
+        found: T = self._opened[message_id]
+        return found
 
     def bodies(self, ids: Sequence[str], role: str) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
@@ -482,10 +492,7 @@ class Records:
         wanted = {"account": account, "type": type_, "first": first, "last": last}
         dimensions = [tables.counted.c[name] == value for name, value in (where or {}).items()]
         rows = self._connection.execute(statements.COUNTED.where(*dimensions), wanted)
-        return [
-            CountedSum(*row[:4], int(row[4]) * PART + int(row[5]), int(row[6]) * PART + int(row[7]), int(row[8]), int(row[9]))
-            for row in rows
-        ]
+        return [_sum(row) for row in rows.mappings()]
 
     def in_state(self, state: State, limit: int) -> list[Message]:
         """Messages in a state, oldest first."""
@@ -515,6 +522,13 @@ class Records:
         o = tables.order.c
         row = self._connection.execute(select(o.done_at, o.result).where(o.id == id_)).first()
         return (None, None) if row is None else (row[0], orjson.loads(row[1]) if row[1] else None)
+
+
+def _sum(row: RowMapping) -> CountedSum:
+    """PostgreSQL sums to decimals, SQLite to integers."""
+    quantity, amount = (int(row[f"{name}_high"]) * PART + int(row[f"{name}_low"]) for name in ("quantity", "amount"))
+    documents, of_category = int(row["first_of_commodity"]), int(row["first_of_category"])
+    return CountedSum(row["month"], row["commodity"], row["unit"], row["name"], quantity, amount, documents, of_category)
 
 
 def _answer(row: Any) -> AnswerRow:

@@ -115,6 +115,7 @@ class Account(_Part):
     card: tuple[Card, ...] = ()
     acts_for: tuple[ActsFor, ...] = ()
     defaults: dict[str, dict[str, str]] = {}
+    operator: str = ""  #: who stands on statistics as 操作员; empty: the account's title
     subscribe: tuple[Subscribe, ...] = ()
 
 

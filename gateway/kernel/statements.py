@@ -112,7 +112,13 @@ _c = tables.counted.c
 _lines = (_c.quantity_high, _c.quantity_low, _c.amount_high, _c.amount_low, _c.first_of_commodity, _c.first_of_category)
 #: in the order of the table's key: grouping needs no sorting
 COUNTED = (
-    select(_c.month, _c.commodity, _c.unit, func.max(_c.name), *(func.sum(column) for column in _lines))
+    select(
+        _c.month,
+        _c.commodity,
+        _c.unit,
+        func.max(_c.name).label("name"),
+        *(func.sum(column).label(column.name) for column in _lines),
+    )
     .where(and_(_c.account == _given("account"), _c.type == _given("type"), _c.month.between(_given("first"), _given("last"))))
     .group_by(_c.month, _c.commodity, _c.unit)
     .order_by(_c.month, _c.commodity, _c.unit)
