@@ -23,7 +23,7 @@ class ReceiptContent:
     id: str
     kind: str  #: technical | business
     authority: str
-    account: str  #: the account's code at the authority
+    account: str  #: the account's code at the authority; empty where it could not read whose message it was
     message: str | None  #: the wire id that it answers
     type: str
     number: str | None
@@ -46,7 +46,7 @@ def read_receipt(root: etree._Element) -> ReceiptContent:
         id=_required(root, "id"),
         kind=kind,
         authority=_required(root, "authority"),
-        account=_required(root, "account"),
+        account=_given(root, "account"),
         message=root.get("message") or None,
         type=root.get("type", ""),
         number=root.get("number") or None,
@@ -62,6 +62,14 @@ def read_receipt(root: etree._Element) -> ReceiptContent:
 def _required(root: etree._Element, name: str) -> str:
     value = root.get(name)
     if not value:
+        raise _wrong(f"no {name}")
+    return value
+
+
+def _given(root: etree._Element, name: str) -> str:
+    """An attribute that must be there and may be empty: who could not be told to whom a message belongs answers so."""
+    value = root.get(name)
+    if value is None:
         raise _wrong(f"no {name}")
     return value
 
