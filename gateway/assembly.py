@@ -6,15 +6,19 @@ from collections.abc import Mapping
 
 from cryptography import x509
 
-from tongguan.codecs.compile import compile_all
+from tongguan.codecs.compile import Compiled, compile_all
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel.errors import SettingsWrong
 from tongguan.gateway.kernel.journal import Journal
 from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.kernel.profile_source import Complaints
 from tongguan.gateway.kernel.settings import Card, Settings
 from tongguan.gateway.recipients import recipients
 from tongguan.inbox.mailbox import Mailbox
 from tongguan.outbox.notifying import Channel, FileChannel, HttpChannel
+from tongguan.outbox.prints.layout import read_layouts
+from tongguan.outbox.prints.plan import Layout
+from tongguan.outbox.prints.press import Press
 from tongguan.routes.https import HttpsRoute
 from tongguan.routes.sms import HttpProvider
 from tongguan.routes.wire import Wire
@@ -36,10 +40,21 @@ def make_site(settings: Settings, journal: Journal, wire: Wire) -> Site:
         cards=cards,
         trust={name: trusted(settings, route.certificates) for name, route in settings.route.items()},
         accounts={account.name: account for account in settings.account},
+        layouts=make_layouts(profiles),
+        press=Press(timeout=settings.prints.timeout.total_seconds(), most_bytes=settings.prints.most_memory),
         fast_cards=frozenset(c.name for a in settings.account for c in a.card if c.kind == "software" and not c.delay),
         encrypt_to=encrypt_to,
         secrets_to=secrets_to,
     )
+
+
+def make_layouts(profiles: Mapping[str, Compiled]) -> Mapping[str, Mapping[str, Layout]]:
+    """Every form of every type; SettingsWrong lists what is wrong with any of them."""
+    complaints = Complaints()
+    layouts = {type_: read_layouts(compiled.profile, complaints) for type_, compiled in profiles.items()}
+    if complaints.all:
+        raise SettingsWrong("\n".join(complaints.all))
+    return layouts
 
 
 def open_cards(settings: Settings, journal: Journal) -> Mapping[str, OpenCard]:

@@ -239,6 +239,7 @@ class Daemon:
         self.wire.stop()
         for card in self.site.cards.values():
             card.close()
+        self.site.press.close()
         self.watch.close()
         self.journal.close()
         os.close(self.home_lock)

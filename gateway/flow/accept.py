@@ -15,10 +15,11 @@ from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.errors import Fault, Refused
 from tongguan.gateway.kernel.faults import fault
 from tongguan.gateway.kernel.ids import derived_id, new_id
-from tongguan.gateway.kernel.message import FREES_REFERENCE, Kind, Message, State
+from tongguan.gateway.kernel.message import FREES_REFERENCE, PRINT, Kind, Message, State
 from tongguan.gateway.kernel.outcome import Body, Outcome
 from tongguan.gateway.kernel.records import Records
 
+TOGETHER = "together"  #: fact of a batch of prints alone, and of its items: they become one file
 BATCH = "batch"  #: operation of a message that only carries others
 QUERY = "query"
 
@@ -205,10 +206,10 @@ def _document(site: Site, account: str, item: Item, records: Records) -> tuple[s
     living = records.document_of_key(account, item.type, key)
     if living is not None:
         return key, living.id, None
-    return key, _free_id(account, item.type, key, records), None
+    return key, free_id(account, item.type, key, records), None
 
 
-def _free_id(account: str, type_: str, key: str, records: Records) -> str:
+def free_id(account: str, type_: str, key: str, records: Records) -> str:
     """The id that the next document of this key will have: each life of a key has its own."""
     life = 1
     while True:
@@ -221,6 +222,7 @@ def _free_id(account: str, type_: str, key: str, records: Records) -> str:
 def _batch(site: Site, arrival: Arrival, content: Read, records: Records) -> Outcome:
     """A message for the whole and one for each item; one bad item never spoils the others."""
     whole = replace(blank(arrival), operation=BATCH, reference=content.reference, holds=False, waits=False)
+    together = {TOGETHER: True} if {item.operation for item in content.items if item.operation} == {PRINT} else {}
     items = []
     for n, item in enumerate(content.items, 1):
         child = replace(
@@ -229,12 +231,12 @@ def _batch(site: Site, arrival: Arrival, content: Read, records: Records) -> Out
             source=arrival.source,
             sha256=None,
             batch=arrival.id,
-            extra={"item": n - 1},
+            extra={"item": n - 1, **together},
         )
         outcome = _single(site, arrival, item, records, child, keep=False)
         records.see(outcome)
         items.append(outcome)
-    whole = replace(whole, lane="batch", due_at=arrival.arrived_at)
+    whole = replace(whole, lane="batch", due_at=arrival.arrived_at, extra=together or None)
     return Outcome(whole, None, "read", bodies=_source(arrival), follow_ons=tuple(items))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.accept import TOGETHER
+from tongguan.gateway.flow.prints import batch_to_press
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
@@ -23,6 +25,8 @@ def decide_batch(site: Site, message: Message, _answer: object, records: Records
     left = any(item.state in _LEFT for item in items)
     if all(item.state in FINAL for item in items):
         done = any(item.state in (State.ACCEPTED, State.REPEATED) for item in items)
+        if done and (message.extra or {}).get(TOGETHER):
+            return batch_to_press(message)
         state = State.ACCEPTED if done else State.REJECTED if left else State.REFUSED
         outcome = Outcome(
             replace(message, state=state, lane=None, due_at=None, updated_at=now, waiting_for=None), message.state, "batch"

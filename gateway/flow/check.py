@@ -13,9 +13,9 @@ import orjson
 
 from tongguan.codecs.attachments import check_attachments, media_type
 from tongguan.codecs.check import check
-from tongguan.codecs.read import read
-from tongguan.gateway.flow import answers, queries
-from tongguan.gateway.flow.accept import QUERY, Carried, carried
+from tongguan.codecs.read import Read, read
+from tongguan.gateway.flow import answers, prints, queries
+from tongguan.gateway.flow.accept import QUERY, Carried, carried, free_id
 from tongguan.gateway.flow.allowed import card_faults, card_in_place, may, needed, taken, uses_card
 from tongguan.gateway.flow.site import UNSIGNED, Site
 from tongguan.gateway.kernel import clock
@@ -39,7 +39,7 @@ from tongguan.gateway.kernel.documents import (
 )
 from tongguan.gateway.kernel.errors import Refused
 from tongguan.gateway.kernel.faults import fault
-from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.kernel.message import PRINT, Message, State
 from tongguan.gateway.kernel.outcome import Body, Outcome
 from tongguan.gateway.kernel.profile import Operation, Profile
 from tongguan.gateway.kernel.records import Records
@@ -49,8 +49,11 @@ from tongguan.routes.desk import Errand, desk_step
 
 def hand_of(site: Site, message: Message, records: Records) -> Carried:
     """Read a message's content again from the bytes it came in."""
-    raw = records.body(message.batch or message.id, "source") or b""
-    return carried(read(message.source or "", raw, most_bytes=site.settings.gateway.most_bytes), message)
+
+    def opened(raw: bytes) -> Read:
+        return read(message.source or "", raw, most_bytes=site.settings.gateway.most_bytes)
+
+    return carried(records.opened(message.batch or message.id, opened), message)
 
 
 def decide_check(site: Site, message: Message, hand: Carried | None, records: Records) -> Outcome:
@@ -60,8 +63,7 @@ def decide_check(site: Site, message: Message, hand: Carried | None, records: Re
         return queries.decide(site, message, hand, records)
     profile = site.profile(message.type)
     operation = profile.operations[message.operation]
-    document = records.document(message.document_id)
-    document = document if document is not None and not document.deleted else None
+    message, document = living(message, records)
     faults = may(site, message, operation, document)
     if faults and document is None and "" not in operation.allowed:
         raise Refused(faults)
@@ -97,11 +99,21 @@ def decide_check(site: Site, message: Message, hand: Carried | None, records: Re
     if checked.filled:
         message = replace(message, extra={**(message.extra or {}), "filled": list(checked.filled)})
     errand = errand_of(site, message, hand, document or born(message, profile), content=checked.content, options=checked.options)
+    if operation.desk == PRINT:
+        return prints.ask_for(site, errand, records)
     if operation.way == "desk":
         return at_desk(site, errand, records)
     if operation.way == "query" or (operation.ask and _unanswered(operation, hand, checked.content)):
         return _asking(site, errand)
     return on_its_way(site, errand, records)
+
+
+def living(message: Message, records: Records) -> tuple[Message, Document | None]:
+    """The document that the message acts on; a key whose document was deleted meanwhile begins its next life."""
+    document = records.document(message.document_id)
+    if document is None or not document.deleted:
+        return message, document
+    return replace(message, document_id=free_id(message.account, message.type, document.key, records)), None
 
 
 def _unanswered(operation: Operation, hand: Carried, content: Content) -> bool:

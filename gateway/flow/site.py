@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from cryptography import x509
 
@@ -15,6 +16,8 @@ from tongguan.gateway.kernel.journal import Journal
 from tongguan.gateway.kernel.message import Message
 from tongguan.gateway.kernel.profile import Operation, Profile
 from tongguan.gateway.kernel.settings import Account, Card, Settings
+from tongguan.outbox.prints.plan import Layout
+from tongguan.outbox.prints.press import Press
 from tongguan.outbox.retry import wait_before_next
 from tongguan.routes.https import HttpsRoute
 from tongguan.signer.card import Card as OpenCard
@@ -36,6 +39,8 @@ class Site:
     trust: Mapping[str, tuple[TrustedCertificate, ...]] = field(default_factory=dict)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     fast_cards: frozenset[str] = frozenset()
+    layouts: Mapping[str, Mapping[str, Layout]] = field(default_factory=dict)  #: type to form to its layout
+    press: Press = field(default_factory=partial(Press, timeout=60, most_bytes=1_000_000_000))
     encrypt_to: Mapping[str, x509.Certificate] = field(default_factory=dict)  #: by route: who reads what goes over it
     secrets_to: Mapping[str, x509.Certificate] = field(default_factory=dict)  #: by route: who reads single secret values
 

@@ -12,6 +12,7 @@ import structlog
 from tongguan.gateway.flow.ask import act_ask, decide_ask
 from tongguan.gateway.flow.batches import decide_batch
 from tongguan.gateway.flow.check import decide_check, refuse
+from tongguan.gateway.flow.prints import act_print, decide_print
 from tongguan.gateway.flow.receipts import decide_receipt, decide_settle, verified
 from tongguan.gateway.flow.seal import act_seal, decide_seal
 from tongguan.gateway.flow.send import Answered, Doubt, act_send, decide_send, late
@@ -20,7 +21,7 @@ from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.errors import Deferred
 from tongguan.gateway.kernel.journal import Claim, Journal
-from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.kernel.message import PRINT, Message, State
 from tongguan.gateway.kernel.outcome import Chain, Outcome
 from tongguan.gateway.kernel.records import Lane, Records
 from tongguan.gateway.work import Step, attempt, conclude, defer, run
@@ -74,6 +75,7 @@ def stations(site: Site) -> list[Station]:
     ]
     made.append(Station("batch", journal, ("batch",), partial(_plain, site, Step("batch", partial(decide_batch, site)))))
     made.append(Station(UNSIGNED, journal, (UNSIGNED,), partial(_seal, site)))
+    made.append(Station(PRINT, journal, (PRINT,), partial(_print, site), Pace(most=16, seconds_each=0.5)))
     for name in site.cards:
         # A card not yet known is taken for a slow one: what waits for it is not in one hand for long.
         made.append(Station(f"card:{name}", journal, (f"card:{name}",), partial(_seal, site), Pace(seconds_each=0.5)))
@@ -86,6 +88,10 @@ def stations(site: Site) -> list[Station]:
 
 def _plain(site: Site, step: Step, claim: Claim) -> Sequence[Chain]:
     return run(site.journal, step, claim)
+
+
+def _print(site: Site, claim: Claim) -> Sequence[Chain]:
+    return run(site.journal, Step(PRINT, partial(decide_print, site), act=partial(act_print, site)), claim)
 
 
 def _read(site: Site, claim: Claim) -> Sequence[Chain]:

@@ -41,6 +41,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "卡 {card} 的持有人代码 {holder} 与应签章单位 {signer} 不一致",
         "card {card} belongs to {holder}, but {signer} must sign",
     ),
+    "GW-F31": (
+        "账户 {account} 未设置 {setting}，无法向该单位查询",
+        "account {account} has no {setting} in its settings: this authority cannot be asked",
+    ),
+    "GW-F32": ("系统未配置通道 {route}", "there is no [route.{route}] in the settings"),
+    "GW-F40": ("没有打印格式 {form}；可用：{known}", "there is no form {form}; there are {known}"),
     "GW-F30": ("{zh}", "{en}"),
 }
 

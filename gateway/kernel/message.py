@@ -36,6 +36,7 @@ class State(StrEnum):
 
 FINAL = frozenset({State.ACCEPTED, State.REJECTED, State.REFUSED, State.STOPPED, State.GIVEN_UP, State.SETTLED, State.REPEATED})
 FREES_REFERENCE = frozenset({State.REFUSED, State.REJECTED, State.STOPPED, State.GIVEN_UP})
+PRINT = "print"  #: the lane of the press: nobody waits for what lies there, its document was read before
 #: states in which a submission makes the later ones of its document wait
 BEFORE_SENT = frozenset({State.RECEIVED, State.CHECKED, State.SEALED})
 
@@ -95,4 +96,4 @@ class Message:
 
     @property
     def makes_others_wait(self) -> bool:
-        return self.waits and self.document_id is not None and self.state in BEFORE_SENT
+        return self.waits and self.document_id is not None and self.state in BEFORE_SENT and self.lane != PRINT

@@ -151,6 +151,12 @@ class Retention(_Part):
     prints: Span = timedelta(days=30)
 
 
+class Prints(_Part):
+    font: str = ""
+    timeout: Span = timedelta(seconds=60)
+    most_memory: Size = 1_000_000_000
+
+
 class Alerts(_Part):
     file: str = "alerts.jsonl"
     repeat: Span = timedelta(hours=4)
@@ -183,6 +189,7 @@ class Settings(_Part):
     route: dict[str, Route] = {}
     schedule: Schedule = Schedule()
     retention: Retention = Retention()
+    prints: Prints = Prints()
     alerts: Alerts = Alerts()
     sms: Sms = Sms()
 
@@ -246,6 +253,7 @@ _PARTS: dict[str, type[_Part]] = {
     "route": Route,
     "schedule": Schedule,
     "retention": Retention,
+    "prints": Prints,
     "alerts": Alerts,
     "subscribe": Subscribe,
     "sms": Sms,

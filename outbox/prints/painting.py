@@ -22,7 +22,7 @@ def paint(sheets: Sequence[Sheet], letters: Letters) -> bytes:
     """One PDF of all sheets, in order."""
     pages = [page for sheet in sheets for page in pages_of(sheet, letters.width)]
     used = {letter for page in pages for mark in page.marks if isinstance(mark, Words) for letter in mark.text}
-    pdfmetrics.registerFont(ttfonts.TTFont(_FONT, BytesIO(letters.cut(used | {" "}))))
+    _register(ttfonts.TTFont(_FONT, BytesIO(letters.cut(used | {" "}))))
     target = BytesIO()
     canvas = Canvas(target, invariant=1, pageCompression=1, initialFontName=_FONT)
     canvas.setTitle(sheets[0].title if sheets else "")
@@ -31,6 +31,13 @@ def paint(sheets: Sequence[Sheet], letters: Letters) -> bytes:
         _page(canvas, page)
     canvas.save()
     return target.getvalue()
+
+
+def _register(font: ttfonts.TTFont) -> None:
+    """Make it the font of the prints. The registry keeps the first of a name, and of a face, for ever: so both go first."""
+    pdfmetrics._fonts.pop(_FONT, None)
+    pdfmetrics._dynFaceNames.pop(font.face.name, None)
+    pdfmetrics.registerFont(font)
 
 
 def _page(canvas: Canvas, page: Page) -> None:
