@@ -38,9 +38,10 @@ ANSWERED = "Q0"
 
 def act_ask(site: Site, messages: Sequence[Message]) -> list[Answered | Exception]:
     """Put each question; many in flight."""
-    route = site.routes[(messages[0].lane or "").removeprefix("ask:")]
+    name = (messages[0].lane or "").removeprefix("ask:")
+    route = site.routes[name]
     with site.journal.read() as records:
-        bodies = [(m.wire_id, _question(site, m, records)) for m in messages]
+        bodies = [(m.wire_id, site.enveloped(name, _question(site, m, records))) for m in messages]
     return [_meaning(site, m, reply) for m, reply in zip(messages, route.query_many(bodies), strict=True)]
 
 
