@@ -83,6 +83,7 @@ _ROUTE = """
 environment = "test"
 url = "http://127.0.0.1:{port}"
 certificates = ["trust/{authority}.pem"]
+# encrypt_to = "trust/{authority}-encryption.pem"    # what is sent there is signed, then encrypted to this certificate
 """
 
 

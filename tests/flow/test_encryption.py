@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shutil
 import socket
@@ -12,14 +13,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import bodies as b
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs7
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs7
+from cryptography.x509.oid import NameOID
 from sites import Site, make_site
 from workshop import Workshop, open_workshop, write_types
 
@@ -217,6 +221,27 @@ def test_a_good_one_is_told_with_its_end(own_site: Site) -> None:
 
     assert said.returncode == 0
     assert "✓ route customs encrypt_to trust/customs-encryption.pem" in said.stdout
+
+
+def encryption_certificate(until: datetime) -> bytes:
+    """PEM of a certificate to encrypt to, valid until then."""
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "测试机关")])
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(until - timedelta(days=100)).not_valid_after(until)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def test_a_certificate_near_its_end_raises_an_alert_with_the_route_and_the_day(shop: Workshop) -> None:
+    until = datetime.now(UTC) + timedelta(days=10)
+    (shop.home / "trust" / "soon.pem").write_bytes(encryption_certificate(until))
+    change_settings(shop.home, "route.customs", "encrypt_to", "trust/soon.pem")
+    encrypting(shop.site, "mofcom")
+    shop.daemon.watching.look()
+
+    lines = (shop.home / "alerts.jsonl").read_text("utf-8").splitlines()
+    told = [alert for alert in map(json.loads, lines) if alert["code"] == "certificate"]
+    assert [alert["text"] for alert in told] == [f"the certificate that route customs encrypts to ends {until:%Y-%m-%d}"]
 
 
 @pytest.fixture
