@@ -57,6 +57,20 @@ def render_document(
     return "".join(out).encode()
 
 
+def render_question(profile: Profile, message: Message, filters: Mapping[str, str], paging: Mapping[str, str]) -> bytes:
+    """A question that is answered with rows: kind, page, size and sort as attributes, an element for each filter."""
+    known = attributes(
+        document=message.document,
+        kind=message.query_kind,
+        number=message.number,
+        operation=message.operation,
+        reference=message.reference,
+        **paging,
+    )
+    asked = "".join(f"<{name}>{text(value)}</{name}>" for name, value in filters.items())
+    return f'<{profile.type} xmlns="{attribute(profile.namespace)}"{known}>{asked}</{profile.type}>'.encode()
+
+
 def _plan(profile: Profile) -> list[_Element]:
     """The elements of a profile in its order; made once."""
     known = _plans.get(id(profile))

@@ -19,8 +19,8 @@ import orjson
 from tongguan.codecs.markup import attribute, text
 from tongguan.gateway.kernel.profile import Column, Text
 
-Line = dict[str, str]
-Row = dict[str, "str | list[Line]"]  #: column name to text, or to the rows inside the row
+Line = Mapping[str, str]
+Row = Mapping[str, "str | Sequence[Line]"]  #: column name to text, or to the rows inside the row
 
 NAMESPACE = "urn:tongguan:result:1"
 NOTE = Column("note", Text("说明", "note"), "")
@@ -112,12 +112,12 @@ def _label(outer: Column, inner: Column | None, language: str) -> str:
 
 def _lines(rows: Sequence[Row], leaves: Sequence[tuple[Column, Column | None]], last: list[str]) -> Iterator[list[str]]:
     for row in rows:
-        inside = [value for value in row.values() if isinstance(value, list)]
+        inside = [value for value in row.values() if not isinstance(value, str)]
         for n in range(max([1, *(len(lines) for lines in inside)])):
             yield [_cell(row.get(outer.name, ""), inner, n) for outer, inner in leaves] + last
 
 
-def _cell(value: str | list[Line], inner: Column | None, n: int) -> str:
+def _cell(value: str | Sequence[Line], inner: Column | None, n: int) -> str:
     if isinstance(value, str):
         return value if inner is None else ""
     return value[n].get(inner.name, "") if inner is not None and n < len(value) else ""

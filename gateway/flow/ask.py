@@ -12,23 +12,28 @@ from datetime import timedelta
 import orjson
 from lxml import etree
 
+from tongguan.codecs.answered import Malformed, read_answer
 from tongguan.codecs.receipt import ReceiptContent
-from tongguan.codecs.render import package, render_document
-from tongguan.gateway.flow import answers, queries
+from tongguan.codecs.render import package, render_document, render_question
+from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.accept import QUERY
 from tongguan.gateway.flow.allowed import may, taken
 from tongguan.gateway.flow.check import at_desk, errand_of, hand_of, on_its_way
 from tongguan.gateway.flow.details import RECEIPTS, receipts_told
 from tongguan.gateway.flow.details import shown as cell
+from tongguan.gateway.flow.filters import given, pages_asked
 from tongguan.gateway.flow.receipts import status_told
+from tongguan.gateway.flow.results import Found, answer, paging
 from tongguan.gateway.flow.send import Answered, believed
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
+from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.documents import born, learned
 from tongguan.gateway.kernel.errors import Deferred, Held, Refused
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.outcome import Outcome
+from tongguan.gateway.kernel.profile import Column, Profile, Query, Text
 from tongguan.gateway.kernel.records import Records
 from tongguan.gateway.work import end
 from tongguan.routes.reply import Reply
@@ -47,24 +52,45 @@ def act_ask(site: Site, messages: Sequence[Message]) -> list[Answered | Exceptio
 
 def _question(site: Site, message: Message, records: Records) -> bytes:
     profile, account = site.profile(message.type), site.account(message.account)
-    document = records.document(message.document_id)
-    content = records.body(message.id, "content")
-    asked = replace(message, query_kind=str((message.extra or {}).get("ask") or "") or None, number=_number(message, records))
-    body = render_document(
-        site.profiles[message.type], asked, orjson.loads(content) if content else document.content if document else {}, ()
-    )
+    authority, code = _asked(site, message) or (profile.authority, site.code_at(account, profile))
     return package(
         message_id=message.wire_id,
         file_name=message.source or "",
         message_type=message.type,
         operation=message.operation,
-        sender_id=site.code_at(account, profile),
-        receiver_id=profile.authority,
+        sender_id=code,
+        receiver_id=authority,
         send_time=clock.show(clock.now_ms()) or "",
         ic_card="",
         environment=site.settings.gateway.environment,
-        document=body,
+        document=_body(site, message, records),
     )
+
+
+def _body(site: Site, message: Message, records: Records) -> bytes:
+    """What is asked: the filters where rows are wanted, else the document that it is about."""
+    asked = replace(message, query_kind=str((message.extra or {}).get("ask") or "") or None, number=_number(message, records))
+    query = _query(site, message)
+    if query is not None and query.in_rows:
+        filters = hand_of(site, message, records).item.filters()
+        return render_question(site.profile(message.type), asked, given(query, filters), pages_asked(query, filters))
+    document = records.document(message.document_id)
+    kept = records.body(message.id, "content")
+    content = orjson.loads(kept) if kept else document.content if document else {}
+    compiled = site.profiles[message.type]
+    return render_document(compiled, asked, content, ())
+
+
+def _query(site: Site, message: Message) -> Query | None:
+    return site.profile(message.type).queries.get(message.query_kind or "") if message.operation == QUERY else None
+
+
+def _asked(site: Site, message: Message) -> tuple[str, str] | None:
+    """The authority that a query goes to and the account's code there; None when it is the type's own."""
+    query = _query(site, message)
+    if query is None or not query.route:
+        return None
+    return query.route, str(getattr(site.account(message.account), query.account_code))
 
 
 def _number(message: Message, records: Records) -> str | None:
@@ -75,7 +101,7 @@ def _number(message: Message, records: Records) -> str | None:
 def _meaning(site: Site, message: Message, reply: Reply) -> Answered | Exception:
     why = reply.why
     if reply.kind == "receipt" and reply.receipt is not None:
-        answered = believed(site, message, reply.receipt)
+        answered = believed(site, message, reply.receipt, asked=_asked(site, message))
         if isinstance(answered, Answered):
             return answered
         why = answered
@@ -127,6 +153,9 @@ def _plain(site: Site, message: Message, content: ReceiptContent, told: dict[str
     document = records.document(message.document_id)
     profile = site.profile(message.type)
     query = profile.queries[message.query_kind or ""]
+    filters = hand_of(site, message, records).item.filters()
+    if query.in_rows:
+        return _rows(site, message, content, (query, filters), records)
     after = None
     if document is not None and content.content is not None:
         numbers = {n.get("name", ""): n.text or "" for n in content.content.iter("{*}Number")}
@@ -134,12 +163,34 @@ def _plain(site: Site, message: Message, content: ReceiptContent, told: dict[str
         codes += [s.get("code", "") for s in content.content.iter("{*}Side")]
         after = status_told(document, profile, [(code, numbers) for code in codes])
     shown = after or document
-    if shown is not None and query.ask == RECEIPTS:
-        rows = receipts_told(profile, shown, query, content)
-    else:
-        rows = [{c.name: cell(profile, shown, c.of) for c in query.columns} if shown else told]
-    filters = hand_of(site, message, records).item.filters()
-    outcome = queries.answer(message, filters, total=len(rows), rows=rows, source="authority")
+    found = _found(profile, shown, query, content=content, told=told)
+    outcome = answer(site, message, query, filters, replace(found, source="authority", as_of=content.issued_at))
     if after is None or document is None:
         return outcome
     return replace(outcome, documents=(after,), numbers=learned(after, document, profile))
+
+
+def _found(profile: Profile, shown: Document | None, query: Query, *, content: ReceiptContent, told: dict[str, str]) -> Found:
+    """What the answer says of one document; of none: the answer's own elements."""
+    if shown is None:
+        leaves = {name: value for name, value in told.items() if "@" not in name}
+        return Found(1, [leaves], columns=[Column(name, Text(name, name), "") for name in leaves])
+    if query.ask == RECEIPTS:
+        rows = receipts_told(profile, shown, query, content)
+        return Found(len(rows), rows)
+    return Found(1, [{c.name: cell(profile, shown, c.of) for c in query.columns}])
+
+
+def _rows(
+    site: Site, message: Message, content: ReceiptContent, asked: tuple[Query, dict[str, str]], records: Records
+) -> Outcome:
+    """The authority's table as a result; one that is not what was asked for is never guessed at."""
+    query, filters = asked
+    page, size = paging(filters)
+    try:
+        told = read_answer(content.content, query.columns, page=page, size=size)
+    except Malformed as wrong:
+        do = f"tongguan retry {message.id}; tongguan give-up {message.id}"
+        raise Held(f"the answer of {content.authority} to {query.kind} is malformed: {wrong}", do=do) from wrong
+    found = Found(told.total, told.rows, source="authority", as_of=content.issued_at)
+    return answer(site, message, query, filters, found)

@@ -96,19 +96,22 @@ def _meaning(site: Site, message: Message, reply: Reply) -> Answered | Doubt | E
     return Doubt(why, after) if doubtful or _doubtful(message) else Deferred("route", after=after, why=why)
 
 
-def believed(site: Site, message: Message, raw: bytes) -> Answered | str:
-    """A receipt that is the authority's own answer to this very message, or why it is not believed."""
+def believed(site: Site, message: Message, raw: bytes, *, asked: tuple[str, str] | None = None) -> Answered | str:
+    """A receipt that is the authority's own answer to this very message, or why it is not believed.
+
+    `asked`: the authority that was asked and the account's code there, where they are not those of the type.
+    """
     profile = site.profile(message.type)
+    authority, account = asked or (profile.authority, site.code_at(site.account(message.account), profile))
     try:
-        root = verify(raw, site.trust[profile.authority], clock.now()).root
+        root = verify(raw, site.trust[authority], clock.now()).root
         content = read_receipt(root)
     except SignatureInvalid as wrong:
         return f"its receipt does not verify: {wrong}"
     except Exception as wrong:
         return f"its receipt cannot be read: {wrong}"
-    account = site.code_at(site.account(message.account), profile)
     unopened = content.code == NOT_TAKEN and not content.account  # what it could not decrypt it cannot say whose it is
-    if content.authority != profile.authority or not (content.account == account or unopened):
+    if content.authority != authority or not (content.account == account or unopened):
         return f"its receipt is addressed to {content.account}"
     if content.message != message.wire_id:
         return f"its receipt answers {content.message}"

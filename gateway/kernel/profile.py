@@ -26,7 +26,7 @@ class Field:
     name: str  #: last element of the path
     label: str  #: Chinese label
     label_en: str
-    type: str  #: text | code | number | date | datetime | flag | group | table
+    type: str  #: text | code | number | date | datetime | flag | secret | group | table
     length: int  #: most characters; digits for a number
     precision: int  #: decimals of a number
     least: str  #: smallest value, least characters, or fewest rows
@@ -128,6 +128,7 @@ class Column:
     label: Text
     of: str
     columns: tuple[Column, ...] = ()
+    row: str = ""  #: the element of an authority's row that says it (of row.<Element>: that one); empty: none does
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +141,16 @@ class Query:
     required: tuple[str, ...] = ()
     most_days: int = 0  #: longest range of its date filter
     route: str = ""  #: the authority that is asked, when it is not the profile's own
+    account_code: str = ""  #: which of the account's codes names it there: mofcom_code | customs_code | uscc
     table: str = ""  #: the code table that answers
     note: Text = Text("", "")  #: said with the result
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: what the journal shows: `of` to its allowed values
+    quantities: Mapping[str, str] = field(default_factory=dict)  #: fact of a licence (licence, approved, remaining …) to column
+
+    @property
+    def in_rows(self) -> bool:
+        """Does the authority answer it with a table?"""
+        return any(column.row for column in self.columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from tongguan.gateway.kernel.profile import (
 from tongguan.gateway.kernel.profile_fields import read_fields
 from tongguan.gateway.kernel.profile_operations import read_attachments, read_operation
 from tongguan.gateway.kernel.profile_parts import read_certificates, read_needs, read_notify, read_prints, read_statistics
-from tongguan.gateway.kernel.profile_queries import read_query
+from tongguan.gateway.kernel.profile_queries import Known, read_query
 from tongguan.gateway.kernel.profile_source import (
     Complaints,
     Part,
@@ -104,7 +104,7 @@ def _profile(
     paths = {f.path for f in fields}
     numbers = {k: _number(file.part("numbers", k), k, paths) for k in part.tables("numbers")}
     statuses = {k: _status(file.part("status", k), k) for k in part.tables("status")}
-    asked = (numbers, paths, authorities, tables)
+    asked = Known(numbers, paths, authorities, tables, statuses, folder.parent.name)
     queries = {k: read_query(file.part("query", k), k, asked) for k in part.tables("query")}
     receipts = _receipts(file, part, (statuses, operations))
     known = (statuses, numbers, authorities, paths)

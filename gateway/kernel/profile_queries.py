@@ -2,62 +2,115 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
-from tongguan.gateway.kernel.profile import Authority, CodeTable, Column, NumberRule, Query, Text
-from tongguan.gateway.kernel.profile_source import Part, both, text, whole
+from tongguan.gateway.kernel.profile import Authority, CodeTable, Column, NumberRule, Query, Status, Text
+from tongguan.gateway.kernel.profile_source import Part, both, text, texts, whole
 
 _NOTHING = Text("", "")
 _COLUMN = {"name", "zh", "en", "of"}
-Known = tuple[Mapping[str, NumberRule], Collection[str], Mapping[str, Authority], Mapping[str, CodeTable]]
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+#: facts of a licence that an answer may tell
+QUANTITIES = ("licence", "commodity", "name", "unit", "approved", "used", "remaining")
+#: what statistics can be asked with, and what a line of them says
+STATISTICS = (
+    *("month", "by", "issuing_agency", "trade_mode", "country", "index", "code", "name", "unit"),
+    *(f"{span}_{what}" for span in ("month", "year") for what in ("quantity", "amount", "count")),
+)
+
+
+class Known(NamedTuple):
+    """What a query may speak of."""
+
+    numbers: Mapping[str, NumberRule]
+    paths: Collection[str]
+    authorities: Mapping[str, Authority]
+    tables: Mapping[str, CodeTable]
+    statuses: Mapping[str, Status]
+    authority: str  #: the profile's own
 
 
 def read_query(part: Part, kind: str, known: Known) -> Query:
-    numbers, paths, authorities, tables = known
     filters = part.texts_by_name("filters")
+    route = part.one_of("route", known.authorities, "")
+    asked = known.authorities.get(route or known.authority)
+    columns = tuple(_column(part, column) for column in part.rows("columns"))
     query = Query(
         kind=kind,
         source=part.one_of("source", ("journal", "authority", "table"), "journal"),
         ask=part.take("ask", text, ""),
         filters=filters,
-        columns=tuple(_column(part, column) for column in part.rows("columns")),
+        columns=columns,
         required=part.names("required", filters, "filter"),
         most_days=part.take("most_days", whole, 0),
-        route=part.one_of("route", authorities, ""),
-        table=part.one_of("table", tables, ""),
+        route=route,
+        account_code=asked.account_code if asked else "",
+        table=part.one_of("table", known.tables, ""),
         note=part.take("note", both, _NOTHING),
+        only=part.take("only", _lists, {}),
+        quantities=part.texts_by_name("quantities"),
     )
     part.rest_is_unknown()
-    if query.source == "table" and not query.table:
-        part.complain("source", f"query {kind} is answered from a table but names none")
-    inner = [c.of for column in query.columns for c in column.columns]
-    for of in [*filters.values(), *(c.of for c in query.columns), *inner]:
-        _known_of(part, of, query, numbers, paths, tables)
+    _sound(part, query, known)
     return query
 
 
+def _lists(value: object) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is no table")
+    return {name: texts(words) for name, words in value.items()}
+
+
+def _sound(part: Part, query: Query, known: Known) -> None:
+    complaints = part.file.complaints
+    if query.source == "table" and not query.table:
+        part.complain("source", f"query {query.kind} is answered from a table but names none")
+    inner = [c for column in query.columns for c in column.columns]
+    for key, names in (("filters", query.filters), ("columns", [c.name for c in [*query.columns, *inner]])):
+        for name in names:
+            if not _NAME.fullmatch(name):
+                part.complain(key, f"{name!r} cannot be the name of an element: letters, digits and _ only")
+    for of in [*query.filters.values(), *(c.of for c in query.columns), *(c.of for c in inner), *query.only]:
+        _known_of(part, of, query, known)
+    for word in query.only.get("status", ()):
+        if word not in known.statuses:
+            complaints.unknown(part.place("only"), "status", word, known.statuses)
+    columns = {c.name for c in query.columns}
+    for fact, name in query.quantities.items():
+        if fact not in QUANTITIES:
+            complaints.unknown(part.place("quantities"), "fact of a licence", fact, QUANTITIES)
+        if name not in columns:
+            complaints.unknown(part.place("quantities"), "column", name, columns)
+
+
 def _column(part: Part, given: Mapping[str, object]) -> Column:
-    if not isinstance(given, dict) or set(given) - {"columns"} != _COLUMN:
+    if not isinstance(given, dict) or set(given) - {"columns", "row"} != _COLUMN:
         part.complain("columns", f"a column has name, zh, en and of, not {given}")
         return Column("", _NOTHING, "key")
     inner = tuple(_column(part, one) for one in given.get("columns", ()))
-    return Column(given["name"], Text(given["zh"], given["en"]), given["of"], inner)
+    word, _, element = given["of"].partition(".")
+    row = element if word == "row" else given.get("row", "")
+    if bool(inner) != row.endswith("[]"):
+        part.complain("columns", f"column {given['name']}: rows inside a row are of an element with [] and have columns")
+    return Column(given["name"], Text(given["zh"], given["en"]), given["of"], inner, row)
 
 
-def _known_of(
-    part: Part, of: str, query: Query, numbers: Mapping[str, NumberRule], paths: Collection[str], tables: Mapping[str, CodeTable]
-) -> None:
+def _known_of(part: Part, of: str, query: Query, known: Known) -> None:
     word, _, rest = of.replace("~", ".", 1).partition(".")
-    if word == "table" and query.table in tables:
-        if rest not in tables[query.table].columns:
-            part.file.complaints.unknown(part.place("columns"), f"column of {query.table}", rest, tables[query.table].columns)
+    if word == "table" and query.table in known.tables:
+        table = known.tables[query.table]
+        if rest not in table.columns:
+            part.file.complaints.unknown(part.place("columns"), f"column of {query.table}", rest, table.columns)
         return
     if (
         of in ("status", "key")
         or (word in ("mark", "time", "receipt", "attachment", "message", "row") and rest)
-        or (word == "number" and rest in numbers)
+        or (word == "number" and rest in known.numbers)
+        or (word == "statistics" and rest in STATISTICS)
     ):
         return
-    if query.source == "journal" and of not in paths:
-        ways = [*paths, "status", "key", *(f"number.{n}" for n in numbers)]
+    if query.source == "journal" and of not in known.paths:
+        ways = [*known.paths, "status", "key", *(f"number.{n}" for n in known.numbers)]
         part.file.complaints.unknown(part.place("columns"), "field", of, ways)

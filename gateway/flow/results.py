@@ -1,0 +1,67 @@
+"""Results of queries: what was found, as a file in the form that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tongguan.codecs.results import Result, Row, as_csv, as_json, as_xml
+from tongguan.codecs.sheet import as_xlsx
+from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.changing import replace
+from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.kernel.outcome import Outcome
+from tongguan.gateway.kernel.profile import Column, Query
+from tongguan.gateway.work import end
+
+Rows = Sequence[Row]
+#: forms of a result file, each with its writer; the form's name is the file's ending
+WRITERS: Mapping[str, Callable[[Result], bytes]] = {"xml": as_xml, "json": as_json, "csv": as_csv, "xlsx": as_xlsx}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of an answer, and how many rows there are in all."""
+
+    total: int
+    rows: Rows
+    source: str = "journal"  #: journal | authority
+    as_of: int | None = None  #: None: now
+    head: Mapping[str, str] = field(default_factory=dict)  #: more words of the result's head
+    columns: Sequence[Column] | None = None  #: None: those of the query
+
+
+def answer(site: Site, message: Message, query: Query, filters: Mapping[str, str], found: Found) -> Outcome:
+    """accepted, with the result as a file in the form asked for (default: the form of the question)."""
+    form = filters.get("format") or message.form
+    language = site.language(site.account(message.account))
+    page, size = paging(filters)
+    head: dict[str, str | int] = {"total": found.total, "page": page, "size": size}
+    head |= {
+        "as_of": clock.show(clock.now_ms() if found.as_of is None else found.as_of) or "",
+        "source": found.source,
+        **found.head,
+    }
+    if query.note[language]:
+        head["note"] = query.note[language]
+    columns = query.columns if found.columns is None else found.columns
+    title = f"{site.profile(message.type).title[language]} {query.kind}"
+    content = WRITERS[form](Result(title, head, columns, found.rows, language))
+    outcome = end(message, State.ACCEPTED, "query", deadline_at=None)
+    return replace(outcome, answers=answers.results(message, [(f".{form}", content)]))
+
+
+def paging(filters: Mapping[str, str]) -> tuple[int, int]:
+    """Page and rows a page that a question asks for."""
+    return int(filters.get("page") or 1), int(filters.get("size") or 50)
+
+
+def page_of(rows: Sequence[Row], filters: Mapping[str, str]) -> Found:
+    """The page that is asked for, out of all rows, sorted by a column's text where that is asked for."""
+    sort = filters.get("sort") or ""
+    if sort:
+        rows = sorted(rows, key=lambda row: str(row.get(sort.lstrip("-"), "")), reverse=sort.startswith("-"))
+    page, size = paging(filters)
+    return Found(len(rows), rows[(page - 1) * size : page * size])
