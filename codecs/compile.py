@@ -15,6 +15,7 @@ from tongguan.codecs.conditions import Holds, compile_conditions
 from tongguan.codecs.fill import KINDS, Fill, depends, filler
 from tongguan.codecs.fill import Unfit as FillWrong
 from tongguan.codecs.rules import CompiledRule, compile_rule
+from tongguan.codecs.secrets import secret_paths
 from tongguan.codecs.tree import Node, build, split
 from tongguan.gateway.kernel.errors import SettingsWrong
 from tongguan.gateway.kernel.profile import CodeTable, Profile, Profiles
@@ -55,6 +56,7 @@ class Compiled:
     rules: Mapping[str, tuple[CompiledRule, ...]]  #: of an operation
     options: Mapping[str, frozenset[str]]  #: of an operation: elements that belong to it and not to the document
     attachable: Holds  #: may such a content have attachments?
+    secrets: tuple[str, ...]  #: paths that hold references to secrets
     signed_when: Mapping[str, Holds]  #: of an operation: are card and signature wanted for this content?
     needs_when: Mapping[str, Holds]  #: of a need: does it apply to this content?
     notify_when: Holds  #: is anybody told of this content's receipts?
@@ -90,6 +92,7 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
         rules={o: tuple(r for r in rules if o in r.rule.at) for o in profile.operations},
         options={name: _options(operation.options) for name, operation in profile.operations.items()},
         attachable=attachable,
+        secrets=secret_paths(profile),
         signed_when=signed_when,
         needs_when=needs_when,
         notify_when=notify_when,
@@ -123,7 +126,9 @@ class _Conditions:
 
 def _read_statuses(profile: Profile, nodes: Mapping[str, Node]) -> None:
     """A status may be said by its code or by any of its texts; a word that is none of them differs from what the system holds."""
-    codes = {word: s.code for s in profile.statuses.values() for word in (s.statistics_text.zh, s.list_text.zh, s.text.zh, s.code)}
+    codes = {
+        word: s.code for s in profile.statuses.values() for word in (s.statistics_text.zh, s.list_text.zh, s.text.zh, s.code)
+    }
     for path, node in nodes.items():
         if node.field.fill == "status":
             node.convert = lambda text: codes.get(text, text)

@@ -101,6 +101,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-C26": ("{name} 不能有属性 {attribute}", "{name} has no attribute {attribute}"),
     "GW-C27": ("没有操作 {operation}；可用：{known}", "there is no operation {operation}; there are {known}"),
     "GW-C28": ("另有 {count} 个错误未列出", "{count} more faults are not listed"),
+    "GW-C29": (
+        "{label}须写引用 file:<名称> 或 env:TONGGUAN_SECRET_<名称>，不能写内容本身；报文中的值没有保存",
+        "{label} must be a reference, file:<name> or env:TONGGUAN_SECRET_<NAME>, never the secret itself; what the message said was not kept",
+    ),
     "GW-E01": ("报文列出的随附文件 {name} 不存在", "attachment {name} is named but was not sent"),
     "GW-E02": ("随附文件 {name} 未在报文中列出", "{name} was sent but is not named in the message"),
     "GW-E03": ("随附文件 {name} 重复", "attachment {name} stands twice"),

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 
+from tongguan.codecs.secrets import is_reference
 from tongguan.gateway.kernel.clock import CHINA
 from tongguan.gateway.kernel.profile import CodeTable, Field
 
@@ -44,6 +45,8 @@ def converter(field: Field, tables: Mapping[str, CodeTable]) -> Convert:
             convert = _time
         case "flag":
             convert = _flag
+        case "secret":
+            convert = _secret
         case "code" if field.code_table:
             convert = _code(tables[field.code_table])
         case _:
@@ -171,6 +174,13 @@ def _time(text: str) -> str:
         except (ValueError, OverflowError):
             pass
     raise Wrong("GW-C12", value=text)
+
+
+def _secret(text: str) -> str:
+    """Where the secret is; whatever else stands there is never shown."""
+    if not is_reference(text):
+        raise Wrong("GW-C29")
+    return text
 
 
 def _flag(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from lxml import etree
 
+from tongguan.codecs.secrets import REFERENCE
 from tongguan.codecs.words import MOST_NAME
 from tongguan.gateway.kernel.profile import Field, Profile
 
@@ -123,6 +124,8 @@ def _value(parent: etree._Element, field: Field) -> None:
     if field.type == "number":
         facets = {"totalDigits": field.length, "minInclusive": field.least, "maxInclusive": field.most}
         _restrict(parent, "xs:decimal", fractionDigits=field.precision, **{k: v for k, v in facets.items() if v})
+    elif field.type == "secret":
+        _restrict(parent, "xs:string", pattern=REFERENCE)
     elif field.code_table or field.fill == "status":
         _restrict(parent, "xs:string", minLength=1)
     else:
@@ -225,6 +228,8 @@ def _json_value(field: Field) -> dict[str, Any]:
             return {"type": "string", "pattern": f"^({_TIME})$"}
         case "flag":
             return {"enum": [True, False, *_FLAGS]}
+        case "secret":
+            return {"type": "string", "pattern": f"^({REFERENCE})$"}
     if field.code_table or field.fill == "status":
         return {"type": "string", "minLength": 1}
     length = {"maxLength": field.length} if field.length else {}

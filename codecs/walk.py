@@ -9,6 +9,7 @@ from lxml import etree
 
 from tongguan.codecs.fields import Wrong
 from tongguan.codecs.findings import Findings
+from tongguan.codecs.secrets import HIDDEN
 from tongguan.codecs.tree import Node, Row, Trail
 
 _NUMBER = (int, float)
@@ -147,7 +148,7 @@ def _rows(node: Node, value: Any, trail: Trail, findings: Findings) -> list[Row]
 def _leaf(node: Node, value: Any, trail: Trail, content: Row, findings: Findings) -> None:
     text = _text(node, value)
     if text is None:
-        findings.spoil("GW-C15", trail, node, value=value)
+        findings.spoil("GW-C15", trail, node, value=HIDDEN if node.field.type == "secret" else value)
         return
     if not (text := text.strip()):
         return

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cryptography import x509
 
 from tongguan.codecs.compile import Compiled, compile_all
+from tongguan.codecs.secrets import secret_names
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel.errors import SettingsWrong
 from tongguan.gateway.kernel.journal import Journal
@@ -44,6 +45,7 @@ def make_site(settings: Settings, journal: Journal, wire: Wire) -> Site:
         press=Press(timeout=settings.prints.timeout.total_seconds(), most_bytes=settings.prints.most_memory),
         fast_cards=frozenset(c.name for a in settings.account for c in a.card if c.kind == "software" and not c.delay),
         encrypt_to=encrypt_to,
+        secrets=secret_names({type_: compiled.profile for type_, compiled in profiles.items()}),
         secrets_to=secrets_to,
     )
 

@@ -5,10 +5,12 @@ Promises: nothing that was taken is forgotten, whatever is wrong with it; the sa
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tongguan.codecs.read import Item, Read, read
+from tongguan.codecs.secrets import redacted
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
@@ -47,8 +49,11 @@ class Carried:
 
 
 def look_into(site: Site, account: str, source: str, *, raw: bytes, sha256: str, problem: Fault | None = None) -> Arrival:
-    """Parse what came; faults instead of an exception when it cannot be read."""
+    """Parse what came; faults instead of an exception when it cannot be read. Open secrets are taken out before anything is kept."""
     now = clock.now_ms()
+    clean = redacted(source, raw, site.secrets)
+    if clean is not raw:
+        raw, sha256 = clean, hashlib.sha256(clean).hexdigest()
     if problem is not None:
         return Arrival(new_id(), account, source, raw, sha256, None, (problem,), now)
     try:

@@ -24,6 +24,7 @@ from tongguan.gateway.flow.details import shown as cell
 from tongguan.gateway.flow.filters import given, pages_asked
 from tongguan.gateway.flow.receipts import status_told
 from tongguan.gateway.flow.results import Found, answer, paging
+from tongguan.gateway.flow.secrets import without_secrets
 from tongguan.gateway.flow.send import Answered, believed
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
@@ -78,7 +79,7 @@ def _body(site: Site, message: Message, records: Records) -> bytes:
     kept = records.body(message.id, "content")
     content = orjson.loads(kept) if kept else document.content if document else {}
     compiled = site.profiles[message.type]
-    return render_document(compiled, asked, content, ())
+    return render_document(compiled, asked, without_secrets(compiled, content), ())
 
 
 def _query(site: Site, message: Message) -> Query | None:

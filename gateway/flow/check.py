@@ -17,6 +17,7 @@ from tongguan.codecs.read import Read, read
 from tongguan.gateway.flow import answers, prints, queries
 from tongguan.gateway.flow.accept import QUERY, Carried, carried, free_id
 from tongguan.gateway.flow.allowed import card_faults, card_in_place, may, needed, taken, uses_card
+from tongguan.gateway.flow.secrets import secret_faults
 from tongguan.gateway.flow.site import UNSIGNED, Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
@@ -85,6 +86,8 @@ def decide_check(site: Site, message: Message, hand: Carried | None, records: Re
     )
     faults += taken(profile, operation, message, content=checked.content, records=records)
     faults += needed(site, message, checked.content, records)
+    if operation.way == "message":
+        faults += secret_faults(site, message, checked.content, site.route_of(profile, operation.route))
     signs = site.signs(message, checked.content)
     if operation.signed_when and signs:
         faults += card_faults(site, message, operation)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from tongguan.codecs.secrets import redacted
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.accept import BATCH, Arrival, accept, blank, carried, look_into, prefetch
 from tongguan.gateway.flow.check import decide_check, refuse
@@ -81,7 +83,7 @@ def _take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> tuple[list[Cam
         if drop not in mine:
             mailbox.let_go(drop)
     if claim.crashes >= CRASHES:
-        chains: list[Chain] = [(_culprit(mine[0], "the gateway crashed three times with this file in hand"),)]
+        chains: list[Chain] = [(_culprit(site, mine[0], "the gateway crashed three times with this file in hand"),)]
         site.journal.finish(chains, token=claim.token)
         return [Came(mine[0], chains[0][0].message)], chains
     try:
@@ -109,18 +111,19 @@ def _one_by_one(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> tuple[li
 
 def _bug(site: Site, drop: Drop, bug: Exception) -> tuple[list[Came], list[Chain]]:
     text = "".join(traceback.format_exception(bug))[-4000:]
-    outcome = _culprit(drop, f"{type(bug).__name__} in read")
+    outcome = _culprit(site, drop, f"{type(bug).__name__} in read")
     outcome = replace(outcome, message=replace(outcome.message, extra={"traceback": text}))
     site.journal.finish([(outcome,)])
     return [Came(drop, outcome.message)], [(outcome,)]
 
 
-def _culprit(drop: Drop, reason: str) -> Outcome:
-    raw = drop.raw or b""
-    arrival = Arrival(new_id(), drop.account, drop.name, raw, drop.sha256, None, (), clock.now_ms())
+def _culprit(site: Site, drop: Drop, reason: str) -> Outcome:
+    raw = redacted(drop.name, drop.raw or b"", site.secrets)
+    sha256 = hashlib.sha256(raw).hexdigest() if drop.raw and raw is not drop.raw else drop.sha256
+    arrival = Arrival(new_id(), drop.account, drop.name, raw, sha256, None, (), clock.now_ms())
     message = blank(arrival)
     held = Held(reason, do=f"tongguan show {message.id}; tongguan give-up {message.id}")
-    return replace(hold(message, "read", held), was=None, bodies=(Body(message.id, "source", raw, drop.sha256),))
+    return replace(hold(message, "read", held), was=None, bodies=(Body(message.id, "source", raw, sha256),))
 
 
 def _settle(site: Site, mailbox: Mailbox, pairs: list[tuple[Drop, Arrival]], token: int) -> tuple[list[Came], list[Chain]]:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from cryptography import x509
 
 from tongguan.codecs.render import package, render_document
+from tongguan.gateway.flow.secrets import sealed_secrets
 from tongguan.gateway.flow.site import UNSIGNED, Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
@@ -76,7 +77,8 @@ def _render(site: Site, message: Message, records: Records) -> Rendered:
     name, card = ("", None) if message.lane == UNSIGNED else _card(site, message, signer)
     document = records.document(message.document_id)
     assert document is not None
-    content = render_document(site.profiles[message.type], message, document.content, _files(document, records))
+    filled = sealed_secrets(site, message, document.content, _route_of(message))
+    content = render_document(site.profiles[message.type], message, filled, _files(document, records))
     unsigned = package(
         message_id=replace(message, seal_number=message.seal_number + 1).wire_id,
         file_name=message.source or "",

@@ -10,6 +10,7 @@ from functools import partial
 from cryptography import x509
 
 from tongguan.codecs.compile import Compiled
+from tongguan.codecs.secrets import Names
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.document import Content
 from tongguan.gateway.kernel.journal import Journal
@@ -42,6 +43,7 @@ class Site:
     layouts: Mapping[str, Mapping[str, Layout]] = field(default_factory=dict)  #: type to form to its layout
     press: Press = field(default_factory=partial(Press, timeout=60, most_bytes=1_000_000_000))
     encrypt_to: Mapping[str, x509.Certificate] = field(default_factory=dict)  #: by route: who reads what goes over it
+    secrets: Names = field(default_factory=dict)  #: element names of secret fields, by type
     secrets_to: Mapping[str, x509.Certificate] = field(default_factory=dict)  #: by route: who reads single secret values
 
     def profile(self, type_: str) -> Profile:

@@ -48,6 +48,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "GW-F32": ("系统未配置通道 {route}", "there is no [route.{route}] in the settings"),
     "GW-F40": ("没有打印格式 {form}；可用：{known}", "there is no form {form}; there are {known}"),
     "GW-F30": ("{zh}", "{en}"),
+    "GW-F40": (
+        "{label}的引用 {reference} 读不到：{why}；请放在 secrets/<账户>/ 下，或设置该环境变量",
+        "{label}: nothing can be read at {reference}: {why}; put it below secrets/<account>/, or set the variable",
+    ),
+    "GW-F41": (
+        "{label}须加密给主管部门，但 route.{route} 没有 secrets_to 或 encrypt_to 证书",
+        "{label} must be encrypted to the authority, but route.{route} has neither secrets_to nor encrypt_to",
+    ),
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tongguan.gateway.kernel.profile import CodeTable, Field
 from tongguan.gateway.kernel.profile_source import Complaints, nearest, read_csv
 
-TYPES = ("text", "code", "number", "date", "datetime", "flag", "group", "table")
+TYPES = ("text", "code", "number", "date", "datetime", "flag", "secret", "group", "table")
 COLUMNS = tuple(a.name for a in attributes(Field) if a.name != "place")
 _OCCURS = re.compile(r"(?:1|[0-9]+\.\.(?:[0-9]+|n))?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")

@@ -74,7 +74,7 @@ columns = [{ name = "title", zh = "名称", en = "title", of = "Title" }, { name
 """
 REGISTRATION_FIELDS = """Title,Title,名称,title,text,20,,,,,0..1,,,declare,,,,,,,,
 Login,Login,账户,login,group,,,,,,0..1,,,,,,,,,,,
-Login/Password,Password,账户密码,password,text,,,,,,0..1,,,,,,,,,,,
+Login/Password,Password,账户密码,password,secret,,,,,,0..1,,,,,,,,,,,
 """
 APPLICATION = """
 title = { zh = "申请", en = "application" }
