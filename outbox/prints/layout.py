@@ -55,6 +55,9 @@ class _Known:
             total=part.take("total", both, NOTHING),
         )
         part.rest_is_unknown()
+        for row in block.rows:
+            if (used := sum(box.width for box in row[:-1])) >= UNITS:
+                part.complain("rows", f"a row is {UNITS} wide, and its boxes before the last take {used} of it")
         return block
 
     def box(self, part: Part) -> BoxPlan:

@@ -74,7 +74,7 @@ class _Frame:
     def ground(self) -> Iterator[Mark]:
         word = self.sheet.environment
         if word:
-            size = 0.75 * self.width / max(self.measure(word), 1)
+            size = 0.75 * min(self.width, self.height) / max(self.measure(word), 1)
             yield Words(self.width / 2, self.height / 2, size, word, grey=0.9, turn=40.0)
 
     def _middle(self, y: float, size: float, text: str, *, bold: bool = False) -> Words:
