@@ -102,6 +102,10 @@ def _unique(with_: Mapping[str, Any], see: See) -> Wrongs:
     return wrongs
 
 
+def _same(with_: Mapping[str, Any], see: See) -> Wrongs:
+    return lambda values: [n for n, value in enumerate(values) if value != values[0]]
+
+
 #: name to its factory and the arguments that it needs
 OF_VALUES: dict[str, tuple[Callable[[Mapping[str, Any], See], Holds], frozenset[str]]] = {
     "uscc": (_uscc, frozenset()),
@@ -116,6 +120,7 @@ OF_VALUES: dict[str, tuple[Callable[[Mapping[str, Any], See], Holds], frozenset[
 OF_ROWS: dict[str, tuple[Callable[[Mapping[str, Any], See], Wrongs], frozenset[str]]] = {
     "rows": (_rows, frozenset({"least"})),
     "unique": (_unique, frozenset()),
+    "same": (_same, frozenset()),
 }
 OF_PRESENCE = ("required", "absent")
 CHECKS = (*OF_PRESENCE, *OF_VALUES, *OF_ROWS)

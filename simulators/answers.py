@@ -1,8 +1,9 @@
 """Answer queries at once, from the books.
 
 The answers of ``[[query]]``: ``choice`` (what a small table gives for the document), ``record`` (the field of a record in the
-authority's own books, with its name from the book ``names``), ``status`` (status, numbers, receipts), ``group`` (the newest
-receipt of a group of codes), ``file`` (the issued document as a PDF) and ``rows`` (a table; ``rows.py``, ``books.py``).
+authority's own books, with its name from the book ``names``; or, by ``columns``, the account's own record), ``status`` (status,
+numbers, receipts; without a document the status that a record of the account in the book ``table`` stands for), ``group`` (the
+newest receipt of a group of codes), ``file`` (the issued document as a PDF) and ``rows`` (a table; ``rows.py``, ``books.py``).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tongguan.simulators.admission import NotTaken, Package, admit, faults_told,
 from tongguan.simulators.books import ROWS
 from tongguan.simulators.checks import faults_of
 from tongguan.simulators.choices import chosen
+from tongguan.simulators.columns import shown
 from tongguan.simulators.letter import open_letter
 from tongguan.simulators.markup import Unreadable, first, parse, values
 from tongguan.simulators.office import Fault, Notice, Office, content, element, receipt
@@ -78,18 +80,44 @@ def _query(office: Office, script: Replies, package: Package) -> Query:
 def _choice(asked: Asked) -> etree._Element:
     _, script, query, package = asked
     filled = content()
-    for shown, _, choice in (pair.partition("=") for pair in query.choices):
-        element(filled, shown, chosen(script.choices[choice], package.document))
+    for name, _, choice in (pair.partition("=") for pair in query.choices):
+        element(filled, name, chosen(script.choices[choice], package.document))
     return filled
 
 
 def _record(asked: Asked) -> etree._Element:
     office, _, query, package = asked
+    if query.columns:
+        return _own_record(asked)
     books, filled = office.settings.records, content()
     for number in values(package.document, query.at)[:1]:
         code = str(books[query.table][number][query.field])
         name = str(books.get(query.names, {}).get(code, {}).get("name", ""))
         element(filled, query.element, code, code=code, name=name)
+    return filled
+
+
+def _own_record(asked: Asked) -> etree._Element:
+    """The account's record in a book: an element for each of its columns that says something."""
+    office, _, query, package = asked
+    record = office.settings.records.get(query.table, {}).get(package.account)
+    if record is None:
+        raise NotTaken(Fault("QRY-06", "", f"没有企业 {package.account} 的备案信息"))
+    filled = content()
+    for column in map(shown, query.columns):
+        if text := str(record.get(column.name, "")):
+            element(filled, column.element, text)
+    return filled
+
+
+def _on_record(asked: Asked) -> etree._Element:
+    """The status of an account that stands in a book only: it was entered there at another door."""
+    office, script, query, package = asked
+    if package.account not in office.settings.records.get(query.table, {}):
+        raise NotTaken(Fault("QRY-03", "", "没有这份单证"))
+    filled, code = content(), query.status[0]
+    element(filled, "Status", office.code(script.type, code).text, code=code, round="0")
+    element(element(filled, "Receipts"), "Receipt", office.code(script.type, code).text, code=code, round="0")
     return filled
 
 
@@ -102,7 +130,9 @@ def _asked_for(asked: Asked) -> Document:
 
 
 def _status(asked: Asked) -> etree._Element:
-    office, script, _, _ = asked
+    office, script, query, package = asked
+    if query.table and office.store.find_document(package.account, package.type, names_of(script, package.document)) is None:
+        return _on_record(asked)
     document, filled = _asked_for(asked), content()
     history = [(office.code(script.type, code), round_, issued) for code, round_, issued in office.store.history(document.id)]
     element(filled, "Status", office.code(script.type, document.status).text, code=document.status, round=str(document.round))

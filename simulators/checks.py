@@ -2,8 +2,9 @@
 
 The kinds of ``[[check]]``: ``pattern`` (every text at the path has the form), ``count`` (so many are there: ``least``, ``most``),
 ``account`` (the text is the account's own code here), ``known`` (the authority's book ``table`` has it), ``record`` (the book's
-entry has ``field`` equal to ``value``, among the list ``among``, or, with neither, equal to the account's code) and
-``unclaimed`` (no other document has claimed it, save one whose status is in ``frees``; taking the document claims it).
+entry has ``field`` equal to ``value``, among the list ``among``, or, with neither, equal to the account's code),
+``unclaimed`` (no other document has claimed it, save one whose status is in ``frees``; taking the document claims it) and
+``registered`` (the account has a document of the type ``kind`` in one of ``status``, or the book ``table`` has the account).
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ def _holds(office: Office, check: Check, account: str, text: str) -> bool:
             return record is not None and record.get(check.field) in office.settings.lists.get(check.among, ())
         case "record":
             return record is not None and record.get(check.field) == (account if check.value is None else check.value)
+        case "registered":
+            there = office.store.has_document(account, check.kind, check.status)
+            return there or account in office.settings.records.get(check.table, {})
         case "unclaimed":
             holder = office.store.claimant(check.kind, text)
             return holder is None or holder.status in check.frees

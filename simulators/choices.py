@@ -11,6 +11,7 @@ from tongguan.simulators.script import Choice
 def chosen(choice: Choice, document: etree._Element) -> str:
     """Give what the first fitting case gives, else the default."""
     for case in choice.cases:
-        if any(text.startswith(case.begins) for text in values(document, case.at)):
-            return case.gives
+        fitting = next((text for text in values(document, case.at) if text.startswith(case.begins)), None)
+        if fitting is not None:
+            return fitting[: case.first] if case.first else case.gives
     return choice.default

@@ -15,7 +15,7 @@ from tongguan.simulators.choices import chosen
 from tongguan.simulators.markup import parse
 from tongguan.simulators.office import Fault, Notice, Office, damaged, receipt
 from tongguan.simulators.script import Code, Flow, Replies, Step
-from tongguan.simulators.spans import seconds, stamp, year
+from tongguan.simulators.spans import day, seconds, stamp
 from tongguan.simulators.store import Course, Document, Issued
 
 
@@ -121,13 +121,15 @@ def _unpack(packed: bytes, other: Issued) -> Issued:
 def _number(office: Office, script: Replies, document: Document, name: str) -> str:
     """Give a document's number of that name, made by the script's pattern the first time.
 
-    A pattern knows ``{yy} {yyyy} {account} {serial:06d}``; the series counts anew for each text before the serial.
+    A pattern knows ``{yy} {yyyy} {mm} {dd} {account} {serial:06d}`` and the choices of the script by name; the series counts
+    anew for each text before the serial.
     """
     if (known := office.store.numbers(document.id).get(name)) is not None:
         return known
-    now = year(time.time())
+    now = day(time.time())
     head, _, tail = script.numbers[name].partition("{serial")
-    stem = head.format(yy=now[2:], yyyy=now, account=document.account)
+    chosen_of = {name: chosen(choice, parse(document.body)) for name, choice in script.choices.items() if f"{{{name}}}" in head}
+    stem = head.format(yy=now[2:4], yyyy=now[:4], mm=now[4:6], dd=now[6:], account=document.account, **chosen_of)
     serial = office.store.next_serial(f"{document.type} {name} {stem}")
     value = stem + ("{serial" + tail).format(serial=serial)
     office.store.keep_number(document.id, name, value)

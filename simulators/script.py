@@ -98,6 +98,7 @@ class Check:
     most: int = 1_000_000
     kind: str = ""
     frees: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,12 @@ class Query:
 
 @dataclass(frozen=True)
 class Case:
-    """One line of a choice: what is chosen when a text at ``at`` begins with one of these."""
+    """One line of a choice: what is chosen when a text at ``at`` begins with one of these; ``first``: that many of its letters."""
 
     at: str
     begins: tuple[str, ...]
-    gives: str
+    gives: str = ""
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ class Replies:
 
     type: str
     authority: str
+    card: str  #: whose card signs
     names_message: bool  #: business receipts carry the Message-Id of what started them
     number: tuple[str, ...]  #: paths: the document's own number, told with each receipt
     keys: tuple[str, ...]  #: paths: every value by which the document may be named again
@@ -198,6 +201,7 @@ def _replies(type_: str, authority: str, raw: dict[str, Any]) -> Replies:
     script = Replies(
         type=type_,
         authority=authority,
+        card=str(raw.get("card", authority)),
         names_message=bool(raw.get("names_message", True)),
         number=tuple(raw["number_at"]),
         keys=tuple(raw["keys_at"]),

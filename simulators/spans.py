@@ -27,6 +27,6 @@ def stamp(instant: float) -> str:
     return datetime.fromtimestamp(instant, CHINA).isoformat(timespec="milliseconds")
 
 
-def year(instant: float) -> str:
-    """Give the China year of an instant in four digits."""
-    return str(datetime.fromtimestamp(instant, CHINA).year)
+def day(instant: float) -> str:
+    """Give the China day of an instant in eight digits, year first."""
+    return datetime.fromtimestamp(instant, CHINA).strftime("%Y%m%d")

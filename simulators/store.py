@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,6 +148,12 @@ class Store:
         marks = f"AND status IN ({', '.join('?' * len(status))}) " if status else ""
         sql = f"SELECT id FROM document WHERE account = ? AND type = ? {marks}ORDER BY id DESC"
         return [self.document(row[0]) for row in self._base.execute(sql, (account, type_, *status)).fetchall()]
+
+    def has_document(self, account: str, type_: str, statuses: Sequence[str]) -> bool:
+        """Say whether an account has a document of a type in one of these statuses."""
+        marks = ", ".join("?" * len(statuses))
+        sql = f"SELECT 1 FROM document WHERE account = ? AND type = ? AND status IN ({marks}) LIMIT 1"
+        return self._one(sql, account, type_, *statuses) is not None
 
     def new_document(self, account: str, type_: str, number: str) -> Document:
         """Open a document; it has no status yet."""

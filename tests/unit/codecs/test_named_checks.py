@@ -91,6 +91,13 @@ def test_of_equal_rows_all_but_the_first_are_wrong(values: list[str], expected: 
     assert list(wrongs(values)) == expected
 
 
+@pytest.mark.parametrize(("values", "expected"), [([], []), (["a"], []), (["a", "a"], []), (["a", "b", "a", "c"], [1, 3])])
+def test_where_all_rows_must_be_the_same_those_unlike_the_first_are_wrong(values: list[str], expected: list[int]) -> None:
+    wrongs = OF_ROWS["same"][0]({}, see)
+
+    assert list(wrongs(values)) == expected
+
+
 def test_every_check_is_a_word_of_rules_toml_and_stands_once() -> None:
     assert len(CHECKS) == len(set(CHECKS))
     assert all(name.isidentifier() for name in CHECKS)
