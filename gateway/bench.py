@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from signxml.verifier import XMLVerifier
 
 from tongguan.gateway import home
+from tongguan.gateway.bench_statistics import measure_statistics
 from tongguan.gateway.daemon import Daemon
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.message import State
@@ -74,6 +75,9 @@ def measure(run: Run, folder: Path | None = None) -> str:
         return _verify(run)
     place = Path(tempfile.mkdtemp(prefix="tongguan-bench-", dir=folder))
     try:
+        if run.part == "statistics":
+            home.make_home(place / "home", card="software", port_base=0)
+            return measure_statistics(place / "home", run.messages)
         with _site(run, place) as site:
             return _PARTS[run.part](run, site)
     finally:

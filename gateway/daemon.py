@@ -23,6 +23,7 @@ from tongguan import __version__
 from tongguan.gateway import assembly
 from tongguan.gateway.flow.door import take
 from tongguan.gateway.flow.orders import orders
+from tongguan.gateway.flow.recount import Recount
 from tongguan.gateway.flow.send import incoming
 from tongguan.gateway.flow.stations import Station, stations
 from tongguan.gateway.flow.watching import Watching
@@ -185,6 +186,7 @@ class Daemon:
             self._thread(station.name, partial(self._serve, station))
         self._thread("orders", self._serve_orders)
         self._thread("probes", self._serve_probes)
+        self._thread("recount", partial(self._recount, Recount(self.site)))
         self._pins.start()
         self.calendar = Calendar(self.settings.schedule.timezone, on_trouble=self._calendar_trouble)
         self.calendar.every("anchor", timedelta(minutes=1), self.journal.anchor_head)
@@ -219,6 +221,10 @@ class Daemon:
         while not self._stopping.is_set():
             self._guarded(self.watching.probe)
             self._stopping.wait(0.1)
+
+    def _recount(self, recount: Recount) -> None:
+        while not self._stopping.is_set() and self._guarded(recount.turn):
+            self._stopping.wait(0.01)
 
     def _calendar_trouble(self, name: str, trouble: Exception) -> None:
         self.alerts.tell("calendar", f"{name}: {trouble}", do="tongguan doctor", about=name)

@@ -17,12 +17,15 @@ class Part(StrEnum):
     ACCEPT = "accept"
     IDLE = "idle"
     VERIFY = "verify"
+    STATISTICS = "statistics"
 
 
 def bench(
     part: Annotated[
         Part,
-        typer.Argument(help="e2e: drop to receipt; accept: read, seal, commit; idle: one at a time; verify: receipts / 项目"),
+        typer.Argument(
+            help="e2e: drop to receipt; accept: read, seal, commit; idle: one at a time; verify: receipts; statistics: licences / 项目"
+        ),
     ] = Part.E2E,
     messages: Annotated[int, typer.Option(min=1, help="how many / 报文数")] = 2000,
     key: Annotated[str, typer.Option(help="software | token | milliseconds a signature / 密钥")] = "software",

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from datetime import date
 
 from tongguan.codecs.fields import parse_date
-from tongguan.gateway.flow.results import WRITERS
+from tongguan.gateway.flow.results import FORMATS
+from tongguan.gateway.flow.statistics import STATISTICS
 from tongguan.gateway.kernel.errors import Fault
 from tongguan.gateway.kernel.faults import fault
 from tongguan.gateway.kernel.profile import Query
@@ -71,6 +72,8 @@ def _sources(query: Query) -> tuple[str, ...]:
     """Who can be asked: the authority only where a column, or a question of its own, says what it answers."""
     if query.source == "authority":
         return ("authority",)
+    if query.ask == STATISTICS:
+        return ("journal",)
     return ("journal", "authority") if query.ask or query.in_rows else ("journal",)
 
 

@@ -10,6 +10,7 @@ from tongguan.gateway.flow.filters import asks_authority, filter_faults
 from tongguan.gateway.flow.lists import documents, orders, table_rows
 from tongguan.gateway.flow.results import Found, answer, page_of
 from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.statistics import STATISTICS, statistics
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.errors import Refused
@@ -46,6 +47,8 @@ def _found(site: Site, message: Message, query: Query, filters: Mapping[str, str
         return page_of(_messages(message, query, filters, records), filters)
     if query.source == "table":
         return table_rows(site.profiles[message.type].tables[query.table], query, filters)
+    if query.ask == STATISTICS:
+        return statistics(site, message, query, filters, records)
     if query.ask in (RECEIPTS, ATTACHMENTS):
         return page_of(details(site, message, query, records), filters)
     return documents(message, site.profile(message.type), query, filters, records)
@@ -63,7 +66,7 @@ def _sorts(query: Query, filters: Mapping[str, str]) -> Collection[str]:
     """What the answer can be sorted by."""
     if asks_authority(query, filters):
         return [c.name for c in query.columns if c.row and not c.columns]
-    if _of_messages(query) or query.source == "table" or query.ask in (RECEIPTS, ATTACHMENTS):
+    if _of_messages(query) or query.source == "table" or query.ask in (RECEIPTS, ATTACHMENTS, STATISTICS):
         return [c.name for c in query.columns if not c.columns]
     return orders(query)
 

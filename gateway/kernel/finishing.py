@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -297,10 +297,26 @@ def _documents(group: Group, outcomes: Sequence[Outcome]) -> None:
 
 def _counted(group: Group, outcomes: Sequence[Outcome]) -> None:
     """Put each document's last lines of the statistics in the place of those it had."""
-    last = {d.id: d for outcome in outcomes for d in outcome.documents if d.counted is not None}
-    for part in _slices(last):
+    count(group, {d.id: d for outcome in outcomes for d in outcome.documents if d.counted is not None})
+
+
+def count(group: Group, documents: Mapping[str, Document]) -> None:
+    for part in _slices(documents):
         group.connection.execute(statements.UNCOUNT, {"values": part})
-    _insert(group, tables.counted, [row for document in last.values() for row in counted_rows(document)])
+    _insert(group, tables.counted, [row for document in documents.values() for row in counted_rows(document)])
+
+
+def recount(group: Group, documents: Sequence[Document]) -> bool:
+    """Write these documents' next versions and lines; False, and nothing, when one of them has changed since it was read."""
+    versions: dict[str, int] = {}
+    for part in _slices(d.id for d in documents):
+        versions.update(tuple(row) for row in group.connection.execute(statements.VERSIONS, {"values": part}))
+    if any(versions.get(d.id) != d.version - 1 for d in documents):
+        return False
+    if documents:
+        group.connection.exec_driver_sql(*group.sql.update(tables.document, DOCUMENT_MOVES, [document_row(d) for d in documents]))
+        count(group, {d.id: d for d in documents})
+    return True
 
 
 def _lists(group: Group, outcomes: Sequence[Outcome], names: dict[int, str]) -> None:

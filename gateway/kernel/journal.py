@@ -24,9 +24,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from tongguan.gateway.kernel import clock, migrating, statements, tables
 from tongguan.gateway.kernel.anchor import Anchor
 from tongguan.gateway.kernel.claims import Claim, Claims
+from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.engine import open_engine
 from tongguan.gateway.kernel.errors import StationBroken
-from tongguan.gateway.kernel.finishing import Finisher
+from tongguan.gateway.kernel.finishing import Finisher, recount
 from tongguan.gateway.kernel.history import KEYS, Verdict, verify
 from tongguan.gateway.kernel.ids import new_id
 from tongguan.gateway.kernel.message import Message
@@ -303,6 +304,17 @@ class Journal:
             return words
 
         return [Finished(word) for word in self._writer.submit(write)]
+
+    def recount(self, documents: Sequence[Document], *, marker: str, value: str) -> bool:
+        """Write what statistics count of these documents, with a marker; False, and nothing, when one has changed meanwhile."""
+
+        def write(group: Group) -> bool:
+            written = recount(group, documents)
+            if written:
+                _set_marker(group, marker, value)
+            return written
+
+        return bool(self._writer.submit(write))
 
     def mark_written(self, ids: Sequence[int]) -> None:
         """These answers are on disk."""

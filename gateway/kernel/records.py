@@ -159,6 +159,11 @@ class Records:
             self._documents.update({row["id"]: document_of(row) for row in rows})
         return {i: d for i in ids if (d := self._documents[i]) is not None}
 
+    def documents_after(self, id_: str, limit: int) -> list[Document]:
+        """Documents in the order of their ids, deleted ones too."""
+        rows = self._connection.execute(statements.DOCUMENTS_AFTER, {"id": id_, "most": limit}).mappings().all()
+        return [document_of(row) for row in rows]
+
     def heads(self, ids: Iterable[str]) -> dict[str, Document]:
         """Documents without their content and attachments: what a message's status shows of them."""
         found: dict[str, Document] = {}

@@ -117,6 +117,7 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
     filled.close_lane(Lane("x", "r", "t", 1, None, "d"))
     filled.open_lane("x")
     filled.mark_written([1, 2])
+    filled.recount([document("d55", version=2, counted=(LINE,))], marker="counted", value="x")
     filled.write_again("m1")
     filled.serials("a")
     filled.take_slot("a", "b")
@@ -131,6 +132,7 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
 READS: dict[str, Callable[[Records], Any]] = {
     "messages": lambda r: r.messages(["m1", "m2"]),
     "documents": lambda r: r.documents(["d1", "d2"]),
+    "documents after": lambda r: r.documents_after("d1", 5),
     "references": lambda r: r.fetch_references([("demo", "r1"), ("demo", "r2")]),
     "freed": lambda r: r.fetch_freed([("demo", "r1")]),
     "deleted": lambda r: r.is_deleted("d1"),

@@ -1,0 +1,76 @@
+"""What profiles began, or ceased, to count since this journal was last served is counted anew, a slice at a time.
+
+Promises: a document that moves meanwhile is read again; a run that ends halfway goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import orjson
+
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.kernel.changing import replace
+from tongguan.gateway.kernel.counting import counted
+from tongguan.gateway.kernel.document import Document, Receipt
+from tongguan.gateway.kernel.profile import Profile
+
+MARKER = "counted"
+_DONE = "~"  #: comes after every id
+_SLICE = 200
+
+
+class Recount:
+    """Walks once through all documents, in the order of their ids."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._rules = _rules_of(compiled.profile for compiled in site.profiles.values())
+        with site.journal.read() as records:
+            rules, _, after = (records.marker(MARKER) or "").partition(" ")
+        self._after = after if rules == self._rules else ""
+
+    def turn(self) -> bool:
+        """Count the next documents; False when none is left."""
+        if self._after == _DONE:
+            return False
+        with self._site.journal.read() as records:
+            documents = records.documents_after(self._after, _SLICE)
+            receipts = records.receipts_of_documents(d.id for d in documents)
+        last = documents[-1].id if documents else _DONE
+        anew = [d for each in documents if (d := self._anew(each, receipts.get(each.id, ()))) is not None]
+        if self._site.journal.recount(anew, marker=MARKER, value=f"{self._rules} {last}"):
+            self._after = last
+        return True
+
+    def _anew(self, document: Document, receipts: Sequence[Receipt]) -> Document | None:
+        """The document as it is to be counted; None where nothing changes."""
+        if document.type not in self._site.profiles:
+            return None
+        profile = self._site.profile(document.type)
+        bare = replace(document, counted_at=None, version=document.version + 1)
+        after = counted(profile, None, bare, status="", at=_told_at(profile, document, receipts))
+        if after.counted is None:
+            return None if document.counted_at is None else replace(after, counted=())
+        return after
+
+
+def _told_at(profile: Profile, document: Document, receipts: Sequence[Receipt]) -> int:
+    """When the newest round that came to a counted status was first said to have come there; else the last change."""
+    statuses = profile.statistics.status if profile.statistics else frozenset()
+    told = [
+        (r.round, r.issued_at) for r in receipts if r.code in profile.receipts and profile.receipts[r.code].status in statuses
+    ]
+    newest = max((round_ for round_, _ in told), default=0)
+    return min((at for round_, at in told if round_ == newest), default=document.updated_at)
+
+
+def _rules_of(profiles: Iterable[Profile]) -> str:
+    """A hash of what all types count."""
+    rules = {
+        p.type: [sorted(p.statistics.status), p.statistics.table, dict(p.statistics.row), dict(p.statistics.dimensions)]
+        for p in profiles
+        if p.statistics is not None
+    }
+    return hashlib.sha256(orjson.dumps(rules, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

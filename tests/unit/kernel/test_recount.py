@@ -1,0 +1,92 @@
+"""Documents that were approved before anybody counted them, or while other rules held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tongguan.gateway.flow.recount import Recount
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.kernel.journal import Journal
+from tongguan.gateway.kernel.profile import Profile
+
+from .conftest import comes, document, receipt, stored_document, submission, written
+from .test_counting import RULE, approved, at, goods, keep, profile, sums
+
+__all__ = ["profile"]
+CONTENT: dict[str, Any] = {"Goods": [goods("26011200", "1.5", "20")], "Country": "142"}
+
+
+@pytest.fixture
+def recount(journal: Journal, profile: Profile) -> Callable[..., int]:
+    """Count anew, under other rules where they are given; how many turns it took."""
+
+    def run(rules: Any = RULE) -> int:
+        compiled = SimpleNamespace(profile=replace(profile, statistics=rules))
+        turns, work = (
+            0,
+            Recount(cast(Site, SimpleNamespace(journal=journal, profiles={"T": compiled}, profile=lambda _: compiled.profile))),
+        )
+        while work.turn():
+            turns += 1
+        return turns
+
+    return run
+
+
+def old(journal: Journal, *statuses: str) -> None:
+    """Documents as a gateway left them that counted nothing: d0, d1, … in these statuses, approved in two rounds."""
+    for n, status in enumerate(statuses):
+        told = [
+            receipt(f"{n}-{code}-{day}", code=code, issued_at=at(f"2026-{day}T12:00:00+08:00"), document_id=f"d{n}", round=round_)
+            for code, day, round_ in (("30", "09-01", 1), ("40", "11-02", 2), ("30", "10-31", 2))
+        ]
+        written(
+            journal,
+            comes(submission(), documents=(document(f"d{n}", status=status, content=CONTENT, round=2),), receipts=tuple(told)),
+        )
+
+
+def test_what_was_approved_before_is_counted_in_the_month_of_its_last_round(
+    journal: Journal, recount: Callable[..., int]
+) -> None:
+    old(journal, "issued", "returned", "approved")
+    recount()
+
+    assert [(s.month, s.quantity, s.documents) for s in sums(journal, 202601, 202612)] == [(202610, 3_000_000, 2)]
+    assert [stored_document(journal, f"d{n}").counted_at is not None for n in range(3)] == [True, False, True]
+    assert recount() == 0
+
+
+def test_a_recounted_document_goes_on_as_any_other(journal: Journal, profile: Profile, recount: Callable[..., int]) -> None:
+    old(journal, "approved")
+    recount()
+    keep(journal, approved(profile, stored_document(journal, "d0"), "2026-11-05T12:00:00+08:00", status="issued"))
+
+    assert [(s.month, s.documents) for s in sums(journal, 202601, 202612)] == [(202610, 1)]
+
+
+def test_other_rules_count_everything_anew(journal: Journal, recount: Callable[..., int]) -> None:
+    old(journal, "issued", "approved", "returned")
+    recount()
+    recount(replace(RULE, status=frozenset({"approved"})))
+    only_approved = sums(journal, 202601, 202612)
+    recount(None)
+
+    assert [s.documents for s in only_approved] == [1]
+    assert sums(journal, 202601, 202612) == []
+
+
+def test_a_document_that_moved_meanwhile_is_not_overwritten(journal: Journal) -> None:
+    old(journal, "approved")
+    stale = replace(stored_document(journal, "d0"), version=2, status="issued", counted=())
+    keep(journal, replace(stored_document(journal, "d0"), version=2, status="withdrawn"))
+
+    assert not journal.recount([stale], marker="counted", value="x")
+    assert stored_document(journal, "d0").status == "withdrawn"
+    with journal.read() as records:
+        assert records.marker("counted") is None
