@@ -8,8 +8,15 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
 
+from tongguan.simulators.letter import Opener, open_letter
+from tongguan.simulators.markup import Unreadable
+from tongguan.simulators.seal import Unproven
 from tongguan.simulators.settings import WrongSettings, load_settings
+from tongguan.simulators.setup import self_signed
 
 NA = "NA.application"
 BINARY = pkcs7.PKCS7Options.Binary
@@ -165,6 +172,28 @@ def test_only_one_signer_one_digest_and_a_content_inside_are_believed(simulators
     assert found == {why: [code] for why, (_, code) in refused.items()}
 
 
+PEN_KEY, OPENER_KEY = (rsa.generate_private_key(65537, 2048) for _ in range(2))
+SIGNER, OPENER = self_signed("card", PEN_KEY), Opener(OPENER_KEY, self_signed("authority", OPENER_KEY, encrypts=True))
+DOCUMENT = b"<Package><No>1</No></Package>"
+SIGNED = (
+    pkcs7.PKCS7SignatureBuilder().set_data(DOCUMENT).add_signer(SIGNER, PEN_KEY, hashes.SHA256()).sign(Encoding.DER, [BINARY])
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from([SIGNED, to(OPENER.certificate, SIGNED)]), st.data())
+def test_a_damaged_letter_says_what_was_signed_or_is_not_believed(letter, data):
+    place = data.draw(st.integers(1, len(letter) - 1))
+    put, skip = data.draw(st.binary(max_size=3)), data.draw(st.integers(0, 3))
+
+    try:
+        root = open_letter(OPENER, letter[:place] + put + letter[place + skip :]).proven(SIGNER)
+    except (Unreadable, Unproven):
+        return
+
+    assert etree.tostring(root) == DOCUMENT
+
+
 def test_other_bytes_under_a_used_id_are_a_conflict_that_names_the_account_of_an_encrypted_message(mofcom, unsigned, wrapped):
     message, package = unsigned()
     mofcom.post(message, wrapped("mofcom", cms(package, mofcom.pen)))
@@ -176,8 +205,8 @@ def test_other_bytes_under_a_used_id_are_a_conflict_that_names_the_account_of_an
 
 def test_where_encryption_is_demanded_clear_text_is_refused_by_name(own_home, application, faults, wrapped):
     home, begin, _ = own_home
-    settings = home / "simulators" / "simulators.toml"
-    settings.write_text(settings.read_text().replace("encrypted = false", "encrypted = true"))
+    file = home / "simulators" / "simulators.toml"
+    file.write_text(file.read_text().replace("encrypted = false", "encrypted = true"))
     client = begin().client("mofcom")
 
     message, package = client.package(NA, "declare", application(f"NA26{uuid.uuid4().int % 10**14:014d}"), reference="R-1")
@@ -195,9 +224,9 @@ def test_where_encryption_is_demanded_clear_text_is_refused_by_name(own_home, ap
 
 def test_encryption_cannot_be_demanded_without_a_key(own_home):
     home, _, _ = own_home
-    settings = home / "simulators" / "simulators.toml"
-    lines = settings.read_text().replace("encrypted = false", "encrypted = true").splitlines(keepends=True)
-    settings.write_text("".join(line for line in lines if not line.startswith("encryption_")))
+    file = home / "simulators" / "simulators.toml"
+    lines = file.read_text().replace("encrypted = false", "encrypted = true").splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if not line.startswith("encryption_")))
 
     with pytest.raises(WrongSettings, match=r"\[mofcom\] encrypted = true needs encryption_key"):
         load_settings(home)
