@@ -6,7 +6,7 @@ Promises: a document that moves meanwhile is read again; a run that ends halfway
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import orjson
 
@@ -17,36 +17,39 @@ from tongguan.gateway.kernel.document import Document, Receipt
 from tongguan.gateway.kernel.profile import Profile
 
 MARKER = "counted"
-_DONE = "~"  #: comes after every id
 _SLICE = 200
+Rules = dict[str, str]  #: document type to a hash of what it counts
 
 
 class Recount:
-    """Walks once through all documents, in the order of their ids."""
+    """Walks once through all documents, in the order of their ids, for the types whose rules have changed."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._rules = _rules_of(compiled.profile for compiled in site.profiles.values())
+        self._rules = {type_: _hash(compiled.profile) for type_, compiled in site.profiles.items()}
         with site.journal.read() as records:
-            rules, _, after = (records.marker(MARKER) or "").partition(" ")
-        self._after = after if rules == self._rules else ""
+            kept = orjson.loads(records.marker(MARKER) or "{}")
+        self._known: Rules = kept.get("known", {})
+        self._after: str = kept.get("after", "") if kept.get("wanted") == self._rules else ""
 
     def turn(self) -> bool:
         """Count the next documents; False when none is left."""
-        if self._after == _DONE:
+        if self._known == self._rules:
             return False
         with self._site.journal.read() as records:
             documents = records.documents_after(self._after, _SLICE)
             receipts = records.receipts_of_documents(d.id for d in documents)
-        last = documents[-1].id if documents else _DONE
         anew = [d for each in documents if (d := self._anew(each, receipts.get(each.id, ()))) is not None]
-        if self._site.journal.recount(anew, marker=MARKER, value=f"{self._rules} {last}"):
-            self._after = last
+        known, after = (self._known, documents[-1].id) if documents else (self._rules, "")
+        value = orjson.dumps({"known": known, "wanted": self._rules, "after": after}).decode()
+        if self._site.journal.recount(anew, marker=MARKER, value=value):
+            self._known, self._after = known, after
         return True
 
     def _anew(self, document: Document, receipts: Sequence[Receipt]) -> Document | None:
         """The document as it is to be counted; None where nothing changes."""
-        if document.type not in self._site.profiles:
+        rules = self._rules.get(document.type)
+        if rules is None or rules == self._known.get(document.type, ""):
             return None
         profile = self._site.profile(document.type)
         bare = replace(document, counted_at=None, version=document.version + 1)
@@ -66,11 +69,10 @@ def _told_at(profile: Profile, document: Document, receipts: Sequence[Receipt]) 
     return min((at for round_, at in told if round_ == newest), default=document.updated_at)
 
 
-def _rules_of(profiles: Iterable[Profile]) -> str:
-    """A hash of what all types count."""
-    rules = {
-        p.type: [sorted(p.statistics.status), p.statistics.table, dict(p.statistics.row), dict(p.statistics.dimensions)]
-        for p in profiles
-        if p.statistics is not None
-    }
-    return hashlib.sha256(orjson.dumps(rules, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+def _hash(profile: Profile) -> str:
+    """Of what a type counts; empty for nothing."""
+    rule = profile.statistics
+    if rule is None:
+        return ""
+    told = [sorted(rule.status), rule.table, dict(rule.row), dict(rule.dimensions)]
+    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

@@ -81,6 +81,31 @@ def test_other_rules_count_everything_anew(journal: Journal, recount: Callable[.
     assert sums(journal, 202601, 202612) == []
 
 
+def test_rules_of_another_type_leave_the_counted_documents_alone(journal: Journal, profile: Profile) -> None:
+    old(journal, "approved")
+    types = {"T": SimpleNamespace(profile=profile)}
+    for more in ({}, {"U": SimpleNamespace(profile=replace(profile, type="U"))}):
+        types |= more
+        site = SimpleNamespace(journal=journal, profiles=types, profile=lambda _: profile)
+        work = Recount(cast(Site, site))
+        while work.turn():
+            pass
+
+    assert stored_document(journal, "d0").version == 2
+
+
+def test_a_walk_that_was_broken_off_goes_on_where_it_was(journal: Journal, profile: Profile) -> None:
+    old(journal, "approved")
+    site = cast(
+        Site, SimpleNamespace(journal=journal, profiles={"T": SimpleNamespace(profile=profile)}, profile=lambda _: profile)
+    )
+    assert Recount(site).turn()
+    again = Recount(site)
+
+    assert [again.turn(), again.turn()] == [True, False]
+    assert stored_document(journal, "d0").version == 2
+
+
 def test_a_document_that_moved_meanwhile_is_not_overwritten(journal: Journal) -> None:
     old(journal, "approved")
     stale = replace(stored_document(journal, "d0"), version=2, status="issued", counted=())
