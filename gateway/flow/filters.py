@@ -54,7 +54,7 @@ def filter_faults(query: Query, filters: Mapping[str, str], sorts: Collection[st
         if any(not filters.get(word) for word in names_of(name, query.filters.get(name, ""))):
             faults.append(fault("GW-F09", name=name, path=name, label=name))
     faults += _page_faults(filters)
-    choices = {"format": tuple(WRITERS), "source": _sources(query), "sort": [w for s in sorts for w in (s, f"-{s}")]}
+    choices = {"format": FORMATS, "source": _sources(query), "sort": [w for s in sorts for w in (s, f"-{s}")]}
     for name, words in choices.items():
         if filters.get(name) and filters[name] not in words:
             faults.append(_unknown(f"{name}={filters[name]}", words, name))

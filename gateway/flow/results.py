@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from tongguan.codecs.results import Result, Row, as_csv, as_json, as_xml
 from tongguan.codecs.sheet import as_xlsx
 from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.paper import result_sheet
+from tongguan.gateway.flow.prints import to_press
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.outcome import Outcome
-from tongguan.gateway.kernel.profile import Column, Query
+from tongguan.gateway.kernel.profile import Column, Query, Text
 from tongguan.gateway.work import end
 
 Rows = Sequence[Row]
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 #: forms of a result file, each with its writer; the form's name is the file's ending
 WRITERS: Mapping[str, Callable[[Result], bytes]] = {"xml": as_xml, "json": as_json, "csv": as_csv, "xlsx": as_xlsx}
+PDF = "pdf"  #: made by the press, like every print
+FORMATS = (*WRITERS, PDF)
+RESULT = Text("查询结果", "query result")
+PRINTED = {"statistics": Text("统计表", "statistics")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,11 @@ def answer(site: Site, message: Message, query: Query, filters: Mapping[str, str
         head["note"] = query.note[language]
     columns = query.columns if found.columns is None else found.columns
     title = f"{site.profile(message.type).title[language]} {query.kind}"
-    content = WRITERS[form](Result(title, head, columns, found.rows, language))
+    result = Result(title, head, columns, found.rows, language)
+    if form == PDF:
+        heading = f"{site.profile(message.type).title[language]} {PRINTED.get(query.kind, RESULT)[language]}"
+        return to_press(message, result_sheet(heading, result, environment=site.settings.gateway.environment, now=clock.now_ms()))
+    content = WRITERS[form](result)
     outcome = end(message, State.ACCEPTED, "query", deadline_at=None)
     return replace(outcome, answers=answers.results(message, [(f".{form}", content)]))
 
@@ -59,9 +72,14 @@ def paging(filters: Mapping[str, str]) -> tuple[int, int]:
 
 
 def page_of(rows: Sequence[Row], filters: Mapping[str, str]) -> Found:
-    """The page that is asked for, out of all rows, sorted by a column's text where that is asked for."""
+    """The page that is asked for, out of all rows, sorted by a column where that is asked for."""
     sort = filters.get("sort") or ""
     if sort:
-        rows = sorted(rows, key=lambda row: str(row.get(sort.lstrip("-"), "")), reverse=sort.startswith("-"))
+        rows = sorted(rows, key=lambda row: _weight(str(row.get(sort.lstrip("-"), ""))), reverse=sort.startswith("-"))
     page, size = paging(filters)
     return Found(len(rows), rows[(page - 1) * size : page * size])
+
+
+def _weight(cell: str) -> tuple[int, Decimal, str]:
+    """Numbers in the order of their size, before other texts in the order of their letters."""
+    return (0, Decimal(cell), cell) if _NUMBER.fullmatch(cell) else (1, Decimal(0), cell)

@@ -128,7 +128,7 @@ class Column:
     label: Text
     of: str
     columns: tuple[Column, ...] = ()
-    row: str = ""  #: the element of an authority's row that says it (of row.<Element>: that one); empty: none does
+    row: str = ""  #: the element of an authority's row that says it (of row.X and table.X: X); empty: none does
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def _column(part: Part, given: Mapping[str, object]) -> Column:
         return Column("", _NOTHING, "key")
     inner = tuple(_column(part, one) for one in given.get("columns", ()))
     word, _, element = given["of"].partition(".")
-    row = element if word == "row" else given.get("row", "")
+    row = element if word in ("row", "table") else given.get("row", "")
     if bool(inner) != row.endswith("[]"):
         part.complain("columns", f"column {given['name']}: rows inside a row are of an element with [] and have columns")
     return Column(given["name"], Text(given["zh"], given["en"]), given["of"], inner, row)
