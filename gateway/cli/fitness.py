@@ -23,6 +23,7 @@ from tongguan.gateway.kernel.errors import SettingsWrong
 from tongguan.gateway.kernel.profile_loading import load_profiles
 from tongguan.gateway.kernel.settings import Settings
 from tongguan.gateway.recipients import Named, named, read_recipient
+from tongguan.outbox.prints.letters import FontMissing, Letters, find_font
 from tongguan.signer.module import find_module
 
 _LEAST_FREE_BYTES = 1_000_000_000
@@ -75,6 +76,7 @@ def settings_findings(settings: Settings) -> list[Finding]:
         *_profiles(settings),
         *_certificates(settings),
         *_tokens(settings),
+        _font(settings),
     ]
 
 
@@ -145,6 +147,15 @@ def _tokens(settings: Settings) -> Iterable[Finding]:
     why = why_no_tokens() if modules else None
     if why and find_module() is not None:
         yield Finding("pkcs11", t(*why), "pip install tongguan[pkcs11]")
+
+
+def _font(settings: Settings) -> Finding:
+    try:
+        path = find_font(settings.prints.font, settings.home)
+        Letters(path)
+    except FontMissing as missing:
+        return Finding("font", str(missing), t("用 prints.font 指定中文字体文件", "name a Chinese font file as prints.font"))
+    return Finding("font", path.name)
 
 
 def _folders(settings: Settings) -> Iterable[Finding]:

@@ -88,8 +88,6 @@ def items_of(site: Site, keys: Sequence[str]) -> tuple[str, dict[str, Any]]:
 
 
 @pytest.mark.requirement("NA-09")
-@pytest.mark.requirement("ME-06")
-@pytest.mark.requirement("EX-03")
 def test_a_batch_of_prints_is_one_file_in_the_order_of_its_items(site: Site) -> None:
     keys = [saved(site, Remark=f"第{n}份") for n in "一二三"]
 
@@ -158,3 +156,28 @@ def test_without_a_font_a_print_is_held_with_what_to_do_and_nothing_else_waits(o
     assert "nowhere.ttf" in status["hold"]["reason"]
     assert "tongguan retry" in status["hold"]["do"]
     assert b.done(own_site, b.message(b.APPLICATION, "declare", document=key))["state"] == "accepted"
+
+
+@pytest.mark.requirement("NA-16")
+def test_statistics_are_printed_with_operator_and_month_and_both_spans(site: Site) -> None:
+    key = saved(site)
+    b.done(site, b.message(b.APPLICATION, "declare", document=key))
+    site.wait_business(b.APPLICATION, key, "已打印或生成电子许可证")
+    month = (site.document(b.APPLICATION, key) or {})["receipts"][-1]["issued_at"][:7]
+
+    path = pdf_of(site, b.query(b.APPLICATION, "statistics", filters={"month": month}, format="pdf"))
+
+    shown = text(path)
+    assert path.suffix == ".pdf"
+    for word in ("统计表", "统计月份", month, "操作员", OWNER, "本月", "截至本月", "领证量", "干玉米酒糟"):
+        assert word in shown, f"{word} is not in {shown}"
+
+
+def test_any_list_can_be_printed(site: Site) -> None:
+    key = saved(site)
+    number = (site.document(b.APPLICATION, key) or {})["numbers"]["application"]
+
+    shown = text(pdf_of(site, b.query(b.APPLICATION, "list", filters={"application": number}, format="pdf")))
+
+    assert number in shown
+    assert "查询结果" in shown
