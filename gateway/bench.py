@@ -118,7 +118,7 @@ def _acknowledger(made: Path, delay_ms: int) -> subprocess.Popen[bytes]:
     command += ["--key", str(keys / "customs.key"), "--certificate", str(keys / "customs.pem"), "--delay-ms", str(delay_ms)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     shutil.copy(keys / "customs.pem", made / "trust" / "mofcom.pem")
-    for route in ("mofcom", "customs"):
+    for route in home.AUTHORITIES:
         home.change_settings(made, f"route.{route}", "url", f"http://127.0.0.1:{port}")
     while True:
         try:

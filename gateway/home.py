@@ -28,7 +28,7 @@ from tongguan.signer.pin import Secret
 from tongguan.simulators.setup import SampleCard, SampleEnterprise, make_simulators
 
 CardKind = Literal["software", "pkcs11"]
-AUTHORITIES = ("mofcom", "customs")
+AUTHORITIES = ("mofcom", "customs", "ministries")
 FOLDERS = ("OutBox", "SentBox", "FailBox", "InBox", "Status")
 PORTS_FILE = Path("simulators/ports.json")
 SETTINGS = "tongguan.toml"
@@ -138,7 +138,7 @@ def _fill(home: Path, kind: CardKind, port_base: int, language: str) -> None:
     issuer = make_authority("通关测试发卡机构", validity)
     if kind == "pkcs11":
         write_softhsm_configuration(home)
-    cards = tuple(_make_card(home, kind, name, (issuer, validity)) for name in AUTHORITIES)
+    cards = tuple(_make_card(home, kind, name, (issuer, validity)) for name in _NUMBERS)
     make_simulators(home, [SampleEnterprise(NAME, USCC, CODES["mofcom"], CODES["customs"], cards)], ports=ports)
     (home / "trust" / "cards.pem").write_bytes(issuer.certificates)
     (home / SETTINGS).write_text(_settings(kind, ports, language), "utf-8")
@@ -174,7 +174,7 @@ def _write_secret(path: Path, content: bytes) -> None:
 def _settings(kind: CardKind, ports: dict[str, int], language: str) -> str:
     head = _HEAD.format(title=TITLE, name=NAME, uscc=USCC, language=language, **CODES)
     form = _TOKEN if kind == "pkcs11" else _SOFTWARE
-    cards = [form.format(card=f"{NAME}-{name}", authority=name, number=_NUMBERS[name]) for name in AUTHORITIES]
+    cards = [form.format(card=f"{NAME}-{name}", authority=name, number=number) for name, number in _NUMBERS.items()]
     routes = [_ROUTE.format(authority=name, port=port) for name, port in ports.items()]
     return "".join([head, *cards, *routes])
 

@@ -171,7 +171,8 @@ def _proven(office: Office, enterprise: Enterprise, letter: Letter) -> etree._El
 
 
 def _bound_card(office: Office, enterprise: Enterprise, letter: Letter) -> Card:
-    cards = [card for card in enterprise.cards if card.authority == office.authority]
+    script = office.scripts.get(told(letter.root).type)
+    cards = [card for card in enterprise.cards if card.authority == (script.card if script else office.authority)]
     claimed = first(letter.root, ["EnvelopInfo/ic_card"])
     certificate = letter.certificate
     if certificate is None:

@@ -18,7 +18,8 @@ from cryptography import x509
 
 from tongguan.simulators.letter import Opener, load_opener
 
-AUTHORITIES = ("mofcom", "customs")
+CODES = {"mofcom": "mofcom_code", "customs": "customs_code", "ministries": "uscc"}  #: by which code each knows an enterprise
+AUTHORITIES = tuple(CODES)
 FOLDER = "simulators"
 FILE = "simulators.toml"
 PORTS = "ports.json"
@@ -134,7 +135,7 @@ def _endpoint(folder: Path, authority: str, raw: dict[str, Any]) -> Endpoint:
 
 
 def _enterprise(folder: Path, raw: dict[str, Any]) -> Enterprise:
-    codes = {name: str(raw[f"{name}_code"]) for name in AUTHORITIES if raw.get(f"{name}_code")}
+    codes = {name: str(raw[key]) for name, key in CODES.items() if raw.get(key)}
     cards = tuple(_card(folder, entry) for entry in raw.get("card", []))
     return Enterprise(str(raw["name"]), str(raw["uscc"]), codes, cards)
 

@@ -16,8 +16,8 @@ from cryptography.x509.oid import NameOID
 from tongguan.simulators.seal import Key
 from tongguan.simulators.settings import AUTHORITIES, FILE, FOLDER
 
-PORTS = {"mofcom": 8701, "customs": 8702}
-TITLES = {"mofcom": "商务部（模拟）", "customs": "海关总署（模拟）"}
+PORTS = {"mofcom": 8701, "customs": 8702, "ministries": 8703}
+TITLES = {"mofcom": "商务部（模拟）", "customs": "海关总署（模拟）", "ministries": "各主管部门（模拟）"}
 _LIFE = timedelta(days=3650)
 
 _HEAD = """\
@@ -117,14 +117,14 @@ class SampleEnterprise:
 def make_simulators(home: Path, enterprises: Sequence[SampleEnterprise], *, ports: dict[str, int] | None = None) -> None:
     """Write ``HOME/simulators/`` and the authorities' certificates into ``HOME/trust/``.
 
-    ``ports`` are told apart by authority, default 8701 and 8702. Sample declarations belong to the first enterprise. An
-    existing ``simulators.toml`` is never overwritten: FileExistsError.
+    ``ports`` are told apart by authority, default 8701 to 8703; one that they do not name gets a free one. Sample declarations
+    belong to the first enterprise. An existing ``simulators.toml`` is never overwritten: FileExistsError.
     """
     folder = home / FOLDER
     (folder / "cards").mkdir(parents=True, exist_ok=True)
     (home / "trust").mkdir(exist_ok=True)
     with (folder / FILE).open("x", encoding="utf-8") as file:
-        file.write(_written(folder, enterprises, {**PORTS, **(ports or {})}))
+        file.write(_written(folder, enterprises, {name: (ports or PORTS).get(name, 0) for name in AUTHORITIES}))
     for name in AUTHORITIES:
         _keep(home, name, _signing_key(name))
         _keep(home, f"{name}-encryption", rsa.generate_private_key(65537, 2048), encrypts=True)

@@ -247,11 +247,20 @@ def add_settings(home: Path, text: str) -> None:
         file.write(text)
 
 
+def without_route(home: Path, name: str) -> None:
+    """Take a route out of the settings: nobody listens there."""
+    path = home / "tongguan.toml"
+    before, _, rest = path.read_text("utf-8").partition(f"\n[route.{name}]\n")
+    _, bracket, after = rest.partition("\n[")
+    path.write_text(before + bracket + after, "utf-8")
+
+
 def site_with_endpoints(folder: Path, *, settings: str = QUICK, **made: Any) -> tuple[Site, Endpoint, Endpoint]:
     """A home, not running yet, whose authorities are the test's own: (site, MOFCOM, customs)."""
     site = make_site(folder, **made)
     add_settings(site.home, settings)
     change_settings(site.home, "gateway", "settle", "200ms")
+    without_route(site.home, "ministries")
     endpoints = []
     for authority, other in (("mofcom", "customs"), ("customs", "mofcom")):
         keys = site.home / "simulators"

@@ -37,7 +37,7 @@ def test_a_new_home_has_settings_that_are_right_and_a_whole_mailbox(tongguan: To
     )  # fmt: skip
     assert [card.name for card in account.card] == ["demo-mofcom", "demo-customs"]
     assert {"OutBox", "SentBox", "FailBox", "InBox", "Status"} == {p.name for p in settings.mailbox(account).iterdir()}
-    assert {"http://127.0.0.1:8701", "http://127.0.0.1:8702"} == {route.url for route in settings.route.values()}
+    assert [f"http://127.0.0.1:{port}" for port in (8701, 8702, 8703)] == [route.url for route in settings.route.values()]
 
 
 def test_it_says_what_to_type_next(tongguan: Tongguan, tmp_path: Path) -> None:
@@ -89,18 +89,19 @@ def test_the_authorities_know_the_cards(home: Path) -> None:
 def test_the_ports_follow_the_base(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home", card="software", port_base=9100).home
 
-    assert {n: e.port for n, e in load_settings(home).endpoints.items()} == {"mofcom": 9100, "customs": 9101}
+    assert {n: e.port for n, e in load_settings(home).endpoints.items()} == {"mofcom": 9100, "customs": 9101, "ministries": 9102}
     assert read_settings(home).route["customs"].url == "http://127.0.0.1:9101"
 
 
 def test_routes_are_pointed_at_where_the_simulators_listen(home: Path) -> None:
-    (home / "simulators/ports.json").write_text(json.dumps({"mofcom": 4001, "customs": 4002}))
+    (home / "simulators/ports.json").write_text(json.dumps({"mofcom": 4001, "customs": 4002, "ministries": 4003}))
 
     set_ports(home)
 
     assert {name: route.url for name, route in read_settings(home).route.items()} == {
         "mofcom": "http://127.0.0.1:4001",
         "customs": "http://127.0.0.1:4002",
+        "ministries": "http://127.0.0.1:4003",
     }
 
 
