@@ -10,7 +10,7 @@ from lxml import etree
 
 from tongguan.simulators.admission import NotTaken, Package, names_of
 from tongguan.simulators.declarations import today
-from tongguan.simulators.ledger import CLEARED, RELEASED, Entry, Line, Permit, Use, left
+from tongguan.simulators.ledger import CLEARED, RELEASED, Entry, Line, Permit, Use, left, written
 from tongguan.simulators.markup import elements, parse, values
 from tongguan.simulators.office import Fault, Office
 from tongguan.simulators.permits import codes_like
@@ -55,9 +55,9 @@ def _line(office: Office, permit: Permit, line: Line) -> Row:
             "unit": line.unit,
             "price": line.price,
             "currency": line.currency,
-            "approved": "" if line.approved is None else f"{line.approved:f}",
-            "remaining": "" if there is None else f"{there:f}",
-            "used": f"{sum((use.quantity for use, _ in every if use.line == line.line), Decimal(0)):f}",
+            "approved": "" if line.approved is None else written(line.approved),
+            "remaining": "" if there is None else written(there),
+            "used": written(sum((use.quantity for use, _ in every if use.line == line.line), Decimal(0))),
             "uses": str(len({entry.number for _, entry in every})),
         },
         uses=[_use(line, use, entry) for use, entry in every if use.line == line.line],
@@ -75,7 +75,7 @@ def _licence(permit: Permit, uses: list[Use]) -> dict[str, str]:
 
 
 def _use(line: Line, use: Use, entry: Entry) -> Row:
-    said = {"entry": entry.number, "quantity": f"{use.quantity:f}", "over": f"{use.over:f}", "unit": line.unit}
+    said = {"entry": entry.number, "quantity": written(use.quantity), "over": written(use.over), "unit": line.unit}
     return plain(said | _events(entry) | {"date": str(entry.body["date"])})
 
 
@@ -119,14 +119,13 @@ def _entry(permit: Permit, entry: Entry, places: set[int]) -> Row:
 def documents(asked: Asked) -> list[Row]:
     """A row for each document that the enterprise has here, the newest first."""
     office, script, query, package = asked
-    names = names_of(script, package.document)
     every = office.store.documents(package.account, script.type, query.status)
-    if not names:
-        return [_document(office, script, one) for one in every]
-    one = office.store.find_document(package.account, script.type, names)
-    if one is None:
+    own = package.document.get("document") or ""
+    names = [name for name in names_of(script, package.document) if name != own]
+    one = office.store.find_document(package.account, script.type, names or [own])
+    if names and one is None:
         raise NotTaken(Fault("QRY-03", "", "没有这份单证"))
-    return [_document(office, script, found) for found in every if found.id == one.id]
+    return [_document(office, script, found) for found in every if one is None or found.id == one.id]
 
 
 def steps(asked: Asked) -> list[Row]:
@@ -220,7 +219,7 @@ def _group(script: Replies, history: list[tuple[str, int, str]], rest: str) -> s
 
 def _sum(texts: list[str]) -> str:
     try:
-        return f"{sum(map(Decimal, texts), Decimal(0)):f}"
+        return written(sum(map(Decimal, texts), Decimal(0)))
     except InvalidOperation:
         return ""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tongguan.simulators.declared import Cited, Declaration, Goods
-from tongguan.simulators.ledger import Ledger, Line, Permit, Use, left
+from tongguan.simulators.ledger import Ledger, Line, Permit, Use, left, written
 from tongguan.simulators.office import Fault
 from tongguan.simulators.permits import codes_like
 from tongguan.simulators.settings import Settings
@@ -131,7 +131,7 @@ class _Taking:
             there = sum((self._before[one.line] or Decimal(0) for one in alike), Decimal(0))
             exceeding = sum((more for _, _, one, more in beyond.values() if one is line), Decimal(0))
             if not last or exceeding > there * line.over / 100:
-                text = f"许可证 {self._permit.number} 商品 {goods.code} 余量 {there:f}，不足 {goods.quantity:f}"
+                text = f"许可证 {self._permit.number} 商品 {goods.code} 余量 {written(there)}，不足 {written(goods.quantity)}"
                 yield Fault("LIC-19", path, text + ("" if last or not line.over else "；溢装只限最后一次使用"))
                 continue
             known = self._uses.get((goods.line, line.line), Use(self._entry, goods.line, self._permit.id, line.line, Decimal(0)))

@@ -113,6 +113,11 @@ def bare(number: str) -> str:
     return number.replace("-", "").strip()
 
 
+def written(amount: Decimal) -> str:
+    """Write a quantity without an exponent and without zeros that say nothing."""
+    return f"{amount.normalize():f}"
+
+
 def left(line: Line, uses: Iterable[Use]) -> Decimal | None:
     """Give what is left of a line after the uses that stand, nothing where no quantity is kept."""
     if line.approved is None:

@@ -191,6 +191,21 @@ def test_bulk_goods_may_exceed_by_five_percent_of_what_is_left_on_the_last_use(d
     assert "LIC-20" in desk.faults(declaration(line(licence, "0.1"), trader=firm))
 
 
+def test_an_overshipment_closes_the_licence_until_it_is_given_back(desk, firm, issued, left):
+    licence = issued(**SEVERAL)
+    first, beyond = (declaration(line(licence, quantity), trader=firm) for quantity in ("50", "52.5"))
+    desk.declare(first)
+    desk.declare(beyond)
+    desk.happen(first["entry"], "refuse")
+    third = declaration(line(licence, "10"), trader=firm)
+
+    closed = (left(licence), desk.faults(third))
+    desk.happen(beyond["entry"], "refuse")
+
+    assert closed == ("50", ["LIC-20"])
+    assert (desk.declare(third)[0], left(licence)) == (200, "90")
+
+
 def test_an_overshipment_is_refused_while_other_goods_are_left(desk, firm, issued):
     licence = issued(goods(), goods("2601120000", "50"), **SEVERAL)
 

@@ -157,20 +157,18 @@ def test_a_paper_licence_never_goes_to_customs_and_cannot_be_downloaded(mofcom, 
     assert (refused.get("code"), faults(refused)[0][0]) == ("Q1", "QRY-04")
 
 
-def test_status_and_customs_status_are_told_on_request(mofcom, tools, fresh, application, number):
+def test_the_status_is_told_on_request(mofcom, tools, fresh, application):
     own = fresh.application()
     before = mofcom.ask(NA, "status", number=own)
     mofcom.send(NA, "declare", application(own), reference=fresh.reference())
-    last = mofcom.until("52")
+    mofcom.until("52")
 
     status = mofcom.ask(NA, "status", number=own)
-    customs = mofcom.ask(NA, "customs", number=number(last[3], "licence"))
 
     assert (before.get("code"), status.get("code"), status.get("number")) == ("Q1", "Q0", own)
     assert status.find("r:Content/r:Status", tools.NS).get("code") == "40"
     listed = [one.get("code") for one in status.iterfind("r:Content/r:Receipts/r:Receipt", tools.NS)]
     assert listed == ["10", "20", "30", "40", "50", "52"]
-    assert customs.find("r:Content/r:CustomsStatus", tools.NS).get("code") == "52"
 
 
 def test_the_state_of_a_withdrawal_is_told_with_the_status(mofcom, tools, fresh, application):
