@@ -84,6 +84,7 @@ environment = "test"
 url = "http://127.0.0.1:{port}"
 certificates = ["trust/{authority}.pem"]
 # encrypt_to = "trust/{authority}-encryption.pem"    # what is sent there is signed, then encrypted to this certificate
+secrets_to = "trust/{authority}-encryption.pem"      # single secret values are encrypted in any case
 """
 
 
@@ -132,14 +133,15 @@ def _fill(home: Path, kind: CardKind, port_base: int, language: str) -> None:
     ports = {name: port_base + n if port_base else 0 for n, name in enumerate(AUTHORITIES)}
     for folder in FOLDERS:
         (home / "mailboxes" / NAME / folder).mkdir(parents=True)
-    for folder in ("secrets", "cards"):
+    for folder in ("secrets", f"secrets/{NAME}", "cards"):
         (home / folder).mkdir(mode=0o700)
+    _write_secret(home / "secrets" / NAME / "mofcom-password", secrets.token_urlsafe(12).encode() + b"\n")
     validity = Validity(clock.now() - timedelta(days=1))
     issuer = make_authority("通关测试发卡机构", validity)
     if kind == "pkcs11":
         write_softhsm_configuration(home)
     cards = tuple(_make_card(home, kind, name, (issuer, validity)) for name in _NUMBERS)
-    make_simulators(home, [SampleEnterprise(NAME, USCC, CODES["mofcom"], CODES["customs"], cards)], ports=ports)
+    make_simulators(home, [SampleEnterprise(NAME, USCC, CODES["mofcom"], CODES["customs"], cards, TITLE)], ports=ports)
     (home / "trust" / "cards.pem").write_bytes(issuer.certificates)
     (home / SETTINGS).write_text(_settings(kind, ports, language), "utf-8")
 

@@ -40,6 +40,24 @@ encryption_certificate = "{name}-encryption.pem"
 encrypted = false                  # true: clear text is refused
 """
 
+_REGISTRATION = """
+[[registration]]                   # MOFCOM's own books: registered there before, at another door
+number = "{one.mofcom_code}"
+name = "{one.title}"
+credit_code = "{one.uscc}"
+organization_code = "{organization}"
+level = "3"
+filing = "2019-0001"
+filed = "2019-05-06"
+province = "21"
+scope = "机电产品的进出口贸易"
+account = "{one.mofcom_code}"
+contact = "王示例"
+phone = "0411-80000001"
+province_office = "2100"
+city_office = "2102"
+"""
+
 _RECORDS = """
 # Customs' own books. `count = N` stands for N records with numbers going up by one.
 
@@ -112,6 +130,7 @@ class SampleEnterprise:
     mofcom_code: str
     customs_code: str
     cards: tuple[SampleCard, ...] = ()
+    title: str = ""
 
 
 def make_simulators(home: Path, enterprises: Sequence[SampleEnterprise], *, ports: dict[str, int] | None = None) -> None:
@@ -135,6 +154,7 @@ def _written(folder: Path, enterprises: Sequence[SampleEnterprise], ports: dict[
     parts += [_ENDPOINT.format(name=name, port=port) for name, port in ports.items()]
     for one in enterprises:
         parts.append(_enterprise(folder, one))
+    parts += [_REGISTRATION.format(one=one, organization=one.uscc[8:17]) for one in enterprises if one.mofcom_code]
     parts.append(_RECORDS.format(consignee=enterprises[0].customs_code if enterprises else "2102960001"))
     return _HEAD.format(token=secrets.token_urlsafe(24)) + "".join(parts)
 

@@ -17,8 +17,10 @@ def do(errand: Errand, records: Records) -> Outcome:
     Raises Refused where another document has reserved a value of the record.
     """
     before, profile, operation = errand.document, errand.profile, errand.operation
-    content = with_numbers(with_values(errand.content, errand.answered or {}), profile, errand.numbers)
-    whole = settled_down(changed(before, errand.now, status=operation.to, content=content, numbers=dict(errand.numbers)))
+    told = errand.answered or {}
+    numbers = {kind: told[rule.field] for kind, rule in profile.numbers.items() if rule.field in told} | dict(errand.numbers)
+    content = with_numbers(with_values(errand.content, told), profile, numbers)
+    whole = settled_down(changed(before, errand.now, status=operation.to, content=content, numbers=numbers))
     wanted = reservations(profile, operation, whole)
     for one in wanted:
         if records.reserved_by(one.kind, one.value) not in (None, whole.id):
