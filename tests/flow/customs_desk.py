@@ -1,7 +1,6 @@
 """What tests of licences at customs need: an application with goods, the desk for declarations, and rows read from an answer."""
 
 import json
-import time
 import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -119,12 +118,3 @@ def _row(row):
         else:
             found[name] = one.text or ""
     return found
-
-
-def wait_until(look, seconds=15):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := look():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("waited in vain")
