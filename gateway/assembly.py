@@ -8,6 +8,7 @@ from cryptography import x509
 
 from tongguan.codecs.compile import Compiled, compile_all
 from tongguan.codecs.secrets import secret_names
+from tongguan.gateway.fitting import fit_profiles
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel.errors import SettingsWrong
 from tongguan.gateway.kernel.journal import Journal
@@ -31,6 +32,7 @@ from tongguan.signer.verify import TrustedCertificate
 def make_site(settings: Settings, journal: Journal, wire: Wire) -> Site:
     """The site of these settings; SettingsWrong when a profile, certificate or route cannot be used."""
     profiles = compile_all(load_profiles())
+    fit_profiles(settings, profiles)
     encrypt_to, secrets_to = recipients(settings)
     cards = open_cards(settings, journal)
     return Site(

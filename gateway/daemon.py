@@ -21,6 +21,7 @@ import structlog
 
 from tongguan import __version__
 from tongguan.gateway import assembly
+from tongguan.gateway.fitting import fit_profiles
 from tongguan.gateway.flow.door import take
 from tongguan.gateway.flow.orders import orders
 from tongguan.gateway.flow.recount import Recount
@@ -258,6 +259,8 @@ class Daemon:
             for route in wanted.route.values():
                 assembly.trusted(wanted, route.certificates)
             recipients(wanted)
+            fit_profiles(wanted, self.site.profiles)
+            assembly.make_channel(wanted, self.wire)
         except SettingsWrong as wrong:
             self.alerts.tell("settings", f"the new settings are wrong, the old ones stay: {wrong}", do="tongguan config check")
             return False

@@ -17,6 +17,7 @@ from tongguan.codecs.compile import compile_all
 from tongguan.gateway.cli import here
 from tongguan.gateway.cli.cards import list_states
 from tongguan.gateway.cli.here import t
+from tongguan.gateway.fitting import fit_profiles
 from tongguan.gateway.home import why_no_tokens
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.errors import SettingsWrong
@@ -24,6 +25,8 @@ from tongguan.gateway.kernel.profile_loading import load_profiles
 from tongguan.gateway.kernel.settings import Settings
 from tongguan.gateway.recipients import Named, named, read_recipient
 from tongguan.outbox.prints.letters import FontMissing, Letters, find_font
+from tongguan.routes.sms import HttpProvider
+from tongguan.routes.wire import Wire
 from tongguan.signer.module import find_module
 
 _LEAST_FREE_BYTES = 1_000_000_000
@@ -76,6 +79,7 @@ def settings_findings(settings: Settings) -> list[Finding]:
         *_profiles(settings),
         *_certificates(settings),
         *_tokens(settings),
+        *_short_messages(settings),
         _font(settings),
     ]
 
@@ -83,11 +87,15 @@ def settings_findings(settings: Settings) -> list[Finding]:
 def _profiles(settings: Settings) -> Iterable[Finding]:
     try:
         profiles = load_profiles()
-        compile_all(profiles)
+        compiled = compile_all(profiles)
     except SettingsWrong as wrong:
         yield Finding("profiles", str(wrong), t("改正所列文件", "mend the files named"))
         return
     yield Finding("profiles", t(f"{len(profiles)} 种单证", f"{len(profiles)} document types"))
+    try:
+        fit_profiles(settings, compiled)
+    except SettingsWrong as wrong:
+        yield Finding("accounts", str(wrong), t("改正这些设置", "mend these settings"))
     known = set(profiles.authorities)
     for place, name in (
         *(("route", route) for route in settings.route),
@@ -147,6 +155,20 @@ def _tokens(settings: Settings) -> Iterable[Finding]:
     why = why_no_tokens() if modules else None
     if why and find_module() is not None:
         yield Finding("pkcs11", t(*why), "pip install tongguan[pkcs11]")
+
+
+def _short_messages(settings: Settings) -> Iterable[Finding]:
+    """A provider whose address or token cannot be used; a file needs nothing."""
+    if settings.sms.kind == "http":
+        wire = Wire()
+        try:
+            HttpProvider(settings.sms, settings.gateway.environment, settings.home, wire)
+        except SettingsWrong as wrong:
+            yield Finding("sms", str(wrong), t("改正 [sms] 设置", "mend the settings of [sms]"))
+        else:
+            yield Finding("sms", settings.sms.url)
+        finally:
+            wire.stop()
 
 
 def _font(settings: Settings) -> Finding:

@@ -26,7 +26,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
     made = open_workshop(tmp_path, monkeypatch, types=write_types(tmp_path / "types"))
     change_settings(made.home, "route.mofcom", "secrets_to", "trust/mofcom-encryption.pem")
     folder = made.home / "secrets" / "demo"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "login").write_text(SECRET + "\n")
     yield made
     made.stop()

@@ -1,0 +1,106 @@
+"""Defaults and subscriptions of an account are held against the document types when the gateway starts, not when a message comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tongguan.codecs.compile import Compiled, compile_all
+from tongguan.gateway.daemon import Daemon
+from tongguan.gateway.fitting import fit_profiles
+from tongguan.gateway.kernel.errors import SettingsWrong
+from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.kernel.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def profiles() -> Mapping[str, Compiled]:
+    return compile_all(load_profiles())
+
+
+def settings(**account: Any) -> Settings:
+    whole = {"name": "demo", "title": "示例", "uscc": "91210200MA0EXAMPLC", **account}
+    return Settings(home=Path("/"), gateway={"environment": "test"}, account=[whole])
+
+
+@pytest.mark.requirement("ME-13")
+@pytest.mark.parametrize(
+    ("defaults", "says"),
+    [
+        ({"NA.aplication": {"Year": "2026"}}, "defaults.NA.aplication: unknown document type; did you mean 'NA.application'?"),
+        ({"NA.application": {"Yaer": "2026"}}, "defaults.NA.application.Yaer: unknown field; did you mean 'Year'?"),
+        ({"NA.application": {"Goods[]/CodeTS": "2601111000"}}, "Goods[]/CodeTS: no default is possible there"),
+        ({"NA.application": {"Goods[]": "x"}}, "Goods[]: no default is possible there"),
+        ({"NA.application": {"LicenceNo": "x"}}, "LicenceNo: no default is possible there"),
+        (
+            {"NA.application": {"TradeMode": "no such mode"}},
+            "TradeMode: the field does not take the value 'no such mode' (GW-C14)",
+        ),
+    ],
+)
+def test_a_default_that_cannot_be_filled_is_named(profiles: Mapping[str, Compiled], defaults: Any, says: str) -> None:
+    with pytest.raises(SettingsWrong) as refused:
+        fit_profiles(settings(defaults=defaults), profiles)
+
+    assert says in str(refused.value)
+    assert "account demo" in str(refused.value)
+
+
+@pytest.mark.requirement("ME-13")
+def test_a_code_may_be_given_by_its_name(profiles: Mapping[str, Compiled]) -> None:
+    code, name = next((c, row["zh"]) for c, row in profiles["NA.application"].tables["trade_mode"].rows.items())
+
+    fit_profiles(settings(defaults={"NA.application": {"TradeMode": name}}), profiles)
+    fit_profiles(settings(defaults={"NA.application": {"TradeMode": code, "User/Name": "甲"}}), profiles)
+
+
+def test_a_secret_given_as_a_default_is_not_shown(profiles: Mapping[str, Compiled]) -> None:
+    secret = [(t, path) for t, compiled in profiles.items() for path in compiled.secrets]
+    assert secret, "some installed type has a secret field"
+    for type_, path in secret:
+        fit_profiles(settings(defaults={type_: {path: "file:login"}}), profiles)
+        with pytest.raises(SettingsWrong) as refused:
+            fit_profiles(settings(defaults={type_: {path: "Hunter2"}}), profiles)
+        assert "Hunter2" not in str(refused.value)
+
+
+@pytest.mark.requirement("ME-12")
+@pytest.mark.parametrize(
+    ("subscription", "says"),
+    [
+        ({"types": ["NB.*"]}, "no document type is called 'NB.*'"),
+        ({"types": ["NA.application"], "receipts": ["33"]}, "none of these types has a receipt '33'"),
+    ],
+)
+def test_a_subscription_to_nothing_is_named(profiles: Mapping[str, Compiled], subscription: Any, says: str) -> None:
+    with pytest.raises(SettingsWrong, match=says.replace("*", r"\*")):
+        fit_profiles(settings(subscribe=[{"phone": "13800138000", **subscription}]), profiles)
+
+
+def test_right_ones_fit(profiles: Mapping[str, Compiled]) -> None:
+    fit_profiles(settings(subscribe=[{"types": ["*"], "phone": "13800138000", "receipts": ["30"]}]), profiles)
+
+
+def test_the_gateway_does_not_start_with_wrong_ones_and_config_check_tells_them(home: Path, tongguan: Callable[..., Any]) -> None:
+    path = home / "tongguan.toml"
+    head, route, rest = path.read_text("utf-8").partition("\n[route.")
+    path.write_text(f'{head}\n[account.defaults."NA.application"]\nYaer = "2026"\n{route}{rest}', "utf-8")
+
+    with pytest.raises(SettingsWrong, match="did you mean 'Year'"):
+        Daemon(home)
+    said = tongguan("config", "check")
+    assert said.code == 78
+    assert "did you mean 'Year'" in said.out + said.err
+
+
+def test_config_check_looks_at_the_provider_of_short_messages(home: Path, tongguan: Callable[..., Any]) -> None:
+    with (home / "tongguan.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[sms]\nkind = "http"\nurl = "https://sms.example/v1"\ntoken = "file:secrets/nothing"\n')
+    said = tongguan("config", "check")
+
+    assert said.code == 78
+    assert "sms.token" in said.out
+    assert "route.sms" not in said.out
