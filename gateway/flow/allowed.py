@@ -30,6 +30,9 @@ def may(site: Site, message: Message, operation: Operation, document: Document |
         faults.append(
             fault("GW-F05", status=present, operation=operation.name, allowed=allowed, path="@operation", label="operation")
         )
+    route = site.route_of(profile, operation.route)
+    if operation.way != "desk" and route not in site.settings.route:
+        faults.append(fault("GW-F32", route=route, path="@operation", label="operation"))
     return faults if operation.signed_when else faults + card_faults(site, message, operation)
 
 

@@ -53,7 +53,7 @@ def act_ask(site: Site, messages: Sequence[Message]) -> list[Answered | Exceptio
 
 def _question(site: Site, message: Message, records: Records) -> bytes:
     profile, account = site.profile(message.type), site.account(message.account)
-    authority, code = _asked(site, message) or (profile.authority, site.code_at(account, profile))
+    authority, code = _asked(site, message) or (_route_of(message), site.code_at(account, profile))
     return package(
         message_id=message.wire_id,
         file_name=message.source or "",
@@ -84,6 +84,10 @@ def _body(site: Site, message: Message, records: Records) -> bytes:
 
 def _query(site: Site, message: Message) -> Query | None:
     return site.profile(message.type).queries.get(message.query_kind or "") if message.operation == QUERY else None
+
+
+def _route_of(message: Message) -> str:
+    return str((message.extra or {}).get("route", ""))
 
 
 def _asked(site: Site, message: Message) -> tuple[str, str] | None:

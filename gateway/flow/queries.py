@@ -59,7 +59,7 @@ def _card_bound(site: Site, message: Message, profile: Profile) -> None:
     if operation is None or not operation.card_bound:
         return
     if site.card_for(site.account(message.account), profile, operation) is None:
-        raise Refused([fault("GW-F06", account=message.account, authority=profile.authority, roles="legal/operator")])
+        raise Refused([fault("GW-F06", account=message.account, authority=profile.card_authority, roles="legal/operator")])
 
 
 def _sorts(query: Query, filters: Mapping[str, str]) -> Collection[str]:
@@ -73,11 +73,11 @@ def _sorts(query: Query, filters: Mapping[str, str]) -> Collection[str]:
 
 def _asking(site: Site, message: Message, profile: Profile, query: Query) -> Outcome:
     """checked, in the lane of the authority that knows."""
-    route = query.route or profile.authority
+    route = query.route or site.route_of(profile)
     if query.route and not getattr(site.account(message.account), query.account_code):
         raise Refused([fault("GW-F31", account=message.account, setting=query.account_code, path="@kind", label="kind")])
-    if query.route and query.route not in site.settings.route:
-        raise Refused([fault("GW-F32", route=query.route, path="@kind", label="kind")])
+    if route not in site.settings.route:
+        raise Refused([fault("GW-F32", route=route, path="@kind", label="kind")])
     lane, now = f"ask:{route}", clock.now_ms()
     extra = {**(message.extra or {}), "route": route, "ask": query.ask or query.kind}
     moved = replace(message, state=State.CHECKED, lane=lane, due_at=now, updated_at=now, waiting_for=site.shut(lane), extra=extra)

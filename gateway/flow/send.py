@@ -102,7 +102,8 @@ def believed(site: Site, message: Message, raw: bytes, *, asked: tuple[str, str]
     `asked`: the authority that was asked and the account's code there, where they are not those of the type.
     """
     profile = site.profile(message.type)
-    authority, account = asked or (profile.authority, site.code_at(site.account(message.account), profile))
+    own = str((message.extra or {}).get("route") or profile.authority), site.code_at(site.account(message.account), profile)
+    authority, account = asked or own
     try:
         root = verify(raw, site.trust[authority], clock.now()).root
         content = read_receipt(root)
