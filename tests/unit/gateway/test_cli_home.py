@@ -67,7 +67,8 @@ def test_a_home_that_could_not_be_made_leaves_nothing(tmp_path: Path, monkeypatc
 
 
 def test_pins_and_keys_are_nobody_elses(home: Path) -> None:
-    assert modes(home / "secrets") == {"secrets": 0o700, "mofcom.pin": 0o600, "customs.pin": 0o600}
+    assert modes(home / "secrets") == {"secrets": 0o700, "mofcom.pin": 0o600, "customs.pin": 0o600, "demo": 0o700}
+    assert modes(home / "secrets" / "demo") == {"demo": 0o700, "mofcom-password": 0o600}
     assert modes(home / "cards")["demo-customs.key"] == 0o600
 
 
