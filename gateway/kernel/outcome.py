@@ -12,7 +12,7 @@ from tongguan.gateway.kernel.notification import Notification
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Immutable bytes of a message. Roles: `source`, `content`, `attachment:<sha256>`, `sealed`, `receipt`, `result`."""
+    """Immutable bytes of a message. Roles: `source`, `content`, `sheet`, `attachment:<sha256>`, `sealed`, `receipt`, `result`."""
 
     message_id: str
     role: str
