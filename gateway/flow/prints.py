@@ -84,7 +84,7 @@ def _form(errand: Errand) -> PrintForm:
     name = errand.options.get(FORM) or (USUAL if USUAL in forms else next(iter(forms)))
     form = forms.get(name)
     if form is None:
-        raise Refused([fault("GW-F40", path=FORM, label="打印格式", form=name, known=" ".join(forms))])
+        raise Refused([fault("GW-F45", path=FORM, label="打印格式", form=name, known=" ".join(forms))])
     statuses = errand.profile.statuses
     if form.allowed and errand.document.status not in form.allowed:
         said = [statuses[s].text[errand.language] for s in statuses if s in form.allowed]

@@ -46,7 +46,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "account {account} has no {setting} in its settings: this authority cannot be asked",
     ),
     "GW-F32": ("系统未配置通道 {route}", "there is no [route.{route}] in the settings"),
-    "GW-F40": ("没有打印格式 {form}；可用：{known}", "there is no form {form}; there are {known}"),
+    "GW-F45": ("没有打印格式 {form}；可用：{known}", "there is no form {form}; there are {known}"),
     "GW-F30": ("{zh}", "{en}"),
     "GW-F40": (
         "{label}的引用 {reference} 读不到：{why}；请放在 secrets/<账户>/ 下，或设置该环境变量",

@@ -79,6 +79,7 @@ def test_the_licence_has_its_numbered_boxes_and_only_once_it_is_there(site: Site
 def test_a_form_that_does_not_exist_is_refused_naming_those_that_do(site: Site) -> None:
     status = b.refused(site, printed(saved(site), "postcard"))
 
+    assert "GW-F45" in b.codes(status)
     assert "application licence" in next(iter(b.faults(status).values()))
 
 
