@@ -117,7 +117,10 @@ def test_the_rows_and_the_rows_inside_them_come_back_as_they_were_told(asked: As
     }
     row = result["rows"][0]
     assert (row["entry"], row["packages"], row["port"], row["bill"]) == ("010120261000000053", "007", "大窑湾海关", "-")
-    assert [(g["code"], g["quantity"], g["price"]) for g in row["goods"]] == [("0201100000", "21.50", "-1"), ("2711210000", "3", "2")]
+    assert [(g["code"], g["quantity"], g["price"]) for g in row["goods"]] == [
+        ("0201100000", "21.50", "-1"),
+        ("2711210000", "3", "2"),
+    ]
 
 
 def test_a_spreadsheet_of_the_rows_holds_texts_only_and_a_line_for_each_inner_row(asked: Asked) -> None:
