@@ -10,7 +10,7 @@ from lxml import etree
 
 from tongguan.simulators.admission import NotTaken, Package, names_of
 from tongguan.simulators.declarations import today
-from tongguan.simulators.ledger import CLEARED, RELEASED, Entry, Line, Permit, Use, left, written
+from tongguan.simulators.ledger import CLEARED, RELEASED, Entry, Line, Permit, Use, bare, left, written
 from tongguan.simulators.markup import elements, parse, values
 from tongguan.simulators.office import Fault, Office
 from tongguan.simulators.permits import codes_like
@@ -38,9 +38,12 @@ def clearances(asked: Asked) -> list[Row]:
 
 
 def _permits(asked: Asked) -> list[Permit]:
-    office, script, _, package = asked
+    office, script, query, package = asked
     codes = codes_like(office.settings, [package.account])
-    return [permit for permit in office.store.ledger.permits_of(codes) if permit.type == script.type]
+    named = [text for name, column in query.filters.items() if column == "licence" for text in values(package.document, name)]
+    books = office.store.ledger
+    found = [books.permit(number) for number in dict.fromkeys(map(bare, named))] if named else books.permits_of(codes)
+    return [one for one in found if one is not None and one.type == script.type and set(codes) & set(one.holders)]
 
 
 def _line(office: Office, permit: Permit, line: Line) -> Row:

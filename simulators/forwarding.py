@@ -12,7 +12,7 @@ from lxml import etree
 
 from tongguan.simulators.faults import Told, markers, orders
 from tongguan.simulators.ledger import bare
-from tongguan.simulators.markup import Unreadable, new_root, parse
+from tongguan.simulators.markup import Unreadable, local, new_root, parse
 from tongguan.simulators.office import Fault, Notice, Office, receipt
 from tongguan.simulators.permits import Unfit, read_permit
 from tongguan.simulators.seal import Unproven, verified
@@ -73,12 +73,12 @@ def certificate(office: Office, authority: str) -> x509.Certificate:
     return x509.load_pem_x509_certificate(office.settings.endpoints[authority].certificate.read_bytes())
 
 
-def proven_sender(office: Office, body: bytes) -> etree._Element:
-    """Verify what an authority says by the certificate of the one it names. Raises Unreadable, Unproven, KeyError."""
+def proven_sender(office: Office, body: bytes, name: str) -> etree._Element:
+    """Verify an element of that name by the certificate of the authority it names. Raises Unreadable, Unproven, KeyError."""
     told = parse(body)
     root = verified(told, certificate(office, told.get("authority") or ""))
-    if root.get("authority") != told.get("authority") or root.get("authority") == office.authority:
-        raise Unproven("the signature is not the sender's")
+    if root.get("authority") != told.get("authority") or root.get("authority") == office.authority or local(root) != name:
+        raise Unproven(f"it is no {name} of the authority that signed it")
     return root
 
 
@@ -88,7 +88,7 @@ def taken_over(office: Office, body: bytes) -> tuple[int, bytes]:
     The same licence again is stored already; another content under its number is refused.
     """
     try:
-        root = proven_sender(office, body)
+        root = proven_sender(office, body, "Licence")
     except (Unreadable, Unproven, KeyError) as error:
         return 400, reply(office, "1", "", [Fault("LIC-01", "", f"许可证数据无法验证: {error}"[:300])])
     script = office.script(root.get("type") or "")

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import aiohttp
-from lxml import etree
 
 from tongguan.simulators.clockwork import die
 from tongguan.simulators.forwarding import address, certificate, proven_sender, reply
@@ -96,13 +95,13 @@ def heard(office: Office, body: bytes, planned: Callable[[], None]) -> tuple[int
     ``planned`` is called when a receipt for the enterprise was planned.
     """
     try:
-        root = proven_sender(office, body)
+        root = proven_sender(office, body, "Use")
     except (Unreadable, Unproven, KeyError) as error:
         return 400, reply(office, "1", "", [Fault("USE-01", "", f"数据无法验证: {error}"[:300])])
     number = root.get("licence") or ""
     with office.store.transaction():
         document = office.store.find_document(root.get("account") or "", root.get("type") or "", [number])
-        if document is None or etree.QName(root).localname != "Use":
+        if document is None:
             return 404, reply(office, "1", number, [Fault("USE-02", "", f"没有发出许可证 {number}")])
         terms = office.scripts[document.type].licence
         if office.store.ledger.hear(root.get("id") or "") and terms is not None and terms.used_code:
