@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics as middle
-import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -68,10 +67,10 @@ def _ask(settings: Settings, journal: Journal, compiled: Compiled) -> float:
     profile, now = compiled.profile, clock.now_ms()
     site = Site(settings, journal, {profile.type: compiled}, accounts={a.name: a for a in settings.account})
     asked = Message(new_id(), Kind.SUBMISSION, settings.account[0].name, profile.type, "query", State.RECEIVED, now, now)
-    began = time.perf_counter()
+    began = clock.monotonic()
     with journal.read() as records:
         found = statistics(site, asked, profile.queries[STATISTICS], {"month": f"{_YEAR}-12"}, records)
-    took = time.perf_counter() - began
+    took = clock.monotonic() - began
     if found.total != _COMMODITIES:
         raise RuntimeError(f"{found.total} rows instead of {_COMMODITIES}")
     return took

@@ -27,7 +27,7 @@ JOURNAL = "gateway/kernel/"
 #: modules beside them that import SQLAlchemy
 SQL = {
     # builds the conditions of lists and hands them to Records; runs no statement
-    "gateway/flow/queries.py",
+    "gateway/flow/lists.py",
 }
 RENAMES = {
     "gateway/kernel/files.py",
