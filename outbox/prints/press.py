@@ -78,7 +78,7 @@ class Press:
             self._end()
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "tongguan.outbox.prints.press_process", str(self._most_bytes)],
+                    [sys.executable, "-P", "-m", "tongguan.outbox.prints.press_process", str(self._most_bytes)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     bufsize=0,
