@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs7
 from cryptography.x509.oid import NameOID
+from endpoint import Call
 from sites import Site, make_site
 from workshop import Workshop, open_workshop, write_types
 
@@ -32,6 +33,7 @@ from tongguan.gateway.home import CODES, TITLE, USCC, change_settings
 from tongguan.gateway.kernel.profile_loading import load_profiles
 from tongguan.gateway.kernel.settings import read_settings
 from tongguan.signer.verify import TrustedCertificate, verify
+from tongguan.simulators.seal import Sealer
 
 AUTHORITIES = ("mofcom", "customs")
 ENVELOPED = "application/pkcs7-mime; smime-type=enveloped-data"
@@ -273,3 +275,21 @@ def test_a_type_whose_profile_says_so_is_signed_in_the_cms_form(shop: Workshop, 
     assert content.startswith('<Package xmlns="urn:tongguan:package:1">')
     assert "备案" in content
     assert "Signature" not in content
+
+
+@pytest.mark.parametrize(("code", "state"), [("0", "sealed"), ("1", "rejected")], ids=["taken", "refused"])
+def test_only_a_refusal_may_be_addressed_to_nobody(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, code: str, state: str
+) -> None:
+    def to_nobody(call: Call, _: str, sealer: Sealer) -> bytes:
+        root = shop.mofcom.unsigned(code=code, kind="technical", message=call.message_id)
+        root.set("account", "")
+        return sealer.seal(root)
+
+    monkeypatch.setattr(shop.mofcom, "_technical", to_nobody)
+    name = shop.site.drop(
+        '<XX.registration xmlns="urn:tongguan:XX.registration:1" operation="declare" reference="r1"><Title>x</Title></XX.registration>'
+    )
+    shop.turns(lambda: len(shop.mofcom.calls) > (1 if code == "0" else 0))
+
+    assert shop.play(name, state)["state"] == state
