@@ -138,6 +138,15 @@ def batch(items: Sequence[etree._Element], reference: str | None = None) -> byte
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
+REGISTRATION = "registration"  #: key of the enterprise's one registration of a type, on a shared site
+
+
+def registered(site: Site, type_: str) -> None:
+    """See to it that the site's enterprise has its registration of that type."""
+    if site.document(type_, REGISTRATION) is None:
+        done(site, message(type_, "declare", like="ok-declare.xml", document=REGISTRATION))
+
+
 def goods(code: str, *, price: str = "1", quantity: str = "1000", unit: str = "035", currency: str = "USD") -> dict[str, Any]:
     """A row of goods with one specification."""
     spec = {"Model": "散装", "UnitPrice": price, "Quantity": quantity}

@@ -81,3 +81,28 @@ def test_an_enterprise_has_one_registration_only(stranger: Site) -> None:
 
     assert b.codes(second) == {"GW-F07"}
     assert b.done(stranger, registration(document="nag", Capital="8000000"))["business_status"]["text"] == "已备案"
+
+
+SOYBEANS = "1201901100"
+FILED = "大宗合同许可证申领号：DZ202611000123"
+
+
+@pytest.mark.requirement("NA-13")
+def test_agricultural_goods_are_refused_before_the_registration_and_issued_after_it(stranger: Site) -> None:
+    first = b.refused(stranger, b.application("declare", goods_=[b.goods(SOYBEANS)], ExtraInformation=FILED))
+    assert list(b.faults(first).values()) == ["申领商品为重点农产品，请先完成重农信息备案"]
+
+    refused = b.done(stranger, registration("!refuse", document="nag"), "rejected")
+    assert refused["business_status"]["text"] == "备案未通过"
+    assert b.codes(b.refused(stranger, b.application("declare", goods_=[b.goods(SOYBEANS)], ExtraInformation=FILED))) == {
+        "GW-F30"
+    }
+
+    b.done(stranger, registration(document="nag"))
+    b.done(stranger, b.application("declare", goods_=[b.goods(SOYBEANS)], ExtraInformation=FILED))
+
+
+@pytest.mark.requirement("NA-13")
+def test_other_goods_and_drafts_need_no_registration(stranger: Site) -> None:
+    b.done(stranger, b.application("declare"))
+    b.done(stranger, b.application("save", goods_=[b.goods(SOYBEANS)]))

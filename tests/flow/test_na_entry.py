@@ -276,6 +276,7 @@ def commodity(beginning: str) -> str:
 
 @pytest.mark.requirement("NA-05")
 def test_bulk_agricultural_goods_need_the_number_of_their_contract_filing(site: Site) -> None:
+    b.registered(site, "NA.agriculture")
     without = [b.application("declare", goods_=[b.goods(commodity(code))]) for code in BULK.values()]
     wrong = b.application("declare", goods_=[b.goods("1201901100")], ExtraInformation="号码后补")
     name = site.drop(b.batch([*without, wrong]))
@@ -288,6 +289,7 @@ def test_bulk_agricultural_goods_need_the_number_of_their_contract_filing(site: 
 
 @pytest.mark.requirement("NA-05")
 def test_with_the_number_in_the_additional_information_they_are_declared(site: Site) -> None:
+    b.registered(site, "NA.agriculture")
     number = "大宗合同许可证申领号：DZ202611000123"
     status = b.done(site, b.application("declare", goods_=[b.goods("1201901100")], ExtraInformation=number))
 
