@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ import typer
 from tongguan.codecs.schema import write_schemas
 from tongguan.gateway.cli import here
 from tongguan.gateway.cli.here import Wrong, t
+from tongguan.gateway.cli.registry import page
 from tongguan.gateway.cli.shown import print_json, print_table, print_text
 from tongguan.gateway.kernel import files
 from tongguan.gateway.kernel.profile import Operation, Profile
@@ -25,6 +27,7 @@ def profiles(
     type_: Annotated[str, typer.Argument(metavar="[TYPE]", help="document type / 单证类型")] = "",
     matrix: Annotated[bool, typer.Option("--matrix", help="type x operation x status x card / 操作矩阵")] = False,
     write: Annotated[bool, typer.Option("--write", help="write schema.xsd and schema.json / 生成 schema")] = False,
+    registry: Annotated[bool, typer.Option("--registry", help="the licence systems as a page / 许可证件系统一览")] = False,
 ) -> int | None:
     """单证类型：字段、规则、状态 / Document types: fields, rules, statuses, schemas."""
     every = load_profiles()
@@ -33,7 +36,9 @@ def profiles(
             f"没有单证类型 {type_}；可用：{' '.join(every)}", f"there is no type {type_}; there are {' '.join(every)}", code=2
         )
     chosen = [every[type_]] if type_ else list(every.values())
-    if write:
+    if registry:
+        sys.stdout.write(page(every, here.language()))
+    elif write:
         _write(chosen)
     elif matrix:
         _matrix(chosen)

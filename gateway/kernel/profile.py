@@ -239,7 +239,6 @@ class Profile:
     queries: Mapping[str, Query]
     attachments: AttachmentRule
     signer: str = ""  #: who must sign: a field path or `account`; its code must be the card holder's
-    supervision_codes: tuple[str, ...] = ()
     signature: str = "xml"  #: xml | cms: the form of the signature of what is sealed
     card_authority: str = ""  #: whose card signs
     route: str = ""  #: the type's own route, where the site has it

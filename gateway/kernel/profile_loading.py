@@ -127,7 +127,6 @@ def _profile(
         queries=queries,
         attachments=read_attachments(part, tables, operations),
         signer=part.take("signer", text, ""),
-        supervision_codes=part.words("supervision_codes"),
         signature=part.one_of("signature", ("xml", "cms"), "xml"),
         card_authority=part.one_of("card", authorities, folder.parent.name),
         route=part.take("route", text, ""),
