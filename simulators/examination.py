@@ -38,7 +38,7 @@ def examined(books: Ledger, settings: Settings, declaration: Declaration) -> tup
         if cited.code not in permit.codes:
             faults.append(Fault("LIC-12", path, f"许可证 {cited.number} 的监管证件代码不是 {cited.code}"))
         if goods is None:
-            goods = tuple(line for line in declaration.goods if any(line.code == one.code for one in permit.lines))
+            goods = tuple(line for line in declaration.goods if any(one.code in ("", line.code) for one in permit.lines))
             if not goods:
                 faults.append(Fault("LIC-21", path, f"许可证 {cited.number} 不含所申报的商品"))
         citations.append(Citation(path, permit, goods))
@@ -93,10 +93,10 @@ class _Taking:
         faults = [fault for fault in [self._used_up(citations[0].path)] if fault]
         beyond: dict[int, tuple[str, Goods, Line, Decimal]] = {}
         for line, path in {line: one.path for one in reversed(citations) for line in one.goods}.items():
-            matching = [one for one in self._permit.lines if one.code == line.code]
+            matching = [one for one in self._permit.lines if one.code in ("", line.code)]
             if not matching:
                 faults.append(Fault("LIC-17", path, f"商品 {line.code} 不在许可证 {self._permit.number} 上"))
-            elif not (same := [one for one in matching if one.unit == line.unit]):
+            elif not (same := [one for one in matching if not one.code or one.unit == line.unit]):
                 faults.append(Fault("LIC-18", path, f"商品 {line.code} 的单位 {line.unit} 与许可证 {self._permit.number} 不一致"))
             elif wanting := self._fill(line, same):
                 beyond[line.line] = (path, line, same[-1], wanting)

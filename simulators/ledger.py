@@ -32,7 +32,10 @@ STANDING = (RESERVED, RELEASED, CLEARED)  #: states in which a declaration holds
 
 @dataclass(frozen=True)
 class Line:
-    """Goods of a licence. ``approved`` is nothing where the licence names no quantity; ``over`` is a percentage."""
+    """Goods of a licence. ``approved`` is nothing where no quantity is kept; ``over`` is a percentage.
+
+    A line without a commodity ``code`` (a technology, say) covers any goods, and its quantity is not kept.
+    """
 
     line: int
     code: str

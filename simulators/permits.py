@@ -78,13 +78,13 @@ def _line(script: Replies, terms: Terms, place: int, line: etree._Element) -> Li
     quantity = first(line, [terms.quantity]) if terms.quantity else ""
     if quantity and not QUANTITY.fullmatch(quantity):
         raise Unfit(f"数量 {quantity} 不正确")
-    over = _said(script, line, terms.over)
+    over, code = _said(script, line, terms.over), first(line, [terms.code])
     return Line(
         line=place,
-        code=first(line, [terms.code]),
+        code=code,
         name=first(line, [terms.name]),
         unit=first(line, [terms.unit]),
-        approved=Decimal(quantity or 0) if terms.quantity else None,
+        approved=Decimal(quantity or 0) if terms.quantity and code else None,
         over=Decimal(over),
         price=first(line, [terms.price]) if terms.price else "",
         currency=first(line, [terms.currency]) if terms.currency else "",

@@ -53,7 +53,7 @@ def kept(office, lines, *, uses=0):
         trader_name="",
         owner_name="",
         lines=tuple(
-            Line(n, code, "", "035", Decimal(amount) / 1000, Decimal(PERCENT[code]), "", "")
+            Line(n, code, "", "035", amount and Decimal(amount) / 1000, Decimal(PERCENT.get(code, 0)), "", "")
             for n, (code, amount) in enumerate(lines, 1)
         ),
     )
@@ -179,6 +179,13 @@ def test_a_use_of_an_unknown_size_of_licence_is_not_counted(customs):
     unlimited = Line(1, CODES[0], "", "035", None, Decimal(0), "", "")
 
     assert (left(unlimited, []), left(permit.lines[0], [])) == (None, Decimal(100))
+
+
+def test_a_line_without_a_commodity_covers_any_goods_and_keeps_no_quantity(customs):
+    permit = kept(customs, [("", None)])
+    lines = [line(permit.number, "999", "8703234100", "030"), line(permit.number, "5", "2601111000", place=2)]
+
+    assert declare(customs, read_declaration(declaration(*lines, trader=TRADER))).http == 200
 
 
 def test_a_licence_that_is_kept_already_stays_as_it_was(customs):
