@@ -156,10 +156,15 @@ def errand_of(
 
 
 def new_number(site: Site, profile: Profile, kind: str) -> str:
-    """The next number of a kind that the gateway gives, in the shape that the profile says."""
+    """The next number of a kind that the gateway gives, in the shape that the profile says.
+
+    Numbers that begin alike are one series, whatever type they are for. Older journals had one for each kind and year.
+    """
     today = clock.china_date(clock.now_ms())
-    serial = site.journal.serials(f"{profile.type}:{kind}:{today[:4]}")
-    return profile.numbers[kind].given.format(yy=today[2:4], yyyy=today[:4], serial=serial)
+    stem, _, tail = profile.numbers[kind].given.partition("{serial")
+    stem = stem.format(yy=today[2:4], yyyy=today[:4])
+    serial = site.journal.serials(f"{profile.authority}:{stem}", after=f"{profile.authority}:{kind}:{today[:4]}")
+    return stem + ("{serial" + tail).format(serial=serial)
 
 
 def at_desk(site: Site, errand: Errand, records: Records) -> Outcome:

@@ -257,12 +257,15 @@ class Journal:
 
     # Small durable facts
 
-    def serials(self, name: str) -> int:
-        """The next number of a series; taken from a reserved block, so gaps are allowed and none is given twice."""
+    def serials(self, name: str, *, after: str = "") -> int:
+        """The next number of a series; taken from a reserved block, so gaps are allowed and none is given twice.
+
+        A series that has not begun goes on where the series `after` stands, when there is one.
+        """
         with self._lock:
             following, end = self._serials.get(name, (0, 0))
             if following >= end:
-                following = self._writer.submit(lambda group: _reserve_block(group, name))
+                following = self._writer.submit(lambda group: _reserve_block(group, name, after))
                 end = following + SERIAL_BLOCK
             self._serials[name] = (following + 1, end)
             return following
@@ -364,11 +367,10 @@ def _set_marker(group: Group, name: str, value: str) -> None:
     group.connection.execute(insert(tables.marker).values(name=name, value=value))
 
 
-def _reserve_block(group: Group, name: str) -> int:
+def _reserve_block(group: Group, name: str, after: str) -> int:
     s = tables.serial.c
-    following = group.connection.execute(select(s.next).where(s.name == name)).scalar()
-    if following is None:
-        group.connection.execute(insert(tables.serial).values(name=name, next=1 + SERIAL_BLOCK))
-        return 1
-    group.connection.execute(update(tables.serial).where(s.name == name).values(next=following + SERIAL_BLOCK))
-    return int(following)
+    begun: dict[str, int] = dict(group.connection.execute(select(s.name, s.next).where(s.name.in_([name, after]))).tuples().all())
+    following: int = begun.get(name, begun.get(after, 1))
+    write = update(tables.serial).where(s.name == name) if name in begun else insert(tables.serial)
+    group.connection.execute(write.values(name=name, next=following + SERIAL_BLOCK))
+    return following

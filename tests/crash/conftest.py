@@ -24,8 +24,8 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authoritie
     made.simulate("--fast")
     change_settings(made.home, "gateway", "settle", "30ms")
     with offline(made.home) as daemon:
-        for kind in ("mofcom:application", "customs:unified"):
-            daemon.journal.serials(f"{kind}:{_year()}")
+        for series in (f"mofcom:NA{_year()[2:]}", f"customs:EW{_year()}1"):
+            daemon.journal.serials(series)
     yield Authorities(made)
     made.stop("simulate")
 

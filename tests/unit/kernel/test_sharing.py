@@ -137,6 +137,13 @@ def test_each_series_counts_by_itself(journal: Journal) -> None:
     assert [journal.serials("a"), journal.serials("b"), journal.serials("a")] == [1, 1, 2]
 
 
+def test_a_series_that_is_named_anew_goes_on_after_the_old_one(journal: Journal) -> None:
+    given = [journal.serials("old") for _ in range(3)]
+
+    assert journal.serials("new", after="old") > given[-1]
+    assert journal.serials("other", after="never") == 1
+
+
 SLOTS = """
 import json, sys
 from pathlib import Path
