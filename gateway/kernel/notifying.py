@@ -26,12 +26,6 @@ class Notifications:
             rows = connection.execute(statements.NOTIFICATIONS_DUE, {"now": now, "most": limit}).mappings()
             return [Notification(**row) for row in rows]
 
-    def of_document(self, document_id: str) -> list[Notification]:
-        """All of one document, oldest first."""
-        with self._reading() as connection:
-            rows = connection.execute(statements.NOTIFICATIONS_OF, {"document_id": document_id}).mappings()
-            return [Notification(**row) for row in rows]
-
     def tried(self, sent: Sequence[str], failed: Mapping[str, int | None]) -> None:
         """The provider has these; those failed and are tried again at their time (None: never)."""
         n = tables.notification.c

@@ -104,7 +104,6 @@ MOVES_AFTER = (
 
 _n = tables.notification.c
 NOTIFICATIONS_DUE = select(tables.notification).where(_n.next_at <= _given("now")).order_by(_n.next_at).limit(_most)
-NOTIFICATIONS_OF = select(tables.notification).where(_n.document_id == _given("document_id")).order_by(_n.at)
 
 UNWRITTEN = select(tables.answer).where(_a.written == 0).order_by(_a.id).limit(_most)
 FILES = select(_a.file).where(and_(_a.account == _given("account"), _among(_a.file)))

@@ -234,7 +234,6 @@ notification = Table(
     Column("sent_at", _big),
 )
 Index("notification_once", notification.c.receipt, notification.c.phone, unique=True)
-Index("notification_document", notification.c.document_id, notification.c.at)
 _partial("notification_due", notification.c.next_at, where="next_at IS NOT NULL")
 
 lane = Table(

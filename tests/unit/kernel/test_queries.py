@@ -31,6 +31,7 @@ GROWING = (
     "answer",
     "move",
     "history",
+    "notification",
 )
 
 
@@ -117,6 +118,8 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
     filled.close_lane(Lane("x", "r", "t", 1, None, "d"))
     filled.open_lane("x")
     filled.mark_written([1, 2])
+    filled.notifications.due(1, 5)
+    filled.notifications.tried(["n1"], {"n2": 5})
     filled.recount([document("d55", version=2, counted=(LINE,))], marker="counted", value="x")
     filled.write_again("m1")
     filled.serials("a")

@@ -26,6 +26,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("notification_once", "notification", ["receipt", "phone"], unique=True)
-    op.create_index("notification_document", "notification", ["document_id", "at"])
     waits = sa.text("next_at IS NOT NULL")
     op.create_index("notification_due", "notification", ["next_at"], sqlite_where=waits, postgresql_where=waits)
