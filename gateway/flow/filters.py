@@ -11,8 +11,8 @@ from tongguan.gateway.flow.statistics import STATISTICS
 from tongguan.gateway.kernel.errors import Fault
 from tongguan.gateway.kernel.faults import fault
 from tongguan.gateway.kernel.profile import Query
+from tongguan.gateway.kernel.profile_queries import PAGING
 
-PAGING = ("page", "size", "sort", "format", "source")
 MOST_SIZE = 1000
 _TIME = "time."
 

@@ -41,21 +41,33 @@ from tongguan.gateway.kernel.profile_source import (
 
 TABLES = "tables"  #: the folder of code tables beside the authorities
 FORM = "form.toml"  #: in a form's folder: what its types' profile.toml have in common
+OWN = "profiles"  #: the folder of a home with types of its own
 _NOTHING = Text("", "")
 
 
-def load_profiles(root: Path | None = None) -> Profiles:
-    """All document types under `root` (without: the installed ones); SettingsWrong lists everything that is wrong."""
+def load_profiles(root: Path | None = None, *, home: Path | None = None) -> Profiles:
+    """All document types under `root` (without: the installed ones), and those in the folder `profiles` of a home.
+
+    SettingsWrong lists everything that is wrong. A home adds types, authorities and code tables, and replaces none.
+    """
     root = root or Path(str(files("tongguan.gateway").joinpath("profiles")))
+    roots = [root, *([home / OWN] if home is not None and (home / OWN).is_dir() else [])]
     complaints = Complaints()
-    tables = {file.stem: _table(file, complaints) for file in sorted((root / TABLES).glob("*.csv"))}
-    folders = sorted(f for f in root.iterdir() if f.is_dir() and (f / "authority.toml").is_file())
+    tables: dict[str, CodeTable] = {}
+    for file in (f for each in roots for f in sorted((each / TABLES).glob("*.csv"))):
+        if file.stem in tables:
+            complaints.add(f"{file}:1", f"code table {file.stem} exists already")
+        tables[file.stem] = _table(file, complaints)
+    folders = sorted(f.parent for each in roots for f in each.glob("*/authority.toml"))
     authorities = {folder.name: _authority(folder, complaints) for folder in folders}
     profiles: dict[str, Profile] = {}
-    for folder in sorted(p.parent for f in folders for p in f.glob("*/profile.toml")):
+    for folder in (p.parent for each in roots for p in sorted(each.glob("*/*/profile.toml"))):
+        if folder.parent.name not in authorities:
+            complaints.unknown(f"{folder}/profile.toml:1", "authority", folder.parent.name, authorities)
+            continue
         if folder.name in profiles:
             complaints.add(f"{folder}/profile.toml:1", f"document type {folder.name} exists already")
-        profiles[folder.name] = _profile(folder, tables, authorities, complaints)
+        profiles[folder.name] = _profile(folder, tables, authorities, complaints, root)
     for profile in profiles.values():
         _needs_exist(profile, profiles, complaints)
     if complaints.all:
@@ -88,11 +100,15 @@ def _authority(folder: Path, complaints: Complaints) -> Authority:
 
 
 def _profile(
-    folder: Path, tables: Mapping[str, CodeTable], authorities: Mapping[str, Authority], complaints: Complaints
+    folder: Path,
+    tables: Mapping[str, CodeTable],
+    authorities: Mapping[str, Authority],
+    complaints: Complaints,
+    root: Path,
 ) -> Profile:
     file = TomlFile(folder / "profile.toml", complaints)
     form = file.part().take("form", text, "")
-    folders = [folder.joinpath(form).resolve(), folder] if form else [folder]
+    folders = [_form(folder, form, root), folder] if form else [folder]
     if not all(f.is_dir() for f in folders):
         file.part().complain("form", f"there is no folder {form}")
     elif form and (folders[0] / FORM).is_file():
@@ -104,7 +120,7 @@ def _profile(
     paths = {f.path for f in fields}
     numbers = {k: _number(file.part("numbers", k), k, paths) for k in part.tables("numbers")}
     statuses = {k: _status(file.part("status", k), k) for k in part.tables("status")}
-    asked = Known(numbers, paths, authorities, tables, statuses, folder.parent.name)
+    asked = Known(numbers, paths, {f.path for f in fields if f.find}, authorities, tables, statuses, folder.parent.name)
     queries = {k: read_query(file.part("query", k), k, asked) for k in part.tables("query")}
     receipts = _receipts(file, part, (statuses, operations))
     known = (statuses, numbers, authorities, paths)
@@ -140,6 +156,12 @@ def _profile(
     )
     _whole(profile, part)
     return profile
+
+
+def _form(folder: Path, form: str, root: Path) -> Path:
+    """The folder of a type's form: beside it, or for a type of a home's own where it would be among the others."""
+    beside = folder.joinpath(form).resolve()
+    return beside if beside.is_dir() else root.joinpath(folder.parent.name, folder.name, form).resolve()
 
 
 def _whole(profile: Profile, part: Part) -> None:

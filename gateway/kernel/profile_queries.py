@@ -12,6 +12,8 @@ from tongguan.gateway.kernel.profile_source import Part, both, text, texts, whol
 _NOTHING = Text("", "")
 _COLUMN = {"name", "zh", "en", "of"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+#: what every query may be asked with
+PAGING = ("page", "size", "sort", "format", "source")
 #: facts of a licence that an answer may tell
 QUANTITIES = ("licence", "commodity", "name", "unit", "approved", "used", "remaining")
 #: what statistics can be asked with, and what a line of them says
@@ -26,6 +28,7 @@ class Known(NamedTuple):
 
     numbers: Mapping[str, NumberRule]
     paths: Collection[str]
+    found: Collection[str]  #: paths of the fields that lists find
     authorities: Mapping[str, Authority]
     tables: Mapping[str, CodeTable]
     statuses: Mapping[str, Status]
@@ -74,6 +77,12 @@ def _sound(part: Part, query: Query, known: Known) -> None:
                 part.complain(key, f"{name!r} cannot be the name of an element: letters, digits and _ only")
     for of in [*query.filters.values(), *(c.of for c in query.columns), *(c.of for c in inner), *query.only]:
         _known_of(part, of, query, known)
+    for of in (*query.filters.values(), *query.only):
+        if query.source == "journal" and of.removeprefix("~") in set(known.paths) - set(known.found):
+            part.complain("filters", f"lists cannot find {of}: its field has no `find`")
+    for name in query.filters:
+        if name in PAGING:
+            part.complain("filters", f"{name!r} is a word of every query: a filter needs another name")
     for word in query.only.get("status", ()):
         if word not in known.statuses:
             complaints.unknown(part.place("only"), "status", word, known.statuses)
@@ -111,6 +120,6 @@ def _known_of(part: Part, of: str, query: Query, known: Known) -> None:
         or (word == "statistics" and rest in STATISTICS)
     ):
         return
-    if query.source == "journal" and of not in known.paths:
+    if query.source == "journal" and of.removeprefix("~") not in known.paths:
         ways = [*known.paths, "status", "key", *(f"number.{n}" for n in known.numbers)]
         part.file.complaints.unknown(part.place("columns"), "field", of, ways)
