@@ -8,7 +8,8 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,24 +38,47 @@ class Unpacked:
 
 def unpack(raw: bytes) -> Unpacked:
     """Take a ZIP apart; raises Refused."""
+    with _opened(raw) as (archive, entries):
+        contents = _contents(archive, [e for e in entries if not _is_folder(e)])
+    name = _message_among(contents)
+    message = contents.pop(name)
+    folders = tuple(n for n in contents if "/" in n) + tuple(
+        e.orig_filename + "/" for e in entries if _is_folder(e) and e.orig_filename.count("/") > 1
+    )
+    return Unpacked(_form_of(name), message, contents, folders)
+
+
+def message_of(raw: bytes) -> tuple[Literal["xml", "json"], bytes]:
+    """Form and bytes of the message in a ZIP, the rest left packed; raises Refused."""
+    with _opened(raw) as (archive, entries):
+        name = _message_among([e.orig_filename for e in entries if not _is_folder(e)])
+        return _form_of(name), _contents(archive, [e for e in entries if e.orig_filename == name])[name]
+
+
+@contextmanager
+def _opened(raw: bytes) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
+    """A ZIP whose list keeps our limits; what is wrong with it is Refused."""
     _refuse_long_list(raw)
     try:
         with zipfile.ZipFile(io.BytesIO(raw), metadata_encoding="gb18030") as archive:
             entries = archive.infolist()
             _refuse_entries(entries)
-            contents = _contents(archive, [e for e in entries if not _is_folder(e)])
+            yield archive, entries
     except UnicodeDecodeError:
         raise Refused([fault("GW-Z10")]) from None
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError, struct.error, OverflowError) as wrong:
         raise Refused([fault("GW-Z01", why=wrong)]) from None
-    messages = [n for n in contents if "/" not in n and n.lower().endswith((".xml", ".json"))]
+
+
+def _message_among(names: Iterable[str]) -> str:
+    messages = [n for n in names if "/" not in n and n.lower().endswith((".xml", ".json"))]
     if len(messages) != 1:
         raise Refused([fault("GW-Z02", count=len(messages))])
-    message = contents.pop(messages[0])
-    folders = tuple(n for n in contents if "/" in n) + tuple(
-        e.orig_filename + "/" for e in entries if _is_folder(e) and e.orig_filename.count("/") > 1
-    )
-    return Unpacked("xml" if messages[0].lower().endswith(".xml") else "json", message, contents, folders)
+    return messages[0]
+
+
+def _form_of(name: str) -> Literal["xml", "json"]:
+    return "xml" if name.lower().endswith(".xml") else "json"
 
 
 def _is_folder(entry: zipfile.ZipInfo) -> bool:

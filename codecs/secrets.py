@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from tongguan.codecs.read_zip import unpack
+from tongguan.codecs.read_zip import message_of, unpack
 from tongguan.gateway.kernel.errors import Refused
 from tongguan.gateway.kernel.profile import Profile
 
@@ -152,11 +152,12 @@ def _key(token: str) -> str:
 def _redacted_zip(raw: bytes, secrets: Names) -> bytes:
     """The same for the message in a ZIP; one that cannot be unpacked is kept as it is."""
     try:
+        form, message = message_of(raw)
+        clean = _redacted_text(message, secrets, as_json=form == "json")
+        if clean is message:
+            return raw
         unpacked = unpack(raw)
     except Refused:
-        return raw
-    clean = _redacted_text(unpacked.message, secrets, as_json=unpacked.form == "json")
-    if clean is unpacked.message:
         return raw
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -96,6 +96,7 @@ def _row(profile: Profile, operation: Operation) -> dict[str, Any]:
 
     present = t("在位", "present") if operation.card_present else t("绑定", "bound")
     card = [word for word, holds in ((t("签名", "signs"), operation.signed), (present, operation.card_bound)) if holds]
+    card += [t("按内容", "by content")] if operation.signed_when else []
     return {
         "type": profile.type,
         "operation": operation.name,
