@@ -369,7 +369,8 @@ def _set_marker(group: Group, name: str, value: str) -> None:
 
 def _reserve_block(group: Group, name: str, after: str) -> int:
     s = tables.serial.c
-    begun: dict[str, int] = dict(group.connection.execute(select(s.name, s.next).where(s.name.in_([name, after]))).tuples().all())
+    rows = group.connection.execute(select(s.name, s.next).where(s.name.in_([name, after])))
+    begun: dict[str, int] = {row.name: row.next for row in rows}
     following: int = begun.get(name, begun.get(after, 1))
     write = update(tables.serial).where(s.name == name) if name in begun else insert(tables.serial)
     group.connection.execute(write.values(name=name, next=following + SERIAL_BLOCK))
