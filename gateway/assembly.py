@@ -31,7 +31,7 @@ from tongguan.signer.verify import TrustedCertificate
 
 def make_site(settings: Settings, journal: Journal, wire: Wire) -> Site:
     """The site of these settings; SettingsWrong when a profile, certificate or route cannot be used."""
-    profiles = compile_all(load_profiles())
+    profiles = compile_all(load_profiles(home=settings.home))
     fit_profiles(settings, profiles)
     encrypt_to, secrets_to = recipients(settings)
     cards = open_cards(settings, journal)

@@ -32,10 +32,17 @@ def script_folders(root: Path, authority: str) -> list[Path]:
 
 
 def raw_script(folder: Path) -> dict[str, Any]:
-    """Read a type's script, laid over its form's. Raises what reading TOML raises."""
+    """Read a type's script, laid over its form's. Raises what reading TOML raises.
+
+    A licence is cited under the codes of the type's certificates, unless the script says otherwise.
+    """
     own = _read(folder / SCRIPT)
     form = _form(folder)
-    return laid_over(_read(form / SCRIPT), own) if form else own
+    script = laid_over(_read(form / SCRIPT), own) if form else own
+    if "licence" in script and "codes" not in script["licence"]:
+        papers = _read(folder / PROFILE).get("certificate", [])
+        script["licence"] |= {"codes": [code for paper in papers for code in paper["codes"]]}
+    return script
 
 
 def laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -65,7 +72,9 @@ def _has_script(folder: Path | None) -> bool:
 
 def _form(folder: Path) -> Path | None:
     named = _read(folder / PROFILE).get("form", "")
-    return (folder / named).resolve() if named else None
+    if not named or (folder / named).is_dir():
+        return (folder / named).resolve() if named else None
+    return (installed_profiles() / folder.parent.name / folder.name / named).resolve()  # a type of a home's own
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -177,15 +177,19 @@ class Replies:
         return next((query for query in self.queries if operation in query.also), None)
 
 
-def load_scripts(authority: str, root: Path | None = None) -> dict[str, Replies]:
-    """Read every script of an authority, by document type. Raises ValueError naming the file that is wrong."""
-    return {folder.name: load_script(folder) for folder in script_folders(root or installed_profiles(), authority)}
+def load_scripts(authority: str, root: Path | None = None, own: Path | None = None) -> dict[str, Replies]:
+    """Read every script of an authority, by document type: those under ``root`` (without: the installed ones) and ``own``.
+
+    Raises ValueError naming the file that is wrong.
+    """
+    roots = [root or installed_profiles(), *([own] if own else [])]
+    return {folder.name: load_script(folder) for each in roots for folder in script_folders(each, authority)}
 
 
-def load_other_scripts(authority: str, root: Path | None = None) -> dict[str, Replies]:
+def load_other_scripts(authority: str, root: Path | None = None, own: Path | None = None) -> dict[str, Replies]:
     """Read the scripts of all other authorities, by document type."""
     others = [name for name in authorities(root or installed_profiles()) if name != authority]
-    return {type_: script for name in others for type_, script in load_scripts(name, root).items()}
+    return {type_: script for name in others for type_, script in load_scripts(name, root, own).items()}
 
 
 def load_script(folder: Path) -> Replies:

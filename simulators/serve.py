@@ -31,6 +31,7 @@ from tongguan.simulators.store import Store
 from tongguan.simulators.tables import Tables
 
 WRONG_SETTINGS = 78  #: exit code, as sysexits has it
+OWN_PROFILES = "profiles"  #: the folder of a home with document types of its own
 
 
 def serve(home: Path, *, fast: bool = False, faults: Path | None = None, profiles: Path | None = None) -> None:
@@ -137,13 +138,13 @@ def open_office(home: Path, authority: str, *, fast: bool, faults: Path | None =
     return Office(
         endpoint=endpoint,
         settings=settings,
-        scripts=load_scripts(authority, profiles),
+        scripts=load_scripts(authority, profiles, home / OWN_PROFILES),
         store=Store(endpoint.store),
         sealer=sealer,
         stranger=stranger_like(sealer),
         fast=fast,
         plan=load_plan(faults),
-        others=load_other_scripts(authority, profiles),
+        others=load_other_scripts(authority, profiles, home / OWN_PROFILES),
         tables=Tables(profiles),
     )
 

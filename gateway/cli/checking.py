@@ -44,7 +44,7 @@ def check(
     """校验报文，不发送 / Validate files without sending: exit 0 clean, 1 faults, 2 unreadable."""
     settings = here.settings()
     owner = _account(settings, account)
-    profiles = compile_all(load_profiles())
+    profiles = compile_all(load_profiles(home=settings.home))
     found = [each for file in files for each in _file(file, settings, owner, profiles)]
     if here.as_json():
         print_json([_as_json(each) for each in found])

@@ -86,7 +86,7 @@ def settings_findings(settings: Settings) -> list[Finding]:
 
 def _profiles(settings: Settings) -> Iterable[Finding]:
     try:
-        profiles = load_profiles()
+        profiles = load_profiles(home=settings.home)
         compiled = compile_all(profiles)
     except SettingsWrong as wrong:
         yield Finding("profiles", str(wrong), t("改正所列文件", "mend the files named"))

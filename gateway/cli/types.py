@@ -30,7 +30,7 @@ def profiles(
     registry: Annotated[bool, typer.Option("--registry", help="the licence systems as a page / 许可证件系统一览")] = False,
 ) -> int | None:
     """单证类型：字段、规则、状态 / Document types: fields, rules, statuses, schemas."""
-    every = load_profiles()
+    every = load_profiles(home=here.home() if (here.home() / "tongguan.toml").is_file() else None)
     if type_ and type_ not in every:
         raise Wrong(
             f"没有单证类型 {type_}；可用：{' '.join(every)}", f"there is no type {type_}; there are {' '.join(every)}", code=2
