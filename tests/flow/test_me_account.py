@@ -10,6 +10,7 @@ from typing import Any
 import bodies as b
 import pytest
 from sites import Site, make_site, wait_until
+from workshop import everything
 
 APPLICATION, REGISTRATION = "ME.application", "ME.registration"
 SETTINGS = """
@@ -90,6 +91,16 @@ def test_a_subscriber_is_told_of_each_approval_once(site: Site) -> None:
     assert line["phone"] == "13900139000"
     assert status["numbers"]["application"] in line["text"]
     assert "审批通过" in line["text"]
+
+
+@pytest.mark.requirement("ME-01")
+def test_the_password_of_the_registration_is_in_its_own_file_and_nowhere_else(site: Site) -> None:
+    password = (site.home / "secrets" / "demo" / "mofcom-password").read_bytes().strip()
+    whole = everything(site.home)
+
+    assert len(password) > 8
+    assert [name for name, content in whole.items() if password in content] == []
+    assert [name for name, content in whole.items() if b"file:mofcom-password" in content], "the search finds the reference"
 
 
 @pytest.mark.requirement("ME-02")

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zstandard
-from sqlalchemy import create_engine, text
-from workshop import Workshop, open_workshop, write_types
+from workshop import Workshop, everything, open_workshop, write_types
 
 from tongguan.gateway.home import change_settings
 
@@ -45,25 +43,6 @@ def decrypted(shop: Workshop, call_body: bytes) -> str:
     keys = shop.home / "simulators"
     command = ["openssl", "cms", "-decrypt", "-inform", "DER", "-inkey", str(keys / "mofcom-encryption.key")]
     return subprocess.run(command, input=b64decode(found[1], validate=True), capture_output=True, check=True).stdout.decode()
-
-
-def everything(home: Path) -> dict[str, bytes]:
-    """Every file of a home but the sender's own and the secret itself, and every body of the journal, unpacked."""
-    found = {
-        str(path.relative_to(home)): path.read_bytes()
-        for path in home.rglob("*")
-        if path.is_file() and not {"secrets", "FailBox", "work"} & set(path.relative_to(home).parts)
-    }
-    engine = create_engine(f"sqlite:///{home}/tongguan.db")
-    with engine.connect() as connection:
-        for table, column in (("body", "content"), ("document", "content"), ("answer", "content")):
-            for n, (frame,) in enumerate(connection.execute(text(f"SELECT {column} FROM {table}"))):
-                found[f"{table} {n}"] = zstandard.ZstdDecompressor().decompress(frame)
-        for (name,) in connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")):
-            rows = connection.execute(text(f'SELECT * FROM "{name}"')).all()
-            found[f"rows of {name}"] = repr(rows).encode()
-    engine.dispose()
-    return found
 
 
 def leaks(shop: Workshop, output: str = "", secret: str = SECRET) -> list[str]:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from endpoint import Endpoint, site_with_endpoints
 from sites import FINAL, Site
+from sqlalchemy import create_engine, text
 
 from tongguan.gateway import assembly
 from tongguan.gateway.daemon import Daemon
@@ -197,5 +199,24 @@ def open_workshop(folder: Path, monkeypatch: pytest.MonkeyPatch, *, types: Path 
     """A home of its own for the test; `types`: a folder of profiles (without: the installed ones)."""
     site, mofcom, customs = site_with_endpoints(folder, settings=QUICK, card="software")
     if types is not None:
-        monkeypatch.setattr(assembly, "load_profiles", lambda: load_profiles(types))
+        monkeypatch.setattr(assembly, "load_profiles", lambda **_: load_profiles(types))
     return Workshop(site, mofcom, customs, lambda: Daemon(site.home))
+
+
+def everything(home: Path) -> dict[str, bytes]:
+    """Every file of a home but the sender's own and the secret itself, and every body of the journal, unpacked."""
+    found = {
+        str(path.relative_to(home)): path.read_bytes()
+        for path in home.rglob("*")
+        if path.is_file() and not {"secrets", "FailBox", "work"} & set(path.relative_to(home).parts)
+    }
+    engine = create_engine(f"sqlite:///{home}/tongguan.db")
+    with engine.connect() as connection:
+        for table, column in (("body", "content"), ("document", "content"), ("answer", "content")):
+            for n, (frame,) in enumerate(connection.execute(text(f"SELECT {column} FROM {table}"))):
+                found[f"{table} {n}"] = zstandard.ZstdDecompressor().decompress(frame)
+        for (name,) in connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")):
+            rows = connection.execute(text(f'SELECT * FROM "{name}"')).all()
+            found[f"rows of {name}"] = repr(rows).encode()
+    engine.dispose()
+    return found
