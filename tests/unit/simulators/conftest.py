@@ -29,7 +29,7 @@ from tongguan.simulators.setup import SampleCard, SampleEnterprise, make_simulat
 
 NS = {"r": "urn:tongguan:receipt:1"}
 MOFCOM_CODE, CUSTOMS_CODE = "2100MA0EXAMPL", "2102960001"
-CROWD = 99
+CROWD = 299
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ def stop(process):
 
 def crowd(place):
     """Give the MOFCOM code of one of the many enterprises, so that each test has one for itself."""
-    return f"2100MA0CROW{place:02d}"
+    return f"2100MA0CRO{place:03d}"
 
 
 def new_home(home):
@@ -245,7 +245,7 @@ def new_home(home):
         [
             SampleEnterprise("demo", "91210200MA0EXAMPLC", MOFCOM_CODE, CUSTOMS_CODE, cards),
             SampleEnterprise("other", "91210200MA0EXAMPLD", "2100MA0OTHERX", "2102960099", others),
-            *[SampleEnterprise(f"crowd-{n}", "91210200MA0EXAMPLE", crowd(n), f"21029700{n:02d}", cards) for n in range(CROWD)],
+            *[SampleEnterprise(f"crowd-{n}", "91210200MA0EXAMPLE", crowd(n), f"2102970{n:03d}", cards) for n in range(CROWD)],
         ],
         ports={"mofcom": 0, "customs": 0},
     )
