@@ -61,7 +61,7 @@ def laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def _by_name(below: list[dict[str, Any]], above: list[dict[str, Any]], key: str) -> list[dict[str, Any]]:
     """Replace entries of the same name where they stand, and add the others behind; nameless ones never meet."""
-    own = {row.get(key): row for row in above}
+    own = {row[key]: row for row in above if key in row}
     replaced = [own.get(row.get(key), row) for row in below]
     return replaced + [row for row in above if all(row is not one for one in replaced)]
 
@@ -71,7 +71,7 @@ def _has_script(folder: Path | None) -> bool:
 
 
 def _form(folder: Path) -> Path | None:
-    named = _read(folder / PROFILE).get("form", "")
+    named = str(_read(folder / PROFILE).get("form", ""))
     if not named or (folder / named).is_dir():
         return (folder / named).resolve() if named else None
     return (installed_profiles() / folder.parent.name / folder.name / named).resolve()  # a type of a home's own
