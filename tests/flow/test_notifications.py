@@ -217,9 +217,7 @@ def provider() -> Iterator[Any]:
 def with_provider(shop: Workshop, provider: Any, more: str = "") -> None:
     (shop.home / "secrets" / "sms.token").write_text("token-of-the-provider\n")
     url = f"http://127.0.0.1:{provider.server_address[1]}/send"
-    add_settings(
-        shop.home, f'\n[sms]\nkind = "http"\nurl = "{url}"\ntoken = "file:secrets/sms.token"\nsender = "通关"\n{more}'
-    )
+    add_settings(shop.home, f'\n[sms]\nkind = "http"\nurl = "{url}"\ntoken = "file:secrets/sms.token"\nsender = "通关"\n{more}')
 
 
 def test_a_provider_is_asked_again_with_the_same_key_until_it_takes_the_message(shop: Workshop, provider: Any) -> None:
