@@ -6,13 +6,13 @@ Pure: the same records give the same bytes. The fields are those of the manual a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from tongguan.gateway.kernel import clock, file_names
+from tongguan.gateway.kernel import clock, file_names, quantities
 from tongguan.gateway.kernel.document import Attachment, Document, Receipt
 from tongguan.gateway.kernel.errors import Fault
 from tongguan.gateway.kernel.message import FINAL, Message, State
@@ -96,7 +96,6 @@ def document_status(
     environment: str,
     language: str,
     profile: Profile | None,
-    quantities: Sequence[Mapping[str, Any]] | None = None,
 ) -> bytes:
     """The file of a business document, rewritten at each of its moves."""
     waiting = [m for m in messages if m.state not in FINAL and m.deadline_at is not None]
@@ -118,7 +117,7 @@ def document_status(
             "messages": [_line(message) for message in messages],
             "receipts": [_receipt(receipt, language) for receipt in receipts],
             "deadlines": [{"message_id": m.id, "operation": m.operation, "at": show(m.deadline_at)} for m in waiting],
-            "quantities": quantities,
+            "quantities": quantities.shown(document, profile),
             "created_at": show(document.created_at),
             "updated_at": show(document.updated_at),
         }

@@ -18,10 +18,11 @@ from tongguan.codecs.render import package, render_document, render_question
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.accept import QUERY
 from tongguan.gateway.flow.allowed import may, taken
-from tongguan.gateway.flow.check import at_desk, errand_of, hand_of, on_its_way
+from tongguan.gateway.flow.check import at_desk, errand_of, hand_of, living, on_its_way
 from tongguan.gateway.flow.details import RECEIPTS, receipts_told
 from tongguan.gateway.flow.details import shown as cell
 from tongguan.gateway.flow.filters import given, pages_asked
+from tongguan.gateway.flow.left import documents_told
 from tongguan.gateway.flow.receipts import status_told
 from tongguan.gateway.flow.results import Found, answer, paging
 from tongguan.gateway.flow.secrets import without_secrets
@@ -128,8 +129,7 @@ def decide_ask(site: Site, message: Message, answered: Answered, records: Record
         return _plain(site, message, content, told, records)
     profile = site.profile(message.type)
     operation = profile.operations[message.operation]
-    document = records.document(message.document_id)
-    document = document if document is not None and not document.deleted else None
+    message, document = living(message, records)
     kept = orjson.loads(records.body(message.id, "content") or b"{}")
     faults = may(site, message, operation, document) + taken(profile, operation, message, content=kept, records=records)
     if faults:
@@ -198,4 +198,5 @@ def _rows(
         do = f"tongguan retry {message.id}; tongguan give-up {message.id}"
         raise Held(f"the answer of {content.authority} to {query.kind} is malformed: {wrong}", do=do) from wrong
     found = Found(told.total, told.rows, source="authority", as_of=content.issued_at)
-    return answer(site, message, query, filters, found)
+    outcome = answer(site, message, query, filters, found)
+    return replace(outcome, documents=documents_told(message, query, told.rows, records, as_of=content.issued_at))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,13 @@ class Attachment:
     size_bytes: int
     sha256: str
     message_id: str
+
+
+Quantity = Mapping[str, str | None]
+"""What is known of one line of a licence: licence, commodity, name, unit, approved, used, remaining, as_of, source.
+
+Numbers are texts, as they were told.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +77,7 @@ class Document:
     facts: dict[str, str] | None = None  #: indexed facts of the content; None: as they were
     counted_at: int | None = None  #: since when the statistics count it; None: they do not
     counted: tuple[CountedLine, ...] | None = None  #: its lines of the statistics; None: as they were
+    quantities: tuple[Quantity, ...] = ()  #: what its authority told of its licence
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,7 @@ def document_row(d: Document) -> dict[str, Any]:
         "status_before": d.status_before,
         "deleted": int(d.deleted),
         "counted_at": d.counted_at,
+        "quantities": orjson.dumps(d.quantities).decode() if d.quantities else None,
     }
 
 
@@ -140,11 +141,14 @@ def document_of(row: Any) -> Document:
         marks=orjson.loads(row["marks"]),
         attachments=tuple(Attachment(*a) for a in orjson.loads(row["attachments"])),
         deleted=bool(row["deleted"]),
+        quantities=tuple(orjson.loads(row["quantities"])) if row["quantities"] else (),
     )
 
 
 _DOCUMENT_PLAIN = [
-    c.name for c in tables.document.columns if c.name not in ("content", "numbers", "marks", "attachments", "deleted")
+    c.name
+    for c in tables.document.columns
+    if c.name not in ("content", "numbers", "marks", "attachments", "deleted", "quantities")
 ]
 
 

@@ -69,7 +69,8 @@ OPEN = (
 
 DOCUMENTS = _document.where(_among(_d.id))
 DOCUMENTS_AFTER = _document.where(_d.id > _given("id")).order_by(_d.id).limit(_most)
-HEADS = select(*(c for c in tables.document.columns if c.name not in ("content", "attachments"))).where(_among(_d.id))
+_NO_HEAD = ("content", "attachments", "quantities")
+HEADS = select(*(c for c in tables.document.columns if c.name not in _NO_HEAD)).where(_among(_d.id))
 VERSIONS = select(_d.id, _d.version).where(_among(_d.id))
 KEYS = _document.where(and_(_d.account == _given("account"), _d.type == _given("type"), _among(_d.key), _d.deleted == 0))
 #: a few are enough: one that has just moved on in the same hand is no answer, so more than one is read

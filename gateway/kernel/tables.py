@@ -91,6 +91,7 @@ document = Table(
     Column("status_before", Text),
     Column("deleted", Integer, nullable=False),
     Column("counted_at", _big),
+    Column("quantities", Text),
 )
 _partial("document_key", document.c.account, document.c.type, document.c.key, unique=True, where="deleted = 0")
 Index("document_updated", document.c.account, document.c.type, document.c.updated_at)

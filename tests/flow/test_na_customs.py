@@ -228,3 +228,44 @@ def test_what_was_written_off_is_listed_by_the_day_of_its_release(site: Site, de
     (row,) = told(site, "writeoff", licence=licence, released_from=today(), released_to=today())["rows"]
 
     assert (row["entry"], row["contract"], row["released"]) == (entry["entry"], "C-1", today())
+
+
+def quantities(site: Site, document: dict[str, Any], source: str) -> list[dict[str, Any]]:
+    """What a document's file says of its licence, once it has it from there."""
+
+    def look() -> list[dict[str, Any]] | None:
+        found = site.document(b.APPLICATION, document["document"])
+        lines = (found or {}).get("quantities") or []
+        return lines if lines and {line["source"] for line in lines} == {source} else None
+
+    return wait_until(look, f"quantities told by {source}")  # type: ignore[no-any-return]
+
+
+def test_the_document_file_tells_what_was_approved_and_once_asked_what_is_left(site: Site, desk: Desk) -> None:
+    document, licence = licence_at_customs(site, OneBatchOneLicence="0")
+    (before,) = quantities(site, document, "journal")
+    desk.declare(declaration(line(licence, "0.1", GRAIN), trader=importer(document)))
+    result = told(site, "remaining", licence=licence)
+    (after,) = quantities(site, document, "authority")
+
+    assert {k: before[k] for k in ("licence", "commodity", "approved", "used", "remaining")} == {
+        "licence": licence,
+        "commodity": GRAIN,
+        "approved": "100",
+        "used": None,
+        "remaining": None,
+    }
+    assert {k: after[k] for k in ("licence", "commodity", "approved", "used", "remaining", "as_of")} == {
+        "licence": licence,
+        "commodity": GRAIN,
+        "approved": "100",
+        "used": "0.1",
+        "remaining": "99.9",
+        "as_of": result["as_of"],
+    }
+
+
+def test_a_draft_has_no_quantities(site: Site) -> None:
+    key = b.done(site, b.application("save"))["document"]
+
+    assert wait_until(lambda: site.document(b.APPLICATION, key), "the draft")["quantities"] is None

@@ -43,6 +43,7 @@ class OneStatus:
     """As much of a profile as the outbox reads."""
 
     statuses = MappingProxyType({"pending": Status("pending", "3", Text("待初审", "awaiting review"), Text("待初审", ""))})
+    statistics = None
 
 
 def submission(id_: str, state: State = State.RECEIVED, **more: Any) -> Message:
