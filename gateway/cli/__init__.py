@@ -5,12 +5,14 @@ Looks into the journal beside the daemon and leaves orders for it; never writes 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `tongguan`; always ends with SystemExit."""
-    # Imported late: `python -m tongguan.gateway.cli` and shell completion pay only for what they use.
-    from tongguan.gateway.cli.commands import app
+    # Imported late: what only needs the package pays for nothing more.
+    from tongguan.gateway.cli.commands import make_app
 
-    app(args=arguments, prog_name="tongguan")
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    make_app(words)(args=words, prog_name="tongguan")

@@ -17,13 +17,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tongguan.gateway.kernel.errors import SettingsWrong, TongguanError
+from tongguan.gateway.kernel.errors import NoJournal, SettingsWrong, TongguanError
 from tongguan.gateway.kernel.settings import Settings, read_settings
-from tongguan.gateway.kernel.visitor import NoJournal, Visitor
+
+if TYPE_CHECKING:
+    from tongguan.gateway.kernel.visitor import Visitor
 
 WRONG_SETTINGS = 78  #: exit code, as sysexits has it
 
@@ -122,6 +124,8 @@ def settings() -> Settings:
 @contextmanager
 def journal() -> Iterator[Visitor]:
     """The home's journal, to look into."""
+    from tongguan.gateway.kernel.visitor import Visitor  # late: it brings SQLAlchemy along
+
     known = settings()
     with Visitor.open(known.database.url, known.home) as visitor:
         yield visitor

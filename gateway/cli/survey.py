@@ -14,10 +14,10 @@ from tongguan.gateway.cli import here
 from tongguan.gateway.cli.here import t
 from tongguan.gateway.cli.ordering import daemon_runs
 from tongguan.gateway.kernel import clock
+from tongguan.gateway.kernel.errors import NoJournal
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.records import Lane, Records
 from tongguan.gateway.kernel.settings import Settings
-from tongguan.gateway.kernel.visitor import NoJournal
 
 _OPEN = (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT, State.HELD, State.UNMATCHED, State.QUARANTINED)
 _SILENT_MS = 180_000  #: a heartbeat is due every half minute

@@ -69,3 +69,7 @@ class StationBroken(TongguanError):
 
 class SettingsWrong(TongguanError):
     """The settings cannot be used; the text names the key, and what would be right."""
+
+
+class NoJournal(TongguanError):
+    """The home has no journal yet: its daemon has never run."""

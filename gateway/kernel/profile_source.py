@@ -10,7 +10,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +40,12 @@ class Complaints:
         self.add(place, f"unknown {what} {word!r}{nearest(word, known)}")
 
 
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> dict[str, Any]:
+    """A form's files are read once for each of its types, and parsed once."""
+    return tomllib.loads(text)
+
+
 class TomlFile:
     """A parsed TOML file that can find the line of a key; empty, with a complaint, when it cannot be parsed."""
 
@@ -51,7 +57,7 @@ class TomlFile:
         self._origins: dict[tuple[Key, ...], tuple[TomlFile, int]] = {}
         try:
             self.text = path.read_text(encoding="utf-8")
-            self.given = tomllib.loads(self.text)
+            self.given = _parsed(self.text)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
             self.text = ""
             line = re.search(r"line (\d+)", str(wrong))

@@ -18,16 +18,12 @@ from sqlalchemy.sql.elements import ColumnElement
 from tongguan.gateway.kernel import clock, tables
 from tongguan.gateway.kernel.anchor import Anchor
 from tongguan.gateway.kernel.engine import open_engine
-from tongguan.gateway.kernel.errors import StationBroken, TongguanError
+from tongguan.gateway.kernel.errors import NoJournal, StationBroken
 from tongguan.gateway.kernel.history import Verdict, verify
 from tongguan.gateway.kernel.ids import new_id
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.records import Records
 from tongguan.gateway.kernel.rows import message_of
-
-
-class NoJournal(TongguanError):
-    """The home has no journal yet: its daemon has never run."""
 
 
 class Visitor:
