@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -44,8 +45,15 @@ class Item:
 
     def filters(self) -> dict[str, str]:
         """The leaves of a query's body, name to text, with its paging."""
-        leaves = _xml_leaves(self.body) if isinstance(self.body, etree._Element) else _json_leaves(self.body or {})
-        return {**dict(leaves), **self.paging}
+        return {**dict(self._leaves()), **self.paging}
+
+    def repeated(self) -> list[str]:
+        """Names of leaves that stand more than once: of a filter only one would count."""
+        counted = Counter(name for name, _ in self._leaves())
+        return [name for name, times in counted.items() if times > 1]
+
+    def _leaves(self) -> Iterator[tuple[str, str]]:
+        return _xml_leaves(self.body) if isinstance(self.body, etree._Element) else _json_leaves(self.body or {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,8 @@ def decide(site: Site, message: Message, hand: Carried, records: Records) -> Out
     if query is None:
         raise Refused([fault("GW-F08", kind=message.query_kind, known=" ".join(profile.queries), path="@kind", label="kind")])
     filters = hand.item.filters()
-    faults = filter_faults(query, filters, _sorts(query, filters))
+    faults = [fault("GW-F33", name=name, path=name, label=name) for name in hand.item.repeated()]
+    faults += filter_faults(query, filters, _sorts(query, filters))
     if faults:
         raise Refused(faults)
     if asks_authority(query, filters):

@@ -46,6 +46,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "account {account} has no {setting} in its settings: this authority cannot be asked",
     ),
     "GW-F32": ("系统未配置通道 {route}", "there is no [route.{route}] in the settings"),
+    "GW-F33": ("查询条件 {name} 只能写一次", "filter {name} may stand once only"),
     "GW-F45": ("没有打印格式 {form}；可用：{known}", "there is no form {form}; there are {known}"),
     "GW-F30": ("{zh}", "{en}"),
     "GW-F40": (

@@ -216,6 +216,14 @@ def test_what_cannot_be_asked_is_refused_by_name(
     assert code in b.codes(b.refused(asked.site, b.query(b.APPLICATION, kind, filters=filters, **paging)))
 
 
+def test_a_filter_that_stands_twice_is_refused_and_not_half_read(asked: Asked) -> None:
+    root = clearance()
+    again = etree.SubElement(root, root[0].tag)
+    again.text = "26AA000002"
+
+    assert "GW-F33" in b.codes(b.refused(asked.site, root))
+
+
 def test_an_authority_that_says_no_rejects_the_question(asked: Asked, tmp_path: Path) -> None:
     asked.customs.answer = lambda call: (202, asked.customs.receipt(code="Q1", message=call.message_id), {})
 
