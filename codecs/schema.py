@@ -15,12 +15,13 @@ from lxml import etree
 from tongguan.codecs.secrets import REFERENCE
 from tongguan.codecs.words import MOST_NAME
 from tongguan.gateway.kernel.profile import Field, Profile
+from tongguan.gateway.kernel.profile_queries import names_of
 
 _XS = "http://www.w3.org/2001/XMLSchema"
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}"
 _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,6})?)?(Z|[+\\-][0-9]{2}:[0-9]{2})?"
 _FLAGS = ("true", "false", "1", "0", "是", "否")
-_FORMATS = ("json", "xml", "csv", "xlsx")
+_FORMATS = ("json", "xml", "csv", "xlsx", "pdf")
 _SOURCES = ("journal", "authority")
 
 
@@ -34,13 +35,8 @@ def _asked(profile: Profile) -> list[str]:
     own = {f.path.removesuffix("[]") for f in profile.fields}
     options = [str(o.options["field"]) for o in profile.operations.values() if "field" in o.options]
     listed = [str(e) for o in profile.operations.values() for e in o.options.get("elements", ())]
-    filters = [word for q in profile.queries.values() for name, of in q.filters.items() for word in _filter(name, of)]
+    filters = [word for q in profile.queries.values() for name, of in q.filters.items() for word in names_of(name, of)]
     return [name for name in dict.fromkeys([*options, *listed, *filters]) if name not in own]
-
-
-def _filter(name: str, of: str) -> tuple[str, ...]:
-    """A filter by time is given as a range."""
-    return (f"{name}_from", f"{name}_to") if of.startswith("time.") else (name,)
 
 
 def _operations(profile: Profile) -> list[str]:

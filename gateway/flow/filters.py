@@ -11,15 +11,9 @@ from tongguan.gateway.flow.statistics import STATISTICS
 from tongguan.gateway.kernel.errors import Fault
 from tongguan.gateway.kernel.faults import fault
 from tongguan.gateway.kernel.profile import Query
-from tongguan.gateway.kernel.profile_queries import PAGING
+from tongguan.gateway.kernel.profile_queries import PAGING, TIME, names_of
 
 MOST_SIZE = 1000
-_TIME = "time."
-
-
-def names_of(name: str, of: str) -> tuple[str, ...]:
-    """The names that a filter is given by: a date is asked for as a range, `name_from` and `name_to`."""
-    return (f"{name}_from", f"{name}_to") if of.startswith(_TIME) else (name,)
 
 
 def asks_authority(query: Query, filters: Mapping[str, str]) -> bool:
@@ -32,7 +26,7 @@ def given(query: Query, filters: Mapping[str, str]) -> dict[str, str]:
     for name, of in query.filters.items():
         for word in names_of(name, of):
             if filters.get(word):
-                told[word] = (parse_date(filters[word]) or filters[word]) if of.startswith(_TIME) else filters[word]
+                told[word] = (parse_date(filters[word]) or filters[word]) if of.startswith(TIME) else filters[word]
     return told
 
 
@@ -59,7 +53,7 @@ def filter_faults(query: Query, filters: Mapping[str, str], sorts: Collection[st
         if filters.get(name) and filters[name] not in words:
             faults.append(_unknown(f"{name}={filters[name]}", words, name))
     for name, of in query.filters.items():
-        if of.startswith(_TIME):
+        if of.startswith(TIME):
             faults += _range_faults(query, name, filters)
     return faults
 
@@ -89,7 +83,7 @@ def _page_faults(filters: Mapping[str, str]) -> list[Fault]:
 
 def _range_faults(query: Query, name: str, filters: Mapping[str, str]) -> list[Fault]:
     days: list[date] = []
-    for bound in names_of(name, _TIME):
+    for bound in names_of(name, TIME):
         told = filters.get(bound)
         if told:
             canonical = parse_date(told)

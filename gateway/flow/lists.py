@@ -11,11 +11,11 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from tongguan.codecs.fields import parse_date
 from tongguan.gateway.flow.details import shown
-from tongguan.gateway.flow.filters import names_of
 from tongguan.gateway.flow.results import Found, page_of, paging
 from tongguan.gateway.kernel import clock, tables
 from tongguan.gateway.kernel.message import Message
 from tongguan.gateway.kernel.profile import CodeTable, Profile, Query
+from tongguan.gateway.kernel.profile_queries import names_of
 from tongguan.gateway.kernel.records import Records
 
 _TABLE, _FUZZY = "table.", "table~"

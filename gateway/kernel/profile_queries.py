@@ -14,6 +14,7 @@ _COLUMN = {"name", "zh", "en", "of"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 #: what every query may be asked with
 PAGING = ("page", "size", "sort", "format", "source")
+TIME = "time."  #: how the `of` of a filter by date begins
 #: facts of a licence that an answer may tell
 QUANTITIES = ("licence", "commodity", "name", "unit", "approved", "used", "remaining")
 #: what statistics can be asked with, and what a line of them says
@@ -33,6 +34,11 @@ class Known(NamedTuple):
     tables: Mapping[str, CodeTable]
     statuses: Mapping[str, Status]
     authority: str  #: the profile's own
+
+
+def names_of(name: str, of: str) -> tuple[str, ...]:
+    """The names that a filter is given by: a date is asked for as a range, `name_from` and `name_to`."""
+    return (f"{name}_from", f"{name}_to") if of.startswith(TIME) else (name,)
 
 
 def read_query(part: Part, kind: str, known: Known) -> Query:
