@@ -18,9 +18,10 @@ from tongguan.codecs.render import package, render_document, render_question
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.accept import QUERY
 from tongguan.gateway.flow.allowed import may, taken
-from tongguan.gateway.flow.check import at_desk, errand_of, hand_of, living, on_its_way
+from tongguan.gateway.flow.check import hand_of, living
 from tongguan.gateway.flow.details import RECEIPTS, receipts_told
 from tongguan.gateway.flow.details import shown as cell
+from tongguan.gateway.flow.errands import at_desk, errand_of, on_its_way
 from tongguan.gateway.flow.filters import given, pages_asked
 from tongguan.gateway.flow.left import documents_told
 from tongguan.gateway.flow.receipts import status_told

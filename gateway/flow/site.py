@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 
 from cryptography import x509
 
@@ -45,6 +45,10 @@ class Site:
     encrypt_to: Mapping[str, x509.Certificate] = field(default_factory=dict)  #: by route: who reads what goes over it
     secrets: Names = field(default_factory=dict)  #: element names of secret fields, by type
     secrets_to: Mapping[str, x509.Certificate] = field(default_factory=dict)  #: by route: who reads single secret values
+
+    @cached_property
+    def types(self) -> Mapping[str, Profile]:
+        return {name: compiled.profile for name, compiled in self.profiles.items()}
 
     def profile(self, type_: str) -> Profile:
         return self.profiles[type_].profile
