@@ -47,7 +47,7 @@ name = "{one.title}"
 credit_code = "{one.uscc}"
 organization_code = "{organization}"
 level = "3"
-filing = "2019-0001"
+filing = "2019-{place:04d}"
 filed = "2019-05-06"
 province = "21"
 scope = "机电产品的进出口贸易"
@@ -154,7 +154,8 @@ def _written(folder: Path, enterprises: Sequence[SampleEnterprise], ports: dict[
     parts += [_ENDPOINT.format(name=name, port=port) for name, port in ports.items()]
     for one in enterprises:
         parts.append(_enterprise(folder, one))
-    parts += [_REGISTRATION.format(one=one, organization=one.uscc[8:17]) for one in enterprises if one.mofcom_code]
+    known = [one for one in enterprises if one.mofcom_code]
+    parts += [_REGISTRATION.format(one=one, organization=one.uscc[8:17], place=n) for n, one in enumerate(known, 1)]
     parts.append(_RECORDS.format(consignee=enterprises[0].customs_code if enterprises else "2102960001"))
     return _HEAD.format(token=secrets.token_urlsafe(24)) + "".join(parts)
 
