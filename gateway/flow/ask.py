@@ -23,12 +23,12 @@ from tongguan.gateway.flow.details import RECEIPTS, receipts_told
 from tongguan.gateway.flow.details import shown as cell
 from tongguan.gateway.flow.errands import at_desk, errand_of, on_its_way
 from tongguan.gateway.flow.filters import given, pages_asked
-from tongguan.gateway.flow.left import documents_told
 from tongguan.gateway.flow.receipts import status_told
 from tongguan.gateway.flow.results import Found, answer, paging
 from tongguan.gateway.flow.secrets import without_secrets
 from tongguan.gateway.flow.send import Answered, believed
 from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.told import documents_told
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.document import Document
@@ -200,4 +200,5 @@ def _rows(
         raise Held(f"the answer of {content.authority} to {query.kind} is malformed: {wrong}", do=do) from wrong
     found = Found(told.total, told.rows, source="authority", as_of=content.issued_at)
     outcome = answer(site, message, query, filters, found)
-    return replace(outcome, documents=documents_told(message, query, told.rows, records, as_of=content.issued_at))
+    profile = site.profile(message.type)
+    return replace(outcome, documents=documents_told(profile, message, told.rows, records, as_of=content.issued_at))

@@ -157,6 +157,27 @@ def test_what_is_only_for_reference_says_so(asked: Asked) -> None:
     assert (row["licence"], row["remaining"], row["approved"]) == ("26AA000001", "5", "-")
 
 
+def test_what_an_authority_says_of_a_document_is_known_here_from_then_on(asked: Asked) -> None:
+    reference = b.fresh("told")
+    status = b.done(asked.site, b.application("declare", reference=reference), "sent")
+    number = status["numbers"]["application"]
+    said = {"type": b.APPLICATION, "number": number, "message": asked.mofcom.wire_id(reference)}
+    asked.mofcom.issue(asked.mofcom.receipt(code="40", numbers={"licence": "26AA000077"}, **said))
+    before = asked.site.wait_business(b.APPLICATION, status["document"], "已打印或生成电子许可证")
+    row = {"ApplicationNo": number, "LicenceNo": "26AA000077", "CustomsStatus": "海关入库成功"}
+    asked.mofcom.answer = table(asked.mofcom, [row, {**row, "ApplicationNo": "NA2699999999999999"}])
+    now = b.query(b.APPLICATION, "customs", filters={"application": number}, source="authority")
+    b.done(asked.site, now)
+    shown = b.rows(asked.site, b.query(b.APPLICATION, "customs", filters={"application": number}))
+
+    assert [r["customs"] for r in shown] == ["海关入库成功"]
+    document = wait_until(
+        lambda: (d := asked.site.document(b.APPLICATION, status["document"])) and d["marks"] and d,
+        "the mark in the document's file",
+    )
+    assert (document["marks"], document["updated_at"]) == ({"customs": "52"}, before["updated_at"])
+
+
 @pytest.mark.parametrize(
     ("rows", "head", "why"),
     [
