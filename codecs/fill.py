@@ -19,7 +19,7 @@ from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.profile import CodeTable, Profile
 from tongguan.gateway.kernel.settings import Account
 
-KINDS = ("account", "default", "number", "status", "now", "index", "name", "product", "sum", "usd", "query")
+KINDS = ("account", "default", "number", "status", "now", "index", "name", "column", "product", "sum", "usd", "query")
 ACCOUNT = ("uscc", "title", "mofcom_code", "customs_code", "organization_code")
 
 
@@ -60,7 +60,10 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
         case "index" if not argument:
             return lambda rows, trail, known: str(int(trail[-1]) + 1) if trail else None
         case "name":
-            return _name(node, argument, nodes, tables)
+            return _column(node, argument, "zh", nodes=nodes, tables=tables)
+        case "column":
+            path, _, column = argument.rpartition(".")
+            return _column(node, path, column, nodes=nodes, tables=tables)
         case "product":
             return _product(node, [_sibling(node, part, nodes) for part in argument.split("*")])
         case "sum":
@@ -91,7 +94,7 @@ def _sibling(node: Node, path: str, nodes: Mapping[str, Node]) -> Callable[[Rows
     full = _beside(node, path)
     if full not in nodes:
         raise Unfit(f"fill {node.field.fill!r}: there is no field {full}")
-    return first(full, split(full)[0])
+    return first(full, split(node.field.path)[0])
 
 
 def depends(node: Node, nodes: Mapping[str, Node]) -> list[str]:
@@ -100,6 +103,8 @@ def depends(node: Node, nodes: Mapping[str, Node]) -> list[str]:
     match kind:
         case "name" | "usd":
             return [_beside(node, argument)]
+        case "column":
+            return [_beside(node, argument.rpartition(".")[0])]
         case "product":
             return [_beside(node, part) for part in argument.split("*")]
         case "sum":
@@ -113,16 +118,19 @@ def _status(profile: Profile) -> Fill:
     return lambda rows, trail, known: codes.get(known.document.status, first) if known.document else first
 
 
-def _name(node: Node, argument: str, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]) -> Fill:
-    code = _sibling(node, argument, nodes)
-    table = nodes[_beside(node, argument)].field.code_table
+def _column(node: Node, path: str, column: str, *, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]) -> Fill:
+    """What the code table of another field says of its code in a column; an empty cell is no value."""
+    code = _sibling(node, path, nodes)
+    table = nodes[_beside(node, path)].field.code_table
     if not table:
-        raise Unfit(f"fill {node.field.fill!r}: {argument} has no code table")
+        raise Unfit(f"fill {node.field.fill!r}: {path} has no code table")
+    if column not in tables[table].columns:
+        raise Unfit(f"fill {node.field.fill!r}: code table {table} has no column {column!r}")
     lookup = tables[table].rows
 
     def fill(rows: Rows, trail: Trail, known: Known) -> str | None:
         row = lookup.get(code(rows))
-        return row["zh"] if row else None
+        return row[column] or None if row else None
 
     return fill
 
