@@ -12,10 +12,12 @@ from typing import Any
 
 import bodies as b
 import pytest
-from endpoint import RECEIPT, Call, Endpoint, site_with_endpoints
+from endpoint import RECEIPT, Call, Endpoint, site_with_endpoints, without_route
 from lxml import etree
 from openpyxl import load_workbook
 from sites import Site, wait_until
+
+from tongguan.gateway.home import change_settings
 
 ROW = {"EntryNo": "010120261000000053", "LicenceNo": "26AA000001", "Packages": "007", "Port": "大窑湾海关"}
 GOODS = [{"CodeTS": "0201100000", "Quantity": "21.50", "Price": "-1"}, {"CodeTS": "2711210000", "Quantity": "3", "Price": "2"}]
@@ -249,3 +251,17 @@ def test_an_authority_that_says_no_rejects_the_question(asked: Asked, tmp_path: 
     asked.customs.answer = lambda call: (202, asked.customs.receipt(code="Q1", message=call.message_id), {})
 
     assert b.do(asked.site, clearance())["state"] == "rejected"
+
+
+def test_an_authority_that_the_site_cannot_reach_or_has_no_code_for_is_told_at_once(tmp_path: Path) -> None:
+    site, _, _ = site_with_endpoints(tmp_path)
+    without_route(site.home, "customs")
+    site.run()
+    unreachable = b.codes(b.refused(site, clearance()))
+    site.stop()
+    change_settings(site.home, "account", "customs_code", "")
+    site.run()
+    nameless = b.codes(b.refused(site, clearance()))
+    site.stop()
+
+    assert (unreachable, nameless) == ({"GW-F32"}, {"GW-F31"})
