@@ -42,7 +42,6 @@ from tongguan.gateway.kernel.profile_source import (
 TABLES = "tables"  #: the folder of code tables beside the authorities
 FORM = "form.toml"  #: in a form's folder: what its types' profile.toml have in common
 OWN = "profiles"  #: the folder of a home with types of its own
-OWN = "profiles"  #: the folder of a home with types of its own
 _NOTHING = Text("", "")
 
 
@@ -157,12 +156,6 @@ def _profile(
     )
     _whole(profile, part)
     return profile
-
-
-def _form(folder: Path, form: str, root: Path) -> Path:
-    """The folder of a type's form: beside it, or for a type of a home's own where it would be among the others."""
-    beside = folder.joinpath(form).resolve()
-    return beside if beside.is_dir() else root.joinpath(folder.parent.name, folder.name, form).resolve()
 
 
 def _form(folder: Path, form: str, root: Path) -> Path:
