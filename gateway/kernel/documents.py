@@ -94,7 +94,7 @@ def numbers_given(
 def learned(now: Document, before: Document, profile: Profile) -> tuple[Number, ...]:
     """Numbers that the document did not have before."""
     return tuple(
-        Number(profile.authority, kind, value, now.id, now.account)
+        Number(profile.type, kind, value, now.id, now.account)
         for kind, value in now.numbers.items()
         if before.numbers.get(kind) != value
     )

@@ -135,7 +135,7 @@ def _clashes(group: Group, chain: Chain) -> bool:
     """Is one of its numbers another document's?"""
     c = tables.number.c
     for number in (n for outcome in _flat([chain]) for n in outcome.numbers):
-        where = and_(c.authority == number.authority, c.kind == number.kind, c.value == number.value)
+        where = and_(c.authority == number.series, c.kind == number.kind, c.value == number.value)
         owner = group.connection.execute(select(c.document_id).where(where)).scalar()
         if owner not in (None, number.document_id):
             return True
@@ -327,7 +327,7 @@ def _lists(group: Group, outcomes: Sequence[Outcome], names: dict[int, str]) -> 
     reserved = [{"kind": r.kind, "value": r.value, "document_id": r.document_id} for o in outcomes for r in o.reserve]
     _insert(group, tables.reservation, reserved)
     numbers = [
-        {"authority": n.authority, "kind": n.kind, "value": n.value, "document_id": n.document_id, "account": n.account}
+        {"authority": n.series, "kind": n.kind, "value": n.value, "document_id": n.document_id, "account": n.account}
         for o in outcomes
         for n in o.numbers
     ]

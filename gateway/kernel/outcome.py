@@ -36,9 +36,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """An official number; unique for (authority, kind, value). A clash is an alert, never an overwrite."""
+    """An official number; unique for (series, kind, value). A clash is an alert, never an overwrite.
 
-    authority: str
+    The series is the document type: each licence system of an authority counts by itself, in shapes that others have too.
+    """
+
+    series: str
     kind: str
     value: str
     document_id: str

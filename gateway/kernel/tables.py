@@ -138,7 +138,7 @@ Index("counted_document", counted.c.document_id)
 number = Table(
     "number",
     metadata,
-    Column("authority", Text, nullable=False),
+    Column("authority", Text, nullable=False),  # the series: a document type; in older rows its authority
     Column("kind", Text, nullable=False),
     Column("value", Text, nullable=False),
     Column("document_id", Text, nullable=False),
