@@ -24,8 +24,8 @@ from tongguan.inbox.reading import Drop, NotFinished, NotOurs
 FOLDERS = ("OutBox", "SentBox", "FailBox", "InBox", "Status", "Status/by-id", "Status/documents", "work")
 #: a list of names not used up after so many seconds is made anew
 LIST_LASTS = 1.0
-#: so many bytes are read ahead at most, however many files are asked for
-MOST_AHEAD = 64_000_000
+#: so many bytes are read ahead at most, however many files are asked for: one batch of 500 is enough for one hand
+MOST_AHEAD = 2_000_000
 #: so many names are listed as ignored at most
 MOST_IGNORED = 200
 

@@ -19,12 +19,12 @@ _LEFT = (State.SENT, State.ACCEPTED, State.REJECTED, State.REPEATED)
 
 
 def decide_batch(site: Site, message: Message, _answer: object, records: Records) -> Outcome:
-    """The batch's state from its items'; looked at again while any of them is open."""
-    items = records.items([message.id]).get(message.id, [])
+    """The batch's state from its items'. The journal makes it due when they move; looking now and then backs that up."""
+    states = records.item_states(message.id).keys()
     now = clock.now_ms()
-    left = any(item.state in _LEFT for item in items)
-    if all(item.state in FINAL for item in items):
-        done = any(item.state in (State.ACCEPTED, State.REPEATED) for item in items)
+    left = not states.isdisjoint(_LEFT)
+    if states <= FINAL:
+        done = not states.isdisjoint((State.ACCEPTED, State.REPEATED))
         if done and (message.extra or {}).get(TOGETHER):
             return batch_to_press(message)
         state = State.ACCEPTED if done else State.REJECTED if left else State.REFUSED
@@ -32,7 +32,7 @@ def decide_batch(site: Site, message: Message, _answer: object, records: Records
             replace(message, state=state, lane=None, due_at=None, updated_at=now, waiting_for=None), message.state, "batch"
         )
         return replace(outcome, answers=answers.technical(site, outcome)) if message.state is State.RECEIVED else outcome
-    again = now + min(max(now - message.received_at, 100), 30_000)
+    again = now + min(max(now - message.received_at, 1000), 600_000)
     if left and message.state is State.RECEIVED:
         moved = replace(message, state=State.SENT, due_at=again, updated_at=now, waiting_for="authority")
         outcome = Outcome(moved, message.state, "batch")

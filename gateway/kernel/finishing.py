@@ -15,9 +15,9 @@ from tongguan.gateway.kernel import clock, statements, tables
 from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.history import line_of, line_of_other
-from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.kernel.message import FINAL, Message, State
 from tongguan.gateway.kernel.notifying import LANE as NOTIFY
-from tongguan.gateway.kernel.outcome import Answer, Chain, Outcome
+from tongguan.gateway.kernel.outcome import Answer, Chain, Number, Outcome
 from tongguan.gateway.kernel.rows import DOCUMENT_MOVES, MESSAGE_MOVES, counted_rows, document_row, message_row, pack, receipt_row
 from tongguan.gateway.kernel.writer import Group
 
@@ -64,6 +64,8 @@ class Finisher:
             self.begin(group)
             for chain in taken:
                 words[id(chain)] = self._write_alone(group, chain)
+                if words[id(chain)] == "conflict" and (own := _own_again(group, chain)) != chain:
+                    words[id(chain)] = self._write_alone(group, own)
         return [words.get(id(chain), "conflict") for chain in chains]
 
     def _write_alone(self, group: Group, chain: Chain) -> str:
@@ -85,24 +87,26 @@ class Finisher:
         outcomes = list(_flat(chains))
         start = len(group.moves)
         try:
-            freed = self._messages(group, outcomes, known)
+            freed, batches = self._messages(group, outcomes, known)
             _documents(group, outcomes)
             _counted(group, outcomes)
             _lists(group, outcomes, _answers(group, outcomes))
             _wake(group, freed)
+            _wake_batches(group, batches)
             _learned(group, outcomes)
         except IntegrityError:
             del group.moves[start:]
             raise
 
-    def _messages(self, group: Group, outcomes: Sequence[Outcome], known: _Known) -> set[str]:
-        """Insert and update message rows, tally and moves; the documents whose next message may go."""
+    def _messages(self, group: Group, outcomes: Sequence[Outcome], known: _Known) -> tuple[set[str], set[str]]:
+        """Insert and update message rows, tally and moves; the documents whose next message may go, and batches to look at."""
         new: dict[str, Message] = {}
         moved: dict[str, Message] = {}
         numbered: dict[str, int] = {}  #: sequence of each message that this commit makes
         before: dict[str, State | None] = {}
         running = dict(known.stored)
         freed: set[str] = set()
+        batches: set[str] = set()
         for outcome in outcomes:
             message = outcome.message
             before.setdefault(message.id, outcome.was)
@@ -118,6 +122,8 @@ class Finisher:
             was = before[message.id]
             if not message.makes_others_wait and message.document_id and was in (State.RECEIVED, State.CHECKED, State.SEALED):
                 freed.add(message.document_id)
+            if message.batch and message.state is not was and (message.state is State.SENT or message.state in FINAL):
+                batches.add(message.batch)
             if message.lane and message.due_at is not None:
                 group.lanes.add(message.lane)
         rows = [message_row(_behind(m, known)) | {"sequence": numbered[m.id]} for m in new.values()]
@@ -128,18 +134,26 @@ class Finisher:
                 *group.sql.update(tables.message, MESSAGE_MOVES, [message_row(m) for m in moved.values()])
             )
         _tally(group, (*new.values(), *moved.values()), before)
-        return freed
+        return freed, batches
 
 
 def _clashes(group: Group, chain: Chain) -> bool:
     """Is one of its numbers another document's?"""
+    numbers = [n for outcome in _flat([chain]) for n in outcome.numbers]
+    return any(_owner(group, number) not in (None, number.document_id) for number in numbers)
+
+
+def _own_again(group: Group, chain: Chain) -> Chain:
+    """The chain without the numbers that its documents had before: a number may go and come again."""
+    return tuple(
+        replace(o, numbers=tuple(n for n in o.numbers if _owner(group, n) != n.document_id)) if o.numbers else o for o in chain
+    )
+
+
+def _owner(group: Group, number: Number) -> str | None:
     c = tables.number.c
-    for number in (n for outcome in _flat([chain]) for n in outcome.numbers):
-        where = and_(c.authority == number.series, c.kind == number.kind, c.value == number.value)
-        owner = group.connection.execute(select(c.document_id).where(where)).scalar()
-        if owner not in (None, number.document_id):
-            return True
-    return False
+    where = and_(c.authority == number.series, c.kind == number.kind, c.value == number.value)
+    return group.connection.execute(select(c.document_id).where(where)).scalar()
 
 
 def _flat(chains: Iterable[Chain]) -> Iterable[Outcome]:
@@ -397,6 +411,12 @@ def _wake(group: Group, freed: set[str]) -> None:
         woken = group.connection.execute(statements.WAKE, [{"now": group.at, "document": d} for d in freed])
         if woken.rowcount:
             group.lanes.add("read")
+
+
+def _wake_batches(group: Group, batches: set[str]) -> None:
+    for batch in batches:
+        if group.connection.execute(statements.WAKE_BATCH, {"now": group.at, "batch": batch, "final": list(FINAL)}).rowcount:
+            group.lanes.add("batch")
 
 
 def _learned(group: Group, outcomes: Sequence[Outcome]) -> None:

@@ -361,6 +361,10 @@ class Records:
         )
         return [tuple(row) for row in rows]
 
+    def item_states(self, batch: str) -> dict[State, int]:
+        """How many items of a batch are in each state."""
+        return {State(state): count for state, count in self._connection.execute(statements.ITEM_STATES, {"batch": batch})}
+
     def items(self, batch_ids: Iterable[str]) -> dict[str, list[Message]]:
         return self._messages_by("batch", batch_ids)
 

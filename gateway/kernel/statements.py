@@ -149,4 +149,10 @@ WAKE = text(
     "UPDATE message SET due_at = :now, waiting_for = NULL WHERE due_at IS NULL AND waiting_for = 'earlier message' AND id = "
     "(SELECT id FROM message WHERE document_id = :document AND ordered = 1 ORDER BY sequence LIMIT 1)"
 )
+#: A batch is looked at when its first item has left, and when none is open any more.
+WAKE_BATCH = text(
+    "UPDATE message SET due_at = :now WHERE id = :batch AND lane = 'batch' AND due_at > :now AND (state = 'received' OR NOT EXISTS "
+    "(SELECT 1 FROM message item WHERE item.batch = :batch AND item.state NOT IN :final))"
+).bindparams(bindparam("final", expanding=True))
+ITEM_STATES = select(_m.state, func.count()).where(_m.batch == _given("batch")).group_by(_m.state)
 LEARNED = text("UPDATE message SET due_at = :now, lane = 'settle' WHERE state = 'unmatched' AND number = :number")

@@ -89,6 +89,16 @@ def spoil_child(journal: Journal) -> None:
     written(journal, comes(submission("child")))
 
 
+def test_a_number_that_went_may_come_again(journal: Journal) -> None:
+    def told(value: str, version: int) -> str:
+        learned = (Number("a", "licence", value, "d1", "demo"),)
+        message = submission(f"m{version}", document_id="d1", reference=f"m{version}", waits=False)
+        (word,) = journal.finish([(comes(message, documents=(document("d1", version=version),), numbers=learned),)])
+        return word
+
+    assert [told("26AA1", 1), told("26AA2", 2), told("26AA1", 3)] == ["written"] * 3
+
+
 SPOILERS = [spoil_reference, spoil_key, spoil_document, spoil_number, spoil_reservation, spoil_message, spoil_child]
 
 

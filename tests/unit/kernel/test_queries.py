@@ -113,6 +113,9 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
     told = receipt_message("r", state=State.UNMATCHED, number="N", lane=None, due_at=None)
     written(filled, comes(told, reserve=(release,)), comes(submission("n", document_id="d9", reference="r99")))
     written(filled, comes(submission("o"), release=(release,), numbers=(Number("a", "k", "N", "d1", "demo"),)))
+    items = [submission(f"i{n}", batch="bt", reference=f"i{n}") for n in range(3)]
+    written(filled, comes(submission("bt", operation="batch", lane="batch", due_at=1 << 50)), *(comes(i) for i in items))
+    written(filled, *(moves(i, State.ACCEPTED) for i in items))
     filled.claim_keys("door", ["k"], lease_ms=-1)
     filled.claim_keys("door", ["k"])
     filled.close_lane(Lane("x", "r", "t", 1, None, "d"))
@@ -133,6 +136,7 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
 
 
 READS: dict[str, Callable[[Records], Any]] = {
+    "item_states": lambda r: r.item_states("bt"),
     "messages": lambda r: r.messages(["m1", "m2"]),
     "documents": lambda r: r.documents(["d1", "d2"]),
     "documents after": lambda r: r.documents_after("d1", 5),
