@@ -22,7 +22,7 @@ from tongguan.simulators.columns import shown
 from tongguan.simulators.letter import open_letter
 from tongguan.simulators.markup import Unreadable, first, parse, values
 from tongguan.simulators.office import Fault, Notice, Office, content, element, receipt
-from tongguan.simulators.paper import one_page
+from tongguan.simulators.paper import one_page, signed
 from tongguan.simulators.play import fits
 from tongguan.simulators.rows import NotAnswered, listed
 from tongguan.simulators.script import Query, Replies
@@ -169,7 +169,7 @@ def _file(asked: Asked) -> etree._Element:
     lines = [f"{query.title} {number}", f"申请编号 {document.number}", f"企业代码 {document.account}"]
     lines += [f"{label} {'、'.join(values(body, path))}" for label, _, path in (line.partition("=") for line in query.lines)]
     filled = content()
-    pdf = base64.b64encode(one_page(lines)).decode()
+    pdf = base64.b64encode(signed(one_page(lines), office.sealer, query.title)).decode()
     element(filled, "File", name=f"{number}.pdf", media_type="application/pdf").text = pdf
     return filled
 

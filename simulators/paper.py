@@ -1,8 +1,16 @@
-"""Print a few lines of Chinese on one page of PDF, with a font that every reader brings along."""
+"""Print a few lines of Chinese on one page of PDF, with a font that every reader brings along, and sign it."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from asn1crypto import keys
+from asn1crypto import x509 as asn1_x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tongguan.simulators.seal import Sealer
 
 _TOP, _LEFT, _LEADING, _SIZE, _WIDEST = 780, 60, 24, 14, 60
 _FONT = (
@@ -29,6 +37,28 @@ def one_page(lines: Sequence[str]) -> bytes:
         b"<< /Length %d >>\nstream\n%b\nendstream" % (len(stream), stream),
         *_FONT,
     )
+
+
+def signed(page: bytes, sealer: Sealer, reason: str) -> bytes:
+    """Sign a PDF with the authority's key, so that every reader can tell who made it and that nothing was changed since."""
+    # pyHanko begins a loop of its own, which a thread that serves requests has already.
+    with ThreadPoolExecutor(1) as aside:
+        return aside.submit(_signed, page, sealer, reason).result()
+
+
+def _signed(page: bytes, sealer: Sealer, reason: str) -> bytes:
+    # Imported late: few answers hold a paper, and every server starts without it.
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.sign.signers import PdfSignatureMetadata, SimpleSigner, sign_pdf
+    from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+    private = sealer.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    certificate = asn1_x509.Certificate.load(sealer.certificate.public_bytes(Encoding.DER))
+    signer = SimpleSigner(certificate, keys.PrivateKeyInfo.load(private), SimpleCertificateStore())  # type: ignore[no-untyped-call]
+    metadata = PdfSignatureMetadata(field_name="Signature", md_algorithm="sha256", reason=reason)
+    made = io.BytesIO()
+    sign_pdf(IncrementalPdfFileWriter(io.BytesIO(page)), metadata, signer, output=made)
+    return made.getvalue()
 
 
 def _file(*objects: bytes) -> bytes:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import bodies as b
+import pypdf
 import pytest
 from sites import Site
 
@@ -118,6 +123,25 @@ def test_the_issued_electronic_licence_is_downloaded_as_a_file(site: Site) -> No
     assert site.wait(name)["state"] == "accepted"
     assert file.suffix == ".pdf"
     assert file.read_bytes().startswith(b"%PDF-")
+
+
+@pytest.mark.requirement("NA-19")
+def test_the_electronic_licence_is_signed_by_the_ministry(site: Site, tmp_path: Path) -> None:
+    if (openssl := shutil.which("openssl")) is None:
+        pytest.skip("openssl is not installed")
+    document = issued(site)
+    name = site.drop(b.xml(b.message(b.APPLICATION, "export", document=document["document"])))
+    licence = site.result(name).read_bytes()
+    start, first, second, last = map(int, re.search(rb"/ByteRange \[([0-9 ]+)\]", licence)[1].split())  # type: ignore[index]
+    (tmp_path / "signed").write_bytes(licence[start : start + first] + licence[second : second + last])
+    (tmp_path / "signature").write_bytes(bytes.fromhex(licence[first + 1 : second - 1].decode()))
+    trusted = ["-CAfile", str(site.home / "trust" / "mofcom.pem"), "-purpose", "any"]
+    command = [openssl, "cms", "-verify", "-binary", "-inform", "DER", "-in", "signature", "-content", "signed", *trusted]
+    verified = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+
+    assert verified.returncode == 0, verified.stderr
+    assert second + last == len(licence)
+    assert document["numbers"]["licence"] in pypdf.PdfReader(io.BytesIO(licence)).pages[0].extract_text()
 
 
 @pytest.mark.requirement("NA-19")
