@@ -18,7 +18,7 @@ from tongguan.gateway.cli.here import Wrong, t
 from tongguan.gateway.cli.shown import print_json, print_text
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.errors import Fault, Refused
-from tongguan.gateway.kernel.faults import fault
+from tongguan.gateway.kernel.faults import fault, unknown_type
 from tongguan.gateway.kernel.profile_loading import load_profiles
 from tongguan.gateway.kernel.settings import Account, Settings
 
@@ -83,7 +83,7 @@ def _item(file: str, item: Item, content: Read, account: Account, profiles: dict
 def _faults(item: Item, content: Read, account: Account, profiles: dict[str, Compiled]) -> list[Fault]:
     compiled = profiles.get(item.type)
     if compiled is None:
-        return [fault("GW-F02", type=item.type, operation=item.operation, known="")]
+        return [unknown_type(item.type, {name: each.profile.registry for name, each in profiles.items()})]
     profile = compiled.profile
     if item.operation == "query":
         if item.kind in profile.queries:

@@ -15,7 +15,7 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.errors import Fault, Refused
-from tongguan.gateway.kernel.faults import fault
+from tongguan.gateway.kernel.faults import fault, unknown_type
 from tongguan.gateway.kernel.ids import derived_id, new_id
 from tongguan.gateway.kernel.message import FREES_REFERENCE, PRINT, Kind, Message, State
 from tongguan.gateway.kernel.outcome import Body, Outcome
@@ -149,7 +149,12 @@ def _single(site: Site, arrival: Arrival, item: Item, records: Records, message:
     if item.faults:
         return _refused(message, arrival, item.faults, keep=keep)
     if item.type not in site.profiles:
-        return _refused(message, arrival, [fault("GW-F02", type=item.type, operation=item.operation, known="")], keep=keep)
+        return _refused(
+            message,
+            arrival,
+            [unknown_type(item.type, {name: profile.registry for name, profile in site.types.items()})],
+            keep=keep,
+        )
     profile = site.profile(item.type)
     operation = profile.operations.get(item.operation)
     passing = item.operation == QUERY or item.check

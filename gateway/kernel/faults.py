@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from difflib import get_close_matches
+
 from tongguan.gateway.kernel.errors import Fault
 
 _TEXTS: dict[str, tuple[str, str]] = {
@@ -48,6 +51,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "GW-F32": ("系统未配置通道 {route}", "there is no [route.{route}] in the settings"),
     "GW-F33": ("查询条件 {name} 只能写一次", "filter {name} may stand once only"),
     "GW-F45": ("没有打印格式 {form}；可用：{known}", "there is no form {form}; there are {known}"),
+    "GW-F46": ("没有单证类型 {type}；最接近的是 {near}", "there is no document type {type}; nearest to it: {near}"),
     "GW-F30": ("{zh}", "{en}"),
     "GW-F40": (
         "{label}的引用 {reference} 读不到：{why}；请放在 secrets/<账户>/ 下，或设置该环境变量",
@@ -64,3 +68,10 @@ def fault(code: str, *, path: str = "", label: str = "", **facts: object) -> Fau
     """A fault of this table with its blanks filled."""
     zh, en = _TEXTS[code]
     return Fault(code, zh.format(label=label, **facts), en.format(label=label, **facts), path=path, label=label)
+
+
+def unknown_type(type_: str, known: Mapping[str, int]) -> Fault:
+    """There is no such type. `known`: type to its row in the overview of licence systems; meant is that row, or a like name."""
+    row = type_.rpartition(".")[2]
+    listed = [name for name, n in known.items() if row.isdecimal() and n == int(row)]
+    return fault("GW-F46", type=type_, near=" ".join(listed or get_close_matches(type_, known, n=3, cutoff=0.5)) or "-")

@@ -196,7 +196,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], str]] = {
     ),
     "wrong namespace": (".xml", lambda: good().replace(b"urn:tongguan:", b"urn:somebody:", 1), "GW-"),
     "unknown root": (".xml", lambda: b"<Invoice/>", "GW-"),
-    "unknown type": (".xml", lambda: good().replace(b.APPLICATION.encode(), b"ZZ.unknown"), "GW-F02"),
+    "unknown type": (".xml", lambda: good().replace(b.APPLICATION.encode(), b"ZZ.unknown"), "GW-F46"),
     "unknown operation": (".xml", lambda: good().replace(b'operation="save"', b'operation="explode"'), "GW-"),
     "no reference": (".xml", lambda: good().replace(b'reference="', b'references="'), "GW-M"),
     "long reference": (".xml", lambda: b.xml(b.application("save", reference="r" * 65)), "GW-M08"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tongguan.gateway.cli.examples import read_examples
+from tongguan.gateway.kernel.faults import unknown_type
 from tongguan.gateway.kernel.profile_loading import load_profiles
 
 Tongguan = Callable[..., Any]
@@ -97,3 +98,9 @@ def test_nothing_is_written(tongguan: Tongguan, home: Path) -> None:
     tongguan("check", APPLICATIONS / "ok-declare.xml")
 
     assert before == sorted(home.rglob("*"))
+
+
+def test_a_row_of_the_overview_is_told_as_the_type_that_carries_it(tmp_path: Path) -> None:
+    faults = [unknown_type(name, {"AA.application": 1, "BB.09": 9}) for name in ("LR.01", "BB.9x", "ZZ")]
+
+    assert [f.text("en").rpartition(": ")[2] for f in faults] == ["AA.application", "BB.09", "-"]
