@@ -19,9 +19,10 @@ from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.claims import Claim
 from tongguan.gateway.kernel.errors import Deferred, Held, Refused, StationBroken
 from tongguan.gateway.kernel.journal import Finished, Journal
+from tongguan.gateway.kernel.lists import Lane
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.outcome import Chain, Outcome
-from tongguan.gateway.kernel.records import Lane, Records
+from tongguan.gateway.kernel.records import Records
 
 _TRIES = 5  #: of a decision whose ground moved
 _MACHINE = (OSError, MemoryError)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from tongguan.gateway.kernel import file_names, files
-from tongguan.gateway.kernel.records import AnswerRow
+from tongguan.gateway.kernel.particulars import AnswerRow
 from tongguan.outbox.pen import Pen
 
 #: so many bytes are written before they are forced to disk and marked

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tongguan.gateway.kernel import clock, file_names
-from tongguan.gateway.kernel.records import AnswerRow
+from tongguan.gateway.kernel.particulars import AnswerRow
 from tongguan.outbox.alerts import Problem
 from tongguan.outbox.news import Records
 from tongguan.outbox.pen import Pen

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from tongguan.gateway.kernel.document import Document, Receipt
 from tongguan.gateway.kernel.message import Kind, Message, State
-from tongguan.gateway.kernel.records import AnswerRow
+from tongguan.gateway.kernel.particulars import AnswerRow
 
 _Row = TypeVar("_Row", Message, Receipt)
 

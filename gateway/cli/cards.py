@@ -20,7 +20,7 @@ from tongguan.gateway.cli.here import Wrong, t
 from tongguan.gateway.cli.ordering import daemon_runs
 from tongguan.gateway.cli.shown import print_json, print_table, print_text
 from tongguan.gateway.kernel.errors import NoJournal
-from tongguan.gateway.kernel.records import Lane
+from tongguan.gateway.kernel.lists import Lane
 from tongguan.gateway.kernel.settings import Account, Card
 from tongguan.gateway.toml_text import NotFound
 from tongguan.signer.card import Card as OpenCard

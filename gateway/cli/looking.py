@@ -29,7 +29,8 @@ from tongguan.gateway.kernel import file_names
 from tongguan.gateway.kernel.clock import show as shown_time
 from tongguan.gateway.kernel.document import Document, Receipt
 from tongguan.gateway.kernel.message import Message
-from tongguan.gateway.kernel.records import AnswerRow, Records
+from tongguan.gateway.kernel.particulars import AnswerRow
+from tongguan.gateway.kernel.records import Records
 from tongguan.outbox.status import message_status, waiting_for
 
 

@@ -15,8 +15,9 @@ from tongguan.gateway.cli.here import t
 from tongguan.gateway.cli.ordering import daemon_runs
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.errors import NoJournal
+from tongguan.gateway.kernel.lists import Lane
 from tongguan.gateway.kernel.message import Message, State
-from tongguan.gateway.kernel.records import Lane, Records
+from tongguan.gateway.kernel.records import Records
 from tongguan.gateway.kernel.settings import Settings
 
 _OPEN = (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT, State.HELD, State.UNMATCHED, State.QUARANTINED)

@@ -11,9 +11,10 @@ from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.errors import Held
 from tongguan.gateway.kernel.journal import Finished
+from tongguan.gateway.kernel.lists import Lane
 from tongguan.gateway.kernel.message import FINAL, Kind, Message, State
 from tongguan.gateway.kernel.outcome import Outcome
-from tongguan.gateway.kernel.records import Lane, Records
+from tongguan.gateway.kernel.records import Records
 from tongguan.gateway.work import hold
 from tongguan.routes.desk.stop import may_stop, stop
 

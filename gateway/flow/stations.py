@@ -21,9 +21,10 @@ from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.errors import Deferred
 from tongguan.gateway.kernel.journal import Claim, Journal
+from tongguan.gateway.kernel.lists import Lane
 from tongguan.gateway.kernel.message import PRINT, Message, State
 from tongguan.gateway.kernel.outcome import Chain, Outcome
-from tongguan.gateway.kernel.records import Lane, Records
+from tongguan.gateway.kernel.records import Records
 from tongguan.gateway.work import Step, attempt, conclude, defer, run
 
 log = structlog.get_logger("station")

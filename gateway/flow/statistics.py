@@ -17,9 +17,10 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel.counting import category, number_of
 from tongguan.gateway.kernel.errors import Refused
 from tongguan.gateway.kernel.faults import fault
+from tongguan.gateway.kernel.lists import CountedSum
 from tongguan.gateway.kernel.message import Message
 from tongguan.gateway.kernel.profile import Profile, Query
-from tongguan.gateway.kernel.records import CountedSum, Records
+from tongguan.gateway.kernel.records import Records
 
 STATISTICS = "statistics"
 CATEGORY, COMMODITY = "category", "commodity"

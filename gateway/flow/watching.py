@@ -11,9 +11,9 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.changing import replace
 from tongguan.gateway.kernel.errors import Held
+from tongguan.gateway.kernel.lists import Lane
 from tongguan.gateway.kernel.message import Message, State
 from tongguan.gateway.kernel.outcome import Outcome
-from tongguan.gateway.kernel.records import Lane
 from tongguan.gateway.work import hold
 from tongguan.outbox.alerts import Alerts
 from tongguan.signer.errors import CardBroken

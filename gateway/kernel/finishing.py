@@ -18,10 +18,9 @@ from tongguan.gateway.kernel.history import line_of, line_of_other
 from tongguan.gateway.kernel.message import FINAL, Message, State
 from tongguan.gateway.kernel.notifying import LANE as NOTIFY
 from tongguan.gateway.kernel.outcome import Answer, Chain, Number, Outcome
+from tongguan.gateway.kernel.particulars import slices
 from tongguan.gateway.kernel.rows import DOCUMENT_MOVES, MESSAGE_MOVES, counted_rows, document_row, message_row, pack, receipt_row
 from tongguan.gateway.kernel.writer import Group
-
-_SLICE = 400
 
 
 @dataclass(slots=True)
@@ -183,24 +182,18 @@ def _known(group: Group, chains: Sequence[Chain]) -> _Known:
             (made if document.version == 1 else documents).add(document.id)
         documents.update(outcome.relied_on)
     read = group.connection.execute
-    for part in _slices(messages - made):
+    for part in slices(messages - made):
         known.states.update({row[0]: State(row[1]) for row in read(statements.STATES, {"values": part})})
     known.stored = dict(known.states)
-    for part in _slices(documents - made):
+    for part in slices(documents - made):
         known.versions.update({row[0]: row[1] for row in read(statements.VERSIONS, {"values": part})})
     if any(m.state is State.STOPPED for outcome in _flat(chains) for m in (outcome.message, *outcome.others)):
         for keys in read(statements.IN_HAND).scalars():
             known.in_hand.update(orjson.loads(keys))
-    for part in _slices(ordered):
+    for part in slices(ordered):
         for document_id, _, id_ in read(statements.ORDERED, {"values": part}):
             known.waiting.setdefault(document_id, set()).add(id_)
     return known
-
-
-def _slices(values: Iterable[str]) -> Iterable[list[str]]:
-    whole = list(values)
-    for start in range(0, len(whole), _SLICE):
-        yield whole[start : start + _SLICE]
 
 
 def _fits(chain: Chain, known: _Known) -> bool:
@@ -304,7 +297,7 @@ def _documents(group: Group, outcomes: Sequence[Outcome]) -> None:
         statement, rows = group.sql.insert(tables.round_, rounds)
         group.connection.exec_driver_sql(statement + " ON CONFLICT DO NOTHING", rows)
     changed = [id_ for id_ in facts if first_version[id_] > 1]
-    for part in _slices(changed):
+    for part in slices(changed):
         group.connection.execute(statements.FORGET_FACTS, {"values": part})
     _insert(group, tables.fact, [{"document_id": i, "name": n, "value": v} for i, f in facts.items() for n, v in f.items()])
 
@@ -315,7 +308,7 @@ def _counted(group: Group, outcomes: Sequence[Outcome]) -> None:
 
 
 def count(group: Group, documents: Mapping[str, Document]) -> None:
-    for part in _slices(documents):
+    for part in slices(documents):
         group.connection.execute(statements.UNCOUNT, {"values": part})
     _insert(group, tables.counted, [row for document in documents.values() for row in counted_rows(document)])
 
@@ -323,7 +316,7 @@ def count(group: Group, documents: Mapping[str, Document]) -> None:
 def recount(group: Group, documents: Sequence[Document]) -> bool:
     """Write these documents' next versions and lines; False, and nothing, when one of them has changed since it was read."""
     versions: dict[str, int] = {}
-    for part in _slices(d.id for d in documents):
+    for part in slices(d.id for d in documents):
         versions.update(tuple(row) for row in group.connection.execute(statements.VERSIONS, {"values": part}))
     if any(versions.get(d.id) != d.version - 1 for d in documents):
         return False
@@ -379,7 +372,7 @@ def _answers(group: Group, outcomes: Sequence[Outcome]) -> dict[int, str]:
     for answer in answers:
         wanted[answer.account].add(f"{answer.name}_{stamp}{answer.suffix}")
     for account, names in wanted.items():
-        for part in _slices(names):
+        for part in slices(names):
             taken[account].update(group.connection.execute(statements.FILES, {"account": account, "values": part}).scalars())
     rows = [_answer_row(a, stamp, taken[a.account], group.at) for a in answers]
     _insert(group, tables.answer, rows)

@@ -14,9 +14,10 @@ from tongguan.gateway.kernel import clock
 from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.errors import Deferred, Fault, Held, Refused, StationBroken
 from tongguan.gateway.kernel.journal import Journal
+from tongguan.gateway.kernel.lists import Lane
 from tongguan.gateway.kernel.message import Kind, Message, State
 from tongguan.gateway.kernel.outcome import Number, Outcome
-from tongguan.gateway.kernel.records import Lane, Records
+from tongguan.gateway.kernel.records import Records
 from tongguan.gateway.work import EQUAL_TRACEBACKS, Step, run
 
 

@@ -23,8 +23,8 @@ from tongguan.gateway.kernel.counting import counted, millionths, month, number_
 from tongguan.gateway.kernel.document import CountedLine, Document
 from tongguan.gateway.kernel.documents import changed, opened, settled_down, undone
 from tongguan.gateway.kernel.journal import Journal
+from tongguan.gateway.kernel.lists import CountedSum
 from tongguan.gateway.kernel.profile import AttachmentRule, Profile, ReceiptRule, Statistics, Text
-from tongguan.gateway.kernel.records import CountedSum
 
 from .conftest import comes, document, open_journal, submission, written
 

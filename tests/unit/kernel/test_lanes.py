@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tongguan.gateway.kernel.journal import Journal
-from tongguan.gateway.kernel.records import Lane
+from tongguan.gateway.kernel.lists import Lane
 
 from .conftest import comes, open_journal, stored, submission, written
 

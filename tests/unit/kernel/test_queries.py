@@ -11,9 +11,10 @@ from sqlalchemy import event
 
 from tongguan.gateway.kernel.document import CountedLine
 from tongguan.gateway.kernel.journal import Journal
+from tongguan.gateway.kernel.lists import Lane
 from tongguan.gateway.kernel.message import State
 from tongguan.gateway.kernel.outcome import Number, Reservation
-from tongguan.gateway.kernel.records import Lane, Records
+from tongguan.gateway.kernel.records import Records
 
 from .conftest import answer, body, comes, document, moves, receipt, receipt_message, submission, written
 
