@@ -27,13 +27,14 @@ from tongguan.gateway.kernel.claims import Claim, Claims
 from tongguan.gateway.kernel.document import Document
 from tongguan.gateway.kernel.engine import open_engine
 from tongguan.gateway.kernel.errors import StationBroken
-from tongguan.gateway.kernel.finishing import Finisher, recount
+from tongguan.gateway.kernel.finishing import Finisher
 from tongguan.gateway.kernel.history import KEYS, Verdict, verify
 from tongguan.gateway.kernel.ids import new_id
 from tongguan.gateway.kernel.lists import Lane
 from tongguan.gateway.kernel.message import Message
 from tongguan.gateway.kernel.notifying import Notifications
 from tongguan.gateway.kernel.outcome import Chain
+from tongguan.gateway.kernel.outcome_rows import recount
 from tongguan.gateway.kernel.records import Records
 from tongguan.gateway.kernel.rows import message_of
 from tongguan.gateway.kernel.writer import Group, Writer
