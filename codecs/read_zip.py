@@ -21,7 +21,6 @@ MOST_UNPACKED = 64_000_000
 _RATIO = 100
 _SMALL = 1_000_000  #: up to this size the ratio is not looked at
 _MOST_DIRECTORY = 1_000_000  #: bytes of the ZIP's own list
-_UTF8 = 0x800
 _END = struct.Struct("<4s4H2LH")
 _BAD_NAME = re.compile(r"[\x00-\x1f\x7f\\:]|^/|(^|/)\.{1,2}(/|$)|//")
 

@@ -40,14 +40,7 @@ def render_document(
 ) -> bytes:
     """The document as the authority gets it; attachments are (name, category, sha256, bytes)."""
     profile = compiled.profile
-    known = attributes(
-        document=message.document,
-        kind=message.query_kind,
-        number=message.number,
-        operation=message.operation,
-        reference=message.reference,
-    )
-    out = [f'<{profile.type} xmlns="{attribute(profile.namespace)}"{known}>']
+    out = [_opening(profile, message, {})]
     _write(out, _plan(profile), content)
     for name, category, sha256, raw in attachments:
         out.append(
@@ -59,16 +52,21 @@ def render_document(
 
 def render_question(profile: Profile, message: Message, filters: Mapping[str, str], paging: Mapping[str, str]) -> bytes:
     """A question that is answered with rows: kind, page, size and sort as attributes, an element for each filter."""
+    asked = "".join(f"<{name}>{text(value)}</{name}>" for name, value in filters.items())
+    return f"{_opening(profile, message, paging)}{asked}</{profile.type}>".encode()
+
+
+def _opening(profile: Profile, message: Message, further: Mapping[str, str]) -> str:
+    """The document element with what it is about, and further attributes."""
     known = attributes(
         document=message.document,
         kind=message.query_kind,
         number=message.number,
         operation=message.operation,
         reference=message.reference,
-        **paging,
+        **further,
     )
-    asked = "".join(f"<{name}>{text(value)}</{name}>" for name, value in filters.items())
-    return f'<{profile.type} xmlns="{attribute(profile.namespace)}"{known}>{asked}</{profile.type}>'.encode()
+    return f'<{profile.type} xmlns="{attribute(profile.namespace)}"{known}>'
 
 
 def _plan(profile: Profile) -> list[_Element]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -24,6 +25,20 @@ Row = Mapping[str, "str | Sequence[Line]"]  #: column name to text, or to the ro
 
 NAMESPACE = "urn:tongguan:result:1"
 NOTE = Column("note", Text("说明", "note"), "")
+#: how the words of a result's head are called
+HEAD: Mapping[str, Text] = {
+    "month": Text("统计月份", "month"),
+    "by": Text("统计方式", "by"),
+    "status": Text("单证状态", "status"),
+    "unit": Text("单位", "unit"),
+    "operator": Text("操作员", "operator"),
+    "total": Text("总数", "total"),
+    "page": Text("页码", "page"),
+    "size": Text("每页条数", "rows a page"),
+    "as_of": Text("数据时间", "as of"),
+    "source": Text("数据来源", "source"),
+    "note": NOTE.label,
+}
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _HARMLESS = re.compile(r"-|[+-]?[0-9]+(\.[0-9]+)?")
@@ -46,6 +61,11 @@ class Table(NamedTuple):
     names: list[str]
     labels: list[str]
     lines: Iterator[list[str]]
+
+
+def width_of(cell: str) -> int:
+    """Letters that a cell is wide: Chinese ones count twice."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in cell)
 
 
 def as_json(result: Result) -> bytes:

@@ -6,26 +6,17 @@ Promises: every cell is a text, so nothing is rounded, loses its zeros or is tak
 from __future__ import annotations
 
 import io
-import unicodedata
 from datetime import datetime
 
 from xlsxwriter import Workbook
 
-from tongguan.codecs.results import Result, as_table
+from tongguan.codecs.results import HEAD, Result, as_table, width_of
 from tongguan.gateway.kernel.profile import Text
 
 MOST_CHARACTERS = 32_767  #: of a cell, as the format has it
 _NARROW, _WIDE = 8, 60
 _ROWS, _ABOUT = Text("查询结果", "result"), Text("说明", "about")
 _PLAIN = {"strings_to_numbers": False, "strings_to_formulas": False, "strings_to_urls": False}
-_HEAD = {
-    "total": Text("总数", "total"),
-    "page": Text("页码", "page"),
-    "size": Text("每页条数", "rows a page"),
-    "as_of": Text("数据时间", "as of"),
-    "source": Text("数据来源", "source"),
-    "note": Text("说明", "note"),
-}
 
 
 def as_xlsx(result: Result) -> bytes:
@@ -39,7 +30,7 @@ def as_xlsx(result: Result) -> bytes:
     about = book.add_worksheet(_ABOUT[result.language])
     about.set_column(0, 1, 30)
     for n, (name, value) in enumerate({"": result.title, **result.head}.items()):
-        about.write_string(n, 0, _HEAD[name][result.language] if name in _HEAD else name)
+        about.write_string(n, 0, HEAD[name][result.language] if name in HEAD else name)
         about.write_string(n, 1, _fitting(str(value)))
     book.close()
     return target.getvalue()
@@ -49,20 +40,15 @@ def _write_rows(book: Workbook, result: Result) -> None:
     sheet, table = book.add_worksheet(_ROWS[result.language]), as_table(result)
     bold, plain = book.add_format({"bold": True, "num_format": "@"}), book.add_format({"num_format": "@"})
     sheet.freeze_panes(1, 0)
-    widths = [_width(label) for label in table.labels]
+    widths = [width_of(label) for label in table.labels]
     for column, label in enumerate(table.labels):
         sheet.write_string(0, column, label, bold)
     for n, line in enumerate(table.lines, 1):
         for column, cell in enumerate(line):
             sheet.write_string(n, column, _fitting(cell), plain)
-            widths[column] = max(widths[column], _width(cell))
+            widths[column] = max(widths[column], width_of(cell[:_WIDE]))
     for column, width in enumerate(widths):
         sheet.set_column(column, column, min(max(width + 2, _NARROW), _WIDE), plain)
-
-
-def _width(cell: str) -> int:
-    """Characters that a cell needs: Chinese ones are twice as wide."""
-    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in cell[:_WIDE])
 
 
 def _fitting(cell: str) -> str:

@@ -63,7 +63,7 @@ def look_into(site: Site, account: str, source: str, *, raw: bytes, sha256: str,
     return Arrival(new_id(), account, source, raw, sha256, content, (), now)
 
 
-def prefetch(arrivals: Sequence[Arrival], site: Site, records: Records) -> None:
+def prefetch(arrivals: Sequence[Arrival], records: Records) -> None:
     """Read in bulk what accepting a batch will ask for one by one."""
     references, keys = [], []
     for arrival in arrivals:
@@ -86,7 +86,7 @@ def accept(site: Site, arrival: Arrival, records: Records) -> Outcome:
     if before is not None and before.sha256 == arrival.sha256 and not _is_batch(arrival):
         first = records.message(before.same_as) if before.same_as else before
         if first is not None and first.holds and first.state not in FREES_REFERENCE:
-            return repeated(blank(arrival), first, arrival)
+            return repeated(blank(arrival), first)
     if arrival.read is None:
         return _refused(blank(arrival), arrival, arrival.faults)
     if arrival.read.batch:
@@ -128,7 +128,7 @@ def _refused(message: Message, arrival: Arrival, faults: Sequence[Fault], *, kee
     return Outcome(ended, None, "read", bodies=_source(arrival) if keep else ())
 
 
-def repeated(message: Message, first: Message, arrival: Arrival) -> Outcome:
+def repeated(message: Message, first: Message) -> Outcome:
     """The same again: it does nothing, and tells what the first one came to."""
     same = replace(
         message,
@@ -167,7 +167,7 @@ def _single(site: Site, arrival: Arrival, item: Item, records: Records, message:
     holder = records.holder_of(arrival.account, item.reference) if item.reference else None
     if holder is not None and not passing:
         if (holder.extra or {}).get("content") == item.sha256:
-            return repeated(message, holder, arrival)
+            return repeated(message, holder)
         wrong = fault("GW-F01", path="@reference", label="reference", reference=item.reference, first=holder.id)
         return _refused(replace(message, holds=False), arrival, [wrong], keep=keep)
     freed = records.last_freed(arrival.account, item.reference) if item.reference and not passing else None

@@ -156,7 +156,7 @@ def _chains(site: Site, arrivals: Sequence[Arrival], *, cautious: bool) -> list[
     An item that something moved under stays received, and the read station takes it up.
     """
     with site.journal.read() as records:
-        prefetch(arrivals, site, records)
+        prefetch(arrivals, records)
         chains: dict[str, list[Outcome]] = {arrival.id: [] for arrival in arrivals}
         for arrival in arrivals:
             chains[arrival.id].append(_accepted(site, arrival, records))

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from unicodedata import east_asian_width
 
-from tongguan.codecs.results import Result, as_table
+from tongguan.codecs.results import HEAD, Result, as_table, width_of
 from tongguan.gateway.kernel.profile import Column, Text
 from tongguan.outbox.prints.filling import printed_at, word_of
 from tongguan.outbox.prints.sheet import UNITS, Box, Boxes, Grid, GridColumn, Sheet
 
-_HEAD = {
-    "month": Text("统计月份", "month"),
-    "by": Text("统计方式", "by"),
-    "status": Text("单证状态", "status"),
-    "unit": Text("单位", "unit"),
-    "operator": Text("操作员", "operator"),
-    "total": Text("总数", "total"),
-    "page": Text("页码", "page"),
-    "size": Text("每页条数", "rows a page"),
-    "as_of": Text("数据时间", "as of"),
-    "source": Text("数据来源", "source"),
-    "note": Text("说明", "note"),
-}
 _SAID = {
     "commodity": Text("发证商品", "commodity"),
     "category": Text("商品大类", "category"),
@@ -64,8 +50,8 @@ def _noteless(result: Result) -> Result:
 
 def _head(result: Result) -> Iterator[tuple[Box, ...]]:
     language = result.language
-    said = [(_HEAD[name][language], _value(name, str(value), language)) for name, value in result.head.items() if name in _HEAD]
-    note = _HEAD["note"][language]
+    said = [(HEAD[name][language], _value(name, str(value), language)) for name, value in result.head.items() if name in HEAD]
+    note = HEAD["note"][language]
     for row in _rows([pair for pair in said if pair[0] != note]):
         yield tuple(Box(label, value, UNITS // _A_ROW) for label, value in row)
     yield from ((Box(label, value),) for label, value in said if label == note)
@@ -87,7 +73,7 @@ def _columns(result: Result, lines: Sequence[Sequence[str]]) -> Iterator[GridCol
     for n, (outer, inner) in enumerate(leaves):
         group, label = _labels(outer, inner, result.language)
         cells = [line[n] for line in lines]
-        width = max((_width(text) for text in (label, *cells)), default=_LEAST)
+        width = max((width_of(text) for text in (label, *cells)), default=_LEAST)
         align = "right" if cells and all(set(cell) <= _NUMBER for cell in cells) and _summed(outer) else "left"
         yield GridColumn(label, min(max(width, _LEAST), _MOST), align, group)
 
@@ -102,7 +88,3 @@ def _labels(outer: Column, inner: Column | None, language: str) -> tuple[str, st
 
 def _summed(column: Column) -> bool:
     return any(column.of.startswith(begin) for begin in _SPANS)
-
-
-def _width(text: str) -> int:
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
