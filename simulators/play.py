@@ -122,7 +122,7 @@ def _number(office: Office, script: Replies, document: Document, name: str) -> s
     """Give a document's number of that name, made by the script's pattern the first time.
 
     A pattern knows ``{yy} {yyyy} {mm} {dd} {account} {serial:06d}`` and the choices of the script by name; the series counts
-    anew for each text before the serial.
+    anew for each text before the serial, and is one for all types whose numbers begin alike: no number is given twice.
     """
     if (known := office.store.numbers(document.id).get(name)) is not None:
         return known
@@ -130,7 +130,7 @@ def _number(office: Office, script: Replies, document: Document, name: str) -> s
     head, _, tail = script.numbers[name].partition("{serial")
     chosen_of = {name: chosen(choice, parse(document.body)) for name, choice in script.choices.items() if f"{{{name}}}" in head}
     stem = head.format(yy=now[2:4], yyyy=now[:4], mm=now[4:6], dd=now[6:], account=document.account, **chosen_of)
-    serial = office.store.next_serial(f"{document.type} {name} {stem}")
+    serial = office.store.next_serial(f"{name} {stem}")
     value = stem + ("{serial" + tail).format(serial=serial)
     office.store.keep_number(document.id, name, value)
     office.store.name_document(document, [value])

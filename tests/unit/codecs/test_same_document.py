@@ -107,10 +107,12 @@ def test_the_same_texts_give_the_same_content_and_the_same_faults(type_: str, da
 @pytest.mark.parametrize("type_", WITH_FIELDS)
 def test_what_was_checked_is_canonical_and_stays_as_it_is(type_: str, data: st.DataObject) -> None:
     content = data.draw(_content(COMPILED[type_].root).filter(bool))
-    first = _without_empty(_checked(type_, "json", content).content)
+    checked = _checked(type_, "json", content)
+    first = _without_empty(checked.content)
     assume(first)
 
     again = _checked(type_, "xml", first)
 
+    told = {(f.code, f.label) for f in checked.faults}  # a product that is too large for its field is, both times
     assert _without_empty(again.content) == first
-    assert [f for f in again.faults if f.code in OF_VALUES] == []
+    assert [f for f in again.faults if f.code in OF_VALUES and (f.code, f.label) not in told] == []
