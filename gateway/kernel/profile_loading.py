@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,18 +16,16 @@ from tongguan.gateway.kernel.errors import SettingsWrong
 from tongguan.gateway.kernel.profile import (
     Authority,
     CodeTable,
-    NumberRule,
     Profile,
     Profiles,
-    ReceiptRule,
-    Rule,
-    Status,
     Text,
 )
 from tongguan.gateway.kernel.profile_fields import read_fields
+from tongguan.gateway.kernel.profile_life import read_number, read_receipts, read_status
 from tongguan.gateway.kernel.profile_operations import read_attachments, read_operation
 from tongguan.gateway.kernel.profile_parts import read_certificates, read_needs, read_notify, read_prints, read_statistics
 from tongguan.gateway.kernel.profile_queries import Known, read_query
+from tongguan.gateway.kernel.profile_rules import read_rules
 from tongguan.gateway.kernel.profile_source import (
     Complaints,
     Part,
@@ -115,14 +112,14 @@ def _profile(
         file.over(TomlFile(folders[0] / FORM, complaints))
     part = file.part()
     part.take("form", text, "")
-    operations = tuple(part.given.get("operation", {}))
+    operations = tuple(part.tables("operation"))
     fields = read_fields([f / "fields.csv" for f in folders], tables, operations, complaints)
     paths = {f.path for f in fields}
-    numbers = {k: _number(file.part("numbers", k), k, paths) for k in part.tables("numbers")}
-    statuses = {k: _status(file.part("status", k), k) for k in part.tables("status")}
+    numbers = {k: read_number(file.part("numbers", k), k, paths) for k in part.tables("numbers")}
+    statuses = {k: read_status(file.part("status", k), k) for k in part.tables("status")}
     asked = Known(numbers, paths, {f.path for f in fields if f.find}, authorities, tables, statuses, folder.parent.name)
     queries = {k: read_query(file.part("query", k), k, asked) for k in part.tables("query")}
-    receipts = _receipts(file, part, (statuses, operations))
+    receipts = read_receipts(part, statuses, operations)
     known = (statuses, numbers, authorities, paths)
     profile = Profile(
         type=folder.name,
@@ -135,8 +132,8 @@ def _profile(
         account_code=authorities[folder.parent.name].account_code,
         own_number=part.take("own_number", text, ""),
         fields=fields,
-        rules=_rules(folders, operations, complaints),
-        operations={k: read_operation(file.part("operation", k), k, known) for k in part.tables("operation")},
+        rules=read_rules(folders, operations, complaints),
+        operations={k: read_operation(file.part("operation", k), k, known) for k in operations},
         statuses=statuses,
         receipts=receipts,
         numbers=numbers,
@@ -193,82 +190,3 @@ def _version(folders: Iterable[Path]) -> str:
             digest.update(f"{file.name}\0{len(content)}\0".encode())
             digest.update(content)
     return digest.hexdigest()[:16]
-
-
-def _number(part: Part, kind: str, paths: set[str]) -> NumberRule:
-    rule = NumberRule(
-        kind=kind,
-        label=part.need("label", both, _NOTHING),
-        pattern=part.take("pattern", text, ""),
-        field=part.take("field", text, ""),
-        given=part.take("given", text, ""),
-    )
-    if rule.field and rule.field not in paths:
-        part.file.complaints.unknown(part.place("field"), "field", rule.field, paths)
-    part.rest_is_unknown()
-    return rule
-
-
-def _status(part: Part, name: str) -> Status:
-    zh, en = part.need("zh", text, ""), part.need("en", text, "")
-    shown = Text(part.take("list_zh", text, zh), part.take("list_en", text, en))
-    counted = Text(part.take("statistics_zh", text, zh), part.take("statistics_en", text, en))
-    status = Status(name, part.need("code", text, ""), Text(zh, en), shown, counted)
-    part.rest_is_unknown()
-    return status
-
-
-def _receipts(file: TomlFile, part: Part, known: tuple[Mapping[str, Status], tuple[str, ...]]) -> dict[str, ReceiptRule]:
-    statuses, operations = known
-    receipts: dict[str, ReceiptRule] = {}
-    for n, _ in enumerate(part.rows("receipt")):
-        row = file.part("receipt", n)
-        rule = ReceiptRule(
-            code=row.need("code", text, ""),
-            text=Text(row.need("zh", text, ""), row.need("en", text, "")),
-            status=row.one_of("status", statuses, ""),
-            rank=row.take("rank", whole, 0),
-            ends=row.one_of("ends", ("accepted", "rejected"), ""),
-            marks=row.texts_by_name("marks"),
-            releases=row.take("releases", bool, False),
-            answers=row.one_of("answers", operations, ""),
-        )
-        row.rest_is_unknown()
-        if rule.code in receipts:
-            row.complain("code", f"receipt code {rule.code!r} stands twice")
-        if rule.status and rule.rank < 1:
-            row.complain("code", f"receipt {rule.code!r} brings a status, so it needs a rank of 1 or more")
-        receipts[rule.code] = rule
-    return receipts
-
-
-def _rules(folders: Iterable[Path], operations: tuple[str, ...], complaints: Complaints) -> tuple[Rule, ...]:
-    rules: dict[str, Rule] = {}
-    for path in (f / "rules.toml" for f in folders):
-        if not path.is_file():
-            continue
-        file = TomlFile(path, complaints)
-        whole_file = file.part()
-        for n, _ in enumerate(whole_file.rows("rule")):
-            rule = _rule(file.part("rule", n), operations)
-            if rule.id in rules:
-                complaints.add(rule.place, f"rule {rule.id!r} exists already, in {rules[rule.id].place}")
-            rules[rule.id] = rule
-        whole_file.rest_is_unknown()
-    return tuple(rules.values())
-
-
-def _rule(part: Part, operations: tuple[str, ...]) -> Rule:
-    rule = Rule(
-        id=part.need("id", text, ""),
-        at=frozenset(part.names("at", operations, "operation")),
-        when=tuple(part.rows("when")),
-        check=part.need("check", text, ""),
-        path=part.need("path", text, ""),
-        with_=part.tables("with"),
-        says=part.need("says", both, _NOTHING),
-        from_=part.take("from", text, ""),
-        severity=part.one_of("severity", ("error", "warning"), "error"),
-    )
-    part.rest_is_unknown()
-    return replace(rule, place=part.place("id"))

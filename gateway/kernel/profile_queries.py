@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from tongguan.gateway.kernel.profile import Authority, CodeTable, Column, NumberRule, Query, Status, Text
-from tongguan.gateway.kernel.profile_source import Part, both, text, texts, whole
+from tongguan.gateway.kernel.profile_source import Part, both, table_of, text, texts, whole
 
 _NOTHING = Text("", "")
 _COLUMN = {"name", "zh", "en", "of"}
@@ -67,9 +67,7 @@ def read_query(part: Part, kind: str, known: Known) -> Query:
 
 
 def _lists(value: object) -> dict[str, tuple[str, ...]]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{value!r} is no table")
-    return {name: texts(words) for name, words in value.items()}
+    return {name: texts(words) for name, words in table_of(value).items()}
 
 
 def _sound(part: Part, query: Query, known: Known) -> None:

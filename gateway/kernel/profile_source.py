@@ -168,16 +168,16 @@ class Part:
     def tables(self, key: str) -> Mapping[str, Any]:
         """The tables under a key; none when it is absent."""
         nothing: Mapping[str, Any] = {}
-        return self.take(key, anything, nothing)
+        return self.take(key, table_of, nothing)
 
     def texts_by_name(self, key: str) -> Mapping[str, str]:
         nothing: dict[str, str] = {}
         return self.take(key, words_of, nothing)
 
     def rows(self, key: str) -> list[Any]:
-        """The members of a list; none when it is absent."""
+        """The tables of a list; none when it is absent."""
         nothing: list[Any] = []
-        return self.take(key, list, nothing)
+        return self.take(key, tables_of, nothing)
 
     def words(self, key: str) -> tuple[str, ...]:
         nothing: tuple[str, ...] = ()
@@ -235,14 +235,18 @@ def both(value: Any) -> Text:
 
 
 def words_of(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{value!r} is no table")
-    return {k: text(v) for k, v in value.items()}
+    return {k: text(v) for k, v in table_of(value).items()}
 
 
-def anything(value: Any) -> Mapping[str, Any]:
+def table_of(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"{value!r} is no table")
+    return value
+
+
+def tables_of(value: Any) -> list[Any]:
+    if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
+        raise TypeError(f"{value!r} is no list of tables")
     return value
 
 
