@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-import traceback
 from collections import defaultdict
 from contextlib import suppress
 
@@ -14,6 +12,7 @@ import aiohttp
 from tongguan.simulators.forwarding import forward
 from tongguan.simulators.office import Office
 from tongguan.simulators.play import play
+from tongguan.simulators.rounds import Rounds, die
 from tongguan.simulators.script import Step
 from tongguan.simulators.store import Course
 
@@ -66,26 +65,16 @@ class Clockwork:
     def __init__(self, office: Office, feed: Feed) -> None:
         self._office = office
         self._feed = feed
-        self._planned = asyncio.Event()
+        self._rounds = Rounds()
+        self.planned = self._rounds.planned
         self._handing: set[asyncio.Task[None]] = set()
-
-    def planned(self) -> None:
-        """Say that something was planned that may be due before what is waited for."""
-        self._planned.set()
 
     async def run(self) -> None:
         """Play until cancelled. An error ends the process."""
-        timeout = aiohttp.ClientTimeout(total=_LEASE / 2)
-        async with aiohttp.ClientSession(timeout=timeout) as client:
-            try:
-                while True:
-                    await self._turn(client)
-            except Exception:
-                die()
+        await self._rounds.run(self._turn, _LEASE / 2)
 
-    async def _turn(self, client: aiohttp.ClientSession) -> None:
+    async def _turn(self, client: aiohttp.ClientSession) -> float | None:
         store = self._office.store
-        self._planned.clear()
         for course in store.due_courses(time.time(), _AT_ONCE):
             step = Step(**course.steps[0])
             if step.forward:
@@ -96,22 +85,12 @@ class Clockwork:
             else:
                 self._feed.tell(play(self._office, course))
             await asyncio.sleep(0)
-        due = store.next_due()
-        pause = 3600.0 if due is None else due - time.time()
-        if pause > 0:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._planned.wait(), pause)
+        return store.next_due()
 
     async def _hand_over(self, client: aiohttp.ClientSession, course: Course, receiver: str) -> None:
         try:
             outcome = await forward(self._office, client, course, receiver)
             self._feed.tell(play(self._office, course, outcome))
-            self._planned.set()
+            self.planned()
         except Exception:
             die()
-
-
-def die() -> None:
-    """End the process: a simulator that no longer does as promised would mislead."""
-    traceback.print_exc()
-    os._exit(70)

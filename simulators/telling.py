@@ -5,19 +5,17 @@ What is to be told stands in the books from the transaction in which it happened
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
 import aiohttp
 
-from tongguan.simulators.clockwork import die
 from tongguan.simulators.forwarding import address, certificate, proven_sender, reply
 from tongguan.simulators.ledger import Entry, Telling
 from tongguan.simulators.markup import Unreadable, new_root, parse
 from tongguan.simulators.office import Fault, Office
 from tongguan.simulators.play import begin
+from tongguan.simulators.rounds import Rounds
 from tongguan.simulators.script import Step
 from tongguan.simulators.seal import Unproven, verified
 
@@ -50,35 +48,22 @@ class Messenger:
 
     def __init__(self, office: Office) -> None:
         self._office = office
-        self._planned = asyncio.Event()
-
-    def planned(self) -> None:
-        """Say that something was planned."""
-        self._planned.set()
+        self._rounds = Rounds()
+        self.planned = self._rounds.planned
 
     async def run(self) -> None:
         """Tell until cancelled. An error ends the process."""
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_TIMEOUT)) as client:
-            try:
-                while True:
-                    await self._turn(client)
-            except Exception:
-                die()
+        await self._rounds.run(self._turn, _TIMEOUT)
 
-    async def _turn(self, client: aiohttp.ClientSession) -> None:
+    async def _turn(self, client: aiohttp.ClientSession) -> float | None:
         books = self._office.store.ledger
-        self._planned.clear()
         for telling in books.due_tellings(time.time(), _AT_ONCE):
             if await self._taken(client, telling):
                 books.told(telling.id)
             else:
                 pause = min(_LATEST, _SOON[self._office.fast] * 2 ** min(telling.tries, 16))
                 books.tell_later(telling.id, time.time() + pause)
-        due = books.next_telling()
-        pause = 3600.0 if due is None else due - time.time()
-        if pause > 0:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._planned.wait(), pause)
+        return books.next_telling()
 
     async def _taken(self, client: aiohttp.ClientSession, telling: Telling) -> bool:
         try:
