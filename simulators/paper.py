@@ -6,7 +6,8 @@ import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from asn1crypto import keys
+# tsp adds names of attributes that a PDF's signature needs; once a CMS message was read, the list of names is closed.
+from asn1crypto import keys, tsp  # noqa: F401
 from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 

@@ -68,6 +68,13 @@ consignee = "{consignee}"
 port = "0902"
 released = false
 
+[[declaration]]                    # good ones: not released, the sample enterprise's own
+entry = "090220261000001001"
+count = 999
+consignee = "{consignee}"
+port = "0902"
+released = false
+
 [[declaration]]                    # released already
 entry = "090220261000000201"
 count = 99

@@ -29,7 +29,7 @@ INSPECTION = "EW.declaration"
 INSPECTION_OTHER = "EW.other"
 _AUTHORITIES = {"NA": "mofcom", "ME": "mofcom", "EX": "mofcom", "EW": "customs", "LR": "ministries"}
 _serials = itertools.count(1)
-_entries = itertools.count(90220261000000001)
+_entries = itertools.count(90220261000001001)
 _bills = itertools.count(1)
 
 
@@ -39,7 +39,7 @@ def fresh(word: str = "r") -> str:
 
 
 def fresh_entry() -> str:
-    """An entry number in customs' books: the sample enterprise's own, not released. There are 99 for each site."""
+    """An entry number in customs' books: the sample enterprise's own, not released. There are 999 for each site."""
     return f"{next(_entries):018d}"
 
 

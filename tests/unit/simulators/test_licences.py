@@ -3,6 +3,8 @@
 import base64
 import io
 import re
+import subprocess
+import sys
 
 import pikepdf
 import pytest
@@ -213,3 +215,20 @@ def test_a_query_that_nobody_answers_is_told_so(mofcom, faults):
     receipt = mofcom.ask(NA, "weather")
 
     assert (receipt.get("code"), faults(receipt)[0][0]) == ("Q1", "QRY-01")
+
+
+def test_a_licence_is_signed_by_a_server_that_has_read_signed_messages_before(tmp_path):
+    script = """
+from asn1crypto import cms
+from cryptography.hazmat.primitives.asymmetric import ec
+from tongguan.simulators import paper
+from tongguan.simulators.seal import sealer
+from tongguan.simulators.setup import self_signed
+
+cms.CMSAttributeType("content_type")  # as reading a signed message does
+key = ec.generate_private_key(ec.SECP256R1())
+print(paper.signed(paper.one_page(["许可证"]), sealer(key, self_signed("商务部", key)), "许可证")[:5].decode())
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.stdout.strip() == "%PDF-", done.stderr
