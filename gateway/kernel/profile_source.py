@@ -179,6 +179,11 @@ class Part:
         nothing: list[Any] = []
         return self.take(key, tables_of, nothing)
 
+    def lines(self, key: str) -> list[list[Any]]:
+        """The lists of tables in a list; none when it is absent."""
+        nothing: list[list[Any]] = []
+        return self.take(key, lines_of, nothing)
+
     def words(self, key: str) -> tuple[str, ...]:
         nothing: tuple[str, ...] = ()
         return self.take(key, texts, nothing)
@@ -248,6 +253,12 @@ def tables_of(value: Any) -> list[Any]:
     if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
         raise TypeError(f"{value!r} is no list of tables")
     return value
+
+
+def lines_of(value: Any) -> list[list[Any]]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list")
+    return [tables_of(line) for line in value]
 
 
 def read_csv(path: Path, complaints: Complaints, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:

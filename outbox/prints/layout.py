@@ -49,7 +49,7 @@ class _Known:
         block = BlockPlan(
             heading=part.take("heading", both, self.labels.get(table, NOTHING)),
             each=part.one_of("each", self.labels, ""),
-            rows=tuple(tuple(self.box(_inner(part, box)) for box in row) for row in part.rows("rows")),
+            rows=tuple(tuple(self.box(_inner(part, box)) for box in row) for row in part.lines("rows")),
             table=table,
             columns=tuple(self.column(_inner(part, column), table) for column in part.rows("columns")),
             total=part.take("total", both, NOTHING),
