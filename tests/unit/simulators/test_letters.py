@@ -213,7 +213,7 @@ def test_where_encryption_is_demanded_clear_text_is_refused_by_name(own_home, ap
     refused = client.post(message, package)
     asked, query = client.package(NA, "query", reference="Q", sign=False, attributes='kind="status" number="NA2699"')
     unanswered = client.post(asked, query, "queries")
-    taken = client.post(message.replace("-1", "-2"), wrapped("mofcom", package, home))
+    taken = client.post(message.removesuffix("-1") + "-2", wrapped("mofcom", package, home))
 
     receipt = client.read(refused.body)
     assert (refused.status, receipt.get("code"), receipt.get("account")) == (400, "1", client.account)
