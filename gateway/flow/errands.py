@@ -125,32 +125,14 @@ def _moved(site: Site, errand: Errand, *, lane: str, route: str) -> Message:
 
 def on_its_way(site: Site, errand: Errand, records: Records) -> Outcome:
     """checked: in the lane of the card, or of what goes unsigned; its document in between."""
-    operation, profile, message, before = errand.operation, errand.profile, errand.message, errand.document
-    route = site.route_of(profile, operation.route)
-    files = attached(
-        before.attachments,
-        message,
-        errand.attachments,
-        errand.files,
-        types=errand.media_types,
-        one=profile.attachments.one_a_category,
-    )
+    operation, profile, before = errand.operation, errand.profile, errand.document
     filled = with_values(with_numbers(errand.content, profile, errand.numbers), errand.answered or {})
-    signed = operation.signed and site.signs(message, filled)
-    card = site.card_for(errand.account, profile, operation) if signed else None
-    if signed and card is None:
-        raise Refused(card_faults(site, message, operation))
-    moved = _moved(site, errand, lane=f"card:{card.name}" if card else UNSIGNED, route=route)
-    after = changed(before, errand.now, content=filled, numbers=dict(errand.numbers), attachments=files)
-    after = replace(after, facts=facts_of(profile, after))
-    if operation.between:
-        after = replace(after, status=operation.between, changing=message.id, status_before=before.status)
-    if operation.opens_round:
-        after = opened(after, errand.now)
+    lane = _lane(site, errand, filled)
+    after = _between(errand, filled)
     wanted, held = reservations(profile, operation, after), all_reservations(profile, before)
     return Outcome(
-        moved,
-        message.state,
+        _moved(site, errand, lane=lane, route=site.route_of(profile, operation.route)),
+        errand.message.state,
         "check",
         documents=(after,),
         bodies=_files(errand),
@@ -158,6 +140,28 @@ def on_its_way(site: Site, errand: Errand, records: Records) -> Outcome:
         reserve=tuple(r for r in wanted if records.reserved_by(r.kind, r.value) != after.id),
         release=tuple(r for r in held if r not in wanted) if operation.reserve else (),
     )
+
+
+def _lane(site: Site, errand: Errand, content: Content) -> str:
+    """That of the card which signs the content, or of what goes unsigned. Raises Refused when the card is missing."""
+    if not (errand.operation.signed and site.signs(errand.message, content)):
+        return UNSIGNED
+    card = site.card_for(errand.account, errand.profile, errand.operation)
+    if card is None:
+        raise Refused(card_faults(site, errand.message, errand.operation))
+    return f"card:{card.name}"
+
+
+def _between(errand: Errand, content: Content) -> Document:
+    """The document with its new content and files while the operation is on its way."""
+    operation, profile, message, before = errand.operation, errand.profile, errand.message, errand.document
+    one = profile.attachments.one_a_category
+    files = attached(before.attachments, message, errand.attachments, errand.files, types=errand.media_types, one=one)
+    after = changed(before, errand.now, content=content, numbers=dict(errand.numbers), attachments=files)
+    after = replace(after, facts=facts_of(profile, after))
+    if operation.between:
+        after = replace(after, status=operation.between, changing=message.id, status_before=before.status)
+    return opened(after, errand.now) if operation.opens_round else after
 
 
 def _files(errand: Errand) -> tuple[Body, ...]:
