@@ -72,7 +72,11 @@ def _question(site: Site, message: Message, records: Records) -> bytes:
 
 def _body(site: Site, message: Message, records: Records) -> bytes:
     """What is asked: the filters where rows are wanted, else the document that it is about."""
-    asked = replace(message, query_kind=str((message.extra or {}).get("ask") or "") or None, number=_number(message, records))
+    asked = replace(
+        message,
+        query_kind=str((message.extra or {}).get("ask") or "") or None,
+        number=_number(message, site.profile(message.type), records),
+    )
     query = _query(site, message)
     if query is not None and query.in_rows:
         filters = hand_of(site, message, records).item.filters()
@@ -100,9 +104,12 @@ def _asked(site: Site, message: Message) -> tuple[str, str] | None:
     return query.route, str(getattr(site.account(message.account), query.account_code))
 
 
-def _number(message: Message, records: Records) -> str | None:
+def _number(message: Message, profile: Profile, records: Records) -> str | None:
+    """The document's own number, else any that is known of it."""
     document = records.document(message.document_id)
-    return next(iter(document.numbers.values()), message.number) if document else message.number
+    if document is None:
+        return message.number
+    return document.numbers.get(profile.own_number) or next(iter(document.numbers.values()), message.number)
 
 
 def _meaning(site: Site, message: Message, reply: Reply) -> Answered | Exception:
