@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 
 from tongguan.gateway.kernel import clock, file_names, quantities
-from tongguan.gateway.kernel.document import Attachment, Document, Receipt
+from tongguan.gateway.kernel.document import Attachment, Content, Document, Receipt
+from tongguan.gateway.kernel.documents import value_at, with_values
 from tongguan.gateway.kernel.errors import Fault
 from tongguan.gateway.kernel.message import FINAL, Message, State
 from tongguan.gateway.kernel.profile import Profile
@@ -112,7 +113,7 @@ def document_status(
             "deleted": document.deleted,
             "round": document.round,
             "versions": {"document": document.version, "profile": document.profile},
-            "body": document.content,
+            "body": _body(document, profile),
             "attachments": [_attachment(attachment) for attachment in document.attachments],
             "messages": [_line(message) for message in messages],
             "receipts": [_receipt(receipt, language) for receipt in receipts],
@@ -122,6 +123,15 @@ def document_status(
             "updated_at": show(document.updated_at),
         }
     )
+
+
+def _body(document: Document, profile: Profile | None) -> Content:
+    """The content, its own status field (单证状态) as the document stands now."""
+    field = next((f.path for f in profile.fields if f.fill == "status"), "") if profile is not None else ""
+    status = profile.statuses.get(document.status) if profile is not None else None
+    if status is None or not value_at(document.content, field):
+        return document.content
+    return with_values(document.content, {field: status.code})
 
 
 def business_status(document: Document | None, profile: Profile | None, language: str) -> dict[str, str] | None:

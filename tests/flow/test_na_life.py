@@ -129,6 +129,13 @@ def test_declares_of_drafts_in_a_batch_each_get_their_verdict(site: Site) -> Non
         site.wait_business(b.APPLICATION, key, "已打印或生成电子许可证")
 
 
+@pytest.mark.requirement("NA-22")
+def test_the_form_of_an_issued_application_says_its_status_too(site: Site) -> None:
+    document = site.wait_business(b.APPLICATION, declared(site)["document"], "已打印或生成电子许可证")
+
+    assert document["body"]["Status"] == document["business_status"]["code"]
+
+
 @pytest.mark.requirement("NA-12")
 def test_a_withdrawal_in_the_first_examination_ends_the_application(site: Site) -> None:
     key = declared(site, "!stay=10", "sent")["document"]

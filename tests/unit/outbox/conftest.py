@@ -44,6 +44,7 @@ class OneStatus:
 
     statuses = MappingProxyType({"pending": Status("pending", "3", Text("待初审", "awaiting review"), Text("待初审", ""))})
     statistics = None
+    fields = ()
 
 
 def submission(id_: str, state: State = State.RECEIVED, **more: Any) -> Message:
