@@ -7,14 +7,14 @@ RUN := .venv/bin
 demo: .venv/.run
 	$(RUN)/tongguan demo
 
-# Acceptance tests wait for real processes: what failed on a busy machine is tried once more, alone, and both runs are shown.
+# Tests that wait for processes may be tried twice (tools/run-tests says which and how many); a file's tests stay in one worker.
 test: .venv/.test
 	tools/soft-token
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
-	PATH="$$PWD/.token/bin:$$PATH" $(RUN)/pytest -q -n 2 || PATH="$$PWD/.token/bin:$$PATH" $(RUN)/pytest -q --last-failed --last-failed-no-failures none
+	PATH="$$PWD/.token/bin:$$PATH" $(RUN)/python tools/run-tests -n 4 --dist loadfile
 
 # PyKCS11 needs a C toolchain; without it the demo's cards are software keys.
 .venv/.run: pyproject.toml

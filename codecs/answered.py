@@ -12,7 +12,7 @@ from lxml import etree
 
 from tongguan.codecs.receipt import NAMESPACE
 from tongguan.codecs.results import Row
-from tongguan.gateway.kernel.profile import Column
+from tongguan.gateway.profile.profile import Column
 
 _IN = f"{{{NAMESPACE}}}"
 _NOTHING = "-"  #: shown where the authority says nothing

@@ -10,11 +10,20 @@ from typing import Any
 import pikepdf
 
 from tongguan.codecs.faults import fault
-from tongguan.gateway.kernel.document import Document
-from tongguan.gateway.kernel.errors import Fault
-from tongguan.gateway.kernel.profile import AttachmentRule, Profile
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.errors import Fault
+from tongguan.gateway.profile.profile import AttachmentRule, Profile
 
 UNKNOWN = "application/octet-stream"
+#: bytes of one unpacked part of a PDF: without a bound, 4 MB of it fill 4 GB of memory while its pages are counted
+_MOST_UNPACKED = 16_000_000
+pikepdf.settings.set_qpdf_limits(
+    flate_max_memory=_MOST_UNPACKED,
+    png_max_memory=_MOST_UNPACKED,
+    run_length_max_memory=_MOST_UNPACKED,
+    tiff_max_memory=_MOST_UNPACKED,
+    dct_max_memory=_MOST_UNPACKED,
+)
 _MAGIC = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),

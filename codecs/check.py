@@ -20,9 +20,9 @@ from tongguan.codecs.item import Item
 from tongguan.codecs.places import Places
 from tongguan.codecs.tree import Contexts, Node, Row, Trail, getter, split
 from tongguan.codecs.walk import walk_json, walk_xml
-from tongguan.gateway.kernel.document import Content, Document
-from tongguan.gateway.kernel.errors import Fault
-from tongguan.gateway.kernel.settings import Account
+from tongguan.gateway.model.document import Content, Document
+from tongguan.gateway.model.errors import Fault
+from tongguan.gateway.settings import Account
 
 _EMPTY: Row = {}
 

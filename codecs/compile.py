@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from string import Formatter
 from typing import Any
@@ -17,9 +18,9 @@ from tongguan.codecs.fill import Unfit as FillWrong
 from tongguan.codecs.rules import CompiledRule, compile_rule
 from tongguan.codecs.secrets import secret_paths
 from tongguan.codecs.tree import Node, build, split
-from tongguan.gateway.kernel.errors import SettingsWrong
-from tongguan.gateway.kernel.profile import CodeTable, Profile, Profiles
-from tongguan.gateway.kernel.profile_source import nearest
+from tongguan.gateway.model.errors import AllWrong
+from tongguan.gateway.profile.profile import CodeTable, Profile, Profiles
+from tongguan.gateway.profile.source import Complaints, nearest
 
 _DEFAULT = "default:"
 NOTIFY_WORDS = frozenset({"title", "number", "licence", "status", "environment"})  #: blanks of a notification's text
@@ -66,7 +67,7 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
     """Make a profile ready; SettingsWrong lists every check, fill and path that does not exist."""
     root, nodes = build(profile, tables)
     _read_statuses(profile, nodes)
-    wrong: list[str] = []
+    wrong = Complaints()
     fills = _fills(profile, nodes, tables, wrong)
     rules = _rules(profile, nodes, tables, wrong)
     conditions = _Conditions(profile, nodes, tables, wrong)
@@ -74,9 +75,8 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
     signed_when = {name: conditions.made(f"operation.{name}", o.signed_when) for name, o in profile.operations.items()}
     needs_when = {name: conditions.made(f"needs.{name}", need.when) for name, need in profile.needs.items()}
     notify_when = conditions.made("notify", profile.notify.when if profile.notify else ())
-    wrong += _unknown_words(profile)
-    if wrong:
-        raise SettingsWrong("\n".join(wrong))
+    _unknown_words(profile, wrong)
+    wrong.end()
     return Compiled(
         profile=profile,
         tables=tables,
@@ -99,12 +99,13 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
     )
 
 
-def _unknown_words(profile: Profile) -> Iterator[str]:
+def _unknown_words(profile: Profile, wrong: Complaints) -> None:
     """Blanks in the text of a notification that nothing fills."""
     said = (profile.notify.says.zh, profile.notify.says.en) if profile.notify else ()
     for blank in {name for text in said for _, name, _, _ in Formatter().parse(text) if name is not None} - NOTIFY_WORDS:
-        near = nearest(blank, NOTIFY_WORDS)
-        yield f"{profile.folder}/profile.toml: notify.says: nothing fills {{{blank}}}{near}"
+        zh, en = nearest(blank, NOTIFY_WORDS)
+        place = f"{profile.folder}/profile.toml: notify.says"
+        wrong.add(place, f"没有什么填入 {{{blank}}}{zh}", f"nothing fills {{{blank}}}{en}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +115,13 @@ class _Conditions:
     profile: Profile
     nodes: Mapping[str, Node]
     tables: Mapping[str, CodeTable]
-    wrong: list[str]
+    wrong: Complaints
 
     def made(self, owner: str, conditions: Sequence[Mapping[str, Any]]) -> Holds:
         try:
             return compile_conditions(owner, conditions, self.nodes, self.tables)
         except (ValueError, TypeError, ArithmeticError) as complaint:
-            self.wrong.append(f"{self.profile.folder}/profile.toml: {complaint}")
+            self.wrong.raised(f"{self.profile.folder}/profile.toml", complaint)
             return lambda content: True
 
 
@@ -137,16 +138,18 @@ def _read_statuses(profile: Profile, nodes: Mapping[str, Node]) -> None:
 
 
 def compile_all(profiles: Profiles) -> dict[str, Compiled]:
-    """Every document type ready; SettingsWrong lists what is wrong with any of them."""
+    """Every document type ready; SettingsWrong lists what is wrong with any of them. The same profiles are made ready once."""
+    return dict(_compiled(profiles))
+
+
+@lru_cache(maxsize=4)
+def _compiled(profiles: Profiles) -> Mapping[str, Compiled]:
     compiled: dict[str, Compiled] = {}
-    wrong: list[str] = []
+    wrong = AllWrong()
     for name, profile in profiles.items():
-        try:
+        with wrong.look():
             compiled[name] = compile_profile(profile, profiles.tables)
-        except SettingsWrong as complaint:
-            wrong.append(str(complaint))
-    if wrong:
-        raise SettingsWrong("\n".join(wrong))
+    wrong.end()
     return compiled
 
 
@@ -156,33 +159,33 @@ def _options(options: Mapping[str, object]) -> frozenset[str]:
     return frozenset([*(elements if isinstance(elements, list) else ()), *([field] if isinstance(field, str) and field else ())])
 
 
-def _rules(profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable], wrong: list[str]) -> list[CompiledRule]:
+def _rules(profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable], wrong: Complaints) -> list[CompiledRule]:
     compiled = []
     for rule in profile.rules:
         try:
             compiled.append(compile_rule(rule, nodes, tables))
         except (ValueError, TypeError, KeyError) as complaint:
-            wrong.append(f"{rule.place}: {complaint}")
+            wrong.raised(rule.place, complaint)
         except Exception as complaint:  # re.error of a pattern: no ValueError before Python 3.13
-            wrong.append(f"{rule.place}: rule {rule.id}: {complaint}")
+            wrong.raised(rule.place, complaint, (f"规则 {rule.id}：", f"rule {rule.id}: "))
     return compiled
 
 
-def _fills(profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable], wrong: list[str]) -> list[CompiledFill]:
+def _fills(profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable], wrong: Complaints) -> list[CompiledFill]:
     made: dict[str, CompiledFill] = {}
     for path, node in nodes.items():
         if not node.field.fill:
             continue
         try:
             if node.field.fill.startswith(_DEFAULT) and "[]" in path:
-                raise FillWrong(f"fill {node.field.fill!r}: defaults are for fields outside tables")
+                raise FillWrong(node, "默认值只用于表外的字段", "defaults are for fields outside tables")
             above, names = split(path)
             fill, reads = filler(node, profile, nodes, tables), frozenset(_reads(node, nodes))
             made[path] = CompiledFill(node, above, tuple(names[:-1]), fill, reads, _surely(node) if reads else 1_000_000)
         except FillWrong as complaint:
             kind = node.field.fill.partition(":")[0]
-            hint = nearest(kind, KINDS) if kind not in KINDS else ""
-            wrong.append(f"{node.field.place}: {complaint}{hint}")
+            zh, en = nearest(kind, KINDS) if kind not in KINDS else ("", "")
+            wrong.add(node.field.place, f"{complaint.zh}{zh}", f"{complaint.en}{en}")
     order = _in_order(made, nodes, wrong)
     return [made[path] for path in order]
 
@@ -203,12 +206,13 @@ def _senders(node: Node) -> bool:
     return not node.field.fill or node.field.fill.startswith(_DEFAULT)
 
 
-def _in_order(made: Mapping[str, CompiledFill], nodes: Mapping[str, Node], wrong: list[str]) -> list[str]:
+def _in_order(made: Mapping[str, CompiledFill], nodes: Mapping[str, Node], wrong: Complaints) -> list[str]:
     needs = {path: [d for d in depends(fill.node, nodes) if d in made] for path, fill in made.items()}
     try:
         return list(TopologicalSorter(needs).static_order())
     except CycleError as circle:
-        wrong.append(f"{made[circle.args[1][0]].node.field.place}: fills need each other: {' '.join(circle.args[1])}")
+        them = " ".join(circle.args[1])
+        wrong.add(made[circle.args[1][0]].node.field.place, f"fill 互相依赖：{them}", f"fills need each other: {them}")
         return []
 
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from tongguan.codecs.checks import Look
 from tongguan.codecs.tree import Node, Rows, getter
-from tongguan.gateway.kernel.document import Content
-from tongguan.gateway.kernel.profile import CodeTable
-from tongguan.gateway.kernel.profile_source import nearest
+from tongguan.gateway.model.document import Content
+from tongguan.gateway.model.errors import TongguanError
+from tongguan.gateway.profile.profile import CodeTable
+from tongguan.gateway.profile.source import unknown
 
 WORDS = ("is", "in", "begins", "present", "between")
 See = Callable[[str], Look]
@@ -24,7 +25,7 @@ Test = Callable[[Rows], bool]
 Holds = Callable[[Content], bool]
 
 
-class ConditionWrong(ValueError):
+class ConditionWrong(TongguanError, ValueError):
     """A condition asks for something that does not exist."""
 
 
@@ -35,7 +36,7 @@ def compile_conditions(
 
     def see(path: str) -> Look:
         if path not in nodes:
-            raise ConditionWrong(f"{owner}: unknown field {path!r}{nearest(path, nodes)}")
+            raise _wrong(owner, *unknown("field", path, nodes))
         return getter(path, ())
 
     tests = [compile_test(owner, condition, see, tables) for condition in conditions]
@@ -46,7 +47,9 @@ def compile_test(owner: str, condition: Mapping[str, Any], see: See, tables: Map
     """One condition: true when a value that it looks at fulfils it; raises ConditionWrong naming the `owner`."""
     words = [word for word in condition if word not in ("path", "table", "key", "column")]
     if "path" not in condition or len(words) != 1 or words[0] not in WORDS:
-        raise ConditionWrong(f"{owner}: a condition has a path and one of {' '.join(WORDS)}, not {dict(condition)}")
+        known, given = " ".join(WORDS), dict(condition)
+        zh = f"条件要有 path 和 {known} 之一，而不是 {given}"
+        raise _wrong(owner, zh, f"a condition has a path and one of {known}, not {given}")
     look = _look(owner, condition, see, tables)
     word, wanted = words[0], condition[words[0]]
     if word == "present":
@@ -67,13 +70,14 @@ def _look(owner: str, condition: Mapping[str, Any], see: See, tables: Mapping[st
     look = see(condition["path"])
     if "table" not in condition:
         if strays := sorted({"key", "column"} & condition.keys()):
-            raise ConditionWrong(f"{owner}: a condition has {' and '.join(strays)} only with a table")
+            zh = f"有 table 的条件才能有 {' 和 '.join(strays)}"
+            raise _wrong(owner, zh, f"a condition has {' and '.join(strays)} only with a table")
         return look
     name, column = condition["table"], condition.get("column", "")
     if name not in tables:
-        raise ConditionWrong(f"{owner}: unknown code table {name!r}{nearest(str(name), tables)}")
+        raise _wrong(owner, *unknown("code table", str(name), tables))
     if column not in tables[name].columns:
-        raise ConditionWrong(f"{owner}: code table {name} has no column {column!r}{nearest(str(column), tables[name].columns)}")
+        raise _wrong(owner, *unknown("column", str(column), tables[name].columns, name))
     lookup = tables[name].rows
     key = [see(path) for path in condition["key"]] if "key" in condition else [look]
 
@@ -82,6 +86,10 @@ def _look(owner: str, condition: Mapping[str, Any], see: See, tables: Mapping[st
         return [cell for code in codes if code in lookup and (cell := lookup[code][column])]
 
     return cells
+
+
+def _wrong(owner: str, zh: str, en: str) -> ConditionWrong:
+    return ConditionWrong(f"{owner}：{zh}", f"{owner}: {en}")
 
 
 def _accepts(word: str, wanted: Any) -> Callable[[str], bool]:

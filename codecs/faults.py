@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tongguan.gateway.kernel.errors import Fault
+from tongguan.gateway.model.errors import Fault, short
 
 TEXTS: dict[str, tuple[str, str]] = {
     "GW-X01": ("不是格式良好的 XML：{why}", "not well-formed XML: {why}"),
@@ -20,6 +20,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-X05": ("单个文本超过 {most} 个字符", "a text is longer than {most} characters"),
     "GW-X06": ("内容与声明的编码 {encoding} 不符", "the bytes are not in the declared encoding {encoding}"),
     "GW-X07": ("元素超过 {most} 个", "more than {most} elements"),
+    "GW-X08": ("一个元素超过 {most} 个属性", "an element has more than {most} attributes"),
+    "GW-X09": ("一处有效的命名空间声明超过 {most} 个", "more than {most} namespaces are declared at one place"),
+    "GW-X10": ("命名空间超过 {most} 个字符", "a namespace is longer than {most} characters"),
+    "GW-X11": ("命名空间 {uri} 不是绝对 URI", "namespace {uri} is not an absolute URI"),
     "GW-J01": ("不是格式良好的 JSON：{why}", "not well-formed JSON: {why}"),
     "GW-J02": ("JSON 必须是 UTF-8 编码", "JSON must be in UTF-8"),
     "GW-J03": ("键 {name} 重复", "key {name} stands twice"),
@@ -100,7 +104,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-C25": ("元素之间有多余的文本：{value}", "stray text between elements: {value}"),
     "GW-C26": ("{name} 不能有属性 {attribute}", "{name} has no attribute {attribute}"),
     "GW-C27": ("没有操作 {operation}；可用：{known}", "there is no operation {operation}; there are {known}"),
-    "GW-C28": ("另有 {count} 个错误未列出", "{count} more faults are not listed"),
     "GW-C29": (
         "{label}须写引用 file:<名称> 或 env:TONGGUAN_SECRET_<名称>，不能写内容本身；报文中的值没有保存",
         "{label} must be a reference, file:<name> or env:TONGGUAN_SECRET_<NAME>, never the secret itself; what the message said was not kept",
@@ -130,6 +133,9 @@ TEXTS: dict[str, tuple[str, str]] = {
 }
 
 
+_MOST_PATH = 1000  #: characters: a path is made of names that the sender chose
+
+
 def fault(
     code: str,
     *,
@@ -142,18 +148,13 @@ def fault(
 ) -> Fault:
     """A fault of this table with its blanks filled; values are shortened, so that a fault never carries a body."""
     zh, en = TEXTS[code]
-    shown = {name: _short(value) for name, value in facts.items()}
+    shown = {name: short(value) for name, value in facts.items()}
     return Fault(
         code,
-        zh.format(label=label or path, **shown),
-        en.format(label=label_en or label or path, **shown),
-        path=path,
+        zh.format(label=label or short(path), **shown),
+        en.format(label=label_en or label or short(path), **shown),
+        path=short(path, _MOST_PATH),
         line=line,
         label=label,
         severity=severity,
     )
-
-
-def _short(value: object) -> str:
-    text = str(value).encode("utf-8", "replace").decode()
-    return text if len(text) <= 120 else text[:117] + "…"

@@ -13,8 +13,8 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 
 from tongguan.codecs.secrets import is_reference
-from tongguan.gateway.kernel.clock import CHINA
-from tongguan.gateway.kernel.profile import CodeTable, Field
+from tongguan.gateway.profile.profile import CodeTable, Field
+from tongguan.gateway.system.clock import CHINA
 
 Convert = Callable[[str], str]
 EXACT = Context(prec=200, rounding=ROUND_HALF_UP)  #: products and sums of any two amounts fit

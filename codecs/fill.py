@@ -14,10 +14,11 @@ from typing import Any
 
 from tongguan.codecs.fields import EXACT, rounded
 from tongguan.codecs.tree import Node, Row, Rows, Trail, at, first, getter, split
-from tongguan.gateway.kernel.clock import china_date
-from tongguan.gateway.kernel.document import Document
-from tongguan.gateway.kernel.profile import CodeTable, Profile
-from tongguan.gateway.kernel.settings import Account
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.errors import TongguanError
+from tongguan.gateway.profile.profile import CodeTable, Profile
+from tongguan.gateway.settings import Account
+from tongguan.gateway.system.clock import china_date
 
 KINDS = ("account", "default", "number", "status", "now", "index", "name", "column", "product", "sum", "usd", "query")
 ACCOUNT = ("uscc", "title", "mofcom_code", "customs_code", "organization_code")
@@ -40,8 +41,11 @@ class Known:
 Fill = Callable[[Rows, Trail, Known], str | None]
 
 
-class Unfit(ValueError):
+class Unfit(TongguanError, ValueError):
     """A fill that names something which does not exist."""
+
+    def __init__(self, node: Node, zh: str = "没有这种填法", en: str = "there is no such fill") -> None:
+        super().__init__(*(f"fill {node.field.fill!r}: {said}" for said in (zh, en)))
 
 
 def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]) -> Fill:
@@ -72,7 +76,7 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
             return _usd(node, _sibling(node, argument, nodes), nodes, tables)
         case "query":
             return _kept(node)
-    raise Unfit(f"fill {node.field.fill!r}")
+    raise Unfit(node)
 
 
 def attribute(account: Account, name: str) -> str | None:
@@ -93,7 +97,7 @@ def _beside(node: Node, path: str) -> str:
 def _sibling(node: Node, path: str, nodes: Mapping[str, Node]) -> Callable[[Rows], Any]:
     full = _beside(node, path)
     if full not in nodes:
-        raise Unfit(f"fill {node.field.fill!r}: there is no field {full}")
+        raise Unfit(node, f"没有字段 {full}", f"there is no field {full}")
     return first(full, split(node.field.path)[0])
 
 
@@ -123,9 +127,9 @@ def _column(node: Node, path: str, column: str, *, nodes: Mapping[str, Node], ta
     code = _sibling(node, path, nodes)
     table = nodes[_beside(node, path)].field.code_table
     if not table:
-        raise Unfit(f"fill {node.field.fill!r}: {path} has no code table")
+        raise Unfit(node, f"{path} 没有代码表", f"{path} has no code table")
     if column not in tables[table].columns:
-        raise Unfit(f"fill {node.field.fill!r}: code table {table} has no column {column!r}")
+        raise Unfit(node, f"代码表 {table} 没有列 {column!r}", f"code table {table} has no column {column!r}")
     lookup = tables[table].rows
 
     def fill(rows: Rows, trail: Trail, known: Known) -> str | None:
@@ -153,7 +157,7 @@ def _product(node: Node, factors: list[Callable[[Rows], Any]]) -> Fill:
 
 def _sum(node: Node, argument: str, nodes: Mapping[str, Node]) -> Fill:
     if argument not in nodes:
-        raise Unfit(f"fill {node.field.fill!r}: there is no field {argument}")
+        raise Unfit(node, f"没有字段 {argument}", f"there is no field {argument}")
     values, places = getter(argument, split(node.field.path)[0]), node.field.precision
 
     def fill(rows: Rows, trail: Trail, known: Known) -> str | None:
@@ -166,7 +170,7 @@ def _sum(node: Node, argument: str, nodes: Mapping[str, Node]) -> Fill:
 def _usd(node: Node, amount: Callable[[Rows], Any], nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]) -> Fill:
     """The amount times the rate of the nearest currency: of its own row, else of the rows around it."""
     if "usd_rate" not in tables:
-        raise Unfit(f"fill {node.field.fill!r}: there is no code table usd_rate")
+        raise Unfit(node, "没有代码表 usd_rate", "there is no code table usd_rate")
     rates = {code: Decimal(row["rate"]) for code, row in tables["usd_rate"].rows.items()}
     currency = _currency(node, nodes)
     places = node.field.precision
@@ -185,7 +189,7 @@ def _currency(node: Node, nodes: Mapping[str, Node]) -> Callable[[Rows], Any]:
         for child in nodes[parent].children.values():
             if child.field.code_table == "currency":
                 return first(child.field.path, split(node.field.path)[0])
-    raise Unfit(f"fill {node.field.fill!r}: no currency is near")
+    raise Unfit(node, "近处没有币制", "no currency is near")
 
 
 def _kept(node: Node) -> Fill:

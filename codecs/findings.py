@@ -9,24 +9,29 @@ from tongguan.codecs.faults import fault
 from tongguan.codecs.places import Places
 from tongguan.codecs.tree import Node, Trail
 from tongguan.codecs.words import near
-from tongguan.gateway.kernel.errors import Fault
-from tongguan.gateway.kernel.profile import Rule
+from tongguan.gateway.model.errors import Fault, unlisted
+from tongguan.gateway.profile.profile import Rule
 
-MOST_TOLD = 500
-MOST_NEAR = 50  #: faults that name the nearest known word: looking for it takes long
+MOST_FOUND = 500  #: faults of the content that are told
+MOST_COMPARED = 1_000  #: known words that are compared with wrong ones to name the nearest: a thousand take 5 ms
 Found = tuple[str | Rule, Trail, Node | None, dict[str, Any]]
 
 
 @dataclass(slots=True)
 class Findings:
-    """Faults so far: code or rule, where, of which field; and which fields have no usable value because of them."""
+    """Faults so far: code or rule, where, of which field; and which fields have no usable value because of them.
+
+    Only so many are kept as are told: a list without end helps nobody. The others are counted.
+    """
 
     found: list[Found] = field(default_factory=list)
+    more: int = 0  #: found and not kept
+    grave: bool = False  #: is one of these more than a warning?
     unusable: set[Trail] = field(default_factory=set)
     unusable_paths: set[str] = field(default_factory=set)
 
     def add(self, code: str, trail: Trail, node: Node | None = None, /, **facts: Any) -> None:
-        self.found.append((code, trail, node, facts))
+        self._keep((code, trail, node, facts))
 
     def spoil(self, code: str, trail: Trail, node: Node, /, **facts: Any) -> None:
         """A fault that leaves its field without a value: nothing more is said of it, nor of what is made from it."""
@@ -35,19 +40,30 @@ class Findings:
         self.unusable_paths.add(node.field.path)
 
     def broken(self, rule: Rule, trail: Trail, node: Node) -> None:
-        self.found.append((rule, trail, node, {}))
+        self._keep((rule, trail, node, {}))
+
+    def _keep(self, one: Found) -> None:
+        if not self.full:
+            self.found.append(one)
+            return
+        self.more += 1
+        self.grave = self.grave or isinstance(one[0], str) or one[0].severity != "warning"
 
     @property
     def full(self) -> bool:
-        """More are only counted: a list without end helps nobody, and each place costs a search."""
-        return len(self.found) >= MOST_TOLD
+        """More are only counted: each place costs a search."""
+        return len(self.found) >= MOST_FOUND
 
     def told(self, places: Places) -> list[Fault]:
         """The faults with path and line, as the sender's form has them."""
-        faults = [_told(one, places, n < MOST_NEAR) for n, one in enumerate(self.found[:MOST_TOLD])]
-        rest = self.found[MOST_TOLD:]
-        if any(isinstance(code, str) or code.severity != "warning" for code, *_ in rest):
-            faults.append(fault("GW-C28", path=places.path(()), line=places.line(()), count=len(rest)))
+        compared = 0
+        faults = []
+        for one in self.found:
+            known = len(one[3].get("known", ()))  # of a large table too the first wrong word has its nearest
+            faults.append(_told(one, places, compared < MOST_COMPARED))
+            compared += known
+        if self.grave:
+            faults.append(unlisted(self.more, path=places.path(()), line=places.line(())))
         return faults
 
 

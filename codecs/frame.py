@@ -11,7 +11,7 @@ from typing import Any
 from tongguan.codecs.faults import fault
 from tongguan.codecs.item import Item, spoiled
 from tongguan.codecs.words import ATTRIBUTES, MOST_LISTED, MOST_NAME, OPERATIONS, near
-from tongguan.gateway.kernel.errors import Fault
+from tongguan.gateway.model.errors import Fault
 
 PAGING = ("page", "size", "sort", "format", "source")
 _TRUE = {"true": True, "1": True, "false": False, "0": False}

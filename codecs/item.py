@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Literal
 
 from lxml import etree
 
-from tongguan.gateway.kernel.errors import Fault
+from tongguan.gateway.model.changing import record
+from tongguan.gateway.model.errors import Fault
 
 Form = Literal["xml", "json"]
 
@@ -21,7 +22,7 @@ class Numeral(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Item:
     """One message. `body` is the XML element (its Attachments taken out) or the JSON object below `body`.
 
@@ -56,7 +57,7 @@ class Item:
         return _xml_leaves(self.body) if isinstance(self.body, etree._Element) else _json_leaves(self.body or {})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Read:
     """A file's messages. `files`: attachment name (of a batch: `<reference>/name`) to bytes."""
 
@@ -77,9 +78,9 @@ def digest(canonical: bytes, attachments: Sequence[tuple[str, str]], files: Mapp
     if not attachments:
         return hashlib.sha256(canonical).hexdigest()
     total = hashlib.sha256(canonical)
+    inner = {name: hashlib.sha256(files.get(prefix + name, b"")).hexdigest() for name in dict(attachments)}  # each file once
     for name, category in attachments:
-        inner = hashlib.sha256(files.get(prefix + name, b"")).hexdigest()
-        total.update(f"\0{name}\0{category}\0{inner}".encode())
+        total.update(f"\0{name}\0{category}\0{inner[name]}".encode())
     return total.hexdigest()
 
 

@@ -13,7 +13,7 @@ from tongguan.codecs.item import Item, Read, spoiled
 from tongguan.codecs.read_json import read_json
 from tongguan.codecs.read_xml import read_xml
 from tongguan.codecs.read_zip import Unpacked, unpack
-from tongguan.gateway.kernel.errors import Refused
+from tongguan.gateway.model.errors import Refused
 
 __all__ = ["Item", "Read", "read"]
 

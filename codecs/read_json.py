@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import json.scanner
 import re
+from collections import Counter
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any, NoReturn
@@ -13,15 +15,28 @@ import orjson
 from tongguan.codecs.faults import fault
 from tongguan.codecs.frame import PAGING, Place, attachment_faults, name_faults, read_frame, told_apart
 from tongguan.codecs.item import Item, Numeral, Read, digest, spoiled
+from tongguan.codecs.markup import NO_XML
 from tongguan.codecs.words import KEYS, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_PARTS, MOST_TEXT, near
-from tongguan.gateway.kernel.errors import Fault, Refused
+from tongguan.gateway.model.errors import MOST_TOLD, Fault, Refused
 
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_FORBIDDEN = re.compile(f"[{NO_XML}]")
 _TEXTS = ("operation", "reference", "document", "number", "kind", *PAGING)
+
+
+#: from so many values on, a file is read by a reader that lets other threads have their turn: the quick one keeps them all waiting to its end
+_MANY = 20_000
 
 
 class _NotANumber(ValueError):
     pass
+
+
+class _Patient(json.JSONDecoder):
+    """The same reader in Python instead of C: slower, and never long in one piece."""
+
+    def __init__(self, **hooks: Any) -> None:
+        super().__init__(**hooks)
+        self.scan_once = json.scanner.py_make_scanner(self)  # type: ignore[attr-defined]
 
 
 def read_json(raw: bytes, files: Mapping[str, bytes]) -> Read:
@@ -45,18 +60,19 @@ def parse(raw: bytes) -> Any:
     def pairs(given: list[tuple[str, Any]]) -> dict[str, Any]:
         made = dict(given)
         if len(made) != len(given):
-            seen: set[str] = set()
-            for key, _ in given:
-                if key in seen:
-                    doubles.append((made, key))
-                seen.add(key)
+            count = Counter(key for key, _ in given)
+            doubles.append((made, next(key for key, times in count.items() if times > 1)))
         return made
 
-    if len(raw) > MOST_PARTS and raw.count(b",") > MOST_PARTS:
+    values = raw.count(b",")
+    if values > MOST_PARTS:
         raise Refused([fault("GW-J10", most=MOST_PARTS)])
+    reader = _Patient if values > _MANY else json.JSONDecoder
     try:
         text = raw.decode("utf-8-sig")
-        value = json.loads(text, parse_int=Numeral, parse_float=Numeral, parse_constant=_not_a_number, object_pairs_hook=pairs)
+        value = json.loads(
+            text, cls=reader, parse_int=Numeral, parse_float=Numeral, parse_constant=_not_a_number, object_pairs_hook=pairs
+        )
     except UnicodeDecodeError:
         raise Refused([fault("GW-J02")]) from None
     except json.JSONDecodeError as wrong:
@@ -94,14 +110,14 @@ def _walk(value: Any, path: list[str], faults: list[Fault], doubles: Mapping[int
     if not isinstance(value, dict | list):
         return
     if len(path) >= MOST_DEPTH:
-        faults.append(fault("GW-J05", path=_pointer(path), most=MOST_DEPTH))
+        _add(faults, "GW-J05", path, most=MOST_DEPTH)
         return
     if isinstance(value, list):
         for n, inner in enumerate(value):
             _walk(inner, [*path, str(n)], faults, doubles)
         return
     if doubles and id(value) in doubles:
-        faults.append(fault("GW-J03", path=_pointer([*path, doubles[id(value)]]), name=doubles[id(value)]))
+        _add(faults, "GW-J03", [*path, doubles[id(value)]], name=doubles[id(value)])
     for key, inner in value.items():
         _text_faults(key, path, faults)
         _walk(inner, [*path, key], faults, doubles)
@@ -109,15 +125,20 @@ def _walk(value: Any, path: list[str], faults: list[Fault], doubles: Mapping[int
 
 def _text_faults(text: str, path: list[str], faults: list[Fault]) -> None:
     if len(text) > MOST_TEXT:
-        faults.append(fault("GW-J08", path=_pointer(path), most=MOST_TEXT))
+        _add(faults, "GW-J08", path, most=MOST_TEXT)
     bad = _FORBIDDEN.search(text)
     if bad:
-        faults.append(fault("GW-J09", path=_pointer(path), point=f"{ord(bad[0]):04X}"))
+        _add(faults, "GW-J09", path, point=f"{ord(bad[0]):04X}")
+
+
+def _add(faults: list[Fault], code: str, path: list[str], **facts: str | int) -> None:
+    """One more fault; those behind the last that is told are only counted, and need no words of their own."""
+    faults.append(fault(code, path=_pointer(path), **facts) if len(faults) < MOST_TOLD else faults[-1])  # type: ignore[arg-type]
 
 
 def _pointer(path: list[str]) -> str:
-    steps = (step.replace("~", "~0").replace("/", "~1") for step in path)
-    return "".join("/" + _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", step[:200]) for step in steps)
+    steps = (step[:200].replace("~", "~0").replace("/", "~1") for step in path)
+    return "".join("/" + _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", step) for step in steps)
 
 
 def _kind_fault(path: str, name: str, kind: str) -> Fault:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -16,19 +16,18 @@ from lxml import etree
 from tongguan.codecs.faults import fault
 from tongguan.codecs.frame import Place, attachment_faults, name_faults, read_frame, told_apart, unknown_attribute
 from tongguan.codecs.item import Item, Read, digest, spoiled
-from tongguan.codecs.words import ATTRIBUTES, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_NAME, MOST_PARTS, MOST_TEXT
-from tongguan.gateway.kernel.errors import Fault, Refused
+from tongguan.codecs.words import ATTRIBUTES, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_NAME, MOST_TEXT
+from tongguan.gateway.model.errors import Fault, Refused
+from tongguan.gateway.system import safe_xml
 
-_COMMON = b'<?xml version="1.0" encoding="UTF-8"?>'
 _BATCH = "urn:tongguan:batch:1"
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
-_ENCODINGS = {
-    "utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "utf-8", "ascii": "utf-8",
-    "gb18030": "gb18030", "gbk": "gb18030", "gb2312": "gb18030", "gb_2312-80": "gb18030", "cp936": "gb18030",
-    "utf-16": "utf-16", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be",
-}  # fmt: skip
-_DECLARED = re.compile(rb"""\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _TOO_DEEP = etree.XPath("boolean(" + "/*" * (MOST_DEPTH + 1) + ")")
+_CODES: dict[safe_xml.Code, str] = {
+    "encoding": "GW-X02", "bytes": "GW-X06", "doctype": "GW-X03", "parts": "GW-X07", "form": "GW-X01",
+    "attributes": "GW-X08", "namespaces": "GW-X09", "namespace": "GW-X10",
+}  # fmt: skip
 _own = threading.local()  # a parser is locked while it parses: each thread has its own
 
 
@@ -49,20 +48,14 @@ def read_xml(raw: bytes, files: Mapping[str, bytes]) -> Read:
 
 def parse(raw: bytes) -> etree._Element:
     """The root of a tree that keeps our limits; raises Refused."""
-    text = _as_utf8(raw)
-    if b"<!DOCTYPE" in text and _has_dtd(text):
-        raise Refused([fault("GW-X03", line=text.count(b"\n", 0, text.index(b"<!DOCTYPE")) + 1)])
-    if len(text) > MOST_PARTS and text.count(b"<") > 2 * MOST_PARTS:
-        raise Refused([fault("GW-X07", most=MOST_PARTS)])
     try:
-        root = etree.fromstring(text, _parser())
-    except etree.XMLSyntaxError as wrong:
-        raise Refused([fault("GW-X01", line=wrong.lineno or None, why=wrong.msg or "empty")]) from None
-    except ValueError as wrong:
-        raise Refused([fault("GW-X01", why=wrong)]) from None
+        root = safe_xml.parse(raw, _parser())
+    except safe_xml.NotRead as wrong:
+        said = fault(_CODES[wrong.code], line=wrong.line, most=wrong.most, encoding=wrong.said, why=wrong.said)
+        raise Refused([said]) from None
     if _TOO_DEEP(root):
         raise Refused([fault("GW-X04", most=MOST_DEPTH)])
-    if len(text) > MOST_TEXT:
+    if len(raw) > MOST_TEXT:
         _refuse_long_texts(root)
     return root
 
@@ -78,61 +71,18 @@ def _parser() -> etree.XMLParser:
     return parser
 
 
-def _as_utf8(raw: bytes) -> bytes:
-    """The text in UTF-8, by byte order mark, else by declaration, else as it is."""
-    if raw.startswith(_COMMON):
-        return raw
-    if raw.startswith(b"\xef\xbb\xbf"):
-        return raw[3:]
-    if raw.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff", b"\0\0\0<", b"<\0\0\0")):
-        raise Refused([fault("GW-X02", line=1, encoding="UTF-32")])
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return _decoded(raw, "utf-16")
-    if raw.startswith((b"<\0", b"\0<")):
-        return _decoded(raw, "utf-16-le" if raw[0] else "utf-16-be")
-    declared = _DECLARED.match(raw)
-    if declared is None:
-        return raw
-    name = declared[1].decode("ascii")
-    encoding = _ENCODINGS.get(name.lower())
-    if encoding is None or encoding.startswith("utf-16"):
-        raise Refused([fault("GW-X02" if encoding is None else "GW-X06", line=1, encoding=name)])
-    return raw if encoding == "utf-8" else _decoded(raw, encoding)
-
-
-def _decoded(raw: bytes, encoding: str) -> bytes:
-    try:
-        return raw.decode(encoding).encode("utf-8")
-    except UnicodeError as wrong:
-        start = getattr(wrong, "start", 0)
-        raise Refused([fault("GW-X06", line=raw.count(b"\n", 0, start) + 1, encoding=encoding.upper())]) from None
-
-
-def _has_dtd(text: bytes) -> bool:
-    """Does a document type declaration stand before the root? The same letters in a text or comment do no harm."""
-    at = 0
-    while True:
-        while text[at : at + 1].isspace():
-            at += 1
-        if text.startswith(b"<?", at):
-            end = text.find(b"?>", at)
-        elif text.startswith(b"<!--", at):
-            end = text.find(b"-->", at + 4)
-        else:
-            return text.startswith(b"<!DOCTYPE", at)
-        if end < 0:
-            return True
-        at = end + (2 if text.startswith(b"?>", end) else 3)
-
-
 def _refuse_long_texts(root: etree._Element) -> None:
     faults = []
     for element in root.iter():
         texts = (element.text or "", element.tail or "", *(str(v) for v in element.attrib.values()))
         if any(len(t) > MOST_TEXT for t in texts):
-            faults.append(fault("GW-X05", path=root.getroottree().getpath(element), line=_line(element), most=MOST_TEXT))
+            faults.append(fault("GW-X05", path=_path(element), line=_line(element), most=MOST_TEXT))
     if faults:
         raise Refused(faults)
+
+
+def _path(element: etree._Element) -> str:
+    return str(element.getroottree().getpath(element))
 
 
 def _line(element: etree._Element) -> int | None:
@@ -186,7 +136,7 @@ def _item(
             faults.append(unknown_attribute(str(name), place))
     frame = read_frame(given, place, faults, spare=spare)
     attachments = _take_attachments(element, place, faults)
-    canonical: bytes = etree.tostring(element, method="c14n", exclusive=True)
+    canonical = b"" if faults else _canonical(element, place, faults)
     return Item(
         type=type_,
         operation=frame.operation,
@@ -203,19 +153,39 @@ def _item(
     )
 
 
+def _canonical(element: etree._Element, place: Place, faults: list[Fault]) -> bytes:
+    """The bytes by which the same content is known again; a namespace that has no canonical form is a fault."""
+    try:
+        canonical: bytes = etree.tostring(element, method="c14n", exclusive=True)
+    except etree.C14NError:
+        where, uri = next(_odd_namespaces(element), (element, ""))
+        faults.append(fault("GW-X11", path=_path(where), line=_line(where), uri=uri))
+        return b""
+    return canonical
+
+
+def _odd_namespaces(element: etree._Element) -> Iterator[tuple[etree._Element, str]]:
+    for one in element.iter():
+        yield from ((one, uri) for uri in one.nsmap.values() if not _ABSOLUTE.match(uri))
+
+
 def _take_attachments(element: etree._Element, place: Place, faults: list[Fault]) -> tuple[tuple[str, str], ...]:
     """Read the Attachments and take them out of the body."""
+    lists = list(element.iterchildren("{*}Attachments"))
+    if not lists:
+        return ()
     found: list[tuple[str, str]] = []
-    for child in element.iterchildren("{*}Attachments"):
-        line = _line(child)
-        path = f"{place.path}/Attachments"
-        faults.extend(unknown_attribute(str(name), Place(path, "/@", line)) for name in islice(child.attrib, MOST_FAULTS))
+    path = f"{place.path}/Attachments"
+    for child in islice(lists, MOST_LISTED):
+        faults.extend(unknown_attribute(str(name), Place(path, "/@", _line(child))) for name in child.attrib)
         places = (Place(f"{path}/Attachment[{n}]", "/@", _line(one)) for n, one in enumerate(child, 1))
-        named = [_attachment(one, where, faults) for one, where in islice(zip(child, places, strict=True), MOST_LISTED + 1)]
-        faults += attachment_faults([*found, *named], path, line)
-        found += named
-        if child.tail and child.tail.strip():
-            element.text = (element.text or "") + child.tail
+        room = MOST_LISTED + 1 - len(found)
+        found += [_attachment(one, where, faults) for one, where in islice(zip(child, places, strict=True), room)]
+    faults += attachment_faults(found, path, _line(lists[0]))
+    stray = "".join(child.tail for child in lists if child.tail and not child.tail.isspace())
+    if stray:
+        element.text = (element.text or "") + stray
+    for child in lists:
         element.remove(child)
     return tuple(found)
 

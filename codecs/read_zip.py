@@ -14,14 +14,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tongguan.codecs.faults import fault
-from tongguan.gateway.kernel.errors import Fault, Refused
+from tongguan.gateway.model.errors import Fault, Refused
 
 MOST_ENTRIES = 1000
 MOST_UNPACKED = 64_000_000
 _RATIO = 100
 _SMALL = 1_000_000  #: up to this size the ratio is not looked at
 _MOST_DIRECTORY = 1_000_000  #: bytes of the ZIP's own list
+_MOST_TOGETHER = 10_000_000  #: the same of all entries together: small ones add up, and can lie over one another
 _END = struct.Struct("<4s4H2LH")
+_END_64 = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR_64 = 20  #: bytes of what stands between that and the end record
 _BAD_NAME = re.compile(r"[\x00-\x1f\x7f\\:]|^/|(^|/)\.{1,2}(/|$)|//")
 
 
@@ -61,7 +64,7 @@ def _opened(raw: bytes) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]
     try:
         with zipfile.ZipFile(io.BytesIO(raw), metadata_encoding="gb18030") as archive:
             entries = archive.infolist()
-            _refuse_entries(entries)
+            _refuse_entries(entries, len(raw))
             yield archive, entries
     except UnicodeDecodeError:
         raise Refused([fault("GW-Z10")]) from None
@@ -89,12 +92,15 @@ def _refuse_long_list(raw: bytes) -> None:
     at = raw.rfind(b"PK\x05\x06", max(0, len(raw) - 65_557))
     if at < 0 or len(raw) - at < _END.size:
         raise Refused([fault("GW-Z01", why="no end record")])
-    end = _END.unpack_from(raw, at)
-    if end[4] > MOST_ENTRIES or end[5] > _MOST_DIRECTORY:
+    entries, size = _END.unpack_from(raw, at)[4:6]
+    at_64 = at - _LOCATOR_64 - _END_64.size
+    if at_64 >= 0 and raw.startswith(b"PK\x06\x06", at_64) and raw.startswith(b"PK\x06\x07", at - _LOCATOR_64):
+        entries, size = _END_64.unpack_from(raw, at_64)[7:9]  # where it stands, it counts: whatever the other says
+    if entries > MOST_ENTRIES or size > _MOST_DIRECTORY:
         raise Refused([fault("GW-Z03", most=MOST_ENTRIES)])
 
 
-def _refuse_entries(entries: Sequence[zipfile.ZipInfo]) -> None:
+def _refuse_entries(entries: Sequence[zipfile.ZipInfo], size_bytes: int) -> None:
     """Everything that can be known before a byte is unpacked."""
     if len(entries) > MOST_ENTRIES:
         raise Refused([fault("GW-Z03", most=MOST_ENTRIES)])
@@ -108,8 +114,9 @@ def _refuse_entries(entries: Sequence[zipfile.ZipInfo]) -> None:
         if name in seen:
             faults.append(fault("GW-Z09", name=name))
         seen.add(name)
-    if sum(entry.file_size for entry in entries) > MOST_UNPACKED:
-        faults.append(fault("GW-Z04", most=MOST_UNPACKED))
+    most = min(MOST_UNPACKED, max(_MOST_TOGETHER, _RATIO * size_bytes))
+    if sum(entry.file_size for entry in entries) > most:
+        faults.append(fault("GW-Z04", most=most))
     if faults:
         raise Refused(faults)
 

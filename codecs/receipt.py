@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from lxml import etree
 
 from tongguan.codecs.faults import fault
-from tongguan.gateway.kernel.clock import CHINA, to_ms
-from tongguan.gateway.kernel.errors import Fault, Refused
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.errors import Fault, Refused
+from tongguan.gateway.system.clock import CHINA, to_ms
 
 NAMESPACE = "urn:tongguan:receipt:1"
 _IN = f"{{{NAMESPACE}}}"
 _KINDS = ("technical", "business")
+_WORD, _TEXT = 200, 10_000  #: most characters of an id, code or number; of a text for people
+_MOST = 1000  #: numbers and faults of one receipt
+_YEARS = range(2000, 2200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,69 +38,104 @@ class ReceiptContent:
     numbers: dict[str, str]
     faults: tuple[Fault, ...]
     content: etree._Element | None
+    environment: str = ""  #: where it says for which it is
 
 
 def read_receipt(root: etree._Element) -> ReceiptContent:
-    """Read the verified root of a receipt; raises Refused where something that every receipt has is missing."""
+    """Read the verified root of a receipt; raises Refused, with the reason in words, for facts that cannot be true."""
     if root.tag != f"{_IN}Receipt":
-        raise _wrong(f"its root is {str(root.tag)[:100]}")
+        raise _wrong(f"根元素是 {str(root.tag)[:100]}", f"its root is {str(root.tag)[:100]}")
     kind = _required(root, "kind")
     if kind not in _KINDS:
-        raise _wrong(f"kind {kind}")
+        raise _wrong(f"没有 {kind} 这个 kind", f"kind {kind}")
+    if root.get("account") is None:  # it may be empty: who could not tell whose a message is answers so
+        raise _wrong("没有 account", "no account")
     return ReceiptContent(
         id=_required(root, "id"),
         kind=kind,
         authority=_required(root, "authority"),
-        account=_given(root, "account"),
-        message=root.get("message") or None,
-        type=root.get("type", ""),
-        number=root.get("number") or None,
+        account=_word(root, "account"),
+        message=_word(root, "message") or None,
+        type=_word(root, "type"),
+        number=_word(root, "number") or None,
         code=_required(root, "code"),
-        text=root.get("text", ""),
+        text=_text("text", root.get("text", "")),
         issued_at=_moment(_required(root, "issued_at")),
-        numbers=_numbers(root),
-        faults=tuple(_fault(f) for f in root.iterfind(f"{_IN}Faults/{_IN}Fault")),
+        numbers=numbers_told(root.iterfind(f"{_IN}Numbers/{_IN}Number")),
+        faults=_faults(root.findall(f"{_IN}Faults/{_IN}Fault")),
         content=root.find(f"{_IN}Content"),
+        environment=_word(root, "environment"),
     )
 
 
-def _required(root: etree._Element, name: str) -> str:
-    value = root.get(name)
-    if not value:
-        raise _wrong(f"no {name}")
-    return value
-
-
-def _given(root: etree._Element, name: str) -> str:
-    """An attribute that must be there and may be empty: who could not be told to whom a message belongs answers so."""
-    value = root.get(name)
-    if value is None:
-        raise _wrong(f"no {name}")
-    return value
-
-
-def _numbers(root: etree._Element) -> dict[str, str]:
+def numbers_told(elements: Iterable[etree._Element]) -> dict[str, str]:
+    """Official numbers by their kinds; raises Refused where one is empty, absurd or contradicts another."""
     numbers: dict[str, str] = {}
-    for element in root.iterfind(f"{_IN}Numbers/{_IN}Number"):
-        name, value = element.get("name"), (element.text or "").strip()
+    for element in elements:
+        name, value = element.get("name", ""), (element.text or "").strip()
         if not name or not value or numbers.get(name, value) != value:
-            raise _wrong(f"number {name} is empty or stands twice")
-        numbers[name] = value
+            raise _wrong(f"编号 {name[:_WORD]} 为空或重复", f"number {name[:_WORD]} is empty or stands twice")
+        numbers[_fit("a number's name", name)] = _fit(f"number {name}", value)
+        if len(numbers) > _MOST:
+            raise _wrong(f"编号多于 {_MOST} 个", f"more than {_MOST} numbers")
     return numbers
 
 
+def _required(root: etree._Element, name: str) -> str:
+    value = _word(root, name)
+    if not value.strip():
+        raise _wrong(f"没有 {name}", f"no {name}")
+    return value
+
+
+def _word(root: etree._Element, name: str) -> str:
+    return _fit(name, root.get(name, ""))
+
+
+def _fit(name: str, value: str) -> str:
+    """A word that names something: short, and of characters that a person sees."""
+    if len(value) > _WORD:
+        raise _wrong(f"{name} 有 {len(value)} 个字符", f"{name} has {len(value)} characters")
+    if not value.isprintable():
+        raise _wrong(f"{name} 含有看不见的字符：{value!a}", f"{name} has characters that nobody sees: {value!a}")
+    return value
+
+
+def _text(name: str, value: str) -> str:
+    if len(value) > _TEXT:
+        raise _wrong(f"{name} 有 {len(value)} 个字符", f"{name} has {len(value)} characters")
+    return value
+
+
+def _faults(elements: Sequence[etree._Element]) -> tuple[Fault, ...]:
+    if len(elements) > _MOST:
+        raise _wrong(f"有 {len(elements)} 个错误", f"{len(elements)} faults")
+    return tuple(map(_fault, elements))
+
+
 def _fault(element: etree._Element) -> Fault:
-    text = (element.text or "").strip()
-    return Fault(element.get("code", ""), text, text, path=element.get("path", ""))
+    text = _text("a fault", (element.text or "").strip())
+    return Fault(_text("a fault's code", element.get("code", "")), text, text, path=_text("a path", element.get("path", "")))
+
+
+def moment_told(text: str | None) -> int | None:
+    """When a receipt that is only listed was issued; None where that is not told, or cannot be."""
+    try:
+        return _moment(text or "")
+    except Refused:
+        return None
 
 
 def _moment(text: str) -> int:
+    """When it was issued; without an offset it is China's time. No clock is right that says another century."""
     try:
         moment = datetime.fromisoformat(text)
-        return to_ms(moment if moment.tzinfo else moment.replace(tzinfo=CHINA))
+        if moment.year in _YEARS:
+            return to_ms(moment if moment.tzinfo else moment.replace(tzinfo=CHINA))
     except (ValueError, OverflowError):
-        raise _wrong(f"issued_at {text}") from None
+        pass
+    raise _wrong(f"issued_at 为 {text}", f"issued_at {text}")
 
 
-def _wrong(why: str) -> Refused:
-    return Refused([fault("GW-P01", why=why)])
+def _wrong(zh: str, en: str) -> Refused:
+    return Refused([replace(fault("GW-P01", why=en), zh=fault("GW-P01", why=zh).zh)])

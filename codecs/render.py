@@ -6,16 +6,15 @@ Only fields of the profile are written, in its order; empty elements are absent.
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from tongguan.codecs.markup import attribute, attributes, text
-from tongguan.gateway.kernel.message import Message
-from tongguan.gateway.kernel.profile import Profile
+from tongguan.codecs.markup import attribute, attributes, is_special, text
+from tongguan.gateway.model.message import Message
+from tongguan.gateway.profile.profile import Profile
 
 if TYPE_CHECKING:
     from tongguan.codecs.compile import Compiled
@@ -32,7 +31,6 @@ class _Element(NamedTuple):
 
 
 _plans: dict[int, tuple[Profile, list[_Element]]] = {}
-_special = re.compile("[&<>\r]").search
 
 
 def render_document(
@@ -97,7 +95,7 @@ def _write(out: list[str], elements: Sequence[_Element], content: Mapping[str, A
             continue
         if below is None:
             # Most texts are letters and digits only: asking that first saves time.
-            add(f"{opening}{value}{closing}" if value.isalnum() or not _special(value) else opening + text(value) + closing)
+            add(f"{opening}{value}{closing}" if value.isalnum() or not is_special(value) else opening + text(value) + closing)
             continue
         for row in value if isinstance(value, list) else (value,):
             add(opening)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import orjson
 
 from tongguan.codecs.markup import attribute, text
-from tongguan.gateway.kernel.profile import Column, Text
+from tongguan.gateway.profile.profile import Column, Text
 
 Line = Mapping[str, str]
 Row = Mapping[str, "str | Sequence[Line]"]  #: column name to text, or to the rows inside the row
@@ -39,7 +39,6 @@ HEAD: Mapping[str, Text] = {
     "source": Text("数据来源", "source"),
     "note": NOTE.label,
 }
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 _HARMLESS = re.compile(r"-|[+-]?[0-9]+(\.[0-9]+)?")
 
@@ -74,13 +73,13 @@ def as_json(result: Result) -> bytes:
 
 def as_xml(result: Result) -> bytes:
     """A `Row` element a row; an inner row is an element of its column's name."""
-    head = "".join(f' {name}="{attribute(_clean(str(value)))}"' for name, value in result.head.items())
+    head = "".join(f' {name}="{attribute(str(value))}"' for name, value in result.head.items())
     out = [f'<?xml version="1.0" encoding="UTF-8"?>\n<Result xmlns="{NAMESPACE}"{head}>\n']
     for row in result.rows:
         out.append("  <Row>\n")
         for name, value in row.items():
             if isinstance(value, str):
-                out.append(f"    <{name}>{text(_clean(value))}</{name}>\n")
+                out.append(f"    <{name}>{text(value)}</{name}>\n")
             else:
                 out += [_inner(name, line) for line in value]
         out.append("  </Row>\n")
@@ -89,13 +88,8 @@ def as_xml(result: Result) -> bytes:
 
 
 def _inner(name: str, line: Line) -> str:
-    cells = "".join(f"      <{n}>{text(_clean(value))}</{n}>\n" for n, value in line.items())
+    cells = "".join(f"      <{n}>{text(value)}</{n}>\n" for n, value in line.items())
     return f"    <{name}>\n{cells}    </{name}>\n"
-
-
-def _clean(value: str) -> str:
-    """The text without the characters that XML cannot hold: each is shown as U+FFFD."""
-    return _NO_XML.sub("\ufffd", value)
 
 
 def as_csv(result: Result) -> bytes:

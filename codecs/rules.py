@@ -9,8 +9,9 @@ from typing import Any
 from tongguan.codecs.checks import CHECKS, OF_PRESENCE, OF_ROWS, OF_VALUES, WHOLE, Look
 from tongguan.codecs.conditions import Test, compile_test
 from tongguan.codecs.tree import Contexts, Node, Rows, Trail, getter, split
-from tongguan.gateway.kernel.profile import CodeTable, Rule
-from tongguan.gateway.kernel.profile_source import nearest
+from tongguan.gateway.model.errors import TongguanError
+from tongguan.gateway.profile.profile import CodeTable, Rule
+from tongguan.gateway.profile.source import unknown
 
 Broken = Callable[[Contexts], Sequence[Trail]]
 
@@ -25,24 +26,28 @@ class CompiledRule:
     reads: frozenset[str]
 
 
-class RuleWrong(ValueError):
+class RuleWrong(TongguanError, ValueError):
     """A rule asks for something that does not exist."""
 
 
 def compile_rule(rule: Rule, nodes: Mapping[str, Node], code_tables: Mapping[str, CodeTable]) -> CompiledRule:
     """Make a rule of the profile ready to run; raises RuleWrong."""
     if rule.check not in CHECKS:
-        raise RuleWrong(f"rule {rule.id}: unknown check {rule.check!r}{nearest(rule.check, CHECKS)}")
+        raise _wrong(rule, *unknown("check", rule.check, CHECKS))
     if rule.check in OF_ROWS and "[]" not in rule.path:
-        raise RuleWrong(f"rule {rule.id}: check {rule.check} is of rows of a table, and {rule.path} is in none")
+        raise _wrong(
+            rule,
+            f"检查 {rule.check} 是对表的行的，而 {rule.path} 不在表中",
+            f"check {rule.check} is of rows of a table, and {rule.path} is in none",
+        )
     if rule.check in OF_VALUES and (rule.path not in nodes or nodes[rule.path].convert is None):
-        raise RuleWrong(f"rule {rule.id}: unknown field {rule.path!r}{nearest(rule.path, nodes)}")
+        raise _wrong(rule, *unknown("field", rule.path, nodes))
     reads = {rule.path}
     tables = _base(rule, nodes)
 
     def see(path: str) -> Look:
         if path not in nodes:
-            raise RuleWrong(f"rule {rule.id}: unknown field {path!r}{nearest(path, nodes)}")
+            raise _wrong(rule, *unknown("field", path, nodes))
         reads.add(path)
         return getter(path, tables)
 
@@ -128,5 +133,14 @@ def _has(row: Any, names: Sequence[str]) -> bool:
 
 def _arguments(rule: Rule, needs: frozenset[str]) -> Mapping[str, Any]:
     if set(rule.with_) != needs:
-        raise RuleWrong(f"rule {rule.id}: check {rule.check} takes {' '.join(sorted(needs)) or 'nothing'} in `with`")
+        words = " ".join(sorted(needs))
+        raise _wrong(
+            rule,
+            f"检查 {rule.check} 的 `with` 应有：{words or '无'}",
+            f"check {rule.check} takes {words or 'nothing'} in `with`",
+        )
     return rule.with_
+
+
+def _wrong(rule: Rule, zh: str, en: str) -> RuleWrong:
+    return RuleWrong(f"规则 {rule.id}：{zh}", f"rule {rule.id}: {en}")

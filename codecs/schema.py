@@ -14,8 +14,8 @@ from lxml import etree
 
 from tongguan.codecs.secrets import REFERENCE
 from tongguan.codecs.words import MOST_NAME
-from tongguan.gateway.kernel.profile import Field, Profile
-from tongguan.gateway.kernel.profile_queries import names_of
+from tongguan.gateway.profile.profile import Field, Profile
+from tongguan.gateway.profile.queries import names_of
 
 _XS = "http://www.w3.org/2001/XMLSchema"
 _DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}"

@@ -14,16 +14,21 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tongguan.codecs.read_zip import message_of, unpack
-from tongguan.gateway.kernel.errors import Refused
-from tongguan.gateway.kernel.profile import Profile
+from tongguan.gateway.model.errors import Refused
+from tongguan.gateway.profile.profile import Profile
 
 #: a file below the account's own folder of secrets, or a variable of the environment
 REFERENCE = r"file:[A-Za-z0-9_][A-Za-z0-9_.\-]*(/[A-Za-z0-9_][A-Za-z0-9_.\-]*)*|env:TONGGUAN_SECRET_[A-Z0-9_]{1,64}"
 HIDDEN = "***"  #: stands where a secret stood
 _is_reference = re.compile(REFERENCE).fullmatch
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_COLON = re.compile(r"\s*:\s*")
-_ATTRIBUTE = re.compile(r"""(?!xmlns)([\w:.-]+\s*=\s*)("[^"]*"|'[^']*')""")
+# All of these give back nothing that they took (`*+`), and none looks at a letter more than once from a new start: whoever
+# writes a file chooses what they run over.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_COLON = re.compile(r"\s*+:\s*+")
+_ATTRIBUTE = re.compile(r"""(?<![\w:.-])(?!xmlns)([\w:.-]++\s*+=\s*+)("[^"]*+"|'[^']*+')""")
+_REST_OF_TAG = re.compile(r"""(?:[^<>"']|"[^"<]*+"|'[^'<]*+')*+>""")
+_ENDS = {"<![CDATA[": "]]>", "<!--": "-->", "<?": "?>"}  #: in them, nothing is a tag
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 
 Names = Mapping[str, frozenset[str]]
 """Document type to the element names of its secret fields."""
@@ -97,21 +102,36 @@ def _encoding(raw: bytes) -> str:
 
 
 def _clean_xml(text: str, names: set[str]) -> str:
-    name = rf"(?:[\w.-]+:)?(?:{'|'.join(map(re.escape, sorted(names)))})"
-    opening = re.compile(rf"<{name}(?=[\s/>])(?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
-    closing = re.compile(rf"(?:<!\[CDATA\[.*?\]\]>|.)*?(?=</{name}\s*>)", re.DOTALL)
+    name = rf"(?:[\w.-]++:)?(?:{'|'.join(map(re.escape, sorted(names)))})"
+    opening = re.compile(rf"<{name}(?=[\s/>])")
+    closing = re.compile(rf"<!\[CDATA\[|<!--|<\?|</{name}\s*+>")
     out, at = [], 0
     while found := opening.search(text, at):
-        tag = _ATTRIBUTE.sub(rf'\1"{HIDDEN}"', found[0])
-        out += [text[at : found.start()], tag]
+        rest = _REST_OF_TAG.match(text, found.end())
+        out.append(text[at : found.end()])
         at = found.end()
-        if tag.endswith("/>"):
-            continue
-        inside = closing.match(text, at)
-        value = text[at:] if inside is None else inside[0]
-        out.append(value if not value.strip() or is_reference(value.strip()) else HIDDEN)
-        at += len(value)
+        if rest is not None:  # else it is no tag that anything can read: all of it is taken for the value
+            out.append(_ATTRIBUTE.sub(rf'\1"{HIDDEN}"', rest[0]))
+            at = rest.end()
+            if rest[0].endswith("/>"):
+                continue
+        end = _end_of_value(text, at, closing)
+        value = text[at:end].strip()
+        out.append(text[at:end] if not value or is_reference(value) else HIDDEN)
+        at = end
     return "".join([*out, text[at:]])
+
+
+def _end_of_value(text: str, at: int, closing: re.Pattern[str]) -> int:
+    """Where the closing tag begins, or the text ends."""
+    while found := closing.search(text, at):
+        ends = _ENDS.get(found[0])
+        if ends is None:
+            return found.start()
+        at = text.find(ends, found.end())
+        if at < 0:
+            break
+    return len(text)
 
 
 def _clean_json(text: str, names: set[str]) -> str:
@@ -126,20 +146,21 @@ def _clean_json(text: str, names: set[str]) -> str:
 
 def _members(text: str, names: set[str]) -> Iterator[tuple[int, int]]:
     """Where the open values of these keys begin and end; one that cannot be read ends with the text."""
-    at = 0
-    while found := _STRING.search(text, at):
+    at = text.find('"')
+    while at >= 0 and (found := _STRING.match(text, at)):
         at = found.end()
         colon = _COLON.match(text, at)
         if colon is None or _key(found[0]) not in names:
+            at = text.find('"', at)
             continue
         try:
-            value, end = json.JSONDecoder().raw_decode(text, colon.end())
-        except (json.JSONDecodeError, RecursionError):
+            value, end = _DECODER.raw_decode(text, colon.end())
+        except (ValueError, RecursionError):
             yield colon.end(), len(text)
             return
         if value is not None and not (isinstance(value, str) and (not value.strip() or is_reference(value.strip()))):
             yield colon.end(), end
-        at = end
+        at = text.find('"', end)
 
 
 def _key(token: str) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tongguan.codecs.receipt import ReceiptContent
-from tongguan.gateway.kernel.changing import replace
-from tongguan.gateway.kernel.clock import show
-from tongguan.gateway.kernel.document import Document
-from tongguan.gateway.kernel.profile import ReceiptRule
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.profile.profile import ReceiptRule
+from tongguan.gateway.system.clock import show
 
 
 def settle(rule: ReceiptRule, content: ReceiptContent, document: Document, *, round_: int) -> tuple[Document, bool]:

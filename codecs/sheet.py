@@ -11,8 +11,9 @@ from datetime import datetime
 from xlsxwriter import Workbook
 
 from tongguan.codecs.results import HEAD, Result, as_table, width_of
-from tongguan.gateway.kernel.profile import Text
+from tongguan.gateway.profile.profile import Text
 
+"".encode("utf-16-le")  # a workbook encodes by it: loaded now, not in the middle of a decision
 MOST_CHARACTERS = 32_767  #: of a cell, as the format has it
 _NARROW, _WIDE = 8, 60
 _ROWS, _ABOUT = Text("查询结果", "result"), Text("说明", "about")

@@ -8,7 +8,7 @@ from dataclasses import field as made_of
 from typing import Any
 
 from tongguan.codecs.fields import Convert, converter
-from tongguan.gateway.kernel.profile import CodeTable, Field, Profile
+from tongguan.gateway.profile.profile import CodeTable, Field, Profile
 
 Row = dict[str, Any]
 Rows = tuple[Row, ...]

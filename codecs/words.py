@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
+from functools import lru_cache
 
 OPERATIONS = (
     "save", "check", "declare", "withdraw", "amend", "cancel", "delete", "copy", "extend", "merge", "stop", "confirm",
@@ -18,10 +19,17 @@ MOST_DEPTH = 32
 MOST_TEXT = 1_000_000  #: characters of one text
 MOST_PARTS = 1_000_000  #: elements, or values, of one file
 MOST_LISTED = 1000  #: attachments that a message names
-MOST_FAULTS = 100  #: unknown names of one place that are told
+MOST_FAULTS = 20  #: unknown names of one place that are told
 
 
 def near(word: str, known: Collection[str]) -> dict[str, str]:
     """`near` for a fault's text: `（是否为 x？）` in a form that both languages read, or nothing."""
-    found = difflib.get_close_matches(word[:100], list(known), n=1, cutoff=0.5)
+    word = word[:100]
+    found = _nearest(word, known) if isinstance(known, tuple) else difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return {"near": f" → {found[0]} ?" if found else ""}
+
+
+@lru_cache(maxsize=4096)
+def _nearest(word: str, known: tuple[str, ...]) -> list[str]:
+    """Remembered: the same mistake stands in every item of a batch, and looking for a near word takes long."""
+    return difflib.get_close_matches(word, known, n=1, cutoff=0.5)

@@ -8,17 +8,25 @@ already done, here or by another gateway, only the journal's unique slot rows sa
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
-from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.executors.debug import DebugExecutor
+from apscheduler.schedulers import SchedulerNotRunningError
+from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from tongguan.gateway.kernel import clock
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.threads import Begin, Pulse, begin_thread
 
+_STOP_SECONDS = 60.0
 DAY = timedelta(days=1)
 #: the wall clock's zero that slots are counted from
 _ORIGIN = datetime(2000, 1, 1)
@@ -45,46 +53,93 @@ def slot_of(name: str, now: datetime, span: timedelta, *, at: str = "00:00", tim
     return f"{name} {start.replace(tzinfo=zone).isoformat()}"
 
 
-class Calendar:
-    """The alarm clock's life: enter jobs, start, stop. `on_trouble(name, error)` hears what a job raised; the next time comes all the same."""
+@dataclass(slots=True)
+class _Job:
+    """Work with its time; it is called in a thread of its own whenever the alarm has rung."""
 
-    def __init__(self, timezone: str, *, on_trouble: Callable[[str, Exception], None]) -> None:
+    name: str
+    trigger: BaseTrigger
+    call: Callable[[], object]
+    rung: threading.Event = field(default_factory=threading.Event)
+    running: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Calendar:
+    """The alarm clock's life: enter jobs, start, stop.
+
+    `on_trouble(name, error)` hears what a job raised, `on_well(name)` that it did not; the next time comes all the same.
+    """
+
+    def __init__(
+        self, timezone: str, *, on_trouble: Callable[[str, Exception], None], on_well: Callable[[str], None] = lambda name: None
+    ) -> None:
         self._zone = ZoneInfo(timezone)
-        self._on_trouble = on_trouble
-        self._alarm = BackgroundScheduler(
-            timezone=self._zone,
-            # No limit of grace: else the library drops what is a second late.
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-        )
+        self._on_trouble, self._on_well = on_trouble, on_well
+        self._jobs: dict[str, _Job] = {}
+        self._alarm: BlockingScheduler | None = None
+        self._stopping = False
 
     def every(self, name: str, span: timedelta, call: Callable[[], object]) -> None:
-        """Call at the start and then every `span`; the same name replaces the job."""
-        self._enter(name, IntervalTrigger(seconds=span.total_seconds(), timezone=self._zone), call)
+        """Call at the start and then every `span`; the same name replaces the job. Before `start`."""
+        self._jobs[name] = _Job(name, IntervalTrigger(seconds=span.total_seconds(), timezone=self._zone), call)
 
     def daily(self, name: str, at: str, call: Callable[[], object]) -> None:
-        """Call at the start and then each day at `at`, `02:00`; the same name replaces the job."""
+        """Call at the start and then each day at `at`, `02:00`; the same name replaces the job. Before `start`."""
         when = time_of_day(at)
-        self._enter(name, CronTrigger(hour=when.hour, minute=when.minute, timezone=self._zone), call)
+        self._jobs[name] = _Job(name, CronTrigger(hour=when.hour, minute=when.minute, timezone=self._zone), call)
 
     def next_at(self, name: str) -> datetime | None:
         """When the job is called next; None when there is no such job or the calendar is not started."""
-        job = self._alarm.get_job(name)
+        job = self._alarm.get_job(name) if self._alarm is not None else None
         found = getattr(job, "next_run_time", None)
         return found if isinstance(found, datetime) else None
 
-    def start(self) -> None:
-        self._alarm.start()
+    def start(self, begin: Begin = begin_thread) -> None:
+        """One thread for the alarm and one for each job, which `begin` makes and keeps going."""
+        for job in self._jobs.values():
+            begin(f"calendar:{job.name}", partial(self._serve_job, job))
+        begin("calendar", self._serve_alarm)
+
+    def again(self) -> None:
+        """Call every job now: the wall clock was set, and each next time is one of the clock as it was before."""
+        for job in self._alarm.get_jobs() if self._alarm is not None else ():
+            job.modify(next_run_time=clock.now())
 
     def stop(self) -> None:
         """Let the running jobs end, call no more. May be repeated."""
-        if self._alarm.running:
-            self._alarm.shutdown(wait=True)
+        self._stopping = True
+        if self._alarm is not None:
+            with suppress(SchedulerNotRunningError):
+                self._alarm.shutdown(wait=False)
+        for job in self._jobs.values():
+            job.rung.set()
+            if job.running.acquire(timeout=_STOP_SECONDS):
+                job.running.release()
 
-    def _enter(self, name: str, trigger: BaseTrigger, call: Callable[[], object]) -> None:
-        self._alarm.add_job(self._call, trigger, args=(name, call), id=name, replace_existing=True, next_run_time=clock.now())
+    def _serve_alarm(self, _: Pulse) -> None:
+        # No limit of grace: else the library drops what is a second late. It only rings: nothing can fail or hang in its thread.
+        self._alarm = BlockingScheduler(
+            timezone=self._zone,
+            executors={"default": DebugExecutor()},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        for job in self._jobs.values():
+            self._alarm.add_job(job.rung.set, job.trigger, id=job.name, next_run_time=clock.now())
+        if not self._stopping:
+            self._alarm.start()
 
-    def _call(self, name: str, call: Callable[[], object]) -> None:
+    def _serve_job(self, job: _Job, pulse: Pulse) -> None:
+        while not self._stopping:
+            job.rung.wait()
+            job.rung.clear()
+            with job.running, pulse:
+                if not self._stopping:
+                    self._call(job)
+
+    def _call(self, job: _Job) -> None:
         try:
-            call()
+            job.call()
         except Exception as trouble:
-            self._on_trouble(name, trouble)
+            self._on_trouble(job.name, trouble)
+        else:
+            self._on_well(job.name)

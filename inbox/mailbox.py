@@ -1,27 +1,30 @@
 """The drop-folder door of one account: finds finished files in OutBox, and carries originals to their boxes.
 
-Promises: files come in order of name; an unfinished one is left alone; every file is handed out once, and after `taken`
-lies in `work/` under its message's id, after `place` in SentBox or FailBox. A file that was replaced while its
-earlier bytes were in hand comes again. What is no submission is never opened. Nothing here decides what a message means.
+Promises: files come in order of name; an unfinished one is left alone; every file is handed out once, and whatever happens to
+the hand that has it, it ends there carried away or let go: once its message is committed it lies in `work/` under the message's
+id, after `place` in SentBox or FailBox, else it is handed out again. A file that was replaced while its earlier bytes were in
+hand comes again. What is no submission is never opened. Nothing here decides what a message means.
 One thread (the door's) sweeps and takes; `place` and `ignored` may be called from another.
 """
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import math
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from tongguan.gateway.kernel import clock, file_names, files
-from tongguan.gateway.kernel.errors import Fault, StationBroken
-from tongguan.inbox import reading
+from tongguan.gateway.model.errors import Fault, StationBroken
+from tongguan.gateway.system import clock, file_names, files
+from tongguan.gateway.system.folders import Folders
+from tongguan.inbox import originals, reading
 from tongguan.inbox.reading import Drop, NotFinished, NotOurs
 
-FOLDERS = ("OutBox", "SentBox", "FailBox", "InBox", "Status", "Status/by-id", "Status/documents", "work")
 #: a list of names not used up after so many seconds is made anew
 LIST_LASTS = 1.0
 #: so many bytes are read ahead at most, however many files are asked for: one batch of 500 is enough for one hand
@@ -31,7 +34,10 @@ MOST_IGNORED = 200
 
 
 class Mailbox:
-    """The folders of one account. `hint` and `distrust` are called by `inbox.watch.Watch`."""
+    """The folders of one account. `hint` and `distrust` are called by `inbox.watch.Watch`.
+
+    `folders`: where they may hang, so that they are opened by the first thread that works in them; else they are opened here.
+    """
 
     def __init__(
         self,
@@ -42,11 +48,12 @@ class Mailbox:
         ignored_after: timedelta,
         most_bytes: int,
         monotonic: Callable[[], float] = clock.monotonic,
+        folders: Folders | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.account = account
+        self.folders = folders or Folders(self.folder, account=account)
         self.outbox = os.fsencode(self.folder / "OutBox")
-        self._work_folder = os.fspath(self.folder / "work")
         self._settle = settle.total_seconds()
         self._ignored_after = ignored_after.total_seconds()
         self._most_bytes = most_bytes
@@ -58,30 +65,47 @@ class Mailbox:
         self._left: dict[bytes, tuple[float, int, NotOurs]] = {}  # ignored: since when (two clocks), why
         self._in_hand: set[bytes] = set()
         self._again: set[bytes] = set()  # came again while in hand
+        self._owed: dict[bytes, tuple[Drop, str]] = {}  # in hand, committed: to be carried to work
         self._early: dict[bytes, dict[str, tuple[str, str, str]]] = {}  # to be placed, but not yet in work
         self._moving = threading.Lock()
         self._swept_at = -math.inf
         self._sweep_takes = 0.0
         self._trusted = True
-        self.prepare()
-        self._quiet_before_ns = self._folder_time_ns() - int(self._settle * 1e9)
+        self._quiet_before_ns = 0
+        self._held = 0  # the generation of folders that is known here
+        if folders is None:
+            self._there()
 
-    def prepare(self) -> None:
-        """Make the folders that are not there; StationBroken when a file could not be moved between them."""
-        try:
-            for name in FOLDERS:
-                os.makedirs(self.folder / name, mode=0o770, exist_ok=True)
-        except OSError as wrong:
-            raise StationBroken(f"a folder of the mailbox cannot be made: {wrong}") from wrong
-        devices = {os.stat(self.folder / name).st_dev for name in ("OutBox", "work", "SentBox", "FailBox")}
-        if len(devices) > 1:
-            raise StationBroken(f"{self.folder}: OutBox, work, SentBox and FailBox must lie on one file system")
+    def _there(self) -> bool:
+        """Whether the mailbox is whole and where it was; only then anything is taken. `folders.wrong` says why not."""
+        if not self.folders.here():
+            self._names, self._trusted = [], False
+            self._listed.clear()
+            return False
+        if self._held != self.folders.generation:
+            self._held = self.folders.generation
+            self._whole.clear()
+            self._looks.clear()
+            self._trusted = False
+            self._quiet_before_ns = self._folder_time_ns() - int(self._settle * 1e9)
+        return True
 
     def _folder_time_ns(self) -> int:
         """The file system's own time, which need not be ours (a network share)."""
-        probe = self.folder / "work" / ".clock"
-        probe.touch()
-        return os.stat(probe).st_ctime_ns
+        flags = os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            probe = os.open(".clock", flags, 0o640, dir_fd=self.folders["work"])
+        except OSError:
+            return 0  # then every file has to rest first
+        try:
+            os.utime(probe)
+            return os.fstat(probe).st_ctime_ns
+        finally:
+            os.close(probe)
+
+    @property
+    def generation(self) -> int:
+        return self.folders.generation
 
     def hint(self, name: bytes, *, whole: bool) -> bool:
         if not file_names.extension(name):
@@ -103,20 +127,23 @@ class Mailbox:
         return min(since for _, since in self._looks.values()) + self._settle - self._monotonic()
 
     def sweep(self) -> None:
-        """List OutBox anew, unless a list is still being used up; folders that are gone are made again.
+        """List OutBox anew, unless a list is still being used up.
 
-        StationBroken when the folder cannot be read.
+        Nothing is there to be taken while the mailbox is not as it should be. StationBroken when the folder cannot be read, or while a file that is committed cannot be carried to `work/`: nothing
+        more is taken then, or it would come again and again.
         """
+        if not self._there():
+            return
+        self.carry()
         now = self._monotonic()
         if self._trusted and now - self._swept_at < (LIST_LASTS if self._names else 10 * self._sweep_takes):
             return
         try:
             ours, others = self._scan()
-        except FileNotFoundError:
-            self.prepare()
-            return
         except OSError as wrong:
-            raise StationBroken(f"{self.folder}/OutBox cannot be listed: {wrong}") from wrong
+            raise StationBroken(
+                f"{self.folder}/OutBox 不能列出：{wrong}", f"{self.folder}/OutBox cannot be listed: {wrong}"
+            ) from wrong
         self._swept_at, self._trusted = self._monotonic(), True
         self._sweep_takes = self._swept_at - now
         self._looks = {name: look for name, look in self._looks.items() if name in ours}
@@ -132,9 +159,9 @@ class Mailbox:
     def _scan(self) -> tuple[set[bytes], dict[bytes, NotOurs]]:
         ours: set[bytes] = set()
         others: dict[bytes, NotOurs] = {}
-        with os.scandir(self.outbox) as entries:
+        with os.scandir(self.folders["OutBox"]) as entries:
             for entry in entries:
-                name = entry.name
+                name = os.fsencode(entry.name)
                 if not file_names.extension(name):
                     others[name] = _OTHER_NAME
                 elif entry.is_file(follow_symlinks=False):
@@ -167,9 +194,21 @@ class Mailbox:
             for name in old[:MOST_IGNORED]
         ]
 
-    def take(self, limit: int) -> list[Drop]:
-        """The next finished files, at most `limit`, in order of name; each is in hand until `taken` or `let_go`."""
+    @contextmanager
+    def hand(self, limit: int) -> Iterator[list[Drop]]:
+        """The next finished files, at most `limit`, in order of name, in hand until the end of the block.
+
+        Then those of which `committed` was told are carried to `work/`, and all others let go, whatever ended the block.
+        """
         drops: list[Drop] = []
+        try:
+            self._take(limit, drops)
+            yield drops
+        finally:
+            self._let_go([drop for drop in drops if file_names.as_bytes(drop.name) not in self._owed])
+            self.carry()
+
+    def _take(self, limit: int, drops: list[Drop]) -> None:
         ahead = 0
         while self._names and len(drops) < limit and ahead < MOST_AHEAD:
             name = heapq.heappop(self._names)
@@ -177,23 +216,22 @@ class Mailbox:
             if name in self._in_hand:
                 self._again.add(name)
             elif (drop := self._look(name)) is not None:
+                drops.append(drop)
                 with self._moving:
                     self._in_hand.add(name)
-                drops.append(drop)
                 ahead += len(drop.raw or b"")
-        return drops
 
     def _look(self, name: bytes) -> Drop | None:
-        path = self.outbox + b"/" + name
+        outbox = self.folders["OutBox"]
         try:
-            seen = reading.look(path)
+            seen = reading.look(name, outbox)
             renamed_in = name in self._whole
             if not renamed_in and not self._quiet(name, seen):
                 return None
             self._whole.discard(name)
-            content = reading.read(path, seen, most_bytes=self._most_bytes, renamed_in=renamed_in)
+            content = reading.read(name, outbox, seen, most_bytes=self._most_bytes, renamed_in=renamed_in)
         except NotFinished:
-            self._begin_again(name, path)
+            self._begin_again(name)
             return None
         except NotOurs as why:
             self._left.setdefault(name, (self._monotonic(), clock.now_ms(), why))
@@ -214,6 +252,7 @@ class Mailbox:
             sha256=reading.fingerprint(content, seen),
             size_bytes=seen.st_size,
             identity=reading.identity(seen),
+            changed_at_ms=seen.st_ctime_ns // 1_000_000,
             problem=problem,
         )
 
@@ -229,93 +268,85 @@ class Mailbox:
         self._looks[name] = (mark, now)
         return False
 
-    def _begin_again(self, name: bytes, path: bytes) -> None:
+    def _begin_again(self, name: bytes) -> None:
         self._whole.discard(name)
         self._looks.pop(name, None)
         try:
-            seen = os.lstat(path)
+            seen = os.lstat(name, dir_fd=self.folders["OutBox"])
         except OSError:
             return
         self._looks[name] = ((*reading.identity(seen), seen.st_ctime_ns), self._monotonic())
 
-    def taken(self, drop: Drop, message_id: str) -> Path:
-        """Carry the original to `work/`; to be called once the message is committed, and again without harm after a crash.
+    def committed(self, drop: Drop, message_id: str) -> None:
+        """The journal has it: from now on the file is owed to `work/`, and never handed out again as it is."""
+        self._owed[file_names.as_bytes(drop.name)] = (drop, message_id)
 
-        StationBroken when the disk does not do it; the file is then found again.
+    def carry(self) -> None:
+        """Carry what is committed to `work/`, each file apart from the others; again without harm after a crash.
+
+        StationBroken when the disk does not do it; what is left is carried the next time.
         """
-        name = file_names.as_bytes(drop.name)
-        target = Path(self._work(message_id, drop.name))
-        try:
-            with self._moving:
-                moved = files.move(drop.path, target)
-                if moved and reading.identity(os.lstat(target)) != drop.identity:
-                    self._put_back(drop, target)
-                self._in_hand.discard(name)
-                early = self._early.pop(name, {})
-        except OSError as wrong:
-            self._list(name)
-            raise StationBroken(f"{drop.path} cannot be moved to work: {wrong}") from wrong
-        finally:
+        failed: OSError | None = None
+        for name, (drop, message_id) in list(self._owed.items()):
+            try:
+                early = self._carried(drop, message_id, name)
+            except OSError as wrong:
+                failed = failed or wrong
+                continue
+            for late, (source, folder, stamp) in early.items():
+                self.place(late, source, folder=folder, stamp=stamp)
+        if failed is not None:
+            raise StationBroken(
+                f"{self.folder}：文件不能从 OutBox 移到 work：{failed}",
+                f"{self.folder}: a file cannot be moved from OutBox to work: {failed}",
+            ) from failed
+
+    def _carried(self, drop: Drop, message_id: str, name: bytes) -> dict[str, tuple[str, str, str]]:
+        """Carry one; what was to be placed before it lay in `work/`."""
+        with self._moving:
+            originals.to_work(self.folders, drop, message_id)
+            del self._owed[name]
             self._in_hand.discard(name)
+            early = self._early.pop(name, {})
+        self._come_again(name)
+        return early
+
+    def _let_go(self, drops: Sequence[Drop]) -> None:
+        """These could not be committed: they are handed out again, at once if nobody touched them meanwhile."""
+        names = [file_names.as_bytes(drop.name) for drop in drops]
+        with self._moving:
+            self._in_hand.difference_update(names)
+        self._again.difference_update(names)
+        for name, drop in zip(names, drops, strict=True):
+            with contextlib.suppress(OSError):
+                if reading.identity(os.lstat(name, dir_fd=self.folders["OutBox"])) == drop.identity:
+                    self._whole.add(name)
+            self._list(name)
+
+    def _come_again(self, name: bytes) -> None:
         if name in self._again:
             self._again.discard(name)
             self._list(name)
-        for late, (source, folder, stamp) in early.items():
-            self.place(late, source, folder=folder, stamp=stamp)
-        return target
-
-    def let_go(self, drop: Drop) -> None:
-        """The message could not be committed: the file is handed out again, at once if nobody touched it meanwhile."""
-        name = file_names.as_bytes(drop.name)
-        self._in_hand.discard(name)
-        self._again.discard(name)
-        try:
-            if reading.identity(os.lstat(drop.path)) == drop.identity:
-                self._whole.add(name)
-        except OSError:
-            pass
-        self._list(name)
-
-    def _put_back(self, drop: Drop, target: Path) -> None:
-        """What was renamed is not what was read: the newer file goes back to OutBox, the bytes read take its place."""
-        turn = 1
-        while not _linked(target, self.folder / "OutBox" / file_names.numbered(drop.name, turn)):
-            turn += 1
-        os.unlink(target)
-        if drop.raw is not None:
-            files.write(target, drop.raw)
 
     def place(self, message_id: str, source: str, *, folder: str, stamp: str) -> Path | None:
         """Carry the original from `work/` to SentBox or FailBox; None when it is not in `work/`: placed before, or never a file."""
-        origin = self._work(message_id, source)
         with self._moving:
-            if not os.path.lexists(origin):
+            if not originals.lies_in_work(self.folders, message_id, source):
                 name = file_names.as_bytes(source)
                 if name in self._in_hand:
                     self._early.setdefault(name, {})[message_id] = (source, folder, stamp)
                 return None
-            target = self._free(folder, source, stamp, origin)
-            return target if files.move(origin, target) else None
+            placed = originals.to_box(self.folders, message_id, source, box=folder, stamp=stamp)
+        return self.folder / folder / placed if placed is not None else None
 
-    def _free(self, folder: str, source: str, stamp: str, origin: str) -> Path:
-        """The first name that is free, or that holds the same bytes: the same file dropped twice lies there once."""
-        turn = 1
-        while True:
-            target = self.folder / folder / file_names.box_name(source, stamp, turn=turn)
-            if not os.path.lexists(target) or _same_bytes(origin, target):
-                return target
-            turn += 1
+    def restore(self, message_id: str, source: str, content: bytes) -> None:
+        """Put back into `work/` an original that got lost there. OSError when a disk fails."""
+        with self._moving:
+            files.write(originals.work_name(message_id, source), content, dir_fd=self.folders["work"])
 
     def in_work(self) -> Iterator[str]:
         """Ids of the messages whose original lies in `work/`: after a crash some of them may be due in their box."""
-        with os.scandir(os.fsencode(self.folder / "work")) as entries:
-            for entry in entries:
-                ending = file_names.extension(entry.name)
-                if ending:
-                    yield file_names.as_text(entry.name[: -len(ending)])
-
-    def _work(self, message_id: str, source: str) -> str:
-        return f"{self._work_folder}/{message_id}{file_names.extension(file_names.as_bytes(source)).decode()}"
+        return originals.in_work(self.folders)
 
     def _list(self, name: bytes) -> None:
         if name not in self._listed:
@@ -325,26 +356,3 @@ class Mailbox:
 
 _OTHER_NAME = NotOurs("文件名不是 .xml、.json 或 .zip", "the name does not end in .xml, .json or .zip")
 _NO_FILE = NotOurs("不是普通文件", "not a plain file")
-
-
-def _same_bytes(one: str, other: Path) -> bool:
-    """Whether two plain files hold the same; one that cannot be read holds something else."""
-    try:
-        if os.lstat(one).st_size != os.lstat(other).st_size:
-            return False
-        return Path(one).read_bytes() == other.read_bytes()
-    except OSError:
-        return False
-
-
-def _linked(origin: Path, target: Path) -> bool:
-    """Give a file a second name; False when that is taken. Where a file system has no links, a copy does."""
-    try:
-        os.link(origin, target)
-    except FileExistsError:
-        return False
-    except OSError:
-        if os.path.lexists(target):
-            return False
-        files.write(target, origin.read_bytes())
-    return True

@@ -15,7 +15,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from tongguan.gateway.kernel.errors import Fault
+from tongguan.gateway.model.errors import Fault, TongguanError
 
 Identity = tuple[int, int, int, int]
 """(st_dev, st_ino, st_size, st_mtime_ns): a rename keeps it, a write or a replacement does not."""
@@ -35,6 +35,7 @@ class Drop:
     sha256: str  #: of the bytes; of the identity where they were not read
     size_bytes: int
     identity: Identity
+    changed_at_ms: int = 0  #: last written or renamed, by the machine's clock; no program can set it for a file
     problem: Fault | None = None
 
 
@@ -42,40 +43,33 @@ class NotFinished(Exception):
     """The file changes, or went away, under our eyes: look again later."""
 
 
-class NotOurs(Exception):
-    """Nothing that is ever taken; the text is the reason, Chinese and English."""
-
-    def __init__(self, zh: str, en: str) -> None:
-        self.zh, self.en = zh, en
-        super().__init__(en)
+class NotOurs(TongguanError):
+    """Nothing that is ever taken; the text is the reason."""
 
 
 def identity(seen: os.stat_result) -> Identity:
     return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns
 
 
-def changed_at_ms(path: Path) -> int | None:
-    """When the file was last written or renamed, by the file system's clock (which nobody can set back); None when it is gone."""
-    try:
-        return os.lstat(path).st_ctime_ns // 1_000_000
-    except OSError:
-        return None
+def look(name: bytes, folder: int) -> os.stat_result:
+    """What lies in the open `folder` as `name`, which is never opened here; NotFinished when it is gone.
 
-
-def look(path: bytes) -> os.stat_result:
-    """What lies at `path`, which is never opened here; NotOurs for anything but a plain file, NotFinished when it is gone."""
+    NotOurs for anything but a plain file, and while it has a second name: whoever holds that could change it afterwards.
+    """
     try:
-        seen = os.lstat(path)
+        seen = os.lstat(name, dir_fd=folder)
     except FileNotFoundError:
         raise NotFinished from None
     except OSError as wrong:
         raise _unlucky(wrong) from wrong
     if not stat.S_ISREG(seen.st_mode):
         raise NotOurs("不是普通文件", "not a plain file")
+    if seen.st_nlink > 1:
+        raise NotOurs("文件还有别的名字（硬链接）", "the file has another name as well (a hard link)")
     return seen
 
 
-def read(path: bytes, seen: os.stat_result, *, most_bytes: int, renamed_in: bool) -> bytes | Fault:
+def read(name: bytes, folder: int, seen: os.stat_result, *, most_bytes: int, renamed_in: bool) -> bytes | Fault:
     """The whole content of the file that was `seen`, or what is wrong with it; NotFinished when it is another one by now."""
     if seen.st_size == 0:
         return Fault("GW-D03", "文件是空的", "the file is empty")
@@ -86,7 +80,7 @@ def read(path: bytes, seen: os.stat_result, *, most_bytes: int, renamed_in: bool
             f"the file has {seen.st_size} bytes, more than the {most_bytes} allowed",
         )
     try:
-        handle = os.open(path, _FLAGS)
+        handle = os.open(name, _FLAGS, dir_fd=folder)
     except FileNotFoundError:
         raise NotFinished from None
     except PermissionError:

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from datetime import timedelta
+from queue import SimpleQueue
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.errors import Deferred, StationBroken
+from tongguan.gateway.model.errors import Deferred, StationBroken
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.threads import Begin, Pulse, begin_thread
 
 LONGEST_PAUSE_SECONDS = 60.0
-#: an endpoint that answers an empty page sooner than this does not wait for receipts: then we do
+#: an endpoint that answers a page with nothing new sooner than this does not wait for receipts: then we do
 SOON_SECONDS = 1.0
+_STOP_SECONDS = 20.0
+_MOST_SEEN = 1000  #: pages that are known again
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -43,7 +49,7 @@ class PolledRoute(Protocol):
 
 
 class Intake(Protocol):
-    """Where receipts go; called from the door's own threads, for one account never twice at once."""
+    """Where receipts go; called from the door's own thread, for one account never twice at once."""
 
     def cursor(self, route: str, account: str) -> str:
         """Say where to go on; read before each poll, as another gateway or a restore may have moved it. Empty: from the start."""
@@ -74,24 +80,40 @@ class ReceiptDoor:
         self._intake = intake
         self._wait = wait
         self._limit = limit
-        self._polls: list[asyncio.Task[None]] = []
-        self._hands: ThreadPoolExecutor | None = None
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()  #: of the thread that serves
+        self._serving = threading.Lock()  #: held while one does
+        self._stopping = False
         self._troubles: dict[str, str] = {}
         self._told_well = False
         self._telling = asyncio.Lock()
+        self._seen: dict[int, None] = {}  #: hashes of the last pages, oldest first
 
-    def start(self) -> None:
-        self._hands = ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"receipts-{self._route.name}")
-        self._route.call(self._begin()).result()
+    def start(self, begin: Begin = begin_thread) -> None:
+        """Poll from now on; pages are delivered in a thread that `begin` makes and keeps going."""
+        begin(f"receipts:{self._route.name}", self.serve)
 
     def stop(self) -> None:
         """Drop the open polls; a page that is being delivered is delivered to its end. May be repeated."""
-        try:
-            self._route.call(self._end()).result()
-        except (CancelledError, StationBroken):
-            self._polls = []  # the wire has stopped and taken the polls along
-        if self._hands is not None:
-            self._hands.shutdown(wait=True)
+        self._stopping = True
+        self._work.put(None)
+        if self._serving.acquire(timeout=_STOP_SECONDS):
+            self._serving.release()
+
+    def serve(self, pulse: Pulse) -> None:
+        """Keep all polls going until `stop`, and deliver what they bring; when it raised it may be called again."""
+        with self._serving:
+            self._work = SimpleQueue()
+            polls: list[asyncio.Task[None]] = []
+            try:
+                if not self._stopping:
+                    polls = self._route.call(self._begin()).result(timeout=_STOP_SECONDS)
+                while not self._stopping and (work := self._work.get()) is not None:
+                    with pulse:
+                        work()
+            finally:
+                # After the wire has stopped, it has taken the polls along.
+                with suppress(CancelledError, StationBroken, TimeoutError):
+                    self._route.call(self._end(polls)).result(timeout=_STOP_SECONDS)
 
     def poll_once(self, wait: timedelta = timedelta(0)) -> int:
         """Poll each account once, here and now; how many receipts were delivered. Deferred when a route has no page."""
@@ -103,14 +125,28 @@ class ReceiptDoor:
             delivered += len(page.receipts)
         return delivered
 
-    async def _begin(self) -> None:
-        self._polls = [asyncio.create_task(self._keep_polling(*account)) for account in self._accounts.items()]
+    async def _begin(self) -> list[asyncio.Task[None]]:
+        polls = [asyncio.create_task(self._keep_polling(*account)) for account in self._accounts.items()]
+        for poll in polls:
+            poll.add_done_callback(self._poll_ended)
+        return polls
 
-    async def _end(self) -> None:
-        polls, self._polls = self._polls, []
+    async def _end(self, polls: list[asyncio.Task[None]]) -> None:
         for poll in polls:
             poll.cancel()
         await asyncio.gather(*polls, return_exceptions=True)
+
+    def _poll_ended(self, poll: asyncio.Task[None]) -> None:
+        """None ends by itself: then the serving thread fails with what ended it, and begins all of them again."""
+        if poll.cancelled():
+            self._work.put(None)  # as we wished, or the wire has stopped
+            return
+        why = poll.exception()
+
+        def fail() -> None:
+            raise RuntimeError(f"a poll of {self._route.name} ended: {why!r}") from why
+
+        self._work.put(fail)
 
     async def _keep_polling(self, account: str, code: str) -> None:
         failures = 0
@@ -130,11 +166,20 @@ class ReceiptDoor:
                 await asyncio.sleep(max(self._wait.total_seconds() - took, 0.05))
 
     async def _poll(self, account: str, code: str) -> bool:
-        """Fetch and deliver one page; whether nothing came."""
+        """Fetch and deliver one page; whether nothing came, or only what came before: an endpoint whose cursors lead in a circle."""
         after = await self._aside(self._intake.cursor, self._route.name, account)
         page = await self._route.poll(code, after, limit=self._limit, wait=self._wait)
         await self._aside(self._deliver, account, page, after)
-        return not page.receipts or page.next == after
+        return not page.receipts or page.next == after or self._came_before(account, page)
+
+    def _came_before(self, account: str, page: Page) -> bool:
+        key = hash((account, page.receipts))
+        if key in self._seen:
+            return True
+        self._seen[key] = None
+        if len(self._seen) > _MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
+        return False
 
     def _deliver(self, account: str, page: Page, after: str) -> None:
         if page.receipts or page.next != after:
@@ -156,9 +201,21 @@ class ReceiptDoor:
                 self._told_well = await self._aside_quietly(self._intake.on_well, self._route.name)
 
     async def _aside(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what may block in a thread of the door: the loop belongs to all routes."""
-        assert self._hands is not None
-        return await asyncio.get_running_loop().run_in_executor(self._hands, lambda: work(*args, **kwargs))
+        """Run what may block in the door's own thread: the loop belongs to all routes."""
+        done: Future[T] = Future()
+
+        def call() -> None:
+            if not done.set_running_or_notify_cancel():
+                return
+            try:
+                done.set_result(work(*args, **kwargs))
+            except BaseException as error:
+                done.set_exception(error if isinstance(error, Exception) else RuntimeError(f"{type(error).__name__}: {error}"))
+                if not isinstance(error, Exception):
+                    raise
+
+        self._work.put(call)
+        return await asyncio.wrap_future(done)
 
     async def _aside_quietly(self, tell: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> bool:
         """As `_aside`, where an error must not end the poll: the port says its own troubles when it is next asked."""

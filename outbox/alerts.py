@@ -1,19 +1,36 @@
 """Tell the people who run the gateway what they must see: a line of JSON a time, repeats held back.
 
-Promises: an alert never fails its caller; one that could not be written is kept and written with the next.
+Promises: an alert never fails its caller, nor holds it up once `serve` runs; one that could not be written is kept and written with the
+next. Every trouble has its end: who tells it says when it is over, also when an earlier run told it. The file follows what is
+true, with at most a few lines a minute for a trouble that comes and goes, and never grows without bound.
 """
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from tongguan.gateway.kernel import clock
+from tongguan.gateway.system import clock, files
+
+MOST_LINES = 6  #: of one trouble within `SPELL` seconds
+SPELL = 60.0
+UNSEEN = 60.0  #: seconds after which what an earlier run told, and this one has not seen, is over
+MOST_LISTED = 50  #: troubles of one code that are listed one by one
+MOST_BYTES = 8_000_000  #: of the file, then it is moved aside
+_REMEMBERED_BYTES = 1_000_000  #: of the file's end, in which an earlier run's troubles are found
+_MOST_UNWRITTEN = 1000
+
+Key = tuple[str, str]
+"""Code, and what it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,49 +51,197 @@ class Alerts:
         self._repeat_ms = round(repeat / timedelta(milliseconds=1))
         self._now_ms = now_ms
         self._lock = threading.Lock()
-        self._standing: dict[tuple[str, str], Problem] = {}
-        self._told: dict[tuple[str, str], tuple[int, int]] = {}  # when last written, held back since
-        self._unwritten: list[bytes] = []
+        self._writing = threading.Lock()
+        self._bell = threading.Event()
+        self._aside = False
+        self._standing: dict[Key, Problem] = {}
+        self._told: dict[Key, tuple[int, int]] = {}  #: what the file says stands: when last written, held back since
+        self._do: dict[Key, str] = {}  #: what its last line said to type
+        self._lines: dict[Key, deque[float]] = {}  #: when its last lines were written
+        self._unwritten: deque[bytes] = deque(maxlen=_MOST_UNWRITTEN)
+        self._before: dict[Key, int] = {}  #: what an earlier run told and did not end, and this one has not seen yet: since when
+        self._began = clock.monotonic()
+        earlier = _last_lines(file)
+        if earlier and earlier[-1]:
+            self._unwritten.append(b"\n")  # an earlier run ended in the middle of a line
+        for key, since, at, do in _left_standing(earlier):
+            self._before[key], self._told[key], self._do[key] = since, (at, 0), do
 
     def tell(self, code: str, text: str, *, do: str, about: str = "") -> bool:
-        """Raise an alert; False when the same `code` about the same thing was told within `repeat`. It stands until `over`."""
+        """Raise an alert; False when the same `code` about the same thing, with the same `do`, was told within `repeat`.
+
+        It stands until `over`.
+        """
         key, now = (code, about), self._now_ms()
         with self._lock:
-            since = self._standing[key].since if key in self._standing else now
+            since = self._standing[key].since if key in self._standing else self._before.pop(key, now)
             self._standing[key] = Problem(code, text, since, do)
-            last, held_back = self._told.get(key, (None, 0))
-            if last is not None and now - last < self._repeat_ms:
-                self._told[key] = (last, held_back + 1)
-                return False
-            self._told[key] = (now, 0)
-            line = {"at": clock.show(now), "code": code, "about": about, "text": text, "do": do, "since": clock.show(since)}
-            self._unwritten.append(orjson.dumps({**line, "held_back": held_back}, default=str) + b"\n")
-            self._write()
-        return True
+            told = self._follow(key, now)
+        self._write_here()
+        return told
 
     def over(self, code: str, about: str = "") -> None:
         """The trouble is gone; the next one of its kind is told at once."""
         key = (code, about)
-        if key not in self._standing:
+        if key not in self._standing and key not in self._before:
             return
         with self._lock:
-            problem = self._standing.pop(key, None)
-            self._told.pop(key, None)
-            if problem is not None:
-                line = {"at": clock.show(self._now_ms()), "code": code, "about": about, "over": True}
-                self._unwritten.append(orjson.dumps({**line, "since": clock.show(problem.since)}) + b"\n")
-                self._write()
+            self._end(key, self._now_ms())
+        self._write_here()
+
+    def only(self, code: str, abouts: Collection[str]) -> None:
+        """Nothing else of this code is wrong: every trouble about anything else is over."""
+        for about in self.about(code):
+            if about not in abouts:
+                self.over(code, about)
+
+    def about(self, code: str) -> list[str]:
+        """What standing troubles of a code are about, those of an earlier run too."""
+        with self._lock:
+            return [about for each, about in (*self._standing, *self._before) if each == code]
 
     def problems(self) -> list[Problem]:
-        """What is wrong now, oldest first."""
+        """What is wrong now, oldest first; of very many of one code the first, and how many more."""
         with self._lock:
-            return sorted(self._standing.values(), key=lambda problem: problem.since)
+            found = sorted(self._standing.values(), key=lambda problem: problem.since)
+        seen: Counter[str] = Counter()
+        listed = [p for p in found if not seen.update((p.code,)) and seen[p.code] <= MOST_LISTED]
+        more = {p.code: p for p in found if seen[p.code] > MOST_LISTED}
+        return listed + [Problem(c, f"… +{seen[c] - MOST_LISTED}: {p.text}", p.since, p.do) for c, p in more.items()]
+
+    def tick(self) -> None:
+        """Every second or so: bring the file up to what is true, end what an earlier run told and nobody sees any more."""
+        with self._lock:
+            now = self._now_ms()
+            if self._before and clock.monotonic() - self._began > UNSEEN:
+                for key in list(self._before):
+                    self._end(key, now)
+            for key in [key for key in self._lines if self._lags(key)]:
+                self._follow(key, now)
+            self._lines = {key: at for key, at in self._lines.items() if clock.monotonic() - at[-1] < SPELL or key in self._told}
+        self._write_here()
+
+    def serve(self, going: Callable[[], bool]) -> None:
+        """Write in this thread from now on, so that a file that hangs holds nobody else up; until `going` says no."""
+        self._aside = True
+        try:
+            while going():
+                self._bell.wait(1.0)
+                self._bell.clear()
+                self._write()
+        finally:
+            self._aside = False
+
+    def _end(self, key: Key, now: int) -> None:
+        problem = self._standing.pop(key, None)
+        since = self._before.pop(key, now) if problem is None else problem.since
+        self._follow(key, now, since)
+
+    def _follow(self, key: Key, now: int, since: int | None = None) -> bool:
+        """Make the line that the file lacks, if any, and if there were not too many of late."""
+        problem, (code, about) = self._standing.get(key), key
+        last, held_back = self._told.get(key, (None, 0))
+        if problem is None and last is None:
+            return False
+        # A clock that was set back is no reason to hold back; nor is a trouble for which something else must be done by now.
+        known = problem is not None and self._do.get(key) == problem.do
+        if known and last is not None and 0 <= now - last < self._repeat_ms:
+            self._told[key] = (last, held_back + 1)
+            return False
+        lines, at = self._lines.setdefault(key, deque(maxlen=MOST_LINES)), clock.monotonic()
+        if len(lines) == MOST_LINES and at - lines[0] < SPELL:
+            return False
+        lines.append(at)
+        if problem is None:
+            self._told.pop(key, None)
+            self._do.pop(key, None)
+            words: dict[str, Any] = {"over": True, "since": clock.show(now if since is None else since)}
+        else:
+            self._told[key], self._do[key] = (now, 0), problem.do
+            words = _words(problem, held_back)
+        self._unwritten.append(_line(now, code, about, words))
+        return True
+
+    def _lags(self, key: Key) -> bool:
+        """Does the file say something else than what is true?"""
+        problem = self._standing.get(key)
+        return self._do.get(key) != problem.do if problem is not None else key in self._told
+
+    def _write_here(self) -> None:
+        if self._aside:
+            self._bell.set()
+        else:
+            self._write()
 
     def _write(self) -> None:
+        """Append what waits, whole or not at all."""
+        with self._writing:
+            with self._lock:
+                waiting = list(self._unwritten)
+            if not waiting:
+                return
+            try:
+                self._append(b"".join(waiting))
+            except OSError:
+                return
+            with self._lock:
+                written = {id(line) for line in waiting}  # beyond the most, others have taken the first ones' places
+                self._unwritten = deque((x for x in self._unwritten if id(x) not in written), maxlen=_MOST_UNWRITTEN)
+
+    def _append(self, lines: bytes) -> None:
+        handle = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
         try:
-            with open(self._file, "ab") as file:
-                file.write(b"".join(self._unwritten))
-        except OSError:
-            del self._unwritten[:-1000]
-            return
-        self._unwritten.clear()
+            size = os.fstat(handle).st_size
+            if os.write(handle, lines) < len(lines):
+                os.ftruncate(handle, size)  # the disk is full: half a line would spoil the next one
+                raise OSError("the alert file takes no more")
+        finally:
+            os.close(handle)
+        if size > MOST_BYTES:
+            with suppress(OSError):
+                self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Move the file aside, and begin the next one with what stands."""
+        files.move(self._file, self._file.with_name(f"{self._file.name}.1"))
+        with self._lock:
+            now = self._now_ms()
+            self._unwritten.extend(_line(now, *key, _words(problem, 0)) for key, problem in self._standing.items())
+
+
+def _line(now: int, code: str, about: str, words: dict[str, Any]) -> bytes:
+    return orjson.dumps({"at": clock.show(now), "code": code, "about": about, **words}, default=str) + b"\n"
+
+
+def _words(problem: Problem, held_back: int) -> dict[str, Any]:
+    return {"text": problem.text, "do": problem.do, "since": clock.show(problem.since), "held_back": held_back}
+
+
+def _left_standing(lines: Iterable[bytes]) -> Iterable[tuple[Key, int, int, str]]:
+    """What earlier runs told and did not end: what it is about, since when, when it was told last, what to type."""
+    found: dict[Key, tuple[int, int, str]] = {}
+    for line in lines:
+        try:
+            said = orjson.loads(line)
+            key = (str(said["code"]), str(said["about"]))
+            found.pop(key, None)
+            if not said.get("over"):
+                found[key] = (_moment(said["since"]), _moment(said["at"]), str(said["do"]))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue  # half a line, as after a power cut, or not ours
+    return [(key, *told) for key, told in found.items()]
+
+
+def _last_lines(file: Path) -> list[bytes]:
+    try:
+        if not file.is_file():
+            return []
+        with open(file, "rb") as lines:
+            lines.seek(max(0, file.stat().st_size - _REMEMBERED_BYTES))
+            return lines.read().split(b"\n")
+    except OSError:
+        return []
+
+
+def _moment(text: str) -> int:
+    return clock.to_ms(datetime.fromisoformat(text))

@@ -1,16 +1,16 @@
 """Answers in InBox: their names, and how they get there.
 
-An answer is a row whose file name was fixed when it was decided. Files are written in groups, forced to disk once a
+An answer is a row whose file name was fixed when it was decided. Files are written in groups, told of, forced to disk once a
 group, then marked: after a crash the unmarked ones, and only those, are written again (the ERP may have taken the others).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
-from tongguan.gateway.kernel import file_names, files
-from tongguan.gateway.kernel.particulars import AnswerRow
+from tongguan.gateway.journal.reading.particulars import AnswerRow
+from tongguan.gateway.system import file_names, files
 from tongguan.outbox.pen import Pen
 
 #: so many bytes are written before they are forced to disk and marked
@@ -42,36 +42,48 @@ def _fitting(name: str) -> str:
     return file_names.fitting(name, _ROOM)
 
 
-def write_answers(answers: Iterable[AnswerRow], pens: Mapping[str, Pen], journal: Marking) -> list[AnswerRow]:
-    """Write, force and mark these answers; those of accounts that have no mailbox here are returned untouched.
+class InBox:
+    """Puts an account's answers into InBox, and marks them when they are on disk; what is written is not written twice in a run."""
 
-    OSError when a disk does not take one of them, after all others are done: what was not marked comes again.
-    """
-    homeless: list[AnswerRow] = []
-    group: list[AnswerRow] = []
-    failed: OSError | None = None
-    size_bytes = 0
-    for answer in answers:
-        if answer.account not in pens:
-            homeless.append(answer)
-            continue
+    def __init__(self, pen: Pen, journal: Marking, *, wrote: Callable[[str], None]) -> None:
+        self._pen, self._journal, self._wrote = pen, journal, wrote
+        self._written: set[int] = set()  # not marked yet
+        self._size_bytes = 0
+
+    @property
+    def unmarked(self) -> Collection[int]:
+        """Answers that are in InBox although the journal does not say so yet."""
+        return self._written
+
+    def write(self, answers: Iterable[AnswerRow]) -> None:
+        """Write what is not written; OSError when the disk does not take one, after all others are done: it comes again."""
+        failed: OSError | None = None
+        for answer in answers:
+            if answer.id in self._written:
+                continue
+            try:
+                self._pen.answer(answer.file, answer.content)
+            except OSError as wrong:
+                failed = failed or wrong
+                continue
+            self._written.add(answer.id)
+            self._wrote(answer.file)
+            self._size_bytes += len(answer.content)
+            if self._size_bytes > GROUP_BYTES:
+                self.mark()
+        if failed is not None:
+            raise failed
+
+    def mark(self) -> None:
+        """Force what was written to disk, and mark it. OSError when the disk fails: what it had is written again."""
+        if not self._written:
+            return
         try:
-            pens[answer.account].answer(answer.file, answer.content)
-        except OSError as wrong:
-            failed = failed or wrong
-            continue
-        group.append(answer)
-        size_bytes += len(answer.content)
-        if size_bytes > GROUP_BYTES:
-            _force(group, pens, journal)
-            group, size_bytes = [], 0
-    if group:
-        _force(group, pens, journal)
-    if failed is not None:
-        raise failed
-    return homeless
-
-
-def _force(group: Sequence[AnswerRow], pens: Mapping[str, Pen], journal: Marking) -> None:
-    files.sync_file_systems({pens[answer.account].mailbox.folder for answer in group})
-    journal.mark_written([answer.id for answer in group])
+            if self._pen.mailbox.folders.here():  # else it went away in between: it is looked at again when it is back
+                files.sync_file_system(self._pen.mailbox.folders["InBox"])
+                self._journal.mark_written(sorted(self._written))
+        except OSError:
+            self._written.clear()
+            raise
+        self._written.clear()
+        self._size_bytes = 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tongguan.gateway.kernel import clock, file_names
-from tongguan.gateway.kernel.particulars import AnswerRow
+from tongguan.gateway.journal.reading.particulars import AnswerRow
+from tongguan.gateway.model.message import Kind
+from tongguan.gateway.system import clock, file_names
 from tongguan.outbox.alerts import Problem
 from tongguan.outbox.news import Records
 from tongguan.outbox.pen import Pen
@@ -36,6 +37,7 @@ class Index:
 
     def write(self, records: Records) -> None:
         now = clock.now_ms()
+        records.leave_out_damaged()  # who tells of the messages says so
         ignored, paused = beside = self._beside()
         recent = records.recent_answers(self._account, now - SEVEN_DAYS_MS, MOST_LISTED)
         page = {
@@ -52,14 +54,19 @@ class Index:
 
     def _answers(self, records: Records, recent: Sequence[AnswerRow]) -> list[dict[str, Any]]:
         new = [row for row in recent if row.id not in self._lines]
-        messages = records.messages({row.message_id for row in new})
+        documents = records.heads({row.document_id for row in new if row.kind == "receipt" and row.document_id})
+        # A receipt is a message of its own: what the enterprise knows is the submission that it answers.
+        answered = {receipt.file: receipt.message_id for receipt in records.receipts_around((), documents) if receipt.message_id}
+        asked = {row.id: answered.get(row.file, row.message_id) for row in new}
+        messages = records.messages(set(asked.values()))
         for row in new:
-            message = messages.get(row.message_id)
+            message, document = messages.get(asked[row.id]), documents.get(row.document_id or "")
+            ours = message is not None and message.kind is Kind.SUBMISSION
             self._lines[row.id] = {
                 "file": file_names.shown(row.file),
-                "message_id": row.message_id,
-                "reference": message.reference if message is not None else None,
-                "document": message.document if message is not None else None,
+                "message_id": asked[row.id],
+                "reference": message.reference if message is not None and ours else None,
+                "document": message.document if message is not None and ours else document.key if document else None,
                 "number": row.number,
                 "kind": row.kind,
                 "at": clock.show(row.at),
@@ -68,8 +75,8 @@ class Index:
         return list(self._lines.values())
 
 
-def write_heartbeat(pen: Pen, problems: Sequence[Problem], around: Surroundings) -> None:
-    """Say that the gateway lives, and what is wrong; OSError when a disk fails."""
+def heartbeat(problems: Sequence[Problem], around: Surroundings) -> bytes:
+    """The page, the same for every account, that says that the gateway lives and what is wrong."""
     page = {
         "schema": SCHEMA,
         "at": clock.show(clock.now_ms()),
@@ -82,4 +89,4 @@ def write_heartbeat(pen: Pen, problems: Sequence[Problem], around: Surroundings)
         "deadlines": [],
         **around.health(),
     }
-    pen.page("heartbeat.json", encoded(page))
+    return encoded(page)

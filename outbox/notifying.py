@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Protocol
 
 import orjson
-import structlog
 
-from tongguan.gateway.kernel import clock, files
-from tongguan.gateway.kernel.notification import Notification
-from tongguan.gateway.kernel.notifying import LANE
+from tongguan.gateway.journal.notifying import LANE
+from tongguan.gateway.model.notification import Notification
+from tongguan.gateway.system import clock, files, logs
 from tongguan.outbox.alerts import Alerts
 from tongguan.outbox.retry import wait_before_next
 
-log = structlog.get_logger("notify")
+log = logs.get_logger("notify")
 MOST = 32  #: in one hand
 _REMEMBERED_BYTES = 1_000_000  #: of the file's end, looked through for what an earlier run wrote but did not mark
 

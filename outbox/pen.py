@@ -2,71 +2,88 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from tongguan.gateway.kernel import clock, file_names
-from tongguan.gateway.kernel.rewriting import Rewriter
+from tongguan.gateway.system import clock, file_names
+from tongguan.gateway.system.folders import SPARES, Folders
+from tongguan.outbox.rewriting import Rewriter
 
 
 class Mailbox(Protocol):
     """What the outbox knows of an account's folders."""
 
     @property
-    def folder(self) -> Path: ...
-    def prepare(self) -> None: ...
+    def folders(self) -> Folders: ...
     def place(self, message_id: str, source: str, *, folder: str, stamp: str) -> Path | None: ...
     def in_work(self) -> Iterable[str]: ...
+    def restore(self, message_id: str, source: str, content: bytes) -> None: ...
     def ignored(self, language: str) -> list[dict[str, str | None]]: ...
 
 
 class Pen:
-    """Writes into one mailbox; folders that somebody deleted are made again. OSError when a disk fails."""
+    """Writes into one mailbox, which the caller has found to be there. OSError when a disk fails."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self.mailbox = mailbox
-        self._status, self._inbox = f"{mailbox.folder}/Status", f"{mailbox.folder}/InBox"
-        self._rewriter = Rewriter(mailbox.folder / "work" / ".spare")
+        self._folders = mailbox.folders
+        self._rewriter: Rewriter | None = None
 
     def message(self, message_id: str, content: bytes, source: str | None) -> None:
         """Put a status under the message's id and, as a second name of the same file, under that of the file that came."""
-        by_id = f"{self._status}/by-id/{message_id}.json"
-        self._write(by_id, content)
+        by_id = f"{message_id}.json"
+        self._write("Status/by-id", by_id, content)
         if source is None:
             return
-        target = f"{self._status}/{file_names.status_name(source)}"
+        target = file_names.status_name(source)
         try:
-            self._rewriter.link(by_id, target)
+            self._hand().link((self._folders["Status/by-id"], by_id), (self._folders["Status"], target))
         except OSError:
-            self._write(target, content)
+            self._write("Status", target, content)
 
     def document(self, document_type: str, key: str, content: bytes) -> None:
-        self._write(f"{self._status}/documents/{file_names.document_name(document_type, key)}", content)
+        self._write("Status/documents", file_names.document_name(document_type, key), content)
 
     def page(self, name: str, content: bytes) -> None:
         """A page of the whole mailbox, in `Status/`."""
-        self._write(f"{self._status}/{name}", content)
+        self._write("Status", name, content)
 
     def answer(self, file: str, content: bytes) -> None:
-        self._write(f"{self._inbox}/{file_names.on_disk(file)}", content)
+        self._write("InBox", file_names.on_disk(file), content)
 
-    def _write(self, target: str, content: bytes) -> None:
-        try:
-            self._rewriter.write(target, content)
-        except FileNotFoundError:
-            self.mailbox.prepare()
-            self._rewriter.write(target, content)
+    def answers(self) -> Iterator[str]:
+        """The names that lie in InBox now."""
+        with os.scandir(self._folders["InBox"]) as entries:
+            for entry in entries:
+                yield file_names.as_text(os.fsencode(entry.name))
+
+    def inbox_changed_ns(self) -> int:
+        """When a name came into InBox, or left it, last."""
+        return os.fstat(self._folders["InBox"]).st_mtime_ns
+
+    def _write(self, folder: str, name: str, content: bytes) -> None:
+        self._hand().write(self._folders[folder], name, content)
+
+    def _hand(self) -> Rewriter:
+        if self._rewriter is None:
+            self._rewriter = Rewriter(self._folders[SPARES])
+        return self._rewriter
 
 
 def clear_leftovers(mailbox: Mailbox, *, older_than_ms: int = 60_000) -> int:
     """Remove temporaries that a crash left in the folders that the outbox writes; how many there were."""
     gone, now = 0, clock.now_ms()
     for name in ("InBox", "Status", "Status/by-id", "Status/documents"):
-        with os.scandir(mailbox.folder / name) as entries:
+        folder = mailbox.folders[name]
+        with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name[0] == "." and entry.name.endswith(".tmp") and now - entry.stat().st_mtime * 1000 > older_than_ms:
-                    os.unlink(entry.path)
-                    gone += 1
+                if entry.name[0] != "." or not entry.name.endswith(".tmp"):
+                    continue
+                with contextlib.suppress(OSError):  # none of ours (a folder), or gone by now
+                    if now - entry.stat(follow_symlinks=False).st_mtime * 1000 > older_than_ms:
+                        os.unlink(entry.name, dir_fd=folder)
+                        gone += 1
     return gone

@@ -6,20 +6,23 @@ Pure: the same records give the same bytes. The fields are those of the manual a
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from tongguan.gateway.kernel import clock, file_names, quantities
-from tongguan.gateway.kernel.document import Attachment, Content, Document, Receipt
-from tongguan.gateway.kernel.documents import value_at, with_values
-from tongguan.gateway.kernel.errors import Fault
-from tongguan.gateway.kernel.message import FINAL, Message, State
-from tongguan.gateway.kernel.profile import Profile
+from tongguan.gateway.document import quantities
+from tongguan.gateway.document.changes import value_at, with_values
+from tongguan.gateway.model.document import Attachment, Content, Document, Receipt
+from tongguan.gateway.model.errors import Fault, in_language
+from tongguan.gateway.model.message import FINAL, Message, State
+from tongguan.gateway.profile.profile import Profile
+from tongguan.gateway.system import clock, file_names
 
 SCHEMA = 1
+#: kind and name of an answer that is in InBox
+Named = tuple[str, str]
 #: the same few times stand in a message's and its document's files, move after move
 show = lru_cache(8192)(clock.show)
 #: facts of `Message.extra` that the enterprise sees
@@ -34,13 +37,13 @@ def encoded(content: Any) -> bytes:
         return json.dumps(content, ensure_ascii=False, default=str).encode("utf-8", "replace")
 
 
-def waiting_for(message: Message) -> str | None:
-    """What the message waits for, as the status file says it; None when it waits for nothing."""
+def waiting_for(message: Message, shut: str | None = None) -> str | None:
+    """What the message waits for, as the status file says it; None when it waits for nothing. `shut`: what its lane waits for."""
     if message.state is State.SENT:
         return "authority"
     if message.state is State.HELD:
         return "person"
-    return None if message.state in FINAL else message.waiting_for
+    return None if message.state in FINAL else message.waiting_for or shut
 
 
 def message_status(
@@ -48,12 +51,18 @@ def message_status(
     *,
     document: Document | None,
     receipts: Sequence[Receipt],
-    items: Sequence[Message],
+    items: Sequence[tuple[Message, Sequence[Named]]],
+    answers: Sequence[Named] = (),
+    missing: Container[str] = (),
     environment: str,
     language: str,
     profile: Profile | None,
+    shut: str | None = None,
 ) -> bytes:
-    """The status file of a submission."""
+    """The status file of a submission; receipts whose file is `missing` in InBox are shown without it.
+
+    `shut`: what the lane that it is in waits for; None while that is open.
+    """
     final = message.state in FINAL
     status: dict[str, Any] = {
         "schema": SCHEMA,
@@ -68,12 +77,13 @@ def message_status(
         "operation": message.operation or None,
         "state": message.state.value,
         "final": final,
-        "waiting_for": waiting_for(message),
+        "waiting_for": waiting_for(message, shut),
         "business_status": business_status(document, profile, language),
         "numbers": document.numbers if document is not None else {},
         "faults": [_fault(fault, language) for fault in message.faults],
-        "receipts": [_receipt(receipt, language) for receipt in receipts],
-        "items": [_item(item, language) for item in items],
+        "receipts": [_receipt(receipt, language, missing) for receipt in receipts],
+        "answers": _answers(answers),
+        "items": [_item(item, named, language) for item, named in items],
         "attempts": message.attempts,
         "next_attempt_at": None if final else show(message.due_at),
         "deadline_at": None if final else show(message.deadline_at),
@@ -81,7 +91,10 @@ def message_status(
         "updated_at": show(message.updated_at),
     }
     if message.state is State.HELD:
-        status["hold"] = {"reason": message.hold_reason, "since": show(message.hold_since), "do": message.hold_do}
+        reason, do = (in_language(text, language) for text in (message.hold_reason, message.hold_do))
+        status["hold"] = {"reason": reason, "since": show(message.hold_since), "do": do}
+    if message.contradicted:
+        status["contradicted"] = _contradiction(message)
     if message.batch is not None:
         status["batch"] = message.batch
     if message.extra:
@@ -94,6 +107,7 @@ def document_status(
     messages: Sequence[Message],
     receipts: Sequence[Receipt],
     *,
+    missing: Container[str] = (),
     environment: str,
     language: str,
     profile: Profile | None,
@@ -116,7 +130,8 @@ def document_status(
             "body": _body(document, profile),
             "attachments": [_attachment(attachment) for attachment in document.attachments],
             "messages": [_line(message) for message in messages],
-            "receipts": [_receipt(receipt, language) for receipt in receipts],
+            "receipts": [_receipt(receipt, language, missing) for receipt in receipts],
+            "contradicted": [{"message_id": m.id, "state": m.state, **_contradiction(m)} for m in messages if m.contradicted],
             "deadlines": [{"message_id": m.id, "operation": m.operation, "at": show(m.deadline_at)} for m in waiting],
             "quantities": quantities.shown(document, profile),
             "created_at": show(document.created_at),
@@ -163,9 +178,20 @@ def _line(message: Message) -> dict[str, Any]:
     }
 
 
-def _item(item: Message, language: str) -> dict[str, Any]:
+def _contradiction(message: Message) -> dict[str, Any]:
+    """Which receipt says the opposite of how the message ended, and whether the reference may be used again."""
+    told = {name: message.contradicted.get(name) for name in ("code", "text", "says", "issued_at", "receipt", "used_by")}
+    return {**told, "reference_free": not message.holds_reference}
+
+
+def _item(item: Message, answers: Sequence[Named], language: str) -> dict[str, Any]:
     faults = [_fault(fault, language) for fault in item.faults]
-    return {**_line(item), "type": item.type or None, "document": item.document, "faults": faults}
+    more = {"type": item.type or None, "document": item.document, "faults": faults, "answers": _answers(answers)}
+    return {**_line(item), **more}
+
+
+def _answers(answers: Sequence[Named]) -> list[dict[str, str]]:
+    return [{"file": file_names.shown(file), "kind": kind} for kind, file in answers]
 
 
 def _attachment(attachment: Attachment) -> dict[str, Any]:
@@ -189,11 +215,11 @@ def _fault(fault: Fault, language: str) -> dict[str, Any]:
     }
 
 
-def _receipt(receipt: Receipt, language: str) -> dict[str, Any]:
+def _receipt(receipt: Receipt, language: str, missing: Container[str]) -> dict[str, Any]:
     return {
         "id": receipt.id,
         "code": receipt.code,
         "text": receipt.en if language == "en" else receipt.zh,
-        "file": receipt.file,
+        "file": receipt.file if receipt.file not in missing else None,
         "issued_at": show(receipt.issued_at),
     }

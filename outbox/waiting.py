@@ -11,19 +11,20 @@ FOLLOW = 0.2
 
 
 class Waiting:
-    """Ids of one kind: ready to be told, to follow a little later, or failed and to be tried again."""
+    """Ids of one kind: ready to be told, to follow a little later, failed and to be tried again, or not told of wholly yet."""
 
     def __init__(self) -> None:
         self.ready: dict[str, float] = {}  #: id to the moment since when, oldest first
         self.following: dict[str, tuple[float, float]] = {}  #: since when, and when it is due
         self.failed: dict[str, float] = {}
+        self.short: dict[str, float] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self.ready)
+    def __len__(self) -> int:
+        return len(self.ready)
 
     def add(self, ids: Mapping[str, float]) -> None:
         for id_, since in ids.items():
-            self.ready.setdefault(id_, since)
+            self.ready[id_] = min(since, self.ready.get(id_, since))
 
     def follow(self, ids: Mapping[str, float], now: float) -> None:
         for id_, since in ids.items():
@@ -31,6 +32,15 @@ class Waiting:
 
     def fail(self, id_: str, since: float) -> None:
         self.failed[id_] = min(since, self.failed.get(id_, since))
+
+    def lack(self, id_: str, since: float) -> None:
+        """This was told, but for what is not in its place yet."""
+        self.short[id_] = min(since, self.short.get(id_, since))
+
+    def arrived(self) -> None:
+        """Something came into its place: what lacked anything is told again."""
+        self.add(self.short)
+        self.short = {}
 
     def ripen(self, now: float, *, again: bool) -> None:
         """Make ready what is due; `again`: what failed as well."""
@@ -40,21 +50,22 @@ class Waiting:
             if due > now:
                 break
             del self.following[id_]
-            self._sooner(id_, since)
+            self.add({id_: since})
         if again:
-            for id_, since in self.failed.items():
-                self._sooner(id_, since)
+            self.add(self.failed)
             self.failed = {}
-
-    def _sooner(self, id_: str, since: float) -> None:
-        self.ready[id_] = min(since, self.ready.get(id_, since))
 
     def first(self, count: int) -> list[str]:
         return list(islice(self.ready, count))
 
     def take(self, ids: Sequence[str]) -> float:
         """These are being told; the moment since when the oldest of them waited."""
-        return min((self.ready.pop(id_) for id_ in ids), default=math.inf)
+        return min((self.ready.pop(id_, math.inf) for id_ in ids), default=math.inf)
+
+    def told(self, id_: str) -> None:
+        """This has just been told, as it stands now, beside others."""
+        self.ready.pop(id_, None)
+        self.following.pop(id_, None)
 
     def due_at(self) -> float:
         """When the next one follows; infinity when none does."""
@@ -62,5 +73,5 @@ class Waiting:
 
     def oldest(self) -> float:
         """Since when something has been waiting; infinity when nothing is."""
-        since = (*self.ready.values(), *self.failed.values(), *(since for since, _ in self.following.values()))
+        since = (*self.ready.values(), *self.failed.values(), *self.short.values(), *(s for s, _ in self.following.values()))
         return min(since, default=math.inf)

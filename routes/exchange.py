@@ -13,6 +13,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 from yarl import URL
 
+from tongguan.gateway.model.errors import TongguanError, each_of, in_both
 from tongguan.routes.form import content_type
 from tongguan.routes.reply import Answer, Reply, retry_after
 
@@ -20,7 +21,7 @@ from tongguan.routes.reply import Answer, Reply, retry_after
 KEPT_FOR_SECONDS = 4.0
 
 
-class Unusable(Exception):
+class Unusable(TongguanError):
     """The endpoint answered something that cannot be used."""
 
 
@@ -28,6 +29,16 @@ class TooMuch(Unusable):
     """The answer is larger than allowed."""
 
 
+#: what a trouble of the connection is called in Chinese, the narrower kind first
+_KINDS = (
+    (aiohttp.ClientConnectorCertificateError, "对方的证书不可信"),
+    (aiohttp.ClientConnectorSSLError, "加密连接没有建成"),
+    (aiohttp.ClientConnectorDNSError, "找不到对方的地址"),
+    (aiohttp.ClientConnectorError, "连接不上"),
+    (aiohttp.ServerDisconnectedError, "对方断开了连接"),
+    (aiohttp.ClientPayloadError, "应答不完整"),
+    (aiohttp.ClientResponseError, "应答不是正确的 HTTP"),
+)
 #: what an exchange raises when it has no answer
 NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError, Unusable)
 
@@ -103,22 +114,27 @@ class Connections:
 def unanswered(sealed: Sealed | None, trouble: BaseException) -> Reply:
     """Tell what surely never left from what may have arrived: only a body that was begun can have been received."""
     if isinstance(trouble, aiohttp.ClientConnectorError) or (sealed is not None and not sealed.begun):
-        return Reply("later", why=f"nothing was sent: {reason(trouble)}")
+        zh, en = each_of(reason(trouble))
+        return Reply("later", why=in_both(f"没有发出：{zh}", f"nothing was sent: {en}"))
     return Reply("lost", why=reason(trouble))
 
 
 def reason(trouble: BaseException) -> str:
-    """The trouble in one line of words; many time-outs and disconnections come without any."""
+    """The trouble in words, in both languages; many time-outs and disconnections come without any."""
     if isinstance(trouble, TimeoutError):
-        return "no answer in time"
-    return " ".join(str(trouble).split())[:300] or type(trouble).__name__
+        return in_both("超时没有应答", "no answer in time")
+    if isinstance(trouble, TongguanError):
+        return trouble.both
+    said = " ".join(str(trouble).split())[:300] or type(trouble).__name__
+    zh = next((zh for kind, zh in _KINDS if isinstance(trouble, kind)), "连接出错")
+    return in_both(f"{zh}（{said}）", said)
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> Answer:
     """Read an answer to its end; TooMuch beyond `most` bytes, before they are in memory."""
     after = retry_after(response.headers.get("Retry-After"))
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Unusable("answered in an encoding that was not asked for")
+        raise Unusable("应答用了没有要求的编码", "answered in an encoding that was not asked for")
     length = response.content_length
     if length is not None and length <= most:
         return Answer(response.status, await response.read(), after)
@@ -131,4 +147,4 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> Answer:
         else:
             return Answer(response.status, bytes(body), after)
     response.close()
-    raise TooMuch(f"answered more than {most} bytes")
+    raise TooMuch(f"应答超过 {most} 字节", f"answered more than {most} bytes")

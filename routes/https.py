@@ -16,8 +16,8 @@ from urllib.parse import quote
 
 from yarl import URL
 
-from tongguan.gateway.kernel.errors import Deferred, StationBroken
-from tongguan.gateway.kernel.settings import Route
+from tongguan.gateway.model.errors import Deferred, StationBroken, in_both
+from tongguan.gateway.settings import Route
 from tongguan.routes import trust
 from tongguan.routes.exchange import NO_ANSWER, Connections, TooMuch, Unusable, reason
 from tongguan.routes.line import MOST_BYTES, Batch, Errand, Line
@@ -90,7 +90,7 @@ class HttpsRoute:
         try:
             return self.call(self.poll(account, after, limit=limit, wait=wait)).result()
         except (CancelledError, StationBroken):
-            self._defer("the wire is stopped")
+            self._defer(in_both("网络线程已停止", "the wire is stopped"))
 
     def healthy(self) -> bool:
         """Whether the endpoint answers its health call with 200: the one probe of a closed lane."""
@@ -132,10 +132,11 @@ class HttpsRoute:
         most = MOST_BYTES if limit > 1 else MOST_BYTES_ALONE
         answer = await self._connections.get(self._url(f"/v1/receipts?{asked}"), most=most, longer_seconds=seconds)
         if answer.status != 200:
-            self._defer(f"asked for receipts, answered {answer.status}", after=answer.retry_after)
+            why = in_both(f"索取回执得到应答 {answer.status}", f"asked for receipts, answered {answer.status}")
+            self._defer(why, after=answer.retry_after)
         page = read_page(answer.body)
         if page is None:
-            raise Unusable("answered something that is no page of receipts")
+            raise Unusable("应答不是回执页", "answered something that is no page of receipts")
         return page
 
     def _join(self, wire_id: str, url: URL, body: bytes | None, read: Callable[[Answer], Reply]) -> Future[Reply]:

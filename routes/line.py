@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from yarl import URL
 
+from tongguan.gateway.model.errors import in_both
 from tongguan.routes.exchange import Connections, Sealed, unanswered
 from tongguan.routes.reply import Answer, Reply
 from tongguan.routes.wire import Wire
@@ -98,7 +99,7 @@ class Line:
                 errand = self._waiting.popleft()
             except IndexError:  # another thread turned the last one away
                 return
-            errand.settle(Reply("later", why="nothing was sent: the route is closed"))
+            errand.settle(Reply("later", why=in_both("没有发出：路线已关闭", "nothing was sent: the route is closed")))
 
     async def _work(self) -> None:
         while self._waiting:

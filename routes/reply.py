@@ -15,9 +15,12 @@ from typing import Literal, NamedTuple
 
 import orjson
 
-from tongguan.gateway.kernel import clock
+from tongguan.gateway.model.errors import in_both
+from tongguan.gateway.system import clock
 
 LONGEST_RETRY_AFTER = timedelta(hours=1)
+MOST_RECEIPTS = 1000  #: of a page, whatever was asked for: each becomes a message before anybody is believed
+_MOST_CURSOR = 500  #: characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Reply:
     kind: Literal["receipt", "unknown", "later", "lost"]
     receipt: bytes | None = None
     retry_after: timedelta | None = None  #: as the other side wishes, at most an hour
-    why: str = ""
+    why: str = ""  #: in both languages
     status: int | None = None  #: of the HTTP answer, where there was one
 
 
@@ -58,15 +61,15 @@ def reply_to_post(answer: Answer) -> Reply:
     if status in (200, 202):
         if body:
             return Reply("receipt", body, status=status)
-        return Reply("lost", why=f"answered {status} without a receipt", status=status)
+        return Reply("lost", why=in_both(f"应答 {status}，没有回执", f"answered {status} without a receipt"), status=status)
     if status == 429 or (status == 503 and retry_after is not None):
         return _busy(answer)
     if 400 <= status < 500:
         if body:
             return Reply("receipt", body, status=status)
-        return Reply("later", why=f"answered {status} without a receipt", status=status)
+        return Reply("later", why=in_both(f"应答 {status}，没有回执", f"answered {status} without a receipt"), status=status)
     # A proxy says 500, 502, 503 or 504 also when the endpoint behind it has taken the message.
-    return Reply("lost", retry_after=retry_after, why=f"answered {status}", status=status)
+    return Reply("lost", retry_after=retry_after, why=in_both(f"应答 {status}", f"answered {status}"), status=status)
 
 
 def reply_to_ask(answer: Answer) -> Reply:
@@ -75,14 +78,17 @@ def reply_to_ask(answer: Answer) -> Reply:
     if status == 200 and body:
         return Reply("receipt", body, status=status)
     if status == 404:
-        return Reply("unknown", why="never seen", status=status)
+        return Reply("unknown", why=in_both("从未见过", "never seen"), status=status)
     if status == 429 or (status == 503 and retry_after is not None):
         return _busy(answer)
-    return Reply("lost", retry_after=retry_after, why=f"asked, and answered {status}", status=status)
+    return Reply(
+        "lost", retry_after=retry_after, why=in_both(f"询问得到应答 {status}", f"asked, and answered {status}"), status=status
+    )
 
 
 def _busy(answer: Answer) -> Reply:
-    return Reply("later", retry_after=answer.retry_after, why=f"busy, answered {answer.status}", status=answer.status)
+    why = in_both(f"对方忙，应答 {answer.status}", f"busy, answered {answer.status}")
+    return Reply("later", retry_after=answer.retry_after, why=why, status=answer.status)
 
 
 def retry_after(header: str | None) -> timedelta | None:
@@ -106,7 +112,9 @@ def read_page(body: bytes) -> ReceiptPage | None:
         receipts, following = page["receipts"], page["next"]
     except (ValueError, TypeError, KeyError):
         return None
-    if not isinstance(receipts, list) or not isinstance(following, str):
+    if not isinstance(receipts, list) or len(receipts) > MOST_RECEIPTS:
+        return None
+    if not isinstance(following, str) or len(following) > _MOST_CURSOR or not following.isprintable():
         return None
     return ReceiptPage(tuple(map(_unpack, receipts)), following)
 
@@ -118,4 +126,7 @@ def _unpack(packed: object) -> bytes:
             return base64.b64decode(packed, validate=True)
         except (binascii.Error, ValueError):
             return packed.encode()
-    return orjson.dumps(packed)
+    try:
+        return orjson.dumps(packed)
+    except TypeError:  # it reads deeper than it writes
+        return b"nested too deep to be kept as it came"

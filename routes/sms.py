@@ -13,8 +13,8 @@ from pathlib import Path
 import orjson
 from yarl import URL
 
-from tongguan.gateway.kernel.errors import SettingsWrong, StationBroken
-from tongguan.gateway.kernel.settings import Route, Sms
+from tongguan.gateway.model.errors import SettingsWrong, StationBroken, in_both
+from tongguan.gateway.settings import Route, Sms
 from tongguan.routes import trust
 from tongguan.routes.exchange import NO_ANSWER, Connections, reason
 from tongguan.routes.wire import Wire
@@ -39,7 +39,7 @@ class HttpProvider:
                 timeout_seconds=settings.timeout.total_seconds(),
             )
         except SettingsWrong as wrong:
-            raise SettingsWrong(str(wrong).replace("route.sms.", "sms.")) from None
+            raise SettingsWrong(*(text.replace("route.sms.", "sms.") for text in (wrong.zh, wrong.en))) from None
         self._wire = wire
         wire.at_stop(self._connections.close)
 
@@ -48,7 +48,7 @@ class HttpProvider:
         try:
             return self._wire.call(self._post_all(letters)).result()
         except (CancelledError, StationBroken):
-            return ["the wire is stopped"] * len(letters)
+            return [in_both("网络线程已停止", "the wire is stopped")] * len(letters)
 
     async def _post_all(self, letters: Sequence[dict[str, str]]) -> list[str]:
         places = asyncio.Semaphore(_IN_FLIGHT)
@@ -64,4 +64,4 @@ class HttpProvider:
             answer = await self._connections.post_json(url, orjson.dumps(letter), key=letter["id"], most=_MOST_BYTES)
         except NO_ANSWER as trouble:
             return reason(trouble)
-        return "" if 200 <= answer.status < 300 else f"answered {answer.status}"
+        return "" if 200 <= answer.status < 300 else in_both(f"应答 {answer.status}", f"answered {answer.status}")

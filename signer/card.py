@@ -11,9 +11,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
-from tongguan.signer.certificate import Algorithm
-from tongguan.signer.errors import CardBroken
-from tongguan.signer.pin import Secret
+from tongguan.signer.certificate import Algorithm, Identity
+from tongguan.signer.errors import CardBroken, CardMismatch
+from tongguan.signer.pin import MOST_BYTES, Secret
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class CardSettings:
     key: str = ""
     pin: str = ""
     certificate: str = ""
+    fingerprint: str = ""  #: SHA-256 of the bound certificate, in hex; empty: any certificate with the bound number
     delay: float = 0.0  #: seconds that a software card takes for each signature: it plays a real key in measurements
     timeout: float = 30.0  #: seconds without any answer, after which the card's process is given up
 
@@ -65,6 +66,8 @@ class CardState:
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     matches: bool = True  #: false: another card than the bound one, or the same number with another certificate
+    certificate: bytes = b""  #: of the card in the reader, as DER
+    pin_lengths: tuple[int, int] = (1, MOST_BYTES)  #: of a PIN that this card takes
 
 
 class Card(Protocol):
@@ -85,6 +88,10 @@ class Card(Protocol):
     def algorithm(self) -> Algorithm:
         """Name the signature algorithm, as the certificate's key has it."""
 
+    @property
+    def silent_seconds(self) -> float:
+        """Tell for how long the card has been asked and given no sign of life; touches nothing, and may be read at any time."""
+
     def sign(self, digests: Sequence[bytes]) -> list[bytes]:
         """Sign SHA-256 digests, all or none, in order: RSA as PKCS#1 v1.5, ECDSA as r||s.
 
@@ -92,13 +99,27 @@ class Card(Protocol):
         """
 
     def give_pin(self, pin: Secret) -> None:
-        """Take a PIN from a person and try it once, now; raises as `sign` does. Where the card is absent it is kept untried."""
+        """Take a PIN from a person and try it once, now; raises as `sign` does. Where the card is absent it is kept untried.
+
+        PinUnfit where it cannot be this card's: nothing was tried then, and what the card had before still holds.
+        """
 
     def probe(self) -> CardState:
         """Look at the card without using PIN or key; raises CardBroken only."""
 
     def close(self) -> None:
         """Let the card go; calls after it raise CardBroken."""
+
+
+def other_card(seen: Identity, settings: CardSettings, bound: str, known: Identity | None) -> CardMismatch | None:
+    """Tell how the card that was seen differs from the bound one; without binding, from the first one that was seen."""
+    number = bound or (known or seen).number
+    if seen.number != number:
+        return CardMismatch(seen.number, number)
+    wanted = known.fingerprint if known else (settings.fingerprint if bound else "") or seen.fingerprint
+    if seen.fingerprint == wanted:
+        return None
+    return CardMismatch(*(f"{number} (sha256 {fingerprint[:16]}…)" for fingerprint in (seen.fingerprint, wanted)))
 
 
 def open_card(settings: CardSettings, home: Path, *, locked: bool = False, bound: str = "") -> Card:
@@ -116,4 +137,7 @@ def open_card(settings: CardSettings, home: Path, *, locked: bool = False, bound
         from tongguan.signer.token import TokenCard
 
         return TokenCard(settings, home, locked=locked, bound=bound)
-    raise CardBroken(f"card {settings.name}: kind {settings.kind} is not in this release; use pkcs11 or software")
+    raise CardBroken(
+        f"卡 {settings.name}：本版本没有 {settings.kind}；请用 pkcs11 或 software",
+        f"card {settings.name}: kind {settings.kind} is not in this release; use pkcs11 or software",
+    )

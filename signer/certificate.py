@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Literal
 
 from cryptography import x509
@@ -15,6 +16,7 @@ from cryptography.x509.oid import NameOID
 Algorithm = Literal["rsa-sha256", "ecdsa-sha256"]
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
+TEST_ONLY = "TONGGUAN TEST ONLY"  #: organizational unit in every certificate that this program and its simulators make
 PREHASHED = Prehashed(hashes.SHA256())
 PKCS1 = padding.PKCS1v15()
 ECDSA = ec.ECDSA(PREHASHED)
@@ -30,6 +32,11 @@ class Identity:
     number: str
     algorithm: Algorithm
 
+    @property
+    def fingerprint(self) -> str:
+        """Give the SHA-256 of the leaf, as `tongguan card bind` keeps it."""
+        return sha256(self.chain[0]).hexdigest()
+
 
 def identity(chain: tuple[bytes, ...]) -> Identity:
     """Read a chain; ValueError when its leaf is no certificate or has a key that cannot sign."""
@@ -41,6 +48,14 @@ def identity(chain: tuple[bytes, ...]) -> Identity:
 def card_number(certificate: x509.Certificate) -> str:
     """Give the card's number, kept in the subject's serialNumber; empty when there is none."""
     return next(iter(_subject(certificate, NameOID.SERIAL_NUMBER)), "")
+
+
+def is_test_material(certificate: x509.Certificate) -> bool:
+    """Tell whether a certificate, or who issued it, was made for tests by this program, which marks all that it makes."""
+    names = (certificate.subject, certificate.issuer)
+    return any(
+        unit.value == TEST_ONLY for name in names for unit in name.get_attributes_for_oid(NameOID.ORGANIZATIONAL_UNIT_NAME)
+    )
 
 
 def holder_codes(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -11,10 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
+from tongguan.gateway.model.errors import TongguanError
+
 _LEAST_BITS = 2048
 
 
-class RecipientWrong(Exception):
+class RecipientWrong(TongguanError):
     """Nothing can be encrypted to this certificate; the text says why and what would be right."""
 
 
@@ -23,17 +25,31 @@ def recipient(pem: bytes, at: datetime) -> x509.Certificate:
     try:
         found = x509.load_pem_x509_certificates(pem)
     except ValueError as wrong:
-        raise RecipientWrong(f"no certificate can be read from it ({wrong}); put the authority's PEM certificate there") from None
+        raise RecipientWrong(
+            f"读不出证书（{wrong}）；请放入主管部门的 PEM 证书",
+            f"no certificate can be read from it ({wrong}); put the authority's PEM certificate there",
+        ) from None
     if len(found) != 1:
-        raise RecipientWrong(f"it holds {len(found)} certificates; exactly one is wanted")
+        raise RecipientWrong(
+            f"其中有 {len(found)} 张证书，应恰为一张", f"it holds {len(found)} certificates; exactly one is wanted"
+        )
     certificate = found[0]
     key = _key(certificate)
     if not isinstance(key, rsa.RSAPublicKey):
-        raise RecipientWrong("its key is not RSA; ask the authority for an RSA encryption certificate")
+        raise RecipientWrong(
+            "其密钥不是 RSA；请向主管部门索取 RSA 加密证书",
+            "its key is not RSA; ask the authority for an RSA encryption certificate",
+        )
     if key.key_size < _LEAST_BITS:
-        raise RecipientWrong(f"its key is shorter than {_LEAST_BITS} bits; ask the authority for a new certificate")
+        raise RecipientWrong(
+            f"其密钥短于 {_LEAST_BITS} 位；请向主管部门索取新证书",
+            f"its key is shorter than {_LEAST_BITS} bits; ask the authority for a new certificate",
+        )
     if not _may_encrypt(certificate):
-        raise RecipientWrong("it is not for encryption (no keyEncipherment); ask the authority for its encryption certificate")
+        raise RecipientWrong(
+            "它不是加密证书（没有 keyEncipherment）；请向主管部门索取加密证书",
+            "it is not for encryption (no keyEncipherment); ask the authority for its encryption certificate",
+        )
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
         raise RecipientWrong(
             f"it is valid from {certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d}; "

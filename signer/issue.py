@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from tongguan.signer import token_setup
-from tongguan.signer.certificate import PublicKey, der_chain
+from tongguan.signer.certificate import TEST_ONLY, PublicKey, der_chain
 from tongguan.signer.errors import CardBroken
 from tongguan.signer.module import find_module, surroundings
 from tongguan.signer.pin import Secret
@@ -67,7 +67,8 @@ class NewToken:
 def make_authority(title: str, validity: Validity, *, key_type: KeyType = "rsa-2048") -> Issued:
     """Make a self-signed authority, which issues cards and signs receipts."""
     key = _new_key(key_type)
-    name = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"), x509.NameAttribute(NameOID.COMMON_NAME, title)])
+    named = [(NameOID.COUNTRY_NAME, "CN"), (NameOID.ORGANIZATIONAL_UNIT_NAME, TEST_ONLY), (NameOID.COMMON_NAME, title)]
+    name = x509.Name([x509.NameAttribute(oid, value) for oid, value in named])
     builder = _certificate(name, name, key.public_key(), validity)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_usage(issues=True), critical=True)
@@ -80,7 +81,7 @@ def make_certificate(authority: Issued, holder: Holder, public_key: PublicKey, *
     key = serialization.load_pem_private_key(authority.key, None)
     assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
     named = [(NameOID.COUNTRY_NAME, "CN"), (NameOID.ORGANIZATION_NAME, holder.title), (NameOID.COMMON_NAME, holder.title)]
-    named += [(NameOID.SERIAL_NUMBER, holder.number)]
+    named += [(NameOID.ORGANIZATIONAL_UNIT_NAME, TEST_ONLY), (NameOID.SERIAL_NUMBER, holder.number)]
     named += [(NameOID.ORGANIZATION_IDENTIFIER, code) for code in holder.codes]
     subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in named])
     builder = _certificate(subject, issuer.subject, public_key, validity)
@@ -115,13 +116,13 @@ def set_up_token(wanted: NewToken, home: Path, *, issue: Callable[[dict[str, str
     """Make a token whose PEM chain `issue` gives for the public key that the token tells; gives the chain."""
     module = find_module(wanted.module, home)
     if module is None:
-        raise CardBroken(f"no PKCS#11 library {wanted.module} on this machine")
+        raise CardBroken(f"本机没有 PKCS#11 库 {wanted.module}", f"no PKCS#11 library {wanted.module} on this machine")
     try:
         certificates, complaint = _speak(wanted, str(module.resolve()), home, issue=issue)
     except (BrokenPipeError, ValueError) as error:
         certificates, complaint = b"", type(error).__name__
     if complaint:
-        raise CardBroken(f"token {wanted.label} was not made: {complaint}")
+        raise CardBroken(f"令牌 {wanted.label} 没有建成：{complaint}", f"token {wanted.label} was not made: {complaint}")
     return certificates
 
 

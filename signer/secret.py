@@ -3,7 +3,9 @@
 Promises: never leaves the account's own folder, also not by a link; never shows what it read.
 """
 
+import errno
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from tongguan.signer.pin import Secret
@@ -28,6 +30,37 @@ def read_secret(reference: str, folder: Path) -> Secret:
     if not secret.reveal():
         raise SecretMissing("empty or absent")
     return secret
+
+
+class Vault:
+    """What is in the accounts' folders, as last looked at: whether it can be used, never what it says. Threads share it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._looked: dict[str, Mapping[str, str | None]] = {}  #: by account: each reference, and what is wrong with it
+
+    def look(self, account: str) -> None:
+        """Look at all that an account has."""
+        folder, found = self.root / account, {}
+        for place, folders, files in os.walk(folder):
+            for name in (*folders, *files):
+                reference = f"file:{(Path(place) / name).relative_to(folder)}"
+                found[reference] = _wrong(reference, folder)
+        self._looked[account] = found
+
+    def wrong(self, account: str, reference: str) -> str | None:
+        """Why a reference of an account cannot be used; None when it can. Touches no file."""
+        if reference.startswith("env:"):
+            return _wrong(reference, self.root / account)
+        return self._looked.get(account, {}).get(reference, os.strerror(errno.ENOENT))
+
+
+def _wrong(reference: str, folder: Path) -> str | None:
+    try:
+        read_secret(reference, folder)
+    except SecretMissing as missing:
+        return str(missing)
+    return None
 
 
 def _file(place: str, folder: Path) -> str:

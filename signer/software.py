@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tongguan.signer.card import CardSettings, CardState, PinState
+from tongguan.signer.card import CardSettings, CardState, PinState, other_card
 from tongguan.signer.certificate import (
     ECDSA,
     PKCS1,
@@ -25,8 +25,8 @@ from tongguan.signer.certificate import (
     der_chain,
     identity,
 )
-from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
-from tongguan.signer.pin import Secret, read_pin
+from tongguan.signer.errors import CardAbsent, CardBroken, PinNeeded, PinWrong
+from tongguan.signer.pin import Secret, pin_of, read_pin
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 FileMark = tuple[int, int, int]
@@ -47,7 +47,7 @@ class SoftwareCard:
         self._bound = bound
         self._pin: Secret | None = None
         without = PinState.NEEDED if settings.pin == "prompt" else PinState.UNTRIED if settings.pin else PinState.NONE
-        self._pin_state = PinState.WRONG if locked else without
+        self._pin_state = PinState.WRONG if locked and settings.pin != "prompt" else without
         self._lock = threading.RLock()
         self._key_slot = threading.Lock()
         self._key_path = str(home / settings.key)
@@ -70,6 +70,11 @@ class SoftwareCard:
         """Name the signature algorithm of the certificate's key."""
         return self._known().algorithm
 
+    @property
+    def silent_seconds(self) -> float:
+        """A key in this process owes nobody an answer."""
+        return 0.0
+
     def sign(self, digests: Sequence[bytes]) -> list[bytes]:
         """Sign each digest; with a delay, one at a time, as a real key does."""
         key = self._key()
@@ -84,6 +89,7 @@ class SoftwareCard:
 
     def give_pin(self, pin: Secret) -> None:
         """Take a PIN from a person and try it once."""
+        pin = pin_of(pin.reveal())
         with self._lock:
             self._pin, self._pin_state, self._loaded = pin, PinState.UNTRIED, None
         self._key()
@@ -95,14 +101,16 @@ class SoftwareCard:
             self._mark()
         except CardAbsent:
             return CardState(present=False, pin=self._pin_state, bound=self._bound)
+        other = other_card(seen, self._settings, self._bound, self._card)
         return CardState(
             present=True,
+            certificate=seen.chain[0],
             pin=self._pin_state,
-            number=seen.number,
-            bound=self._bound or (self._card or seen).number,
+            number=other.in_reader if other else seen.number,
+            bound=other.bound if other else seen.number,
             valid_from=seen.leaf.not_valid_before_utc,
             valid_until=seen.leaf.not_valid_after_utc,
-            matches=(self._card or seen).leaf == seen.leaf and self._bound in ("", seen.number),
+            matches=other is None,
         )
 
     def close(self) -> None:
@@ -120,9 +128,9 @@ class SoftwareCard:
     def _look(self) -> Identity:
         """Read the certificates and make sure that they are those of the bound card."""
         seen = self._read()
-        bound = self._bound or (self._card or seen).number
-        if seen.number != bound or (self._card or seen).leaf != seen.leaf:
-            raise CardMismatch(seen.number, bound)
+        other = other_card(seen, self._settings, self._bound, self._card)
+        if other is not None:
+            raise other
         self._card = seen
         return seen
 
@@ -130,14 +138,14 @@ class SoftwareCard:
         try:
             return identity(der_chain((self._home / self._settings.certificate).read_bytes()))
         except OSError as error:
-            raise CardAbsent(f"{self._settings.certificate}: {type(error).__name__}") from None
+            raise CardAbsent(*[f"{self._settings.certificate}: {type(error).__name__}"] * 2) from None
         except ValueError as error:
             raise CardBroken(f"{self._settings.certificate}: {error}") from None
 
     def _key(self) -> PrivateKey:
         """Give the key, read again only when the file is another than before."""
         if self._closed:
-            raise CardBroken(f"card {self._settings.name} is closed")
+            raise CardBroken(f"卡 {self._settings.name} 已关闭", f"card {self._settings.name} is closed")
         mark = self._mark()
         loaded = self._loaded
         if loaded is not None and loaded.mark == mark:
@@ -153,7 +161,7 @@ class SoftwareCard:
         try:
             found = os.stat(self._key_path)
         except OSError as error:
-            raise CardAbsent(f"{self._settings.key}: {type(error).__name__}") from None
+            raise CardAbsent(*[f"{self._settings.key}: {type(error).__name__}"] * 2) from None
         return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _load(self, card: Identity) -> PrivateKey:
@@ -163,7 +171,7 @@ class SoftwareCard:
         try:
             key = load_pem_private_key(path.read_bytes(), self._pin.reveal().encode() if self._pin else None)
         except OSError as error:
-            raise CardAbsent(f"{self._settings.key}: {type(error).__name__}") from None
+            raise CardAbsent(*[f"{self._settings.key}: {type(error).__name__}"] * 2) from None
         except TypeError:
             # A password without encryption, or encryption without a password: cryptography tells them apart by this type only.
             if self._pin is None:
@@ -172,11 +180,14 @@ class SoftwareCard:
             key = load_pem_private_key(path.read_bytes(), None)
         except ValueError:
             if self._pin is None:
-                raise CardBroken(f"{self._settings.key} is no readable key") from None
+                raise CardBroken(f"{self._settings.key} 不是可读的密钥", f"{self._settings.key} is no readable key") from None
             self._pin, self._pin_state = None, PinState.WRONG
             raise PinWrong() from None
         if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) or key.public_key() != card.key:
-            raise CardBroken(f"{self._settings.key} is not the key of {self._settings.certificate}")
+            raise CardBroken(
+                f"{self._settings.key} 不是 {self._settings.certificate} 的密钥",
+                f"{self._settings.key} is not the key of {self._settings.certificate}",
+            )
         self._pin_state = PinState.NONE if self._pin is None else PinState.GOOD
         return key
 

@@ -7,15 +7,17 @@ logs in once, and signs. The PIN is tried once: after a refusal, or after a try 
 import json
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tongguan.signer import token_process
-from tongguan.signer.card import CardSettings, CardState, PinState, Tries
+from tongguan.signer.card import CardSettings, CardState, PinState, Tries, other_card
 from tongguan.signer.certificate import Algorithm, Identity, identity, in_order, is_signature
 from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
 from tongguan.signer.module import find_module, surroundings
-from tongguan.signer.pin import Secret, read_pin
+from tongguan.signer.pin import MOST_BYTES, Secret, fits, pin_of, read_pin
 from tongguan.signer.token_channel import Channel
 from tongguan.signer.token_process import Fault
 
@@ -26,6 +28,11 @@ PROGRAM = (sys.executable, "-P", str(Path(token_process.__file__).resolve()))
 _FLAGS = ((0x40000, Tries.BLOCKED, 0), (0x20000, Tries.LAST, 1), (0x10000, Tries.FEWER, None))
 
 _ATTEMPTS = 3
+
+
+def _lengths(told: Mapping[str, Any]) -> tuple[int, int]:
+    least, most = told["pin"]
+    return int(least), int(most) or MOST_BYTES
 
 
 class _Session:
@@ -58,7 +65,7 @@ class TokenCard:
         self._session: _Session | None = None
         self._card: Identity | None = None
         self._pin: Secret | None = None
-        self._pin_state = PinState.WRONG if locked else PinState.NEEDED if settings.pin == "prompt" else PinState.UNTRIED
+        self._pin_state = PinState.NEEDED if settings.pin == "prompt" else PinState.WRONG if locked else PinState.UNTRIED
         self._tries_left: int | None = None
         self._by_person = False
         self._closed = False
@@ -84,6 +91,12 @@ class TokenCard:
         channel = self._channel
         return 0 if channel is None or channel.ended else channel.pid
 
+    @property
+    def silent_seconds(self) -> float:
+        """Tell for how long the card has owed an answer."""
+        channel = self._channel
+        return 0.0 if channel is None or channel.ended else channel.silent_seconds
+
     def sign(self, digests: Sequence[bytes]) -> list[bytes]:
         """Sign in one round trip, all or none; a token that comes back in between is opened again by itself."""
         if not digests:
@@ -107,7 +120,11 @@ class TokenCard:
 
     def give_pin(self, pin: Secret) -> None:
         """Take a PIN from a person and try it once, in a session opened anew."""
+        pin = pin_of(pin.reveal())
         with self._lock:
+            # Where the card is away, its bounds are looked at before the try.
+            with suppress(CardAbsent, Fault):
+                self._fits(pin, self._opened())
             self._pin, self._pin_state, self._tries_left, self._by_person = pin, PinState.UNTRIED, None, True
             self._session = None
             self._ready()
@@ -118,8 +135,8 @@ class TokenCard:
             seen, flags = None, None
             try:
                 session = self._opened()
-                flags = int(json.loads(session.channel.ask(b"P")[0])["flags"])
-                seen = self._card
+                told = json.loads(session.channel.ask(b"P")[0])
+                flags, seen = int(told["flags"]), self._card
             except CardMismatch as other:
                 return CardState(True, self._pin_state, number=other.in_reader, bound=other.bound, matches=False)
             except (CardAbsent, Fault):
@@ -128,6 +145,8 @@ class TokenCard:
                 return CardState(False, self._pin_state, bound=self._bound or (self._card.number if self._card else ""))
             return CardState(
                 present=True,
+                certificate=seen.chain[0],
+                pin_lengths=_lengths(told),
                 pin=self._pin_state,
                 tries=next((tries for flag, tries, _ in _FLAGS if flags & flag), Tries.ALL),
                 number=seen.number,
@@ -174,7 +193,7 @@ class TokenCard:
     def _opened(self) -> _Session:
         """Give a session with the bound card, whose certificate was read; no PIN is sent here."""
         if self._closed:
-            raise CardBroken(f"card {self._settings.name} is closed")
+            raise CardBroken(f"卡 {self._settings.name} 已关闭", f"card {self._settings.name} is closed")
         if self._session is not None and not self._session.channel.ended:
             return self._session
         channel = self._running()
@@ -203,20 +222,25 @@ class TokenCard:
         try:
             readable = [(at, identity(in_order(found, found[0]))) for at, found in enumerate(tokens) if found]
         except ValueError as error:
-            raise CardBroken(f"the token's certificate: {error}") from None
+            raise CardBroken(f"令牌的证书：{error}", f"the token's certificate: {error}") from None
         if not readable:
-            raise CardBroken(f"the token holds no certificate labelled {self._settings.key}")
-        bound = self._bound or (self._card.number if self._card else readable[0][1].number)
+            raise CardBroken(
+                f"令牌中没有标签为 {self._settings.key} 的证书", f"the token holds no certificate labelled {self._settings.key}"
+            )
+        others = []
         for at, seen in readable:
-            if seen.number == bound and (self._card is None or self._card.leaf == seen.leaf):
+            other = other_card(seen, self._settings, self._bound, self._card)
+            if other is None:
                 return at, self._card or seen
-        raise CardMismatch(readable[0][1].number, bound)
+            others.append(other)
+        raise others[0]
 
     def _login(self, session: _Session) -> None:
         if self._pin_state is PinState.NEEDED:
             raise PinNeeded()
-        if self._pin is None:
-            self._pin = read_pin(self._settings.pin, self._home)
+        pin = read_pin(self._settings.pin, self._home) if self._pin is None else self._pin
+        self._fits(pin, session)
+        self._pin = pin
         self._look_before_the_try(session)
         if self._pin_state is PinState.UNTRIED:
             # The try counts as made before its answer is here: when the answer gets lost, this PIN is not tried again by itself.
@@ -230,6 +254,10 @@ class TokenCard:
         self._pin_state = PinState.GOOD
         session.channel.ask(b"K")
         session.logged_in = True
+
+    def _fits(self, pin: Secret, session: _Session) -> None:
+        """Raise PinUnfit for a PIN that this token would refuse by its length; a token that tells no bounds takes any."""
+        fits(pin, _lengths(json.loads(session.channel.ask(b"P")[0])))
 
     def _look_before_the_try(self, session: _Session) -> None:
         """Spare the last try: only a PIN that a person has just given, or that worked before, may use it."""
@@ -261,5 +289,7 @@ class TokenCard:
     def _prove(self, session: _Session, signature: bytes, digest: bytes) -> None:
         """Check the first signature of a session: a key that is not the certificate's would spoil every document."""
         if not is_signature(self._known().key, signature, digest):
-            raise CardBroken(f"key {self._settings.key} is not the key of its certificate")
+            raise CardBroken(
+                f"密钥 {self._settings.key} 与其证书不符", f"key {self._settings.key} is not the key of its certificate"
+            )
         session.proved = True

@@ -14,6 +14,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from tongguan.gateway.system import clock
 from tongguan.signer.errors import CardBroken
 from tongguan.signer.pin import Secret
 from tongguan.signer.token_process import Fault, frame, read_frame
@@ -40,6 +41,7 @@ class Channel:
         self._open_questions: deque[_Question] = deque()
         self._ended = False
         self._answers_seen = 0
+        self._heard = clock.monotonic()
         try:
             # No stderr: a library of a card that is set to talk could print what it was given.
             self._process = subprocess.Popen(
@@ -51,7 +53,7 @@ class Channel:
                 env=environment,
             )
         except OSError as error:
-            raise CardBroken(f"the card's process does not start: {error}") from None
+            raise CardBroken(f"卡进程启动不了：{error}", f"the card's process does not start: {error}") from None
         threading.Thread(target=self._read, name="card answers", daemon=True).start()
 
     @property
@@ -64,6 +66,11 @@ class Channel:
         """Tell whether the process is gone; only a new channel helps then."""
         return self._ended
 
+    @property
+    def silent_seconds(self) -> float:
+        """Tell for how long nothing has come while an answer is awaited."""
+        return clock.monotonic() - self._heard if self._open_questions else 0.0
+
     def ask(self, kind: bytes, payload: bytes | Secret = b"", *, answers: int = 1) -> list[bytes]:
         """Send a request and wait for its answers; raises Fault, or CardBroken when the process ends or falls silent."""
         question = _Question(answers)
@@ -73,7 +80,7 @@ class Channel:
             if seen == self._answers_seen:
                 self._ended = True
                 self._process.kill()
-                raise CardBroken(f"no answer from the card within {self._timeout:g} s")
+                raise CardBroken(f"卡在 {self._timeout:g} 秒内没有应答", f"no answer from the card within {self._timeout:g} s")
             seen = self._answers_seen
         if question.error is not None:
             raise question.error
@@ -93,7 +100,9 @@ class Channel:
     def _send(self, question: _Question, kind: bytes, payload: bytes | Secret) -> None:
         with self._write:
             if self._ended:
-                raise CardBroken("the card's process has ended")
+                raise CardBroken("卡进程已结束", "the card's process has ended")
+            if not self._open_questions:
+                self._heard = clock.monotonic()
             self._open_questions.append(question)
             assert self._process.stdin is not None
             try:
@@ -106,24 +115,35 @@ class Channel:
     def _read(self) -> None:
         """Hand out answers until there are none, then tell all who still wait."""
         assert isinstance(self._process.stdout, BufferedReader) and self._process.stdin is not None
+        why = "the card's process has ended"
         try:
             while (received := read_frame(self._process.stdout)) is not None:
                 self._hand_out(*received)
         except (IndexError, ValueError, KeyError):
             pass  # something else than answers came through: this process is of no use any more
+        except BaseException as error:  # whatever it is, it must not end in silence
+            why = f"the card's answers cannot be read: {type(error).__name__}: {error}"
+        finally:
+            self._end(why)
+
+    def _end(self, why: str) -> None:
+        """The process is of no use any more: nobody asks it again, and all who wait are told."""
         self._process.kill()
+        try:
+            with self._write:
+                self._ended = True
+        finally:
+            for question in self._open_questions:
+                question.error = CardBroken(why)
+                question.complete.set()
         self._process.wait()
-        with self._write:
-            self._ended = True
+        for pipe in (self._process.stdin, self._process.stdout):
             with suppress(OSError):
-                self._process.stdin.close()
-        self._process.stdout.close()
-        for question in self._open_questions:
-            question.error = CardBroken("the card's process has ended")
-            question.complete.set()
+                pipe.close()  # type: ignore[union-attr]
 
     def _hand_out(self, kind: bytes, payload: bytes) -> None:
         self._answers_seen += 1
+        self._heard = clock.monotonic()
         question = self._open_questions[0]
         if kind == b"+":
             question.answers.append(payload)

@@ -10,7 +10,7 @@ A frame is: length of payload (4 bytes, big-endian), kind (1 byte), payload. Req
     L  PIN                         logs in and does nothing else: one empty answer
     K  nothing                     finds the key: one empty answer
     S  digests of 32 bytes         a signature each; the first fault ends the answers to this request
-    P  nothing                     JSON {"flags"}
+    P  nothing                     JSON {"flags", "pin": [shortest, longest]}
 
 A fault is a frame of kind "-" with JSON {"kind": gone | closed | pin | broken, "name"}. Every load of the library
 is a new one (C_Finalize, C_Initialize): nothing less heals a token that was taken out and put back.
@@ -98,7 +98,8 @@ class Token:
             self._find_key()
             yield b""
         elif kind == b"P":
-            yield json.dumps({"flags": self.library.getTokenInfo(self._chosen()).flags}).encode()
+            info = self.library.getTokenInfo(self._chosen())
+            yield json.dumps({"flags": info.flags, "pin": [info.ulMinPinLen, info.ulMaxPinLen]}).encode()
 
     def drop(self) -> None:
         """Let token and library go."""

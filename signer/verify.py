@@ -18,16 +18,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
+from tongguan.gateway.system import safe_xml
 from tongguan.signer.certificate import PublicKey, algorithm_of, is_signature, signing_key
 from tongguan.signer.errors import SignatureInvalid
 from tongguan.signer.xml_signature import DS, ENVELOPED, EXCLUSIVE, SHA256, SIGNATURE_METHODS
 
 MOST_BYTES = 64 * 1024 * 1024
+_MOST_SAID = 300  #: characters of a reason: it may quote what a stranger wrote
 
 _Shape = tuple[tuple[str, dict[str, str] | None], ...]
 
 _SIGNATURE = f"{{{DS}}}Signature"
 _X509 = f"{{{DS}}}X509Certificate"
+#: what `parse_strict` says of bytes that are not read; of any other reason: size
+_NOT_READ = {"encoding": "xml", "bytes": "xml", "form": "xml", "doctype": "doctype"}
 _NOTHING: dict[str, str] = {}
 _IN_SIGNATURE: _Shape = (
     (f"{{{DS}}}SignedInfo", _NOTHING),
@@ -81,23 +85,23 @@ class Verified:
 
 
 def parse_strict(raw: bytes, *, most_bytes: int = MOST_BYTES) -> etree._Element:
-    """Parse XML without DTD, entities, network, comments, processing instructions or anything huge.
+    """Parse XML without DTD, entities, network, comments, processing instructions or anything huge, in UTF-8, UTF-16 or GB18030.
 
     Raises SignatureInvalid with code size, xml, doctype or shape.
     """
     if len(raw) > most_bytes:
-        _refuse("size", f"{len(raw)} bytes, at most {most_bytes} are read")
+        _refuse("size", f"{len(raw)} 字节，最多读 {most_bytes}", f"{len(raw)} bytes, at most {most_bytes} are read")
     # A parser of lxml serves one thread at a time, and making one costs less than guarding one.
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False)
+    parser = etree.XMLParser(
+        encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False
+    )
     try:
-        root = etree.fromstring(raw, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise SignatureInvalid("xml", f"not well-formed: {error}") from None
-    if root.getroottree().docinfo.internalDTD is not None:
-        _refuse("doctype", "a document type declaration is not read")
+        root = safe_xml.parse(raw, parser)
+    except safe_xml.NotRead as wrong:
+        raise SignatureInvalid(_NOT_READ.get(wrong.code, "size"), wrong.zh, wrong.en) from None
     odd = next(root.iter(etree.Comment, etree.ProcessingInstruction, etree.Entity), None)
     if odd is not None or root.getprevious() is not None or root.getnext() is not None:
-        _refuse("shape", "comments, processing instructions and entities are not read")
+        _refuse("shape", "不读注释、处理指令和实体", "comments, processing instructions and entities are not read")
     return root
 
 
@@ -114,32 +118,35 @@ def verify(raw: bytes, trusted: Sequence[TrustedCertificate], at: datetime) -> V
     _children(transforms, _IN_TRANSFORMS)
     signer = _pinned(key_info, trusted)
     if _attributes(method) != signer.method or len(method):
-        _refuse("algorithm", f"signature method {method.get('Algorithm')!r} is not that of the trusted key")
+        named = repr(method.get("Algorithm"))
+        _refuse("algorithm", f"签名算法 {named} 不是受信任密钥的", f"signature method {named} is not that of the trusted key")
     if not signer.valid_from <= at <= signer.valid_until:
-        _refuse("period", f"the certificate is valid from {signer.valid_from} to {signer.valid_until}, not at {at}")
+        span = signer.valid_from, signer.valid_until
+        en = f"the certificate is valid from {span[0]} to {span[1]}, not at {at}"
+        _refuse("period", f"证书有效期 {span[0]} 至 {span[1]}，不含 {at}", en)
     try:
         signed = etree.tostring(signed_info, method="c14n", exclusive=True, with_comments=False)
         _detach(root, signature)
         content = etree.tostring(root, method="c14n", exclusive=True, with_comments=False)
     except etree.LxmlError as error:
-        raise SignatureInvalid("shape", f"no canonical form: {error}") from None
+        raise SignatureInvalid("shape", f"没有规范形式：{error}", f"no canonical form: {error}") from None
     if not compare_digest(sha256(content).digest(), _bytes(digest_value)):
-        _refuse("digest", "the document is not the one that was signed")
+        _refuse("digest", "内容与所签的不一致", "the document is not the one that was signed")
     if not is_signature(signer.key, _bytes(value), sha256(signed).digest()):
-        _refuse("signature", "the signature is not that of the trusted key")
+        _refuse("signature", "签名不是受信任密钥的", "the signature is not that of the trusted key")
     return Verified(root, signer)
 
 
 def _only_signature(root: etree._Element) -> etree._Element:
     found = list(root.iter(_SIGNATURE))
     if not found:
-        _refuse("shape", "no signature")
+        _refuse("shape", "没有签名", "no signature")
     if len(found) > 1:
-        _refuse("shape", f"{len(found)} signatures")
+        _refuse("shape", f"有 {len(found)} 个签名", f"{len(found)} signatures")
     if len(root) == 0 or root[-1] is not found[0]:
-        _refuse("shape", "the signature is not the last child of the root")
+        _refuse("shape", "签名不是根元素的最后一个子元素", "the signature is not the last child of the root")
     if found[0].attrib:
-        _refuse("shape", "Signature has attributes")
+        _refuse("shape", "Signature 带有属性", "Signature has attributes")
     return found[0]
 
 
@@ -147,39 +154,41 @@ def _children(parent: etree._Element, shape: _Shape) -> list[etree._Element]:
     """Give the children where names, order, attributes and the absence of text between them are exactly as expected."""
     children = list(parent)
     if len(children) != len(shape):
-        _refuse("shape", f"{etree.QName(parent).localname} has {len(children)} children, {len(shape)} are expected")
+        name, (has, wanted) = etree.QName(parent).localname, (len(children), len(shape))
+        _refuse("shape", f"{name} 有 {has} 个子元素，应为 {wanted} 个", f"{name} has {has} children, {wanted} are expected")
     stray = parent.text
     for child, (name, attributes) in zip(children, shape, strict=True):
         if child.tag != name or (stray and not stray.isspace()):
-            _refuse("shape", f"{child.tag} where {name} is expected")
+            _refuse("shape", f"应为 {name} 的地方是 {child.tag}", f"{child.tag} where {name} is expected")
         if attributes is not None and _attributes(child) != attributes:
-            _refuse("algorithm" if "Algorithm" in attributes else "shape", f"{name}: {_attributes(child)}")
+            said = f"{name}: {_attributes(child)}"
+            _refuse("algorithm" if "Algorithm" in attributes else "shape", said, said)
         if attributes and "Algorithm" in attributes and (len(child) or (child.text and not child.text.isspace())):
-            _refuse("algorithm", f"{name} has parameters")
+            _refuse("algorithm", f"{name} 带有参数", f"{name} has parameters")
         stray = child.tail
     if stray and not stray.isspace():
-        _refuse("shape", f"text behind {children[-1].tag}")
+        _refuse("shape", f"{children[-1].tag} 之后有文字", f"text behind {children[-1].tag}")
     return children
 
 
 def _pinned(key_info: etree._Element, trusted: Sequence[TrustedCertificate]) -> TrustedCertificate:
     (x509_data,) = _children(key_info, _IN_KEY_INFO)
     if not len(x509_data) or any(each.tag != _X509 for each in x509_data):
-        _refuse("shape", "X509Data must hold certificates and nothing else")
+        _refuse("shape", "X509Data 只能有证书", "X509Data must hold certificates and nothing else")
     leaf = _bytes(x509_data[0])
     for each in trusted:
         if each.der == leaf:
             return each
-    _refuse("certificate", "signed with a certificate that is not trusted")
+    _refuse("certificate", "签名所用的证书不受信任", "signed with a certificate that is not trusted")
 
 
 def _bytes(element: etree._Element) -> bytes:
     if len(element) or element.attrib:
-        _refuse("shape", f"{element.tag} must hold base64 only")
+        _refuse("shape", f"{element.tag} 只能有 base64", f"{element.tag} must hold base64 only")
     try:
         return a2b_base64("".join((element.text or "").split()), strict_mode=True)
     except (Base64Error, ValueError):
-        _refuse("shape", f"{element.tag} is not base64")
+        _refuse("shape", f"{element.tag} 不是 base64", f"{element.tag} is not base64")
 
 
 def _attributes(element: etree._Element) -> dict[str, str]:
@@ -197,5 +206,5 @@ def _detach(root: etree._Element, signature: etree._Element) -> None:
         root.text = (root.text or "") + tail
 
 
-def _refuse(code: str, text: str) -> NoReturn:
-    raise SignatureInvalid(code, text)
+def _refuse(code: str, zh: str, en: str) -> NoReturn:
+    raise SignatureInvalid(code, zh[:_MOST_SAID], en[:_MOST_SAID])

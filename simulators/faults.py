@@ -9,11 +9,17 @@ What happens to the call:
 ``!slow=2s``                the answer comes that late
 ``!drop-answer=N``          stored, then the connection is closed without an answer, the first N tries (default 1)
 ``!wrong-signature=technical``, ``!corrupt=technical``  the first answer's receipt is signed by a stranger, or damaged
+``!odd-answer=WHAT``        the first answer is signed as it should be, and odd in one thing (below); asked again, it is right
 ``!fault``                  refused: a signed technical receipt with a fault
 
 What happens to the business receipts:
 ``!wrong-signature``        the first comes signed by a stranger (with the same content), then once more as it should be
 ``!corrupt``                the first comes damaged after signing, then once more whole
+``!odd=WHAT``               the first comes signed as it should be, and odd in one thing; then once more right: kind, kindless,
+                            otherkind, code (one that nobody knows), idless, account, authority, type, message, environment,
+                            year1, year9999, future, timeless, words, long, hidden, twice (``odd.py``)
+``!contradict=CODE``        behind the last one comes this code, in the same round
+``!usurp=CODE``             customs, handed the licence, says this code of the application, which is not its to say
 ``!duplicate``              each comes twice
 ``!reorder``                each pair comes in the wrong order
 ``!nameless``               they do not name the message

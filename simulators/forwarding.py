@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Callable
 
 import aiohttp
 from cryptography import x509
@@ -15,10 +16,11 @@ from tongguan.simulators.ledger import bare
 from tongguan.simulators.markup import Unreadable, local, new_root, parse
 from tongguan.simulators.office import Fault, Notice, Office, receipt
 from tongguan.simulators.permits import Unfit, read_permit
+from tongguan.simulators.script import Code
 from tongguan.simulators.seal import Unproven, verified
 from tongguan.simulators.settings import PORTS
 from tongguan.simulators.spans import stamp
-from tongguan.simulators.store import Course, Document
+from tongguan.simulators.store import Course, Document, Issued
 
 LICENCE = "urn:tongguan:licence:1"
 _MARKER = "customs-fail"
@@ -82,10 +84,11 @@ def proven_sender(office: Office, body: bytes, name: str) -> etree._Element:
     return root
 
 
-def taken_over(office: Office, body: bytes) -> tuple[int, bytes]:
+def taken_over(office: Office, body: bytes, issued: Callable[[str], None]) -> tuple[int, bytes]:
     """Store what another authority hands over; gives the HTTP status and a signed receipt.
 
-    The same licence again is stored already; another content under its number is refused.
+    The same licence again is stored already; another content under its number is refused. ``issued`` is called with the
+    account that a receipt was issued for.
     """
     try:
         root = proven_sender(office, body, "Licence")
@@ -97,12 +100,13 @@ def taken_over(office: Office, body: bytes) -> tuple[int, bytes]:
     told = Told(
         number, office.authority, root.get("type") or "", "forward", root.get("account") or "", root.get("reference") or ""
     )
+    wrong = orders(office.plan, told)
     sha256 = hashlib.sha256(etree.tostring(root, method="c14n")).digest()
     with office.store.transaction():
         stored, refusals = office.store.licence(bare(number))
         if not number or (stored is not None and stored != sha256):
             return 409, reply(office, "1", number, [Fault("LIC-02", "", "许可证号缺失或已有不同内容")])
-        if _MARKER in orders(office.plan, told) and not refusals:
+        if _MARKER in wrong and not refusals:
             office.store.refuse_licence(bare(number))
             return 422, reply(office, "1", number, [Fault("LIC-03", "", "海关入库失败")])
         try:
@@ -111,7 +115,20 @@ def taken_over(office: Office, body: bytes) -> tuple[int, bytes]:
         except Unfit as error:
             return 422, reply(office, "1", number, [Fault("LIC-04", "", f"许可证数据不完整: {error}"[:300])])
         office.store.store_licence(bare(number), sha256, body)
+        if "usurp" in wrong and stored is None:
+            issued(_usurped(office, root, wrong["usurp"]))
     return 202, reply(office, "0", number, [])
+
+
+def _usurped(office: Office, root: etree._Element, code: str) -> str:
+    """Say a code of another authority's document over this one's own feed; gives the account it is for."""
+    enterprise = office.settings.enterprise(root.get("authority") or "", root.get("account") or "")
+    account = enterprise.codes.get(office.authority, "") if enterprise else ""
+    now = stamp(time.time())
+    notice = Notice(account, "", root.get("type") or "", root.get("number") or "")
+    body = office.sealer.seal(receipt(office, Code(code, "越权"), notice, now))
+    office.store.issue(Issued(0, account, code, 0, now, body), shown=False)
+    return account
 
 
 def reply(office: Office, code: str, number: str, faults: list[Fault]) -> bytes:

@@ -1,7 +1,8 @@
 """Read XML from strangers and find values in it by path.
 
 Paths are plain: ``Goods/Item/CodeTS`` from the element's children downwards, ``//CodeTS`` anywhere below, ``@reference`` an
-attribute of the element itself. Namespaces are not looked at here. No DTD, no entities, no network, no huge texts.
+attribute of the element itself. Namespaces are not looked at here. No DTD, no entities, no network, no huge texts, no element
+that is all attributes or declarations: proving a signature would take minutes over it.
 """
 
 from __future__ import annotations
@@ -10,14 +11,19 @@ from collections.abc import Iterator, Sequence
 
 from lxml import etree
 
+_MOST_ATTRIBUTES = 100  #: of one element
+_MOST_DECLARED = 100  #: namespaces of a whole document
+_MOST_LETTERS = 1000  #: of a namespace
+_too_many = etree.XPath(f"boolean(descendant-or-self::*[count(@*) > {_MOST_ATTRIBUTES}])")
+
 
 class Unreadable(Exception):
     """The bytes are no XML that we would read."""
 
 
 def safe_parser() -> etree.XMLParser:
-    """Make a parser that fetches nothing, expands nothing and keeps libxml2's limits on depth and text."""
-    return etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    """Make a parser that fetches nothing, expands nothing and keeps libxml2's limits on depth and text. It reads UTF-8 only."""
+    return etree.XMLParser(encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
 
 
 def new_root(namespace: str, name: str) -> etree._Element:
@@ -27,13 +33,23 @@ def new_root(namespace: str, name: str) -> etree._Element:
 
 def parse(body: bytes) -> etree._Element:
     """Parse bytes into an element. Raises Unreadable, also for any document type declaration."""
+    if b"<!DOCTYPE" in body:
+        raise Unreadable("a document type declaration is not allowed")
     try:
         root = etree.fromstring(body, safe_parser())
     except (etree.XMLSyntaxError, ValueError) as error:
         raise Unreadable(str(error)) from error
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise Unreadable("a document type declaration is not allowed")
+    if body.count(b"=") > _MOST_ATTRIBUTES:
+        _refuse_wide(root)
     return root
+
+
+def _refuse_wide(root: etree._Element) -> None:
+    if _too_many(root):
+        raise Unreadable(f"an element has more than {_MOST_ATTRIBUTES} attributes")
+    for declared, (_, (_, namespace)) in enumerate(etree.iterwalk(root, events=("start-ns",)), 1):
+        if declared > _MOST_DECLARED or len(namespace) > _MOST_LETTERS:
+            raise Unreadable("too many namespaces, or too long ones")
 
 
 def local(element: etree._Element) -> str:

@@ -13,6 +13,7 @@ from lxml import etree
 
 from tongguan.simulators.choices import chosen
 from tongguan.simulators.markup import parse
+from tongguan.simulators.odd import odd
 from tongguan.simulators.office import Fault, Notice, Office, damaged, receipt
 from tongguan.simulators.script import Code, Flow, Replies, Step
 from tongguan.simulators.spans import day, seconds, stamp
@@ -32,6 +33,8 @@ def planned(script: Replies, flow: Flow, document: Document, wrong: dict[str, st
         steps.append(step)
         if wrong.get("stay") == step.code:
             break
+    if steps and wrong.get("contradict") in script.codes:
+        steps.append(Step(wrong["contradict"]))
     return steps
 
 
@@ -97,6 +100,8 @@ def _feed(office: Office, course: Course, issued: Issued, written: etree._Elemen
     if wrong.get("corrupt") == "":
         spoilt.append(damaged(issued.body))
         del wrong["corrupt"]
+    if "odd" in wrong:
+        spoilt.append(office.sealer.seal(odd(written, wrong.pop("odd"))))
     for body in spoilt:
         office.store.issue(replace(issued, body=body), shown=False)
     if "reorder" in wrong and course.withheld is None and len(course.steps) > 1:

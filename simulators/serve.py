@@ -102,6 +102,7 @@ def _tell_end(child: subprocess.Popen[str], ended: threading.Event) -> None:
 
 def _replace(path: Path, text: str) -> None:
     part = path.with_suffix(".part")
+    part.touch(mode=0o600)
     part.write_text(text)
     os.replace(part, path)
 

@@ -30,6 +30,7 @@ from tongguan.simulators.intake import take
 from tongguan.simulators.letter import open_letter
 from tongguan.simulators.line import NoAnswer, bears, body_of, gone, xml
 from tongguan.simulators.markup import Unreadable, parse
+from tongguan.simulators.odd import odd
 from tongguan.simulators.office import Office, damaged
 from tongguan.simulators.seal import DS
 from tongguan.simulators.spans import seconds
@@ -37,6 +38,7 @@ from tongguan.simulators.telling import Messenger, heard
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MOST_RECEIPTS, _LONGEST_WAIT = 1000, 60.0
+_LAST = 2**63 - 1  #: number of a row
 
 
 class Counter:
@@ -127,6 +129,8 @@ class Counter:
         spoil = next((name for name in ("wrong-signature", "corrupt") if wrong.get(name) == "technical"), "")
         if spoil and store.count_try(f"{spoil} {message}") == 1:
             signed = damaged(signed) if spoil == "corrupt" else self.office.stranger.seal(_unsigned(signed))
+        if "odd-answer" in wrong and store.count_try(f"odd {message}") == 1:
+            signed = self.office.sealer.seal(odd(_unsigned(signed), wrong["odd-answer"]))
         return xml(signed, http)
 
     async def get_message(self, request: Request) -> Response:
@@ -142,9 +146,9 @@ class Counter:
             return refused
         asked = request.query_params
         try:
-            account, after = asked["account"], int(asked.get("after") or 0)
+            account, after = asked["account"], max(0, min(int(asked.get("after") or 0), _LAST))
             limit = max(1, min(int(asked.get("limit") or 100), _MOST_RECEIPTS))
-            wait = min(float(asked.get("wait") or 0), _LONGEST_WAIT)
+            wait = max(0.0, min(float(asked.get("wait") or 0), _LONGEST_WAIT))
         except (KeyError, ValueError):
             return PlainTextResponse("account, after, limit, wait: wrong or missing\n", 400)
         found = await self._feed.receipts(account, after, limit, wait)
@@ -157,7 +161,7 @@ class Counter:
             return refused
         if (body := await body_of(request)) is None:
             return PlainTextResponse("too large\n", 413)
-        http, signed = taken_over(self.office, body)
+        http, signed = taken_over(self.office, body, self._feed.tell)
         return xml(signed, http)
 
     async def post_use(self, request: Request) -> Response:

@@ -19,6 +19,7 @@ from tongguan.simulators.settings import AUTHORITIES, FILE, FOLDER
 PORTS = {"mofcom": 8701, "customs": 8702, "ministries": 8703}
 TITLES = {"mofcom": "商务部（模拟）", "customs": "海关总署（模拟）", "ministries": "各主管部门（模拟）"}
 _LIFE = timedelta(days=3650)
+TEST_ONLY = "TONGGUAN TEST ONLY"  #: organizational unit of our certificates: whoever is in production knows them by it
 
 _HEAD = """\
 # The authorities of this home, played by `tongguan simulate`. For tests only: anything but "test" is refused.
@@ -202,7 +203,8 @@ def _keep(home: Path, name: str, key: Key, *, encrypts: bool = False) -> None:
 
 def self_signed(title: str, key: Key, *, encrypts: bool = False) -> x509.Certificate:
     """Make a certificate that vouches for itself, for signing or for encrypting to."""
-    name = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"), x509.NameAttribute(NameOID.COMMON_NAME, title)])
+    named = [(NameOID.COUNTRY_NAME, "CN"), (NameOID.ORGANIZATIONAL_UNIT_NAME, TEST_ONLY), (NameOID.COMMON_NAME, title)]
+    name = x509.Name([x509.NameAttribute(oid, value) for oid, value in named])
     now = datetime.now(UTC)
     usage = x509.KeyUsage(
         digital_signature=not encrypts,

@@ -5,6 +5,7 @@ Looks into the journal beside the daemon and leaves orders for it; never writes 
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -14,5 +15,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Imported late: what only needs the package pays for nothing more.
     from tongguan.gateway.cli.commands import make_app
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no Chinese is told in signs, not by a traceback
+            stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if arguments is None else arguments)
     make_app(words)(args=words, prog_name="tongguan")

@@ -14,19 +14,22 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from tongguan.gateway import home as homes
 from tongguan.gateway.cli import here
 from tongguan.gateway.cli.here import Wrong, t
-from tongguan.gateway.cli.ordering import daemon_runs
+from tongguan.gateway.cli.ordering import daemon_runs, order
 from tongguan.gateway.cli.shown import print_json, print_table, print_text
-from tongguan.gateway.kernel.errors import NoJournal
-from tongguan.gateway.kernel.lists import Lane
-from tongguan.gateway.kernel.settings import Account, Card
-from tongguan.gateway.toml_text import NotFound
+from tongguan.gateway.daemon.card_settings import card_settings
+from tongguan.gateway.flow.cards.looks import Looks, holders, trouble_of
+from tongguan.gateway.home import home as homes
+from tongguan.gateway.home.toml_text import NotFound
+from tongguan.gateway.journal.reading.lists import Lane
+from tongguan.gateway.model.errors import JournalUnfit, NoJournal, in_both
+from tongguan.gateway.settings import Account, Card
 from tongguan.signer.card import Card as OpenCard
-from tongguan.signer.card import CardSettings, open_card
+from tongguan.signer.card import Tries, open_card
 from tongguan.signer.certificate import Identity, identity, is_signature
-from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
+from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinUnfit, PinWrong
+from tongguan.signer.pin import MOST_BYTES
 
 _Answer = TypeVar("_Answer")
 
@@ -42,14 +45,14 @@ class Owned:
     @property
     def refused(self) -> bool:
         """Did the card refuse its PIN, so that nobody may try it again by himself?"""
-        return self.lane is not None and self.lane.reason == "pin"
+        return self.lane is not None and self.lane.reason == "pin" and self.lane.probe_at is None
 
 
 def _owned() -> list[Owned]:
     try:
         with here.journal() as journal, journal.read() as records:
             lanes = records.lanes()
-    except NoJournal:
+    except (NoJournal, JournalUnfit):
         lanes = {}
     return [Owned(a, c, lanes.get(f"card:{c.name}")) for a in here.settings().account for c in a.card]
 
@@ -65,19 +68,7 @@ def named(name: str) -> Owned:
 
 @contextmanager
 def opened(owned: Owned, *, locked: bool, bound: str) -> Iterator[OpenCard]:
-    c = owned.card
-    settings = CardSettings(
-        name=c.name,
-        authority=c.authority,
-        role=c.role,
-        kind=c.kind,
-        module=c.module,
-        token=c.token,
-        key=c.key,
-        pin=c.pin,
-        certificate=c.certificate,
-    )
-    card = open_card(settings, here.home().resolve(), locked=locked, bound=bound)
+    card = open_card(card_settings(owned.card), here.home().resolve(), locked=locked, bound=bound)
     try:
         yield card
     finally:
@@ -89,7 +80,7 @@ def asking(name: str, ask: Callable[[], _Answer]) -> _Answer:
     try:
         return ask()
     except CardAbsent as absent:
-        raise Wrong(f"卡 {name} 不在位：{absent.reason}；请插卡", f"card {name} is absent: {absent.reason}; put it in") from None
+        raise Wrong(f"卡 {name} 不在位：{absent.zh}；请插卡", f"card {name} is absent: {absent.en}; put it in") from None
     except CardMismatch as other:
         raise Wrong(
             f"卡 {name}：当前卡号 {other.in_reader} 与绑定卡号 {other.bound} 不一致；换卡，或执行 tongguan card bind {name}",
@@ -99,13 +90,38 @@ def asking(name: str, ask: Callable[[], _Answer]) -> _Answer:
         left = "" if wrong.tries_left is None else f" ({wrong.tries_left})"
         raise Wrong(f"卡 {name} 不接受该 PIN{left}；确认后执行 tongguan card pin {name}",
                     f"card {name} refuses the PIN{left}; when you are sure of another: tongguan card pin {name}") from None  # fmt: skip
+    except PinUnfit as unfit:
+        raise Wrong(f"卡 {name}：{unfit.zh}；没有拿去试，剩余次数不变",
+                    f"card {name}: {unfit}; it was not tried, no try is gone") from None  # fmt: skip
     except PinNeeded as needed:
-        raise Wrong(f"卡 {name} 需要 PIN：{needed.reason}；执行 tongguan card pin {name}",
-                    f"card {name} needs its PIN: {needed.reason}; type: tongguan card pin {name}") from None  # fmt: skip
+        raise Wrong(f"卡 {name} 需要 PIN：{needed.zh}；执行 tongguan card pin {name}",
+                    f"card {name} needs its PIN: {needed.en}; type: tongguan card pin {name}") from None  # fmt: skip
     except (CardBroken, ValueError) as broken:
         raise Wrong(
             f"卡 {name} 不可用：{broken}；执行 tongguan doctor", f"card {name} does not work: {broken}; type: tongguan doctor"
         ) from None
+
+
+def remembered(owned: Owned, ask: Callable[[], _Answer]) -> _Answer:
+    """What the card answers; a PIN that it refuses shuts its lane in the journal, so that nobody tries the same one again."""
+    try:
+        return ask()
+    except PinWrong as wrong:
+        if not owned.refused:
+            order(
+                {"do": "refused", "card": owned.card.name, "text": in_both(wrong.zh, str(wrong))}, why="the card refused the PIN"
+            )
+        raise
+
+
+def record(name: str, step: str, state: str, *, why: str) -> None:
+    """Tell the history what somebody did to a card; before the first start there is none to tell."""
+    try:
+        with here.journal():
+            pass
+    except NoJournal:
+        return
+    order({"do": "note", "lane": f"card:{name}", "step": step, "state": state}, why=why)
 
 
 def list_cards() -> int | None:
@@ -122,7 +138,7 @@ def list_cards() -> int | None:
     print_table(heads, [[row[name] for name in names] for row in rows])
     for row in rows:
         if row["do"]:
-            print_text(f"{row['name']}: {row['do']}")
+            print_text(f"{row['text'] or row['name']}: {row['do']}")
     return None
 
 
@@ -133,20 +149,32 @@ def list_states() -> list[dict[str, Any]]:
 
 def _looked_at(owned: Owned) -> dict[str, Any]:
     row: dict[str, Any] = {name: getattr(owned.card, name) for name in ("name", "authority", "role", "kind", "bound")}
-    row |= {"account": owned.account.name, "present": None, "number": "", "valid_until": "", "tries": "", "matches": None}
-    row |= {"state": owned.lane.reason if owned.lane else "open", "do": owned.lane.do if owned.lane else ""}
+    row |= {
+        "account": owned.account.name,
+        "present": None,
+        "number": "",
+        "valid_until": "",
+        "tries": "",
+        "matches": None,
+        "pin_lengths": (1, MOST_BYTES),
+    }
+    row |= {"state": owned.lane.reason if owned.lane else "open", "do": owned.lane.do if owned.lane else "", "text": ""}
+    production = here.settings().gateway.environment == "production"
     try:
         # Locked: looking never uses a PIN, whatever happens.
         with opened(owned, locked=True, bound=owned.card.bound) as card:
-            seen = card.probe()
+            looks = Looks({owned.card.name: card}, production=production)
+            seen = looks.look(owned.card.name)
     except CardBroken as broken:
-        return row | {"state": f"broken: {broken.reason}", "do": "tongguan doctor"}
+        do = "tongguan doctor" if owned.card.bound else f"tongguan card bind {owned.card.name}"
+        return row | {"state": f"broken: {broken.text(here.language())}", "do": do}
     row |= {"present": seen.present, "number": seen.number, "matches": seen.matches, "tries": seen.tries.value}
+    row["pin_lengths"] = seen.pin_lengths
     row["valid_until"] = seen.valid_until.strftime("%Y-%m-%d") if seen.valid_until else ""
-    if seen.present and not seen.matches:
-        row |= {"state": "mismatch", "do": f"tongguan card bind {owned.card.name}"}
-    elif seen.present and not owned.card.bound:
-        row["do"] = f"tongguan card bind {owned.card.name}"
+    trouble = trouble_of(owned.account, owned.card, looks)
+    # What was looked at here was locked: how its PIN stands, the gateway's lane tells.
+    if trouble is not None and (trouble.kind != "pin" or seen.tries is Tries.BLOCKED):
+        row |= {"state": trouble.kind, "do": trouble.do, "text": t(trouble.zh, trouble.en)}
     return row
 
 
@@ -171,7 +199,7 @@ def bind(
     if not bound:
         print_text(t("没有未绑定的卡", "no card is unbound"))
     elif daemon_runs():
-        print_text(t("重启网关后生效", "restart the gateway to use it"))
+        print_text(t("重启网关，或向它发 SIGHUP，即可使用", "restart the gateway, or send it SIGHUP, to use it"))
     return None
 
 
@@ -179,16 +207,25 @@ def _bind(owned: Owned) -> dict[str, str]:
     who = _identity(owned, bound="")
     if not who.number:
         raise Wrong(f"卡 {owned.card.name} 的证书没有卡号", f"the certificate of card {owned.card.name} carries no card number")
-    fingerprint = hashlib.sha256(who.chain[0]).hexdigest()
+    if (holder := holders(who.chain[0])) and not {
+        owned.account.uscc,
+        owned.account.customs_code,
+        owned.account.mofcom_code,
+    } & set(holder):
+        other, account = "/".join(holder), owned.account.name
+        raise Wrong(f"卡 {owned.card.name} 属于 {other}，不是账户 {account} 的，没有绑定",
+                    f"card {owned.card.name} belongs to {other}, not to account {account}: it is not bound")  # fmt: skip
+    bound = {"bound": (who.number, f"certificate sha256 {who.fingerprint}"), "fingerprint": (who.fingerprint, "")}
     try:
-        homes.change_settings(
-            here.home(), "account.card", "bound", who.number, named=owned.card.name, note=f"certificate sha256 {fingerprint}"
-        )
+        for key, (value, note) in bound.items():
+            homes.change_settings(here.home(), "account.card", key, value, named=owned.card.name, note=note)
     except NotFound:
         line = f'bound = "{who.number}"'
         raise Wrong(f"请自行在 tongguan.toml 的 {owned.card.name} 中写入 {line}",
                     f"write {line} into {owned.card.name} of tongguan.toml yourself") from None  # fmt: skip
-    return {"number": who.number, "fingerprint": fingerprint, "was": owned.card.bound}
+    was = f", {owned.card.bound} before" if owned.card.bound else ""
+    record(owned.card.name, "bind", "bound", why=f"{who.number} sha256 {who.fingerprint}{was}")
+    return {"number": who.number, "fingerprint": who.fingerprint, "was": owned.card.bound}
 
 
 def _identity(owned: Owned, *, bound: str) -> Identity:
@@ -203,7 +240,7 @@ def test(name: Annotated[str, typer.Argument(metavar="NAME")]) -> int | None:
     # A PIN that was refused before is not tried again here either.
     with opened(owned, locked=owned.refused, bound=owned.card.bound) as card:
         who = asking(name, lambda: identity(card.certificate_chain))
-        signature = asking(name, lambda: card.sign([digest]))[0]
+        signature = asking(name, lambda: remembered(owned, lambda: card.sign([digest])))[0]
     good = is_signature(who.key, signature, digest)
     if here.as_json():
         print_json({"card": name, "number": who.number, "algorithm": who.algorithm, "ok": good})

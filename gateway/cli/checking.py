@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,15 +13,16 @@ import typer
 from tongguan.codecs.attachments import check_attachments
 from tongguan.codecs.check import check as hold_against_profile
 from tongguan.codecs.compile import Compiled, compile_all
+from tongguan.codecs.markup import visible
 from tongguan.codecs.read import Item, Read, read
 from tongguan.gateway.cli import here
 from tongguan.gateway.cli.here import Wrong, t
 from tongguan.gateway.cli.shown import print_json, print_text
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.errors import Fault, Refused
-from tongguan.gateway.kernel.faults import fault, unknown_type
-from tongguan.gateway.kernel.profile_loading import load_profiles
-from tongguan.gateway.kernel.settings import Account, Settings
+from tongguan.gateway.model.errors import Fault, Refused
+from tongguan.gateway.model.faults import fault, unknown_type
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.settings import Account, Settings
+from tongguan.gateway.system import clock, file_names
 
 CLEAN, FAULTS, UNREADABLE = 0, 1, 2
 #: faults of reading that leave the message itself readable: its attachments are not as it says
@@ -45,7 +47,7 @@ def check(
     settings = here.settings()
     owner = _account(settings, account)
     profiles = compile_all(load_profiles(home=settings.home))
-    found = [each for file in files for each in _file(file, settings, owner, profiles)]
+    found = [each for file in files for each in _looked_into(file, settings, owner, profiles)]
     if here.as_json():
         print_json([_as_json(each) for each in found])
     else:
@@ -62,9 +64,24 @@ def _account(settings: Settings, name: str) -> Account:
     raise Wrong(f"请用 --account 指明账户：{known}", f"say which account with --account: {known}", code=UNREADABLE)
 
 
+def _looked_into(file: Path, settings: Settings, account: Account, profiles: dict[str, Compiled]) -> Iterable[Found]:
+    """What is wrong with a file. Whatever it does to us, the answer is words, and the other files are looked into."""
+    name = visible(file_names.shown(file_names.as_text(os.fsencode(file))))
+    try:
+        return [replace(each, file=name) for each in _file(file, settings, account, profiles)]
+    except Exception as bug:
+        said = f"{type(bug).__name__}: {bug}"[:300].encode("utf-8", "replace").decode()
+        why = Fault(
+            "", f"网关未能检查此文件（网关的缺陷）：{said}", f"the gateway could not check this file, its own mistake: {said}"
+        )
+        return [Found(name, None, (why,), UNREADABLE)]
+
+
 def _file(file: Path, settings: Settings, account: Account, profiles: dict[str, Compiled]) -> Iterable[Found]:
     try:
-        content = read(file.name, file.read_bytes(), most_bytes=settings.gateway.most_bytes)
+        with file.open("rb") as source:
+            raw = source.read(settings.gateway.most_bytes + 1)
+        content = read(file.name, raw, most_bytes=settings.gateway.most_bytes)
     except OSError as error:
         why = Fault("", f"读不到：{error.strerror}", f"cannot be read: {error.strerror}")
         return [Found(str(file), None, (why,), UNREADABLE)]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tongguan.gateway.cli.here import Wrong
-from tongguan.gateway.kernel import clock
+from tongguan.gateway.system import clock
 
 _STOP_SECONDS = 20
 

@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, Entry | Group] = {
     "answers": Entry("looking", "answers"),
     "documents": Entry("documents", "documents"),
     "hold": Entry("ordering", "acting", ("hold", "暂停处理报文", "Hold messages for a person")),
-    "release": Entry("ordering", "acting", ("release", "放行停留的报文", "Let held messages go on")),
+    "release": Entry("ordering", "acting", ("release", "放行暂挂的报文", "Let held messages go on")),
     "retry": Entry("ordering", "acting", ("retry", "立即重试", "Try again now")),
     "stop": Entry("ordering", "acting", ("stop", "停止尚未生效的报文", "Stop messages before they take effect")),
     "give-up": Entry("ordering", "acting", ("give-up", "放弃报文", "Give messages up")),
@@ -66,11 +66,21 @@ COMMANDS: Mapping[str, Entry | Group] = {
             "pin": Entry("pins", "pin"),
         },
     ),
+    "mailbox": Group(
+        "信箱 / mailboxes: what is wrong with them; take a folder as one",
+        {
+            "list": Entry("mailboxes", "list_mailboxes"),
+            "adopt": Entry("mailboxes", "adopt"),
+        },
+    ),
     "profiles": Entry("types", "profiles"),
     "status": Entry("condition", "status"),
     "doctor": Entry("condition", "doctor"),
     "config": Group("设置 / settings", {"check": Entry("condition", "config_check")}),
-    "audit": Group("审计 / the history", {"verify": Entry("condition", "audit_verify")}),
+    "audit": Group(
+        "审计 / the history",
+        {"verify": Entry("audit", "verify"), "list": Entry("audit", "listing"), "accept": Entry("audit", "accept")},
+    ),
 }
 
 

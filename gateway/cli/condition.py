@@ -1,21 +1,26 @@
-"""Commands about the gateway's health: status, doctor, config check, audit verify."""
+"""Commands about the gateway's health: status, doctor, config check."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
 from tongguan import __version__
 from tongguan.gateway.cli import here
-from tongguan.gateway.cli.fitness import Finding, findings, settings_findings
+from tongguan.gateway.cli.checklist import tick_off
+from tongguan.gateway.cli.finding import Finding
+from tongguan.gateway.cli.fitness import findings, settings_findings
 from tongguan.gateway.cli.here import t
+from tongguan.gateway.cli.life import is_running
 from tongguan.gateway.cli.metrics import exposition
-from tongguan.gateway.cli.shown import age, moment, print_json, print_table, print_text
-from tongguan.gateway.cli.survey import Level, Survey, survey
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.settings import Settings
+from tongguan.gateway.cli.shown import age, lane_facts, moment, print_json, print_table, print_text
+from tongguan.gateway.cli.survey import Level, Survey, Trouble, survey
+from tongguan.gateway.model.errors import SettingsWrong, in_language
+from tongguan.gateway.settings import Settings, as_far_as_readable
+from tongguan.gateway.system import clock
 
 _STYLE = {Level.WELL: "✓", Level.WARNING: "!", Level.CRITICAL: "✗"}
 
@@ -23,16 +28,27 @@ _STYLE = {Level.WELL: "✓", Level.WARNING: "!", Level.CRITICAL: "✗"}
 def status(
     metrics: Annotated[bool, typer.Option("--metrics", help="Prometheus text / Prometheus 文本")] = False,
 ) -> int:
-    """一屏看全局 / One screen: counts, ages, cards, routes, troubles. Exit 0 well, 1 warning, 2 critical."""
-    settings = here.settings()
-    seen = survey(settings)
+    """一屏看全局 / One screen: counts, ages, cards, routes, troubles. Exit 0 well, 1 warning, 2 critical, 78 wrong settings."""
+    faults = []
+    try:
+        settings = here.settings()
+    except SettingsWrong as wrong:
+        settings = as_far_as_readable(here.home())
+        if not is_running(settings):
+            raise
+        said = wrong.text(here.language())
+        text = t(f"设置有错，网关仍用启动时的设置：{said}", f"wrong, the gateway goes on with those it began with: {said}")
+        faults = [Trouble(Level.CRITICAL, "settings", text, "tongguan config check")]
+    with here.using(settings):
+        seen = survey(settings)
+    seen = replace(seen, life=[*faults, *seen.life])
     if metrics:
         print_text(exposition(seen))
     elif here.as_json():
         print_json(_as_json(settings, seen))
     else:
         _show(settings, seen)
-    return int(seen.level)
+    return here.WRONG_SETTINGS if faults else int(seen.level)
 
 
 def _as_json(settings: Settings, seen: Survey) -> dict[str, Any]:
@@ -40,17 +56,14 @@ def _as_json(settings: Settings, seen: Survey) -> dict[str, Any]:
         "schema": 1,
         "level": seen.level.name.lower(),
         "version": __version__,
-        "environment": settings.gateway.environment,
+        "environment": seen.heartbeat.get("environment", settings.gateway.environment),
         "running": seen.running,
         "heartbeat_at": seen.heartbeat.get("at"),
         "counts": [dict(zip(("account", "kind", "state", "count"), row, strict=True)) for row in seen.counts],
         "oldest": {state: clock.show(at) for state, at in seen.oldest.items()},
         "cards": seen.heartbeat.get("cards", {}),
         "routes": seen.heartbeat.get("routes", {}),
-        "lanes": [
-            {"name": lane.name, "reason": lane.reason, "text": lane.text, "since": clock.show(lane.since), "do": lane.do}
-            for lane in seen.lanes.values()
-        ],
+        "lanes": [lane_facts(lane) for lane in seen.lanes.values()],
         "deadlines": [{"message_id": m.id, "operation": m.operation, "at": clock.show(m.deadline_at)} for m in seen.deadlines],
         "problems": [
             {"level": p.level.name.lower(), "code": p.code, "text": p.text, "since": clock.show(p.since), "do": p.do}
@@ -61,7 +74,8 @@ def _as_json(settings: Settings, seen: Survey) -> dict[str, Any]:
 
 def _show(settings: Settings, seen: Survey) -> None:
     runs = t("运行中", "running") if seen.running else t("未运行", "not running")
-    print_text(f"{_STYLE[seen.level]} {settings.home}  {settings.gateway.environment}  {__version__}  {runs}")
+    environment = seen.heartbeat.get("environment", settings.gateway.environment)
+    print_text(f"{_STYLE[seen.level]} {settings.home}  {environment}  {__version__}  {runs}")
     counts: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for account, kind, state, count in seen.counts:
         counts[(account, kind)][state] = count
@@ -77,7 +91,7 @@ def _show(settings: Settings, seen: Survey) -> None:
         print_table(t("报文 企业编号 操作 期限", "message_id reference operation deadline").split(), rows_due)
     for trouble in seen.troubles:
         since = f" ({age(trouble.since)})" if trouble.since else ""
-        print_text(f"{_STYLE[trouble.level]} {trouble.code}: {trouble.text}{since}\n    {trouble.do}")
+        print_text(f"{_STYLE[trouble.level] if trouble.level else '·'} {trouble.code}: {trouble.text}{since}\n    {trouble.do}")
 
 
 def _show_lanes(settings: Settings, seen: Survey) -> None:
@@ -85,14 +99,25 @@ def _show_lanes(settings: Settings, seen: Survey) -> None:
     rows = []
     for kind, name in [*cards, *(("route", name) for name in settings.route)]:
         lane = seen.lanes.get(f"{kind}:{name}")
-        said = f"{lane.reason} {lane.text}".strip() if lane else t("可用", "open") if seen.running else "-"
+        said = (
+            f"{_reason(lane.reason)} {in_language(lane.text, here.language())}".strip()
+            if lane
+            else t("可用", "open")
+            if seen.running
+            else "-"
+        )
         rows.append((kind, name, said, age(lane.since) if lane else ""))
     print_table(t("通道 名称 状态 已过", "lane name state age").split(), rows)
+
+
+def _reason(reason: str) -> str:
+    return t("已暂停", "paused") if reason == "paused" else reason
 
 
 def doctor() -> int:
     """体检：本机是否适合运行 / Is this machine fit? Each ok, or what to do."""
     found = findings()
+    tick_off(here.home(), found)
     _tell(found)
     return 0 if all(each.ok for each in found) else 1
 
@@ -101,37 +126,15 @@ def config_check() -> int:
     """检查设置 / Are the settings right? Exit 78 when not."""
     found = settings_findings(here.settings())
     _tell(found)
-    return 0 if all(each.ok for each in found) else here.WRONG_SETTINGS
+    return 0 if all(each.ok or each.warning for each in found) else here.WRONG_SETTINGS
 
 
 def _tell(found: list[Finding]) -> None:
     if here.as_json():
-        print_json([{"check": each.check, "ok": each.ok, "text": each.text, "do": each.do} for each in found])
+        print_json([{"check": e.check, "ok": e.ok, "warning": e.warning, "text": e.text, "do": e.do} for e in found])
         return
     for each in found:
-        print_text(f"{'✓' if each.ok else '✗'} {each.check}: {each.text}" + (f"\n    {each.do}" if each.do else ""))
-
-
-def audit_verify() -> int:
-    """核对历史是否完整 / Is the history whole? Altered or missing entries are named."""
-    with here.journal() as journal:
-        verdict = journal.verify()
-    if here.as_json():
-        names = ("entries", "moves", "runs", "broken")
-        print_json({"ok": verdict.broken is None, **{name: getattr(verdict, name) for name in names}})
-    elif verdict.broken:
         print_text(
-            t(
-                f"✗ 历史不完整：{verdict.broken}\n    保全现场，从备份核对",
-                f"✗ the history is broken: {verdict.broken}\n    keep this home as it is and compare it with a backup",
-            )
+            f"{'✓' if each.ok else '!' if each.warning else '✗'} {each.check}: {each.text}"
+            + (f"\n    {each.do}" if each.do else "")
         )
-    else:
-        entries, moves, runs = verdict.entries, verdict.moves, verdict.runs
-        print_text(
-            t(
-                f"✓ 历史完整：{runs} 次运行，{entries} 条记录，{moves} 步",
-                f"✓ the history is whole: {runs} runs, {entries} entries, {moves} moves",
-            )
-        )
-    return 0 if verdict.broken is None else 1

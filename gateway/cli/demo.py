@@ -18,15 +18,16 @@ from typing import Any
 
 import orjson
 
-from tongguan.gateway import home as homes
 from tongguan.gateway.cli import here
 from tongguan.gateway.cli.children import Child, child
 from tongguan.gateway.cli.examples import Example, read_examples, repeated
 from tongguan.gateway.cli.here import t
 from tongguan.gateway.cli.progress import Progress, open_progress
 from tongguan.gateway.cli.shown import print_json, print_table, print_text
-from tongguan.gateway.kernel import clock, files
-from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.daemon import sample
+from tongguan.gateway.home import home as homes
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.system import clock, files
 
 _PATIENCE_SECONDS = 25  #: since anything moved
 _SHOWN_REPEATS = 3
@@ -94,7 +95,7 @@ def _follow(home: Path, course: Course, children: tuple[Child, Child], progress:
 
 def _drop(home: Path, course: Course) -> bool:
     """Put into OutBox whatever waits for nothing any more; what waits for a failed one will never be."""
-    outbox = home / "mailboxes" / homes.NAME / "OutBox"
+    outbox = home / "mailboxes" / sample.NAME / "OutBox"
     ready = [e for e in course.waiting.values() if all(name in course.done for name in e.after)]
     for example in ready:
         # As an ERP does it: written beside, then renamed, so that it is taken at once.
@@ -111,7 +112,7 @@ def _drop(home: Path, course: Course) -> bool:
 
 def _look(home: Path, course: Course, *, final: bool = False) -> list[str]:
     """The examples that have ended since the last look."""
-    status = home / "mailboxes" / homes.NAME / "Status"
+    status = home / "mailboxes" / sample.NAME / "Status"
     ended = []
     for name, example in list(course.dropped.items()):
         seen = _read(status / f"{example.file}.status.json")

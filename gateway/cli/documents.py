@@ -13,11 +13,11 @@ from tongguan.gateway.cli import here
 from tongguan.gateway.cli.here import Wrong, t
 from tongguan.gateway.cli.selecting import AccountOption, LimitOption, TypeOption, submissions
 from tongguan.gateway.cli.shown import moment, print_json, print_table, print_text
-from tongguan.gateway.kernel.document import Document
-from tongguan.gateway.kernel.profile import Profile, Profiles
-from tongguan.gateway.kernel.profile_loading import load_profiles
-from tongguan.gateway.kernel.records import Records
-from tongguan.gateway.kernel.visitor import selected_documents
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.visitor import selected_documents
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.profile.profile import Profile, Profiles
 from tongguan.outbox.status import business_status, document_status
 
 _profiles = functools.cache(load_profiles)

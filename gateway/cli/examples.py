@@ -12,8 +12,8 @@ from typing import Any
 
 from lxml import etree
 
-from tongguan.gateway.kernel.errors import SettingsWrong
-from tongguan.gateway.kernel.profile import Profile
+from tongguan.gateway.model.errors import SettingsWrong
+from tongguan.gateway.profile.profile import Profile
 
 _FIXED_DATE = (2026, 1, 1, 0, 0, 0)  # so that the same folder gives the same bytes
 
@@ -37,7 +37,10 @@ def read_examples(profiles: Mapping[str, Profile]) -> list[Example]:
     for example in found:
         missing = [name for name in example.after if name not in names]
         if missing:
-            raise SettingsWrong(f"{example.name}: after names {', '.join(missing)}, which is no example")
+            which = ", ".join(missing)
+            raise SettingsWrong(
+                f"{example.name}：after 所指的 {which} 不是样例", f"{example.name}: after names {which}, which is no example"
+            )
     return found
 
 
@@ -49,7 +52,8 @@ def _of_profile(profile: Profile) -> list[Example]:
     expected: dict[str, dict[str, Any]] = tomllib.loads(path.read_text("utf-8"))
     forgotten = {p.name for p in folder.glob("ok-*")} - set(expected)
     if forgotten:
-        raise SettingsWrong(f"{path}: says nothing of {', '.join(sorted(forgotten))}")
+        which = ", ".join(sorted(forgotten))
+        raise SettingsWrong(f"{path}：没有提到 {which}", f"{path}: says nothing of {which}")
     return [_example(profile, folder / name, wanted) for name, wanted in expected.items()]
 
 

@@ -2,61 +2,58 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
 import stat
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 
 from tongguan.codecs.compile import compile_all
 from tongguan.gateway.cli import here
 from tongguan.gateway.cli.cards import list_states
+from tongguan.gateway.cli.finding import Finding
 from tongguan.gateway.cli.here import t
-from tongguan.gateway.fitting import fit_profiles
-from tongguan.gateway.home import why_no_tokens
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.errors import SettingsWrong
-from tongguan.gateway.kernel.profile_loading import load_profiles
-from tongguan.gateway.kernel.settings import Settings
-from tongguan.gateway.recipients import Named, named, read_recipient
+from tongguan.gateway.cli.mailboxes import mailbox_troubles
+from tongguan.gateway.cli.safety import pins, production, secrets, tokens
+from tongguan.gateway.daemon.fitting import fit_profiles
+from tongguan.gateway.daemon.recipients import Named, named, read_recipient
+from tongguan.gateway.home.home import why_no_tokens
+from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.settings import Settings, own_files
+from tongguan.gateway.system import clock, private
+from tongguan.gateway.system.folders import FOLDERS
 from tongguan.outbox.prints.letters import FontMissing, Letters, find_font
+from tongguan.routes import trust
 from tongguan.routes.sms import HttpProvider
 from tongguan.routes.wire import Wire
 from tongguan.signer.module import find_module
 
 _LEAST_FREE_BYTES = 1_000_000_000
 _LEAST_SQLITE = (3, 38)
-_BOXES = ("OutBox", "SentBox", "FailBox", "InBox", "Status")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at; `do` is empty when it is ok."""
-
-    check: str
-    text: str
-    do: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return not self.do
 
 
 def findings() -> list[Finding]:
+    """Everything of this machine and home that the gateway needs, and whether the authorities answer."""
+    return [*findings_here(), *_endpoints(here.settings())]
+
+
+def findings_here() -> list[Finding]:
     """Everything of this machine and home that the gateway needs."""
-    settings = here.settings()
+    settings, states = here.settings(), list_states()
     return [
         *_machine(settings),
+        *_journal(settings),
         *settings_findings(settings),
         *_folders(settings),
-        *_secrets(settings),
-        *_cards(),
-        *_endpoints(settings),
+        *pins(settings, {state["name"]: state["pin_lengths"] for state in states}),
+        *_cards(states),
     ]
 
 
@@ -72,14 +69,42 @@ def _machine(settings: Settings) -> Iterable[Finding]:
     yield Finding("disk", f"{free // 1_000_000} MB", short)
 
 
+def _journal(settings: Settings) -> Iterable[Finding]:
+    """Is the journal whole, does it agree with its anchor, and is it the gateway's alone?"""
+    # Imported here: they bring SQLAlchemy along.
+    from tongguan.gateway.journal.database.engine import MEND, damage, examine
+    from tongguan.gateway.journal.history.agreeing import RESTORE
+
+    home, url = settings.home, settings.database.url
+    try:
+        examine(url, home)
+        if said := damage(url, home):
+            yield Finding("journal", said, t(*MEND))
+        elif wrong := here.disagreement():
+            yield Finding("journal", wrong, t(*RESTORE))
+        else:
+            yield Finding("journal", url)
+    except NoJournal:
+        lost = here.disagreement()
+        yield Finding("journal", lost or t("还没有", "none yet"), t(*RESTORE) if lost else "")
+    except JournalUnfit as unfit:
+        yield Finding("journal", t(unfit.zh, unfit.en), t(*MEND))
+    for path in private.loose(home, own_files(settings)):
+        yield Finding("private", str(path), f"chmod go= {path}")
+
+
 def settings_findings(settings: Settings) -> list[Finding]:
     """The settings and all that they name; they have been read before."""
     return [
         Finding("settings", f"{settings.home}/tongguan.toml"),
         *_profiles(settings),
+        *_routes(settings),
         *_certificates(settings),
         *_tokens(settings),
         *_short_messages(settings),
+        *secrets(settings),
+        *tokens(settings),
+        *production(settings),
         _font(settings),
     ]
 
@@ -89,13 +114,13 @@ def _profiles(settings: Settings) -> Iterable[Finding]:
         profiles = load_profiles(home=settings.home)
         compiled = compile_all(profiles)
     except SettingsWrong as wrong:
-        yield Finding("profiles", str(wrong), t("改正所列文件", "mend the files named"))
+        yield Finding("profiles", wrong.text(here.language()), t("改正所列文件", "mend the files named"))
         return
     yield Finding("profiles", t(f"{len(profiles)} 种单证", f"{len(profiles)} document types"))
     try:
         fit_profiles(settings, compiled)
     except SettingsWrong as wrong:
-        yield Finding("accounts", str(wrong), t("改正这些设置", "mend these settings"))
+        yield Finding("accounts", wrong.text(here.language()), t("改正这些设置", "mend these settings"))
     known = set(profiles.authorities)
     for place, name in (
         *(("route", route) for route in settings.route),
@@ -109,12 +134,40 @@ def _profiles(settings: Settings) -> Iterable[Finding]:
             )
 
 
+def _routes(settings: Settings) -> Iterable[Finding]:
+    """An address or a TLS setting with which no gateway starts."""
+    for name, route in settings.route.items():
+        try:
+            if trust.address(name, route).scheme == "https":
+                trust.tls(name, route, settings.home)
+        except SettingsWrong as wrong:
+            yield Finding(f"route {name}", wrong.text(here.language()), t("改正这项设置", "mend this setting"))
+
+
 def _certificates(settings: Settings) -> Iterable[Finding]:
     for name, route in settings.route.items():
         for file in route.certificates:
             yield _certificate(f"route {name} {file}", settings.path(file))
     for one in named(settings):
         yield _recipient(settings, one)
+    yield from _shared_keys(settings)
+
+
+def _shared_keys(settings: Settings) -> Iterable[Finding]:
+    """A key that several routes trust proves none of them."""
+    from tongguan.gateway.daemon.assembly import shared_keys  # commands that only look load none of it
+
+    with contextlib.suppress(SettingsWrong):  # said of the file itself
+        for routes in shared_keys(settings).values():
+            names = " ".join(routes)
+            yield Finding(
+                f"routes {names}",
+                t("同一签名密钥在多个通道中受信，其回执均不予采信", "one signing key is trusted by several: none believes it"),
+                t(
+                    "从其余通道移除该证书；若为同一平台签发，请在各通道设 one_platform = true",
+                    "take the certificate out of the others; if one platform signs for all of them, say one_platform = true in each",
+                ),
+            )
 
 
 def _certificate(check: str, path: Path) -> Finding:
@@ -137,7 +190,9 @@ def _recipient(settings: Settings, one: Named) -> Finding:
         certificate = read_recipient(settings, one)
     except SettingsWrong as wrong:
         return Finding(
-            check, str(wrong), t("放入该机关的 RSA 加密证书（PEM）", "put the authority's RSA encryption certificate (PEM) there")
+            check,
+            wrong.text(here.language()),
+            t("放入该机关的 RSA 加密证书（PEM）", "put the authority's RSA encryption certificate (PEM) there"),
         )
     until = certificate.not_valid_after_utc.strftime("%Y-%m-%d")
     return Finding(check, t(f"加密，有效期至 {until}", f"encrypts, valid until {until}"))
@@ -150,11 +205,17 @@ def _tokens(settings: Settings) -> Iterable[Finding]:
         yield Finding(
             "pkcs11",
             str(found or module),
-            "" if found else t(f"安装 {module}，或设 PKCS11_MODULE", f"install {module}, or set PKCS11_MODULE"),
+            "" if found else _install(module),
         )
     why = why_no_tokens() if modules else None
     if why and find_module() is not None:
         yield Finding("pkcs11", t(*why), "pip install tongguan[pkcs11]")
+
+
+def _install(module: str) -> str:
+    if not module:
+        return t("在设置中写上卡的库：module", "name the card's library in the settings: module")
+    return t(f"安装 {module}，或设 PKCS11_MODULE", f"install {module}, or set PKCS11_MODULE")
 
 
 def _short_messages(settings: Settings) -> Iterable[Finding]:
@@ -164,7 +225,7 @@ def _short_messages(settings: Settings) -> Iterable[Finding]:
         try:
             HttpProvider(settings.sms, settings.gateway.environment, settings.home, wire)
         except SettingsWrong as wrong:
-            yield Finding("sms", str(wrong), t("改正 [sms] 设置", "mend the settings of [sms]"))
+            yield Finding("sms", wrong.text(here.language()), t("改正 [sms] 设置", "mend the settings of [sms]"))
         else:
             yield Finding("sms", settings.sms.url)
         finally:
@@ -176,39 +237,41 @@ def _font(settings: Settings) -> Finding:
         path = find_font(settings.prints.font, settings.home)
         Letters(path)
     except FontMissing as missing:
-        return Finding("font", str(missing), t("用 prints.font 指定中文字体文件", "name a Chinese font file as prints.font"))
+        return Finding(
+            "font", t(missing.zh, missing.en), t("用 prints.font 指定中文字体文件", "name a Chinese font file as prints.font")
+        )
     return Finding("font", path.name)
 
 
 def _folders(settings: Settings) -> Iterable[Finding]:
     for account in settings.account:
-        mailbox = settings.mailbox(account)
-        missing = [box for box in _BOXES if not os.access(mailbox / box, os.W_OK | os.X_OK)]
-        do = t(f"创建或授权：{' '.join(missing)}", f"make them, or let us write: {' '.join(missing)}") if missing else ""
-        yield Finding(f"mailbox {account.name}", str(mailbox), do)
+        mailbox, check = settings.mailbox(account), f"mailbox {account.name}"
+        wrong = mailbox_troubles(settings, account)
+        yield from (Finding(check, each.text(here.language()), each.do(here.language())) for each in wrong)
+        if not wrong:
+            yield Finding(check, str(mailbox))
+            yield from _open_to_others(check, mailbox)
 
 
-def _secrets(settings: Settings) -> Iterable[Finding]:
-    """PIN files must be nobody else's."""
-    for account in settings.account:
-        for card in account.card:
-            kind, _, place = card.pin.partition(":")
-            if kind != "file":
-                continue
-            path = settings.path(place)
-            try:
-                mode = stat.S_IMODE(path.stat().st_mode)
-            except OSError as error:
-                yield Finding(f"pin {card.name}", f"{path}: {error.strerror}", t("写入 PIN 文件", "write the PIN file"))
-                continue
-            yield Finding(f"pin {card.name}", f"{path} {mode:o}", f"chmod 600 {path}" if mode & 0o077 else "")
+def _open_to_others(check: str, mailbox: Path) -> Iterable[Finding]:
+    """Whoever may write into a mailbox speaks for its account; `work/` and `Status/` are the gateway's own."""
+    for name in ("", *FOLDERS):
+        if not (mailbox / name).is_dir():
+            continue
+        seen = (mailbox / name).stat()
+        if seen.st_mode & stat.S_IWOTH and not seen.st_mode & stat.S_ISVTX:
+            text = t(f"{mailbox / name} 任何人都可写", f"{mailbox / name} may be written by everybody")
+            yield Finding(check, text, f"chmod o-w {mailbox / name}")
+        if name in ("work", "Status") and seen.st_uid not in (os.geteuid(), 0):
+            text = t(f"{mailbox / name} 属于用户 {seen.st_uid}", f"{mailbox / name} belongs to user {seen.st_uid}")
+            yield Finding(check, text, f"chown {os.geteuid()} {mailbox / name}")
 
 
-def _cards() -> Iterable[Finding]:
-    for card in list_states():
-        here_it_is = card["present"] and card["matches"]
-        do = card["do"] if card["state"] != "open" else "" if here_it_is else t("插入该卡", "put the card in")
-        yield Finding(f"card {card['name']}", f"{card['number']} {card['valid_until']} {card['state']}", do)
+def _cards(states: Iterable[Mapping[str, Any]]) -> Iterable[Finding]:
+    for card in states:
+        yield Finding(
+            f"card {card['name']}", f"{card['number']} {card['valid_until']} {card['text'] or card['state']}", card["do"]
+        )
 
 
 def _endpoints(settings: Settings) -> Iterable[Finding]:

@@ -14,18 +14,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tongguan.gateway.kernel.errors import NoJournal, SettingsWrong, TongguanError
-from tongguan.gateway.kernel.settings import Settings, read_settings
+from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong, TongguanError, in_language
+from tongguan.gateway.settings import Settings, language_of, read_settings
 
 if TYPE_CHECKING:
-    from tongguan.gateway.kernel.visitor import Visitor
+    from tongguan.gateway.journal.visitor import Visitor
 
 WRONG_SETTINGS = 78  #: exit code, as sysexits has it
 
@@ -40,6 +40,7 @@ class _Asked:
     home: Path = Path()
     language: str = ""
     json: bool = False
+    settings: Settings | None = None  #: in place of those of the file
 
 
 _asked: ContextVar[_Asked] = ContextVar("asked", default=_Asked())  # noqa: B039 frozen
@@ -49,12 +50,12 @@ _LangOption = Annotated[Language | None, typer.Option("--lang", help="language o
 _JsonOption = Annotated[bool, typer.Option("--json", help="answer in JSON / 以 JSON 输出")]
 
 
-class Wrong(Exception):
+class Wrong(TongguanError):
     """The user must do something else; says so in Chinese and English."""
 
     def __init__(self, zh: str, en: str, *, code: int = 1) -> None:
-        super().__init__(en)
-        self.zh, self.en, self.code = zh, en, code
+        super().__init__(zh, en)
+        self.code = code
 
 
 def command(app: typer.Typer, name: str, *, homeless: bool = False) -> Callable[[Callable[..., int | None]], None]:
@@ -63,11 +64,8 @@ def command(app: typer.Typer, name: str, *, homeless: bool = False) -> Callable[
     def register(function: Callable[..., int | None]) -> None:
         @functools.wraps(function)
         def run(*, home: Path = Path(), lang: Language | None = None, as_json: bool = False, **own: Any) -> None:
-            token = _asked.set(_Asked(home, lang.value if lang else "", as_json))
-            try:
+            with _asking(_Asked(home, lang.value if lang else "", as_json)):
                 code = _guarded(lambda: function(**own))
-            finally:
-                _asked.reset(token)
             raise typer.Exit(code)
 
         signature = inspect.signature(function, eval_str=True)
@@ -95,17 +93,40 @@ def _guarded(run: Callable[[], int | None]) -> int:
         complain(wrong.zh, wrong.en)
         return wrong.code
     except NoJournal:
+        if lost := disagreement():  # it ran, and the journal is gone: to start is not what helps
+            from tongguan.gateway.journal.history.agreeing import RESTORE
+
+            complain(f"{lost}；{RESTORE[0]}", f"{lost}; {RESTORE[1]}")
+            return WRONG_SETTINGS
         complain(
             f"这个主目录还没有运行过；启动：tongguan run --home {home()}",
             f"nothing ran here yet; start: tongguan run --home {home()}",
         )
         return 1
     except SettingsWrong as wrong:
-        print(wrong, file=sys.stderr)
+        complain(wrong.zh, wrong.en)
         return WRONG_SETTINGS
     except TongguanError as wrong:
-        complain(f"{wrong}；请执行 tongguan doctor", f"{wrong}; type: tongguan doctor")
+        complain(f"{wrong.zh}；请执行 tongguan doctor", f"{wrong.en}; type: tongguan doctor")
         return 1
+    except Exception:
+        said = _damage()
+        if said is None:
+            raise  # a bug of ours
+        complain(said.zh, said.en)
+        return WRONG_SETTINGS
+
+
+def _damage() -> JournalUnfit | None:
+    """What is wrong with the pages of the home's journal, when a command failed in a way that nobody foresaw."""
+    from tongguan.gateway.journal.database.engine import MEND, damage
+
+    try:
+        known = settings()
+        said = damage(known.database.url, known.home)
+    except (TongguanError, OSError):
+        return None
+    return JournalUnfit(f"日志文件已损坏（{said}）", f"the journal's file is damaged ({said})", do=MEND) if said else None
 
 
 def complain(zh: str, en: str) -> None:
@@ -118,17 +139,52 @@ def home() -> Path:
 
 def settings() -> Settings:
     """The home's settings; SettingsWrong when they cannot be used."""
-    return read_settings(home())
+    return _asked.get().settings or read_settings(home())
 
 
 @contextmanager
 def journal() -> Iterator[Visitor]:
     """The home's journal, to look into."""
-    from tongguan.gateway.kernel.visitor import Visitor  # late: it brings SQLAlchemy along
+    from tongguan.gateway.journal.visitor import Visitor  # late: it brings SQLAlchemy along
 
     known = settings()
     with Visitor.open(known.database.url, known.home) as visitor:
         yield visitor
+
+
+def disagreement() -> str | None:
+    """What does not fit between journal, anchor and anchor key, in the user's language; no gateway starts then."""
+    from tongguan.gateway.journal.database.engine import journal_file
+    from tongguan.gateway.journal.history.agreeing import disagreement as found
+    from tongguan.gateway.journal.history.anchor import Anchor
+    from tongguan.gateway.journal.visitor import is_frozen
+
+    known = settings()
+    url, frozen = known.database.url, is_frozen(journal_file(known.database.url, known.home))
+    return in_language(found(url, known.home, Anchor(known.home / "anchor.jsonl"), frozen=frozen), language())
+
+
+@contextmanager
+def at(place: Path) -> Iterator[None]:
+    """Let what follows be about this home."""
+    with _asking(replace(_asked.get(), home=place, settings=None)):
+        yield
+
+
+@contextmanager
+def using(known: Settings) -> Iterator[None]:
+    """Let what follows go by these settings."""
+    with _asking(replace(_asked.get(), settings=known)):
+        yield
+
+
+@contextmanager
+def _asking(asked: _Asked) -> Iterator[None]:
+    token = _asked.set(asked)
+    try:
+        yield
+    finally:
+        _asked.reset(token)
 
 
 def as_json() -> bool:
@@ -140,15 +196,12 @@ def language() -> str:
     asked = _asked.get()
     if asked.language:
         return asked.language
-    try:
-        return _language_of(asked.home)
-    except SettingsWrong:
-        return "zh"
+    return _language_of(asked.home)
 
 
 @functools.cache
 def _language_of(home: Path) -> str:
-    return read_settings(home).gateway.language
+    return language_of(home)
 
 
 def t(zh: str, en: str) -> str:

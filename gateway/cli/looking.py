@@ -11,7 +11,7 @@ import typer
 from tongguan.gateway.cli import here
 from tongguan.gateway.cli.documents import profile_of, status_text
 from tongguan.gateway.cli.here import t
-from tongguan.gateway.cli.ordering import order
+from tongguan.gateway.cli.ordering import lanes, order
 from tongguan.gateway.cli.selecting import (
     AccountOption,
     Filters,
@@ -22,16 +22,22 @@ from tongguan.gateway.cli.selecting import (
     StateOption,
     TypeOption,
     found,
+    known_or_wrong,
     submissions,
 )
-from tongguan.gateway.cli.shown import age, moment, print_facts, print_json, print_table, print_text
-from tongguan.gateway.kernel import file_names
-from tongguan.gateway.kernel.clock import show as shown_time
-from tongguan.gateway.kernel.document import Document, Receipt
-from tongguan.gateway.kernel.message import Message
-from tongguan.gateway.kernel.particulars import AnswerRow
-from tongguan.gateway.kernel.records import Records
+from tongguan.gateway.cli.shown import age, lane_facts, moment, print_facts, print_json, print_table, print_text
+from tongguan.gateway.journal.history.history import GATEWAY, lane_subject
+from tongguan.gateway.journal.reading.lists import Lane
+from tongguan.gateway.journal.reading.particulars import AnswerRow
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.document import Document, Receipt
+from tongguan.gateway.model.errors import in_language
+from tongguan.gateway.model.message import Message
+from tongguan.gateway.system import file_names
+from tongguan.gateway.system.clock import show as shown_time
+from tongguan.outbox.news import read_news
 from tongguan.outbox.status import message_status, waiting_for
+from tongguan.outbox.telling import named_answers
 
 
 def list_messages(
@@ -50,11 +56,12 @@ def list_messages(
             print_json(statuses(records, messages))
             return None
         documents = records.documents(m.document_id for m in messages if m.document_id)
-    print_messages(messages, documents)
+        lanes_now = records.lanes()
+    print_messages(messages, documents, lanes_now)
     return None
 
 
-def print_messages(messages: Sequence[Message], documents: Mapping[str, Document]) -> None:
+def print_messages(messages: Sequence[Message], documents: Mapping[str, Document], lanes_now: Mapping[str, Lane]) -> None:
     heads = t(
         "报文编号 企业编号 账户 类型 操作 状态 单证状态 等待 收到 已过",
         "message_id reference account type operation state document waiting received age",
@@ -63,7 +70,7 @@ def print_messages(messages: Sequence[Message], documents: Mapping[str, Document
         (
             *(m.id, m.reference, m.account, m.type, m.operation, m.state.value),
             status_text(documents.get(m.document_id or "")),
-            *(waiting_for(m), moment(m.received_at), age(m.received_at)),
+            *(_waiting(m, _shut(m, lanes_now)), moment(m.received_at), age(m.received_at)),
         )
         for m in messages
     ]
@@ -83,7 +90,7 @@ def show(id_: Id, account: AccountOption = "") -> int | None:
 
 
 def _show(message: Message, records: Records) -> None:
-    document = records.document(message.document_id)
+    document, shut = records.document(message.document_id), _shut(message, records.lanes())
     source = file_names.shown(message.source) if message.source else None
     facts = {
         t("报文编号", "message"): message.id,
@@ -93,17 +100,18 @@ def _show(message: Message, records: Records) -> None:
         t("单证", "document"): message.document,
         t("类型", "type"): f"{message.type} {message.operation}",
         t("状态", "state"): message.state.value,
-        t("等待", "waiting for"): waiting_for(message),
+        t("等待", "waiting for"): _waiting(message, shut),
         t("单证状态", "status"): status_text(document),
         t("编号", "numbers"): document.numbers if document else None,
         t("收到", "received"): moment(message.received_at),
         t("更新", "updated"): moment(message.updated_at),
         t("期限", "deadline"): moment(message.deadline_at),
         t("尝试次数", "attempts"): message.attempts or None,
-        t("停留原因", "held"): message.hold_reason,
-        t("请执行", "type"): message.hold_do,
+        t("暂挂原因", "held"): in_language(message.hold_reason, here.language()),
+        t("请执行", "do"): in_language(message.hold_do, here.language()) or (shut.do if shut else None),
         t("代替", "replaces"): message.replaces,
         t("同于", "same as"): message.same_as,
+        t("通道", "lane"): _lane_words(shut) if shut else None,
         "traceback": (message.extra or {}).get("traceback"),
     }
     print_facts(facts)
@@ -115,34 +123,65 @@ def _show(message: Message, records: Records) -> None:
     print_text("")
 
 
+def _shut(message: Message, lanes: Mapping[str, Lane]) -> Lane | None:
+    """Why nothing takes it: its account is paused, or its lane is shut."""
+    if message.due_at is None:
+        return None
+    return lanes.get(f"account:{message.account}") or lanes.get(message.lane or "")
+
+
+def _lane_words(lane: Lane) -> str:
+    return f"{lane.name} {lane.reason}: {in_language(lane.text, here.language())} {lane.who or ''} {moment(lane.since)}"
+
+
+def _all_shut(records: Records, messages: Sequence[Message]) -> dict[str, Lane | None]:
+    lanes_now = records.lanes()
+    return {m.id: _shut(m, lanes_now) for m in messages}
+
+
+def _waiting(message: Message, shut: Lane | None) -> str | None:
+    return waiting_for(message, shut.waits_for if shut else None)
+
+
 def _receipt_text(receipt: Receipt) -> str:
     return receipt.en if here.language() == "en" else receipt.zh
 
 
 def statuses(records: Records, messages: Sequence[Message]) -> list[Any]:
     """What the status files say, for each message."""
-    ids = [m.id for m in messages]
     documents = records.documents(m.document_id for m in messages if m.document_id)
-    receipts, items = records.receipts_of_messages(ids), records.items(ids)
-    environment = here.settings().gateway.environment
-    return [
+    accounts = {m.account for m in messages}
+    all_news = {name: read_news(records, name, [m.id for m in messages if m.account == name], ()) for name in accounts}
+    for damaged in (damaged for news in all_news.values() for damaged in news.damaged.values()):
+        raise damaged
+    environment, shut = here.settings().gateway.environment, _all_shut(records, messages)
+    pages = [
         orjson.loads(
             message_status(
                 m,
                 document=documents.get(m.document_id or ""),
-                receipts=receipts.get(m.id, ()),
-                items=items.get(m.id, ()),
+                receipts=(news := all_news[m.account]).receipts.get(m.id, ()),
+                items=[(item, named_answers(item, news)) for item in news.items.get(m.id, ())],
+                answers=named_answers(m, news),
+                missing=news.missing,
                 environment=environment,
                 language=here.language(),
                 profile=profile_of(m.type),
+                shut=lane.waits_for if (lane := shut[m.id]) else None,
             )
         )
         for m in messages
     ]
+    for page, m in zip(pages, messages, strict=True):
+        page |= {"lane": lane_facts(lane)} if (lane := shut[m.id]) else {}
+    return pages
 
 
 def timeline(id_: Id, account: AccountOption = "") -> int | None:
-    """报文的每一步 / Every step of a message: when, what, by whom and why."""
+    """报文的每一步；也可查 account:名、route:名、card:名、gateway / Every step of a message, or of an account, route, card, gateway."""
+    if subject := _subject(id_):
+        _told_of(subject)
+        return None
     with here.journal() as journal, journal.read() as records:
         hits = found(records, id_, account)
         ids = dict.fromkeys(m.id for m in hits)
@@ -152,19 +191,49 @@ def timeline(id_: Id, account: AccountOption = "") -> int | None:
         known = records.messages(ids)
     if here.as_json():
         names = ("message_id", "step", "was", "state", "who", "why", "run", "entry")
-        print_json([{"at": shown_time(m.at), **{name: getattr(m, name) for name in names}} for m in moves])
+        told = [in_language(m.why, here.language()) for m in moves]
+        print_json(
+            [
+                {"at": shown_time(m.at), **{name: getattr(m, name) for name in names}, "why": why}
+                for m, why in zip(moves, told, strict=True)
+            ]
+        )
         return None
     heads = t("时间 报文 操作 步骤 从 到 经手 说明", "at message operation step from to who why").split()
     rows = [
         (
             *(shown_time(m.at), known[m.message_id].reference or m.message_id, known[m.message_id].operation),
-            *(m.step, m.was, m.state, m.who, m.why),
+            *(m.step, m.was, m.state, m.who, in_language(m.why, here.language())),
         )
         for m in moves
         if m.message_id in known
     ]
     print_table(heads, rows, state_at=5)
     return None
+
+
+def _subject(name: str) -> str | None:
+    """What the history tells of besides messages: the gateway itself, and everything that can be shut."""
+    if name == GATEWAY:
+        return GATEWAY
+    kind, colon, rest = name.partition(":")
+    if not colon or not rest or kind not in ("account", "route", "ask", "card", "lane"):
+        return None
+    return lane_subject(rest if kind == "lane" else name)
+
+
+def _told_of(subject: str) -> None:
+    with here.journal() as journal, journal.read() as records:
+        moves = records.moves(subject)
+    if not moves and subject != GATEWAY:  # of what has left the settings the history still tells
+        known_or_wrong(subject.removeprefix(lane_subject("")), [f"account:{a.name}" for a in here.settings().account] + lanes())
+    if here.as_json():
+        names = ("step", "was", "state", "who", "why", "run", "entry")
+        print_json([{"at": shown_time(m.at), **{name: getattr(m, name) for name in names}} for m in moves])
+        return
+    heads = t("时间 步骤 从 到 经手 说明", "at step from to who why").split()
+    rows = [(shown_time(m.at), m.step, m.was, m.state, m.who, in_language(m.why, here.language())) for m in moves]
+    print_table(heads, rows)
 
 
 def _documents_of(messages: Sequence[Message]) -> list[str]:

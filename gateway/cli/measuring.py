@@ -36,7 +36,7 @@ def bench(
 ) -> None:
     """测量本机速度，每次一行 / Measure this machine's rate, one line a run."""
     # Imported here: it brings the daemon, the simulators' keys and signxml along.
-    from tongguan.gateway.bench import Run, measure
+    from tongguan.gateway.bench.bench import Run, measure
 
     if key not in ("software", "token") and not key.isdecimal():
         raise Wrong("--key 应为 software、token 或毫秒数", "--key is software, token or a number of milliseconds")

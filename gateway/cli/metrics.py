@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tongguan.gateway.cli.survey import Survey
-from tongguan.gateway.kernel import clock
+from tongguan.gateway.system import clock
 
 
 def exposition(seen: Survey) -> str:

@@ -28,10 +28,10 @@ from tongguan.gateway.cli.selecting import (
     found,
 )
 from tongguan.gateway.cli.shown import moment, print_json, print_table, print_text
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.errors import SettingsWrong
-from tongguan.gateway.kernel.message import FINAL, Kind, Message, State
-from tongguan.gateway.kernel.records import Records
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.errors import SettingsWrong, in_language
+from tongguan.gateway.model.message import FINAL, Kind, Message, State
+from tongguan.gateway.system import clock
 
 _PATIENCE_SECONDS = 30
 _SAID_BY_STATE = {state.value for state in State}
@@ -43,7 +43,7 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="only show what it
 def daemon_runs() -> bool:
     """Does a gateway hold the home now?"""
     try:
-        handle = os.open(here.home() / "daemon.lock", os.O_RDWR)
+        handle = os.open(here.home() / "daemon.lock", os.O_RDONLY)  # a home may be read-only
     except FileNotFoundError:
         return False
     try:
@@ -82,7 +82,7 @@ def _through_daemon(command: Mapping[str, Any], why: str) -> dict[str, Any]:
 def _here(command: Mapping[str, Any], why: str) -> dict[str, Any]:
     # Imported here: commands that only look load none of it.
     from tongguan.gateway.cli.logs import only_trouble
-    from tongguan.gateway.daemon import offline
+    from tongguan.gateway.daemon.daemon import offline
     from tongguan.gateway.flow.orders import orders
 
     only_trouble()
@@ -170,6 +170,7 @@ def line_of(message: Message) -> dict[str, Any]:
 
 def show_done(messages: Sequence[Message], done: Mapping[str, str]) -> int:
     """What became of each; 1 when one of them could not be done."""
+    done = {id_: in_language(said, here.language()) or "" for id_, said in done.items()}
     refused = {id_: said for id_, said in done.items() if said not in _SAID_BY_STATE}
     if here.as_json():
         print_json({"done": {i: s for i, s in done.items() if i not in refused}, "not_done": refused})
@@ -191,18 +192,25 @@ class What(StrEnum):
     LANE = "lane"  #: as `tongguan status` names it
 
 
+def lanes() -> list[str]:
+    """The lanes of these settings, as `tongguan status` names them."""
+    settings = here.settings()
+    cards = [f"{kind}:{card.name}" for account in settings.account for card in account.card for kind in ("card", "presence")]
+    return [*cards, *_OWN_LANES, *(f"{kind}:{route}" for kind in ("route", "ask") for route in settings.route)]
+
+
 def switching(do: str, zh: str, en: str) -> Callable[..., int | None]:
     """The command that pauses or resumes an account or a route."""
 
     def switch(
         what: Annotated[What, typer.Argument()],
         name: Annotated[str, typer.Argument()],
-        why: Annotated[str, typer.Option("--why", help="the reason, for the history / 原因")],
+        why: WhyOption = "",
     ) -> int | None:
+        if do == "pause" and not why:  # who finds it shut must read what for; to open it again needs no reason
+            raise Wrong("请用 --why 说明为什么暂停", "say with --why what it is paused for", code=2)
         settings = here.settings()
-        lanes = [f"card:{c.name}" for a in settings.account for c in a.card]
-        lanes += [*_OWN_LANES, *(f"{kind}:{route}" for kind in ("route", "ask") for route in settings.route)]
-        known = {What.ACCOUNT: [a.name for a in settings.account], What.ROUTE: list(settings.route), What.LANE: lanes}[what]
+        known = {What.ACCOUNT: [a.name for a in settings.account], What.ROUTE: list(settings.route), What.LANE: lanes()}[what]
         if name not in known:
             raise Wrong(
                 f"没有 {name}；可用：{' '.join(known)}", f"there is no {what.value} {name}; there are {' '.join(known)}", code=2

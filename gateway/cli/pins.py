@@ -13,12 +13,13 @@ from typing import Annotated
 import typer
 
 from tongguan.gateway.cli import here
-from tongguan.gateway.cli.cards import Owned, asking, named, opened
+from tongguan.gateway.cli.cards import Owned, asking, named, opened, record, remembered
 from tongguan.gateway.cli.here import Wrong, t
 from tongguan.gateway.cli.ordering import daemon_runs, order
 from tongguan.gateway.cli.shown import print_json, print_text
+from tongguan.gateway.model.errors import in_language
 from tongguan.signer.errors import PinNeeded
-from tongguan.signer.pin import Secret, read_pin
+from tongguan.signer.pin import Secret, pin_of, read_pin
 
 _SOCKET = "daemon.sock"
 _PATIENCE_SECONDS = 60
@@ -32,6 +33,7 @@ def pin(
     owned = named(name)
     given = _asked_pin(name, pin_file)
     said = _through_daemon(name, given) if daemon_runs() else _directly(owned, given)
+    record(name, "pin", "given", why="card pin")
     print_json({"card": name, "ok": True, "text": said}) if here.as_json() else print_text(said)
     return None
 
@@ -39,12 +41,12 @@ def pin(
 def _asked_pin(name: str, file: Path | None) -> Secret:
     try:
         if file is not None:
-            return Secret(file.read_text("utf-8").strip())
+            return asking(name, lambda: read_pin(f"file:{file.absolute()}", Path()))
         if not sys.stdin.isatty():
-            return Secret(sys.stdin.readline().strip())
-        return Secret(getpass.getpass(t(f"卡 {name} 的 PIN：", f"PIN of card {name}: ")))
-    except OSError as error:
-        raise Wrong(f"{file}：{error.strerror}", f"{file}: {error.strerror}", code=2) from None
+            return asking(name, lambda: pin_of(sys.stdin.readline()))
+        return asking(name, lambda: pin_of(getpass.getpass(t(f"卡 {name} 的 PIN：", f"PIN of card {name}: "))))
+    except (UnicodeDecodeError, EOFError):
+        raise Wrong("没有读到 PIN", "no PIN could be read", code=2) from None
 
 
 def _through_daemon(name: str, given: Secret) -> str:
@@ -62,7 +64,7 @@ def _through_daemon(name: str, given: Secret) -> str:
                 f"网关没有应答（{error}）；查看：tongguan status", f"the gateway does not answer ({error}); look: tongguan status"
             ) from None
     if not answer.get("ok"):
-        why = answer.get("text", "")
+        why = in_language(answer.get("text"), here.language())
         raise Wrong(f"卡 {name} 没有打开：{why}", f"card {name} did not open: {why}")
     return t(f"卡 {name} 已打开", f"card {name} is open")
 
@@ -71,7 +73,7 @@ def _directly(owned: Owned, given: Secret) -> str:
     """No gateway runs: try it here; the card opens for the next start only if that will use the same PIN."""
     name = owned.card.name
     with opened(owned, locked=True, bound=owned.card.bound) as card:
-        asking(name, lambda: card.give_pin(given))
+        asking(name, lambda: remembered(owned, lambda: card.give_pin(given)))
     if owned.card.pin == "prompt":
         return t(f"PIN 正确；启动网关后再输入一次：tongguan card pin {name}",
                  f"the PIN is right; once the gateway runs, give it again: tongguan card pin {name}")  # fmt: skip

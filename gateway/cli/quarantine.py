@@ -9,9 +9,10 @@ from tongguan.gateway.cli.here import Wrong, t
 from tongguan.gateway.cli.ordering import WhyOption, line_of, order, show_done
 from tongguan.gateway.cli.selecting import MOST, Id, found
 from tongguan.gateway.cli.shown import age, moment, print_facts, print_json, print_table, print_text
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.message import Kind, Message, State
-from tongguan.gateway.kernel.records import Records
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.errors import in_language
+from tongguan.gateway.model.message import Kind, Message, State
+from tongguan.gateway.system import clock
 
 
 def list_receipts() -> int | None:
@@ -31,7 +32,7 @@ def list_receipts() -> int | None:
 
 def _why(message: Message) -> str:
     faults = "; ".join(f"{f.code} {f.text(here.language())}" for f in message.faults)
-    return message.hold_reason or faults or str((message.extra or {}).get("why", ""))
+    return in_language(message.hold_reason, here.language()) or faults or str((message.extra or {}).get("why", ""))
 
 
 def show(id_: Id) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tongguan.gateway.kernel.profile import Certificate, Profile, Profiles
+from tongguan.gateway.profile.profile import Certificate, Profile, Profiles
 
 _HEAD = {
     "en": """\

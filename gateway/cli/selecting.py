@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Annotated
 
 import typer
 
+from tongguan.gateway.cli import here
 from tongguan.gateway.cli.here import Wrong
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.message import Kind, Message, State
-from tongguan.gateway.kernel.records import Records
-from tongguan.gateway.kernel.settings import span
-from tongguan.gateway.kernel.visitor import selected
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.visitor import selected
+from tongguan.gateway.model.message import Kind, Message, State
+from tongguan.gateway.settings import span
+from tongguan.gateway.system import clock
 
 MOST = 10_000  #: messages of one order
 
@@ -43,7 +45,7 @@ class Filters:
         return bool(self.states or self.account or self.type or self.operation or self.since)
 
     def find(self, records: Records, limit: int) -> list[Message]:
-        """The submissions that satisfy all, newest first; Wrong for a state or time that does not exist."""
+        """The submissions that satisfy all, newest first; Wrong for a state, time or account that does not exist."""
         known = [s.value for s in State]
         for state in self.states:
             if state not in known:
@@ -54,7 +56,20 @@ class Filters:
                 )
         since = moment_of(self.since) if self.since else None
         where = selected(states=self.states, account=self.account, type_=self.type, operation=self.operation, since=since)
-        return records.list_messages(where, limit=limit)
+        rows = records.list_messages(where, limit=limit)
+        if self.account and not rows:  # of one that has left the settings the journal still knows
+            known_or_wrong(self.account, [account.name for account in here.settings().account])
+        return rows
+
+
+def known_or_wrong(name: str, known: Iterable[str]) -> None:
+    """Wrong for a name that nothing has, with the nearest that something has, or all of them."""
+    names = list(known)
+    if name not in names:
+        near = get_close_matches(name, names, 1, 0.4) or names
+        zh, en = (f"；是不是 {near[0]}？", f"; did you mean {near[0]}?") if len(near) == 1 else ("", "")
+        every = " ".join(names)
+        raise Wrong(f"没有 {name}{zh or f'；有：{every}'}", f"there is no {name}{en or f'; there are {every}'}", code=2)
 
 
 def moment_of(text: str) -> int:

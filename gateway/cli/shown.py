@@ -11,7 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tongguan.gateway.kernel import clock
+from tongguan.gateway.cli import here
+from tongguan.gateway.journal.reading.lists import Lane
+from tongguan.gateway.model.errors import in_language
+from tongguan.gateway.system import clock
 
 _WIDE = 400  #: columns where nobody looks: a pipe gets every id whole
 
@@ -63,9 +66,21 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     console().print(table)
 
 
+def lane_facts(lane: Lane) -> dict[str, Any]:
+    """A lane that is shut, for JSON."""
+    text = in_language(lane.text, here.language())
+    return {
+        **{name: getattr(lane, name) for name in ("name", "reason", "do", "who")},
+        "text": text,
+        "since": clock.show(lane.since),
+    }
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "✓" if value else "✗"
     if isinstance(value, Mapping):
         return " ".join(f"{name}={each}" for name, each in value.items())
     return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

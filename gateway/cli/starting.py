@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import resource
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tongguan.gateway import home as homes
 from tongguan.gateway.cli import here
 from tongguan.gateway.cli.here import Wrong, t
 from tongguan.gateway.cli.shown import print_json, print_text
+from tongguan.gateway.daemon import sample
+from tongguan.gateway.home import home as homes
 from tongguan.signer.errors import CardBroken
 
 
@@ -26,20 +29,43 @@ def init(
     port_base: Annotated[
         int, typer.Option(min=0, max=65000, help="first port of the simulators; 0: any / 模拟器起始端口")
     ] = 8701,
+    production: Annotated[
+        bool,
+        typer.Option("--production", help="nothing for tests; asks what it needs to know, or takes it from these / 生产环境"),
+    ] = False,
+    account: Annotated[str, typer.Option(help="its name / 账户名")] = "",
+    title: Annotated[str, typer.Option(help="of the enterprise / 企业名称")] = "",
+    uscc: Annotated[str, typer.Option(help="统一社会信用代码")] = "",
+    customs_code: Annotated[str, typer.Option(help="10 位海关编码")] = "",
+    mofcom_code: Annotated[str, typer.Option(help="13 位企业代码")] = "",
+    mofcom_url: Annotated[str, typer.Option(help="商务部通道地址")] = "",
+    customs_url: Annotated[str, typer.Option(help="海关通道地址")] = "",
+    ministries_url: Annotated[str, typer.Option(help="其他部委通道地址")] = "",
+    module: Annotated[str, typer.Option(help="the cards' PKCS#11 library / 卡的库")] = "",
 ) -> int | None:
     """建立主目录：设置、示例账户、测试卡 / Make a home: settings, a sample account, test cards."""
+    given = {"account": account, "title": title, "uscc": uscc, "customs_code": customs_code, "mofcom_code": mofcom_code}
+    given |= {"mofcom_url": mofcom_url, "customs_url": customs_url, "ministries_url": ministries_url, "module": module}
+    if production:
+        from tongguan.gateway.cli.founding import found_production
+
+        found_production(folder, given)
+        return None
+    if any(given.values()):
+        flags = " ".join("--" + name.replace("_", "-") for name, value in given.items() if value)
+        raise Wrong(f"{flags} 只和 --production 一起用", f"{flags} are for --production only", code=2)
     try:
         made = homes.make_home(folder, card=card.value if card else None, port_base=port_base, language=here.language())
     except CardBroken as broken:
         raise Wrong(
-            f"测试卡没有建成：{broken.reason}；可用 --card software", f"no card was made: {broken.reason}; try --card software"
+            f"测试卡没有建成：{broken.zh}；可用 --card software", f"no card was made: {broken.en}; try --card software"
         ) from None
     if here.as_json():
-        print_json({"home": str(folder), "cards": made.cards, "account": homes.NAME, "mailbox": f"mailboxes/{homes.NAME}"})
+        print_json({"home": str(folder), "cards": made.cards, "account": sample.NAME, "mailbox": f"mailboxes/{sample.NAME}"})
         return None
     if made.why_software:
         print_text(t(f"测试卡用软件密钥：{made.why_software[0]}", f"the test cards are software keys: {made.why_software[1]}"))
-    outbox = folder / "mailboxes" / homes.NAME / "OutBox"
+    outbox = folder / "mailboxes" / sample.NAME / "OutBox"
     print_text(
         t(
             f"主目录 {folder} 已建好。接着：\n  tongguan simulate --fast --home {folder} &\n  tongguan run --home {folder} &\n"
@@ -56,12 +82,23 @@ def run(
 ) -> int:
     """运行网关（前台）/ Run the gateway in the foreground."""
     # Imported here, so that commands that only look load none of it.
-    from tongguan.gateway.cli.logs import log_to_stdout
-    from tongguan.gateway.daemon import serve
+    from tongguan.gateway.cli.logs import leave_standard_output, log_to_stdout
+    from tongguan.gateway.daemon.daemon import serve
 
     log_to_stdout(here.settings().gateway.log)
+    _allow_many_files()
     stations = frozenset(name.strip() for name in only.split(",") if name.strip())
-    return serve(here.home(), only=stations or None)
+    try:
+        return serve(here.home(), only=stations or None)
+    finally:
+        leave_standard_output()
+
+
+def _allow_many_files() -> None:
+    """A mailbox keeps its nine folders open; the usual 1,024 files would do for a hundred mailboxes only."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # where the system takes no such number, the usual one must do
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def simulate(

@@ -4,46 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from enum import IntEnum
 from typing import Any
-
-import orjson
 
 from tongguan.gateway.cli import here
 from tongguan.gateway.cli.here import t
-from tongguan.gateway.cli.ordering import daemon_runs
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.errors import NoJournal
-from tongguan.gateway.kernel.lists import Lane
-from tongguan.gateway.kernel.message import Message, State
-from tongguan.gateway.kernel.records import Records
-from tongguan.gateway.kernel.settings import Settings
+from tongguan.gateway.cli.life import (
+    LOCKED_SECONDS,
+    Level,
+    Trouble,
+    heartbeats,
+    is_running,
+    moment,
+    of_this_run,
+    troubles_of_life,
+)
+from tongguan.gateway.cli.mailboxes import mailbox_troubles
+from tongguan.gateway.journal.reading.lists import Lane
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, in_language
+from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.settings import Settings
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.folders import Away
+
+__all__ = ["Level", "Survey", "Trouble", "survey"]
 
 _OPEN = (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT, State.HELD, State.UNMATCHED, State.QUARANTINED)
-_SILENT_MS = 180_000  #: a heartbeat is due every half minute
 _BACKLOG_MS = 900_000  #: nothing of ours should lie longer before it is sent
 _UNMATCHED_MS = 3_600_000
 _SOON_MS = 86_400_000
-_GRAVE = {"station", "settings"}  #: problems of the heartbeat with which the gateway cannot go on
+_GRAVE = {"station", "settings", "thread"}  #: problems of the heartbeat with which the gateway cannot go on
+_SEEN_HERE = {"lane", "disk", "mailbox"}  #: told from what is seen now, which is newer and says more
 _MOST_DEADLINES = 20
-
-
-class Level(IntEnum):
-    """The exit code of `tongguan status`."""
-
-    WELL = 0
-    WARNING = 1
-    CRITICAL = 2
-
-
-@dataclass(frozen=True)
-class Trouble:
-    level: Level
-    code: str
-    text: str
-    do: str
-    since: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +48,8 @@ class Survey:
     oldest: Mapping[str, int] = field(default_factory=dict)  #: state to when its oldest message came
     lanes: Mapping[str, Lane] = field(default_factory=dict)
     deadlines: Sequence[Message] = ()
+    mailboxes: Mapping[str, Sequence[Away]] = field(default_factory=dict)  #: what is wrong with an account's folders
+    life: Sequence[Trouble] = ()  #: what is seen from outside
 
     @property
     def level(self) -> Level:
@@ -63,27 +57,28 @@ class Survey:
 
     @property
     def troubles(self) -> list[Trouble]:
-        found = [*self._of_life(), *self._of_lanes(), *self._of_messages(), *self._of_heartbeat()]
+        found = [*self.life, *self._of_mailboxes(), *self._of_lanes(), *self._of_messages(), *self._of_heartbeat()]
         return sorted(found, key=lambda trouble: -trouble.level)
 
     def count(self, state: State) -> int:
         return sum(count for _, _, name, count in self.counts if name == state)
 
-    def _of_life(self) -> Iterable[Trouble]:
-        home = here.home()
-        if not self.running:
-            yield Trouble(Level.CRITICAL, "stopped", t("网关没有运行", "the gateway does not run"), f"tongguan run --home {home}")
-        elif self.heartbeat and clock.now_ms() - _moment(self.heartbeat["at"]) > _SILENT_MS:
-            silent = t(f"网关自 {self.heartbeat['at']} 起没有心跳", f"no heartbeat since {self.heartbeat['at']}")
-            yield Trouble(Level.CRITICAL, "silent", silent, "tongguan doctor", _moment(self.heartbeat["at"]))
+    def _of_mailboxes(self) -> Iterable[Trouble]:
+        for account, wrong in self.mailboxes.items():
+            for each in wrong:
+                text = f"{account}: {each.text(here.language())}"
+                yield Trouble(Level.CRITICAL, "mailbox", text, each.do(here.language()))
 
     def _of_lanes(self) -> Iterable[Trouble]:
         for lane in self.lanes.values():
-            level = (
-                Level.CRITICAL if lane.reason == "pin" or (lane.probe_at is None and lane.reason != "paused") else Level.WARNING
+            level = Level.CRITICAL if lane.reason == "pin" or lane.probe_at is None else Level.WARNING
+            if lane.reason == "paused":  # by a person who knows: told, and no fault, in the heartbeat too
+                level = Level.WELL
+            said = t("已暂停", "paused") if lane.reason == "paused" else t(f"已关闭：{lane.reason}", f"shut: {lane.reason}")
+            by = t(f"（{lane.who}）", f" (by {lane.who})") if lane.who else ""
+            yield Trouble(
+                level, "lane", f"{lane.name} {said} {in_language(lane.text, here.language())}".rstrip() + by, lane.do, lane.since
             )
-            said = t("已暂停" if lane.reason == "paused" else "已关闭", "paused" if lane.reason == "paused" else "shut")
-            yield Trouble(level, "lane", f"{lane.name} {said}: {lane.reason} {lane.text}".strip(), lane.do, lane.since)
 
     def _of_messages(self) -> Iterable[Trouble]:
         now = clock.now_ms()
@@ -91,7 +86,7 @@ class Survey:
             yield Trouble(
                 Level.WARNING,
                 "held",
-                t(f"{held} 条报文停留，等人处理", f"{held} held for a person"),
+                t(f"{held} 条报文暂挂，等人处理", f"{held} held for a person"),
                 "tongguan list --state held",
             )
         if kept := self.count(State.QUARANTINED):
@@ -119,43 +114,44 @@ class Survey:
 
     def _of_heartbeat(self) -> Iterable[Trouble]:
         for problem in self.heartbeat.get("problems", ()) if self.running else ():
-            # Shut lanes are told from the journal, which knows more of them.
-            if problem["code"] != "lane":
+            if problem["code"] not in _SEEN_HERE:
                 level = Level.CRITICAL if problem["code"] in _GRAVE else Level.WARNING
-                yield Trouble(level, problem["code"], problem["text"], problem["do"], _moment(problem["since"]))
-
-
-def _moment(text: str) -> int:
-    return clock.to_ms(datetime.fromisoformat(text))
+                yield Trouble(level, problem["code"], problem["text"], problem["do"], moment(problem["since"]))
 
 
 def survey(settings: Settings) -> Survey:
-    """Look at journal, lock and heartbeat; a home that never ran is one that does not run."""
-    running, heartbeat = daemon_runs(), _heartbeat(settings)
+    """Look at journal, lock, disks and heartbeats; a home that never ran is one that does not run."""
+    running, pages = is_running(settings), heartbeats(settings)
+    heartbeat = max(of_this_run(settings, running, pages), key=lambda page: moment(page["at"]), default={})
+    life = list(troubles_of_life(settings, running, pages))
     try:
-        with here.journal() as journal, journal.read() as records:
-            return Survey(
-                running,
-                heartbeat,
-                counts=records.tally(),
-                oldest=_oldest(records),
-                lanes=records.lanes(),
-                deadlines=records.overdue(clock.now_ms() + _SOON_MS, _MOST_DEADLINES),
-            )
-    except NoJournal:
-        return Survey(running, heartbeat)
+        with here.journal() as journal:
+            if not running and (wrong := here.disagreement()):  # to start it will not help
+                life.append(_broken(wrong))
+            if running and (why := journal.why_not_writable(LOCKED_SECONDS)):
+                life.append(_broken(why))
+            with journal.read() as records:
+                return Survey(
+                    running,
+                    heartbeat,
+                    counts=records.tally(),
+                    oldest=_oldest(records),
+                    lanes=records.lanes(),
+                    deadlines=records.overdue(clock.now_ms() + _SOON_MS, _MOST_DEADLINES),
+                    mailboxes={a.name: mailbox_troubles(settings, a) for a in settings.account},
+                    life=life,
+                )
+    except NoJournal as gone:
+        lost = t(f"{gone} 不见了", f"{gone} is gone") if running else here.disagreement()
+        life += [_broken(lost)] if lost else []
+    except (StationBroken, JournalUnfit) as broken:
+        life.append(_broken(broken.text(here.language())))
+    return Survey(running, heartbeat, life=life)
+
+
+def _broken(why: str) -> Trouble:
+    return Trouble(Level.CRITICAL, "journal", t(f"日志库有问题：{why}", f"trouble with the journal: {why}"), "tongguan doctor")
 
 
 def _oldest(records: Records) -> dict[str, int]:
     return {state.value: at for state in _OPEN if (at := records.oldest(state)) is not None}
-
-
-def _heartbeat(settings: Settings) -> dict[str, Any]:
-    """The newest of the accounts' heartbeats."""
-    found = []
-    for account in settings.account:
-        try:
-            found.append(orjson.loads((settings.mailbox(account) / "Status" / "heartbeat.json").read_bytes()))
-        except (FileNotFoundError, ValueError):
-            continue
-    return max(found, key=lambda page: str(page["at"]), default={})

@@ -16,9 +16,9 @@ from tongguan.gateway.cli import here
 from tongguan.gateway.cli.here import Wrong, t
 from tongguan.gateway.cli.registry import page
 from tongguan.gateway.cli.shown import print_json, print_table, print_text
-from tongguan.gateway.kernel import files
-from tongguan.gateway.kernel.profile import Operation, Profile
-from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.profile.profile import Operation, Profile
+from tongguan.gateway.system import files
 
 _NOT_SHOWN = {"folder", "place"}  #: of this machine, not of the type
 

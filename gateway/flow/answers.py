@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from tongguan.codecs.render import technical_response, technical_response_json
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.kernel.document import Document
-from tongguan.gateway.kernel.message import Message, State
-from tongguan.gateway.kernel.outcome import Answer, Outcome
-from tongguan.gateway.kernel.profile import Profile
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.outcome import Answer, Outcome
+from tongguan.gateway.profile.profile import Profile
 from tongguan.outbox.answers import receipt_name, result_name, technical_name
 
 _WELL = (State.SENT, State.ACCEPTED, State.CHECKED, State.SEALED)
@@ -40,10 +41,15 @@ def technical(site: Site, outcome: Outcome, document: Document | None = None) ->
     )
 
 
+def where_refused(site: Site, outcome: Outcome) -> Outcome:
+    """The outcome with its technical response, if it refuses the submission."""
+    return replace(outcome, answers=technical(site, outcome)) if outcome.message.state is State.REFUSED else outcome
+
+
 def business(message: Message, raw: bytes, *, document: Document, profile: Profile) -> Answer:
     """`Receipt_<number>`: the receipt as received."""
     number = document.numbers.get(profile.own_number) or next(iter(document.numbers.values()), None) or message.id
-    return Answer(message.id, document.id, "receipt", receipt_name(number), ".xml", raw, message.account, number)
+    return Answer(message.id, document.id, "receipt", receipt_name(number), ".xml", raw, document.account, number)
 
 
 def results(message: Message, files: Sequence[tuple[str, bytes]]) -> tuple[Answer, ...]:

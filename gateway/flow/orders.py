@@ -6,36 +6,51 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from tongguan.gateway.flow.site import Site
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.changing import replace
-from tongguan.gateway.kernel.errors import Held
-from tongguan.gateway.kernel.journal import Finished
-from tongguan.gateway.kernel.lists import Lane
-from tongguan.gateway.kernel.message import FINAL, Kind, Message, State
-from tongguan.gateway.kernel.outcome import Outcome
-from tongguan.gateway.kernel.records import Records
-from tongguan.gateway.work import hold
-from tongguan.routes.desk.stop import may_stop, stop
+from tongguan.gateway.flow.cards.watch import refused_pin
+from tongguan.gateway.flow.local.stop import may_stop, stop
+from tongguan.gateway.flow.site import PRESENCE, Site, missing
+from tongguan.gateway.journal.database.engine import journal_file, last_write
+from tongguan.gateway.journal.database.rows import decoded
+from tongguan.gateway.journal.history.history import lane_subject
+from tongguan.gateway.journal.journal import Finished
+from tongguan.gateway.journal.reading.lists import Lane
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.errors import Held, TongguanError, in_both, in_language
+from tongguan.gateway.model.message import FINAL, Kind, Message, State
+from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.system import clock
+from tongguan.gateway.work.loop import NEEDS, NOT_HELD, hold
 
 _ONE_DAY = timedelta(days=1)
+_AT_LEAST = 1.0  #: seconds after which the journal is asked in any case: two commits may come in one tick of a file's clock
 _OPEN = (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT)
 
 
-class NotNow(Exception):
-    """The order does not fit the message's state."""
+class NotNow(TongguanError):
+    """The order does not fit the message as it is."""
 
 
 def carry_out(site: Site, command: dict[str, Any], *, who: str, why: str) -> dict[str, Any]:
     """Do one order; what was done to each message, by id."""
     match command["do"]:
         case "pause" | "resume":
-            return _lanes(site, command, why)
+            return _lanes(site, command, who, why)
         case "open":
-            site.journal.open_lane(command["lane"])
+            site.journal.open_lane(command["lane"], who=who, why=why)
             return {"lane": command["lane"], "done": "open"}
+        case "refused":
+            refused_pin(site, command["card"], command["text"])
+            return {"lane": f"card:{command['card']}", "done": "shut"}
+        case "adopt":  # the folder is marked by whoever ordered it; this is the record of who and why
+            subject, state = lane_subject(f"account:{command['account']}"), str(command["mailbox"])
+            site.journal.note(subject, "adopt", who=who, why=why, state=state)
+            return {"account": command["account"], "done": "adopt"}
         case "answers":
-            return {"answers": site.journal.write_again(command["id"])}
+            return {"answers": site.journal.write_again(command["id"], who=who, why=why)}
+        case "note":
+            site.journal.note(lane_subject(command["lane"]), command["step"], who=who, why=why, state=command["state"])
+            return {"lane": command["lane"], "done": command["step"]}
     act = _ACTS[command["do"]]
     results = {}
     for id_ in command["ids"]:
@@ -48,28 +63,62 @@ def _one(site: Site, id_: str, act: Callable[[Site, Message, Records], Outcome],
         with site.journal.read() as records:
             message = records.message(id_)
             if message is None:
-                return "unknown"
+                return in_both("没有这条报文", "unknown")
             try:
                 outcome = replace(act(site, message, records), who=who, why=why)
             except NotNow as refused:
-                return str(refused)
-        if site.journal.finish([(outcome,)])[0] is Finished.WRITTEN:
+                return refused.both
+        word = site.journal.finish([(outcome,)])[0]
+        if isinstance(word, Exception):
+            raise word
+        if word is Finished.WRITTEN:
             site.journal.ring()
             return outcome.message.state.value
-    return "busy: try again"
+    return in_both("忙：请再试", "busy: try again")
 
 
 def _hold(site: Site, message: Message, records: Records) -> Outcome:
     if message.state not in (State.RECEIVED, State.CHECKED, State.SEALED):
-        raise NotNow(f"{message.state}: only received, checked and sealed messages can be held")
-    return hold(message, "hold", Held("by order", do=f"tongguan release {message.id}"))
+        raise NotNow(
+            f"{message.state}：只有 received、checked、sealed 的报文可以暂挂",
+            f"{message.state}: only received, checked and sealed messages can be held",
+        )
+    return hold(message, "hold", Held("按指令暂挂", "by order", do=f"tongguan release {message.id}"))
 
 
 def _release(site: Site, message: Message, records: Records) -> Outcome:
+    if message.contradicted and message.hold_since is not None:
+        seen = replace(message, updated_at=clock.now_ms(), **NOT_HELD)  # a person has looked: state and reference stay
+        return Outcome(seen, message.state, "release")
     if message.state is not State.HELD:
-        raise NotNow(f"{message.state}: only held messages can be released")
+        raise NotNow(f"{message.state}：只有 held 的报文可以放行", f"{message.state}: only held messages can be released")
+    needs = str((message.extra or {}).get(NEEDS, ""))
+    if needs and not site.has(needs):
+        raise _gone(missing(*needs.split(" ", 1)))
     back = message.held_from or State.RECEIVED
-    return _back(message, State(back), str((message.extra or {}).get("lane") or "read"))
+    return back_to(message, State(back), _lane(site, message))
+
+
+def _lane(site: Site, message: Message) -> str:
+    """Where it was held; where its card has left the settings, another one's that suits. NotNow when nobody would take it up."""
+    lane = str((message.extra or {}).get("lane") or "read")
+    kind, _, name = lane.partition(":")
+    thing = {PRESENCE: "card", "ask": "route"}.get(kind, kind)
+    if thing not in ("card", "route") or site.has(f"{thing} {name}"):
+        return lane
+    try:
+        account, profile = site.account(message.account), site.profile(message.type)
+    except Held as held:
+        raise _gone(held) from None
+    card = site.card_for(account, profile, profile.operations[message.operation]) if thing == "card" else None
+    if card is None:
+        raise _gone(missing(thing, name))
+    return f"{kind}:{card.name}"
+
+
+def _gone(held: Held) -> NotNow:
+    zh, en = (f"{held.text(each)}: {in_language(held.do, each)}" for each in ("zh", "en"))
+    return NotNow(zh, en)
 
 
 def _retry(site: Site, message: Message, records: Records) -> Outcome:
@@ -80,10 +129,10 @@ def _retry(site: Site, message: Message, records: Records) -> Outcome:
         extra = {**(fresh.extra or {}), "retried_at": clock.now_ms()}  # its age counts from here
         return replace(outcome, message=replace(fresh, extra=extra), step="retry")
     if message.state is State.UNMATCHED:
-        return _back(message, State.VERIFIED, "settle")
+        return back_to(message, State.VERIFIED, "settle")
     if message.state in (State.RECEIVED, State.CHECKED, State.SEALED):
-        return replace(_back(message, message.state, message.lane or "read"), step="retry")
-    raise NotNow(f"{message.state}: nothing to try again")
+        return replace(back_to(message, message.state, message.lane or "read"), step="retry")
+    raise NotNow(f"{message.state}：没有可重试的", f"{message.state}: nothing to try again")
 
 
 def _fresh_deadline(site: Site, message: Message) -> int | None:
@@ -98,7 +147,7 @@ def _fresh_deadline(site: Site, message: Message) -> int | None:
     return now + round(min(operation.give_up, _ONE_DAY).total_seconds() * 1000)
 
 
-def _back(message: Message, state: State, lane: str) -> Outcome:
+def back_to(message: Message, state: State, lane: str) -> Outcome:
     now = clock.now_ms()
     moved = replace(
         message,
@@ -107,24 +156,21 @@ def _back(message: Message, state: State, lane: str) -> Outcome:
         due_at=now,
         updated_at=now,
         waiting_for=None,
-        hold_reason=None,
-        hold_since=None,
-        hold_do=None,
-        held_from=None,
+        **NOT_HELD,
     )
     return Outcome(moved, message.state, "release")
 
 
 def _stop(site: Site, message: Message, records: Records) -> Outcome:
     if not may_stop(message):
-        raise NotNow(f"{message.state}: it can no longer be stopped")
+        raise NotNow(f"{message.state}：已不能停止", f"{message.state}: it can no longer be stopped")
     profile = site.profiles[message.type].profile if message.type in site.profiles else None
     return stop(message, records.document(message.document_id), profile, now=clock.now_ms())
 
 
 def _give_up(site: Site, message: Message, records: Records) -> Outcome:
     if message.kind is not Kind.SUBMISSION or message.state in FINAL:
-        raise NotNow(f"{message.state}: nothing to give up")
+        raise NotNow(f"{message.state}：没有可放弃的", f"{message.state}: nothing to give up")
     profile = site.profiles[message.type].profile if message.type in site.profiles else None
     return stop(message, records.document(message.document_id), profile, now=clock.now_ms(), state=State.GIVEN_UP)
 
@@ -132,13 +178,16 @@ def _give_up(site: Site, message: Message, records: Records) -> Outcome:
 def _apply(site: Site, message: Message, records: Records) -> Outcome:
     """A quarantined receipt is looked at again: believed only if it verifies now (the trusted certificate was added)."""
     if message.state is not State.QUARANTINED:
-        raise NotNow(f"{message.state}: only quarantined receipts can be applied")
-    return _back(message, State.RECEIVED, "verify")
+        raise NotNow(f"{message.state}：只有隔离的回执可以办理", f"{message.state}: only quarantined receipts can be applied")
+    return back_to(message, State.RECEIVED, "verify")
 
 
 def _drop(site: Site, message: Message, records: Records) -> Outcome:
     if message.state not in (State.QUARANTINED, State.UNMATCHED):
-        raise NotNow(f"{message.state}: only quarantined and unmatched receipts can be dropped")
+        raise NotNow(
+            f"{message.state}：只有隔离和未匹配的回执可以丢弃",
+            f"{message.state}: only quarantined and unmatched receipts can be dropped",
+        )
     dropped = replace(message, state=State.GIVEN_UP, lane=None, due_at=None, updated_at=clock.now_ms())
     return Outcome(dropped, message.state, "drop")
 
@@ -154,16 +203,34 @@ _ACTS: dict[str, Callable[[Site, Message, Records], Outcome]] = {
 }
 
 
-def _lanes(site: Site, command: dict[str, Any], why: str) -> dict[str, Any]:
+def _lanes(site: Site, command: dict[str, Any], who: str, why: str) -> dict[str, Any]:
     name = command["name"]
     names = {"account": [f"account:{name}"], "route": [f"route:{name}", f"ask:{name}"]}.get(command["what"], [name])
     for lane in names:
         if command["do"] == "pause":
             do = f"tongguan resume {command['what']} {name}"
-            site.journal.close_lane(Lane(lane, "paused", why, clock.now_ms(), None, do))
+            site.journal.close_lane(Lane(lane, "paused", why, clock.now_ms(), None, do, who))
         else:
-            site.journal.open_lane(lane)
+            site.journal.open_lane(lane, who=who, why=why)
     return {"lanes": names, "done": command["do"]}
+
+
+class Orders:
+    """Looks for orders ten times a second without asking the journal: only when its file was written to, or once a second."""
+
+    def __init__(self, site: Site, *, monotonic: Callable[[], float] = clock.monotonic) -> None:
+        self._site, self._monotonic = site, monotonic
+        self._file = journal_file(site.settings.database.url, site.settings.home)
+        self._seen: tuple[int, int] | None = None
+        self._again_at = 0.0
+
+    def turn(self) -> bool:
+        """Whether any was carried out."""
+        written, now = last_write(self._file), self._monotonic()
+        if written is not None and written == self._seen and now < self._again_at:
+            return False
+        self._seen, self._again_at = written, now + _AT_LEAST
+        return bool(orders(self._site))
 
 
 def orders(site: Site) -> Sequence[str]:
@@ -171,7 +238,7 @@ def orders(site: Site) -> Sequence[str]:
     done = []
     for id_, who, why, command in site.journal.open_orders():
         try:
-            result = carry_out(site, command, who=who, why=why)
+            result = carry_out(site, decoded(command, f"order {id_}"), who=who, why=why)
         except Exception as wrong:
             result = {"error": f"{type(wrong).__name__}: {wrong}"}
         site.journal.order_done(id_, result)

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property, partial
+from itertools import product
+from typing import TypeVar
 
 from cryptography import x509
 
 from tongguan.codecs.compile import Compiled
 from tongguan.codecs.secrets import Names
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.document import Content
-from tongguan.gateway.kernel.journal import Journal
-from tongguan.gateway.kernel.message import Message
-from tongguan.gateway.kernel.profile import Operation, Profile
-from tongguan.gateway.kernel.settings import Account, Card, Settings
+from tongguan.gateway.flow.cards.looks import Looks
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.model.document import Content
+from tongguan.gateway.model.errors import Held, in_both
+from tongguan.gateway.model.message import Message
+from tongguan.gateway.profile.profile import Operation, Profile
+from tongguan.gateway.settings import Account, Card, Settings
+from tongguan.gateway.system import clock
 from tongguan.outbox.prints.plan import Layout
 from tongguan.outbox.prints.press import Press
 from tongguan.outbox.retry import wait_before_next
 from tongguan.routes.https import HttpsRoute
 from tongguan.signer.card import Card as OpenCard
 from tongguan.signer.envelope import sealed_for
+from tongguan.signer.secret import Vault
 from tongguan.signer.verify import TrustedCertificate
 
+T = TypeVar("T")
 UNSIGNED = "unsigned"  #: the lane of what is sealed without a card
+PRESENCE = "presence"  #: kind of the lane in which a message waits until its card is seen in the reader
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,9 @@ class Site:
     routes: Mapping[str, HttpsRoute] = field(default_factory=dict)
     cards: Mapping[str, OpenCard] = field(default_factory=dict)
     trust: Mapping[str, tuple[TrustedCertificate, ...]] = field(default_factory=dict)
+    shared_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: that several routes trust: believed on none
     accounts: Mapping[str, Account] = field(default_factory=dict)
+    looks: Looks = field(default_factory=Looks)
     fast_cards: frozenset[str] = frozenset()
     layouts: Mapping[str, Mapping[str, Layout]] = field(default_factory=dict)  #: type to form to its layout
     press: Press = field(default_factory=partial(Press, timeout=60, most_bytes=1_000_000_000))
@@ -50,15 +59,66 @@ class Site:
     def types(self) -> Mapping[str, Profile]:
         return {name: compiled.profile for name, compiled in self.profiles.items()}
 
+    @cached_property
+    def vault(self) -> Vault:
+        return Vault(self.settings.path("secrets"))
+
+    def compiled(self, type_: str) -> Compiled:
+        """A document type; Held, like all of these, while it is not (or not any more) there."""
+        return self._there(self.profiles, "type", type_)
+
     def profile(self, type_: str) -> Profile:
-        return self.profiles[type_].profile
+        return self.compiled(type_).profile
 
     def account(self, name: str) -> Account:
-        return self.accounts[name]
+        return self._there(self.accounts, "account", name)
+
+    def route(self, name: str) -> HttpsRoute:
+        return self._there(self.routes, "route", name)
+
+    def card(self, name: str) -> OpenCard:
+        return self._there(self.cards, "card", name)
+
+    def trusted(self, route: str) -> tuple[TrustedCertificate, ...]:
+        """Whose receipts are believed that came by a route."""
+        return self._there(self.trust, "route", route)
+
+    def _there(self, things: Mapping[str, T], kind: str, name: str) -> T:
+        found = things.get(name)
+        if found is None:
+            raise missing(kind, name)
+        return found
+
+    def has(self, needs: str) -> bool:
+        """Is what a message was held for (`Held.needs`) there again?"""
+        kind, _, name = needs.partition(" ")
+        return name in {"type": self.profiles, "account": self.accounts, "route": self.routes, "card": self.cards}.get(kind, ())
 
     def code_at(self, account: Account, profile: Profile) -> str:
         """The account's code at the profile's authority."""
-        return str(getattr(account, profile.account_code))
+        return _code(account, profile.account_code)
+
+    def code_on(self, account: Account, route: str) -> str:
+        """The account's code at the authority that listens at a route; empty where no type goes there."""
+        return _code(account, self._codes.get(route, ""))
+
+    def accounts_at(self, route: str, code: str) -> tuple[str, ...]:
+        """Whom a code names at the authority that listens at a route: one enterprise may have several accounts, one for each ERP."""
+        return self._named.get((route, code), ())
+
+    @cached_property
+    def _named(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """Accounts, in the settings' order, by route and their code there."""
+        named: dict[tuple[str, str], tuple[str, ...]] = {}
+        for route, (name, account) in product(self._codes, self.accounts.items()):
+            if code := self.code_on(account, route):
+                named[route, code] = (*named.get((route, code), ()), name)
+        return named
+
+    @cached_property
+    def _codes(self) -> Mapping[str, str]:
+        """Which of an account's codes names it, by route."""
+        return {r: p.account_code for p in self.types.values() for r in (p.route, p.authority) if r and p.account_code}
 
     def route_of(self, profile: Profile, named: str = "") -> str:
         """The route of a type's messages: its own where this site has one, else the one that is named, or its authority's.
@@ -73,11 +133,18 @@ class Site:
         return account.language or self.settings.gateway.language
 
     def card_for(self, account: Account, profile: Profile, operation: Operation) -> Card | None:
-        """The account's card that may sign this operation."""
+        """The account's bound card that may sign this operation: one that is not bound is as good as none."""
+        return next((card for card in self.cards_suiting(account, profile, operation) if card.bound), None)
+
+    def cards_suiting(self, account: Account, profile: Profile, operation: Operation) -> Iterator[Card]:
+        """The account's cards of the authority and role that this operation asks for, bound or not."""
         for card in account.card:
             if card.authority == profile.card_authority and (not operation.roles or card.role in operation.roles):
-                return card
-        return None
+                yield card
+
+    def card_named(self, name: str) -> tuple[Account, Card]:
+        """A card of the settings, with its account."""
+        return next((a, c) for a in self.accounts.values() for c in a.card if c.name == name)
 
     def enveloped(self, route: str, content: bytes) -> bytes:
         """Give what goes over a route as it leaves: encrypted where its settings name a certificate, else as it is."""
@@ -91,9 +158,7 @@ class Site:
     def shut(self, lane: str | None) -> str | None:
         """What a message in this lane waits for from the start; None while the lane is open."""
         row = self.journal.lanes.get(lane or "")
-        if row is None:
-            return None
-        return row.reason if row.reason in ("card", "pin", "route") else "person"
+        return row.waits_for if row is not None else None
 
     def signs_at_once(self, message: Message) -> bool:
         """Is the message's card a key in this process, so fast that its signature need not wait in a lane; or is there none?"""
@@ -109,3 +174,19 @@ class Site:
         received, now = clock.from_ms(begun), clock.now()
         wait = wait_before_next(received, now, least=schedule.least_wait, most=schedule.most_wait)
         return clock.now_ms() + round(wait / timedelta(milliseconds=1))
+
+
+def missing(kind: str, name: str) -> Held:
+    """What the settings (or the installed types) do not have any more; messages go on when it is back."""
+    zh = {"type": "单证类型", "account": "账户", "route": "路由", "card": "卡"}[kind]
+    do = in_both(
+        f"把{zh} {name} 放回去，然后 kill -HUP（或重启）；要结束报文：tongguan give-up ID",
+        f"put {kind} {name} back, then: kill -HUP (or restart); to end the message: tongguan give-up ID",
+    )
+    where = ("没有安装", "is not installed") if kind == "type" else ("不在设置中", "is not in the settings")
+    return Held(f"{zh} {name} {where[0]}", f"{kind} {name} {where[1]}", do=do, needs=f"{kind} {name}")
+
+
+def _code(account: Account, name: str) -> str:
+    """One of an account's codes by its name."""
+    return {"mofcom_code": account.mofcom_code, "customs_code": account.customs_code, "uscc": account.uscc}.get(name, "")

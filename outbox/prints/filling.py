@@ -8,10 +8,10 @@ from decimal import Decimal, InvalidOperation
 from itertools import groupby
 from typing import Any
 
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.document import Document, Receipt
-from tongguan.gateway.kernel.documents import values_at
-from tongguan.gateway.kernel.profile import CodeTable, Field, Profile
+from tongguan.gateway.document.changes import values_at
+from tongguan.gateway.model.document import Document, Receipt
+from tongguan.gateway.profile.profile import CodeTable, Field, Profile
+from tongguan.gateway.system import clock
 from tongguan.outbox.prints.plan import BlockPlan, BoxPlan, Layout
 from tongguan.outbox.prints.sheet import Block, Box, Boxes, Grid, GridColumn, Sheet
 from tongguan.outbox.prints.usual import SECRET

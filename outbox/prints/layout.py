@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tongguan.gateway.kernel.profile import PrintForm, Profile, Text
-from tongguan.gateway.kernel.profile_source import Complaints, Part, TomlFile, both, text, texts, truth, whole
+from tongguan.gateway.profile.profile import PrintForm, Profile, Text
+from tongguan.gateway.profile.source import Complaints, Part, TomlFile, both, text, texts, truth, whole
 from tongguan.outbox.prints.plan import ALIGNS, NOTHING, SHOWS, WORDS, BlockPlan, BoxPlan, ColumnPlan, Layout
 from tongguan.outbox.prints.sheet import UNITS
 from tongguan.outbox.prints.usual import own_number, usual_layout
@@ -57,7 +57,11 @@ class _Known:
         part.rest_is_unknown()
         for row in block.rows:
             if (used := sum(box.width for box in row[:-1])) >= UNITS:
-                part.complain("rows", f"a row is {UNITS} wide, and its boxes before the last take {used} of it")
+                part.complain(
+                    "rows",
+                    f"一行宽 {UNITS}，最后一格之前的各格已占 {used}",
+                    f"a row is {UNITS} wide, and its boxes before the last take {used} of it",
+                )
         return block
 
     def box(self, part: Part) -> BoxPlan:

@@ -14,7 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from tongguan.gateway.kernel.errors import TongguanError
+from tongguan.gateway.model.errors import TongguanError
 
 PACKAGE, FILE = "pylopdf_fonts_zh_cn", "NotoSerifSC-Regular.otf"
 PLACES = (
@@ -40,14 +40,17 @@ def find_font(chosen: str, home: Path) -> Path:
     if chosen:
         path = home / chosen
         if not path.is_file():
-            raise FontMissing(f"prints.font: there is no file {chosen}")
+            raise FontMissing(f"prints.font：没有文件 {chosen}", f"prints.font: there is no file {chosen}")
         return path
     package = find_spec(PACKAGE)
     if package is not None and package.origin and (path := Path(package.origin).with_name(FILE)).is_file():
         return path
     found = next((file for place in PLACES for file in sorted(glob(place, recursive=True))), None)
     if found is None:
-        raise FontMissing("no Chinese font is installed; name a font file as prints.font in the settings")
+        raise FontMissing(
+            "没有安装中文字体；请在设置 prints.font 中指定字体文件",
+            "no Chinese font is installed; name a font file as prints.font in the settings",
+        )
     return Path(found)
 
 
@@ -63,7 +66,8 @@ class Letters:
             self._font: Any = TTFont(path, lazy=True, fontNumber=0)
             self._names: dict[int, str] = self._font.getBestCmap()
         except (TTLibError, OSError) as wrong:
-            raise FontMissing(f"prints.font: {path.name} cannot be read as a font: {wrong}") from None
+            en = f"prints.font: {path.name} cannot be read as a font: {wrong}"
+            raise FontMissing(f"prints.font：{path.name} 不能作为字体读取：{wrong}", en) from None
         weight = {"wght": 400} if "fvar" in self._font else None
         self._glyphs = self._font.getGlyphSet(location=weight)
         self._units = int(self._font["head"].unitsPerEm)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tongguan.gateway.kernel.profile import Text
+from tongguan.gateway.profile.profile import Text
 
 NOTHING = Text("", "")
 SHOWS = ("both", "name", "code")  #: of a code: code and name, its name alone, itself alone

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.errors import TongguanError
+from tongguan.gateway.model.errors import TongguanError
+from tongguan.gateway.system import clock
 from tongguan.outbox.prints.press_process import frame
 from tongguan.outbox.prints.sheet import Sheet, to_bytes
 
@@ -28,7 +28,7 @@ class PrintFailed(TongguanError):
     """A print could not be made; the text says why."""
 
 
-class _Ended(Exception):
+class _Ended(TongguanError):
     """The process is gone, or is taken for it."""
 
 
@@ -56,7 +56,10 @@ class Press:
                 except _Ended as ended:
                     self._end()
                     if not left:
-                        raise PrintFailed(f"the printing process {ended}") from None
+                        raise PrintFailed(f"打印进程{ended.zh}", f"the printing process {ended.en}") from None
+                except BaseException:  # the rest of its answer would be taken for the next one's
+                    self._end()
+                    raise
                 else:
                     return _told(answer)
         raise AssertionError("every try ends in an answer or an error")
@@ -84,7 +87,7 @@ class Press:
                     bufsize=0,
                 )
             except OSError as wrong:
-                raise PrintFailed(f"the printing process does not start: {wrong}") from None
+                raise PrintFailed(f"打印进程启动不了：{wrong}", f"the printing process does not start: {wrong}") from None
         return self._process
 
     def _end(self) -> None:
@@ -102,28 +105,33 @@ class Press:
 def _write(pipe: int, job: bytes, until: float) -> None:
     """Hand over a job; raises _Ended when nobody takes it."""
     for at in range(0, len(job), select.PIPE_BUF):
-        _, ready, _ = select.select([], [pipe], [], max(0.0, until - clock.monotonic()))
-        if not ready:
-            raise _Ended("takes no job")
+        if not _ready(pipe, select.POLLOUT, until):
+            raise _Ended("不接任务", "takes no job")
         try:
             os.write(pipe, job[at : at + select.PIPE_BUF])  # so few bytes are taken whole
         except OSError:
-            raise _Ended("ended") from None
+            raise _Ended("已结束", "ended") from None
 
 
 def _read(pipe: int, length: int, until: float) -> bytes:
     """So many bytes; raises _Ended when they do not come in time, or not at all."""
     parts: list[bytes] = []
     while length:
-        ready, _, _ = select.select([pipe], [], [], max(0.0, until - clock.monotonic()))
-        if not ready:
-            raise _Ended("did not answer in time")
+        if not _ready(pipe, select.POLLIN, until):
+            raise _Ended("超时没有应答", "did not answer in time")
         part = os.read(pipe, min(length, _CHUNK))
         if not part:
-            raise _Ended("ended")
+            raise _Ended("已结束", "ended")
         parts.append(part)
         length -= len(part)
     return b"".join(parts)
+
+
+def _ready(pipe: int, event: int, until: float) -> bool:
+    """Wait for a pipe, whatever its number: `select` knows only the first 1,024, and a gateway holds more files open."""
+    poll = select.poll()
+    poll.register(pipe, event)
+    return bool(poll.poll(max(0.0, until - clock.monotonic()) * 1000))
 
 
 def _told(answer: bytes) -> bytes:

@@ -58,6 +58,7 @@ def _opened(font: Path) -> Letters:
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the gateway ends us by ending stdin
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody waits for the answer any more: end without a word
     most = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     os.nice(10)  # messages go first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tongguan.gateway.kernel.profile import Field, Profile, Text
+from tongguan.gateway.profile.profile import Field, Profile, Text
 from tongguan.outbox.prints.plan import BlockPlan, BoxPlan, ColumnPlan, Layout
 from tongguan.outbox.prints.sheet import UNITS
 

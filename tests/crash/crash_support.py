@@ -1,23 +1,39 @@
-"""What the crash tests share: authorities that run on, homes that are thrown away."""
+"""What the crash tests share: authorities that run on, homes that are thrown away, and two accounts, one with a slow card."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import os
+import random
 import shutil
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from lxml import etree
 from sites import Site
 
 import tongguan.gateway
+from tongguan.gateway.system import clock
+from tongguan.signer.issue import Holder, Validity, make_authority, make_software_card
 
 PROFILES = Path(tongguan.gateway.__path__[0]) / "profiles"
 APPLICATION = "mofcom/NA.application"
 INSPECTION = "customs/EW.declaration"
+KEY, ISSUED = "licence", "已打印或生成电子许可证"  #: a document that every home has, and its status
 _blocks = itertools.count(1)
+_NUMBER = "8900000000990"
+_CODES = {"uscc": "91210200MA0SECOND8", "mofcom_code": "2100MA0SECOND", "customs_code": "2102960002"}
+
+
+def chosen_seed() -> int:
+    """Chance's seed in this run, another one each time; told where a test fails, and set by `TONGGUAN_SEED` to have it again."""
+    seed = int(os.environ.get("TONGGUAN_SEED", "0")) or random.randrange(1, 10**9)
+    print(f"TONGGUAN_SEED={seed}")
+    return seed
 
 
 @dataclass
@@ -28,24 +44,55 @@ class Authorities:
 
     def home(self, folder: Path) -> Site:
         """A new home for the same cards and authorities; its numbers begin where no other home's are."""
-        shutil.copytree(self.site.home, folder, ignore=shutil.ignore_patterns("simulators", "*.log"))
-        with sqlite3.connect(folder / "tongguan.db") as base:
+        shutil.copytree(self.site.home, folder, ignore=shutil.ignore_patterns("simulators", "*.log"), dirs_exist_ok=True)
+        with closing(sqlite3.connect(folder / "tongguan.db")) as base, base:
             base.execute("UPDATE serial SET next = ?", (next(_blocks) * 1_000_000,))
-            for authority in ("mofcom", "customs"):
-                base.execute("REPLACE INTO marker VALUES (?, ?)", (f"cursor:{authority}:demo", str(self._issued(authority))))
+            base.execute("DELETE FROM marker WHERE name = 'history'")  # its next start takes the rows down as they are
+            for authority, account in itertools.product(("mofcom", "customs"), ("demo", "second")):
+                cursor = str(self._issued(authority))
+                base.execute("REPLACE INTO marker VALUES (?, ?)", (f"cursor:{authority}:{account}", cursor))
         return Site(folder)
 
     def _issued(self, authority: str) -> int:
         """The cursor behind all receipts issued so far: other homes' receipts are nobody's business here."""
-        with sqlite3.connect(f"file:{self.site.home}/simulators/{authority}.db?mode=ro", uri=True) as store:
+        with closing(sqlite3.connect(f"file:{self.site.home}/simulators/{authority}.db?mode=ro", uri=True)) as store:
             return int(store.execute("SELECT COALESCE(MAX(cursor), 0) FROM receipt").fetchone()[0])
 
-    def declared(self, authority: str, reference: str) -> list[int]:
-        """The rounds that an authority has of each document declared under this reference."""
-        path = self.site.home / "simulators" / f"{authority}.db"
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as store:
+    def declared(self) -> dict[str, list[int]]:
+        """The rounds that MOFCOM has of each document, by the reference that it was declared under."""
+        with closing(sqlite3.connect(f"file:{self.site.home}/simulators/mofcom.db?mode=ro", uri=True)) as store:
             rows = store.execute("SELECT facts, round FROM document").fetchall()
-        return [round_ for facts, round_ in rows if json.loads(facts).get("reference") == reference]
+        found: dict[str, list[int]] = {}
+        for facts, round_ in rows:
+            found.setdefault(json.loads(facts).get("reference", ""), []).append(round_)
+        return found
+
+
+def of_second(site: Site) -> Site:
+    """The same home as its second account sees it."""
+    return Site(site.home, site.processes, account="second")
+
+
+def add_second_account(home: Path, *, delay: str) -> None:
+    """Another enterprise, whose card takes so long for each signature; the simulators of this home know it as well."""
+    validity = Validity(clock.now() - timedelta(days=1))
+    holder = Holder("第二示例有限公司", _NUMBER, tuple(_CODES.values()))
+    card = make_software_card(make_authority("发卡机构", validity), holder, validity=validity)
+    (home / "cards" / "second.key").write_bytes(card.key)
+    for folder in (home / "cards", home / "simulators" / "cards"):
+        (folder / "second.pem").write_bytes(card.certificates)
+    codes = "".join(f'{name} = "{code}"\n' for name, code in _CODES.items())
+    with (home / "tongguan.toml").open("a") as settings:
+        settings.write(
+            f'\n[[account]]\nname = "second"\ntitle = "第二示例有限公司"\n{codes}mailbox = "mailboxes/second"\n'
+            '\n[[account.card]]\nname = "second-mofcom"\nauthority = "mofcom"\nkind = "software"\nkey = "cards/second.key"\n'
+            f'certificate = "cards/second.pem"\nbound = "{_NUMBER}"\ndelay = "{delay}"\n'
+        )
+    with (home / "simulators" / "simulators.toml").open("a") as settings:
+        settings.write(
+            f'\n[[enterprise]]\nname = "second"\n{codes}'
+            f'\n[[enterprise.card]]\nauthority = "mofcom"\nnumber = "{_NUMBER}"\ncertificate = "cards/second.pem"\n'
+        )
 
 
 def example(folder: str, name: str, reference: str, changes: dict[str, str] | None = None) -> bytes:

@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from endpoint import Place, site_with_endpoints
+from receipt_desk import Desk
 from sites import FINAL, Site, make_site, wait_until
+from workshop import Workshop, open_workshop, write_types
 
 __all__ = ["FINAL", "Site", "make_site", "wait_until"]
 
@@ -32,3 +35,36 @@ def own_site(tmp_path: Path) -> Iterator[Site]:
     yield made
     for name in list(made.processes):
         made.stop(name, kill=True)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """A gateway, not running yet, with authorities that the test can break."""
+    made = site_with_endpoints(tmp_path)
+    yield made
+    site, mofcom, customs = made
+    for name in list(site.processes):
+        site.stop(name, kill=True)
+    mofcom.down()
+    customs.down()
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A running gateway whose MOFCOM says what the test wants; each test declares documents of its own."""
+    site, mofcom, customs = site_with_endpoints(tmp_path_factory.mktemp("desk"))
+    site.run()
+    yield Desk(site, mofcom)
+    site.stop("run")
+    mofcom.down()
+    customs.down()
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
+    """A gateway with document types that are made for tests."""
+    made = open_workshop(tmp_path, monkeypatch, types=write_types(tmp_path / "types"))
+    yield made
+    made.stop()
+    made.mofcom.down()
+    made.customs.down()

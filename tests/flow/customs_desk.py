@@ -1,10 +1,13 @@
 """What tests of licences at customs need: an application with goods, the desk for declarations, and rows read from an answer."""
 
 import json
+import tomllib
 import urllib.request
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import count
+
+from patience import STILL, here
 
 TYPE = "NA.application"
 ENTRIES = count(1)
@@ -82,7 +85,7 @@ class Desk:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.base}/v1/admin/declarations{where}", data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=here(STILL)) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             text = error.read()
@@ -101,6 +104,13 @@ class Desk:
 
     def state(self, number):
         return self.call("GET", f"/{number}")[1].get("state")
+
+
+def desk_at(site):
+    """Give the desk of the customs that a site talks to."""
+    settings = tomllib.loads((site.home / "tongguan.toml").read_text("utf-8"))
+    token = tomllib.loads((site.home / "simulators" / "simulators.toml").read_text("utf-8"))["admin_token"]
+    return Desk(settings["route"]["customs"]["url"], token)
 
 
 def rows(receipt):

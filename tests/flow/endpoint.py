@@ -22,9 +22,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from lxml import etree
+from patience import STILL, here
 from sites import Site, make_site
 
-from tongguan.gateway.home import CODES, change_settings
+from tongguan.gateway.home.home import CODES, change_settings
 from tongguan.simulators.seal import Sealer, load_sealer
 
 RECEIPT = "urn:tongguan:receipt:1"
@@ -50,18 +51,22 @@ class Call:
 class Endpoint:
     """One authority; `says[reference]` are the answers to the next tries of a message: take (when the list is used up),
     refuse, 503, busy (503 with Retry-After 1), lose (no answer, nothing kept), drop (kept, no answer), forged, corrupt,
-    garbage, slow (a second late)."""
+    garbage, slow (a second late), later (when the test lets it go); or attributes that the answer's receipt has instead of its own,
+    the true one being kept."""
 
     authority: str
     sealer: Sealer
     stranger: Sealer
-    says: dict[str, list[str]] = field(default_factory=dict)
+    says: dict[str, list[str | dict[str, Any]]] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     kept: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)  #: wire id: what came, and the technical receipt
+    busy: set[str] = field(default_factory=set)  #: wire ids of which the next question is answered with 503
     feed: list[bytes] = field(default_factory=list)
     account: str = ""
     port: int = 0
     hangs: float = 0  #: seconds until its health is told
+    healthy: int = 0  #: how often it was told
+    let_go: threading.Event = field(default_factory=threading.Event)
     _server: ThreadingHTTPServer | None = None
     _fed: threading.Condition = field(default_factory=threading.Condition)
     _open: set[socket.socket] = field(default_factory=set)
@@ -136,13 +141,16 @@ class Endpoint:
     def receipt(self, **said: Any) -> bytes:
         return self.sealer.seal(self.unsigned(**said))
 
-    def _technical(self, call: Call, code: str, sealer: Sealer) -> bytes:
+    def _technical(self, call: Call, sealer: Sealer, **said: str) -> bytes:
         type_, sender = (found[1].decode() if (found := each.search(call.body)) else "" for each in (_type, _sender))
-        said = {"message": call.message_id, "type": type_, "account": sender}
-        return sealer.seal(self.unsigned(code=code, kind="technical", **said))
+        own = {"kind": "technical", "message": call.message_id, "type": type_, "account": sender}
+        return sealer.seal(self.unsigned(**{**own, **said}))  # type: ignore[arg-type]
 
     def answer(self, call: Call) -> tuple[int, bytes, dict[str, str]] | None:
         """HTTP status, body and headers; None closes the connection."""
+        if call.what == "ask" and call.message_id in self.busy:
+            self.busy.discard(call.message_id)
+            return (503, b"busy", {"Retry-After": "30"})
         if call.what == "ask":
             known = self.kept.get(call.message_id)
             return (200, known[1], {}) if known else (404, b"never seen", {})
@@ -150,7 +158,8 @@ class Endpoint:
             return (202, self.receipt(code="Q1", message=call.message_id), {})
         planned = self.says.get(call.reference)
         say = planned.pop(0) if planned else "take"
-        if say in ("503", "busy", "lose", "garbage", "400"):
+        odd = say if isinstance(say, dict) else {}
+        if not odd and say in ("503", "busy", "lose", "garbage", "400"):
             return {
                 "503": (503, b"out of order", {}),
                 "busy": (503, b"busy", {"Retry-After": "1"}),
@@ -159,16 +168,25 @@ class Endpoint:
             }.get(say)
         if say == "slow":
             time.sleep(1)
+        if say == "later":
+            self.let_go.wait(here(STILL))
         known = self.kept.get(call.message_id)
         if known is None and say == "refuse":
-            return (400, self._technical(call, "1", self.sealer), {})
-        receipt = known[1] if known else self._technical(call, "0", self.sealer)
+            return (400, self._technical(call, self.sealer, code="1"), {})
+        receipt = known[1] if known else self._technical(call, self.sealer, code="0")
         self.kept[call.message_id] = (call.body, receipt)
+        if say in ("drop-busy", "lose-busy"):  # no answer, and none to the first question either: the verdict is quicker
+            self.busy.add(call.message_id)
+            if say == "lose-busy":
+                del self.kept[call.message_id]
+            return None
+        if odd:
+            return (202, self._technical(call, self.sealer, **{"code": "0", **odd}), {})
         match say:
             case "drop":
                 return None
             case "forged":
-                return (202, self._technical(call, "0", self.stranger), {})
+                return (202, self._technical(call, self.stranger, code="0"), {})
             case "corrupt":
                 return (202, receipt.replace(b'code="0"', b'code="1"'), {})
         return (202, receipt, {})
@@ -202,6 +220,7 @@ class _Counter(BaseHTTPRequestHandler):
         if url.path == "/v1/health":
             time.sleep(self.endpoint.hangs)
             self._send(200, b"ok", {})
+            self.endpoint.healthy += 1
         elif url.path == "/v1/receipts":
             asked = parse_qs(url.query, keep_blank_values=True)
             mine = asked["account"][0] == self.endpoint.account
@@ -255,7 +274,10 @@ def without_route(home: Path, name: str) -> None:
     path.write_text(before + bracket + after, "utf-8")
 
 
-def site_with_endpoints(folder: Path, *, settings: str = QUICK, **made: Any) -> tuple[Site, Endpoint, Endpoint]:
+Place = tuple[Site, Endpoint, Endpoint]
+
+
+def site_with_endpoints(folder: Path, *, settings: str = QUICK, **made: Any) -> Place:
     """A home, not running yet, whose authorities are the test's own: (site, MOFCOM, customs)."""
     site = make_site(folder, **made)
     add_settings(site.home, settings)

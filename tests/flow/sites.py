@@ -8,30 +8,49 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sqlite3
 import subprocess
 import sys
-import time
+import tomllib
+import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tongguan.gateway.home import make_home, set_ports
+import patience
+import purity
+from patience import STILL, here
+
+from tongguan.gateway.home.home import make_home, set_ports
 
 TONGGUAN = [sys.executable, "-c", "from tongguan.gateway.cli import main; main()"]
+#: the same, its decisions guarded
+_SUPPORT = str(Path(purity.__file__).parent)
+GUARDED = [*TONGGUAN[:2], f"import sys; sys.path.append({_SUPPORT!r}); import purity; purity.guard(); {TONGGUAN[2]}"]
 FINAL = ("accepted", "rejected", "refused", "stopped", "given_up")
 _names = itertools.count(1)
 
 
-def wait_until(look: Callable[[], Any], what: str, seconds: float = 30) -> Any:
-    """What `look` gives once it is true; fails, saying what was waited for."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := look():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"waited {seconds} s for {what}; last seen: {look()!r}")
+_running = set[Path]()  #: homes with a process: whatever moves there is worth waiting for
+
+
+def wait_until(look: Callable[[], Any], what: str, seconds: float = STILL, *, moves: Callable[[], object] | None = None) -> Any:
+    """What `look` gives once it is true; fails when nothing moves any more, here or at any running site."""
+    return patience.wait_until(look, what, seconds, moves=moves or (lambda: [pulse(home) for home in sorted(_running)]))
+
+
+def pulse(home: Path) -> object:
+    """What changes while work goes on: moves of the journal, files that come and go (the heartbeat beats without work)."""
+    folders = [*home.glob("mailboxes/*/*"), *home.glob("mailboxes/*/Status/*")]
+    return journal_moves(home), [len(os.listdir(f)) for f in folders if f.is_dir()]
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    """A home's files are its owner's alone; the doctor says so of a log, too."""
+    return os.open(path, flags, 0o600)
 
 
 @dataclass
@@ -48,29 +67,30 @@ class Site:
 
     def simulate(self, *options: str) -> None:
         (self.home / "simulators" / "ports.json").unlink(missing_ok=True)
-        log = (self.home / "simulate.log").open("ab")
-        self.processes["simulate"] = subprocess.Popen(
-            [*TONGGUAN, "simulate", "--home", str(self.home), *options], stdout=log, stderr=log
-        )
+        self._start("simulate", [*TONGGUAN, "simulate", "--home", str(self.home), *options])
         wait_until((self.home / "simulators" / "ports.json").exists, "the simulators to listen")
         set_ports(self.home)
 
     def run(self) -> None:
         (self.home / "daemon.sock").unlink(missing_ok=True)  # left behind by a killed one
-        log = (self.home / "run.log").open("ab")
-        self.processes["run"] = subprocess.Popen([*TONGGUAN, "run", "--home", str(self.home)], stdout=log, stderr=log)
+        self._start("run", [*GUARDED, "run", "--home", str(self.home)])
         wait_until(lambda: (self.home / "daemon.sock").exists(), "the daemon to start")
+
+    def _start(self, name: str, words: list[str]) -> None:
+        with open(self.home / f"{name}.log", "ab", opener=_for_the_owner) as log:
+            self.processes[name] = subprocess.Popen(words, stdout=log, stderr=log)
+        _running.add(self.home)
 
     def stop(self, name: str = "run", *, kill: bool = False) -> int:
         process = self.processes.pop(name)
+        if not self.processes:
+            _running.discard(self.home)
         process.kill() if kill else process.terminate()
-        return process.wait(timeout=60)
+        return patience.ended(process, f"tongguan {name}")
 
     def command(self, *words: str, check: bool = False) -> subprocess.CompletedProcess[str]:
         """Run `tongguan <words> --home HOME`."""
-        result = subprocess.run(
-            [*TONGGUAN, *words, "--home", str(self.home)], check=False, capture_output=True, text=True, timeout=60
-        )
+        result = patience.ran([*TONGGUAN, *words, "--home", str(self.home)])
         assert not check or result.returncode == 0, result.stdout + result.stderr
         return result
 
@@ -100,7 +120,16 @@ class Site:
     def document(self, type_: str, key: str) -> dict[str, Any] | None:
         return _json(self.mailbox / "Status" / "documents" / f"{type_}_{key}.json")
 
-    def wait(self, name: str, *states: str, seconds: float = 30) -> dict[str, Any]:
+    def put_faults(self, authority: str, rules: bytes = b"") -> None:
+        """Give a simulator other fault rules, or none."""
+        place = self.home / "simulators"
+        token = tomllib.loads((place / "simulators.toml").read_text("utf-8"))["admin_token"]
+        address = f"http://127.0.0.1:{json.loads((place / 'ports.json').read_bytes())[authority]}/v1/admin/faults"
+        order = urllib.request.Request(address, data=rules, method="PUT", headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(order, timeout=here(STILL)) as answer:
+            assert answer.status == 204
+
+    def wait(self, name: str, *states: str, seconds: float = STILL) -> dict[str, Any]:
         """The status once the message is in one of these states (default: any final one)."""
         wanted = states or FINAL
 
@@ -113,7 +142,7 @@ class Site:
         except AssertionError as late:
             raise AssertionError(f"{late}; status: {self.status(name)}") from None
 
-    def wait_business(self, type_: str, key: str, *texts: str, seconds: float = 30) -> dict[str, Any]:
+    def wait_business(self, type_: str, key: str, *texts: str, seconds: float = STILL) -> dict[str, Any]:
         """The document file once its business status has one of these texts."""
 
         def look() -> dict[str, Any] | None:
@@ -126,7 +155,7 @@ class Site:
         """Answers in InBox whose name begins so, in order of name."""
         return sorted(p for p in (self.mailbox / "InBox").iterdir() if p.name.startswith(beginning))
 
-    def result(self, name: str, seconds: float = 10) -> Path:
+    def result(self, name: str, seconds: float = STILL) -> Path:
         """The result file of a query that was dropped as `name`."""
         stem = name.rsplit(".", 1)[0]
         return wait_until(lambda: self.inbox(f"Result_{stem}_"), f"the result of {name}", seconds)[0]
@@ -143,6 +172,15 @@ class Site:
         return [*found, *(["OutBox"] if (self.mailbox / "OutBox" / name).exists() else [])]
 
 
+def journal_moves(home: Path) -> int:
+    """How many moves the journal holds; none while there is nothing to read."""
+    try:
+        with closing(sqlite3.connect(f"file:{home}/tongguan.db?mode=ro", uri=True, timeout=0)) as base:
+            return int(base.execute("SELECT COALESCE(MAX(n), 0) FROM move").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
 def _json(path: Path) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = json.loads(path.read_bytes())
@@ -156,3 +194,14 @@ def make_site(folder: Path, *, card: str | None = "software") -> Site:
     home = folder / "home"
     make_home(home, card=card, port_base=0)  # type: ignore[arg-type]
     return Site(home)
+
+
+def second_account(site: Site) -> Site:
+    """Another account of the same enterprise, not running yet: its codes, and its cards, which here are the same keys."""
+    path = site.home / "tongguan.toml"
+    text = path.read_text()
+    account = text[text.index("[[account]]") : text.index("[route.mofcom]")].replace("mailboxes/demo", "mailboxes/second")
+    for name in ('"demo"', '"demo-mofcom"', '"demo-customs"'):
+        account = account.replace(name, name.replace("demo", "second"))
+    path.write_text(text.replace("[route.mofcom]", account + "\n[route.mofcom]"))
+    return Site(site.home, site.processes, account="second")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from bodies import APPLICATION, application, fresh, xml
-from sites import Site, wait_until
+from sites import Site, second_account, wait_until
 
 from tongguan.gateway.cli import main
 
@@ -121,6 +121,33 @@ def test_what_is_unknown_is_told_in_one_line(site: Site) -> None:
         assert said.err == "nothing has the id, reference or number no-such-thing; look: tongguan list\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("account:dem", "account:demo"), ("route:mofcon", "route:mofcom"), ("card:demo-mofcon", "card:demo-mofcom")],
+)
+def test_the_timeline_of_an_unknown_thing_names_the_nearest_known_one(site: Site, name: str, near: str) -> None:
+    said = say(site, "timeline", name, "--lang", "en")
+
+    assert (said.code, said.out, said.err) == (2, "", f"there is no {name}; did you mean {near}?\n")
+    assert say(site, "timeline", near).code == 0
+
+
+def test_an_account_that_does_not_exist_is_no_empty_list(site: Site) -> None:
+    said = say(site, "list", "--account", "dmeo", "--lang", "en")
+
+    assert (said.code, said.err) == (2, "there is no dmeo; did you mean demo?\n")
+
+
+def test_what_waits_in_a_lane_that_was_shut_later_is_shown_to_wait(own_site: Site) -> None:
+    own_site.run()
+    reference = sent_nowhere(own_site)
+    assert say(own_site, "pause", "account", "demo", "--why", "盘点").code == 0
+    page = say(own_site, "show", reference, "--json").json[0]
+
+    assert (page["waiting_for"], page["lane"]["name"], page["lane"]["text"]) == ("person", "account:demo", "盘点")
+    assert "tongguan resume account demo" in say(own_site, "show", reference).out
+
+
 @pytest.mark.requirement("GW-08")
 def test_the_timeline_tells_every_step_in_order(site: Site) -> None:
     reference = ended(site, "declare")["reference"]
@@ -171,9 +198,8 @@ def test_a_query_may_be_made_while_nothing_runs(still: Site) -> None:
 
 
 def test_a_reference_in_two_accounts_lists_both_and_an_order_asks_which(own_site: Site) -> None:
-    second_account(own_site.home)
+    other = second_account(own_site)
     own_site.run()
-    other = Site(own_site.home, account="second")
     reference = fresh("both")
     for each in (own_site, other):
         dropped(each, reference=reference)
@@ -184,19 +210,6 @@ def test_a_reference_in_two_accounts_lists_both_and_an_order_asks_which(own_site
     said = say(own_site, "stop", reference, "--dry-run")
     assert said.code == 1
     assert "demo second" in said.err
-
-
-def second_account(home: Path) -> None:
-    """Another enterprise with cards of its own, which here are the same keys."""
-    text = (home / "tongguan.toml").read_text()
-    account = text[text.index("[[account]]") : text.index("[route.mofcom]")]
-    account = (
-        account.replace('"demo"', '"second"')
-        .replace('demo-mofcom"', 'second-mofcom"')
-        .replace("mailboxes/demo", "mailboxes/second")
-    )
-    account = account.replace('name = "demo-customs"', 'name = "second-customs"')
-    (home / "tongguan.toml").write_text(text.replace("[route.mofcom]", account + "\n[route.mofcom]"))
 
 
 # Orders
@@ -236,6 +249,21 @@ def test_orders_move_messages_and_tell_who_and_why(own_site: Site, running: bool
     if running:
         assert own_site.wait(f"{reference}.xml", "given_up")["final"]
         assert own_site.places(f"{reference}.xml") == ["FailBox"]
+
+
+@pytest.mark.requirement("GW-08")
+def test_why_a_message_is_held_is_told_in_the_readers_language(own_site: Site) -> None:
+    own_site.run()
+    reference = sent_nowhere(own_site)
+    assert say(own_site, "hold", reference, "--why", "test").code == 0
+    reasons = {
+        lang: say(own_site, "show", reference, "--json", "--lang", lang).json[0]["hold"]["reason"] for lang in ("zh", "en")
+    }
+
+    assert reasons == {"zh": "按指令暂挂", "en": "by order"}
+    for lang, words in reasons.items():
+        assert words in say(own_site, "show", reference, "--lang", lang).out
+    assert "只有 held 的报文" in say(own_site, "release", ended(own_site)["reference"], "--lang", "zh").out
 
 
 @pytest.mark.requirement("GW-08")
@@ -281,8 +309,8 @@ def test_a_paused_account_takes_nothing_until_it_is_resumed(own_site: Site) -> N
     reference = dropped(own_site)
     wait_until(lambda: "盘点" in (own_site.mailbox / "Status/index.json").read_text(), "the pause to be told")
     assert own_site.places(f"{reference}.xml") == ["OutBox"]
-    paused = say(own_site, "status", "--json")
-    assert (paused.code, paused.json["problems"][0]["do"]) == (1, "tongguan resume account demo")
+    (paused,) = [p for p in say(own_site, "status", "--json").json["problems"] if p["code"] == "lane"]
+    assert (paused["level"], paused["do"]) == ("well", "tongguan resume account demo")
 
     assert say(own_site, "resume", "account", "demo", "--why", "完成").code == 0
     own_site.wait(f"{reference}.xml", "accepted")
@@ -366,10 +394,11 @@ def test_an_altered_history_is_found(still: Site) -> None:
     with contextlib.closing(sqlite3.connect(still.home / "tongguan.db")) as database:
         database.execute("UPDATE move SET line = replace(line, 'sealed', 'sent')")
         database.commit()
-    said = say(still, "audit", "verify", "--json")
+    said = say(still, "audit", "verify", "--json", "--lang", "en")
 
     assert (said.code, said.json["ok"]) == (1, False)
     assert "was altered" in said.json["broken"]
+    assert "被改动" in say(still, "audit", "verify", "--json").json["broken"]
 
 
 # Cards

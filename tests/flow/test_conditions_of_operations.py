@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-from workshop import Workshop, open_workshop, write_types
+from workshop import Workshop
 
 BODY = "<Title>x</Title><Mode>{}</Mode>"
-
-
-@pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
-    made = open_workshop(tmp_path, monkeypatch, types=write_types(tmp_path / "types"))
-    yield made
-    made.stop()
-    made.mofcom.down()
-    made.customs.down()
 
 
 def without_card(shop: Workshop) -> None:

@@ -15,9 +15,10 @@ from typing import Any
 import bodies as b
 import pytest
 from endpoint import Endpoint, add_settings, site_with_endpoints
+from patience import here
 from sites import FINAL, Site, wait_until
 
-from tongguan.gateway.kernel import clock
+from tongguan.gateway.system import clock
 from tongguan.signer.issue import Holder, Validity, make_authority, make_software_card
 
 pytestmark = pytest.mark.requirement("GW-05")
@@ -86,7 +87,7 @@ def test_while_the_authority_is_away_all_waits_and_then_all_goes_once_in_order(p
     mofcom.up()
     for name, _ in sent:
         status = site.wait(name, "sent")
-        assert site.places(name) == ["SentBox"] or wait_until(lambda n=name: site.places(n) == ["SentBox"], "the original", 5)
+        assert site.places(name) == ["SentBox"] or wait_until(lambda n=name: site.places(n) == ["SentBox"], "the original")
         assert status["final"] is False
 
     firsts = [mofcom.posts(reference) for _, reference in sent]
@@ -148,20 +149,19 @@ def test_the_waits_grow_and_each_try_is_counted(place: Place) -> None:
     waits = [later - earlier for earlier, later in pairwise(times)]
     assert len(waits) == 4
     assert waits[-1] > 1.5 * waits[0]
-    assert max(waits) < 6
+    assert max(waits) < here(6)
 
 
 def test_a_slow_answer_keeps_nobody_waiting(place: Place) -> None:
     site, mofcom = place
-    slow, _ = declare(place, "slow")
-    wait_until(lambda: len(mofcom.calls) and mofcom.calls[-1].what == "post", "the slow one on its way")
-    began = time.monotonic()
+    slow, reference = declare(place, "later")
+    wait_until(lambda: mofcom.posts(reference), "the slow one on its way")
     quick, _ = declare(place)
     site.wait(quick, "sent")
-    took = time.monotonic() - began
-    site.wait(slow, "sent")
+    assert (site.status(slow) or {})["state"] == "sealed"
+    mofcom.let_go.set()
 
-    assert took < 2.5
+    site.wait(slow, "sent")
 
 
 def test_a_refusal_by_the_authority_frees_draft_and_reference(place: Place) -> None:
@@ -169,7 +169,7 @@ def test_a_refusal_by_the_authority_frees_draft_and_reference(place: Place) -> N
     name, reference = declare(place, "refuse")
     status = site.wait(name)
     assert status["state"] == "rejected"
-    assert wait_until(lambda: site.places(name) == ["SentBox"], "the original", 5)
+    assert wait_until(lambda: site.places(name) == ["SentBox"], "the original")
     site.wait_business(b.APPLICATION, status["document"], "暂存")
     again, _ = declare(place, reference=reference, document=status["document"], Remark="已更正")
     second = site.wait(again, "sent")
@@ -254,7 +254,7 @@ def test_past_its_deadline_a_message_is_held_with_the_commands_to_type(own: Plac
         status = site.wait(name, "held")
         ids.append(status["message_id"])
         assert status["waiting_for"] == "person"
-        assert "deadline" in status["hold"]["reason"]
+        assert status["hold"]["reason"] == "期限前没有送达"
         for word in ("retry", "give-up"):
             assert f"tongguan {word} {status['message_id']}" in status["hold"]["do"]
     assert site.places(kept[0]) == []
@@ -268,7 +268,7 @@ def test_past_its_deadline_a_message_is_held_with_the_commands_to_type(own: Plac
 
     status = site.wait(dropped[0])
     assert status["state"] == "given_up"
-    wait_until(lambda: site.places(dropped[0]) == ["FailBox"], "the original", 5)
+    wait_until(lambda: site.places(dropped[0]) == ["FailBox"], "the original")
     site.wait_business(b.APPLICATION, status["document"], "暂存")
     assert not mofcom.posts(dropped[1])
 
@@ -375,17 +375,14 @@ def second_account(site: Site, *, delay: str = "") -> Site:
 
 def test_a_slow_card_leaves_another_accounts_pace_alone(own: Place) -> None:
     site, mofcom = own
-    second = second_account(site, delay="500ms")
+    second = second_account(site, delay=f"{here(0.5):.1f}s")
     site.run()
     slow = [declare((second, mofcom))[0] for _ in range(10)]
     wait_until(lambda: second.status(slow[0]), "the slow ones to be taken")
-    began = time.monotonic()
     quick = [declare(own)[0] for _ in range(10)]
     for name in quick:
         site.wait(name, "sent")
-    took = time.monotonic() - began
 
-    assert took < 3, took
     assert any(second.status(name)["state"] == "checked" for name in slow), "the slow card is still at it"  # type: ignore[index]
     for name in slow:
         second.wait(name, "sent")

@@ -29,9 +29,9 @@ from sites import Site, make_site
 from workshop import Workshop, open_workshop, write_types
 
 from tongguan.codecs.compile import compile_all
-from tongguan.gateway.home import CODES, TITLE, USCC, change_settings
-from tongguan.gateway.kernel.profile_loading import load_profiles
-from tongguan.gateway.kernel.settings import read_settings
+from tongguan.gateway.home.home import CODES, TITLE, USCC, change_settings
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.settings import read_settings
 from tongguan.signer.verify import TrustedCertificate, verify
 from tongguan.simulators.seal import Sealer
 
@@ -205,7 +205,7 @@ def test_what_the_authority_cannot_take_ends_rejected_with_its_reason(own_site: 
 @pytest.mark.requirement("ID-04")
 @pytest.mark.parametrize(
     ("file", "why"),
-    [("trust/none.pem", "No such file"), ("trust/mofcom.pem", "keyEncipherment"), ("tongguan.toml", "no certificate")],
+    [("trust/none.pem", "No such file"), ("trust/mofcom.pem", "keyEncipherment"), ("tongguan.toml", "读不出证书")],
 )
 def test_a_certificate_that_cannot_serve_stops_the_start_and_says_what_to_do(own_site: Site, file: str, why: str) -> None:
     change_settings(own_site.home, "route.mofcom", "encrypt_to", file)
@@ -243,7 +243,7 @@ def test_a_certificate_near_its_end_raises_an_alert_with_the_route_and_the_day(s
 
     lines = (shop.home / "alerts.jsonl").read_text("utf-8").splitlines()
     told = [alert for alert in map(json.loads, lines) if alert["code"] == "certificate"]
-    assert [alert["text"] for alert in told] == [f"the certificate that route customs encrypts to ends {until:%Y-%m-%d}"]
+    assert [alert["text"] for alert in told] == [f"路线 customs 加密所用的证书于 {until:%Y-%m-%d} 到期"]
 
 
 @pytest.fixture
@@ -281,7 +281,7 @@ def test_a_type_whose_profile_says_so_is_signed_in_the_cms_form(shop: Workshop, 
 def test_only_a_refusal_may_be_addressed_to_nobody(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch, code: str, state: str
 ) -> None:
-    def to_nobody(call: Call, _: str, sealer: Sealer) -> bytes:
+    def to_nobody(call: Call, sealer: Sealer, **_: str) -> bytes:
         root = shop.mofcom.unsigned(code=code, kind="technical", message=call.message_id)
         root.set("account", "")
         return sealer.seal(root)

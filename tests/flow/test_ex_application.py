@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import bodies as b
 import pikepdf
 import pytest
-from customs_desk import Desk, declaration, entry, line, today
+from customs_desk import Desk, declaration, desk_at, entry, line, today
 from endpoint import Endpoint, site_with_endpoints
 from sites import Site, wait_until
 
@@ -50,9 +49,7 @@ def at_customs(site: Site, document: dict[str, Any], text: str = STORED) -> dict
 
 @pytest.fixture(scope="module")
 def desk(site: Site) -> Desk:
-    settings = tomllib.loads((site.home / "tongguan.toml").read_text("utf-8"))
-    token = tomllib.loads((site.home / "simulators" / "simulators.toml").read_text("utf-8"))["admin_token"]
-    return Desk(settings["route"]["customs"]["url"], token)
+    return desk_at(site)
 
 
 def export(licence: str, quantity: str, trader: str, commodity: str = POWDER) -> dict[str, Any]:
@@ -260,11 +257,11 @@ def test_a_batch_of_prints_is_one_file_and_the_licence_is_downloaded(site: Site)
     prints = site.drop(b.batch([act("print", document) for document in documents]))
     download = site.drop(b.xml(act("export", documents[0])))
 
-    with pikepdf.open(site.result(prints, seconds=60)) as pdf:
+    with pikepdf.open(site.result(prints)) as pdf:
         assert len(pdf.pages) >= 2
     assert site.result(download).read_bytes().startswith(b"%PDF-")
     paper = site.drop(b.xml(act("print", documents[1], Form="licence")))
-    assert site.result(paper, seconds=60).read_bytes().startswith(b"%PDF-")
+    assert site.result(paper).read_bytes().startswith(b"%PDF-")
     draft = b.done(site, message("save"))
     assert "未上报" in b.faults(b.refused(site, act("export", draft["document"])))["GW-F05 @operation"]
 

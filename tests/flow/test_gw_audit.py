@@ -12,7 +12,7 @@ from typing import Any
 
 import bodies as b
 import pytest
-from sites import Site, make_site
+from sites import Site, make_site, wait_until
 
 pytestmark = pytest.mark.requirement("GW-11")
 
@@ -45,7 +45,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
 
 
 def verdict(site: Site) -> tuple[int, dict[str, Any]]:
-    said = site.command("audit", "verify", "--json")
+    said = site.command("audit", "verify", "--json", "--lang", "en")
     found: dict[str, Any] = json.loads(said.stdout)
     return said.returncode, found
 
@@ -64,7 +64,8 @@ Entry = tuple[str, int]
 def entry(base: sqlite3.Connection, *, nth: int) -> Entry:
     """Run and number of the nth entry of the last but one run."""
     (run,) = base.execute("SELECT run FROM history GROUP BY run ORDER BY count(*) DESC LIMIT 1").fetchone()
-    (number,) = base.execute("SELECT entry FROM history WHERE run = ? ORDER BY entry LIMIT 1 OFFSET ?", (run, nth)).fetchone()
+    told = "SELECT DISTINCT entry FROM move WHERE run = ? AND line LIKE '%null%' ORDER BY entry LIMIT 1 OFFSET ?"
+    (number,) = base.execute(told, (run, nth)).fetchone()
     return run, number
 
 
@@ -163,3 +164,94 @@ def test_the_timeline_of_a_message_is_its_history(past: Past) -> None:
     said = json.loads(past.site.command("timeline", past.message, "--json", check=True).stdout)
 
     assert past.message in json.dumps(said)
+
+
+@pytest.fixture(scope="module")
+def ordered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A home in which everything was ordered that moves no message, once beside the daemon and once without."""
+    site = make_site(tmp_path_factory.mktemp("ordered"))
+    site.simulate("--fast")
+    site.run()
+    name = b.done(site, b.application("declare"))["message_id"]
+    for running in (True, False):
+        if not running:
+            site.stop("run")
+        why = "beside" if running else "alone"
+        site.command("pause", "account", "demo", "--why", f"{why}: stocktaking", check=True)
+        site.command("resume", "account", "demo", "--why", f"{why}: counted", check=True)
+        site.command("pause", "route", "customs", "--why", f"{why}: maintenance", check=True)
+        site.command("resume", "route", "customs", "--why", f"{why}: over", check=True)
+        site.command("card", "bind", "demo-mofcom", check=True)
+        pin = site.home / "secrets" / "mofcom.pin"
+        site.command("card", "pin", "demo-mofcom", "--pin-file", str(pin), check=True)
+        site.command("mailbox", "adopt", "demo", "--why", f"{why}: moved", check=True)
+        site.command("answers", name, "--again", check=True)
+    site.command("pause", "route", "customs", "--why", "a third time", check=True)
+    yield site
+    site.stop("simulate")
+
+
+def listed(site: Site, *words: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(site.command(*words, "--json", check=True).stdout)
+    return found
+
+
+def test_each_order_that_moves_no_message_is_history_with_who_and_why(ordered: Site) -> None:
+    rows = listed(ordered, "audit", "list")
+    told = {(row["about"], row["step"]) for row in rows}
+
+    wanted = {
+        ("gateway", "start"), ("gateway", "stop"), ("lane:account:demo", "close"), ("lane:account:demo", "open"),
+        ("lane:route:customs", "close"), ("lane:route:customs", "open"), ("lane:card:demo-mofcom", "bind"),
+        ("lane:card:demo-mofcom", "pin"), ("lane:account:demo", "adopt"),
+    }  # fmt: skip
+    assert wanted <= told
+    assert "answers" in {row["step"].split()[0] for row in rows}
+    for row in rows:
+        assert row["at"] and row["who"]
+        if row["step"] not in ("start", "stop"):
+            assert "@" in row["who"] and row["why"], row
+    for lane in ("account:demo", "route:customs"):
+        whys = [row["why"] for row in rows if row["about"] == f"lane:{lane}" and row["step"] in ("close", "open")]
+        assert [why.split(":")[0] for why in whys[:4]] == ["beside", "beside", "alone", "alone"]
+    for language, head in (("zh", "经手"), ("en", "who")):
+        said = ordered.command("audit", "list", "--lang", language, check=True).stdout
+        assert head in said and "stocktaking" in said
+    assert verdict(ordered)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("about", "steps"),
+    [
+        ("account:demo", ["close", "open", "adopt", "close", "open", "adopt"]),
+        ("route:customs", ["close", "open", "close", "open", "close"]),
+        ("card:demo-mofcom", ["bind", "pin", "bind", "pin"]),
+        ("gateway", ["start", "stop"]),
+    ],
+)
+def test_the_timeline_of_what_can_be_shut_is_told(ordered: Site, about: str, steps: list[str]) -> None:
+    rows = listed(ordered, "timeline", about)
+
+    assert [row["step"] for row in rows if row["step"] != "settings"][: len(steps)] == steps
+    for language, head in (("zh", "经手"), ("en", "who")):
+        assert head in ordered.command("timeline", about, "--lang", language, check=True).stdout
+
+
+def test_who_paused_a_lane_is_seen_where_one_looks(ordered: Site) -> None:
+    ordered.run()
+    try:
+        waits = ordered.drop(b.xml(b.application("declare")))
+        ordered.wait(waits)
+        lanes = {lane["name"]: lane for lane in json.loads(ordered.command("status", "--json").stdout)["lanes"]}
+        assert "@" in lanes["route:customs"]["who"] and lanes["route:customs"]["text"] == "a third time"
+
+        def told() -> bool:
+            said = json.loads((ordered.mailbox / "Status" / "heartbeat.json").read_bytes())["routes"]["customs"]
+            return said.get("text") == "a third time" and "@" in str(said.get("who"))
+
+        wait_until(told, "the heartbeat to tell who paused it")
+        for language in ("zh", "en"):
+            said = ordered.command("status", "--lang", language).stdout
+            assert "a third time" in said and "@" in said
+    finally:
+        ordered.stop("run")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tomllib
 
 import bodies as b
 import pytest
 from endpoint import site_with_endpoints
-from sites import TONGGUAN, Site, wait_until
-
-from tongguan.gateway.home import set_ports
+from patience import ran
+from sites import TONGGUAN, Site
 
 pytestmark = pytest.mark.requirement("GW-13")
 WRONG_SETTINGS = 78
@@ -21,7 +19,7 @@ WRONG_SETTINGS = 78
 def started(site: Site, command: str = "run") -> subprocess.CompletedProcess[str]:
     """What a start that must fail says."""
     words = [*TONGGUAN, command, "--home", str(site.home)]
-    return subprocess.run(words, check=False, capture_output=True, text=True, timeout=30)
+    return ran(words)
 
 
 def settings(site: Site, *, was: str, now: str, times: int = -1) -> None:
@@ -92,28 +90,22 @@ def test_the_environment_stands_on_the_wire_and_in_every_status(site: Site) -> N
     assert json.loads(site.command("status", "--json").stdout)["environment"] == "test"
 
 
-def test_a_simulator_takes_no_production_message(own_site: Site) -> None:
-    """A home of production that was pointed at a simulator by mistake: its message is refused there."""
+def test_a_test_home_that_is_called_production_does_not_start_and_says_all_that_is_of_tests(own_site: Site) -> None:
     settings(own_site, was='environment = "test"', now='environment = "production"')
-    simulate_beside(own_site)
-    own_site.run()
-    name = own_site.drop(b.xml(b.application("declare")))
-    status = own_site.wait(name)
+    said = started(own_site)
 
-    assert status["state"] == "rejected"
-    assert status["environment"] == "production"
-    assert "PKG-04" in b.codes(status)
-
-
-def simulate_beside(site: Site) -> None:
-    """Start the simulators by themselves, as another machine would: the home's own command refuses."""
-    ports = site.home / "simulators" / "ports.json"
-    log = (site.home / "simulate.log").open("ab")
-    site.processes["simulate"] = subprocess.Popen(
-        [sys.executable, "-m", "tongguan.simulators.serve", "--home", str(site.home), "--fast"], stdout=log, stderr=log
-    )
-    wait_until(ports.exists, "the simulators")
-    set_ports(site.home)
+    assert said.returncode == WRONG_SETTINGS
+    for place in (
+        "card demo-mofcom",
+        "card demo-customs",
+        "route mofcom certificates",
+        "route customs secrets_to",
+        "uscc",
+        "mofcom.pin",
+    ):
+        assert place in said.stderr, place
+    assert own_site.command("config", "check").returncode == WRONG_SETTINGS
+    assert not (own_site.home / "daemon.sock").exists()
 
 
 def test_the_word_on_the_wire_is_that_of_the_settings(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -19,7 +19,7 @@ from lxml import etree
 from signxml import XMLVerifier
 from sites import Site, wait_until
 
-from tongguan.gateway.home import why_no_tokens
+from tongguan.gateway.home.home import why_no_tokens
 
 pytestmark = [pytest.mark.requirement("GW-04"), pytest.mark.needs_token]
 DS = "{http://www.w3.org/2000/09/xmldsig#}"

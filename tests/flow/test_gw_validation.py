@@ -16,7 +16,7 @@ import pytest
 from lxml import etree
 from sites import Site, wait_until
 
-from tongguan.gateway.home import change_settings
+from tongguan.gateway.home.home import change_settings
 
 pytestmark = pytest.mark.requirement("GW-03")
 CATEGORY = "00000002"
@@ -271,7 +271,7 @@ def test_what_must_be_refused_is_refused_with_its_code(site: Site, case: str) ->
 
     assert status["state"] == "refused", status
     assert any(f["code"].startswith(code) for f in faults), [(f["code"], f["message"][:200]) for f in faults]
-    assert wait_until(lambda: site.places(name) == ["FailBox"], "the original in FailBox", 5)
+    assert wait_until(lambda: site.places(name) == ["FailBox"], "the original in FailBox")
     assert all(len(f["message"]) < 1000 for f in faults), "a fault quotes no flood"
     assert "root:" not in json.dumps(status), "nothing of this machine is told"
 
@@ -286,7 +286,7 @@ def test_other_encodings_are_read_as_they_say(site: Site, encoding: str) -> None
         assert b.codes(status) == {"GW-X02"}
         return
     assert status["state"] == "accepted", status["faults"]
-    document = wait_until(lambda: site.document(b.APPLICATION, status["document"]), "its document", 5)
+    document = wait_until(lambda: site.document(b.APPLICATION, status["document"]), "its document")
     assert document["body"]["Remark"] == "编码测试：镕"
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import re
-import shutil
+import signal
 from collections.abc import Iterator
 from datetime import timedelta
 from importlib.util import find_spec
@@ -17,9 +19,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sites import Site, make_site, wait_until
+from test_delivery import second_account
 
-from tongguan.gateway.home import change_settings
-from tongguan.gateway.kernel import clock
+from tongguan.gateway.home.home import change_settings
+from tongguan.gateway.system import clock
 from tongguan.signer.issue import Holder, NewToken, Validity, make_authority, make_token
 from tongguan.signer.module import find_module, write_softhsm_configuration
 from tongguan.signer.pin import Secret
@@ -71,7 +74,9 @@ def take_away(site: Site) -> None:
 
 
 def put_back(site: Site) -> None:
-    shutil.rmtree(site.home / "tokens", ignore_errors=True)
+    """The enterprise's own cards again, in one move: who still reads another's must not write between two."""
+    with contextlib.suppress(FileNotFoundError):
+        (site.home / "tokens").rename(site.home / f"anothers-{clock.now_ms()}")
     (site.home / "away").rename(site.home / "tokens")
 
 
@@ -341,3 +346,54 @@ def test_a_card_whose_holder_is_not_who_must_sign_is_a_fault_before_sending(
     assert b.codes(status) == {"GW-F20"}
     assert code in status["faults"][0]["message"]
     assert status["receipts"] == []
+
+
+def card_processes(site: Site) -> list[int]:
+    """The processes of the running gateway that hold cards."""
+    gateway, found = site.processes["run"].pid, []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                words = (folder / "cmdline").read_bytes()
+                if b"token_process" in words and int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == gateway:
+                    found.append(int(folder.name))
+    return found
+
+
+def stopped(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        return False
+
+
+@pytest.mark.requirement("ID-03")
+@pytest.mark.needs_token
+def test_a_hung_card_holds_up_nobody_elses_message_and_is_told(with_cards: Site) -> None:
+    second = second_account(with_cards)
+    start(with_cards)
+    saved = b.done(with_cards, b.inspection("save"))
+    b.done(with_cards, declare())
+    hung = card_processes(with_cards)
+    assert len(hung) == 2
+    for pid in hung:
+        os.kill(pid, signal.SIGSTOP)
+    upload = b.with_files(b.message(b.INSPECTION, "attach", document=saved["document"]), ("声明.pdf", ABSENT))
+    attach = with_cards.drop_zip(b.xml(upload), STATEMENT)
+    wait_until(lambda: with_cards.status(attach), "the upload to be taken")
+    others = second.drop(b.xml(b.application("save")))
+    status = second.wait(others)
+
+    assert status["state"] == "accepted"
+    assert with_cards.status(attach)["state"] == "received"  # type: ignore[index]
+    assert all(stopped(pid) for pid in hung), "nobody had to wait until the card was given up"
+    heart = with_cards.mailbox / "Status" / "heartbeat.json"
+    told = wait_until(
+        lambda: (c := json.loads(heart.read_bytes())["cards"]["demo-customs"]) and not c["open"] and c, "the trouble"
+    )
+    assert (told["reason"], told["do"]) == ("hung", "tongguan card list")
+    for pid in hung:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+    assert with_cards.wait(attach)["state"] == "accepted"
+    wait_until(lambda: json.loads(heart.read_bytes())["cards"]["demo-customs"]["open"], "the trouble to end")

@@ -99,4 +99,4 @@ def test_a_type_of_the_home_that_exists_already_stops_the_start_naming_the_file(
     started = own_site.command("run")
 
     assert started.returncode == 78
-    assert "profiles/ministries/LR.28/profile.toml:1: document type LR.28 exists already" in started.stderr
+    assert "profiles/ministries/LR.28/profile.toml:1: 已有单证类型 LR.28" in started.stderr

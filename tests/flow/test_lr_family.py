@@ -9,7 +9,7 @@ import bodies as b
 import pytest
 from sites import Site, wait_until
 
-from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.profile.loading import load_profiles
 
 PROFILES = load_profiles()
 FAMILY = sorted(type_ for type_ in PROFILES if type_.startswith("LR."))
@@ -28,7 +28,7 @@ def act(type_: str, operation: str, document: str, **body: str) -> Any:
 def issued(site: Site) -> dict[str, dict[str, Any]]:
     """Each type's good example, declared; the status of its message once it is accepted."""
     dropped = {type_: site.drop(b.xml(declare(type_))) for type_ in FAMILY}
-    return {type_: site.wait(name, "accepted", "rejected", "refused", seconds=60) for type_, name in dropped.items()}
+    return {type_: site.wait(name, "accepted", "rejected", "refused") for type_, name in dropped.items()}
 
 
 @pytest.mark.requirement("LR-02")
@@ -67,7 +67,7 @@ def test_what_breaks_a_duty_of_its_own_is_refused_naming_the_rule(site: Site, ty
 
     assert len(wrong) >= 2
     for rule, name in wrong.items():
-        status = site.wait(name, "refused", "accepted", seconds=60)
+        status = site.wait(name, "refused", "accepted")
         assert (status["state"], [f["code"] for f in status["faults"]]) == ("accepted" if rule in warnings else "refused", [rule])
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from typing import Any
 
 import bodies as b
 import pytest
-from customs_desk import Desk, declaration, line, today
+from customs_desk import Desk, declaration, desk_at, line, today
 from sites import Site, wait_until
 
 pytestmark = pytest.mark.requirement("LR-03")
@@ -18,9 +17,7 @@ ORE, PLAIN, STORED = "2601111000", b.PLAIN, "海关入库成功"
 @pytest.fixture(scope="module")
 def desk(site: Site) -> Desk:
     """Customs' desk for declarations."""
-    settings = tomllib.loads((site.home / "tongguan.toml").read_text("utf-8"))
-    token = tomllib.loads((site.home / "simulators" / "simulators.toml").read_text("utf-8"))["admin_token"]
-    return Desk(settings["route"]["customs"]["url"], token)
+    return desk_at(site)
 
 
 def licence_of(site: Site, commodity: str = PLAIN, **set_: Any) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import pytest
 from endpoint import Endpoint, add_settings, site_with_endpoints
 from sites import Site
 
-from tongguan.gateway.home import USCC
+from tongguan.gateway.home.home import USCC
 from tongguan.simulators.seal import load_sealer
 
 _ROUTE = """

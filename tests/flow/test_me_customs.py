@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from typing import Any
 
 import bodies as b
 import machines as m
 import pytest
-from customs_desk import Desk, declaration, today
+from customs_desk import Desk, declaration, desk_at, today
 from customs_desk import line as entry_line
 from machines import declared, line
 from sites import Site, wait_until
@@ -27,9 +26,7 @@ def site(site: Site) -> Site:
 @pytest.fixture(scope="module")
 def desk(site: Site) -> Desk:
     """Customs' desk for declarations."""
-    settings = tomllib.loads((site.home / "tongguan.toml").read_text("utf-8"))
-    token = tomllib.loads((site.home / "simulators" / "simulators.toml").read_text("utf-8"))["admin_token"]
-    return Desk(settings["route"]["customs"]["url"], token)
+    return desk_at(site)
 
 
 def customs_status(site: Site, document: dict[str, Any], text: str, **paging: str) -> dict[str, str]:
@@ -106,16 +103,22 @@ def test_one_that_finds_customs_closed_is_sent_again_when_it_opens(own_site: Sit
     own_site.run()
     b.registered(own_site, m.REGISTRATION)
     document = declared(own_site, m.APPROVED)
-    customs_status(own_site, document, "海关入库成功")
-    shown = own_site.document(m.APPLICATION, document["document"]) or {}
 
-    assert "发往海关失败" in [r["text"] for r in shown["receipts"]]
+    def receipts() -> list[str]:
+        shown = own_site.document(m.APPLICATION, document["document"]) or {}
+        return [r["text"] for r in shown["receipts"]]
+
+    wait_until(lambda: "发往海关失败" in receipts(), "customs to be closed")
+    own_site.put_faults("customs")
+
+    customs_status(own_site, document, "海关入库成功")
+    assert receipts()[-1] == "海关入库成功"
 
 
 def outage(site: Site) -> Any:
-    """A plan in which customs is closed for the first seconds."""
+    """A plan in which customs is closed."""
     path = site.home / "outage.toml"
-    path.write_text('[[outage]]\nauthority = "customs"\nafter = "0s"\nlasts = "12s"\n', "utf-8")
+    path.write_text('[[outage]]\nauthority = "customs"\nafter = "0s"\nlasts = "8h"\n', "utf-8")
     return path
 
 

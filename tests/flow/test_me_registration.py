@@ -14,7 +14,7 @@ import bodies as b
 import machines as m
 import pytest
 from pypdf import PdfReader
-from sites import Site
+from sites import Site, wait_until
 from test_secret_fields import everything
 
 NOT_REGISTERED = "您的企业尚未在本系统备案，请录入并提交备案信息"
@@ -69,7 +69,8 @@ def test_where_mofcom_has_no_record_the_enterprise_enters_saves_and_declares_its
     status = b.done(site, m.registration("declare"))
 
     assert [r["text"] for r in status["receipts"] if "技术" not in r["text"]] == ["已申报", "已备案"]
-    assert re.fullmatch(r"ME20[0-9]{8}", on_record(site)["body"]["FilingNo"])
+    number = wait_until(lambda: on_record(site)["body"].get("FilingNo"), "the number on record")
+    assert re.fullmatch(r"ME20[0-9]{8}", number)
     assert b.codes(b.refused(site, m.registration("save", document="another"))) == {"GW-F07"}, (
         "an enterprise has one registration"
     )

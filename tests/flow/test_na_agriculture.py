@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import bodies as b
 import pytest
-from sites import Site
+from sites import Site, make_site
 
 AGRICULTURE = "NA.agriculture"
 REQUIRED = ["Name", "CustomsNo", "BusinessNo", "Capital", "Address", "ContactName", "ContactPhone"]
@@ -47,17 +48,26 @@ def test_a_registration_is_declared_and_registered(stranger: Site) -> None:
     assert row["status"] == "已备案"
 
 
+@pytest.fixture(scope="module")
+def unregistered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site of which no test registers the enterprise."""
+    made = make_site(tmp_path_factory.mktemp("unregistered"))
+    made.run()
+    yield made
+    made.stop("run", kill=True)
+
+
 @pytest.mark.requirement("NA-13")
 @pytest.mark.parametrize("field", REQUIRED[1:])
-def test_every_other_field_is_required(site: Site, field: str) -> None:
-    status = b.refused(site, registration(**{field: None}))
+def test_every_other_field_is_required(unregistered: Site, field: str) -> None:
+    status = b.refused(unregistered, registration(**{field: None}))
 
     assert [f["path"].rpartition("/")[2] for f in status["faults"]] == [field]
 
 
 @pytest.mark.requirement("NA-13")
-def test_the_enterprise_code_is_the_systems_and_another_one_is_a_fault(site: Site) -> None:
-    status = b.refused(site, registration(Code="3100MA1OTHER1"))
+def test_the_enterprise_code_is_the_systems_and_another_one_is_a_fault(unregistered: Site) -> None:
+    status = b.refused(unregistered, registration(Code="3100MA1OTHER1"))
 
     (message,) = b.faults(status).values()
     assert "2100MA0EXAMPL" in message

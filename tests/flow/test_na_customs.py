@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import bodies as b
 import pytest
-from customs_desk import Desk, declaration, line, today
+from customs_desk import Desk, declaration, desk_at, line, today
 from endpoint import Endpoint, site_with_endpoints
 from openpyxl import load_workbook
 from sites import Site, wait_until
@@ -119,9 +118,7 @@ def test_each_customs_status_is_shown_as_it_was_pushed(own: tuple[Site, Endpoint
 @pytest.fixture(scope="module")
 def desk(site: Site) -> Desk:
     """Customs' desk for declarations."""
-    settings = tomllib.loads((site.home / "tongguan.toml").read_text("utf-8"))
-    token = tomllib.loads((site.home / "simulators" / "simulators.toml").read_text("utf-8"))["admin_token"]
-    return Desk(settings["route"]["customs"]["url"], token)
+    return desk_at(site)
 
 
 def licence_at_customs(site: Site, **set_: Any) -> tuple[dict[str, Any], str]:

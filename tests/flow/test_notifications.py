@@ -16,7 +16,7 @@ from endpoint import add_settings
 from sites import Site, wait_until
 from workshop import Workshop, open_workshop
 
-from tongguan.gateway.kernel import files
+from tongguan.gateway.system import files
 
 PHONE, OTHER = "13800138000", "13900139000"
 

@@ -17,7 +17,7 @@ from lxml import etree
 from openpyxl import load_workbook
 from sites import Site, wait_until
 
-from tongguan.gateway.home import change_settings
+from tongguan.gateway.home.home import change_settings
 
 ROW = {"EntryNo": "010120261000000053", "LicenceNo": "26AA000001", "Packages": "007", "Port": "大窑湾海关"}
 GOODS = [{"CodeTS": "0201100000", "Quantity": "21.50", "Price": "-1"}, {"CodeTS": "2711210000", "Quantity": "3", "Price": "2"}]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from workshop import Workshop, everything, open_workshop, write_types
 
-from tongguan.gateway.home import change_settings
+from tongguan.gateway.home.home import change_settings
 
 SECRET = "Hunter2-not-to-be-found"
 TYPE = "XX.registration"

@@ -13,10 +13,10 @@ from endpoint import Endpoint, site_with_endpoints
 from sites import FINAL, Site
 from sqlalchemy import create_engine, text
 
-from tongguan.gateway import assembly
-from tongguan.gateway.daemon import Daemon
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.daemon import assembly
+from tongguan.gateway.daemon.daemon import Daemon
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.system import clock
 
 HEADER = (
     "path,name,label,label_en,type,length,precision,least,most,pattern,occurs,code_table,unit,required_at,changeable_by,"

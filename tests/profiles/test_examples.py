@@ -12,9 +12,9 @@ import pytest
 from tongguan.codecs.check import Checked, check
 from tongguan.codecs.compile import Compiled, compile_all
 from tongguan.codecs.read import Item, read
-from tongguan.gateway.kernel.document import Document
-from tongguan.gateway.kernel.profile_loading import load_profiles
-from tongguan.gateway.kernel.settings import Account
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.settings import Account
 
 COMPILED = compile_all(load_profiles(Path(str(files("tongguan"))) / "gateway" / "profiles"))
 ACCOUNT = Account(

@@ -11,8 +11,8 @@ import pytest
 from lxml import etree
 
 from tongguan.codecs.schema import write_schemas
-from tongguan.gateway.kernel.profile import Profile
-from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.profile.profile import Profile
 
 PROFILES = load_profiles(Path(str(files("tongguan"))) / "gateway" / "profiles")
 each_type = pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.type)

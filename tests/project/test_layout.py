@@ -23,25 +23,25 @@ OURS = tuple(part for part in PARTS if part != "simulators")  #: the gateway; th
 
 CARD_PROGRAMS = {"signer/token_process.py", "signer/token_setup.py"}
 #: the journal's modules
-JOURNAL = "gateway/kernel/"
+JOURNAL = "gateway/journal/"
 #: modules beside them that import SQLAlchemy
 SQL = {
     # builds the conditions of lists and hands them to Records; runs no statement
-    "gateway/flow/lists.py",
+    "gateway/flow/query/lists.py",
 }
 RENAMES = {
-    "gateway/kernel/files.py",
+    "gateway/system/files.py",
     # exchanges two names at once, for status files, so that no inode is freed at each rewrite
-    "gateway/kernel/rewriting.py",
+    "outbox/rewriting.py",
     # plays the enterprise: drops files as an ERP does
-    "gateway/bench.py",
+    "gateway/bench/bench.py",
 }
 CLOCKS = {
-    "gateway/kernel/clock.py",
+    "gateway/system/clock.py",
     # the time inside a UUIDv7; nothing is decided by it
-    "gateway/kernel/ids.py",
+    "gateway/model/ids.py",
     # measures from outside; nothing of it runs in a gateway
-    "gateway/bench.py",
+    "gateway/bench/bench.py",
 }
 #: files that may name a path of some machine
 PATHS = {
@@ -156,7 +156,7 @@ def test_a_card_program_imports_nothing_of_ours(name: str) -> None:
 
 def test_the_gateways_process_never_has_pykcs11_loaded() -> None:
     program = (
-        "import sys, tongguan.gateway.daemon, tongguan.gateway.assembly, tongguan.signer.token, tongguan.signer.software\n"
+        "import sys, tongguan.gateway.daemon.daemon, tongguan.gateway.daemon.assembly, tongguan.signer.token, tongguan.signer.software\n"
         "sys.exit('PyKCS11' in sys.modules)"
     )
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tongguan.gateway.cli.registry import page
-from tongguan.gateway.kernel.profile import Profile
-from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.profile.profile import Profile
 
 ROOT = Path(__file__).parents[2]
 MANUAL = ROOT.parent / "shared" / "seeds" / "003_a3877bfadd5ba6cc.txt"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.profile.loading import load_profiles
 
 HOME = Path(__file__).resolve().parents[2]
 PARTS = ("codecs", "gateway", "inbox", "outbox", "routes", "signer", "simulators")

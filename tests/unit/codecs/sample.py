@@ -9,9 +9,9 @@ from typing import Any
 from tongguan.codecs.check import Checked, check
 from tongguan.codecs.compile import Compiled, compile_profile
 from tongguan.codecs.read import read
-from tongguan.gateway.kernel.document import Document
-from tongguan.gateway.kernel.profile_loading import load_profiles
-from tongguan.gateway.kernel.settings import Account
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.settings import Account
 
 NS = "urn:tongguan:XX.sample:1"
 NOON = 1_795_147_200_000

@@ -9,7 +9,7 @@ from lxml import etree
 
 from tongguan.codecs.answered import Malformed, read_answer
 from tongguan.codecs.markup import text
-from tongguan.gateway.kernel.profile import Column, Text
+from tongguan.gateway.profile.profile import Column, Text
 
 NOTHING = Text("", "")
 COLUMNS = (

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pikepdf
 import pytest
+from effort import effort
 
 from tongguan.codecs.attachments import check_attachments, media_type
-from tongguan.gateway.kernel.document import Attachment, Document
-from tongguan.gateway.kernel.profile import AttachmentRule, Profile, Text
+from tongguan.gateway.model.document import Attachment, Document
+from tongguan.gateway.profile.profile import AttachmentRule, Profile, Text
 
 RULE = AttachmentRule(
     types=("application/pdf", "image/png"),
@@ -109,6 +112,24 @@ def test_the_size_of_a_page_counts():
 
 def test_a_broken_pdf_is_a_fault_where_pages_count():
     assert codes([("a.pdf", "1")], {"a.pdf": b"%PDF-1.4 broken"}, rule=replace(RULE, most_bytes_a_page=100)) == ["GW-E07"]
+
+
+def test_pages_are_counted_without_unpacking_what_unpacks_beyond_belief():
+    """A list of objects that unpacks to 320 MB: qpdf gives it up, and finds the pages without it."""
+    table, out = b"\0" * 8, b"%PDF-1.5\n"
+    for n, said in enumerate(
+        (b"/Catalog /Pages 2 0 R", b"/Pages /Count 1 /Kids [3 0 R]", b"/Page /Parent 2 0 R /MediaBox [0 0 9 9]"), 1
+    ):
+        table += struct.pack(">BIHB", 1, len(out), 0, 0)
+        out += b"%d 0 obj\n<< /Type %s >>\nendobj\n" % (n, said)
+    packed = zlib.compress(table + struct.pack(">BIHB", 1, len(out), 0, 0) + bytes(320_000_000), 9)
+    listed = b"/Size 10000000 /W [1 4 3] /Root 1 0 R /Filter /FlateDecode /Length %d" % len(packed)
+    stream = b"4 0 obj\n<< /Type /XRef %s >>\nstream\n%s\nendstream\nendobj\n" % (listed, packed)
+    raw = out + stream + b"startxref\n%d\n%%%%EOF" % len(out)
+    rule = replace(RULE, most_bytes=len(raw), most_bytes_a_page=len(raw))
+
+    assert codes([("a.pdf", "1")], {"a.pdf": raw}, rule=rule) in ([], ["GW-E07"])
+    assert effort(lambda: codes([("a.pdf", "1")], {"a.pdf": raw}, rule=rule), len(raw), enough=25) < 25
 
 
 def test_categories_must_be_known_and_given():

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from codecs_sample import check_json, check_xml, document, found
+from patience import here
 
 from tongguan.codecs.compile import Compiled
 
@@ -224,7 +225,7 @@ def test_a_flood_of_faults_is_cut_short_and_still_refused(sample: Compiled, elem
 
     assert len(faults) <= 501
     assert any(f.severity == "error" for f in faults)
-    assert time.perf_counter() - begun < 10
+    assert time.perf_counter() - begun < here(10)
 
 
 def test_comments_do_no_harm(sample: Compiled) -> None:

@@ -8,8 +8,8 @@ import pytest
 from codecs_sample import FIELDS, RULES, compiled
 
 from tongguan.codecs.compile import compile_all
-from tongguan.gateway.kernel.errors import SettingsWrong
-from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.model.errors import SettingsWrong
+from tongguan.gateway.profile.loading import load_profiles
 
 RULE = '[[rule]]\nid = "XX-R09"\nat = ["save"]\nsays = { zh = "错", en = "wrong" }\n'
 
@@ -50,7 +50,7 @@ def test_a_rule_that_asks_for_something_unknown_is_refused(tmp_path: Path, rule:
 @pytest.mark.parametrize(
     ("fill", "says"),
     [
-        ("acount:uscc", "'acount:uscc'; did you mean 'account'?"),
+        ("acount:uscc", "'acount:uscc': there is no such fill; did you mean 'account'?"),
         ("account:colour", "'account:colour'"),
         ("number:other", "'number:other'"),
         ("product:Total*Nothing", "there is no field Nothing"),

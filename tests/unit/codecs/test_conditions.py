@@ -10,8 +10,8 @@ from codecs_sample import FIELDS, PROFILE, RULES, check_xml, compiled, found
 
 from tongguan.codecs.compile import Compiled
 from tongguan.codecs.conditions import ConditionWrong, Holds, compile_conditions
-from tongguan.gateway.kernel.errors import SettingsWrong
-from tongguan.gateway.kernel.profile import CodeTable
+from tongguan.gateway.model.errors import SettingsWrong
+from tongguan.gateway.profile.profile import CodeTable
 
 CATALOGUE = CodeTable(
     "catalogue",
@@ -97,7 +97,7 @@ def test_an_empty_cell_is_no_value(sample: Compiled) -> None:
         ({"path": "Title"}, "a condition has a path and one of"),
         ({"path": "Title", "is": "1", "in": ["2"]}, "a condition has a path and one of"),
         ({**USED, "table": "catalog"}, "unknown code table 'catalog'; did you mean 'catalogue'?"),
-        ({**USED, "column": "usd"}, "catalogue has no column 'usd'; did you mean 'used'?"),
+        ({**USED, "column": "usd"}, "unknown column of catalogue 'usd'; did you mean 'used'?"),
         ({**USED, "key": ["Yaer"]}, "unknown field 'Yaer'"),
         ({"path": "Title", "key": ["Code"], "is": "1"}, "key only with a table"),
     ],

@@ -14,8 +14,8 @@ from tongguan.codecs.findings import Findings
 from tongguan.codecs.read import Read, read
 from tongguan.codecs.render import render_document
 from tongguan.codecs.walk import walk_json, walk_xml
-from tongguan.gateway.kernel.message import Kind, Message, State
-from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.model.message import Kind, Message, State
+from tongguan.gateway.profile.loading import load_profiles
 
 COMPILED = compile_all(load_profiles())
 EXAMPLES = sorted(

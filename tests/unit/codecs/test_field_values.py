@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tongguan.codecs.fields import Wrong, canonical_number, converter, rounded
-from tongguan.gateway.kernel.profile import CodeTable, Field
+from tongguan.gateway.profile.profile import CodeTable, Field
 
 TABLE = CodeTable(
     "kind",

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from codecs_sample import PROFILE, write
 
-from tongguan.gateway.kernel.errors import SettingsWrong
-from tongguan.gateway.kernel.profile import Query
-from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.model.errors import SettingsWrong
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.profile.profile import Query
 
 COLUMN = '{ name = "no", zh = "编号", en = "number", of = "row.No" }'
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tongguan.codecs.read import Read, read
-from tongguan.gateway.kernel.errors import Refused
+from tongguan.gateway.model.errors import Refused
 
 XML = (
     '<?xml version="1.0" encoding="UTF-8"?><XX.test xmlns="urn:tongguan:XX.test:1" operation="save" reference="r">'

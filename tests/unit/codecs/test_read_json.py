@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import Any
 
 import pytest
 
 from tongguan.codecs.item import Numeral
 from tongguan.codecs.read import Item, read
-from tongguan.gateway.kernel.errors import Fault, Refused
+from tongguan.gateway.model.errors import Fault, Refused
 
 FRAME = {"type": "XX.test", "operation": "save", "reference": "r"}
 
@@ -149,3 +151,51 @@ def test_references_of_a_batch_must_differ():
 def test_a_message_without_body_has_an_empty_one():
     assert item(FRAME).body == {}
     assert item({**FRAME, "body": None}).body == {}
+
+
+@pytest.mark.parametrize(
+    "value", ["1", '"x"', '{"k": 1.50}', "[]", "NaN", '"\\u0001"', "[" * 40 + "]" * 40, '{"k": 1, "k": 2}', '"', "{"]
+)
+def test_a_file_of_many_values_is_read_as_one_of_few(value):
+    def outcome(count: int) -> Any:
+        many = ",".join(["0"] * count)
+        raw = f'{{"type": "XX.test", "operation": "save", "reference": "r", "body": {{"a": {value}, "b": [{many}]}}}}'.encode()
+        try:
+            body = item(raw).body
+        except Refused as wrong:
+            return [(f.code, f.path, f.line) for f in wrong.faults]
+        return body["a"], type(body["b"][0]), set(body["b"])
+
+    assert outcome(30_000) == outcome(3)
+
+
+@pytest.mark.parametrize("unit", ['"k{n}": {n}', '"k{n}": "{n}"'])
+def test_other_threads_have_their_turn_while_a_large_file_is_read(unit):
+    """All accounts share one interpreter: what reads in one piece holds all of them up. Measured in the reader's own work."""
+    inner = ",".join(unit.format(n=n) for n in range(300_000))
+    raw = f'{{"type": "XX.test", "operation": "save", "reference": "r", "body": {{{inner}}}}}'.encode()
+
+    assert min(longest_piece(raw) for _ in range(3)) < 0.3
+
+
+def longest_piece(raw: bytes) -> float:
+    """The part of the work of reading that was done in one go, while another thread wanted its turn."""
+    reader = time.pthread_getcpuclockid(threading.get_ident())
+    ended, pieces = threading.Event(), [0.0]
+
+    def wait_for_turns() -> None:
+        before = time.clock_gettime(reader)
+        while not ended.is_set():
+            time.sleep(0)
+            now = time.clock_gettime(reader)
+            pieces.append(now - before)
+            before = now
+
+    other = threading.Thread(target=wait_for_turns)
+    began = time.thread_time()
+    other.start()
+    item(raw)
+    took = time.thread_time() - began
+    ended.set()
+    other.join()
+    return max(pieces) / took

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tongguan.codecs.read import Read, read
-from tongguan.gateway.kernel.errors import Fault, Refused
+from tongguan.gateway.model.errors import Fault, Refused
 
 NS = "urn:tongguan:XX.test:1"
 

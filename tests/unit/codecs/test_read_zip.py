@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import random
 import stat
 import struct
 import zipfile
 
 import pytest
+from effort import effort
 
 from tongguan.codecs.read import read
-from tongguan.gateway.kernel.errors import Fault, Refused
+from tongguan.codecs.read_zip import unpack
+from tongguan.gateway.model.errors import Fault, Refused
 
 MESSAGE = '<XX.test xmlns="urn:tongguan:XX.test:1" operation="{operation}" reference="r">{body}</XX.test>'
 NAMED = '<Attachments><Attachment file="声明.pdf" category="1"/></Attachments>'
@@ -163,3 +166,50 @@ def test_damage_is_refused():
     assert codes(raw.replace(b"XX.test", b"YY.test")) == ["GW-Z11"]
     assert codes(raw[:-30]) == ["GW-Z01"]
     assert codes(b"no zip at all") == ["GW-Z01"]
+
+
+def with_zip64_list(raw: bytes, *, entries: int, size: int) -> bytes:
+    """The same archive, whose end record says little while a ZIP64 record before it says much."""
+    end = raw.rindex(b"PK\x05\x06")
+    at = struct.unpack_from("<L", raw, end + 16)[0]
+    record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, entries, entries, size, at)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, end, 1)
+    return raw[:end] + record + locator + raw[end:]
+
+
+def test_a_zip64_list_counts_whatever_the_other_says():
+    raw = zipped(("m.xml", message()))
+    size = struct.unpack_from("<L", raw, raw.rindex(b"PK\x05\x06") + 12)[0]
+
+    assert unpack(with_zip64_list(raw, entries=1, size=size)).form == "xml"
+    assert codes(with_zip64_list(raw, entries=1001, size=size)) == ["GW-Z03"]
+    assert codes(with_zip64_list(raw, entries=1, size=2**40)) == ["GW-Z03"]
+    assert codes(with_zip64_list(raw, entries=1, size=1_000_001)) == ["GW-Z03"]
+
+
+def test_small_entries_that_together_unpack_beyond_belief_are_refused():
+    bombs = [(f"a{n}.pdf", bytes(900_000)) for n in range(30)]
+
+    assert codes(zipped(("m.xml", message()), *bombs)) == ["GW-Z04"]
+
+
+def test_entries_that_lie_over_one_another_are_no_way_round_the_bounds():
+    raw = zipped(("m.xml", message()), ("a.pdf", random.Random(1).randbytes(50_000)))
+    start = raw.index(b"PK\x01\x02")
+    end = raw.rindex(b"PK\x05\x06")
+    second = raw.index(b"PK\x01\x02", start + 4)
+    entry = raw[second:end]
+    copies = b"".join(entry.replace(b"a.pdf", f"b{n:03}.".encode()[:5]) for n in range(900))
+    many = raw[:end] + copies + raw[end:]
+    patched = bytearray(many)
+    at = len(many) - 22
+    struct.pack_into("<2HL", patched, at + 8, 902, 902, end - start + len(copies))
+
+    assert set(codes(bytes(patched))) <= {"GW-Z04", "GW-Z11", "GW-Z09"}
+
+
+def test_a_file_that_is_named_a_thousand_times_is_hashed_once():
+    named = '<Attachment file="a.pdf" category="1"/>' * 1000
+    raw = zipped(("m.xml", message(f"<Attachments>{named}</Attachments>")), ("a.pdf", random.Random(1).randbytes(200_000)))
+
+    assert effort(lambda: codes(raw), len(raw), enough=25) < 25

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from tongguan.codecs.render import package, render_document, technical_response, technical_response_json
-from tongguan.gateway.kernel.errors import Fault
-from tongguan.gateway.kernel.message import Kind, Message, State
-from tongguan.gateway.kernel.profile import AttachmentRule, Field, Profile, Text
+from tongguan.gateway.model.errors import Fault
+from tongguan.gateway.model.message import Kind, Message, State
+from tongguan.gateway.profile.profile import AttachmentRule, Field, Profile, Text
 
 NS = "urn:tongguan:XX.test:1"
 

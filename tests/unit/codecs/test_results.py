@@ -14,7 +14,7 @@ from openpyxl import load_workbook
 
 from tongguan.codecs.results import NAMESPACE, Result, Row, as_csv, as_json, as_xml
 from tongguan.codecs.sheet import as_xlsx
-from tongguan.gateway.kernel.profile import Column, Text
+from tongguan.gateway.profile.profile import Column, Text
 
 GOODS = Column("goods", Text("商品", "goods"), "", (Column("code", Text("商品编号", "code"), ""),))
 COLUMNS = (Column("entry", Text("报关单号", "entry no."), ""), Column("unit", Text("单位", "unit"), ""), GOODS)
@@ -113,10 +113,10 @@ def test_a_text_too_long_for_a_cell_ends_with_an_ellipsis() -> None:
     assert (len(cell), cell[-1]) == (32_767, "…")
 
 
-def test_a_character_that_xml_cannot_hold_is_shown_as_the_replacement_character() -> None:
+def test_a_character_that_xml_cannot_hold_is_shown_by_its_number() -> None:
     root = etree.fromstring(as_xml(result([{"entry": "a\x01b", "unit": "", "goods": []}])))
 
-    assert root.findtext("{*}Row/{*}entry") == "a\ufffdb"
+    assert root.findtext("{*}Row/{*}entry") == "a\\u0001b"
 
 
 @given(TEXTS, TEXTS)

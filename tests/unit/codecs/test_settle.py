@@ -11,9 +11,9 @@ from lxml import etree
 
 from tongguan.codecs.receipt import ReceiptContent, read_receipt
 from tongguan.codecs.settle import settle
-from tongguan.gateway.kernel.document import Document
-from tongguan.gateway.kernel.errors import Refused
-from tongguan.gateway.kernel.profile import ReceiptRule, Text
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.errors import Refused
+from tongguan.gateway.profile.profile import ReceiptRule, Text
 
 NONE = Text("", "")
 RULES = {
@@ -120,6 +120,20 @@ def test_a_receipt_is_taken_apart():
         (' code="L"', ""),
         ('kind="business"', 'kind="other"'),
         ("2026-11-20T18:00", "yesterday"),
+        ("2026-11-20T18:00", "0001-01-01T00:00"),
+        ("2026-11-20T18:00", "9999-12-31T23:59"),
+        ("2026-11-20T18:00", "1999-11-20T18:00"),
+        (' id="1"', ' id="1&#10;"'),
+        (' id="1"', ' id=" "'),
+        (' code="L"', ' code="L\u200b"'),
+        ('number="N1"', f'number="{"9" * 10_000}"'),
+        (' text="海关已接收"', f' text="{"收" * 10_001}"'),
+        (' account="2102960001"', ""),
+        ("> E1 <", f"> {'E' * 201} <"),
+        ("> E1 <", "> <"),
+        ('name="entry"', 'name=""'),
+        ("<Numbers>", "<Numbers>" + "".join(f'<Number name="n{n}">1</Number>' for n in range(1001))),
+        ("<Faults>", "<Faults>" + "<Fault/>" * 1001),
         ("urn:tongguan:receipt:1", "urn:tongguan:receipt:2"),
         ('<Number name="entry">', '<Number name="entry">E2</Number><Number name="entry">'),
     ],

@@ -9,9 +9,9 @@ import pytest
 from tongguan.codecs.check import check
 from tongguan.codecs.compile import compile_all
 from tongguan.codecs.read import read
-from tongguan.gateway.kernel.document import Document
-from tongguan.gateway.kernel.profile_loading import load_profiles
-from tongguan.gateway.kernel.settings import Account
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.settings import Account
 
 COMPILED = compile_all(load_profiles())["NA.application"]
 ACCOUNT = Account(name="demo", title="示例公司", uscc="91210200MA0EXAMPLC", mofcom_code="2100MA0EXAMPL")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tongguan.gateway.cli import main
-from tongguan.gateway.home import make_home
+from tongguan.gateway.home.home import make_home
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -7,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from tongguan.gateway.cli import checking
 from tongguan.gateway.cli.examples import read_examples
-from tongguan.gateway.kernel.faults import unknown_type
-from tongguan.gateway.kernel.profile_loading import load_profiles
+from tongguan.gateway.model.faults import unknown_type
+from tongguan.gateway.profile.loading import load_profiles
 
 Tongguan = Callable[..., Any]
 PROFILES = Path(str(files("tongguan.gateway"))) / "profiles"
@@ -104,3 +108,76 @@ def test_a_row_of_the_overview_is_told_as_the_type_that_carries_it(tmp_path: Pat
     faults = [unknown_type(name, {"AA.application": 1, "BB.09": 9}) for name in ("LR.01", "BB.9x", "ZZ")]
 
     assert [f.text("en").rpartition(": ")[2] for f in faults] == ["AA.application", "BB.09", "-"]
+
+
+@pytest.mark.requirement("GW-03")
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_relative_namespace_is_a_fault_with_its_place(tongguan: Tongguan, home: Path, tmp_path: Path, language: str) -> None:
+    raw = (
+        (APPLICATIONS / "ok-declare.xml")
+        .read_bytes()
+        .replace(b"</NA.application>", b'<x:N xmlns:x="sub/page"/></NA.application>')
+    )
+    (tmp_path / "a.xml").write_bytes(raw)
+
+    said = tongguan("check", tmp_path / "a.xml", "--json", "--lang", language)
+
+    assert (said.code, said.err) == (2, "")
+    (fault,) = said.json[0]["faults"]
+    assert (fault["code"], fault["line"]) == ("GW-X11", raw.count(b"\n", 0, raw.index(b"<x:N")) + 1)
+    assert "sub/page" in fault["message"]
+
+
+def test_a_mistake_of_the_gateway_itself_ends_in_words_and_the_other_files_are_looked_into(
+    tongguan: Tongguan, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(name: str, raw: bytes, *, most_bytes: int) -> Any:
+        if name == "bad.xml":
+            raise RecursionError("deep \ud800")
+        return real(name, raw, most_bytes=most_bytes)
+
+    real = checking.read
+    monkeypatch.setattr(checking, "read", read)
+    (tmp_path / "bad.xml").write_bytes(b"<a/>")
+
+    said = tongguan("check", tmp_path / "bad.xml", APPLICATIONS / "ok-declare.xml", "--json")
+
+    assert (said.code, said.err) == (2, "")
+    assert [found["clean"] for found in said.json] == [False, True]
+    assert "RecursionError" in said.json[0]["faults"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "name", [b"a\x01\x1b[31m.xml", b"\xff\xfe.xml", "a\ufffe\uffff.json".encode(), "报文\n.zip".encode(), b"\x8130.txt"]
+)
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_no_name_of_a_file_ends_it_in_a_traceback(
+    tongguan: Tongguan, home: Path, tmp_path: Path, name: bytes, form: tuple[str, ...]
+) -> None:
+    path = os.fsdecode(os.path.join(os.fsencode(tmp_path), name))
+    Path(path).write_bytes(b"<a/>")
+
+    said = tongguan("check", path, *form)
+
+    assert (said.code, said.err) == (2, "")
+    assert "\x01" not in said.out and "\x1b" not in said.out
+
+
+def test_a_file_without_end_is_read_no_further_than_the_largest(tongguan: Tongguan, home: Path) -> None:
+    said = tongguan("check", "/dev/zero", "--json")
+
+    assert (said.code, said.json[0]["faults"][0]["code"]) == (2, "GW-M02")
+
+
+def test_a_folder_is_no_file(tongguan: Tongguan, home: Path) -> None:
+    assert tongguan("check", home).code == 2
+
+
+def test_a_terminal_that_knows_no_chinese_is_told_all_the_same(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "报文.xml").write_bytes(b"<a/>")
+    words = [sys.executable, "-m", "tongguan.gateway.cli", "check", str(tmp_path / "报文.xml"), "--home", str(home)]
+
+    said = subprocess.run(words, check=False, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True)
+
+    assert (said.returncode, said.stderr) == (2, "")
+    assert "GW-M05" in said.stdout and said.stdout.isascii()

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tongguan.gateway.cli import here
+
 Tongguan = Callable[..., Any]
 
 LOOKING = [
@@ -35,11 +37,50 @@ def test_an_unknown_key_is_told_with_the_nearest_known_one(tongguan: Tongguan, h
     with (home / "tongguan.toml").open("a") as file:
         file.write("\n[schedule]\nreceipt = '5s'\n")
 
-    said = tongguan(*words)
+    said = tongguan(*words, "--lang", "en")
 
     assert said.code == 78
     assert "did you mean 'receipts'?" in said.err
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "zh", "en"),
+    [
+        ("[gateway]\n", "[gateway]\nsettel = '1s'\n", "没有 gateway.settel 这个键；是不是 'settle'？", "did you mean 'settle'?"),
+        ("[gateway]\n", "[gateway]\nsettle = 'soon'\n", "不是时长", "is no duration"),
+        ("title =", "titel =", "缺少 account.0.title", "account.0.title is missing"),
+        ('"mailboxes/demo"', '"."', "包含本主目录", "holds this home"),
+        ("[gateway]\n", "[gateway\n", "不是正确的 TOML", "is no TOML"),
+    ],
+)
+def test_wrong_settings_are_told_in_the_readers_language(
+    tongguan: Tongguan, home: Path, was: str, now: str, zh: str, en: str
+) -> None:
+    path = home / "tongguan.toml"
+    path.write_text(path.read_text().replace(was, now, 1))
+
+    assert zh in tongguan("config", "check", "--lang", "zh").err
+    assert en in tongguan("config", "check", "--lang", "en").err
+
+
+def test_wrong_settings_are_told_in_the_language_that_they_name(tongguan: Tongguan, home: Path) -> None:
+    path = home / "tongguan.toml"
+    text = path.read_text().replace('language = "zh"', 'language = "en"').replace("title =", "titel =", 1)
+    for language, said in (("en", "is missing"), ("zh", "缺少")):
+        path.write_text(text.replace('language = "en"', f'language = "{language}"'))
+        here._language_of.cache_clear()
+        assert said in tongguan("status").err
+
+
+@pytest.mark.parametrize("words", EVERYTHING, ids=" ".join)
+def test_settings_that_cannot_be_read_are_told_in_words(tongguan: Tongguan, home: Path, words: list[str]) -> None:
+    (home / "tongguan.toml").rename(home / "kept")
+    (home / "tongguan.toml").mkdir()
+    said = tongguan(*words, "--lang", "en")
+
+    assert said.code == 78
+    assert "look at its mode and owner" in said.err
 
 
 @pytest.mark.parametrize("words", LOOKING, ids=" ".join)
@@ -54,7 +95,7 @@ def test_production_settings_in_a_test_gateway_stop_the_start(tongguan: Tongguan
     path = home / "tongguan.toml"
     path.write_text(path.read_text().replace('environment = "test"', 'environment = "production"', 1))
 
-    said = tongguan("run")
+    said = tongguan("run", "--lang", "en")
 
     assert said.code == 78
     assert "test and production never mix" in said.err

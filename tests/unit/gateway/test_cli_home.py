@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tongguan.gateway.home import CODES, USCC, make_home, set_ports
-from tongguan.gateway.kernel.errors import SettingsWrong
-from tongguan.gateway.kernel.settings import read_settings
+from tongguan.gateway.home.home import CODES, USCC, make_home, set_ports
+from tongguan.gateway.model.errors import SettingsWrong
+from tongguan.gateway.settings import read_settings
 from tongguan.signer.certificate import card_number
 from tongguan.signer.module import find_module
 from tongguan.simulators.settings import load_settings
@@ -58,7 +58,7 @@ def test_a_home_that_exists_is_left_alone(tongguan: Tongguan, home: Path) -> Non
 
 def test_a_home_that_could_not_be_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PKCS11_MODULE", "")
-    monkeypatch.setattr("tongguan.gateway.home.make_simulators", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("tongguan.gateway.home.home.make_simulators", lambda *_, **__: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         make_home(tmp_path / "home", card="software")
@@ -127,7 +127,7 @@ def test_the_cards_are_soft_tokens_where_the_machine_has_them(tmp_path: Path) ->
 def test_without_tokens_the_cards_are_software_and_it_is_said(
     tongguan: Tongguan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tongguan.gateway.home.find_module", lambda: None)
+    monkeypatch.setattr("tongguan.gateway.home.home.find_module", lambda: None)
 
     said = tongguan("init", tmp_path / "home", "--lang", "en")
 

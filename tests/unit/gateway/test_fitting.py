@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from tongguan.codecs.compile import Compiled, compile_all
-from tongguan.gateway.daemon import Daemon
-from tongguan.gateway.fitting import fit_profiles
-from tongguan.gateway.kernel.errors import SettingsWrong
-from tongguan.gateway.kernel.profile_loading import load_profiles
-from tongguan.gateway.kernel.settings import Settings
+from tongguan.gateway.daemon.daemon import Daemon
+from tongguan.gateway.daemon.fitting import fit_profiles
+from tongguan.gateway.model.errors import SettingsWrong
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,11 @@ def settings(**account: Any) -> Settings:
 @pytest.mark.parametrize(
     ("defaults", "says"),
     [
-        ({"NA.aplication": {"Year": "2026"}}, "defaults.NA.aplication: unknown document type; did you mean 'NA.application'?"),
-        ({"NA.application": {"Yaer": "2026"}}, "defaults.NA.application.Yaer: unknown field; did you mean 'Year'?"),
+        (
+            {"NA.aplication": {"Year": "2026"}},
+            "defaults.NA.aplication: unknown document type 'NA.aplication'; did you mean 'NA.application'?",
+        ),
+        ({"NA.application": {"Yaer": "2026"}}, "defaults.NA.application.Yaer: unknown field 'Yaer'; did you mean 'Year'?"),
         ({"NA.application": {"Goods[]/CodeTS": "2601111000"}}, "Goods[]/CodeTS: no default is possible there"),
         ({"NA.application": {"Goods[]": "x"}}, "Goods[]: no default is possible there"),
         ({"NA.application": {"LicenceNo": "x"}}, "LicenceNo: no default is possible there"),
@@ -71,8 +74,8 @@ def test_a_secret_given_as_a_default_is_not_shown(profiles: Mapping[str, Compile
 @pytest.mark.parametrize(
     ("subscription", "says"),
     [
-        ({"types": ["NB.*"]}, "no document type is called 'NB.*'"),
-        ({"types": ["NA.application"], "receipts": ["33"]}, "none of these types has a receipt '33'"),
+        ({"types": ["NB.*"]}, "unknown document type 'NB.*'"),
+        ({"types": ["NA.application"], "receipts": ["33"]}, "unknown receipt '33'"),
     ],
 )
 def test_a_subscription_to_nothing_is_named(profiles: Mapping[str, Compiled], subscription: Any, says: str) -> None:
@@ -93,7 +96,7 @@ def test_the_gateway_does_not_start_with_wrong_ones_and_config_check_tells_them(
         Daemon(home)
     said = tongguan("config", "check")
     assert said.code == 78
-    assert "did you mean 'Year'" in said.out + said.err
+    assert "是不是 'Year'" in said.out + said.err
 
 
 def test_config_check_looks_at_the_provider_of_short_messages(home: Path, tongguan: Callable[..., Any]) -> None:

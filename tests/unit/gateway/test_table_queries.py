@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tongguan.gateway.flow.lists import table_rows
-from tongguan.gateway.kernel.profile import CodeTable, Column, Query, Text
+from tongguan.gateway.flow.query.lists import table_rows
+from tongguan.gateway.profile.profile import CodeTable, Column, Query, Text
 
 NOTHING = Text("", "")
 ROWS = {

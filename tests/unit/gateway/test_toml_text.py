@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from tongguan.gateway.toml_text import NotFound, with_value
+from tongguan.gateway.home.toml_text import NotFound, with_value
 
 TEXT = """\
 # 说明

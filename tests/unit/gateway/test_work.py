@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -10,15 +11,16 @@ from typing import Any
 
 import pytest
 
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.document import Document
-from tongguan.gateway.kernel.errors import Deferred, Fault, Held, Refused, StationBroken
-from tongguan.gateway.kernel.journal import Journal
-from tongguan.gateway.kernel.lists import Lane
-from tongguan.gateway.kernel.message import Kind, Message, State
-from tongguan.gateway.kernel.outcome import Number, Outcome
-from tongguan.gateway.kernel.records import Records
-from tongguan.gateway.work import EQUAL_TRACEBACKS, Step, run
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.reading.lists import Lane
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.errors import Deferred, Fault, Held, Refused, StationBroken
+from tongguan.gateway.model.message import Kind, Message, State
+from tongguan.gateway.model.outcome import Number, Outcome
+from tongguan.gateway.system import clock
+from tongguan.gateway.work import loop as work_loop
+from tongguan.gateway.work.loop import BUGS_WINDOW, EQUAL_TRACEBACKS, Bugs, Step, each, run
 
 
 @pytest.fixture
@@ -139,10 +141,10 @@ def test_deferred_may_close_its_lane(journal: Journal, where: str) -> None:
 
 def test_held_waits_for_a_person_and_remembers_where_it_was(journal: Journal) -> None:
     came(journal, "m", state=State.SEALED)
-    work(journal, Step("send", raising(Held("cannot be asked", do="tongguan retry m"))))
+    work(journal, Step("send", raising(Held("问不到", "cannot be asked", do="tongguan retry m"))))
     message = stored(journal)
 
-    assert (message.state, message.held_from, message.hold_reason) == (State.HELD, "sealed", "cannot be asked")
+    assert (message.state, message.held_from, message.hold_reason) == (State.HELD, "sealed", "问不到\ncannot be asked")
     assert message.hold_do == "tongguan retry m" and message.extra == {"lane": "read"} and message.due_at is None
 
 
@@ -228,6 +230,12 @@ def document(version: int) -> Document:
     return Document("d", "demo", "T", "d", "p", version, "draft", 1, 1)
 
 
+@pytest.fixture
+def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its decisions play what another thread writes meanwhile."""
+    monkeypatch.setattr(work_loop, "deciding", contextlib.nullcontext)
+
+
 def disturb(journal: Journal, version: int) -> None:
     """Somebody else changes the document."""
     came(journal, f"x{version}", lane=None, due_at=None)
@@ -236,6 +244,7 @@ def disturb(journal: Journal, version: int) -> None:
     assert words[0].value == "written"
 
 
+@pytest.mark.usefixtures("unguarded")
 def test_when_something_moved_underneath_only_the_decision_is_made_again(journal: Journal) -> None:
     calls: list[str] = []
 
@@ -259,6 +268,7 @@ def test_when_something_moved_underneath_only_the_decision_is_made_again(journal
     assert stored(journal).state is State.SEALED
 
 
+@pytest.mark.usefixtures("unguarded")
 def test_a_message_in_conflict_stays_in_hand_until_it_is_decided(journal: Journal) -> None:
     seen = []
 
@@ -277,6 +287,7 @@ def test_a_message_in_conflict_stays_in_hand_until_it_is_decided(journal: Journa
     assert seen == [None, None]
 
 
+@pytest.mark.usefixtures("unguarded")
 def test_what_never_comes_to_rest_is_tried_again_later(journal: Journal) -> None:
     version = 0
 
@@ -349,6 +360,23 @@ def test_the_third_crash_holds_the_message(tmp_path: Path) -> None:
     living.close()
 
 
+def test_equal_tracebacks_are_counted_within_a_window_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten bugs in a year are ten messages for a person; ten in an hour are a step that does not work."""
+    now, bug = 0.0, ZeroDivisionError()
+    monkeypatch.setattr(clock, "monotonic", lambda: now)
+    bugs, seldom, often = Bugs(), [], []
+    for _ in range(100):
+        now += BUGS_WINDOW / (EQUAL_TRACEBACKS - 1)
+        seldom.append(bugs.tenth("step", bug))
+    now += BUGS_WINDOW
+    for _ in range(EQUAL_TRACEBACKS):
+        now += BUGS_WINDOW / EQUAL_TRACEBACKS
+        often.append(bugs.tenth("step", bug))
+
+    assert not any(seldom)
+    assert often == [False] * (EQUAL_TRACEBACKS - 1) + [True]
+
+
 def test_the_tenth_equal_traceback_closes_the_lane_and_leaves_the_messages(journal: Journal) -> None:
     ids = [f"m{n:02}" for n in range(EQUAL_TRACEBACKS + 5)]
     came(journal, *ids)
@@ -393,3 +421,40 @@ def test_different_bugs_close_nothing(journal: Journal) -> None:
     work(journal, Step("check", decide))
 
     assert journal.lanes == {}
+
+
+@pytest.mark.parametrize("extra", [{"n": 2**70}, {"n": object()}, {"n": "\udc80"}])
+def test_a_message_whose_rows_cannot_be_written_is_held_and_its_batch_is_written(journal: Journal, extra: dict[str, Any]) -> None:
+    came(journal, "a", "culprit", "z")
+
+    def decide(message: Message, answer: Any, records: Records) -> Outcome:
+        outcome = check(message, answer, records)
+        return replace(outcome, message=replace(outcome.message, extra=extra)) if message.id == "culprit" else outcome
+
+    work(journal, Step("check", decide))
+
+    assert [stored(journal, id_).state for id_ in ("a", "culprit", "z")] == [State.CHECKED, State.HELD, State.CHECKED]
+    assert "Traceback" in (stored(journal, "culprit").extra or {})["traceback"]
+    assert journal.verify().broken is None
+
+
+def test_an_answer_that_is_the_machines_failure_stops_the_station_after_the_others_went_on(journal: Journal) -> None:
+    came(journal, "a", "b")
+
+    def act(messages: Sequence[Message]) -> list[Any]:
+        return [OSError("no such card"), None]
+
+    with pytest.raises(StationBroken, match="no such card"):
+        work(journal, Step("check", check, act=act))
+
+    assert [stored(journal, id_).state for id_ in ("a", "b")] == [State.RECEIVED, State.CHECKED]
+    assert free(journal) == ("a",)
+
+
+def test_each_turns_what_is_raised_for_one_into_its_own_answer(journal: Journal) -> None:
+    came(journal, "a", "b")
+    claim = journal.claim("check", ["read"], limit=9)
+    assert claim
+    answers = each(claim.messages, lambda message: 1 / (message.id != "a"))
+
+    assert isinstance(answers[0], ZeroDivisionError) and answers[1] == 1

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tongguan.gateway.kernel import file_names
-from tongguan.gateway.kernel.errors import StationBroken
+from tongguan.gateway.model.errors import StationBroken
+from tongguan.gateway.system import file_names
 from tongguan.inbox import mailbox as door
+from tongguan.inbox import originals
 from tongguan.inbox.mailbox import Mailbox
 from tongguan.inbox.reading import Drop
 
@@ -70,8 +71,18 @@ def rename_in(box: Mailbox, name: str | bytes, content: bytes = b"<a/>") -> Path
 
 
 def looked(box: Mailbox, limit: int = 100) -> list[Drop]:
+    """What comes into a hand that does not end."""
+    drops: list[Drop] = []
     box.sweep()
-    return box.take(limit)
+    box._take(limit, drops)
+    return drops
+
+
+def taken(box: Mailbox, drop: Drop, message_id: str) -> Path:
+    """The file's message is committed, and the file carried away."""
+    box.committed(drop, message_id)
+    box.carry()
+    return box.folder / "work" / f"{message_id}{file_names.extension(file_names.as_bytes(drop.name)).decode()}"
 
 
 def settled(box: Mailbox, clock: Clock) -> list[Drop]:
@@ -85,7 +96,7 @@ def names(drops: list[Drop]) -> list[str]:
 
 
 def all_files(box: Mailbox, *folders: str) -> list[Path]:
-    return [p for folder in folders for p in (box.folder / folder).iterdir() if p.name != ".clock"]
+    return [p for folder in folders for p in (box.folder / folder).iterdir() if p.name not in (".clock", ".spare")]
 
 
 def test_the_folders_are_made(box: Mailbox) -> None:
@@ -189,24 +200,25 @@ def test_a_file_in_hand_is_not_handed_out_again(box: Mailbox, clock: Clock) -> N
     clock.pass_(5)
 
     assert looked(box) == []
-    box.taken(drop, "m1")
+    taken(box, drop, "m1")
     clock.pass_(5)
     assert looked(box) == []
 
 
 def test_a_file_that_could_not_be_committed_comes_again(box: Mailbox) -> None:
     rename_in(box, "a.xml")
-    [drop] = looked(box)
-    box.let_go(drop)
+    box.sweep()
+    with box.hand(100) as drops:
+        pass
 
-    assert looked(box) == [drop]
+    assert looked(box) == drops != []
 
 
 def test_an_original_goes_through_work_to_its_box(box: Mailbox) -> None:
     rename_in(box, "a.XML", b"<a/>")
     [drop] = looked(box)
 
-    assert box.taken(drop, "m1") == box.folder / "work" / "m1.xml"
+    assert taken(box, drop, "m1") == box.folder / "work" / "m1.xml"
     assert list(box.in_work()) == ["m1"]
     assert box.place("m1", drop.name, folder="SentBox", stamp=STAMP) == box.folder / "SentBox" / f"a_{STAMP}.XML"
     assert box.place("m1", drop.name, folder="SentBox", stamp=STAMP) is None
@@ -218,7 +230,7 @@ def test_an_original_that_is_judged_before_it_is_moved_still_ends_in_its_box(box
     [drop] = looked(box)
 
     assert box.place("m1", drop.name, folder="FailBox", stamp=STAMP) is None
-    box.taken(drop, "m1")
+    taken(box, drop, "m1")
 
     assert all_files(box, "OutBox", "work", "FailBox") == [box.folder / "FailBox" / f"a_{STAMP}.xml"]
 
@@ -226,7 +238,7 @@ def test_an_original_that_is_judged_before_it_is_moved_still_ends_in_its_box(box
 def test_the_same_file_twice_lies_in_its_box_once(box: Mailbox) -> None:
     for message in ("m1", "m2"):
         rename_in(box, "a.xml", b"<same/>")
-        box.taken(looked(box)[0], message)
+        taken(box, looked(box)[0], message)
         box.place(message, "a.xml", folder="SentBox", stamp=STAMP)
 
     assert all_files(box, "OutBox", "work", "SentBox") == [box.folder / "SentBox" / f"a_{STAMP}.xml"]
@@ -235,7 +247,7 @@ def test_the_same_file_twice_lies_in_its_box_once(box: Mailbox) -> None:
 def test_another_file_of_the_same_name_and_time_gets_a_number(box: Mailbox) -> None:
     for message, content in (("m1", b"<one/>"), ("m2", b"<other/>")):
         rename_in(box, "a.xml", content)
-        box.taken(looked(box)[0], message)
+        taken(box, looked(box)[0], message)
         box.place(message, "a.xml", folder="SentBox", stamp=STAMP)
 
     assert (box.folder / "SentBox" / f"a_{STAMP}.xml").read_bytes() == b"<one/>"
@@ -246,7 +258,7 @@ def test_a_file_replaced_between_reading_and_moving_comes_again(box: Mailbox) ->
     rename_in(box, "a.xml", b"<old/>")
     [drop] = looked(box)
     rename_in(box, "a.xml", b"<newer/>")
-    work = box.taken(drop, "m1")
+    work = taken(box, drop, "m1")
 
     assert work.read_bytes() == b"<old/>"
     assert [d.raw for d in looked(box)] == [b"<newer/>"]
@@ -256,18 +268,77 @@ def test_of_three_files_of_one_name_none_is_lost(box: Mailbox, monkeypatch: pyte
     rename_in(box, "a.xml", b"<1/>")
     [drop] = looked(box)
     rename_in(box, "a.xml", b"<22/>")
-    move = door.files.move
+    move = originals.files.move
 
-    def and_a_third(source: Path, target: Path) -> bool:
-        moved = move(source, target)
+    def and_a_third(source: bytes, target: str, **folders: int) -> bool:
+        moved = move(source, target, **folders)
         outbox(box, "a.xml").write_bytes(b"<333/>")
         return moved
 
-    monkeypatch.setattr(door.files, "move", and_a_third)
-    box.taken(drop, "m1")
+    monkeypatch.setattr(originals.files, "move", and_a_third)
+    taken(box, drop, "m1")
 
     assert sorted(p.read_bytes() for p in all_files(box, "OutBox", "work")) == [b"<1/>", b"<22/>", b"<333/>"]
     assert outbox(box, "a-2.xml").read_bytes() == b"<22/>"
+
+
+@pytest.mark.requirement("GW-05")
+@pytest.mark.parametrize("spoilt", ["open", "read", "let go", "carry", "block"])
+def test_whatever_ends_a_hand_each_of_its_files_is_carried_away_or_comes_again(
+    box: Mailbox, clock: Clock, monkeypatch: pytest.MonkeyPatch, spoilt: str
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise MemoryError("now")
+
+    for n in range(4):
+        rename_in(box, f"{n}.xml", b"<%d/>" % n)
+    places = {
+        "open": (os, "open"),
+        "read": (door.reading, "read"),
+        "let go": (door.reading, "identity"),
+        "carry": (originals.files, "move"),
+    }
+    box.sweep()
+    with contextlib.suppress(MemoryError), box.hand(3) as drops:
+        box.committed(drops[1], "m1")
+        if spoilt in places:
+            monkeypatch.setattr(*places[spoilt], broken)
+        if spoilt in ("open", "read"):
+            with box.hand(3):
+                pass
+        raise MemoryError("now")
+    monkeypatch.undo()
+
+    rename_in(box, "0.xml", b"<later/>")
+    came = looked(box)
+    clock.pass_(5)
+    came += settled(box, clock)
+    assert sorted((d.name, d.raw) for d in came) == [("0.xml", b"<later/>"), ("2.xml", b"<2/>"), ("3.xml", b"<3/>")]
+    assert all_files(box, "work") == [box.folder / "work" / "m1.xml"]
+
+
+def test_a_committed_file_that_cannot_be_carried_keeps_no_other_of_its_hand(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move = originals.files.move
+
+    def one_fails(source: bytes, target: str, **folders: int) -> bool:
+        if "m0" in target:
+            raise OSError(13, "Permission denied")
+        return move(source, target, **folders)
+
+    for n in range(3):
+        rename_in(box, f"{n}.xml")
+    monkeypatch.setattr(originals.files, "move", one_fails)
+    box.sweep()
+    with pytest.raises(StationBroken, match="Permission denied"), box.hand(3) as drops:
+        for n, drop in enumerate(drops):
+            box.committed(drop, f"m{n}")
+    monkeypatch.undo()
+
+    assert sorted(p.name for p in all_files(box, "OutBox", "work")) == ["0.xml", "m1.xml", "m2.xml"]
+    assert looked(box) == []
+    assert sorted(p.name for p in all_files(box, "OutBox", "work")) == ["m0.xml", "m1.xml", "m2.xml"]
 
 
 def test_a_file_moved_by_an_earlier_run_is_no_trouble(box: Mailbox) -> None:
@@ -275,22 +346,27 @@ def test_a_file_moved_by_an_earlier_run_is_no_trouble(box: Mailbox) -> None:
     [drop] = looked(box)
     os.rename(drop.path, box.folder / "work" / "m1.xml")
 
-    assert box.taken(drop, "m1").exists()
+    assert taken(box, drop, "m1").exists()
 
 
-def test_a_disk_that_does_not_move_a_file_is_told_and_the_file_found_again(box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> bool:
+def test_a_disk_that_does_not_move_a_committed_file_is_told_and_the_file_carried_later(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> bool:
         raise OSError(28, "No space left on device")
 
     rename_in(box, "a.xml")
     [drop] = looked(box)
-    monkeypatch.setattr(door.files, "move", full)
-    with pytest.raises(StationBroken, match="No space left"):
-        box.taken(drop, "m1")
+    monkeypatch.setattr(originals.files, "move", full)
+    for _ in range(3):
+        with pytest.raises(StationBroken, match="No space left"):
+            taken(box, drop, "m1")
+        with pytest.raises(StationBroken, match="No space left"):
+            box.sweep()
     monkeypatch.undo()
-    box.let_go(drop)
 
-    assert names(looked(box)) == ["a.xml"]
+    assert looked(box) == []
+    assert all_files(box, "OutBox", "work") == [box.folder / "work" / "m1.xml"]
 
 
 def test_an_empty_file_is_a_fault(box: Mailbox) -> None:
@@ -386,19 +462,80 @@ def test_a_file_that_vanishes_is_no_trouble(box: Mailbox) -> None:
     assert box.settles_in() is None
 
 
-def test_a_folder_that_somebody_deleted_is_made_again(box: Mailbox) -> None:
-    outbox(box).rmdir()
+@pytest.mark.parametrize("how", ["missing", "link", "file", "fifo"])
+def test_while_a_folder_is_not_a_folder_nothing_is_taken_or_carried_and_then_it_goes_on(
+    box: Mailbox, clock: Clock, tmp_path: Path, how: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "b.xml").write_bytes(b"<another account's/>")
+    rename_in(box, "a.xml")
+    for folder in ("OutBox", "work", "Status"):
+        os.rename(box.folder / folder, tmp_path / "aside")
+        if how == "link":
+            (box.folder / folder).symlink_to(elsewhere)
+        elif how == "file":
+            (box.folder / folder).write_bytes(b"")
+        elif how == "fifo":
+            os.mkfifo(box.folder / folder)
+        assert settled(box, clock) == []
+        assert str(box.folder / folder) in str(box.folders.wrong)
+        assert how == "missing" or os.path.lexists(box.folder / folder)
+        if how != "missing":
+            os.unlink(box.folder / folder)
+        assert not os.path.lexists(box.folder / folder)
+        os.rename(tmp_path / "aside", box.folder / folder)
+    clock.pass_(5)
+    [drop] = settled(box, clock)
 
+    assert taken(box, drop, "m1").read_bytes() == b"<a/>"
+    assert [p.name for p in elsewhere.iterdir()] == ["b.xml"]
+
+
+def test_another_folder_in_its_place_is_taken_up_and_its_files_have_to_rest(box: Mailbox, clock: Clock, tmp_path: Path) -> None:
+    rename_in(box, "a.xml", b"<moved away/>")
+    os.rename(outbox(box), tmp_path / "aside")
+    outbox(box).mkdir()
     assert looked(box) == []
-    assert outbox(box).is_dir()
+    assert "was replaced" in str(box.folders.noticed)
+    clock.pass_(5)
+    assert looked(box) == []
+    outbox(box, "a.xml").write_bytes(b"<new/>")
+
+    assert [d.raw for d in settled(box, clock)] == [b"<new/>"]
 
 
-def test_folders_on_two_file_systems_are_refused_at_start(box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = os.stat
-    monkeypatch.setattr(os, "stat", lambda path: real("/proc" if str(path).endswith("work") else path))
+def test_a_file_with_a_second_name_is_left_alone_until_it_has_one(box: Mailbox, clock: Clock, tmp_path: Path) -> None:
+    os.link(rename_in(box, "a.xml"), tmp_path / "second")
+    assert settled(box, clock) == []
+    clock.pass_(601)
+    assert looked(box) == []
+    assert [i["file"] for i in box.ignored()] == ["a.xml"]
+    (tmp_path / "second").unlink()
+    clock.pass_(5)
 
-    with pytest.raises(StationBroken, match="one file system"):
-        box.prepare()
+    assert names(settled(box, clock)) == ["a.xml"]
+
+
+@pytest.mark.parametrize("planted", ["link", "fifo", "folder", "second name"])
+def test_what_somebody_put_under_the_name_in_a_box_is_neither_opened_nor_replaced(
+    box: Mailbox, tmp_path: Path, planted: str
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"<a/>")
+    target = box.folder / "SentBox" / f"a_{STAMP}.xml"
+    {
+        "link": lambda: target.symlink_to(secret),
+        "fifo": lambda: os.mkfifo(target),
+        "folder": target.mkdir,
+        "second name": lambda: os.link(secret, target),
+    }[planted]()
+    rename_in(box, "a.xml", b"<b/>")
+    [drop] = looked(box)
+    taken(box, drop, "m1")
+
+    assert box.place("m1", "a.xml", folder="SentBox", stamp=STAMP) == box.folder / "SentBox" / f"a_{STAMP}-2.xml"
+    assert (secret.read_bytes(), os.path.lexists(target)) == (b"<a/>", True)
 
 
 def test_a_list_is_used_up_before_it_is_made_again(box: Mailbox, clock: Clock) -> None:
@@ -432,16 +569,16 @@ def test_a_crash_at_any_rename_leaves_the_file_in_exactly_one_place(
             raise Crash(place)
 
     rename_in(box, "a.xml", b"<a/>")
-    monkeypatch.setattr(door.files, "crash_point", crash)
+    monkeypatch.setattr(originals.files, "crash_point", crash)
     with contextlib.suppress(Crash):
         [drop] = looked(box)
-        box.taken(drop, "m1")
+        taken(box, drop, "m1")
         box.place("m1", "a.xml", folder="SentBox", stamp=STAMP)
     monkeypatch.undo()
     again = mailbox_at(box.folder, clock)
     again.hint(b"a.xml", whole=True)
     for drop in looked(again):
-        again.taken(drop, "m1")
+        taken(again, drop, "m1")
     for message in list(again.in_work()):
         again.place(message, "a.xml", folder="SentBox", stamp=STAMP)
 
@@ -461,7 +598,7 @@ def test_any_name_that_a_file_system_allows_ends_in_exactly_one_place(
 
     [drop] = looked(box)
     assert file_names.as_bytes(drop.name) == stem + ending
-    box.taken(drop, "m1")
+    taken(box, drop, "m1")
     placed = box.place("m1", drop.name, folder=folder, stamp=STAMP)
 
     assert all_files(box, "OutBox", "work", "SentBox", "FailBox") == [placed]

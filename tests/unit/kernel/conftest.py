@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.document import Document, Receipt
-from tongguan.gateway.kernel.ids import new_id
-from tongguan.gateway.kernel.journal import Finished, Journal
-from tongguan.gateway.kernel.message import Kind, Message, State
-from tongguan.gateway.kernel.outcome import Answer, Body, Chain, Outcome
+from tongguan.gateway.journal.journal import Finished, Journal
+from tongguan.gateway.model.document import Document, Receipt
+from tongguan.gateway.model.ids import new_id
+from tongguan.gateway.model.message import Kind, Message, State
+from tongguan.gateway.model.outcome import Answer, Body, Chain, Outcome
+from tongguan.gateway.system import clock
 
 
 def submission(id_: str | None = None, **more: Any) -> Message:
@@ -57,7 +56,7 @@ def answer(message_id: str, **more: Any) -> Answer:
 
 
 def body(message_id: str, content: bytes, role: str = "source") -> Body:
-    return Body(message_id, role, content, hashlib.sha256(content).hexdigest())
+    return Body(message_id, role, content)
 
 
 def comes(message: Message, **more: Any) -> Outcome:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tongguan.gateway.kernel.changing import replace
-from tongguan.gateway.kernel.document import Document
-from tongguan.gateway.kernel.message import Kind, Message, State
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.message import Kind, Message, State
 
 MESSAGE = Message("id", Kind.SUBMISSION, "demo", "type", "declare", State.RECEIVED, 1, 2, reference="r", extra={"a": 1})
 DOCUMENT = Document("id", "demo", "type", "key", "p", 1, "draft", 1, 2)
@@ -30,5 +30,5 @@ def test_the_record_itself_stays_as_it_was() -> None:
 
 
 def test_an_unknown_field_is_an_error() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(AttributeError):
         replace(MESSAGE, colour="red")

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 
 from tongguan.codecs.receipt import ReceiptContent
 from tongguan.codecs.settle import settle
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.counting import counted, millionths, month, number_of
-from tongguan.gateway.kernel.document import CountedLine, Document
-from tongguan.gateway.kernel.documents import changed, opened, settled_down, undone
-from tongguan.gateway.kernel.journal import Journal
-from tongguan.gateway.kernel.lists import CountedSum
-from tongguan.gateway.kernel.profile import AttachmentRule, Profile, ReceiptRule, Statistics, Text
+from tongguan.gateway.document.changes import changed, opened, settled_down, undone
+from tongguan.gateway.document.counting import counted, millionths, month, number_of
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.reading.lists import CountedSum
+from tongguan.gateway.model.document import CountedLine, Document
+from tongguan.gateway.profile.profile import AttachmentRule, Profile, ReceiptRule, Statistics, Text
+from tongguan.gateway.system import clock
 
 from .conftest import comes, document, open_journal, submission, written
 

@@ -6,14 +6,18 @@ import os
 import resource
 import signal
 import stat
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from patience import wait_until
 
-from tongguan.gateway.kernel import files
+from tongguan.gateway.system import files
 
 
 class Killed(BaseException):
@@ -117,8 +121,47 @@ def test_a_crash_before_a_move_leaves_the_file_where_it_was(tmp_path: Path, kill
     assert os.listdir(tmp_path) == ["a"]
 
 
-def test_syncing_file_systems_takes_each_once(tmp_path: Path) -> None:
-    (tmp_path / "one").mkdir()
-    files.sync_file_systems([tmp_path, tmp_path / "one"])
-    with pytest.raises(FileNotFoundError):
-        files.sync_file_systems([tmp_path / "missing"])
+class Door:
+    """A lock that counts who came to it."""
+
+    def __init__(self) -> None:
+        self.came, self._lock = 0, threading.Lock()
+
+    def __enter__(self) -> None:
+        self.came += 1
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+@pytest.mark.parametrize(("result", "times"), [(0, 2), (-1, 10)])
+def test_who_asks_while_a_file_system_is_synced_shares_the_next_one_unless_one_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: int, times: int
+) -> None:
+    folder, go_on, door = os.open(tmp_path, os.O_RDONLY), threading.Event(), Door()
+    calls: list[int] = []
+
+    def syncfs(handle: int) -> int:
+        calls.append(handle)
+        go_on.wait()
+        return result if len(calls) == 1 else 0
+
+    def ask() -> None:
+        with suppress(OSError):
+            files.sync_file_system(folder)
+
+    monkeypatch.setattr(files, "_libc", SimpleNamespace(syncfs=syncfs))
+    monkeypatch.setattr(files, "_syncs", {os.fstat(folder).st_dev: files._Syncs(door)})  # type: ignore[arg-type]
+    asking = [threading.Thread(target=ask) for _ in range(10)]
+    asking[0].start()
+    wait_until(lambda: calls, "the first to begin")
+    for thread in asking[1:]:
+        thread.start()
+    wait_until(lambda: door.came == 10, "all to ask")
+    go_on.set()
+    for thread in asking:
+        thread.join()
+    os.close(folder)
+
+    assert len(calls) == times

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sqlite3
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tongguan.gateway.kernel.journal import Journal
-from tongguan.gateway.kernel.message import State
-from tongguan.gateway.kernel.visitor import Visitor
+from tongguan.gateway.journal.history.anchor import Anchor
+from tongguan.gateway.journal.history.history import GENESIS, entry_hash
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.visitor import Visitor
+from tongguan.gateway.model.errors import JournalUnfit
+from tongguan.gateway.model.message import State
+from tongguan.gateway.system import clock
 
-from .conftest import body, comes, document, moves, open_journal, submission, written
+from .conftest import body, comes, document, moves, open_journal, stored, submission, written
 
 
 def live(journal: Journal) -> None:
@@ -34,6 +40,11 @@ def tampered(home: Path, *statements: str) -> None:
     database.close()
 
 
+def looked_at(home: Path) -> str:
+    with Visitor.open("sqlite:///tongguan.db", home) as visitor:
+        return visitor.verify().broken or "whole"
+
+
 def broken(journal: Journal) -> str:
     found = journal.verify().broken
     assert found is not None
@@ -44,7 +55,7 @@ def test_a_whole_history_is_found_whole(journal: Journal) -> None:
     live(journal)
     verdict = journal.verify()
 
-    assert (verdict.broken, verdict.entries, verdict.moves, verdict.runs) == (None, 6, 6, 1)
+    assert (verdict.broken, verdict.entries, verdict.moves, verdict.runs) == (None, 7, 7, 1)
 
 
 def test_each_run_has_a_chain_of_its_own(tmp_path: Path) -> None:
@@ -55,7 +66,7 @@ def test_each_run_has_a_chain_of_its_own(tmp_path: Path) -> None:
     with Visitor.open("sqlite:///tongguan.db", tmp_path) as visitor:
         verdict = visitor.verify()
 
-    assert (verdict.broken, verdict.entries, verdict.runs) == (None, 3, 3)
+    assert (verdict.broken, verdict.entries, verdict.runs) == (None, 9, 3)  # each: start, move, stop
 
 
 def test_a_run_that_was_killed_is_whole(tmp_path: Path) -> None:
@@ -80,10 +91,10 @@ TAMPERING: list[tuple[str, Callable[[], tuple[str, ...]]]] = [
     ("entry 4 at", lambda: ("DELETE FROM move WHERE entry = 4",)),
     ("body source of message m1", lambda: (alter("body", "content = (SELECT content FROM body WHERE message_id = 'z')", "message_id = 'm1'"),)),
     ("body source of message m1", lambda: (alter("body", "content = x'00'", "message_id = 'm1'"),)),
-    ("message m1 is accepted", lambda: (alter("message", "state = 'accepted'", "id = 'm1'"),)),
-    ("document d1 is 'approved'", lambda: (alter("document", "status = 'approved'", "id = 'd1'"),)),
+    ("message m1 was altered", lambda: (alter("message", "state = 'accepted'", "id = 'm1'"),)),
+    ("document d1 was altered", lambda: (alter("document", "status = 'approved'", "id = 'd1'"),)),
     ("message m1", lambda: ("DELETE FROM move WHERE message_id = 'm1' AND entry = 4", "DELETE FROM history WHERE entry = 4")),
-    ("are missing", lambda: ("DELETE FROM history WHERE entry > 5", "DELETE FROM move WHERE entry > 5",
+    ("are missing", lambda: ("DELETE FROM history WHERE entry > 6", "DELETE FROM move WHERE entry > 6",
                              alter("message", "state = 'received'", "id = 'm2'"))),
     ("are missing", lambda: ("DELETE FROM history", "DELETE FROM move", "DELETE FROM message", "DELETE FROM document", "DELETE FROM run")),
 ]  # fmt: skip
@@ -100,21 +111,21 @@ def test_what_was_altered_is_named(journal: Journal, tmp_path: Path, says: str, 
     assert says in found or (says == "message m1" and "entry 4" in found)
 
 
-def test_a_body_that_was_removed_in_its_time_is_no_alteration(journal: Journal, tmp_path: Path) -> None:
+def test_a_body_that_was_taken_away_is_missing(journal: Journal, tmp_path: Path) -> None:
     live(journal)
-    tampered(tmp_path, "DELETE FROM body")
+    tampered(tmp_path, "DELETE FROM body WHERE message_id = 'm1'")
 
-    assert journal.verify().broken is None
+    assert "body source of message m1 is missing" in broken(journal)
 
 
 def test_an_entry_that_nobody_made_is_found(journal: Journal, tmp_path: Path) -> None:
     live(journal)
     tampered(
         tmp_path,
-        "INSERT INTO move (run, entry, at, message_id, line) SELECT run, 7, at, message_id, line FROM move WHERE entry = 6",
+        "INSERT INTO move (run, entry, at, message_id, line) SELECT run, 8, at, message_id, line FROM move WHERE entry = 7",
     )
 
-    assert "moves after entry 6 have no entry" in broken(journal)
+    assert "moves after entry 7 have no entry" in broken(journal)
 
 
 def test_a_database_put_back_to_an_earlier_day_is_noticed(tmp_path: Path) -> None:
@@ -126,10 +137,10 @@ def test_a_database_put_back_to_an_earlier_day_is_noticed(tmp_path: Path) -> Non
     written(journal, comes(submission("today")))
     journal.close()
     os.replace(tmp_path / "yesterday.db", tmp_path / "tongguan.db")
-    journal = open_journal(tmp_path)
 
-    assert "anchored but are missing" in broken(journal)
-    journal.close()
+    assert "anchored but are missing" in looked_at(tmp_path)
+    with pytest.raises(JournalUnfit, match=r"anchored but are missing; put tongguan.db"):
+        open_journal(tmp_path)
 
 
 def test_the_anchors_key_is_its_owners_alone(journal: Journal, tmp_path: Path) -> None:
@@ -140,25 +151,14 @@ def test_a_missing_anchor_file_is_said(journal: Journal, tmp_path: Path) -> None
     live(journal)
     (tmp_path / "anchor.jsonl").unlink()
 
-    assert broken(journal) == "the anchor file is missing"
-
-
-def test_an_anchor_file_that_was_made_anew_is_noticed(tmp_path: Path) -> None:
-    first = open_journal(tmp_path)
-    live(first)
-    first.close()
-    (tmp_path / "anchor.jsonl").unlink()
-    second = open_journal(tmp_path)
-
-    assert f"does not speak of run {first.run}" in broken(second)
-    second.close()
+    assert broken(journal) == "没有锚文件\nthe anchor file is missing"
 
 
 def test_an_altered_anchor_file_is_said_and_never_signed_again(journal: Journal, tmp_path: Path) -> None:
     live(journal)
     journal.anchor_head()
     anchor = tmp_path / "anchor.jsonl"
-    forged = anchor.read_bytes().replace(b",6,", b",2,")
+    forged = anchor.read_bytes().replace(b",7,", b",2,")
     assert forged != anchor.read_bytes()
     anchor.write_bytes(forged)
 
@@ -188,9 +188,111 @@ def test_heads_of_earlier_runs_stay_in_the_anchor(tmp_path: Path) -> None:
     first.close()
     second = open_journal(tmp_path)
     second.close()
-    tampered(tmp_path, f"DELETE FROM history WHERE run = '{first.run}' AND entry = 6",
-             f"DELETE FROM move WHERE run = '{first.run}' AND entry = 6")  # fmt: skip
-    third = open_journal(tmp_path)
+    tampered(tmp_path, f"DELETE FROM history WHERE run = '{first.run}' AND entry > 6",
+             f"DELETE FROM move WHERE run = '{first.run}' AND entry > 6")  # fmt: skip
 
-    assert f"run {first.run}: entries up to 6 were anchored" in broken(third)
+    assert f"before it came run {first.run} up to entry 8" in looked_at(tmp_path)
+    with pytest.raises(JournalUnfit, match=f"run {first.run}: entries up to 8 were anchored"):
+        open_journal(tmp_path)
+
+
+def test_a_clock_that_went_back_an_hour_breaks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = open_journal(tmp_path)
+    live(first)
+    first.close()
+    real = time.time_ns
+    monkeypatch.setattr(clock.time, "time_ns", lambda: real() - 3_600_000_000_000)
+    second = open_journal(tmp_path)
+    written(second, moves(stored(second, "m1"), State.SENT, documents=(document("d1", version=2, status="sent"),)))
+    second.close()
+    monkeypatch.undo()
+    third = open_journal(tmp_path)
+    found = third.verify().broken
     third.close()
+
+    assert found is None
+
+
+def older(home: Path) -> None:
+    """Make of a home what a gateway left behind that knew no records, no order of runs and no lines but those of moves."""
+    base = sqlite3.connect(home / "tongguan.db")
+    for (run,) in base.execute("SELECT id FROM run ORDER BY number").fetchall():
+        base.execute("DELETE FROM move WHERE run = ? AND message_id = 'gateway'", (run,))
+        base.execute("DELETE FROM history WHERE run = ? AND entry NOT IN (SELECT entry FROM move WHERE run = ?)", (run, run))
+        previous = GENESIS
+        for entry, (old, at) in enumerate(
+            base.execute("SELECT entry, at FROM history WHERE run = ? ORDER BY entry", (run,)).fetchall(), 1
+        ):
+            lines = [row[0] for row in base.execute("SELECT line FROM move WHERE run = ? AND entry = ? ORDER BY n", (run, old))]
+            hash_ = entry_hash(previous, run, entry, at=at, lines=lines, left=None)
+            base.execute("UPDATE move SET entry = ? WHERE run = ? AND entry = ?", (entry, run, old))
+            base.execute(
+                "UPDATE history SET entry = ?, previous = ?, hash = ? WHERE run = ? AND entry = ?",
+                (entry, previous, hash_, run, old),
+            )
+            previous = hash_
+    for n, (old,) in enumerate(base.execute("SELECT n FROM move ORDER BY n").fetchall(), 1):
+        base.execute("UPDATE move SET n = ? WHERE n = ?", (n, old))
+    base.execute("DELETE FROM marker WHERE name = 'history'")
+    for table, column in (("history", "leaves"), ("lane", "who"), ("run", "number")):
+        base.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    base.execute("UPDATE alembic_version SET version_num = '0006'")
+    heads = {run: (entry, hash_) for run, entry, hash_ in base.execute("SELECT run, max(entry), hash FROM history GROUP BY run")}
+    base.commit()
+    base.close()
+    anchor = Anchor(home / "anchor.jsonl")
+    anchor.path.unlink()
+    anchor.write(heads, {})
+
+
+@pytest.fixture
+def old_home(tmp_path: Path) -> Path:
+    for n in range(2):
+        journal = open_journal(tmp_path)
+        message = submission(f"m{n}")
+        written(journal, comes(message, bodies=(body(message.id, b"<xml/>"),), documents=(document(f"d{n}", facts={"a": "1"}),)))
+        written(journal, comes(submission(f"u{n}", state=State.REFUSED, sha256="0" * 64), bodies=(body(f"u{n}", b""),)))
+        journal.close()
+    older(tmp_path)
+    return tmp_path
+
+
+def test_the_history_of_an_older_gateway_stays_whole_and_its_rows_are_held_from_now_on(old_home: Path) -> None:
+    journal = open_journal(old_home)
+    written(journal, moves(stored(journal, "m1"), State.CHECKED))
+    whole = journal.verify().broken
+    journal.close()
+    open_journal(old_home).close()
+    tampered(old_home, alter("fact", "value = '2'", "document_id = 'd0'"))
+
+    assert whole is None
+    assert "fact d0 was altered" in looked_at(old_home)
+
+
+def test_a_file_that_could_not_be_read_no_longer_breaks_the_history_of_an_older_gateway(old_home: Path) -> None:
+    """It stored nothing under the hash of something else."""
+    base = sqlite3.connect(old_home / "tongguan.db")
+    nothing = hashlib.sha256(b"").hexdigest()
+    base.execute("UPDATE body SET sha256 = ? WHERE message_id = 'u0'", ("0" * 64,))
+    (entry, run, at, line) = base.execute("SELECT entry, run, at, line FROM move WHERE message_id = 'u0'").fetchone()
+    base.execute("UPDATE move SET line = ? WHERE message_id = 'u0'", (line.replace(nothing, "0" * 64),))
+    (previous,) = base.execute("SELECT previous FROM history WHERE run = ? AND entry = ?", (run, entry)).fetchone()
+    hash_ = entry_hash(previous, run, entry, at=at, lines=[line.replace(nothing, "0" * 64)], left=None)
+    base.execute("UPDATE history SET hash = ? WHERE run = ? AND entry = ?", (hash_, run, entry))
+    base.commit()
+    base.close()
+    Anchor(old_home / "anchor.jsonl").write({run: (entry, hash_)}, {})
+    journal = open_journal(old_home)
+    found = journal.verify().broken
+    journal.close()
+
+    assert found is None
+
+
+def test_a_message_altered_before_its_rows_were_taken_down_is_found(old_home: Path) -> None:
+    tampered(old_home, alter("message", "state = 'accepted'", "id = 'm1'"))
+    journal = open_journal(old_home)
+    found = broken(journal)
+    journal.close()
+
+    assert "message m1 is accepted but its history says received" in found

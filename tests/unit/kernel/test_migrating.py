@@ -8,9 +8,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from tongguan.gateway.kernel import migrating, tables
-from tongguan.gateway.kernel.engine import open_engine
-from tongguan.gateway.kernel.errors import SettingsWrong
+from tongguan.gateway.journal.database import migrating, tables
+from tongguan.gateway.journal.database.engine import open_engine
+from tongguan.gateway.model.errors import SettingsWrong
 
 from .conftest import comes, open_journal, stored, submission, written
 

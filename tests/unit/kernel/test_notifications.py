@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tongguan.gateway.kernel.ids import derived_id
-from tongguan.gateway.kernel.journal import Finished, Journal
-from tongguan.gateway.kernel.notification import Notification, masked
+from tongguan.gateway.journal.journal import Finished, Journal
+from tongguan.gateway.model.ids import derived_id
+from tongguan.gateway.model.notification import Notification, masked
 
 from .conftest import comes, document, open_journal, receipt_message, written
 

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tongguan.gateway.kernel import clock
-from tongguan.gateway.kernel.document import Attachment, Document
-from tongguan.gateway.kernel.errors import Fault
-from tongguan.gateway.kernel.ids import derived_id, new_id
-from tongguan.gateway.kernel.journal import Journal
-from tongguan.gateway.kernel.message import Message, State
-from tongguan.gateway.kernel.rows import DOCUMENT_MOVES, MESSAGE_MOVES
+from tongguan.gateway.journal.database.rows import DOCUMENT_MOVES, MESSAGE_MOVES
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.model.document import Attachment, Document
+from tongguan.gateway.model.errors import Fault
+from tongguan.gateway.model.ids import derived_id, new_id
+from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.system import clock
 
 from .conftest import comes, document, receipt, stored, stored_document, submission, written
 
@@ -109,9 +109,10 @@ def test_a_message_that_moves_keeps_every_change(journal: Journal) -> None:
 def test_a_document_comes_back_from_its_row_as_it_was(journal: Journal, version: int) -> None:
     for_life = {"id", "account", "type", "key", "created_at"}
     changed = {f.name: value_of(f.name, str(f.type)) for f in fields(Document) if f.name not in for_life}
-    whole = replace(document(), **{**changed, "version": version, "deleted": True})
+    first = document()
+    whole = replace(first, **{**changed, "version": version, "deleted": True})
     if version == 2:
-        written(journal, comes(submission(), documents=(document(),)))
+        written(journal, comes(submission(), documents=(first,)))
     written(journal, comes(submission(), documents=(whole,)))
 
     assert stored_document(journal) == replace(whole, facts=None, counted=None)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tongguan.gateway.kernel.journal import Finished, Journal
-from tongguan.gateway.kernel.message import BEFORE_SENT, State
+from tongguan.gateway.journal.journal import Finished, Journal
+from tongguan.gateway.model.message import BEFORE_SENT, State
 
 from .conftest import comes, moves, receipt_message, stored, submission, written
 
@@ -100,6 +100,17 @@ def test_a_later_decision_of_the_batch_sees_what_waits(journal: Journal) -> None
         records.see(comes(third))
         assert records.waits_for_earlier(submission("f", document_id="e"))
         assert not records.waits_for_earlier(submission("w", document_id="e", waits=False))
+
+
+def test_the_bytes_under_which_a_receipt_came_earlier_in_the_batch_are_known(journal: Journal) -> None:
+    with journal.read() as records:
+        assert records.receipt_bytes("a", "rc", but="r0") is None
+        for n in range(3):
+            records.see(comes(receipt_message(f"r{n}", reference="a:rc", sha256=f"s{n}")))
+        records.see(comes(receipt_message("other", reference="a:rd", sha256="t")))
+
+        assert [records.receipt_bytes("a", "rc", but=but) for but in ("r0", "r1", "x")] == ["s1", "s0", "s0"]
+        assert records.receipt_bytes("a", "rd", but="other") is None
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tongguan.gateway.kernel import quantities
-from tongguan.gateway.kernel.document import Document
-from tongguan.gateway.kernel.profile import Statistics
+from tongguan.gateway.document import quantities
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.profile.profile import Statistics
 
 NOON = 1_795_147_200_000
 AMOUNTS = st.decimals(0, 10**20, places=5).map(lambda d: format(d, "f"))

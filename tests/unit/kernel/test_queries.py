@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from tongguan.gateway.kernel.document import CountedLine
-from tongguan.gateway.kernel.journal import Journal
-from tongguan.gateway.kernel.lists import Lane
-from tongguan.gateway.kernel.message import State
-from tongguan.gateway.kernel.outcome import Number, Reservation
-from tongguan.gateway.kernel.records import Records
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.reading.lists import Lane
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.document import CountedLine
+from tongguan.gateway.model.message import State
+from tongguan.gateway.model.outcome import Number, Reservation
 
 from .conftest import answer, body, comes, document, moves, receipt, receipt_message, submission, written
 
@@ -165,9 +165,11 @@ READS: dict[str, Callable[[Records], Any]] = {
     "receipts around": lambda r: (r.receipts_around(["m1"], ["d1"]), r.receipts_around(["m1"], [])),
     "repeats": lambda r: r.repeats(["m1"]),
     "messages of documents": lambda r: r.messages_of_documents(["d1"]),
-    "moves after": lambda r: r.moves_after(50, 10),
+    "last move": lambda r: r.last_move(),
+    "moves of": lambda r: r.moves_of("demo", 50, 10),
     "moves": lambda r: r.moves("m1"),
-    "unwritten answers": lambda r: r.unwritten_answers(10),
+    "unwritten answers": lambda r: (r.unwritten_answers("demo", 10), r.unwritten_names("demo")),
+    "accounts with unwritten": lambda r: r.accounts_with_unwritten(),
     "answers of": lambda r: r.answers_of("m1"),
     "recent answers": lambda r: r.recent_answers("demo", 0),
     "open messages": lambda r: r.open_messages("demo", 10),
@@ -206,6 +208,20 @@ def test_reading_walks_through_nothing(filled: Journal, name: str) -> None:
 
     assert plans.walks() == []
     assert plans.statements
+
+
+def test_what_waits_for_one_mailbox_is_found_whatever_waits_for_others(filled: Journal) -> None:
+    plans = Plans(filled)
+    with filled.read() as records:
+        records.unwritten_answers("demo", 10)
+        records.unwritten_names("demo")
+        records.moves_of("demo", 50, 10)
+
+    for statement in plans.statements:
+        if "answer" in statement:
+            assert any("answer_unwritten (account=?)" in step for step in plans.plan(statement)), plans.plan(statement)
+        else:
+            assert plans.plan(statement)[0] == "SEARCH move USING INTEGER PRIMARY KEY (rowid>?)"
 
 
 def test_statistics_are_grouped_in_the_order_of_their_key(filled: Journal) -> None:

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from tongguan.gateway.flow.recount import Recount
+from tongguan.gateway.flow.query.recount import Recount
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.kernel.journal import Journal
-from tongguan.gateway.kernel.profile import Profile
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.profile.profile import Profile
 
 from .conftest import comes, document, receipt, stored_document, submission, written
 from .test_counting import RULE, approved, at, goods, keep, profile, sums

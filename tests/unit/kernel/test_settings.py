@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tongguan.gateway.kernel.errors import SettingsWrong
-from tongguan.gateway.kernel.settings import read_settings, size, span
+from tongguan.gateway.model.errors import SettingsWrong
+from tongguan.gateway.settings import _explain, read_settings, size, span
 
 WHOLE = """
 [gateway]
@@ -75,6 +75,39 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
 def test_what_is_wrong_is_named_with_what_would_be_right(tmp_path: Path, was: str, typed: str, says: str) -> None:
     assert was in WHOLE
     assert says in wrong(tmp_path, WHOLE.replace(was, typed, 1))
+
+
+@pytest.mark.parametrize(
+    ("was", "typed", "zh", "en"),
+    [
+        ('name = "demo"', 'name = "Demo"', "account.0.name: 应符合", "account.0.name: must match"),
+        ('name = "demo"', "name = 3", "account.0.name: 应为文字", "account.0.name: must be a text"),
+        ('environment = "test"', 'environment = "prod"', "只能是 'test' 或 'production'", "must be 'test' or 'production'"),
+        ('timeout = "1.5s"', "in_flight = 0", "in_flight: 不能小于 1", "in_flight: must not be less than 1"),
+        ('timeout = "1.5s"', "in_flight = 2000", "in_flight: 不能大于 1024", "in_flight: must not be more than 1024"),
+        ('timeout = "1.5s"', "in_flight = 1.5", "in_flight: 应为整数", "in_flight: must be a whole number"),
+        ('timeout = "1.5s"', 'in_flight = "many"', "in_flight: 应为整数", "in_flight: must be a whole number"),
+        ('timeout = "1.5s"', "one_platform = []", "one_platform: 应为 true 或 false", "one_platform: must be true or false"),
+        ('timeout = "1.5s"', 'one_platform = "maybe"', "one_platform: 应为 true 或 false", "one_platform: must be true or false"),
+        ('["trust/customs.pem"]', '"trust/customs.pem"', "certificates: 应为列表", "certificates: must be a list"),
+        ("[gateway]\n", "prints = 1\n[gateway]\n", "prints: 应为一组键和值", "prints: must be a table"),
+        ("[gateway]\n", "database = [1]\n[gateway]\n", "database: 应为一组键和值", "database: must be a table"),
+        ("[[account.card]]", "[[account.subscribe]]\ntypes=[]\nphone='13800000000'\n[[account.card]]", "types: 至少要有 1 项", "types: needs at least 1"),
+        ("[gateway]\n", "[sms]\nkind = 'http'\n[gateway]\n", "需要服务商的 url", "needs the provider's url"),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_wrong_kind_is_told_in_both_languages(tmp_path: Path, was: str, typed: str, zh: str, en: str) -> None:
+    assert was in WHOLE
+    with pytest.raises(SettingsWrong) as raised:
+        read_settings(home(tmp_path, WHOLE.replace(was, typed, 1)))
+
+    assert zh in raised.value.zh and en in raised.value.en
+
+
+def test_what_else_the_library_finds_is_told_with_its_place_in_both_languages() -> None:
+    zh, _, en = _explain({"type": "new_kind", "loc": ("a", 1), "msg": "Input is {odd}"}).partition("\n")
+
+    assert (zh, en) == ("a.1: 这个值不能用", "a.1: Input is {odd}")
 
 
 def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,14 +13,15 @@ from typing import Any, cast
 import orjson
 import pytest
 
-from tongguan.gateway.kernel.document import Document, Receipt
-from tongguan.gateway.kernel.journal import Journal
-from tongguan.gateway.kernel.message import Kind, Message, State
-from tongguan.gateway.kernel.outcome import Answer, Outcome
-from tongguan.gateway.kernel.profile import Profile, Status, Text
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.writing.writer import Changed
+from tongguan.gateway.model.document import Document, Receipt
+from tongguan.gateway.model.message import Kind, Message, State
+from tongguan.gateway.model.outcome import Answer, Body, Outcome
+from tongguan.gateway.profile.profile import Profile, Status, Text
 from tongguan.inbox.mailbox import Mailbox
 from tongguan.outbox.alerts import Alerts
-from tongguan.outbox.teller import Teller
+from tongguan.outbox.tellers import Tellers
 from tongguan.outbox.telling import Surroundings
 
 RECEIVED_AT = 1_795_000_000_000
@@ -71,7 +72,7 @@ def answer(message_id: str, name: str = "Successed_a", **more: Any) -> Answer:
 
 @dataclass
 class Home:
-    """A mailbox, a journal that tells, and the teller that listens; no thread runs."""
+    """A mailbox, a journal that tells, and the tellers that listen; no thread runs."""
 
     folder: Path
     journal: Journal
@@ -82,16 +83,24 @@ class Home:
 
     def __post_init__(self) -> None:
         self.teller = self.new_teller()
-        self.journal.listeners.append(lambda told: self.teller.tell(told.messages, told.documents))
+        self.journal.listeners.append(self._committed)
 
-    def new_teller(self) -> Teller:
-        return Teller(self.journal, self.around, self.alerts, monotonic=self.clock)
+    def _committed(self, changed: Mapping[str, Changed]) -> None:
+        for account, ids in changed.items():
+            self.teller.tell(account, ids.messages, ids.documents)
+
+    def new_teller(self) -> Tellers:
+        return Tellers(self.journal, self.around, self.alerts, monotonic=self.clock)
 
     def comes(self, message: Message, **more: Any) -> Message:
         """A new message, with its original in `work/` when it has one of its own."""
         if message.source is not None and message.batch is None:
             (self.folder / "work" / f"{message.id}.xml").write_bytes(message.id.encode())
-        self.journal.finish([(Outcome(message, None, "read", **more),)])
+        return self.comes_without_file(message, **more)
+
+    def comes_without_file(self, message: Message, **more: Any) -> Message:
+        bodies = (Body(message.id, "source", b"<the source/>"),)
+        self.journal.finish([(Outcome(message, None, "read", **{"bodies": bodies, **more}),)])
         return message
 
     def moves(self, message: Message, state: State, **more: Any) -> Message:
@@ -122,6 +131,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
         version="1.0",
         language=lambda account: "zh",
         profile=lambda type_: cast(Profile, OneStatus()),
+        shut=lambda name: lane.waits_for if (lane := journal.lanes.get(name or "")) else None,
     )
     yield Home(tmp_path / "box", journal, mailbox, Alerts(tmp_path / "alerts.jsonl", repeat=timedelta(hours=4)), around)
     journal.close()

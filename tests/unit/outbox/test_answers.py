@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tongguan.gateway.kernel import file_names
+from tongguan.gateway.system import file_names
 from tongguan.outbox.alerts import Alerts
 from tongguan.outbox.answers import receipt_name, result_name, technical_name
 from tongguan.outbox.retry import wait_before_next

@@ -7,16 +7,16 @@ from typing import Any
 import orjson
 import pytest
 
-from tongguan.gateway.kernel import file_names
-from tongguan.gateway.kernel.errors import Fault
-from tongguan.gateway.kernel.message import Message, State
+from tongguan.gateway.model.errors import Fault
+from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.system import file_names
 from tongguan.outbox.status import document_status, message_status, waiting_for
 
 from .conftest import RECEIVED_AT, OneStatus, document, receipt, submission
 
 
 def shown(message: Message, language: str = "zh", **more: Any) -> dict[str, Any]:
-    given: dict[str, Any] = {"document": None, "receipts": (), "items": (), "profile": OneStatus(), **more}
+    given: dict[str, Any] = {"document": None, "receipts": (), "answers": (), "items": (), "profile": OneStatus(), **more}
     page: dict[str, Any] = orjson.loads(message_status(message, environment="test", language=language, **given))
     return page
 
@@ -24,7 +24,7 @@ def shown(message: Message, language: str = "zh", **more: Any) -> dict[str, Any]
 def test_a_status_has_exactly_the_fields_of_the_manual() -> None:
     fields = (
         "schema message_id account environment file reference document replaces type operation state final waiting_for "
-        "business_status numbers faults receipts items attempts next_attempt_at deadline_at received_at updated_at"
+        "business_status numbers faults receipts answers items attempts next_attempt_at deadline_at received_at updated_at"
     )
 
     assert " ".join(shown(submission("m1"))) == fields

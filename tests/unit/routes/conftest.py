@@ -20,8 +20,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from patience import here
 
-from tongguan.gateway.kernel.settings import Route
+from tongguan.gateway.settings import Route
 from tongguan.routes.https import HttpsRoute
 from tongguan.routes.wire import Wire
 
@@ -60,7 +61,7 @@ async def drop_unstored(endpoint: Endpoint, request: Request, writer: asyncio.St
 
 async def store_and_be_silent(endpoint: Endpoint, request: Request, writer: asyncio.StreamWriter) -> None:
     endpoint.stored[request.wire_id] = request.body
-    await asyncio.sleep(60)
+    await asyncio.sleep(here(60))
 
 
 async def talk_garbage(endpoint: Endpoint, request: Request, writer: asyncio.StreamWriter) -> None:
@@ -245,7 +246,7 @@ class Authority:
 
 
 def settings(url: str, **more: object) -> Route:
-    return Route.model_validate({"environment": "test", "url": url, "certificates": (), "timeout": "1s", **more})
+    return Route.model_validate({"environment": "test", "url": url, "certificates": (), "timeout": f"{here(1):.1f}s", **more})
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tongguan.gateway.kernel.errors import SettingsWrong
+from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.routes.https import HttpsRoute
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from patience import here
 
 from tongguan.signer import token_process
 from tongguan.signer.card import CardSettings
@@ -158,7 +159,7 @@ def token_home(tmp_path: Path, token_template: Path) -> Iterator[TokenHome]:
     shutil.copytree(token_template, home)
     (home / "card.pin").write_text(PIN + "\n")
     settings = CardSettings(
-        "demo", "customs", "legal", "pkcs11", "libsofthsm2.so", "demo-rsa-2048", "sign", "file:card.pin", timeout=20
+        "demo", "customs", "legal", "pkcs11", "libsofthsm2.so", "demo-rsa-2048", "sign", "file:card.pin", timeout=here(20)
     )
     yield TokenHome(home, settings, tmp_path / "logins")
 

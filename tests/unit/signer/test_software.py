@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tongguan.signer.card import CardSettings, PinState, open_card
 from tongguan.signer.certificate import is_signature, signing_key
-from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
+from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinUnfit, PinWrong
 from tongguan.signer.pin import Secret
+from tongguan.signer.software import SoftwareCard
 
 DIGESTS = [sha256(str(number).encode()).digest() for number in range(4)]
 
@@ -122,6 +123,51 @@ def test_a_locked_start_and_a_missing_pin_wait_for_a_person(software):
     without.give_pin(Secret("2468"))
 
     assert_signs(without)
+
+
+def test_an_empty_pin_is_not_tried_and_replaces_no_good_one(software):
+    card = software(pin="2468", key_pin="2468")
+    card.sign(DIGESTS)
+    for given in ("", " ", "２４６８", "\x00"):
+        with pytest.raises(PinUnfit):
+            card.give_pin(Secret(given))
+
+    assert card.probe().pin is PinState.GOOD
+    assert_signs(card)
+
+
+def test_a_wrong_pin_from_a_person_closes_it_at_once(software):
+    card = software(pin="2468", key_pin="2468")
+    card.sign(DIGESTS)
+    with pytest.raises(PinWrong):
+        card.give_pin(Secret("1357"))
+    assert card.probe().pin is PinState.WRONG
+    with pytest.raises(PinWrong):
+        card.sign(DIGESTS)
+    card.give_pin(Secret("2468"))
+
+    assert_signs(card)
+
+
+def test_a_renewed_certificate_under_the_bound_number_is_another_card(software, tmp_path):
+    first = software()
+    bound = CardSettings(
+        "demo",
+        "customs",
+        "legal",
+        "software",
+        key="key.pem",
+        certificate="card.pem",
+        fingerprint=sha256(first.certificate_chain[0]).hexdigest(),
+    )
+    assert_signs(SoftwareCard(bound, tmp_path, bound="8900000000017"))
+    software()
+    renewed = SoftwareCard(bound, tmp_path, bound="8900000000017")
+
+    assert renewed.probe().matches is False
+    with pytest.raises(CardMismatch, match="sha256"):
+        renewed.sign(DIGESTS)
+    assert_signs(SoftwareCard(bound, tmp_path))  # unbound, to be bound anew, any may be looked at
 
 
 def test_a_closed_card_signs_no_more(software):

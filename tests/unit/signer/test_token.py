@@ -15,10 +15,11 @@ from hashlib import sha256
 
 import pytest
 from cryptography import x509
+from patience import here, wait_until
 
 from tongguan.signer.card import PinState, Tries, open_card
 from tongguan.signer.certificate import der_chain, is_signature, signing_key
-from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
+from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinUnfit, PinWrong
 from tongguan.signer.issue import KeyType, NewToken, Validity, make_software_card, make_token, set_up_token
 from tongguan.signer.module import find_module, surroundings
 from tongguan.signer.pin import Secret
@@ -67,11 +68,8 @@ def refused(card, error):
     return caught.value
 
 
-def until(true, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.005)
+def until(true):
+    wait_until(true, "what other threads and processes bring about")
 
 
 @pytest.mark.parametrize("key_type", KEY_TYPES)
@@ -199,6 +197,36 @@ def test_a_card_that_starts_locked_is_not_tried(token_home, opened):
     assert_signs(card)
 
 
+@pytest.mark.parametrize("content", ["", "\n", "123", "7" * 300, "２４６８２４６８", "2468\x00"])
+def test_what_cannot_be_the_tokens_pin_costs_no_try(token_home, opened, content):
+    card = opened(TokenCard(token_home.with_pin(content), token_home.folder, program=token_home.spy("")))
+    refused(card, PinUnfit)
+    with pytest.raises(PinUnfit):
+        card.give_pin(Secret(content))
+
+    assert token_home.logins() == 0
+    assert (card.probe().pin, card.probe().tries) == (PinState.UNTRIED, Tries.ALL)
+    token_home.with_pin(token_home.pin)
+    assert_signs(card)
+
+
+def test_a_pin_file_with_a_mark_of_its_editor_opens_the_card(token_home, opened):
+    settings = token_home.with_pin("\ufeff" + token_home.pin + "\r\n")
+
+    assert_signs(opened(TokenCard(settings, token_home.folder, program=token_home.spy(""))))
+
+
+def test_what_a_person_gives_that_cannot_be_a_pin_leaves_the_good_one_in_use(token_home, opened):
+    card = opened(TokenCard(token_home.settings, token_home.folder, program=token_home.spy("")))
+    card.sign(digests(1))
+    for given in ("", "\r", "12", "pässword"):
+        with pytest.raises(PinUnfit):
+            card.give_pin(Secret(given))
+
+    assert_signs(card)
+    assert token_home.logins() == 1
+
+
 def test_a_right_pin_is_used_once_for_many_signatures(token_home, opened):
     card = opened(TokenCard(token_home.settings, token_home.folder, program=token_home.spy("")))
     with ThreadPoolExecutor(8) as threads:
@@ -297,18 +325,18 @@ def test_a_card_that_hangs_is_given_up_and_started_anew(token_home, opened):
         "    return real_sign(self, *all)\n"
         "PyKCS11.Session.sign = hanging\n"
     )
-    settings = replace(token_home.settings, timeout=1.0)
+    settings = replace(token_home.settings, timeout=here(1.0))
     card = opened(TokenCard(settings, token_home.folder, program=token_home.spy(patch)))
     started = time.monotonic()
     refused(card, CardBroken)
 
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < here(10)
     assert_signs(card)
 
 
 def test_a_slow_card_is_no_hanging_card(token_home, opened):
     patch = "def slow(self, *all):\n    time.sleep(0.3)\n    return real_sign(self, *all)\nPyKCS11.Session.sign = slow\n"
-    settings = replace(token_home.settings, timeout=1.0)
+    settings = replace(token_home.settings, timeout=here(1.0))
     card = opened(TokenCard(settings, token_home.folder, program=token_home.spy(patch)))
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(lambda _: card.sign(digests(3)), range(4)))
@@ -420,7 +448,7 @@ def test_the_process_dies_with_its_parent_and_the_parent_never_loads_pykcs11(tok
         return False
 
     assert loaded == "False"
-    until(gone, 5)
+    until(gone)
 
 
 def test_nothing_that_lies_in_the_home_is_imported(token_home, opened):
@@ -503,3 +531,37 @@ def test_certificates_from_the_token_are_those_that_were_issued(token_home, open
     card = opened(open_card(replace(token_home.settings, token="third"), token_home.folder))
 
     assert der_chain(issued.certificates) == card.certificate_chain
+
+
+def test_a_certificate_that_was_not_bound_never_gets_the_pin(token_home, opened):
+    settings = replace(token_home.settings, fingerprint="00" * 32)
+    card = opened(TokenCard(settings, token_home.folder, bound="8900000000017", program=token_home.spy("")))
+
+    assert "sha256" in str(refused(card, CardMismatch))
+    assert (card.probe().present, card.probe().matches) == (True, False)
+    assert token_home.logins() == 0
+
+
+@pytest.mark.parametrize("key_type", ["rsa-2048", "p-256"])
+def test_of_two_tokens_with_one_number_the_bound_certificate_signs(token_home, opened, key_type):
+    one = opened(open_card(token_home.labelled(key_type), token_home.folder))
+    fingerprint = sha256(one.certificate_chain[0]).hexdigest()
+    settings = replace(token_home.settings, token="", fingerprint=fingerprint)
+    card = opened(TokenCard(settings, token_home.folder, bound="8900000000017", program=token_home.spy("")))
+
+    assert_signs(card)
+    assert sha256(card.certificate_chain[0]).hexdigest() == fingerprint
+
+
+def test_a_card_that_gives_no_sign_of_life_says_for_how_long(token_home, opened):
+    card = opened(TokenCard(token_home.settings, token_home.folder, program=token_home.spy("")))
+    card.sign(digests(1))
+    assert card.silent_seconds == 0.0
+    os.kill(card.process_id, signal.SIGSTOP)
+    asking = threading.Thread(target=lambda: card.sign(digests(1)))
+    asking.start()
+    wait_until(lambda: card.silent_seconds > 0.05, "the silence")
+    os.kill(card.process_id, signal.SIGCONT)
+    asking.join()
+
+    assert card.silent_seconds == 0.0

@@ -7,11 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 import uuid
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -21,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 from lxml import etree
+from patience import STILL, Patience, ended, here
 from signxml import XMLSigner, XMLVerifier, methods
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
 from signxml.verifier import SignatureConfiguration
@@ -66,10 +65,10 @@ class LineBroken(Exception):
     """The connection ended without an answer."""
 
 
-def call(method, url, body=None, headers=None, timeout=20):
+def call(method, url, body=None, headers=None, timeout=STILL):
     request = urllib.request.Request(url, data=body, method=method, headers=headers or {})
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
+        with urllib.request.urlopen(request, timeout=here(timeout)) as answer:
             return Reply(answer.status, answer.read(), dict(answer.headers))
     except urllib.error.HTTPError as error:
         return Reply(error.code, error.read(), dict(error.headers))
@@ -164,22 +163,24 @@ class Client:
         self.cursor = page["next"]
         return [base64.b64decode(one) for one in page["receipts"]]
 
-    def until_count(self, count, seconds=20):
+    def until_count(self, count):
         """Collect receipts as they came until there are so many."""
-        found, deadline = [], time.monotonic() + seconds
-        while len(found) < count and time.monotonic() < deadline:
+        found = []
+        patience = Patience(moves=lambda: len(found))
+        while len(found) < count and not patience.over():
             found += self.poll(wait=2)
         assert len(found) == count
         return found
 
-    def until(self, *last, seconds=15):
+    def until(self, *last):
         """Collect verified receipts until one of the codes comes."""
-        found, deadline = [], time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        found = []
+        patience = Patience(moves=lambda: len(found))
+        while not patience.over():
             found += [self.read(body) for body in self.poll(wait=2)]
             if any(one.get("code") in last for one in found):
                 return found
-        raise AssertionError(f"no {last} in {[one.get('code') for one in found]}")
+        raise AssertionError(f"no {last} in {[one.get('code') for one in found]}: {patience}")
 
 
 @dataclass
@@ -221,10 +222,7 @@ def start(home, *options):
 
 def stop(process):
     process.send_signal(signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        return process.wait(10)
-    process.kill()
-    raise AssertionError("SIGTERM did not stop the simulators")
+    return ended(process, "the simulators after SIGTERM")
 
 
 def crowd(place):

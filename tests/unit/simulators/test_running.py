@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from patience import ended, here, ran, wait_until
 
 import tongguan.simulators
 from tongguan.simulators.folders import authorities, installed_profiles
@@ -51,7 +52,7 @@ def test_a_killed_simulator_has_lost_nothing(own_home, fresh, application, codes
 
     for child in children.stdout.split():
         os.kill(int(child), signal.SIGKILL)
-    assert running.process.wait(10) == 1
+    assert ended(running.process, "the simulators") == 1
 
     assert codes(begin().client("mofcom").until("52")) == ["10", "20", "30", "40", "50", "52"]
 
@@ -64,16 +65,14 @@ def test_the_authorities_end_with_the_process_that_started_them(own_home, tools)
     running.process.kill()
 
     def gone(base):
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            try:
-                tools.call("GET", f"{base}/v1/health", timeout=2)
-            except tools.LineBroken:
-                return True
-            time.sleep(0.1)
+        try:
+            tools.call("GET", f"{base}/v1/health")
+        except tools.LineBroken:
+            return True
         return False
 
-    assert [gone(base) for base in bases] == [True, True]
+    for base in bases:
+        wait_until(lambda base=base: gone(base), f"{base} to be gone")
 
 
 def test_stopping_does_not_wait_for_long_polls(own_home):
@@ -87,7 +86,7 @@ def test_stopping_does_not_wait_for_long_polls(own_home):
     start = time.monotonic()
     code = stop(running.process)
 
-    assert (code, time.monotonic() - start < 3) == (0, True)
+    assert (code, time.monotonic() - start < here(3)) == (0, True)
 
 
 @pytest.mark.parametrize("environment", ["production", "", "Test"])
@@ -97,9 +96,9 @@ def test_anything_but_test_is_refused_at_start(own_home, environment):
     path.write_text(path.read_text().replace('environment = "test"', f'environment = "{environment}"'))
 
     command = [sys.executable, "-m", "tongguan.simulators.serve", "--home", str(home)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    refused = ran(command)
 
-    assert (ended.returncode, "environment" in ended.stderr, ended.stdout) == (78, True, "")
+    assert (refused.returncode, "environment" in refused.stderr, refused.stdout) == (78, True, "")
     with pytest.raises(WrongSettings):
         load_settings(home)
 
@@ -193,20 +192,21 @@ def test_the_endpoint_for_measuring_answers_every_message_with_a_signed_receipt(
     options = ["--port", str(port), "--key", str(place / "customs.key"), "--certificate", str(place / "customs.pem")]
     process = subprocess.Popen([sys.executable, "-m", "tongguan.simulators.bench_endpoint", *options])
     base = f"http://127.0.0.1:{port}/v1"
+
+    def healthy():
+        try:
+            return tools.call("GET", f"{base}/health").status == 200
+        except tools.LineBroken:
+            return False
+
     try:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            try:
-                assert tools.call("GET", f"{base}/health").status == 200
-                break
-            except tools.LineBroken:
-                time.sleep(0.1)
+        wait_until(healthy, "the endpoint to listen")
         body = b"<Package><sender_id>2102960001</sender_id><message_type>XX.other</message_type></Package>"
         reply = tools.call("POST", f"{base}/messages", body, {"Message-Id": "m-1"})
         page = json.loads(tools.call("GET", f"{base}/receipts?account=2102960001&after=7&wait=0").body)
     finally:
         process.terminate()
-        process.wait(10)
+        ended(process, "the endpoint")
 
     certificate = tools.certificate((place / "customs.pem").read_bytes())
     receipt = tools.verified(reply.body, certificate)

@@ -6,6 +6,7 @@ import urllib.request
 import pytest
 from customs_desk import TYPE, Desk, content, declaration, line
 from lxml import etree
+from patience import STILL, here
 
 from tongguan.simulators.folders import installed_profiles
 from tongguan.simulators.settings import load_settings
@@ -49,7 +50,7 @@ def outage(simulators, authority, lasts):
     rule = f'[[outage]]\nauthority = "{authority}"\nafter = "0s"\nlasts = "{lasts}"'.encode()
     headers = {"Authorization": f"Bearer {load_settings(simulators.home).admin_token}"}
     address = f"http://127.0.0.1:{simulators.ports[authority]}/v1/admin/faults"
-    urllib.request.urlopen(urllib.request.Request(address, rule, headers, method="PUT"), timeout=10).close()
+    urllib.request.urlopen(urllib.request.Request(address, rule, headers, method="PUT"), timeout=here(STILL)).close()
 
 
 @pytest.mark.requirement("LR-03")

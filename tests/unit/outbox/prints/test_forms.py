@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tongguan.gateway.kernel.changing import replace
-from tongguan.gateway.kernel.document import Document, Receipt
-from tongguan.gateway.kernel.profile import CodeTable, Field, NumberRule, PrintForm, Profile, ReceiptRule, Text
-from tongguan.gateway.kernel.profile_loading import load_profiles
-from tongguan.gateway.kernel.profile_source import Complaints
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Document, Receipt
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.profile.profile import CodeTable, Field, NumberRule, PrintForm, Profile, ReceiptRule, Text
+from tongguan.gateway.profile.source import Complaints
 from tongguan.outbox.prints.filling import Subject, sheet_of
 from tongguan.outbox.prints.layout import read_layouts
 from tongguan.outbox.prints.sheet import Box, Boxes, Grid
@@ -150,7 +150,7 @@ def test_a_wrong_layout_is_told_with_file_line_and_the_nearest_word(profile: Pro
 
     read_layouts(profile, complaints)
 
-    assert any(complaint in each and "print.toml:" in each for each in complaints.all), complaints.all
+    assert any(complaint in en and "print.toml:" in zh for zh, en in complaints.all), complaints.all
 
 
 def test_every_form_of_every_installed_type_can_be_read() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pikepdf
 import pytest
+from patience import here
 from pypdf import PdfReader
 
 from tongguan.outbox.prints.letters import FontMissing, Letters, find_font
@@ -36,7 +37,7 @@ def letters(font: Path) -> Letters:
 
 @pytest.fixture
 def press() -> Iterator[Press]:
-    made = Press(timeout=60, most_bytes=1_000_000_000)
+    made = Press(timeout=here(60), most_bytes=1_000_000_000)
     yield made
     made.close()
 
@@ -135,7 +136,7 @@ def test_a_press_that_falls_silent_is_ended_and_the_print_fails_after_a_second_t
 
 
 def test_a_print_that_wants_too_much_memory_fails_and_the_next_one_comes(font: Path) -> None:
-    press = Press(timeout=60, most_bytes=150_000_000)
+    press = Press(timeout=here(60), most_bytes=150_000_000)
     try:
         with pytest.raises(PrintFailed):
             press.pdf(font, [SHEET] * 30_000)

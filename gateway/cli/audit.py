@@ -1,0 +1,162 @@
+"""`tongguan audit`: is the history whole, what was done besides moving messages, and going on after a restore."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tongguan.gateway.cli import here
+from tongguan.gateway.cli.here import Wrong, t
+from tongguan.gateway.cli.shown import print_json, print_table, print_text
+from tongguan.gateway.model.errors import in_language
+from tongguan.gateway.system import clock
+
+_SAYS_EVERY = 2.0  #: seconds between two lines of how far it is
+_MOST = 1000
+
+
+def verify(
+    anchor: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="a copy of anchor.jsonl kept elsewhere / 另存的副本")
+    ] = None,
+) -> int:
+    """核对历史是否完整 / Is the history whole? Altered or missing entries and rows are named."""
+    try:
+        copy = anchor.read_bytes() if anchor else None
+    except OSError as wrong:
+        raise Wrong(f"{anchor}：{wrong.strerror}", f"{anchor}: {wrong.strerror}", code=2) from None
+    with here.journal() as journal:
+        verdict = journal.verify(_progress(), copy=copy)
+    broken, key = (in_language(wrong, here.language()) for wrong in (verdict.broken, verdict.key))
+    code = 1 if broken or key else 0
+    if here.as_json():
+        names = ("entries", "moves", "runs", "accepted")
+        print_json({"ok": not code, **{name: getattr(verdict, name) for name in names}, "broken": broken, "key": key})
+        return code
+    for accepted in verdict.accepted:
+        print_text(t(f"! 曾有人确认继续使用恢复后的文件：{accepted}", f"! somebody went on after a restore: {accepted}"))
+    if key:
+        from tongguan.gateway.journal.history.agreeing import RESTORE
+
+        print_text(f"✗ {key}\n    {t(*RESTORE)}")
+    if broken:
+        print_text(
+            t(
+                f"✗ 历史不完整：{broken}\n    保全现场，从备份核对",
+                f"✗ the history is broken: {broken}\n    keep this home as it is and compare it with a backup",
+            )
+        )
+        return 1
+    entries, moves, runs = verdict.entries, verdict.moves, verdict.runs
+    print_text(
+        t(
+            f"✓ 历史完整：{runs} 次运行，{entries} 条记录，{moves} 步",
+            f"✓ the history is whole: {runs} runs, {entries} entries, {moves} moves",
+        )
+    )
+    if anchor:
+        print_text(t(f"✓ {anchor} 所记都在其中", f"✓ all that {anchor} says is in it"))
+    return code
+
+
+def _progress() -> Any:
+    """Lines on stderr while it takes long."""
+    said_at = clock.monotonic()
+
+    def say(what: str, done: int, of: int) -> None:
+        nonlocal said_at
+        if clock.monotonic() - said_at > _SAYS_EVERY:
+            said_at = clock.monotonic()
+            print(f"… {what} {done}" + (f" / {of}" if of else ""), file=sys.stderr, flush=True)
+
+    return say
+
+
+def listing() -> int | None:
+    """网关启停、暂停、人工指令 / What moved no message: starts, stops, lanes shut and opened, orders; who, when and why."""
+    with here.journal() as journal, journal.read() as records:
+        damaged = records.leave_out_damaged()
+        rows: list[dict[str, Any]] = [
+            {
+                "at": m.at,
+                "about": m.message_id,
+                "step": m.step,
+                "was": m.was,
+                "state": m.state,
+                "who": m.who,
+                "why": in_language(m.why, here.language()),
+            }
+            for m in records.events(_MOST)
+        ]
+        rows += [
+            {
+                "at": order.at,
+                "about": " ".join(order.about),
+                "step": order.do,
+                "was": None,
+                "state": "done" if order.done else "not done",
+                "who": order.who,
+                "why": order.why,
+            }
+            for order in records.orders_done(_MOST)
+            if order.about
+        ]
+    for wrong in damaged.values():
+        here.complain(f"✗ {wrong.zh}；tongguan audit verify", f"✗ {wrong.en}; tongguan audit verify")
+    code = 1 if damaged else 0
+    rows.sort(key=lambda row: row["at"])
+    if here.as_json():
+        print_json([{**row, "at": clock.show(row["at"])} for row in rows])
+        return code
+    heads = t("时间 对象 步骤 从 到 经手 说明", "at about step from to who why").split()
+    print_table(heads, [(clock.show(row["at"]), *list(row.values())[1:]) for row in rows])
+    return code
+
+
+def accept(why: Annotated[str, typer.Option("--why", help="the reason, for the history / 原因")]) -> int | None:
+    """恢复后确认以现有文件继续 / Go on with journal and anchor as they are, after a restore that cannot be mended."""
+    # Imported here: commands that only look load none of it.
+    from tongguan.gateway.cli.logs import only_trouble
+    from tongguan.gateway.journal.journal import Journal
+
+    only_trouble()
+    known = here.settings()
+    if not why.strip():
+        raise Wrong("请用 --why 说明原因", "say why with --why", code=2)
+    with _alone():
+        wrong = here.disagreement()
+        if wrong is None:
+            print_text(t("日志与锚文件一致，无需确认", "journal and anchor agree: there is nothing to accept"))
+            return None
+        Journal.open(known.database.url, known.home, accepted=(here.who(), why)).close(why="accepted")
+    if here.as_json():
+        print_json({"accepted": wrong})
+        return None
+    print_text(
+        t(
+            f"已确认：{wrong}\n  已给出的编号不再给出；回执从头重取；已签名的报文先询问再发送",
+            f"accepted: {wrong}\n  numbers given are not given again, receipts are fetched from the beginning, and what is sealed is "
+            "asked for before it is sent",
+        )
+    )
+    return None
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the home: no gateway runs meanwhile."""
+    handle = os.open(here.home() / "daemon.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise Wrong("网关正在运行", "the gateway is running", code=here.WRONG_SETTINGS) from None
+    finally:
+        os.close(handle)

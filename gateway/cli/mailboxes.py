@@ -1,0 +1,98 @@
+"""Commands about mailboxes: list what is wrong with them, and take a folder as an account's mailbox from now on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tongguan.gateway.cli import here
+from tongguan.gateway.cli.here import Wrong, t
+from tongguan.gateway.cli.ordering import WhyOption, order
+from tongguan.gateway.cli.shown import print_json, print_table, print_text
+from tongguan.gateway.model.errors import NoJournal
+from tongguan.gateway.settings import Account, Settings
+from tongguan.gateway.system import folders
+from tongguan.gateway.system.folders import Away
+from tongguan.gateway.system.threads import ANSWER, within
+
+
+def identity_of(account: str) -> str | None:
+    """The id by which the journal knows an account's mailbox; None before the first start."""
+    return _known(account)[0]
+
+
+def _known(account: str) -> tuple[str | None, bool]:
+    """The id of an account's mailbox, and whether the mailbox has not got it yet."""
+    try:
+        with here.journal() as journal, journal.read() as records:
+            known = records.marker(folders.identity_marker(account))
+    except NoJournal:
+        return None, True
+    identity, _, new = (known or "").partition(" ")
+    return identity or None, bool(new) or not identity
+
+
+def mailbox_troubles(settings: Settings, account: Account) -> list[Away]:
+    """All that keeps the gateway from working in an account's mailbox."""
+    identity, new = _known(account.name)
+    place = settings.mailbox(account)
+    found = within(ANSWER, {place: lambda: list(folders.troubles(place, account.name, identity, new=new))})
+    return found.get(place, [folders.silent(place)])
+
+
+def list_mailboxes() -> int:
+    """各账户的信箱 / Each account's mailbox, its id, and what is wrong with it. Exit 1 when one of them cannot be used."""
+    settings = here.settings()
+    wrong = {account.name: mailbox_troubles(settings, account) for account in settings.account}
+    if here.as_json():
+        print_json(
+            [
+                {
+                    "account": account.name,
+                    "mailbox": str(settings.mailbox(account)),
+                    "id": identity_of(account.name),
+                    "troubles": [
+                        {"text": each.text(here.language()), "do": each.do(here.language())} for each in wrong[account.name]
+                    ],
+                }
+                for account in settings.account
+            ]
+        )
+    else:
+        rows = [
+            (account.name, identity_of(account.name), settings.mailbox(account), "✗" if wrong[account.name] else "✓")
+            for account in settings.account
+        ]
+        print_table(t("账户 标识 信箱 状态", "account id mailbox state").split(), rows)
+        for account, troubles in wrong.items():
+            for each in troubles:
+                print_text(f"✗ {account}: {each.text(here.language())}\n    {each.do(here.language())}")
+    return 1 if any(wrong.values()) else 0
+
+
+def adopt(
+    account: Annotated[str, typer.Argument()],
+    why: WhyOption = "",
+) -> None:
+    """把设置所指的文件夹作为该账户的信箱 / From now on the folder that the settings name is this account's mailbox."""
+    settings = here.settings()
+    mine = next((each for each in settings.account if each.name == account), None)
+    if mine is None:
+        raise Wrong(f"没有账户 {account}", f"there is no account {account}", code=2)
+    identity = identity_of(account)
+    if identity is None:
+        raise Wrong(
+            "网关还没有运行过；首次启动时会认领信箱", "the gateway has never run here: it takes its mailboxes at its first start"
+        )
+    order({"do": "adopt", "account": account, "mailbox": str(settings.mailbox(mine))}, why=why)
+    try:
+        folders.adopt(settings.mailbox(mine), identity)
+    except (Away, OSError) as wrong:
+        text = wrong.text(here.language()) if isinstance(wrong, Away) else str(wrong)
+        raise Wrong(f"不能作为信箱：{text}", f"it cannot be the mailbox: {text}") from wrong
+    done = t("已认领为账户 {} 的信箱", "is the mailbox of account {} now").format(account)
+    if here.as_json():
+        print_json({"account": account, "mailbox": str(settings.mailbox(mine)), "id": identity})
+    else:
+        print_text(f"{settings.mailbox(mine)} {done}")

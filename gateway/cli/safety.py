@@ -1,0 +1,68 @@
+"""Are secrets kept, can PINs be PINs, and is a production home free of what was made for tests? For doctor and `config check`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from tongguan.gateway.cli import here
+from tongguan.gateway.cli.finding import Finding
+from tongguan.gateway.cli.here import t
+from tongguan.gateway.daemon.production import made_for_tests
+from tongguan.gateway.daemon.secrecy import Concern, concerns
+from tongguan.gateway.model.errors import SettingsWrong
+from tongguan.gateway.settings import Settings
+from tongguan.routes import trust
+from tongguan.signer.errors import PinNeeded, PinUnfit
+from tongguan.signer.pin import fits, is_reference, read_pin
+
+
+def secrets(settings: Settings) -> Iterable[Finding]:
+    """Secrets are referred to, and their files are nobody else's."""
+    production = settings.gateway.environment == "production"
+    for each in concerns(settings):
+        yield _found(each, warning=not (each.broken or (production and each.grave)))
+
+
+def production(settings: Settings) -> Iterable[Finding]:
+    if settings.gateway.environment == "production":
+        found = list(made_for_tests(settings))
+        yield from (_found(each, warning=not each.grave) for each in found)
+        if not found:
+            yield Finding("production", t("没有测试材料", "no test material"))
+
+
+def _found(concern: Concern, *, warning: bool) -> Finding:
+    return Finding(concern.check, t(concern.zh, concern.en), t(concern.do_zh, concern.do_en), warning)
+
+
+def pins(settings: Settings, lengths: Mapping[str, tuple[int, int]]) -> Iterable[Finding]:
+    """Each PIN is read as its card would read it, and not tried."""
+    for account in settings.account:
+        for card in account.card:
+            if not is_reference(card.pin):
+                continue
+            try:
+                given = read_pin(card.pin, settings.home)
+                fits(given, lengths[card.name])
+            except PinUnfit as unfit:
+                yield Finding(f"pin {card.name}", t(unfit.zh, str(unfit)), t(f"写对 {card.pin}", f"write it right: {card.pin}"))
+            except PinNeeded as needed:
+                yield Finding(f"pin {card.name}", t(needed.zh, needed.en), t(f"写入 {card.pin}", f"write it: {card.pin}"))
+            else:
+                yield Finding(
+                    f"pin {card.name}", t(f"{card.pin} 可读（没有拿去试）", f"{card.pin} can be read (it was not tried)")
+                )
+
+
+def tokens(settings: Settings) -> Iterable[Finding]:
+    """A route's token that its reference does not lead to, or that no header can carry."""
+    for name, route in settings.route.items():
+        if is_reference(route.token):
+            try:
+                trust.token(name, route, settings.home)
+            except SettingsWrong as wrong:
+                yield Finding(
+                    f"route {name} token",
+                    wrong.text(here.language()),
+                    t("写入主管部门给的令牌", "write the token that the authority gave there"),
+                )

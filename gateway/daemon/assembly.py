@@ -1,0 +1,206 @@
+"""Put a home's gateway together: settings, journal, profiles, cards, routes, mailboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from tongguan.codecs.compile import Compiled, compile_all
+from tongguan.codecs.secrets import secret_names
+from tongguan.gateway.daemon.card_settings import card_settings
+from tongguan.gateway.daemon.fitting import fit_profiles
+from tongguan.gateway.daemon.production import refuse_test_material
+from tongguan.gateway.daemon.recipients import recipients
+from tongguan.gateway.flow.cards.looks import Looks
+from tongguan.gateway.flow.local import desk_steps
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.model.errors import AllWrong
+from tongguan.gateway.model.ids import new_id
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.profile.source import Complaints
+from tongguan.gateway.settings import Settings
+from tongguan.gateway.system import files
+from tongguan.gateway.system.folders import Folders, identity_marker
+from tongguan.gateway.system.threads import ANSWER, within
+from tongguan.inbox.mailbox import Mailbox
+from tongguan.outbox.notifying import Channel, FileChannel, HttpChannel
+from tongguan.outbox.prints.layout import read_layouts
+from tongguan.outbox.prints.plan import Layout
+from tongguan.outbox.prints.press import Press
+from tongguan.routes.https import HttpsRoute
+from tongguan.routes.sms import HttpProvider
+from tongguan.routes.wire import Wire
+from tongguan.signer.card import Card as OpenCard
+from tongguan.signer.card import open_card
+from tongguan.signer.verify import TrustedCertificate
+
+
+def make_site(settings: Settings, journal: Journal, wire: Wire, *, before: Site | None = None) -> Site:
+    """The site of these settings; SettingsWrong, with every fault, when a profile, certificate or route cannot be used.
+
+    `before`: a site of other settings, which runs. Cards that are the same in both are one, so that none is opened, or given its
+    PIN, a second time.
+    """
+    desk_steps()
+    wrong, routes = AllWrong(), {}
+    with wrong.look():
+        refuse_test_material(settings)
+    with wrong.look():
+        profiles = compile_all(load_profiles(home=settings.home))
+        fit_profiles(settings, profiles)
+    with wrong.look():
+        encrypt_to, secrets_to = recipients(settings)
+    with wrong.look():
+        pinned(settings)
+    for name, route in settings.route.items():
+        with wrong.look():
+            routes[name] = HttpsRoute(name, route, settings.home, wire)
+    wrong.end()
+    cards = open_cards(settings, journal, before=before)
+    return Site(
+        settings=settings,
+        journal=journal,
+        profiles=profiles,
+        routes=routes,
+        cards=cards,
+        looks=Looks(cards, settings.schedule.probe, production=settings.gateway.environment == "production"),
+        trust=trust_of(settings),
+        shared_keys=shared_keys(settings),
+        accounts={account.name: account for account in settings.account},
+        layouts=make_layouts(profiles),
+        press=Press(timeout=settings.prints.timeout.total_seconds(), most_bytes=settings.prints.most_memory),
+        fast_cards=frozenset(c.name for a in settings.account for c in a.card if c.kind == "software" and not c.delay),
+        encrypt_to=encrypt_to,
+        secrets=secret_names({type_: compiled.profile for type_, compiled in profiles.items()}),
+        secrets_to=secrets_to,
+    )
+
+
+def make_layouts(profiles: Mapping[str, Compiled]) -> Mapping[str, Mapping[str, Layout]]:
+    """Every form of every type; SettingsWrong lists what is wrong with any of them."""
+    complaints = Complaints()
+    layouts = {type_: read_layouts(compiled.profile, complaints) for type_, compiled in profiles.items()}
+    complaints.end()
+    return layouts
+
+
+def open_cards(settings: Settings, journal: Journal, *, before: Site | None = None) -> Mapping[str, OpenCard]:
+    """Every card of every account; one whose PIN was refused before stays shut until a person opens it."""
+    opened = {}
+    known = {card.name: card for account in before.settings.account for card in account.card} if before is not None else {}
+    for account in settings.account:
+        for card in account.card:
+            if before is not None and known.get(card.name) == card:
+                opened[card.name] = before.cards[card.name]
+                continue
+            lane = journal.lanes.get(f"card:{card.name}")
+            locked = lane is not None and lane.reason == "pin" and lane.probe_at is None
+            opened[card.name] = open_card(card_settings(card), settings.home, locked=locked, bound=card.bound)
+    return opened
+
+
+def pinned(settings: Settings) -> Mapping[str, tuple[TrustedCertificate, ...]]:
+    """The certificates that each route names, a file may hold several; SettingsWrong tells every file that cannot be read."""
+    found: dict[str, tuple[TrustedCertificate, ...]] = {}
+    wrong = Complaints()
+    for name, route in settings.route.items():
+        of_route: list[TrustedCertificate] = []
+        for path in map(settings.path, route.certificates):
+            try:
+                of_route += map(TrustedCertificate, x509.load_pem_x509_certificates(path.read_bytes()))
+            except (OSError, ValueError) as why:
+                wrong.add(str(path), f"读不出证书：{why}", f"no certificate can be read from it: {why}")
+        found[name] = tuple(of_route)
+    wrong.end()
+    return found
+
+
+def trust_of(settings: Settings) -> Mapping[str, tuple[TrustedCertificate, ...]]:
+    """Whose receipts are believed on each route: those of keys that are this authority's and nobody else's."""
+    shared = shared_keys(settings)
+    return {name: tuple(c for c in found if _key_of(c) not in shared) for name, found in pinned(settings).items()}
+
+
+def shared_keys(settings: Settings) -> Mapping[str, tuple[str, ...]]:
+    """Keys that several routes trust, with those routes: they prove no authority, unless each of the routes says `one_platform`."""
+    routes: dict[str, list[str]] = {}
+    for name, certificates in pinned(settings).items():
+        for key in dict.fromkeys(map(_key_of, certificates)):
+            routes.setdefault(key, []).append(name)
+    several = {key: names for key, names in routes.items() if len(names) > 1}
+    return {key: tuple(names) for key, names in several.items() if not all(settings.route[n].one_platform for n in names)}
+
+
+def _key_of(certificate: TrustedCertificate) -> str:
+    """The key itself: two certificates of one key are one signer."""
+    form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    return sha256(certificate.key.public_bytes(*form)).hexdigest()[:16]
+
+
+def make_channel(settings: Settings, wire: Wire) -> Channel:
+    """The way to whom short messages are handed over."""
+    sms = settings.sms
+    if sms.kind == "http":
+        return HttpChannel(HttpProvider(sms, settings.gateway.environment, settings.home, wire).post, sender=sms.sender)
+    return FileChannel(settings.path(sms.file), sender=sms.sender)
+
+
+def make_mailboxes(settings: Settings, journal: Journal) -> Mapping[str, Mailbox]:
+    """The mailbox of each account; one that is not there, or not this account's, is made all the same, and waits until it is."""
+    with journal.read() as records:
+        known = {account.name: records.marker(identity_marker(account.name)) for account in settings.account}
+        begun = {account for account, *_ in records.tally()}
+    fresh = {name: f"{new_id()} new" for name, marker in known.items() if marker is None}
+    journal.set_markers({identity_marker(name): marker for name, marker in fresh.items()})
+    placed: dict[str, str] = {}
+    starting = True
+
+    def place(name: str, identity: str, folder: int) -> None:
+        if starting:  # all that are placed are forced to disk, and told of, in one
+            placed[name] = identity
+        else:
+            files.sync_file_system(folder)
+            journal.set_marker(name, identity)
+
+    made = {
+        account.name: Mailbox(
+            settings.mailbox(account),
+            account.name,
+            settle=settings.gateway.settle,
+            ignored_after=settings.gateway.ignored_after,
+            most_bytes=settings.gateway.most_bytes,
+            folders=_folders(
+                settings.mailbox(account),
+                account.name,
+                place,
+                known[account.name] or fresh[account.name],
+                begun=account.name in begun,
+            ),
+        )
+        for account in settings.account
+    }
+    # One that does not answer keeps the thread that looks, and is away for its own threads until it does.
+    within(ANSWER, {each.folder / "OutBox": each.folders.here for each in made.values()})
+    starting = False
+    new = {name: each for name, each in made.items() if identity_marker(name) in placed}
+    synced = within(ANSWER, {each.folder: partial(files.sync_file_system, each.folders[""]) for each in new.values()})
+    journal.set_markers({(key := identity_marker(name)): placed[key] for name, each in new.items() if each.folder in synced})
+    return made
+
+
+def _folders(root: Path, account: str, place: Callable[[str, str, int], None], known: str, *, begun: bool) -> Folders:
+    """The folders of an account, with the id by which the journal knows them.
+
+    The id is given before the marker is written, so that a crash in between leaves one that is still to be written. A mailbox
+    that was used before there were ids must be there: only an account without a message gets new folders.
+    """
+    name = identity_marker(account)
+    identity, _, new = known.partition(" ")
+    placed = partial(place, name, identity)
+    return Folders(root, account=account, identity=identity, new=bool(new), makes=not begun, placed=placed)

@@ -1,0 +1,541 @@
+"""The daemon: one process that owns a home's journal and runs its doors and stations.
+
+Each station has a thread of its own, so a slow card or route leaves the others' pace alone. Without `start`, `turn` does one
+round of everything in the caller's thread: the same work, played step by step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import math
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from tongguan import __version__
+from tongguan.gateway.daemon import assembly
+from tongguan.gateway.daemon.pin_door import PinDoor
+from tongguan.gateway.daemon.watching import Watching
+from tongguan.gateway.flow.intake.door import take
+from tongguan.gateway.flow.intake.returning import take_up
+from tongguan.gateway.flow.orders import Orders, orders
+from tongguan.gateway.flow.query.recount import Recount
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.stations import Station, stations
+from tongguan.gateway.flow.submission.errands import series_ahead
+from tongguan.gateway.flow.submission.send import incoming
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.writing.writer import Changed
+from tongguan.gateway.model.errors import Deferred, SettingsWrong, StationBroken, each_of
+from tongguan.gateway.settings import Settings, own_files, read_settings
+from tongguan.gateway.system import clock, logs, private
+from tongguan.gateway.system.threads import Pulse, Serve
+from tongguan.gateway.work.supervisor import STUCK, WITHIN, Supervisor, complain
+from tongguan.inbox.calendar import Calendar
+from tongguan.inbox.mailbox import Mailbox
+from tongguan.inbox.receipts import ReceiptDoor
+from tongguan.inbox.watch import Ear, Watch
+from tongguan.outbox.alerts import Alerts
+from tongguan.outbox.notifying import Notifier, Waits
+from tongguan.outbox.tellers import Tellers
+from tongguan.outbox.telling import Surroundings
+from tongguan.routes.wire import Wire
+
+log = logs.get_logger("daemon")
+_DROPS = 64  #: files taken in one hand
+_LOCK_TRIES, _LOCK_PAUSE = 20, 0.05  #: a second in all
+_PROBE = 0.1  #: seconds between two looks at shut lanes
+_UPKEEP = 1.0  #: seconds between two looks at what is in hand
+_POLL = 1.0  #: seconds after which a station looks again without having been woken
+_IDLE_POLL = 4.0  #: likewise for a mailbox into which nothing comes
+_OTHERS_END = 60.0  #: seconds that all threads together get to finish what is in hand
+_LAST_TURN = 25.0  #: seconds after that for the last files of all mailboxes
+_HANGUP, _FATAL = bytes([signal.SIGHUP]), b"\xff"  #: what wakes the main thread: a signal's number, or the supervisor
+#: threads that others need to the end, so that they end last
+_LAST = ("journal", "numbers", "wire", "teller")
+#: work that may take longer than other work
+_PATIENCE = {name: timedelta(minutes=10) for name in ("card", "print", "calendar:deadlines")}
+FAILED = 70  #: exit code (EX_SOFTWARE): the service manager begins anew
+
+
+class Daemon:
+    """One home's gateway. `only` names the stations to run (all when None).
+
+    `fatal` hears why the process must end: a thread fails again and again. `before` is the gateway that runs here, of other
+    settings: its home, journal and unchanged cards are taken over, and nothing of it is touched before `start`.
+    """
+
+    home_lock: int
+    alerts: Alerts
+    journal: Journal
+    site: Site
+    tellers: Tellers
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        only: frozenset[str] | None = None,
+        fatal: Callable[[str], None] = lambda why: None,
+        before: Daemon | None = None,
+    ) -> None:
+        self.settings: Settings = read_settings(home)
+        self.say = self.settings.gateway.say
+        if before is not None and self.settings.database != before.settings.database:
+            raise SettingsWrong(
+                "网关运行时不能更改 database.url：请先停止，再启动",
+                "database.url cannot be changed while the gateway runs: stop it, and start it again",
+            )
+        self.home_lock = _lock(self.settings.home) if before is None else before.home_lock
+        self._only, self._before = only, before
+        if before is not None and self.settings.alerts == before.settings.alerts:
+            self.alerts = before.alerts
+        else:
+            self.alerts = Alerts(self.settings.path(self.settings.alerts.file), repeat=self.settings.alerts.repeat)
+        self.supervisor = Supervisor(self.alerts, say=self.say, fatal=fatal)
+        self._stopping = self.supervisor.stopping
+        self._untold_at = -math.inf
+        private.mend(self.settings.home, own_files(self.settings))
+        try:
+            self.journal = Journal.open(self.settings.database.url, self.settings.home) if before is None else before.journal
+            self._assemble()
+        except BaseException:
+            if before is None:
+                os.close(self.home_lock)
+            raise
+
+    def _assemble(self) -> None:
+        self.wire = Wire()
+        with contextlib.ExitStack() as undo:
+            if self._before is None:
+                undo.callback(self.journal.dispose)
+            undo.callback(self.wire.stop)
+            undo.callback(self._stopping.set)  # first of all: the wire's end is no failure of its thread
+            self._environment_holds()
+            self.wire.start(self._thread)
+            self.site = assembly.make_site(
+                self.settings, self.journal, self.wire, before=self._before.site if self._before is not None else None
+            )
+            undo.callback(self._close_cards, None if self._before is None else self._before.site)
+            self.mailboxes = assembly.make_mailboxes(self.settings, self.journal)
+            self.watching = Watching(self.site, self.alerts)
+            undo.callback(self.watching.close)
+            former = self._before.tellers if self._before is not None else None
+            self.tellers = Tellers(self.journal, self._surroundings(), self.alerts, before=former)
+            self.notifier = self._notifier()
+            self.ears = {name: Ear(mailbox) for name, mailbox in self.mailboxes.items()}
+            self.watch = Watch(self.ears.values())
+            undo.callback(self.watch.close)
+            self.doors = [self._receipt_door(name) for name in self.settings.route]
+            self._pins = PinDoor(self.settings.home / "daemon.sock", self.watching.give_pin)
+            if self._before is None:
+                self._take_over()
+            undo.pop_all()
+
+    def _take_over(self) -> None:
+        """From here on the journal's work is this gateway's."""
+        self.journal.on_trouble = self._not_told
+        self.journal.listeners[:] = [self._told]
+        take_up(self.site)
+        self.stations: list[Station] = [s for s in stations(self.site) if self._runs(s.name.split(":")[0])]
+        self.tellers.recover()
+        self.alerts.over("settings")  # those of this gateway hold
+
+    def _close_cards(self, other: Site | None) -> None:
+        """Let go of the cards that are not another site's too."""
+        kept = {id(card) for card in other.cards.values()} if other is not None else set()
+        for card in self.site.cards.values():
+            if id(card) not in kept:
+                card.close()
+
+    def _environment_holds(self) -> None:
+        """A journal belongs to test or to production for ever."""
+        with self.journal.read() as records:
+            known = records.marker("environment")
+        mine = self.settings.gateway.environment
+        if known is None:
+            self.journal.set_marker("environment", mine)
+        elif known != mine:
+            en = f"gateway.environment is {mine!r} but this journal is {known!r}'s: use another home"
+            raise SettingsWrong(f"gateway.environment 是 {mine!r}，而日志库属于 {known!r}：请用另一个主目录", en)
+
+    def _runs(self, kind: str) -> bool:
+        return self._only is None or kind in self._only
+
+    def _surroundings(self) -> Surroundings:
+        profiles = self.site.profiles
+        accounts = self.site.accounts
+        language = self.settings.gateway.language
+        return Surroundings(
+            mailboxes=self.mailboxes,
+            environment=self.settings.gateway.environment,
+            version=__version__,
+            language=lambda name: self.site.language(accounts[name]) if name in accounts else language,
+            profile=lambda type_: profiles[type_].profile if type_ in profiles else None,
+            health=self.watching.health,
+            shut=self.site.shut,
+            paused=lambda account: lane.text if (lane := self.journal.lanes.get(f"account:{account}")) else None,
+        )
+
+    def _notifier(self) -> Notifier:
+        schedule = self.settings.schedule
+        waits = Waits(schedule.least_wait, schedule.most_wait, self.settings.sms.give_up)
+        channel = assembly.make_channel(self.settings, self.wire)
+        language = self.settings.gateway.language
+        return Notifier(self.journal.notifications, channel, self.alerts, waits=waits, language=language)
+
+    def _told(self, changed: Mapping[str, Changed]) -> None:
+        for account, ids in changed.items():
+            self.tellers.tell(account, ids.messages, ids.documents)
+
+    # The rounds
+
+    def turn(self) -> bool:
+        """One round of everything, in this thread; False when nothing was left to do."""
+        self._guarded(self._upkeep)
+        busy = self._door_turn()
+        for station in self.stations:
+            busy |= self._guarded(station.turn)
+        busy |= self._guarded(self.notifier.turn)
+        for door in self.doors:
+            with contextlib.suppress(Deferred):
+                busy |= door.poll_once() > 0
+        busy |= bool(orders(self.site))
+        self.watching.probe()
+        self.tellers.catch_up()
+        return busy
+
+    def _guarded(self, work: Callable[[], bool]) -> bool:
+        about = threading.current_thread().name
+        try:
+            done = work()
+        except StationBroken as broken:
+            self.alerts.tell(
+                "station",
+                self.say(f"{about} 停了：{broken.zh}", f"{about} cannot go on: {broken.en}"),
+                do="tongguan doctor",
+                about=about,
+            )
+            log.error("station broken", station=about, why=str(broken))
+            self._stopping.wait(0.5)
+            return False
+        self.alerts.over("station", about)
+        return done
+
+    def _not_told(self, wrong: BaseException) -> None:
+        """A commit stands, but who was to be told of it failed."""
+        self._untold_at = clock.monotonic()
+        what = f"{type(wrong).__name__}: {wrong}"
+        text = self.say(f"已提交，但通知失败：{what}", f"a commit stands, telling of it failed: {what}")
+        self.alerts.tell("listener", text, do="tongguan doctor")
+        log.error("not told of a commit", why=f"{type(wrong).__name__}: {wrong}")
+
+    def _door_turn(self) -> bool:
+        busy = False
+        for mailbox in self.mailboxes.values():
+            if f"account:{mailbox.account}" not in self.journal.lanes:
+                busy |= self._guarded(partial(self._empty, mailbox))
+        return busy
+
+    def _empty(self, mailbox: Mailbox) -> bool:
+        """Take the next files of one mailbox."""
+        mailbox.sweep()
+        with mailbox.hand(_DROPS) as drops:
+            came, _ = take(self.site, mailbox, drops) if drops else ([], [])
+        self.tellers.tell(mailbox.account, [each.message.id for each in came if each.before])
+        return bool(drops)
+
+    # Life
+
+    def start(self) -> None:
+        """Begin; SettingsWrong has been raised before, if at all."""
+        # What is loaded by now stays for good: the collector need not walk through it again and again (a tenth of the time).
+        if self._before is not None:
+            self._take_over()
+            self._before = None
+            gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 50, 100)
+        begin, loop = self._thread, self.supervisor.loop
+        self.journal.start(begin)
+        self.journal.serials_ahead(series_ahead(self.site.types.values()))
+        self.tellers.start(begin)
+        if self._runs("inbox"):
+            loop("watch", lambda: self.watch.wait(_POLL) and False, lambda: None)
+            for name in self.mailboxes:
+                self._begin_door(name)
+            for door in self.doors:
+                door.start(begin)
+        for station in (*self.stations, *([self.notifier] if self._runs(self.notifier.name) else ())):
+            self._begin_station(station)
+        ordered = Orders(self.site)
+        loop("orders", lambda: self._guarded(ordered.turn), lambda: self._stopping.wait(0.1))
+        # Apart from the orders: an authority that hangs must not keep an operator waiting.
+        loop("probes", lambda: self._guarded(partial(self.watching.probe, patience=_PROBE)), lambda: self._stopping.wait(_PROBE))
+        # What must not wait for any card, authority or disk.
+        loop("upkeep", lambda: self._guarded(self._upkeep), lambda: self._stopping.wait(_UPKEEP))
+        self.supervisor.begin("alerts", lambda _: self.alerts.serve(lambda: not self._stopping.is_set()))
+        self.supervisor.begin("recount", self._recount, ends=True)
+        self._pins.start(begin)
+        self.calendar = Calendar(
+            self.settings.schedule.timezone,
+            on_trouble=self._calendar_trouble,
+            on_well=lambda name: self.alerts.over("calendar", name),
+        )
+        self.calendar.every("anchor", timedelta(minutes=1), self.journal.anchor_head)
+        for name, check in self.watching.checks.items():
+            self.calendar.every(name, 6 * self.settings.schedule.probe, check)
+        self.calendar.start(begin)
+        self.supervisor.look_too = [self.wire.look, self._look_at_listeners]
+        self.supervisor.watch()
+        log.info("started", version=__version__, environment=self.settings.gateway.environment, home=str(self.settings.home))
+
+    def _thread(self, name: str, serve: Serve) -> None:
+        self.supervisor.begin(name, serve, stuck_after=_PATIENCE.get(name, STUCK), last=_is_last(name))
+
+    def _begin_door(self, name: str) -> None:
+        """A mailbox's own thread: what one of them does, or hangs in, is nothing to the others.
+
+        Where nothing came for a while, and nothing was heard, it looks more and more seldom: a thousand idle ones cost little.
+        """
+        mailbox, ear, pause = self.mailboxes[name], self.ears[name], _POLL
+
+        def turn() -> bool:
+            nonlocal pause
+            busy = f"account:{name}" not in self.journal.lanes and self._guarded(partial(self._empty, mailbox))
+            pause = _POLL if busy else min(_IDLE_POLL, pause * 1.5)
+            return busy
+
+        def wait() -> None:
+            nonlocal pause
+            if ear.wait(pause):
+                pause = _POLL
+
+        self.supervisor.loop(f"door:{name}", turn, wait, failed=partial(self.journal.abandon, f"door:{name}"))
+
+    def _begin_station(self, station: Station | Notifier) -> None:
+        bell = self.journal.bell(*station.lanes)
+
+        def turn() -> bool:
+            bell.clear()
+            return self._guarded(station.turn)
+
+        kind = station.name.partition(":")[0]
+        self.supervisor.loop(
+            station.name,
+            turn,
+            lambda: bell.wait(_POLL),
+            stuck_after=_PATIENCE.get(kind, STUCK),
+            failed=partial(self.journal.abandon, station.name),
+        )
+
+    def _look_at_listeners(self) -> None:
+        if why := logs.trouble():
+            self.alerts.tell("log", self.say(f"日志行丢失：{why}", f"log lines are lost: {why}"), do="tongguan doctor")
+        else:
+            self.alerts.over("log")
+        if clock.monotonic() - self._untold_at > WITHIN.total_seconds():
+            self.alerts.over("listener")
+
+    def _upkeep(self) -> bool:
+        self.journal.renew_claims()
+        self.alerts.tick()
+        if self.watching.clock() and hasattr(self, "calendar"):
+            self.calendar.again()
+        return False
+
+    def _recount(self, pulse: Pulse) -> None:
+        with pulse:
+            recount = Recount(self.site)
+        while not self._stopping.is_set():
+            with pulse:
+                if not self._guarded(recount.turn):
+                    return
+            self._stopping.wait(0.01)
+
+    def _calendar_trouble(self, name: str, trouble: Exception) -> None:
+        self.alerts.tell(
+            "calendar",
+            self.say(f"定时任务 {name} 失败：{trouble}", f"the job {name} failed: {trouble}"),
+            do="tongguan doctor",
+            about=name,
+        )
+
+    def stop(self, *, after: Daemon | None = None) -> None:
+        """Finish what is in hand, tell it, and end. Stations stop before the tellers: they show their last work.
+
+        `after`: the gateway that goes on with home, journal and the cards that both have.
+        """
+        self._stopping.set()
+        self.watch.wake()
+        for ear in self.ears.values():
+            ear.wake()
+        self.journal.ring()
+        if hasattr(self, "calendar"):
+            self.calendar.stop()
+        self._pins.stop()
+        for door in self.doors:
+            door.stop()
+        hung = set(self.supervisor.join(_OTHERS_END, until=lambda name: not _is_last(name)))
+        for name in hung:
+            log.error("thread does not end", thread=name)
+        hung |= self.tellers.stop(_LAST_TURN)
+        self.watching.close()
+        self.wire.stop()
+        self._close_cards(after.site if after is not None else None)
+        self.site.press.close()
+        self.watch.close()
+        if after is None:
+            self.journal.close()
+        else:
+            self.journal.rest()
+        self.supervisor.join(_OTHERS_END, until=lambda name: name not in hung)
+        if after is None:
+            os.close(self.home_lock)
+            log.info("stopped")
+
+    def discard(self) -> None:
+        """Let go of a gateway that was made beside another one and never started."""
+        self._stopping.set()
+        self.watching.close()
+        self.wire.stop()
+        self._close_cards(self._before.site if self._before is not None else None)
+        self.watch.close()
+
+    def swapped(self, fatal: Callable[[str], None] = lambda why: None) -> Daemon:
+        """The gateway of the settings on disk, running in the place of this one; this one, going on, while they are wrong."""
+        try:
+            following = Daemon(self.settings.home, only=self._only, fatal=fatal, before=self)
+        except Exception as wrong:  # whatever it is: the old settings are right
+            why = f"{type(wrong).__name__}: {wrong}"
+            if isinstance(wrong, SettingsWrong):
+                why = wrong.text(self.settings.gateway.language)
+            text = self.say(f"新设置有错，仍用原设置：{why}", f"the new settings are wrong, the old ones stay: {why}")
+            self.alerts.tell("settings", text, do="tongguan config check")
+            log.warning("settings wrong", note="the old ones stay", why=why)
+            return self
+        self.alerts.over("settings")
+        following.begin(after=self)
+        log.info("settings swapped")
+        return following
+
+    def begin(self, *, after: Daemon | None = None) -> None:
+        """Start, in the place of `after` if there is one; if that fails nothing runs any more, and the process must end."""
+        try:
+            if after is not None:
+                after.stop(after=self)
+            self.start()
+        except Exception as wrong:
+            log.error("not started", why=f"{type(wrong).__name__}: {wrong}", traceback=traceback.format_exc()[-4000:])
+            self.supervisor.give_up(
+                f"网关无法启动，进程退出：{type(wrong).__name__}: {wrong}",
+                f"the gateway does not start, the process ends: {type(wrong).__name__}: {wrong}",
+            )
+
+    # Receipts
+
+    def _receipt_door(self, name: str) -> ReceiptDoor:
+        """Polls once for each code: what comes for accounts that share one is given to the one whose document it is of."""
+        codes = {a.name: self.site.code_on(a, name) for a in self.settings.account}
+        first = {n: code for n, code in codes.items() if code and self.site.accounts_at(name, code)[0] == n}
+        return ReceiptDoor(self.site.routes[name], first, _Intake(self), wait=self.settings.schedule.receipts)
+
+
+def _is_last(thread: str) -> bool:
+    return thread.partition(":")[0] in _LAST
+
+
+class _Intake:
+    """Where fetched receipts go: the journal, with the cursor in the same transaction."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+
+    def cursor(self, route: str, account: str) -> str:
+        with self._daemon.journal.read() as records:
+            return records.marker(f"cursor:{route}:{account}") or ""
+
+    def deliver(self, route: str, account: str, receipts: list[bytes], after: str, following: str) -> None:
+        arrived = [incoming(account, raw, authority=route) for raw in receipts]
+        with self._daemon.journal.read() as records:
+            known = records.messages(outcome.message.id for outcome in arrived)
+        fresh = {o.message.id: (o,) for o in arrived if o.message.id not in known}
+        self._daemon.journal.deliver(list(fresh.values()), marker=f"cursor:{route}:{account}", value=following)
+
+    def on_trouble(self, route: str, why: str) -> None:
+        zh, en = each_of(why)
+        text = self._daemon.say(f"取不到 {route} 的回执：{zh}", f"receipts of {route} cannot be fetched: {en}")
+        self._daemon.alerts.tell("receipts", text, do="tongguan doctor", about=route)
+
+    def on_well(self, route: str) -> None:
+        self._daemon.alerts.over("receipts", route)
+
+
+def _lock(home: Path) -> int:
+    """Hold the home for this process; the kernel lets it go however we end."""
+    handle = os.open(home / "daemon.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    for _ in range(_LOCK_TRIES):  # a command that only asks who is there holds it for a moment
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            clock.pause(_LOCK_PAUSE)
+        else:
+            os.utime(handle)  # `tongguan status` sees that this one has just begun
+            return handle
+    os.close(handle)
+    raise SettingsWrong(f"{home}：已有网关在此运行", f"{home}: a gateway is already running here")
+
+
+def serve(home: Path, *, only: frozenset[str] | None = None) -> int:
+    """Run a home's gateway until SIGTERM or SIGINT. SIGHUP swaps in the settings on disk, all of them, if they are right:
+    what is in hand is finished first."""
+    # A signal that another thread is handed, or that comes just before the main thread waits, would not wake it: the pipe does.
+    signals, noted = os.pipe()
+    os.set_blocking(noted, False)
+    signal.set_wakeup_fd(noted, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    daemon = Daemon(home, only=only, fatal=lambda why: _wake(noted))
+    daemon.begin()
+    while (came := os.read(signals, 1)) == _HANGUP:
+        daemon = daemon.swapped(lambda why: _wake(noted))
+    if came == _FATAL:
+        return _end_failed(daemon)
+    daemon.stop()
+    return 0
+
+
+def _wake(noted: int) -> None:
+    with contextlib.suppress(BlockingIOError):
+        os.write(noted, _FATAL)
+
+
+def _end_failed(daemon: Daemon) -> int:
+    """Finish what can be finished, for a while, and end for the service manager to begin anew."""
+    complain(daemon.supervisor.reason)
+    late = threading.Timer(2 * _OTHERS_END, os._exit, (FAILED,))
+    late.daemon = True
+    late.start()
+    try:
+        daemon.stop()
+    except Exception as wrong:
+        complain(f"{type(wrong).__name__}: {wrong}")
+    return FAILED
+
+
+@contextlib.contextmanager
+def offline(home: Path) -> Iterator[Daemon]:
+    """A daemon whose threads never start, for orders while none is running."""
+    daemon = Daemon(home)
+    try:
+        yield daemon
+    finally:
+        daemon.stop()

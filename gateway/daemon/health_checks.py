@@ -1,0 +1,221 @@
+"""What is checked every so often: deadlines, what waits, room on disks, certificates. Each check says what is wrong, and what is not any more.
+
+They are apart, and none holds up another: an authority that hangs is the matter of its own check.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from tongguan.gateway.flow.cards.watch import CardWatch
+from tongguan.gateway.flow.orders import back_to
+from tongguan.gateway.flow.receipts.receipts import CODE
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.errors import Held, in_language
+from tongguan.gateway.model.message import FREES_REFERENCE, Message, State
+from tongguan.gateway.model.outcome import Chain, Outcome
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.disk import shortages
+from tongguan.gateway.work.loop import hold
+from tongguan.outbox.alerts import Alerts
+
+_OVERDUE = 100  #: messages looked at in one go
+_NOTED = 100  #: and notes
+_ASKED = 8  #: asked about at once: a few, so that what is to be sent is not held up
+_DAY_MS = 86_400_000
+_EXPIRES_SOON = timedelta(days=30)
+_BACKLOG = timedelta(minutes=15)
+_WAITING = (State.RECEIVED, State.CHECKED, State.SEALED)
+_KNOWN = {"receipt": "has it", "unknown": "never saw it"}
+_SILENT, _DEAF = "does not answer", "cannot be asked"
+_KNOWN_ZH = {"has it": "已收到", "never saw it": "从未收到", _SILENT: "不应答", _DEAF: "无法询问"}
+
+
+class HealthChecks:
+    """The checks of a site, by name; each may be called from any thread, but not twice at once."""
+
+    def __init__(self, site: Site, alerts: Alerts, cards: CardWatch) -> None:
+        self._site, self._alerts, self._cards = site, alerts, cards
+        self._say = site.settings.gateway.say
+        self._learned = False  #: has it been looked for receipts whose codes this site's profiles know by now?
+        self.all: Mapping[str, Callable[[], None]] = {
+            "deadlines": self.deadlines,
+            "stock": self.stock,
+            "noted": self.noted,
+            "disks": self.disks,
+            "certificates": self.certificates,
+        }
+
+    def deadlines(self) -> None:
+        """Unanswered in time: told, and asked for, never silently final. Not sent in time: held for a person."""
+        now = clock.now_ms()
+        with self._site.journal.read() as records:
+            overdue = records.overdue(now, _OVERDUE)
+            told = records.messages(self._alerts.about("deadline"))
+        for about in self._alerts.about("deadline"):
+            if (message := told.get(about)) is None or message.state is not State.SENT:
+                self._alerts.over("deadline", about)
+        chains: list[Chain] = [self._past(m, now) for m in overdue if m.state is not State.SENT]
+        if chains:
+            self._site.journal.finish(chains)
+        sent = [m for m in overdue if m.state is State.SENT]
+        known = self._known(sent)
+        if sent:
+            self._site.journal.finish([self._later(m, now, known[m.id]) for m in sent])
+        for message in sent:
+            what, authority = f"{message.id} ({message.type} {message.operation})", known[message.id]
+            zh = f"报文 {what} 到期仍无结论；主管部门{_KNOWN_ZH[authority]}"
+            en = f"message {what} has no verdict; the authority {authority}"
+            self._alerts.tell("deadline", self._say(zh, en), do=f"tongguan show {message.id}", about=message.id)
+
+    def _later(self, message: Message, now: int, known: str) -> Chain:
+        later = replace(message, deadline_at=now + _DAY_MS, updated_at=now)
+        return (Outcome(later, message.state, "deadline", why=f"no verdict in time; the authority {known}"),)
+
+    def _past(self, message: Message, now: int) -> Chain:
+        if message.state in _WAITING:
+            do = f"tongguan retry {message.id}; tongguan give-up {message.id}"
+            held = Held("期限前没有送达", "not delivered before its deadline", do=do)
+            outcome = hold(message, "deadline", held)
+            return (replace(outcome, message=replace(outcome.message, deadline_at=None)),)
+        # Held meanwhile: a deadline in the past would be found first, look after look.
+        return (Outcome(replace(message, deadline_at=None), message.state, "deadline"),)
+
+    def _known(self, messages: Sequence[Message]) -> dict[str, str]:
+        """Whether the authorities have what they did not answer; once one does not say, it is not asked any further."""
+        by_route: dict[str, list[Message]] = defaultdict(list)
+        for message in messages:
+            by_route[str((message.extra or {}).get("route", ""))].append(message)
+        known: dict[str, str] = {}
+        for name, mine in by_route.items():
+            route = self._site.routes.get(name)
+            shut = f"route:{name}" in self._site.journal.lanes
+            known |= dict.fromkeys((m.id for m in mine), _DEAF if route is None else _SILENT)
+            for first in range(0, 0 if route is None or shut else len(mine), _ASKED):
+                asked = [(m.id, route.submit_ask(m.wire_id)) for m in mine[first : first + _ASKED]]  # type: ignore[union-attr]
+                answers = {id_: _KNOWN.get(future.result().kind, _SILENT) for id_, future in asked}
+                known |= answers
+                if _SILENT in answers.values():
+                    break
+        return known
+
+    def stock(self) -> None:
+        """What waits for a person, and what has waited too long to be called work."""
+        now = clock.now_ms()
+        with self._site.journal.read() as records:
+            counts: Counter[State] = Counter()
+            for _, _, state, count in records.tally():
+                counts[State(state)] += count
+            oldest = min((at for state in _WAITING if (at := records.oldest(state)) is not None), default=now)
+        held, aside = counts[State.HELD], counts[State.QUARANTINED]
+        late = now - oldest > _BACKLOG.total_seconds() * 1000
+        if held:
+            self._alerts.tell(
+                "held",
+                self._say(f"{held} 条报文暂挂，等人处理", f"{held} messages wait for a person"),
+                do="tongguan list --state held",
+            )
+        else:
+            self._alerts.over("held")
+        if aside:
+            self._alerts.tell(
+                "quarantined",
+                self._say(f"{aside} 份回执不可信，已隔离", f"{aside} receipts are not believed"),
+                do="tongguan quarantine list",
+            )
+        else:
+            self._alerts.over("quarantined")
+        if late:
+            since = clock.show(oldest)
+            text = self._say(f"有报文自 {since} 起等待发送", f"messages have waited since {since}")
+            self._alerts.tell("backlog", text, do="tongguan status")
+        else:
+            self._alerts.over("backlog")
+
+    def noted(self) -> None:
+        """Receipts whose code nobody knows, and messages that a receipt contradicts: told until a person has looked."""
+        if not self._learned:
+            self._learn()
+        with self._site.journal.read() as records:
+            unknown = records.noted([State.UNMATCHED], _NOTED)
+            contradicted = records.noted([*FREES_REFERENCE, State.SENT, State.ACCEPTED], _NOTED)
+        if unknown:
+            why = self._said(unknown[0].hold_reason)
+            zh = f"{len(unknown)} 份回执代码不认识，已转交，未办理：{why}"
+            en = f"{len(unknown)} receipts with an unknown code were handed on and applied to nothing: {why}"
+            do = f"tongguan quarantine list; tongguan quarantine drop {unknown[0].id}"
+            self._alerts.tell("unknown-code", self._say(zh, en), do=do)
+        else:
+            self._alerts.over("unknown-code")
+        for m in contradicted:
+            why = self._said(m.hold_reason)
+            zh, en = f"报文 {m.id}（{m.reference}）的结果与后来的回执相反：{why}", f"message {m.id} ({m.reference}) is {why}"
+            self._alerts.tell("contradicted", self._say(zh, en), do=m.hold_do or "", about=m.id)
+        self._alerts.only("contradicted", {m.id for m in contradicted})
+
+    def _learn(self) -> None:
+        """Once a site, for its profiles never change: what waits for a code that is known by now is settled, however much waits."""
+        after = 0
+        while True:
+            with self._site.journal.read() as records:
+                waiting = records.in_state_after(State.UNMATCHED, after, _NOTED)
+            if not waiting:
+                break
+            after = waiting[-1].sequence
+            known = [m for m in waiting if m.waiting_for == CODE and _knows(self._site, m)]
+            self._site.journal.finish([(back_to(m, State.VERIFIED, "settle"),) for m in known])
+        self._site.journal.ring()
+        self._learned = True
+
+    def disks(self) -> None:
+        """Room for the journal and for every mailbox."""
+        settings = self._site.settings
+        short = shortages([settings.home, *(settings.mailbox(account) for account in settings.account)])
+        for each in short:
+            zh = f"{each.folder} 所在磁盘只剩 {each.free_bytes // 1_000_000} MB"
+            en = f"the disk of {each.folder} has {each.free_bytes // 1_000_000} MB left"
+            self._alerts.tell("disk", self._say(zh, en), do=f"df -h {each.folder}", about=str(each.folder))
+        self._alerts.only("disk", {str(each.folder) for each in short})
+
+    def certificates(self) -> None:
+        """What cards look like, and certificates that end soon: of cards, as last seen, and those that routes encrypt to."""
+        site = self._site
+        self._cards.tell(again=True)
+        for name in site.cards:
+            last = site.looks.last(name)
+            do = f"tongguan card list; tongguan card bind {name}"
+            self._ends(
+                name,
+                last.state.valid_until if last and last.state else None,
+                (f"卡 {name} 的证书", f"the certificate of card {name}"),
+                do=do,
+            )
+        recipients = {(n, c.not_valid_after_utc) for of in (site.encrypt_to, site.secrets_to) for n, c in of.items()}
+        named = {f"route:{name} {until:%Y-%m-%d}": (name, until) for name, until in recipients}
+        for about, (name, until) in named.items():
+            what = (f"路线 {name} 加密所用的证书", f"the certificate that route {name} encrypts to")
+            self._ends(about, until, what, do="tongguan config check")
+        shared = {" ".join(routes) for routes in site.shared_keys.values()}
+        for about in shared:
+            zh = f"路线 {about} 信任同一签名密钥，均不予采信"
+            en = f"one signing key is trusted on routes {about}: none of them believes it"
+            self._alerts.tell("certificate", self._say(zh, en), do="tongguan config check", about=about)
+        self._alerts.only("certificate", {*site.cards, *named, *shared})
+
+    def _ends(self, about: str, until: datetime | None, what: tuple[str, str], *, do: str) -> None:
+        if until is not None and until - clock.now() < _EXPIRES_SOON:
+            text = self._say(f"{what[0]}于 {until:%Y-%m-%d} 到期", f"{what[1]} ends {until:%Y-%m-%d}")
+            self._alerts.tell("certificate", text, do=do, about=about)
+        elif until is not None:
+            self._alerts.over("certificate", about)
+
+    def _said(self, text: str | None) -> str:
+        return in_language(text, self._site.settings.gateway.language) or ""
+
+
+def _knows(site: Site, receipt: Message) -> bool:
+    """Does the profile know the code of a receipt that waits for that?"""
+    return receipt.type in site.profiles and (receipt.extra or {}).get("code") in site.profile(receipt.type).receipts

@@ -1,0 +1,50 @@
+"""To whom routes encrypt: the certificates that `encrypt_to` and `secrets_to` of the settings name, good for it now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from cryptography import x509
+
+from tongguan.gateway.model.errors import AllWrong, SettingsWrong
+from tongguan.gateway.settings import Settings
+from tongguan.gateway.system import clock
+from tongguan.signer.envelope import RecipientWrong, recipient
+
+Named = tuple[str, str, str]  #: route, key of the settings, file
+
+
+def named(settings: Settings) -> Iterator[Named]:
+    """Every certificate for encryption that a route's settings name."""
+    for name, route in settings.route.items():
+        for key, file in (("encrypt_to", route.encrypt_to), ("secrets_to", route.secrets_to)):
+            if file:
+                yield name, key, file
+
+
+def read_recipient(settings: Settings, one: Named) -> x509.Certificate:
+    """Read one of them; SettingsWrong, with what to do, when nothing can be encrypted to it."""
+    name, key, file = one
+    path = settings.path(file)
+    try:
+        return recipient(path.read_bytes(), clock.now())
+    except OSError as wrong:
+        why, zh = (
+            f"{wrong.strerror}; put the authority's encryption certificate there",
+            f"{wrong.strerror}；请放入主管部门的加密证书",
+        )
+    except RecipientWrong as wrong:
+        why, zh = wrong.en, wrong.zh
+    raise SettingsWrong(f"route.{name}.{key}：{path}：{zh}", f"route.{name}.{key}: {path}: {why}")
+
+
+def recipients(settings: Settings) -> tuple[Mapping[str, x509.Certificate], Mapping[str, x509.Certificate]]:
+    """By route: who reads what is sent, and who reads single secret values; the first also where only he is named."""
+    read: dict[str, dict[str, x509.Certificate]] = {"encrypt_to": {}, "secrets_to": {}}
+    wrong = AllWrong()
+    for one in named(settings):
+        name, key, _ = one
+        with wrong.look():
+            read[key][name] = read_recipient(settings, one)
+    wrong.end()
+    return read["encrypt_to"], {**read["encrypt_to"], **read["secrets_to"]}

@@ -1,0 +1,1 @@
+"""How a document changes, what it adds to the statistics, and what is left of it: pure functions."""

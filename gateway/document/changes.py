@@ -1,0 +1,161 @@
+"""How a document changes: pure functions from one version to the next."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Attachment, Content, Document
+from tongguan.gateway.model.message import Message
+from tongguan.gateway.model.outcome import Number, Reservation
+from tongguan.gateway.profile.profile import Operation, Profile
+from tongguan.gateway.system import clock
+
+
+def born(message: Message, profile: Profile) -> Document:
+    """A document that does not exist yet: version 0, no status."""
+    now = clock.now_ms()
+    return Document(
+        id=message.document_id or "",
+        account=message.account,
+        type=message.type,
+        key=message.document or "",
+        profile=profile.version,
+        version=0,
+        status="",
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def value_at(content: Mapping[str, Any], path: str) -> str:
+    """The text at a path of plain elements; empty where there is none (or a table)."""
+    value: Any = content
+    for part in path.split("/"):
+        value = value.get(part, "") if isinstance(value, Mapping) else ""
+    return value if isinstance(value, str) else ""
+
+
+def values_at(content: Any, path: str) -> list[str]:
+    """All texts at a path, tables (`Goods[]/CodeTS`) included, in order."""
+    part, _, rest = path.partition("/")
+    below = content.get(part.removesuffix("[]")) if isinstance(content, Mapping) else None
+    if below is None:
+        return []
+    rows = below if isinstance(below, list) else [below]
+    if rest:
+        return [value for row in rows for value in values_at(row, rest)]
+    return [row for row in rows if isinstance(row, str)]
+
+
+def facts_of(profile: Profile, document: Document) -> dict[str, str]:
+    """The indexed facts of a document: fields with a `find` name; of a table the first row's."""
+    facts = {}
+    for field in profile.fields:
+        if field.find:
+            values = values_at(document.content, field.path)
+            if values:
+                facts[field.find] = values[0]
+    return facts
+
+
+def with_numbers(content: Content, profile: Profile, numbers: Mapping[str, str]) -> Content:
+    """The content with each known number in the element that its profile names."""
+    filled = dict(content)
+    for kind, value in numbers.items():
+        rule = profile.numbers.get(kind)
+        if rule is not None and rule.field:
+            filled[rule.field] = value
+    return filled
+
+
+def with_values(content: Content, values: Mapping[str, str]) -> Content:
+    """The content with a text at each path of plain elements."""
+    filled = dict(content)
+    for path, value in values.items():
+        *groups, name = path.split("/")
+        row = filled
+        for group in groups:
+            row[group] = dict(row.get(group, {}))
+            row = row[group]
+        row[name] = value
+    return filled
+
+
+def numbers_given(
+    profile: Profile, operation: Operation, numbers: Mapping[str, str], *, give: Callable[[str], str]
+) -> dict[str, str]:
+    """The document's numbers, completed by those that the gateway gives at this operation."""
+    return {**{kind: give(kind) for kind in operation.give_numbers if kind not in numbers}, **numbers}
+
+
+def learned(now: Document, before: Document, profile: Profile) -> tuple[Number, ...]:
+    """Numbers that the document did not have before."""
+    return tuple(
+        Number(profile.type, kind, value, now.id, now.account)
+        for kind, value in now.numbers.items()
+        if before.numbers.get(kind) != value
+    )
+
+
+def changed(document: Document, now: int, **changes: Any) -> Document:
+    """The next version."""
+    return replace(document, version=document.version + 1, updated_at=now, **changes)
+
+
+def opened(document: Document, now: int) -> Document:
+    """A new attempt at a verdict begins; the ranks of the one before count no more."""
+    return replace(document, round=document.round + 1, rank=0, round_opened_at=now)
+
+
+def settled_down(document: Document) -> Document:
+    """Nobody is changing it any more."""
+    return replace(document, changing=None, status_before=None)
+
+
+def undone(document: Document, message: Message, profile: Profile) -> Document | None:
+    """Back from the in-between status where this message had put it; None when it had not.
+
+    A document that the message itself made stays as a draft: what was entered is not lost.
+    """
+    if document.changing != message.id:
+        return None
+    save = profile.operations.get("save")
+    status = document.status_before or (save.to if save else "")
+    return settled_down(changed(document, clock.now_ms(), status=status))
+
+
+def attached(
+    present: Sequence[Attachment],
+    message: Message,
+    given: Sequence[tuple[str, str]],
+    files: Mapping[str, bytes],
+    *,
+    types: Mapping[str, str],
+    one: bool,
+) -> tuple[Attachment, ...]:
+    """The attachments after these were added: the same name, or (`one`) the same category, is replaced."""
+    kept = list(present)
+    for name, category in given:
+        raw = files.get(name)
+        if raw is None:
+            continue
+        kept = [a for a in kept if a.name != name and not (one and a.category == category)]
+        digest = hashlib.sha256(raw).hexdigest()
+        kept.append(Attachment(name, category, types.get(name, "application/octet-stream"), len(raw), digest, message.id))
+    return tuple(kept)
+
+
+def reservations(profile: Profile, operation: Operation, document: Document) -> tuple[Reservation, ...]:
+    """The values that only this document may have, as its operation says."""
+    pairs = ((f"{profile.authority}:{path}", value_at(document.content, path)) for path in operation.reserve)
+    return tuple(Reservation(kind, value, document.id) for kind, value in pairs if value)
+
+
+def all_reservations(profile: Profile, document: Document) -> tuple[Reservation, ...]:
+    """Everything that any of its operations may have reserved."""
+    paths = dict.fromkeys(path for operation in profile.operations.values() for path in operation.reserve)
+    pairs = ((f"{profile.authority}:{path}", value_at(document.content, path)) for path in paths)
+    return tuple(Reservation(kind, value, document.id) for kind, value in pairs if value)

@@ -1,0 +1,101 @@
+"""What a document adds to the statistics: pure functions from what its profile counts.
+
+Promises: the same lines whatever order receipts come in; numbers are whole millionths, never rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tongguan.gateway.document.changes import value_at, values_at
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Content, CountedLine, Document
+from tongguan.gateway.profile.profile import Profile, Statistics
+from tongguan.gateway.system import clock
+
+PLACES = 6  #: decimals that are kept of a number: no field that is counted may have more
+
+
+def category(commodity: str) -> str:
+    """商品大类码 (ours): the heading of the tariff, its code's first four digits."""
+    return commodity[:4]
+
+
+def month(ms: int) -> int:
+    """The month of China of a journal time: 202611."""
+    return int(clock.china_date(ms)[:7].replace("-", ""))
+
+
+def millionths(text: str) -> int:
+    """A canonical number as whole millionths; ValueError when it has finer decimals."""
+    whole, _, fraction = text.partition(".")
+    if len(fraction) > PLACES:
+        raise ValueError(f"{text} has more than {PLACES} decimals")
+    return int(whole + fraction.ljust(PLACES, "0"))
+
+
+def number_of(millionths: int) -> str:
+    """Millionths as a canonical number."""
+    whole, part = divmod(abs(millionths), 10**PLACES)
+    fraction = f"{part:0{PLACES}d}".rstrip("0")
+    return f"{'-' if millionths < 0 else ''}{whole}{f'.{fraction}' if fraction else ''}"
+
+
+def counted(profile: Profile, before: Document | None, after: Document, *, status: str, at: int) -> Document:
+    """`after`, with its new lines of the statistics where this step changes them.
+
+    `status` is what the step tells of the present round (empty: nothing) and `at` when that was issued: the earliest such
+    moment is the document's month. While an operation is on its way, the document counts as it did before.
+    """
+    rule = profile.statistics
+    if rule is None:
+        return after
+    was = before is not None and before.counted_at is not None and _counts(rule, before)
+    if not _counts(rule, after):
+        gone = after.counted_at is not None
+        return replace(after, counted_at=None, counted=()) if gone else after
+    known = before.counted_at if was and before is not None else None
+    since = min([moment for moment in (known, at if status in rule.status else None) if moment is not None], default=at)
+    if was and before is not None and since == known and _unchanged(rule, before, after):
+        return after
+    return replace(after, counted_at=since, counted=lines(rule, after.content, month(since)))
+
+
+def _counts(rule: Statistics, document: Document) -> bool:
+    standing = document.status_before if document.changing and document.status_before else document.status
+    return standing in rule.status and not document.deleted
+
+
+def _unchanged(rule: Statistics, before: Document, after: Document) -> bool:
+    if after.changing:
+        return True
+    return before.status == after.status and lines(rule, before.content, 0) == lines(rule, after.content, 0)
+
+
+def lines(rule: Statistics, content: Content, in_month: int) -> tuple[CountedLine, ...]:
+    """A line for each row of the counted table, empty cells where a row says nothing."""
+    dimensions = {name: value_at(content, path) for name, path in rule.dimensions.items()}
+    commodities: set[tuple[str, str]] = set()
+    categories: set[tuple[str, str]] = set()
+    found = []
+    for row in _rows(content, rule.table):
+        commodity, name, unit = (next(iter(_at(rule, row, word)), "") for word in ("commodity", "name", "unit"))
+        quantity, amount = (sum(map(millionths, _at(rule, row, word))) for word in ("quantity", "amount"))
+        new, new_category = (commodity, unit) not in commodities, (category(commodity), unit) not in categories
+        commodities.add((commodity, unit))
+        categories.add((category(commodity), unit))
+        line = CountedLine(in_month, commodity, name, unit, quantity, amount, new, new_category)
+        found.append(replace(line, **dimensions))
+    return tuple(found)
+
+
+def _rows(content: Content, table: str) -> list[Mapping[str, Any]]:
+    if not table:
+        return [content]
+    rows = content.get(table.removesuffix("[]"), [])
+    return rows if isinstance(rows, list) else []
+
+
+def _at(rule: Statistics, row: Mapping[str, Any], word: str) -> list[str]:
+    return values_at(row, rule.row[word]) if rule.row.get(word) else []

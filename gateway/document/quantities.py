@@ -1,0 +1,53 @@
+"""What was approved by a licence, what was used of it and what is left: as an authority told, or from the document itself.
+
+Promises: numbers are the texts that were told, or exact differences of them; what nobody told is None, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from tongguan.gateway.model.document import Document, Quantity
+from tongguan.gateway.profile.profile import Profile
+from tongguan.gateway.system import clock
+
+NUMBERS = ("approved", "used", "remaining")
+_NOTHING = ("", "-")
+
+
+def told(facts: Mapping[str, str], *, as_of: int, source: str) -> Quantity:
+    """A line of an answer; what was used is what is missing from the approved quantity, where it is not told."""
+    line: dict[str, str | None] = {name: value for name, value in facts.items() if value not in _NOTHING}
+    if "used" not in line:
+        line["used"] = _difference(line.get("approved"), line.get("remaining"))
+    return {**line, **{n: line.get(n) for n in NUMBERS}, "as_of": clock.show(as_of), "source": source}
+
+
+def _difference(approved: str | None, remaining: str | None) -> str | None:
+    if approved is None or remaining is None:
+        return None
+    try:
+        return format(Decimal(approved) - Decimal(remaining), "f")
+    except InvalidOperation:
+        return None
+
+
+def shown(document: Document, profile: Profile | None) -> Sequence[Quantity] | None:
+    """What is known now: as told, else what its own lines say was approved; None before it is approved."""
+    if document.quantities:
+        return document.quantities
+    rule = profile.statistics if profile is not None else None
+    if rule is None or document.status not in rule.status:
+        return None
+    since = document.counted_at or document.updated_at
+    rows: Any = document.content.get(rule.table.removesuffix("[]"), []) if rule.table else [document.content]
+    lines = []
+    for row in rows:
+        facts = {fact: row.get(rule.row.get(word, ""), "") for fact, word in _OF_ROW.items()}
+        lines.append(told({"licence": document.numbers.get("licence", ""), **facts}, as_of=since, source="journal"))
+    return lines
+
+
+_OF_ROW = {"commodity": "commodity", "name": "name", "unit": "unit", "approved": "quantity"}

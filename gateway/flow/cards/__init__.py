@@ -1,0 +1,1 @@
+"""How cards are, and what is told of them."""

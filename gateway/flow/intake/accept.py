@@ -1,0 +1,273 @@
+"""received: what came through a door becomes a message, or is told that it came before.
+
+Promises: nothing that was taken is forgotten, whatever is wrong with it; the same thing twice does its work once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tongguan.codecs.read import Item, Read, read
+from tongguan.codecs.secrets import redacted
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.errors import Fault, Refused
+from tongguan.gateway.model.faults import fault, unknown_type
+from tongguan.gateway.model.ids import derived_id, new_id
+from tongguan.gateway.model.message import FREES_REFERENCE, PRINT, Kind, Message, State
+from tongguan.gateway.model.outcome import Body, Outcome
+from tongguan.gateway.system import clock
+
+TOGETHER = "together"  #: fact of a batch of prints alone, and of its items: they become one file
+BATCH = "batch"  #: operation of a message that only carries others
+QUERY = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One file or queue message, read and parsed as far as it goes."""
+
+    id: str
+    account: str
+    source: str
+    raw: bytes
+    sha256: str
+    read: Read | None
+    faults: tuple[Fault, ...]
+    arrived_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """An item in hand with the files that belong to it; parsed once, used by every step of the first hand."""
+
+    item: Item
+    files: Mapping[str, bytes]
+
+
+def look_into(site: Site, account: str, source: str, *, raw: bytes, sha256: str, problem: Fault | None = None) -> Arrival:
+    """Parse what came; faults instead of an exception when it cannot be read. Open secrets are taken out before anything is kept."""
+    now = clock.now_ms()
+    clean = redacted(source, raw, site.secrets)
+    if clean is not raw:
+        raw, sha256 = clean, hashlib.sha256(clean).hexdigest()
+    if problem is not None:
+        return Arrival(new_id(), account, source, raw, sha256, None, (problem,), now)
+    try:
+        content = read(source, raw, most_bytes=site.settings.gateway.most_bytes)
+    except Refused as refused:
+        return Arrival(new_id(), account, source, raw, sha256, None, refused.faults, now)
+    return Arrival(new_id(), account, source, raw, sha256, content, (), now)
+
+
+def prefetch(arrivals: Sequence[Arrival], records: Records) -> None:
+    """Read in bulk what accepting a batch will ask for one by one."""
+    references, keys = [], []
+    for arrival in arrivals:
+        for item in arrival.read.items if arrival.read else ():
+            references.append((arrival.account, item.reference or ""))
+            keys.append((arrival.account, item.type, item.document or item.reference or ""))
+    records.fetch_references(references)
+    records.fetch_freed(references)
+    records.fetch_names([(a.account, a.source) for a in arrivals])
+    records.fetch_keys(keys)
+    living = {key: records.document_of_key(*key) for key in keys}
+    fresh = [derived_id("document", *key, "1") for key, document in living.items() if document is None]
+    records.documents(fresh)
+    records.fetch_ordered([*(d.id for d in living.values() if d is not None), *fresh])
+
+
+def accept(site: Site, arrival: Arrival, records: Records) -> Outcome:
+    """The outcome that makes the message; with `follow_ons` for the items of a batch."""
+    before = records.newest_under(arrival.account, arrival.source)
+    if before is not None and before.id != arrival.id and before.sha256 == arrival.sha256 and not _is_batch(arrival):
+        first = records.message(before.same_as) if before.same_as else before
+        if first is not None and (first.holds_reference or (first.holds and first.state not in FREES_REFERENCE)):
+            return repeated(blank(arrival), first)
+    if arrival.read is None:
+        return _refused(blank(arrival), arrival, arrival.faults)
+    if arrival.read.batch:
+        return _batch(site, arrival, arrival.read, records)
+    return _single(site, arrival, arrival.read.items[0], records, blank(arrival), keep=True)
+
+
+def unread(message: Message) -> bool:
+    """Was it taken without having been read: the gateway failed over its file?"""
+    return not message.type and message.operation != BATCH and message.batch is None
+
+
+def read_again(site: Site, message: Message, records: Records) -> Outcome:
+    """What was taken unread, from the bytes that were kept: read as if they came now."""
+    raw = records.body(message.id, "source") or b""
+    arrival = look_into(site, message.account, message.source or "", raw=raw, sha256=message.sha256 or "")
+    arrival = replace(arrival, id=message.id)
+    return replace(accept(site, arrival, records), was=message.state, bodies=())
+
+
+def _is_batch(arrival: Arrival) -> bool:
+    return arrival.read is not None and arrival.read.batch
+
+
+def blank(arrival: Arrival) -> Message:
+    """The message of an arrival before anything is known of it."""
+    return Message(
+        id=arrival.id,
+        kind=Kind.SUBMISSION,
+        account=arrival.account,
+        type="",
+        operation="",
+        state=State.RECEIVED,
+        received_at=arrival.arrived_at,
+        updated_at=arrival.arrived_at,
+        source=arrival.source,
+        sha256=arrival.sha256,
+        form=arrival.read.form if arrival.read else _form_of(arrival.source),
+    )
+
+
+def _form_of(source: str) -> str:
+    return "json" if source.lower().endswith(".json") else "xml"
+
+
+def _source(arrival: Arrival) -> tuple[Body, ...]:
+    return (Body(arrival.id, "source", arrival.raw),)
+
+
+def _refused(message: Message, arrival: Arrival, faults: Sequence[Fault], *, keep: bool = True) -> Outcome:
+    ended = replace(message, state=State.REFUSED, faults=tuple(faults))
+    return Outcome(ended, None, "read", bodies=_source(arrival) if keep else ())
+
+
+def repeated(message: Message, first: Message) -> Outcome:
+    """The same again: it does nothing, and tells what the first one came to."""
+    same = replace(
+        message,
+        type=first.type,
+        operation=first.operation,
+        reference=first.reference,
+        document=first.document,
+        document_id=first.document_id,
+        state=State.REPEATED,
+        same_as=first.id,
+        waits=False,
+    )
+    return Outcome(same, None, "read")
+
+
+def _single(site: Site, arrival: Arrival, item: Item, records: Records, message: Message, *, keep: bool) -> Outcome:
+    message = _named(message, item)
+    if item.faults:
+        return _refused(message, arrival, item.faults, keep=keep)
+    if item.type not in site.profiles:
+        return _refused(
+            message,
+            arrival,
+            [unknown_type(item.type, {name: profile.registry for name, profile in site.types.items()})],
+            keep=keep,
+        )
+    profile = site.profile(item.type)
+    operation = profile.operations.get(item.operation)
+    passing = item.operation == QUERY or item.check
+    message = replace(
+        message, profile=profile.version, holds=not passing, waits=not passing and bool(operation and operation.waits)
+    )
+    if operation is None and item.operation != QUERY:
+        known = " ".join(sorted({*profile.operations, QUERY}))
+        return _refused(message, arrival, [fault("GW-F02", type=item.type, operation=item.operation, known=known)], keep=keep)
+    holder = records.holder_of(arrival.account, item.reference) if item.reference else None
+    if holder is not None and not passing:
+        if (holder.extra or {}).get("content") == item.sha256:
+            return repeated(message, holder)
+        wrong = fault("GW-F01", path="@reference", label="reference", reference=item.reference, first=holder.id)
+        return _refused(replace(message, holds=False), arrival, [wrong], keep=keep)
+    freed = records.last_freed(arrival.account, item.reference) if item.reference and not passing else None
+    message = replace(message, replaces=freed.id if freed else None)
+    key, document_id, wrong_number = _document(site, arrival.account, item, records)
+    if wrong_number is not None:
+        return _refused(replace(message, document=key), arrival, [wrong_number], keep=keep)
+    give_up = round(operation.give_up.total_seconds() * 1000) if operation else 0
+    message = replace(
+        message,
+        document=key,
+        document_id=document_id,
+        lane="read",
+        due_at=message.received_at,
+        deadline_at=message.received_at + give_up if give_up and not passing else None,
+    )
+    return Outcome(message, None, "read", bodies=_source(arrival) if keep else ())
+
+
+def _named(message: Message, item: Item) -> Message:
+    extra = {**(message.extra or {}), "content": item.sha256}
+    if item.check:
+        extra["check"] = True
+    return replace(
+        message,
+        type=item.type,
+        operation=item.operation,
+        reference=item.reference,
+        number=item.number,
+        query_kind=item.kind,
+        extra=extra,
+    )
+
+
+def _document(site: Site, account: str, item: Item, records: Records) -> tuple[str | None, str | None, Fault | None]:
+    """The ERP's key and the id of the document that the item acts on; a fault when its number is unknown."""
+    if item.operation == QUERY and not (item.number or item.document):
+        return None, None, None
+    if item.number:
+        found = [d for d in records.documents_of_number(account, item.number) if d.type == item.type]
+        if len(found) == 1:
+            return found[0].key, found[0].id, None
+        title = site.profile(item.type).title.zh
+        return None, None, fault("GW-F03", path="@number", label="number", number=item.number, title=title)
+    key = item.document or item.reference or ""
+    living = records.document_of_key(account, item.type, key)
+    if living is not None:
+        return key, living.id, None
+    return key, free_id(account, item.type, key, records), None
+
+
+def free_id(account: str, type_: str, key: str, records: Records) -> str:
+    """The id that the next document of this key will have: each life of a key has its own."""
+    life = 1
+    while True:
+        id_ = derived_id("document", account, type_, key, str(life))
+        if not records.is_deleted(id_):
+            return id_
+        life += 1
+
+
+def _batch(site: Site, arrival: Arrival, content: Read, records: Records) -> Outcome:
+    """A message for the whole and one for each item; one bad item never spoils the others."""
+    whole = replace(blank(arrival), operation=BATCH, reference=content.reference, holds=False, waits=False)
+    together = {TOGETHER: True} if {item.operation for item in content.items if item.operation} == {PRINT} else {}
+    items = []
+    for n, item in enumerate(content.items, 1):
+        child = replace(
+            blank(arrival),
+            id=derived_id("item", arrival.id, str(n)),
+            source=arrival.source,
+            sha256=None,
+            batch=arrival.id,
+            extra={"item": n - 1, **together},
+        )
+        outcome = _single(site, arrival, item, records, child, keep=False)
+        records.see(outcome)
+        items.append(outcome)
+    whole = replace(whole, lane="batch", due_at=arrival.arrived_at, extra=together or None)
+    return Outcome(whole, None, "read", bodies=_source(arrival), follow_ons=tuple(items))
+
+
+def carried(content: Read, message: Message) -> Carried:
+    """The item that a message stands for, with its own files."""
+    n = int((message.extra or {}).get("item", 0))
+    item = content.items[n]
+    if not content.batch:
+        return Carried(item, content.files)
+    prefix = f"{item.reference}/"
+    return Carried(item, {name.removeprefix(prefix): raw for name, raw in content.files.items() if name.startswith(prefix)})

@@ -1,0 +1,40 @@
+"""A batch message follows its items: sent when one has left, final when all are."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.intake.accept import TOGETHER
+from tongguan.gateway.flow.printing.prints import batch_to_press
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.errors import Deferred
+from tongguan.gateway.model.message import FINAL, Message, State
+from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.system import clock
+
+_LEFT = (State.SENT, State.ACCEPTED, State.REJECTED, State.REPEATED)
+
+
+def decide_batch(site: Site, message: Message, _answer: object, records: Records) -> Outcome:
+    """The batch's state from its items'. The journal makes it due when they move; looking now and then backs that up."""
+    states = records.item_states(message.id).keys()
+    now = clock.now_ms()
+    left = not states.isdisjoint(_LEFT)
+    if states <= FINAL:
+        done = not states.isdisjoint((State.ACCEPTED, State.REPEATED))
+        if done and (message.extra or {}).get(TOGETHER):
+            return batch_to_press(message)
+        state = State.ACCEPTED if done else State.REJECTED if left else State.REFUSED
+        outcome = Outcome(
+            replace(message, state=state, lane=None, due_at=None, updated_at=now, waiting_for=None), message.state, "batch"
+        )
+        return replace(outcome, answers=answers.technical(site, outcome)) if message.state is State.RECEIVED else outcome
+    again = now + min(max(now - message.received_at, 1000), 600_000)
+    if left and message.state is State.RECEIVED:
+        moved = replace(message, state=State.SENT, due_at=again, updated_at=now, waiting_for="authority")
+        outcome = Outcome(moved, message.state, "batch")
+        return replace(outcome, answers=answers.technical(site, outcome))
+    raise Deferred(message.waiting_for or "authority", after=timedelta(milliseconds=again - now))

@@ -1,0 +1,64 @@
+"""The gateway's own desk: operations that need neither card nor wire. Each is one small pure step in a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Content, Document
+from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.profile.profile import Operation, Profile
+
+if TYPE_CHECKING:
+    from tongguan.gateway.settings import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What a desk step is given: the message in hand, its checked content and the document (version 0: not yet)."""
+
+    message: Message
+    profile: Profile
+    operation: Operation
+    account: Account
+    document: Document
+    content: Content
+    options: Mapping[str, str]  #: elements of the body that belong to the operation, not to the document
+    attachments: tuple[tuple[str, str], ...]
+    files: Mapping[str, bytes]
+    media_types: Mapping[str, str]
+    numbers: Mapping[str, str]  #: of the document, with those that the gateway gives at this operation
+    give_number: Callable[[str], str]
+    now: int
+    language: str
+    profiles: Mapping[str, Profile]  #: all document types
+    answered: Mapping[str, str] | None = None  #: elements of the authority's answer, where the operation asked
+
+
+DeskStep = Callable[[Errand, Records], Outcome]
+
+
+def desk_step(name: str) -> DeskStep:
+    """The step of a name; raises KeyError for an unknown one, which loading the profiles has excluded."""
+    return desk_steps()[name]
+
+
+@cache
+def desk_steps() -> Mapping[str, DeskStep]:
+    """Every step by its name. Whoever begins a gateway asks first: from then on they are in memory."""
+    return {module.name: import_module(f"{__name__}.{module.name}").do for module in iter_modules(__path__)}
+
+
+def done(errand: Errand, *documents: Document, why: str = "") -> Outcome:
+    """The outcome of an operation that ends at the desk."""
+    message = replace(
+        errand.message, state=State.ACCEPTED, lane=None, due_at=None, deadline_at=None, waiting_for=None, updated_at=errand.now
+    )
+    return Outcome(message, errand.message.state, errand.operation.name, documents=documents, why=why)

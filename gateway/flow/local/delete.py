@@ -1,0 +1,14 @@
+"""删除: a draft goes; its key and what it had reserved are free again, its numbers are never given anew."""
+
+from __future__ import annotations
+
+from tongguan.gateway.document.changes import all_reservations, changed
+from tongguan.gateway.flow.local import Errand, done
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.outcome import Outcome
+
+
+def do(errand: Errand, records: Records) -> Outcome:
+    gone = changed(errand.document, errand.now, deleted=True, facts={})
+    return replace(done(errand, gone), release=all_reservations(errand.profile, errand.document))

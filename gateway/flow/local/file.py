@@ -1,0 +1,34 @@
+"""许可证下载: the file that an authority's answer holds becomes a result file of the enterprise."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from tongguan.gateway.flow.local import Errand, done
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.errors import Held
+from tongguan.gateway.model.outcome import Answer, Body, Outcome
+from tongguan.gateway.system.file_names import extension, stem
+
+
+def do(errand: Errand, records: Records) -> Outcome:
+    """`Result_<name>` with the file's own extension; held when the answer has no readable file."""
+    answered, message = errand.answered or {}, errand.message
+    try:
+        content = base64.b64decode(answered["File"], validate=True)
+    except (KeyError, binascii.Error):
+        raise Held("主管部门的答复里没有文件", "the authority's answer holds no file", do=f"tongguan show {message.id}") from None
+    suffix = extension(answered.get("File@name", "").encode()).decode() or ".pdf"
+    answer = Answer(
+        message.id,
+        message.document_id,
+        "result",
+        f"Result_{stem(message.source or message.id)}",
+        suffix,
+        content,
+        message.account,
+    )
+    body = Body(message.id, "result", content)
+    return replace(done(errand), answers=(answer,), bodies=(body,))

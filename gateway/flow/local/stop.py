@@ -1,0 +1,43 @@
+"""Stop a message before it takes effect: in received or checked, or sealed and never tried."""
+
+from __future__ import annotations
+
+from tongguan.gateway.document.changes import all_reservations, undone
+from tongguan.gateway.flow.local import Errand, done
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.errors import Refused
+from tongguan.gateway.model.faults import fault
+from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.profile.profile import Profile
+
+
+def do(errand: Errand, records: Records) -> Outcome:
+    """Stop the message that `Reference` or `MessageId` names; refused, naming its state, when it is too late."""
+    reference, id_ = errand.content.get("Reference"), errand.content.get("MessageId")
+    target = records.message(id_) if id_ else records.holder_of(errand.message.account, reference or "")
+    if target is None or target.account != errand.message.account:
+        raise Refused([fault("GW-F12", path="Reference", label="报文编号", reference=reference or id_ or "")])
+    if not may_stop(target):
+        raise Refused([fault("GW-F13", path="Reference", label="报文编号", reference=reference or id_ or "", state=target.state)])
+    stopped = stop(target, records.document(target.document_id), errand.profiles.get(target.type), now=errand.now)
+    outcome = done(errand, *stopped.documents, why=errand.content.get("Why", ""))
+    return replace(outcome, others=(stopped.message,), others_were={target.id: target.state}, release=stopped.release)
+
+
+def may_stop(message: Message) -> bool:
+    never_tried = message.state is State.SEALED and message.attempts == 0 and not (message.extra or {}).get("doubtful")
+    held_early = message.state is State.HELD and message.held_from in (State.RECEIVED, State.CHECKED)
+    return message.state in (State.RECEIVED, State.CHECKED) or never_tried or held_early
+
+
+def stop(
+    message: Message, document: Document | None, profile: Profile | None, *, now: int, state: State = State.STOPPED
+) -> Outcome:
+    """The outcome of a message that ends by order; its document goes back to where it was."""
+    ended = replace(message, state=state, lane=None, due_at=None, deadline_at=None, waiting_for=None, updated_at=now)
+    reverted = undone(document, message, profile) if document and profile else None
+    release = all_reservations(profile, document) if reverted and document and profile else ()
+    return Outcome(ended, message.state, state.value, documents=(reverted,) if reverted else (), release=release)

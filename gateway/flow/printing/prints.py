@@ -1,0 +1,157 @@
+"""Prints: a form is filled when it is asked for, and lies beside its message until the press has made a PDF of it.
+
+Promises: nothing but prints waits for the press. A batch of prints alone becomes one file, in the order of its items; those that
+could not be printed are listed on its last page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.intake.accept import TOGETHER
+from tongguan.gateway.flow.local import Errand
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.errors import Held, Refused
+from tongguan.gateway.model.faults import fault
+from tongguan.gateway.model.message import PRINT, Message, State
+from tongguan.gateway.model.outcome import Body, Outcome
+from tongguan.gateway.profile.profile import PrintForm, Profile
+from tongguan.gateway.system import clock
+from tongguan.gateway.work.loop import each, end
+from tongguan.outbox.prints.filling import Subject, printed_at, sheet_of, word_of
+from tongguan.outbox.prints.letters import FontMissing, find_font
+from tongguan.outbox.prints.press import PrintFailed
+from tongguan.outbox.prints.sheet import Grid, GridColumn, Sheet, from_bytes, to_bytes
+from tongguan.outbox.prints.usual import usual_layout
+
+FORM, USUAL = "Form", "application"  #: the element that names a form, and the form without it
+_SHEET = "sheet"  #: role of the filled form
+_PATIENCE = 0.1  #: seconds more for each sheet of a print
+_PRINTED = (State.ACCEPTED, State.REPEATED)
+_MISSING = {
+    "zh": ("未能打印的单证", ("序号", "报文编号", "单证", "原因")),
+    "en": ("Documents that could not be printed", ("no.", "reference", "document", "why")),
+}
+
+
+def ask_for(site: Site, errand: Errand, records: Records) -> Outcome:
+    """checked: on its way to the press; in a batch of prints accepted, as the batch goes there as a whole.
+
+    Raises Refused for a form that the type does not have, or not in the document's status.
+    """
+    form = _form(errand)
+    profile, document = errand.profile, errand.document
+    subject = Subject(
+        document=document,
+        profile=profile,
+        tables=site.compiled(profile.type).tables,
+        language=errand.language,
+        environment=site.settings.gateway.environment,
+        now=errand.now,
+        receipts=records.receipts_of_documents([document.id]).get(document.id, ()),
+    )
+    layout = site.layouts.get(profile.type, {}).get(form.name) or usual_layout(profile, form.title)
+    outcome = to_press(errand.message, sheet_of(layout, subject))
+    if not (errand.message.extra or {}).get(TOGETHER):
+        return outcome
+    done = replace(end(errand.message, State.ACCEPTED, PRINT, deadline_at=None), bodies=outcome.bodies)
+    return replace(done, answers=answers.technical(site, done))
+
+
+def to_press(message: Message, sheet: Sheet) -> Outcome:
+    """checked: the sheet beside the message, the message in the lane of the press."""
+    raw = to_bytes([sheet])
+    return replace(_queued(message), bodies=(Body(message.id, _SHEET, raw),))
+
+
+def batch_to_press(message: Message) -> Outcome:
+    """A batch of prints whose items are all decided."""
+    return _queued(message)
+
+
+def _queued(message: Message) -> Outcome:
+    now = clock.now_ms()
+    queued = replace(message, state=State.CHECKED, lane=PRINT, due_at=now, updated_at=now, waiting_for=None, attempts=0)
+    return Outcome(queued, message.state, PRINT)
+
+
+def _form(errand: Errand) -> PrintForm:
+    forms = _forms(errand.profile)
+    name = errand.options.get(FORM) or (USUAL if USUAL in forms else next(iter(forms)))
+    form = forms.get(name)
+    if form is None:
+        raise Refused([fault("GW-F45", path=FORM, label="打印格式", form=name, known=" ".join(forms))])
+    statuses = errand.profile.statuses
+    if form.allowed and errand.document.status not in form.allowed:
+        said = [statuses[s].text[errand.language] for s in statuses if s in form.allowed]
+        present = statuses[errand.document.status].text[errand.language]
+        raise Refused([fault("GW-F05", path=FORM, status=present, operation=f"print {name}", allowed=" / ".join(said))])
+    return form
+
+
+def _forms(profile: Profile) -> Mapping[str, PrintForm]:
+    """A type without forms of its own has one of all its fields."""
+    return profile.prints or {USUAL: PrintForm(USUAL, profile.title, "", frozenset())}
+
+
+# The press
+
+
+def act_print(site: Site, messages: Sequence[Message]) -> list[bytes | Exception]:
+    """The PDF of each message, or what a person must do."""
+    with site.journal.read() as records:
+        jobs = dict(zip((m.id for m in messages), each(messages, lambda m: _sheets(site, m, records)), strict=True))
+    return each(messages, lambda m: _pressed(site, m, jobs[m.id]))
+
+
+def _pressed(site: Site, message: Message, sheets: Sequence[Sheet] | Exception) -> bytes | Exception:
+    if isinstance(sheets, Exception):
+        return sheets
+    retry = f"tongguan retry {message.id}"
+    try:
+        font = find_font(site.settings.prints.font, site.settings.home)
+        return site.press.pdf(font, sheets, patience=_PATIENCE * len(sheets))
+    except FontMissing as missing:
+        return Held(missing.zh, missing.en, do=f"tongguan doctor; {retry}")
+    except PrintFailed as failed:
+        return Held(f"打印失败：{failed.zh}", f"printing failed: {failed.en}", do=f"{retry}; tongguan give-up {message.id}")
+
+
+def _sheets(site: Site, message: Message, records: Records) -> tuple[Sheet, ...]:
+    if not (message.extra or {}).get(TOGETHER):
+        return from_bytes(records.body(message.id, _SHEET) or b"[]")
+    items = sorted(records.items([message.id]).get(message.id, ()), key=lambda item: int((item.extra or {}).get("item", 0)))
+    origins = {item.id: item.same_as or item.id for item in items if item.state in _PRINTED}
+    found = records.bodies(list(dict.fromkeys(origins.values())), _SHEET)
+    sheets = [sheet for item in items if (raw := found.get(origins.get(item.id, ""))) for sheet in from_bytes(raw)]
+    missing = [item for item in items if origins.get(item.id) not in found]
+    return (*sheets, *([_missing(site, message, missing)] if missing else []))
+
+
+def _missing(site: Site, message: Message, items: Sequence[Message]) -> Sheet:
+    """The last page of a batch: what is not in it, and why."""
+    language = site.language(site.account(message.account))
+    title, labels = _MISSING[language]
+    columns = tuple(GridColumn(label, width) for label, width in zip(labels, (1, 4, 4, 9), strict=True))
+    rows = tuple(
+        (
+            str(int((item.extra or {}).get("item", 0)) + 1),
+            item.reference or "",
+            item.document or item.number or "",
+            "; ".join(f"{f.code} {f.text(language)}" for f in item.faults) or item.state.value,
+        )
+        for item in items
+    )
+    foot = printed_at(clock.now_ms(), language)
+    environment = word_of(site.settings.gateway.environment)
+    return Sheet(title, (Grid("", columns, rows),), foot=foot, environment=environment, language=language)
+
+
+def decide_print(site: Site, message: Message, pdf: bytes, _records: Records) -> Outcome:
+    """accepted, with the PDF in InBox."""
+    outcome = end(message, State.ACCEPTED, PRINT, deadline_at=None)
+    told = answers.technical(site, outcome) if message.query_kind is None else ()
+    return replace(outcome, answers=(*told, *answers.results(message, [(".pdf", pdf)])))

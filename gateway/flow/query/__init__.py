@@ -1,0 +1,1 @@
+"""Questions, answered here or by an authority, and their results."""

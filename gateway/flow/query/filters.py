@@ -1,0 +1,97 @@
+"""What a query may be asked with: its filters, pages, order, form and source; everything else is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import date
+
+from tongguan.codecs.fields import parse_date
+from tongguan.gateway.flow.query.results import FORMATS
+from tongguan.gateway.flow.query.statistics import STATISTICS
+from tongguan.gateway.model.errors import Fault
+from tongguan.gateway.model.faults import fault
+from tongguan.gateway.profile.profile import Query
+from tongguan.gateway.profile.queries import PAGING, TIME, names_of
+
+MOST_SIZE = 1000
+
+
+def asks_authority(query: Query, filters: Mapping[str, str]) -> bool:
+    return query.source == "authority" or filters.get("source") == "authority"
+
+
+def given(query: Query, filters: Mapping[str, str]) -> dict[str, str]:
+    """The filters of a question in the order of its profile, days as `2026-11-20`; without pages, order and form."""
+    told = {}
+    for name, of in query.filters.items():
+        for word in names_of(name, of):
+            if filters.get(word):
+                told[word] = (parse_date(filters[word]) or filters[word]) if of.startswith(TIME) else filters[word]
+    return told
+
+
+def pages_asked(query: Query, filters: Mapping[str, str]) -> dict[str, str]:
+    """Page, size and order of a question as its authority reads them: ordered by the element that a column is made of."""
+    asked = {"page": filters.get("page") or "1", "size": filters.get("size") or "50"}
+    sort = filters.get("sort") or ""
+    element = next((c.row for c in query.columns if c.name == sort.lstrip("-")), "")
+    return {**asked, "sort": ("-" if sort.startswith("-") else "") + element} if element else asked
+
+
+def filter_faults(query: Query, filters: Mapping[str, str], sorts: Collection[str]) -> list[Fault]:
+    """What cannot be asked so; `sorts` are the columns by which the answer can be ordered."""
+    known = [word for name, of in query.filters.items() for word in names_of(name, of)]
+    if any(column.of.startswith("message.") for column in query.columns):
+        known += ["Reference", "MessageId"]
+    faults = [_unknown(name, known, name) for name in filters if name not in known and name not in PAGING]
+    for name in query.required:
+        if any(not filters.get(word) for word in names_of(name, query.filters.get(name, ""))):
+            faults.append(fault("GW-F09", name=name, path=name, label=name))
+    faults += _page_faults(filters)
+    choices = {"format": FORMATS, "source": _sources(query), "sort": [w for s in sorts for w in (s, f"-{s}")]}
+    for name, words in choices.items():
+        if filters.get(name) and filters[name] not in words:
+            faults.append(_unknown(f"{name}={filters[name]}", words, name))
+    for name, of in query.filters.items():
+        if of.startswith(TIME):
+            faults += _range_faults(query, name, filters)
+    return faults
+
+
+def _unknown(name: str, known: Collection[str], path: str) -> Fault:
+    return fault("GW-F10", name=name, known=" ".join(known), path=path, label=path)
+
+
+def _sources(query: Query) -> tuple[str, ...]:
+    """Who can be asked: the authority only where a column, or a question of its own, says what it answers."""
+    if query.source == "authority":
+        return ("authority",)
+    if query.ask == STATISTICS:
+        return ("journal",)
+    return ("journal", "authority") if query.ask or query.in_rows else ("journal",)
+
+
+def _page_faults(filters: Mapping[str, str]) -> list[Fault]:
+    page, size = filters.get("page") or "1", filters.get("size") or "50"
+    wrong = []
+    if not (page.isdecimal() and len(page) < 10 and int(page) >= 1):
+        wrong.append(fault("GW-F17", path="page"))
+    if not (size.isdecimal() and len(size) < 10 and 1 <= int(size) <= MOST_SIZE):
+        wrong.append(fault("GW-F17", path="size"))
+    return wrong
+
+
+def _range_faults(query: Query, name: str, filters: Mapping[str, str]) -> list[Fault]:
+    days: list[date] = []
+    for bound in names_of(name, TIME):
+        told = filters.get(bound)
+        if told:
+            canonical = parse_date(told)
+            if canonical is None:
+                return [fault("GW-F18", name=bound, value=told, path=bound, label=bound)]
+            days.append(date.fromisoformat(canonical))
+    if len(days) == 2 and days[0] > days[1]:
+        return [fault("GW-F21", name=name, path=name, label=name)]
+    if query.most_days and len(days) == 2 and (days[1] - days[0]).days > query.most_days:
+        return [fault("GW-F11", days=query.most_days, path=name, label=name)]
+    return []

@@ -1,0 +1,105 @@
+"""Queries: answered from the journal or a code table here, or put to the authority by `ask`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from tongguan.gateway.flow.intake.accept import QUERY, Carried
+from tongguan.gateway.flow.query.details import ATTACHMENTS, RECEIPTS, details, file_of
+from tongguan.gateway.flow.query.filters import asks_authority, filter_faults
+from tongguan.gateway.flow.query.lists import documents, orders, table_rows
+from tongguan.gateway.flow.query.results import Found, answer, page_of
+from tongguan.gateway.flow.query.statistics import STATISTICS, statistics
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.submission.allowed import no_card
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.errors import Refused
+from tongguan.gateway.model.faults import fault
+from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.profile.profile import Profile, Query
+from tongguan.gateway.system import clock
+from tongguan.gateway.work.loop import end
+
+
+def decide(site: Site, message: Message, hand: Carried, records: Records) -> Outcome:
+    """The result at once, or on its way to the authority; raises Refused for filters that do not exist."""
+    profile = site.profile(message.type)
+    _card_bound(site, message, profile)
+    query = profile.queries.get(message.query_kind or "")
+    if query is None:
+        raise Refused([fault("GW-F08", kind=message.query_kind, known=" ".join(profile.queries), path="@kind", label="kind")])
+    filters = hand.item.filters()
+    faults = [fault("GW-F33", name=name, path=name, label=name) for name in hand.item.repeated()]
+    faults += filter_faults(query, filters, _sorts(query, filters))
+    if faults:
+        raise Refused(faults)
+    if asks_authority(query, filters):
+        return _asking(site, message, profile, query)
+    if query.ask == ATTACHMENTS and filters.get("name"):
+        found_file = file_of(message, filters["name"], records)
+        return replace(end(message, State.ACCEPTED, "query", deadline_at=None), answers=found_file)
+    return answer(site, message, query, filters, _found(site, message, query, filters, records))
+
+
+def _found(site: Site, message: Message, query: Query, filters: Mapping[str, str], records: Records) -> Found:
+    """What is known here."""
+    if _of_messages(query):
+        return page_of(_messages(message, query, filters, records), filters)
+    if query.source == "table":
+        return table_rows(site.compiled(message.type).tables[query.table], query, filters)
+    if query.ask == STATISTICS:
+        return statistics(site, message, query, filters, records)
+    if query.ask in (RECEIPTS, ATTACHMENTS):
+        return page_of(details(site, message, query, records), filters)
+    return documents(message, site.profile(message.type), query, filters, records)
+
+
+def _card_bound(site: Site, message: Message, profile: Profile) -> None:
+    operation = profile.operations.get(QUERY)
+    if operation is None or not operation.card_bound:
+        return
+    account = site.account(message.account)
+    if site.card_for(account, profile, operation) is None:
+        raise Refused([no_card(site, account, profile, operation)])
+
+
+def _sorts(query: Query, filters: Mapping[str, str]) -> Collection[str]:
+    """What the answer can be sorted by."""
+    if asks_authority(query, filters):
+        return [c.name for c in query.columns if c.row and not c.columns]
+    if _of_messages(query) or query.source == "table" or query.ask in (RECEIPTS, ATTACHMENTS, STATISTICS):
+        return [c.name for c in query.columns if not c.columns]
+    return orders(query)
+
+
+def _asking(site: Site, message: Message, profile: Profile, query: Query) -> Outcome:
+    """checked, in the lane of the authority that knows."""
+    route = query.route or site.route_of(profile)
+    if query.route and not getattr(site.account(message.account), query.account_code):
+        raise Refused([fault("GW-F31", account=message.account, setting=query.account_code, path="@kind", label="kind")])
+    if route not in site.settings.route:
+        raise Refused([fault("GW-F32", route=route, path="@kind", label="kind")])
+    lane, now = f"ask:{route}", clock.now_ms()
+    extra = {**(message.extra or {}), "route": route, "ask": query.ask or query.kind}
+    moved = replace(message, state=State.CHECKED, lane=lane, due_at=now, updated_at=now, waiting_for=site.shut(lane), extra=extra)
+    return Outcome(moved, message.state, "check")
+
+
+def _of_messages(query: Query) -> bool:
+    return any(column.of.startswith("message.") for column in query.columns)
+
+
+def _messages(message: Message, query: Query, filters: Mapping[str, str], records: Records) -> list[dict[str, str]]:
+    """The messages of the account with a reference or id."""
+    wanted = filters.get("MessageId") or filters.get("Reference") or ""
+    found = [m for m in records.find(wanted, message.account) if m.id != message.id]
+    if not found:
+        raise Refused([fault("GW-F12", path="Reference", label="报文编号", reference=wanted)])
+    return [{c.name: _of_message(m, c.of.removeprefix("message.")) for c in query.columns} for m in found]
+
+
+def _of_message(message: Message, name: str) -> str:
+    value = getattr(message, name)
+    return (clock.show(value) or "") if name.endswith("_at") else str(value or "")

@@ -1,0 +1,78 @@
+"""What profiles began, or ceased, to count since this journal was last served is counted anew, a slice at a time.
+
+Promises: a document that moves meanwhile is read again; a run that ends halfway goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import orjson
+
+from tongguan.gateway.document.counting import counted
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Document, Receipt
+from tongguan.gateway.profile.profile import Profile
+
+MARKER = "counted"
+_SLICE = 200
+Rules = dict[str, str]  #: document type to a hash of what it counts
+
+
+class Recount:
+    """Walks once through all documents, in the order of their ids, for the types whose rules have changed."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._rules = {type_: _hash(compiled.profile) for type_, compiled in site.profiles.items()}
+        with site.journal.read() as records:
+            kept = orjson.loads(records.marker(MARKER) or "{}")
+        self._known: Rules = kept.get("known", {})
+        self._after: str = kept.get("after", "") if kept.get("wanted") == self._rules else ""
+
+    def turn(self) -> bool:
+        """Count the next documents; False when none is left."""
+        if self._known == self._rules:
+            return False
+        with self._site.journal.read() as records:
+            documents = records.documents_after(self._after, _SLICE)
+            receipts = records.receipts_of_documents(d.id for d in documents)
+        anew = [d for each in documents if (d := self._anew(each, receipts.get(each.id, ()))) is not None]
+        known, after = (self._known, documents[-1].id) if documents else (self._rules, "")
+        value = orjson.dumps({"known": known, "wanted": self._rules, "after": after}).decode()
+        if self._site.journal.recount(anew, marker=MARKER, value=value):
+            self._known, self._after = known, after
+        return True
+
+    def _anew(self, document: Document, receipts: Sequence[Receipt]) -> Document | None:
+        """The document as it is to be counted; None where nothing changes."""
+        rules = self._rules.get(document.type)
+        if rules is None or rules == self._known.get(document.type, ""):
+            return None
+        profile = self._site.profile(document.type)
+        bare = replace(document, counted_at=None, version=document.version + 1)
+        after = counted(profile, None, bare, status="", at=_told_at(profile, document, receipts))
+        if after.counted is None:
+            return None if document.counted_at is None else replace(after, counted=())
+        return after
+
+
+def _told_at(profile: Profile, document: Document, receipts: Sequence[Receipt]) -> int:
+    """When the newest round that came to a counted status was first said to have come there; else the last change."""
+    statuses = profile.statistics.status if profile.statistics else frozenset()
+    told = [
+        (r.round, r.issued_at) for r in receipts if r.code in profile.receipts and profile.receipts[r.code].status in statuses
+    ]
+    newest = max((round_ for round_, _ in told), default=0)
+    return min((at for round_, at in told if round_ == newest), default=document.updated_at)
+
+
+def _hash(profile: Profile) -> str:
+    """Of what a type counts; empty for nothing."""
+    rule = profile.statistics
+    if rule is None:
+        return ""
+    told = [sorted(rule.status), rule.table, dict(rule.row), dict(rule.dimensions)]
+    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

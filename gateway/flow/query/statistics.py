@@ -1,0 +1,147 @@
+"""Monthly statistics (统计查询): what was approved in a month and from January to it, by commodity or by category.
+
+Promises: exact sums of the lines that the journal keeps (document/counting.py); a row for everything counted in the year so
+far, with zeros where the month has nothing; rows of one commodity in two units stay two rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from tongguan.codecs.compile import Compiled
+from tongguan.gateway.document.counting import category, number_of
+from tongguan.gateway.flow.query.results import Found, paging
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.journal.reading.lists import CountedSum
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.errors import Refused
+from tongguan.gateway.model.faults import fault
+from tongguan.gateway.model.message import Message
+from tongguan.gateway.profile.profile import Profile, Query
+
+STATISTICS = "statistics"
+CATEGORY, COMMODITY = "category", "commodity"
+CATEGORIES = "commodity_category"  #: the code table of their names
+_WORD = "statistics."
+_MONTH = re.compile(r"(20[0-9]{2})-?(0[1-9]|1[0-2])")
+_TEXTS = ("code", "name", "unit")
+
+
+@dataclass(slots=True)
+class _Line:
+    """Sums of one commodity or category in one unit: quantity, amount and documents of the month, and of the year so far."""
+
+    name: str
+    month: tuple[int, int, int] = (0, 0, 0)
+    year: tuple[int, int, int] = (0, 0, 0)
+
+    def add(self, part: CountedSum, documents: int, *, of_month: bool) -> None:
+        more = (part.quantity, part.amount, documents)
+        self.year = _plus(self.year, more)
+        if of_month:
+            self.month = _plus(self.month, more)
+
+
+def _plus(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, int, int]:
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+def statistics(site: Site, message: Message, query: Query, filters: Mapping[str, str], records: Records) -> Found:
+    """The page that is asked for; its head says of which month, by what, in which unit, of which statuses, and who asked.
+
+    Raises Refused for a month that is none and for a way of grouping that does not exist.
+    """
+    compiled, month, by = site.compiled(message.type), _month(filters), _by(filters)
+    asked = {n: _code(compiled, n, filters[n]) for n in _dimensions(compiled.profile) if filters.get(n)}
+    sums = records.counted(message.account, message.type, first=month // 100 * 100 + 1, last=month, where=asked)
+    rows = _rows(compiled, _lines(compiled, sums, month, by))
+    account = site.account(message.account)
+    units = {row["unit"] for row in rows}
+    head = {
+        "month": f"{month // 100}-{month % 100:02d}",
+        "by": by,
+        "unit": units.pop() if len(units) == 1 else "-",
+        "status": _statuses(compiled.profile, site.language(account)),
+        "operator": account.operator or account.title,
+    }
+    return _page(query, filters, rows, head)
+
+
+def _month(filters: Mapping[str, str]) -> int:
+    found = _MONTH.fullmatch(filters.get("month", ""))
+    if found is None:
+        raise Refused([fault("GW-F18", name="month", value=filters.get("month", ""), path="month", label="month")])
+    return int(found[1]) * 100 + int(found[2])
+
+
+def _by(filters: Mapping[str, str]) -> str:
+    by = filters.get("by") or COMMODITY
+    if by not in (CATEGORY, COMMODITY):
+        raise Refused([fault("GW-F10", name=f"by={by}", known=f"{CATEGORY} {COMMODITY}", path="by", label="by")])
+    return by
+
+
+def _dimensions(profile: Profile) -> Mapping[str, str]:
+    return profile.statistics.dimensions if profile.statistics else {}
+
+
+def _code(compiled: Compiled, dimension: str, value: str) -> str:
+    """The code that a filter's value stands for: itself, or the exact name of a code."""
+    field = compiled.nodes[_dimensions(compiled.profile)[dimension]].field
+    table = compiled.tables.get(field.code_table)
+    return table.codes.get(value, value) if table else value
+
+
+def _lines(compiled: Compiled, sums: Iterable[CountedSum], month: int, by: str) -> dict[tuple[str, str], _Line]:
+    """(code, unit) to its sums; a category without a name has that of its first commodity."""
+    names = compiled.tables[CATEGORIES].rows if CATEGORIES in compiled.tables else {}
+    lines: dict[tuple[str, str], _Line] = {}
+    for part in sorted(sums, key=lambda s: (s.commodity, s.unit, s.month)):
+        code, name, documents = part.commodity, part.name, part.documents
+        if by == CATEGORY:
+            code, documents = category(code), part.documents_of_category
+            name = names[code]["zh"] if code in names else part.name
+        line = lines.setdefault((code, part.unit), _Line(name))
+        line.add(part, documents, of_month=part.month == month)
+    return lines
+
+
+def _rows(compiled: Compiled, lines: Mapping[tuple[str, str], _Line]) -> list[dict[str, str]]:
+    rows = []
+    for (code, unit), line in sorted(lines.items()):
+        row = {"code": code, "name": line.name, "unit": _unit(compiled, unit)}
+        for span, (quantity, amount, documents) in (("month", line.month), ("year", line.year)):
+            row |= {f"{span}_quantity": number_of(quantity), f"{span}_amount": number_of(amount), f"{span}_count": str(documents)}
+        rows.append(row)
+    return rows
+
+
+def _unit(compiled: Compiled, code: str) -> str:
+    """A unit's name, or its code where the profile has no table of units."""
+    rule = compiled.profile.statistics
+    path = "/".join(p for p in (rule.table, rule.row.get("unit", "")) if p) if rule else ""
+    table = compiled.tables.get(compiled.nodes[path].field.code_table) if path in compiled.nodes else None
+    return table.rows[code]["zh"] if table and code in table.rows else code
+
+
+def _statuses(profile: Profile, language: str) -> str:
+    counted = profile.statistics.status if profile.statistics else frozenset()
+    return " / ".join(s.statistics_text[language] for name, s in profile.statuses.items() if name in counted)
+
+
+def _page(query: Query, filters: Mapping[str, str], rows: list[dict[str, str]], head: Mapping[str, str]) -> Found:
+    """The rows in the order that is asked for (numbers by their size), numbered, with the query's own columns."""
+    of = {column.name: column.of.removeprefix(_WORD) for column in query.columns}
+    sort = filters.get("sort") or ""
+    word = of.get(sort.lstrip("-"), "")
+    if word in _TEXTS:
+        rows = sorted(rows, key=lambda row: row[word], reverse=sort.startswith("-"))
+    elif word in (rows[0] if rows else ()):
+        rows = sorted(rows, key=lambda row: Decimal(row[word]), reverse=sort.startswith("-"))
+    numbered = [{"index": str(n), **row} for n, row in enumerate(rows, 1)]
+    page, size = paging(filters)
+    shown = [{name: row[word] for name, word in of.items()} for row in numbered[(page - 1) * size : page * size]]
+    return Found(len(rows), shown, head=head)

@@ -1,0 +1,1 @@
+"""What authorities say: who may say it, what it speaks of, what it moves."""

@@ -1,0 +1,267 @@
+"""Receipts: received → verified → settled, or unmatched, or quarantined.
+
+Promises: only what is signed by a configured authority and addressed to us is ever applied; what is not is kept and shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tongguan.codecs.receipt import ReceiptContent
+from tongguan.codecs.settle import settle
+from tongguan.gateway.document.changes import all_reservations, facts_of, learned, settled_down, with_numbers
+from tongguan.gateway.document.counting import counted
+from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.receipts.believing import Answered, issuers
+from tongguan.gateway.flow.receipts.contradicted import another_verdict, contradicted, contradicts
+from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs, named_by, of_number, round_of, that_asked
+from tongguan.gateway.flow.receipts.notices import notices
+from tongguan.gateway.flow.receipts.technical import settle_technical
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.submission.owed import owing
+from tongguan.gateway.flow.submission.send import verdict_by
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Document, Receipt
+from tongguan.gateway.model.errors import Held, in_both
+from tongguan.gateway.model.message import FINAL, Message, State
+from tongguan.gateway.model.outcome import Chain, Outcome
+from tongguan.gateway.profile.profile import Profile, ReceiptRule, Text
+from tongguan.gateway.system import clock
+from tongguan.gateway.work.loop import NOT_HELD, end
+
+_NOTHING = Text("", "")
+CODE = "code"  #: what a genuine receipt waits for whose code its type does not know
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """What a receipt speaks of."""
+
+    submission: Message | None  #: the one it names, or that opened its round
+    document: Document
+    round: int
+
+
+def decide_receipt(site: Site, message: Message, told: Answered | str, records: Records) -> Chain:
+    """All moves of one receipt in one hand."""
+    if isinstance(told, str):
+        return (_aside(message, told, "verify"),)
+    content = told.content
+    facts = {"authority": content.authority, "receipt": content.id, "code": content.code, "text": content.text}
+    kept = replace(
+        message,
+        state=State.VERIFIED,
+        type=content.type,
+        number=content.number,
+        reference=f"{content.authority}:{content.id}",
+        holds=False,
+        lane="settle",
+        updated_at=clock.now_ms(),
+        hold_reason=None,
+        extra={**(message.extra or {}), **facts},
+    )
+    first = Outcome(kept, message.state, "verify")
+    if records.has_receipt(content.authority, content.id):
+        other = records.receipt_bytes(content.authority, content.id, but=message.id)
+        if other is not None and other != message.sha256:
+            why = in_both(f"回执 {content.id} 已有，内容却不同", f"receipt {content.id} is known with other bytes")
+            return (_aside(replace(message, extra=kept.extra), why, "verify"),)
+        return (first, replace(end(kept, State.SETTLED, "settle"), why=in_both("已有此回执", "known already")))
+    return (first, decide_settle(site, kept, told, records))
+
+
+def _aside(message: Message, why: str, step: str = "settle") -> Outcome:
+    """Kept and shown, never applied."""
+    return replace(end(message, State.QUARANTINED, step, hold_reason=why), why=why)
+
+
+def decide_settle(site: Site, message: Message, told: Answered, records: Records) -> Outcome:
+    """Match the receipt with what it answers, and apply it by its rank in its round."""
+    content = told.content
+    accounts = _accounts(site, message)
+    try:
+        submission = named_by(accounts, content, records)
+        if content.kind == "technical":
+            return settle_technical(site, message, content, submission, records)
+        if content.type not in site.profiles:
+            raise NotOurs(f"没有 {content.type} 这个类型", f"type {content.type} is none of ours")
+        document = records.document(submission.document_id) if submission else of_number(accounts, content, records)
+        match = _matched(site, message, content, (submission, document), records)
+    except NotOurs as why:
+        return _unmatched(message, content, why.both)
+    except Elsewhere as why:
+        return _aside(message, why.both)
+    rule = site.profile(content.type).receipts.get(content.code)
+    if rule is None:
+        return _unknown_code(site, message, told, match, records)
+    return _business(site, message, told, (match, rule), records)
+
+
+def _accounts(site: Site, message: Message) -> tuple[str, ...]:
+    """Whose receipt it may be: the account that fetched it, and those that have its code at this authority."""
+    route = str((message.extra or {}).get("authority", ""))
+    return site.accounts_at(route, site.code_on(site.account(message.account), route)) or (message.account,)
+
+
+def _matched(
+    site: Site, message: Message, content: ReceiptContent, found: tuple[Message | None, Document | None], records: Records
+) -> _Match:
+    """The document, and the round and message that the receipt belongs to; NotOurs or Elsewhere where it may not speak of them."""
+    submission, document = found
+    if document is None:
+        raise NotOurs("我方没有单证有此编号", "nothing of ours has its number")
+    submission, round_ = round_of(document, submission, content, records)
+    profile = site.profile(content.type)
+    rule = profile.receipts.get(content.code)
+    if rule is not None and rule.answers and (submission is None or submission.operation != rule.answers):
+        submission = that_asked(document, rule.answers, content, records) or submission
+    allowed = issuers(site, profile, rule, submission)
+    if content.authority not in allowed:
+        whose, of = sorted(allowed), f"{content.code} of {content.type}"
+        raise Elsewhere(
+            f"{content.type} 的 {content.code} 只能由 {' 或 '.join(whose)} 发出，不能由 {content.authority}",
+            f"{of} is for {' or '.join(whose)} to say, not for {content.authority}",
+        )
+    if (number := _another_ones(profile, document, content, records)) is not None:
+        raise Elsewhere(f"其编号 {number} 属于另一单证", f"its number {number} is another document's")
+    return _Match(submission, document, round_)
+
+
+def _another_ones(profile: Profile, document: Document, content: ReceiptContent, records: Records) -> str | None:
+    """The number by which it names another document than the one it is about; of numbers that it gives the journal keeps watch."""
+    own = document.numbers.get(profile.own_number)
+    if own is not None and content.numbers.get(profile.own_number, own) != own:
+        return content.numbers[profile.own_number]
+    named = content.number
+    if named is None or named in document.numbers.values():
+        return None
+    owners = records.owners_of_number(profile.type, named)  # of any account; and of any type of this one:
+    owners |= {d.id for d in records.documents_of_number(document.account, named)}
+    return named if owners - {document.id} else None
+
+
+def quarantined_for_numbers(message: Message, why: Held) -> Outcome:
+    """A receipt that gives a document another one's number."""
+    return _aside(message, why.both)
+
+
+def _unmatched(message: Message, content: ReceiptContent, why: str, **changes: Any) -> Outcome:
+    """Kept, and tried again whenever its number is learned."""
+    waiting = replace(
+        message,
+        state=State.UNMATCHED,
+        lane=None,
+        due_at=None,
+        updated_at=clock.now_ms(),
+        number=content.number,
+        **{"waiting_for": "number", "hold_reason": why, **changes},
+    )
+    return Outcome(waiting, message.state, "settle", why=why)
+
+
+def _unknown_code(site: Site, message: Message, told: Answered, match: _Match, records: Records) -> Outcome:
+    """Genuine, and beyond what the profile knows: handed on as it came, once; it moves nothing, and waits for a profile that does."""
+    content, now = told.content, clock.now_ms()
+    profile = site.profile(content.type)
+    why = in_both(f"{content.type} 没有回执代码 {content.code}", f"{content.type} has no receipt code {content.code}")
+    waiting = _unmatched(
+        message,
+        content,
+        why,
+        waiting_for=CODE,
+        document_id=match.document.id,
+        hold_since=message.hold_since or now,
+        hold_do=f"tongguan quarantine show {message.id}; tongguan quarantine drop {message.id}",
+    )
+    outcome = replace(waiting, **_submission_moves(site, match.submission, None, content, records))
+    if (message.extra or {}).get("handed_on"):
+        return outcome
+    outcome = replace(outcome, message=replace(outcome.message, extra={**(message.extra or {}), "handed_on": True}))
+    receipt = _receipt(content, match, ReceiptRule(content.code, _NOTHING), applied=False)
+    after = replace(match.document, version=match.document.version + 1, updated_at=now)  # so that its file shows the receipt
+    handed_on = answers.business(message, told.raw, document=match.document, profile=profile)
+    return replace(outcome, documents=(after,), receipts=(receipt,), answers=(handed_on,))
+
+
+def _receipt(content: ReceiptContent, match: _Match, rule: ReceiptRule, *, applied: bool) -> Receipt:
+    return Receipt(
+        id=content.id,
+        authority=content.authority,
+        code=content.code,
+        zh=content.text or rule.text.zh,
+        en=rule.text.en or content.text,
+        issued_at=content.issued_at,
+        message_id=match.submission.id if match.submission else None,
+        document_id=match.document.id,
+        round=match.round,
+        rank=rule.rank,
+        applied=applied,
+    )
+
+
+def _business(site: Site, message: Message, told: Answered, found: tuple[_Match, ReceiptRule], records: Records) -> Outcome:
+    content = told.content
+    match, rule = found
+    document, profile, now = match.document, site.profile(content.type), clock.now_ms()
+    outcome = end(message, State.SETTLED, "settle", document_id=document.id, hold_reason=None, hold_since=None, hold_do=None)
+    after, applied = settle(rule, content, document, round_=match.round)
+    after = replace(after, updated_at=now, content=with_numbers(after.content, profile, after.numbers))
+    if applied and rule.status:
+        after = settled_down(after)
+    after = replace(after, facts=facts_of(profile, after))
+    told_of = rule.status if match.round == document.round else ""
+    after = counted(profile, document, after, status=told_of, at=content.issued_at)
+    receipt = _receipt(content, match, rule, applied=applied)
+    again = bool((message.extra or {}).get("handed_on"))
+    return replace(
+        outcome,
+        documents=(after,),
+        receipts=(receipt,),
+        numbers=learned(after, document, profile),
+        release=all_reservations(profile, document) if rule.releases and applied else (),
+        answers=() if again else (answers.business(message, told.raw, document=after, profile=profile),),
+        notifications=notices(site, message.id, receipt, rule, after),
+        **_submission_moves(site, match.submission, rule, content, records, applied=applied),
+    )
+
+
+def _submission_moves(
+    site: Site,
+    submission: Message | None,
+    rule: ReceiptRule | None,
+    content: ReceiptContent,
+    records: Records,
+    *,
+    applied: bool = False,
+) -> dict[str, Any]:
+    """What becomes of the submission that a business receipt answers, as changes of the outcome."""
+    if submission is None or (rule is not None and rule.answers not in ("", submission.operation)):
+        return {}
+    if submission.state not in FINAL:
+        moved = _answered(site, submission, rule, content)
+    elif rule is not None and contradicts(submission, rule, applied=applied):
+        moved = contradicted(submission, content, rule.ends or "taken", records)
+    elif (
+        rule is not None
+        and rule.status
+        and not applied
+        and another_verdict(submission, rule, site.profile(submission.type), records)
+    ):
+        moved = contradicted(submission, content, rule.status, records)
+    else:
+        return {}
+    return {"others": (moved,), "others_were": {submission.id: submission.state}}
+
+
+def _answered(site: Site, submission: Message, rule: ReceiptRule | None, content: ReceiptContent) -> Message:
+    """The submission as a receipt leaves it: one that names it proves that it was sent."""
+    now = clock.now_ms()
+    moved = replace(submission, updated_at=now, **NOT_HELD, **owing(site, submission, now))
+    if rule is not None and rule.ends:
+        faults = (*submission.faults, *content.faults)
+        return replace(moved, state=State(rule.ends), deadline_at=None, waiting_for=None, faults=faults)
+    if submission.state is State.SENT:
+        return moved
+    return replace(moved, state=State.SENT, waiting_for="authority", deadline_at=verdict_by(site, moved))

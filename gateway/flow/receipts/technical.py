@@ -1,0 +1,72 @@
+"""Technical receipts that did not come as the answer to their message: late, fetched, or asked for afterwards.
+
+They prove that their message was sent, or end it; where the verdict was quicker they are shown and answered, once.
+"""
+
+from __future__ import annotations
+
+from tongguan.codecs.receipt import ReceiptContent
+from tongguan.gateway.document.changes import all_reservations, undone
+from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.receipts.believing import issuers
+from tongguan.gateway.flow.receipts.contradicted import contradicted, contradicts_technically
+from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.submission.send import technical_receipt, verdict_by
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.errors import in_both
+from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.profile.profile import TAKEN
+from tongguan.gateway.system import clock
+from tongguan.gateway.work.loop import NOT_HELD, end
+
+
+def settle_technical(
+    site: Site, message: Message, content: ReceiptContent, submission: Message | None, records: Records
+) -> Outcome:
+    """A technical receipt that came late: it proves that the message was sent, or ends it."""
+    if submission is None:
+        raise NotOurs("技术回执没有指明报文", "a technical receipt that names no message")
+    profile = site.profile(submission.type)
+    allowed = issuers(site, profile, None, submission)
+    if content.authority not in allowed:
+        to, of = " ".join(sorted(allowed)), content.authority
+        raise Elsewhere(f"报文 {submission.id} 发往 {to}，不是 {of}", f"message {submission.id} went to {to}, not to {of}")
+    document = records.document(submission.document_id)
+    outcome = end(message, State.SETTLED, "settle", document_id=submission.document_id, hold_reason=None)
+    if content.message != submission.wire_id:
+        return replace(outcome, why=in_both("它答复的是较早的一次签名", "it answers an earlier seal"))
+    before = submission.held_from if submission.state is State.HELD else submission.state
+    if before != State.SEALED:
+        return _overtaken(site, outcome, content, submission, document, records)
+    ended = replace(submission, lane=None, due_at=None, updated_at=clock.now_ms(), **NOT_HELD)
+    shown = (technical_receipt(content, submission),)
+    were = {submission.id: submission.state}
+    if content.code == TAKEN:
+        sent = replace(ended, state=State.SENT, waiting_for="authority", deadline_at=verdict_by(site, ended))
+        response = answers.technical(site, Outcome(sent, submission.state, "send"), document)
+        return replace(outcome, others=(sent,), others_were=were, receipts=shown, answers=response)
+    reverted = undone(document, submission, profile) if document else None
+    rejected = replace(ended, state=State.REJECTED, waiting_for=None, deadline_at=None, faults=content.faults)
+    response = answers.technical(site, Outcome(rejected, submission.state, "send"), document)
+    release = all_reservations(profile, document) if document else ()
+    moved = replace(outcome, others=(rejected,), others_were=were, receipts=shown, answers=response, release=release)
+    return replace(moved, documents=(reverted,) if reverted else ())
+
+
+def _overtaken(
+    site: Site, outcome: Outcome, content: ReceiptContent, submission: Message, document: Document | None, records: Records
+) -> Outcome:
+    """Something was there before it: shown, answered once, and it moves nothing."""
+    before = records.receipts_of_messages([submission.id]).get(submission.id, ())
+    outcome = replace(outcome, receipts=(technical_receipt(content, submission),))
+    if contradicts_technically(submission, content.code):
+        marked = contradicted(submission, content, "taken" if content.code == TAKEN else "not taken", records)
+        return replace(outcome, others=(marked,), others_were={submission.id: submission.state})
+    if content.code != TAKEN or any(r.code == TAKEN for r in before):
+        return outcome
+    told = Outcome(replace(submission, state=State.SENT), submission.state, "send")
+    return replace(outcome, answers=answers.technical(site, told, document))

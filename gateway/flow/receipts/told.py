@@ -1,0 +1,109 @@
+"""What an authority's rows tell of the account's documents is kept with them: side statuses, and what is left of licences."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tongguan.codecs.results import Row
+from tongguan.gateway.document import quantities
+from tongguan.gateway.document.changes import changed, facts_of, with_numbers
+from tongguan.gateway.document.counting import counted
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Document, Quantity
+from tongguan.gateway.model.message import Message
+from tongguan.gateway.profile.profile import Profile, Query
+from tongguan.gateway.system import clock
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The documents that rows speak of, as they are known by now."""
+
+    message: Message
+    records: Records
+    after: dict[str, Document] = field(default_factory=dict)
+
+    def of(self, number: str) -> Document | None:
+        """The document of a number; None when the number is nobody's, or several documents'."""
+        every = self.records.documents_of_number(self.message.account, number.replace("-", ""))
+        found = [d for d in every if d.type == self.message.type]
+        return self.after.get(found[0].id, found[0]) if len(found) == 1 else None
+
+
+def documents_told(
+    profile: Profile, message: Message, rows: Sequence[Row], records: Records, *, as_of: int
+) -> tuple[Document, ...]:
+    """The documents that know something new by these rows, each in its next version.
+
+    Their times stay: nothing happened to them. What is known newer stays too.
+    """
+    query, known = profile.queries[message.query_kind or ""], _Known(message, records)
+    _marks(profile, query, rows, known)
+    for licence, lines in _by_licence(query, rows, as_of).items():
+        document = known.of(licence)
+        if document is not None and not _newer(document, licence, as_of):
+            others = [q for q in document.quantities if q.get("licence") != licence]
+            known.after[document.id] = replace(document, quantities=(*others, *lines))
+    return tuple(replace(d, version=d.version + 1) for d in known.after.values())
+
+
+def _marks(profile: Profile, query: Query, rows: Sequence[Row], known: _Known) -> None:
+    """Side statuses in the words of a receipt: the row's document is that of its first number."""
+    numbers = [c.name for c in query.columns if c.row and c.of.startswith("number.")]
+    marks = [(c.name, c.of.removeprefix("mark.")) for c in query.columns if c.row and c.of.startswith("mark.")]
+    for row in rows if numbers else ():
+        document = known.of(str(row[numbers[0]]))
+        for column, mark in marks if document is not None else ():
+            rules = [r for r in profile.receipts.values() if r.text.zh == row[column] and mark in r.marks]
+            if len(rules) == 1 and document is not None and document.marks.get(mark) != rules[0].marks[mark]:
+                document = replace(document, marks={**document.marks, mark: rules[0].marks[mark]})
+                known.after[document.id] = document
+
+
+def _by_licence(query: Query, rows: Sequence[Row], as_of: int) -> dict[str, list[Quantity]]:
+    """Lines by licence number, which is told without hyphens."""
+    by_licence: dict[str, list[Quantity]] = defaultdict(list)
+    for row in rows if "licence" in query.quantities else ():
+        facts = {fact: str(row.get(column, "")) for fact, column in query.quantities.items()}
+        facts["licence"] = facts["licence"].replace("-", "")
+        by_licence[facts["licence"]].append(quantities.told(facts, as_of=as_of, source="authority"))
+    return by_licence
+
+
+def _newer(document: Document, licence: str, as_of: int) -> bool:
+    moment = clock.show(as_of) or ""
+    return any(str(q.get("as_of")) > moment for q in document.quantities if q.get("licence") == licence)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusTold:
+    """What an authority's answer to a status question says: its receipts' codes with their times, and its numbers."""
+
+    codes: Sequence[tuple[str, int | None]]  #: None: no time is told
+    numbers: Mapping[str, str]
+
+
+def status_told(document: Document, profile: Profile, told: StatusTold, *, since: int | None) -> Document | None:
+    """The document after an answer to a status question; None when nothing is new.
+
+    The answer lists earlier rounds too: only what was issued `since` the authority had the present one moves the status
+    (None: it has nothing of it).
+    """
+    after = replace(document, numbers={**document.numbers, **told.numbers})
+    for code, issued_at in told.codes:
+        rule = profile.receipts.get(code)
+        if rule is None:
+            continue
+        after = replace(after, marks={**after.marks, **rule.marks})
+        of_now = since is not None and (document.changing is None if issued_at is None else issued_at >= since)
+        if rule.status and of_now and rule.rank > after.rank:
+            after = replace(after, status=rule.status, rank=rule.rank)
+    if after == document:
+        return None
+    after = replace(after, content=with_numbers(after.content, profile, after.numbers))
+    now = clock.now_ms()
+    after = replace(changed(after, now), facts=facts_of(profile, after))
+    return counted(profile, document, after, status=after.status if after.status != document.status else "", at=now)

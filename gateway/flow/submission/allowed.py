@@ -1,0 +1,124 @@
+"""May an operation be done now: by the document's status, the account's card, and what other documents have reserved?"""
+
+from __future__ import annotations
+
+from tongguan.gateway.document.changes import value_at
+from tongguan.gateway.flow.intake.accept import Carried
+from tongguan.gateway.flow.site import PRESENCE, Site
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Content, Document
+from tongguan.gateway.model.errors import Deferred, Fault, Refused, in_both
+from tongguan.gateway.model.faults import fault
+from tongguan.gateway.model.message import Message
+from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.profile.profile import Operation, Profile
+from tongguan.gateway.settings import Account
+from tongguan.gateway.system import clock
+from tongguan.signer.card import CardState
+
+
+def may(site: Site, message: Message, operation: Operation, document: Document | None) -> list[Fault]:
+    """Status and card: may this be done at all now? A card that is wanted for some contents only is asked for by `card_faults`."""
+    account, profile = site.account(message.account), site.profile(message.type)
+    faults = []
+    if document is None and "" not in operation.allowed:
+        faults.append(fault("GW-F04", key=message.document or "", path="@document", label="document"))
+    elif document is not None and document.status not in operation.allowed:
+        language = site.language(account)
+        allowed = " / ".join(s.text[language] for name, s in profile.statuses.items() if name in operation.allowed) or "-"
+        present = profile.statuses[document.status].text[language]
+        faults.append(
+            fault("GW-F05", status=present, operation=operation.name, allowed=allowed, path="@operation", label="operation")
+        )
+    route = site.route_of(profile, operation.route)
+    if operation.way != "desk" and route not in site.settings.route:
+        faults.append(fault("GW-F32", route=route, path="@operation", label="operation"))
+    return faults if operation.signed_when else faults + card_faults(site, message, operation)
+
+
+def card_faults(site: Site, message: Message, operation: Operation) -> list[Fault]:
+    """The account has no card bound, and the operation wants one."""
+    account, profile = site.account(message.account), site.profile(message.type)
+    wanted = operation.card_bound or operation.card_present or operation.signed
+    if not wanted or site.card_for(account, profile, operation) is not None:
+        return []
+    return [no_card(site, account, profile, operation)]
+
+
+def unbound(site: Site, message: Message) -> Deferred:
+    """What was checked already waits: it was the settings that changed."""
+    account, profile = site.account(message.account), site.profile(message.type)
+    operation = profile.operations[message.operation]
+    card = next(site.cards_suiting(account, profile, operation), None)
+    why = no_card(site, account, profile, operation).text(site.settings.gateway.language)
+    return Deferred(
+        "card", closes=message.lane, why=why, do=f"tongguan card bind {card.name}" if card else "tongguan config check"
+    )
+
+
+def no_card(site: Site, account: Account, profile: Profile, operation: Operation) -> Fault:
+    """GW-F06: none of the account's cards is bound for this; says what to type."""
+    card = next(site.cards_suiting(account, profile, operation), None)
+    do = ("先在设置中登记这样的卡，再执行 tongguan card bind", "set one up in the settings, then type: tongguan card bind")
+    if card is not None:
+        do = (f"请执行 tongguan card bind {card.name}", f"type: tongguan card bind {card.name}")
+    roles = " ".join(operation.roles) or "legal/operator"
+    return fault("GW-F06", account=account.name, authority=profile.card_authority, roles=roles, do_zh=do[0], do_en=do[1])
+
+
+def needed(site: Site, message: Message, content: Content, records: Records) -> list[Fault]:
+    """Other documents that the account must have for this, and has not: each need tells it in its own words."""
+    compiled = site.compiled(message.type)
+    faults = []
+    for need in compiled.profile.needs.values():
+        if message.operation not in need.at or not compiled.needs_when[need.name](content):
+            continue
+        if not records.has_document(message.account, need.type, need.status):
+            faults.append(fault("GW-F30", zh=need.says.zh, en=need.says.en, path="@operation", label="operation"))
+    return faults
+
+
+def uses_card(profile: Profile, operation: Operation, hand: Carried) -> bool:
+    """Must the card be in its reader now? What is signed later finds out then; files are uploaded with the card too."""
+    attach = profile.operations.get("attach")
+    uploads = bool(hand.item.attachments) and attach is not None and attach.card_present
+    return not operation.signed and (operation.card_present or uploads)
+
+
+def card_in_place(name: str, state: CardState) -> None:
+    """Raises Deferred while the card is not in its reader, Refused when another one is."""
+    if not state.present:
+        raise Deferred(
+            "card", closes=f"{PRESENCE}:{name}", why=in_both(f"卡 {name} 不在读卡器中", f"card {name} is not in its reader")
+        )
+    if not state.matches:
+        raise Refused([fault("GW-F19", in_reader=state.number, bound=state.bound)])
+
+
+def to_the_card(site: Site, message: Message, operation: Operation) -> Outcome:
+    """Still received, now in the lane of its card, where somebody looks whether that is in its reader.
+
+    It waits for the card from here on: the lane may be shut before anybody has looked for this message.
+    """
+    account, profile = site.account(message.account), site.profile(message.type)
+    card = site.card_for(account, profile, operation)
+    if card is None:
+        raise Refused([no_card(site, account, profile, operation)])
+    lane, now = f"{PRESENCE}:{card.name}", clock.now_ms()
+    return Outcome(
+        replace(message, lane=lane, due_at=now, updated_at=now, waiting_for=site.shut(lane) or "card"), message.state, "check"
+    )
+
+
+def taken(profile: Profile, operation: Operation, message: Message, *, content: Content, records: Records) -> list[Fault]:
+    """Values that another document has reserved."""
+    faults = []
+    for path in operation.reserve:
+        value = value_at(content, path)
+        owner = records.reserved_by(f"{profile.authority}:{path}", value) if value else None
+        if owner is not None and owner != message.document_id:
+            label = next((f.label for f in profile.fields if f.path == path), path)
+            place = f"/body/{path}" if message.form == "json" else f"/{message.type}/{path}"
+            faults.append(fault("GW-F07", path=place, label=label, value=value))
+    return faults

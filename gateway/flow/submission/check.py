@@ -1,0 +1,132 @@
+"""received → checked | accepted | refused: what the message says is held against its profile and its document.
+
+All that is wrong is told at once; a message that is right becomes an errand (`errands`).
+"""
+
+from __future__ import annotations
+
+from tongguan.codecs.attachments import check_attachments
+from tongguan.codecs.check import Checked, check
+from tongguan.codecs.read import Read, read
+from tongguan.gateway.document.changes import (
+    born,
+    undone,
+    value_at,
+)
+from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.intake.accept import QUERY, Carried, carried, free_id
+from tongguan.gateway.flow.printing import prints
+from tongguan.gateway.flow.query import queries
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.submission.allowed import card_faults, may, needed, taken, to_the_card, uses_card
+from tongguan.gateway.flow.submission.errands import asking, at_desk, errand_of, on_its_way
+from tongguan.gateway.flow.submission.secrets import secret_faults
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Content, Document
+from tongguan.gateway.model.errors import Fault, Refused
+from tongguan.gateway.model.faults import fault
+from tongguan.gateway.model.message import PRINT, Message, State
+from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.profile.profile import Operation
+from tongguan.gateway.system import clock
+from tongguan.gateway.work.loop import end
+
+
+def hand_of(site: Site, message: Message, records: Records) -> Carried:
+    """Read a message's content again from the bytes it came in."""
+
+    def opened(raw: bytes) -> Read:
+        return read(message.source or "", raw, most_bytes=site.settings.gateway.most_bytes)
+
+    return carried(records.opened(message.batch or message.id, opened), message)
+
+
+def decide_check(site: Site, message: Message, hand: Carried | None, records: Records, *, present: bool = False) -> Outcome:
+    """Check one message; raises Refused with every fault. Unless its card is `present`, one that wants it there goes to look."""
+    hand = hand or hand_of(site, message, records)
+    if message.operation == QUERY:
+        return queries.decide(site, message, hand, records)
+    message, document = living(message, records)
+    checked, faults = _looked_into(site, message, hand, document, records)
+    if any(f.severity == "error" for f in faults):
+        raise Refused(faults)
+    profile = site.profile(message.type)
+    operation = profile.operations[message.operation]
+    message = replace(message, faults=tuple(faults))
+    if hand.item.check:
+        outcome = end(message, State.ACCEPTED, "check", document_id=None, deadline_at=None)
+        return replace(outcome, answers=answers.technical(site, outcome))
+    if not present and site.signs(message, checked.content) and uses_card(profile, operation, hand):
+        return to_the_card(site, message, operation)
+    if checked.filled:
+        message = replace(message, extra={**(message.extra or {}), "filled": list(checked.filled)})
+    errand = errand_of(site, message, hand, document or born(message, profile), content=checked.content, options=checked.options)
+    if operation.desk == PRINT:
+        return prints.ask_for(site, errand, records)
+    if operation.way == "desk":
+        return at_desk(site, errand, records)
+    if operation.way == "query" or (operation.ask and _unanswered(operation, hand, checked.content)):
+        return asking(site, errand)
+    return on_its_way(site, errand, records)
+
+
+def _looked_into(
+    site: Site, message: Message, hand: Carried, document: Document | None, records: Records
+) -> tuple[Checked, list[Fault]]:
+    """The content that the message would make, and everything that is wrong with it, with its files, and with its time."""
+    profile, compiled = site.profile(message.type), site.compiled(message.type)
+    operation = profile.operations[message.operation]
+    faults = may(site, message, operation, document)
+    if faults and document is None and "" not in operation.allowed:
+        raise Refused(faults)
+    checked = check(
+        compiled,
+        hand.item,
+        account=site.account(message.account),
+        document=document,
+        operation=message.operation,
+        numbers=document.numbers if document else {},
+        now_ms=clock.now_ms(),
+    )
+    if document is None and hand.item.document and operation.body == "optional" and not checked.content:
+        raise Refused([fault("GW-F04", key=hand.item.document, path="@document", label="document")])
+    faults += checked.faults
+    faults += check_attachments(
+        profile,
+        hand.item.attachments,
+        hand.files,
+        document=document,
+        operation=message.operation,
+        allowed=compiled.attachable(checked.content),
+    )
+    faults += taken(profile, operation, message, content=checked.content, records=records)
+    faults += needed(site, message, checked.content, records)
+    if operation.way == "message":
+        faults += secret_faults(site, message, checked.content, site.route_of(profile, operation.route))
+    if operation.signed_when and site.signs(message, checked.content):
+        faults += card_faults(site, message, operation)
+    return checked, faults
+
+
+def living(message: Message, records: Records) -> tuple[Message, Document | None]:
+    """The document that the message acts on; a key whose document was deleted meanwhile begins its next life."""
+    document = records.document(message.document_id)
+    if document is None or not document.deleted:
+        return message, document
+    return replace(message, document_id=free_id(message.account, message.type, document.key, records)), None
+
+
+def _unanswered(operation: Operation, hand: Carried, content: Content) -> bool:
+    """Must the authority be asked first: for a new content always, for a draft when its answer is not there."""
+    keep = operation.options.get("keep", {})
+    return bool(hand.item.filters()) or not all(value_at(content, path) for path in keep)
+
+
+def refuse(site: Site, message: Message, refused: Refused, records: Records) -> Outcome:
+    """refused: every fault is listed, and the document goes back to where it was."""
+    document = records.document(message.document_id)
+    reverted = undone(document, message, site.profile(message.type)) if document and message.type in site.profiles else None
+    outcome = end(message, State.REFUSED, "check", faults=refused.faults, deadline_at=None)
+    outcome = replace(outcome, documents=(reverted,) if reverted else ())
+    return replace(outcome, answers=answers.technical(site, outcome))

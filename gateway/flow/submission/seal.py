@@ -1,0 +1,207 @@
+"""checked → sealed: the document as it goes on the wire, signed by the account's card where its profile wants a signature.
+
+The profile says in which form it is signed, the route's settings to whom it is encrypted then. Nothing leaves before these
+bytes are committed, as they leave. A new seal (number grows) is made only after a verified refusal or by retry.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tongguan.codecs.render import package, render_document
+from tongguan.gateway.flow.cards.looks import certificate_trouble, holders
+from tongguan.gateway.flow.site import UNSIGNED, Site
+from tongguan.gateway.flow.submission.allowed import unbound
+from tongguan.gateway.flow.submission.secrets import sealed_secrets
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.errors import Deferred, Refused, in_both
+from tongguan.gateway.model.faults import fault
+from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.outcome import Body, Outcome
+from tongguan.gateway.system import clock
+from tongguan.gateway.work.loop import each, parted
+from tongguan.signer import cms_signature, xml_signature
+from tongguan.signer.card import Card
+from tongguan.signer.certificate import Algorithm
+from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinUnfit, PinWrong
+
+Prepared = xml_signature.Prepared | cms_signature.Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The bytes as they leave, signed and encrypted as it was asked, and the seal number that they carry."""
+
+    number: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A message whose bytes lack only the signature; without a card they are whole."""
+
+    message: Message
+    card: Card | None
+    name: str
+    unsigned: bytes
+    form: str  #: of the signature
+
+
+def act_seal(site: Site, messages: Sequence[Message], records: Records) -> list[Sealed | Exception]:
+    """Sign a batch: one call to each card; an exception where the card could not or must not sign."""
+    answers: dict[str, Sealed | Exception] = {}
+    waiting: dict[str, list[Rendered]] = defaultdict(list)
+    for message in messages:
+        try:
+            rendered = _render(site, message, records)
+        except Exception as trouble:
+            answers[message.id] = _meaning(message.lane or "card:", trouble)
+            continue
+        if rendered.card is None:
+            answers[message.id] = Sealed(message.seal_number + 1, rendered.unsigned)
+        else:
+            waiting[rendered.name].append(rendered)
+    for name, group in waiting.items():
+        answers.update(_sign(name, group[0].card, group))
+    return each(messages, lambda m: _in_envelope(site, m, answers[m.id]))
+
+
+def _render(site: Site, message: Message, records: Records) -> Rendered:
+    profile = site.profile(message.type)
+    account = site.account(message.account)
+    signer = site.code_at(account, profile)
+    name, card = ("", None) if message.lane == UNSIGNED else _card(site, message, signer)
+    document = records.document(message.document_id)
+    assert document is not None
+    site.route(_route_of(message))  # sealed for nobody it would wait in a lane that nobody serves
+    filled = sealed_secrets(site, message, document.content, _route_of(message))
+    content = render_document(site.compiled(message.type), message, filled, _files(document, records))
+    unsigned = package(
+        message_id=replace(message, seal_number=message.seal_number + 1).wire_id,
+        file_name=message.source or "",
+        message_type=message.type,
+        operation=message.operation,
+        sender_id=signer,
+        receiver_id=_route_of(message),
+        send_time=clock.show(clock.now_ms()) or "",
+        ic_card=card.number if card else "",
+        environment=site.settings.gateway.environment,
+        document=content,
+    )
+    return Rendered(message, card, name, unsigned, profile.signature)
+
+
+def _card(site: Site, message: Message, signer: str) -> tuple[str, Card]:
+    """The card that signs, with its name; raises Refused when it is another enterprise's, Deferred while it must not sign.
+
+    A message that was checked already waits where there is none any more: the settings were changed, not the message.
+    """
+    account, profile = site.account(message.account), site.profile(message.type)
+    operation = profile.operations[message.operation]
+    bound = site.card_for(account, profile, operation)
+    if bound is None:
+        raise unbound(site, message)
+    card = site.card(bound.name)
+    certificate = card.certificate_chain[0]
+    holder = holders(certificate)
+    if holder and signer not in holder:
+        raise Refused([fault("GW-F20", card=bound.name, holder="/".join(holder), signer=signer)])
+    if (wrong := certificate_trouble(bound, certificate, production=site.looks.production)) is not None:
+        raise Deferred("card", closes=message.lane, why=in_both(wrong.zh, wrong.en), do=wrong.do)
+    return bound.name, card
+
+
+def _files(document: Document, records: Records) -> list[tuple[str, str, str, bytes]]:
+    """Name, category, SHA-256 and bytes of each attachment."""
+    return [
+        (a.name, a.category, a.sha256, records.body(a.message_id, f"attachment:{a.sha256}") or b"") for a in document.attachments
+    ]
+
+
+def _sign(name: str, card: Card | None, group: Sequence[Rendered]) -> dict[str, Sealed | Exception]:
+    assert card is not None
+    try:
+        algorithm = card.algorithm
+        messages = [r.message for r in group]
+        by_id = {r.message.id: r for r in group}
+
+        def prepare(message: Message) -> Prepared:
+            return _prepared(by_id[message.id], algorithm)
+
+        ready: list[tuple[Message, Prepared]]
+        ready, wrong = parted(messages, each(messages, prepare))
+        signatures = card.sign([p.signed_info_digest for _, p in ready])
+        chain = card.certificate_chain
+    except Exception as trouble:
+        meaning = _meaning(f"card:{name}", trouble)
+        return {r.message.id: meaning for r in group}
+    signed = {m.id: (p, signature) for (m, p), signature in zip(ready, signatures, strict=True)}
+
+    def complete(message: Message) -> Sealed | Exception:
+        if message.id in wrong:
+            return wrong[message.id]
+        prepared, signature = signed[message.id]
+        return Sealed(message.seal_number + 1, prepared.complete(signature, chain))
+
+    return dict(zip(by_id, each(messages, complete), strict=True))
+
+
+def _prepared(rendered: Rendered, algorithm: Algorithm) -> Prepared:
+    if rendered.form == "cms":
+        return cms_signature.prepare(rendered.unsigned, algorithm, clock.now())
+    return xml_signature.prepare(rendered.unsigned, algorithm)
+
+
+def _in_envelope(site: Site, message: Message, answer: Sealed | Exception) -> Sealed | Exception:
+    """Encrypted before it is committed: a resend must be the same bytes, and each encryption gives others."""
+    if isinstance(answer, Sealed):
+        return Sealed(answer.number, site.enveloped(_route_of(message), answer.content))
+    return answer
+
+
+def _meaning(lane: str, trouble: Exception) -> Exception:
+    """What a card's trouble means for the message."""
+    card = lane.partition(":")[2]
+    match trouble:
+        case PinUnfit():  # not tried: where the settings say lies none yet, and is looked for again
+            return Deferred("pin", closes=lane, why=trouble.both, do=f"tongguan card pin {card}")
+        case CardMismatch():
+            return Refused([fault("GW-F19", in_reader=trouble.in_reader, bound=trouble.bound)])
+        case PinWrong() | PinNeeded():
+            why, do = trouble.both, f"tongguan card pin {card}"
+            return Deferred("pin", closes=lane, why=why, do=do, by_person=True)
+        case CardAbsent() | CardBroken():
+            zh = "卡不在读卡器中" if isinstance(trouble, CardAbsent) else "卡不可用"
+            return Deferred("card", closes=lane, after=timedelta(seconds=1), why=in_both(f"{zh}：{trouble.zh}", trouble.en))
+    return trouble
+
+
+def decide_seal(site: Site, message: Message, sealed: Sealed, records: Records) -> Outcome:
+    """sealed: from here on it counts as “may have been sent”."""
+    now = clock.now_ms()
+    lane = f"route:{_route_of(message)}"
+    moved = replace(
+        message,
+        state=State.SEALED,
+        seal_number=sealed.number,
+        lane=lane,
+        due_at=now,
+        updated_at=now,
+        waiting_for=site.shut(lane),
+        attempts=0,
+    )
+    body = Body(message.id, f"sealed:{sealed.number}", sealed.content)
+    relied_on = {}
+    document = records.document(message.document_id)
+    if document is not None:
+        relied_on = {document.id: document.version}
+    return Outcome(moved, message.state, "seal", bodies=(body,), relied_on=relied_on)
+
+
+def _route_of(message: Message) -> str:
+    return str((message.extra or {}).get("route", ""))

@@ -1,0 +1,198 @@
+"""sealed → sent | rejected: the bytes go out, the technical receipt comes back.
+
+After a lost answer the authority is asked first; a resend is the same bytes under the same id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tongguan.codecs.receipt import ReceiptContent
+from tongguan.gateway.document.changes import all_reservations, undone
+from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.receipts.believing import Answered, answer, claims_to_be_one
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Receipt
+from tongguan.gateway.model.errors import Deferred, Held, each_of, in_both
+from tongguan.gateway.model.ids import derived_id
+from tongguan.gateway.model.message import Kind, Message, State
+from tongguan.gateway.model.outcome import Body, Outcome
+from tongguan.gateway.profile.profile import TAKEN
+from tongguan.gateway.system import clock
+from tongguan.gateway.work.loop import each, parted
+from tongguan.routes.reply import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """The authority may have the bytes: it is asked before they are sent again.
+
+    An answer and no exception: deciding it must leave its mark on the message.
+    """
+
+    why: str
+    after: timedelta
+    closes: str | None = None  #: the lane, where the authority could not be reached at all
+
+
+def act_send(site: Site, messages: Sequence[Message]) -> list[Answered | Doubt | Exception]:
+    """Send a batch over its route, as many in flight as the route allows; what is doubtful is asked for first."""
+    route = site.route(_route_name(messages[0]))
+    with site.journal.read() as records:
+        ours = records.unchanged(messages)  # one that was stopped before it came into this hand must not go out
+        sealed = records.sealed_of([m for m in messages if m.id in ours])
+    doubtful = [m for m in messages if m.id in ours and _doubtful(m)]
+    asked, wrong = parted(doubtful, each(doubtful, lambda m: route.submit_ask(m.wire_id)))
+    replies = {message.id: future.result() for message, future in asked}
+    fresh = [
+        m for m in messages if m.id in ours and m.id not in wrong and (m.id not in replies or replies[m.id].kind == "unknown")
+    ]
+    to_send, missing = parted(fresh, each(fresh, lambda m: (m.wire_id, sealed[m.id])))
+    for (message, _), reply in zip(to_send, route.send_many([item for _, item in to_send]), strict=True):
+        replies[message.id] = reply
+
+    def meaning(message: Message) -> Answered | Doubt | Exception:
+        if message.id not in ours:
+            return Deferred("route", why=in_both("它在此期间已变动", "it moved meanwhile"))
+        error = wrong.get(message.id) or missing.get(message.id)
+        return error or _meaning(site, message, replies[message.id])
+
+    return each(messages, meaning)
+
+
+def _route_name(message: Message) -> str:
+    return (message.lane or "").removeprefix("route:")
+
+
+def _doubtful(message: Message) -> bool:
+    return bool((message.extra or {}).get("doubtful"))
+
+
+def _meaning(site: Site, message: Message, reply: Reply) -> Answered | Doubt | Exception:
+    """The verified receipt, or what happens next."""
+    lane = message.lane or ""
+    give_up = message.deadline_at is not None and clock.now_ms() > message.deadline_at
+    if reply.kind == "receipt" and reply.receipt is not None:
+        answered = answer(site, message, reply.receipt)
+        if isinstance(answered, Answered):
+            return answered
+        keep_aside(site, message, reply.receipt, authority=_route_name(message), why=answered)
+        why, doubtful = answered, reply.status in (200, 202)
+    else:
+        why, doubtful = reply.why, reply.kind == "lost"
+    if give_up:
+        do = f"tongguan retry {message.id}; tongguan give-up {message.id}"
+        zh, en = each_of(why)
+        return Held(f"期限前没有送达：{zh}", f"not delivered before its deadline: {en}", do=do)
+    if reply.kind == "later" and reply.status is None:
+        return Doubt(why, timedelta(0), closes=lane) if _doubtful(message) else Deferred("route", closes=lane, why=why)
+    after = reply.retry_after
+    if after is None:
+        after = timedelta(milliseconds=max(0, site.next_try(message) - clock.now_ms()))
+    return Doubt(why, after) if doubtful or _doubtful(message) else Deferred("route", after=after, why=why)
+
+
+def keep_aside(site: Site, message: Message, raw: bytes, *, authority: str, why: str) -> None:
+    """An answer that claims to be a receipt and is not believed is evidence: shown to a person, never applied."""
+    if claims_to_be_one(raw):
+        came = incoming(message.account, raw, authority=authority, door="answer")
+        of = in_both(*(f"{said} ({message.wire_id})" for said in each_of(why)))
+        aside = replace(came.message, state=State.QUARANTINED, lane=None, due_at=None, hold_reason=of)
+        keep(site, [replace(came, message=aside, why=why)])
+
+
+def keep(site: Site, outcomes: Sequence[Outcome]) -> None:
+    """Journal receipts that came, each once."""
+    with site.journal.read() as records:
+        known = records.messages(outcome.message.id for outcome in outcomes)
+    site.journal.finish([(outcome,) for outcome in outcomes if outcome.message.id not in known])
+
+
+def decide_send(site: Site, message: Message, answered: Answered, records: Records) -> Outcome:
+    """sent with the technical receipt, or rejected by it."""
+    content = answered.content
+    extra = {k: v for k, v in (message.extra or {}).items() if k != "doubtful"}
+    message = replace(message, lane=None, due_at=None, updated_at=clock.now_ms(), extra=extra)
+    outcome = _sent(site, message) if content.code == TAKEN else _rejected(site, message, content, records)
+    return replace(
+        outcome,
+        receipts=(technical_receipt(content, message),),
+        bodies=(Body(message.id, "receipt", answered.raw),),
+        answers=answers.technical(site, outcome),
+        late=(late(message, answered.raw),),
+    )
+
+
+def _sent(site: Site, message: Message) -> Outcome:
+    moved = replace(message, state=State.SENT, deadline_at=verdict_by(site, message), waiting_for="authority")
+    return Outcome(moved, message.state, "send")
+
+
+def verdict_by(site: Site, message: Message) -> int:
+    """When a verdict should be there, counted from the message's last move."""
+    answer_within = site.profile(message.type).operations[message.operation].answer_within
+    return message.updated_at + round(answer_within.total_seconds() * 1000)
+
+
+def _rejected(site: Site, message: Message, content: ReceiptContent, records: Records) -> Outcome:
+    """The authority's final no: the document goes back to where it was."""
+    profile = site.profile(message.type)
+    document = records.document(message.document_id)
+    reverted = undone(document, message, profile) if document else None
+    moved = replace(message, state=State.REJECTED, deadline_at=None, waiting_for=None, faults=content.faults)
+    return Outcome(
+        moved,
+        message.state,
+        "send",
+        documents=(reverted,) if reverted else (),
+        release=all_reservations(profile, document) if document and profile.operations[message.operation].reserve else (),
+    )
+
+
+def technical_receipt(content: ReceiptContent, submission: Message) -> Receipt:
+    """A technical receipt as it is shown beside its message; it has no rank."""
+    return Receipt(
+        id=content.id,
+        authority=content.authority,
+        code=content.code,
+        zh=content.text,
+        en=content.text,
+        issued_at=content.issued_at,
+        message_id=submission.id,
+        document_id=submission.document_id,
+    )
+
+
+def late(message: Message, raw: bytes) -> Outcome:
+    """A receipt that came in an answer nobody waits for any more: stored as if it had been fetched."""
+    return incoming(message.account, raw, authority=str((message.extra or {}).get("route", "")))
+
+
+def incoming(account: str, raw: bytes, *, authority: str, door: str = "") -> Outcome:
+    """A receipt as it came, not yet believed; its id follows from its bytes, so that the same bytes are one receipt.
+
+    `door`: "answer" for one that answered a request; empty for one that came by itself.
+    """
+    now = clock.now_ms()
+    sha256 = hashlib.sha256(raw).hexdigest()
+    message = Message(
+        id=derived_id("receipt", authority, account, sha256),
+        kind=Kind.RECEIPT,
+        account=account,
+        type="",
+        operation="receipt",
+        state=State.RECEIVED,
+        received_at=now,
+        updated_at=now,
+        lane="verify",
+        due_at=now,
+        sha256=sha256,
+        waits=False,
+        extra={"authority": authority, **({"door": door} if door else {})},
+    )
+    return Outcome(message, None, "receive", bodies=(Body(message.id, "receipt", raw),))

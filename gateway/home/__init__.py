@@ -1,0 +1,1 @@
+"""How homes are made."""

@@ -1,0 +1,1 @@
+"""The database below the journal: engines, tables, statements, rows and schema versions."""

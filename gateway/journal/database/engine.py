@@ -1,0 +1,201 @@
+"""Engines of the journal: one that writes (`BEGIN IMMEDIATE`), one that reads."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Column, Engine, Integer, LargeBinary, create_engine, event
+
+from tongguan.gateway.journal.database import tables
+from tongguan.gateway.journal.database.rows import RowDamaged
+from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken
+from tongguan.gateway.system import clock
+
+_MAGIC = b"SQLite format 3\0"
+_FIRST, _LAST = (clock.to_ms(clock.china_midnight(day)) for day in (date(1, 1, 2), date(9999, 12, 31)))  #: of all moments
+BUSY_MS = 30_000  #: so long a transaction waits for another process
+
+
+def journal_file(url: str, home: Path) -> Path | None:
+    """The database's file; None where the URL names a server. Relative paths are the home's."""
+    return home / url.removeprefix("sqlite:///") if url.startswith("sqlite") else None
+
+
+def last_write(file: Path | None) -> tuple[int, int] | None:
+    """What is another whenever anybody has committed to the journal's file; None where that cannot be seen."""
+    try:
+        seen = os.stat(f"{file}-wal")
+    except OSError:
+        return None
+    return seen.st_mtime_ns, seen.st_size
+
+
+_PLAIN = {
+    "SQLITE_CORRUPT": ("数据库文件已损坏", "the database file is damaged"),
+    "SQLITE_NOTADB": ("该文件不是数据库，或已损坏", "the file is no database, or is damaged"),
+    "SQLITE_READONLY": ("数据库或其目录只读", "the database or its folder is read-only"),
+    "SQLITE_BUSY": ("数据库被另一进程占用", "another process holds the database"),
+    "SQLITE_LOCKED": ("数据库被另一进程占用", "another process holds the database"),
+    "SQLITE_FULL": ("磁盘已满", "the disk is full"),
+    "SQLITE_IOERR": ("磁盘读写出错", "the disk fails to read or write it"),
+    "SQLITE_CANTOPEN": ("数据库文件无法打开", "the database file cannot be opened"),
+    "SQLITE_PERM": ("没有访问权限", "it may not be accessed"),
+}
+
+
+_EXCHANGED = (
+    "数据库文件在运行中被移走或换成了另一个；停下网关，把原来的文件放回去，或从备份恢复后再启动",
+    "the database file was taken away or exchanged while the gateway runs; stop it, put the file back or restore a backup, then start",
+)
+
+
+def plain(error: BaseException) -> tuple[str, str]:
+    """What a database error says to a person, Chinese and English: none of the library's words, statements or addresses."""
+    if isinstance(error, (RowDamaged, StationBroken)):
+        return error.zh, error.en
+    origin = getattr(error, "orig", None) or error
+    name = str(getattr(origin, "sqlite_errorname", ""))
+    for begin, said in _PLAIN.items():
+        if name.startswith(begin):
+            return said
+    if "decode to UTF-8" in str(origin):
+        return _PLAIN["SQLITE_CORRUPT"]
+    first = str(origin).splitlines()[0] if str(origin) else type(origin).__name__
+    return first, first
+
+
+MEND = (
+    "保留现场；从备份恢复（tongguan.db、anchor.jsonl、secrets/anchor.key 同一份），或排除原因后重试；查看：tongguan doctor",
+    "keep this home as it is; restore tongguan.db, anchor.jsonl and secrets/anchor.key from one backup, or mend the cause; "
+    + "look: tongguan doctor",
+)
+
+
+UNLOCK = ("改正权限或挂载方式后重试；查看：tongguan doctor", "mend its mode or how it is mounted; look: tongguan doctor")
+
+
+def examine(url: str, home: Path) -> None:
+    """Raise JournalUnfit when the journal's file cannot be used; NoJournal when there is none. Nothing is written."""
+    path = journal_file(url, home)
+    if path is None:
+        return
+    if not path.exists():
+        raise NoJournal(str(path))
+    if not path.is_file():
+        raise JournalUnfit(f"{path} 不是普通文件", f"{path} is no plain file", do=MEND)
+    try:
+        with path.open("rb") as file:
+            begin = file.read(len(_MAGIC))
+    except OSError as wrong:
+        raise JournalUnfit(f"{path}：{wrong.strerror}", f"{path}: {wrong.strerror}", do=MEND) from None
+    if begin and begin != _MAGIC:
+        zh, en = _PLAIN["SQLITE_NOTADB"]
+        raise JournalUnfit(f"{path}：{zh}", f"{path}: {en}", do=MEND)
+
+
+def writable(url: str, home: Path) -> None:
+    """Raise JournalUnfit when the journal's file, or the folder that holds it, is read-only."""
+    path = journal_file(url, home)
+    for place in () if path is None else (path.parent, path):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise JournalUnfit(f"{place} 只读，网关不能写入", f"{place} is read-only: the gateway cannot write it", do=UNLOCK)
+
+
+def damage(url: str, home: Path) -> str | None:
+    """What is wrong with the file's pages, or a value that no gateway wrote: reads all of it; None when it is whole, or no file."""
+    path = journal_file(url, home)
+    if path is None or not path.is_file():
+        return None
+    try:
+        base = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, timeout=5)
+        try:
+            said = str(base.execute("PRAGMA quick_check(1)").fetchone()[0])
+            strange = _strange(base) if said == "ok" else None
+        finally:
+            base.close()
+    except sqlite3.Error as wrong:
+        return plain(wrong)[1]
+    return strange if said == "ok" else said.splitlines()[-1]
+
+
+def _strange(base: sqlite3.Connection) -> str | None:
+    """The first row, and its column, with a value of another type than the column's, or a number beyond every moment."""
+    for table in tables.metadata.sorted_tables:
+        there = {row[1] for row in base.execute(f"PRAGMA table_info([{table.name}])")}
+        columns = [c for c in table.columns if c.name in there]  # an older gateway's journal has fewer
+        if not columns:
+            continue
+        wrong = " ".join(f"WHEN {_is_strange(c)} THEN '{c.name}'" for c in columns)
+        key = ", ".join(f"[{c.name}]" for c in table.primary_key.columns)
+        query = f"SELECT {key}, CASE {wrong} END AS strange FROM [{table.name}] WHERE strange IS NOT NULL LIMIT 1"
+        if row := base.execute(query).fetchone():
+            return f"{table.name} {' '.join(map(str, row[:-1]))}: {row[-1]}"
+    return None
+
+
+def _is_strange(column: Column[Any]) -> str:
+    """SQL that is true of what no gateway wrote into the column."""
+    if isinstance(column.type, Integer):
+        return f"typeof([{column.name}]) NOT IN ('null', 'integer') OR [{column.name}] NOT BETWEEN {_FIRST} AND {_LAST}"
+    kind = "blob" if isinstance(column.type, LargeBinary) else "text"
+    return f"typeof([{column.name}]) NOT IN ('null', '{kind}')"
+
+
+def _file_at(path: str) -> tuple[int, int]:
+    """Which file lies there: its device and inode; zeros where there is none."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_dev, found.st_ino
+
+
+def open_engine(url: str, home: Path, *, writes: bool, frozen: bool = False) -> Engine:
+    """An engine for the journal's URL; relative SQLite paths are the home's.
+
+    SQLite: WAL, `synchronous=FULL`, and transactions that take the write lock when they begin, because pysqlite's own
+    transactions lose updates silently. When another file lies in the place of the one that was opened first, nothing begins
+    (StationBroken): what it wrote would be in no file, and a connection to the other file would take the first one's `-wal` for
+    its own. `frozen`: nobody can write it while it is open, not even beside it.
+    """
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True)
+    where = str(journal_file(url, home))
+    options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": BUSY_MS / 1000}}
+    options |= {"pool_size": 1, "max_overflow": 0} if writes else {"pool_size": 8, "max_overflow": 24}
+    place = f"file:{quote(where)}?mode=ro&immutable=1&uri=true" if frozen else where
+    engine = create_engine(f"sqlite:///{place}", **options)
+    opened: list[tuple[int, int]] = []
+
+    def still_there() -> None:
+        found = _file_at(where)
+        if not opened and found[1]:
+            opened.append(found)
+        elif opened and opened[0] != found:
+            raise StationBroken(*_EXCHANGED)
+
+    @event.listens_for(engine, "do_connect")
+    def _connecting(*_given: Any) -> None:
+        still_there()
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        if frozen:
+            return
+        # Readers are many and read what was written just now: a small cache each, or memory grows with the journal.
+        cache = "cache_size=-16000" if writes else "cache_size=-1000"
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}", cache):
+            connection.execute("PRAGMA " + pragma)
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Any) -> None:
+        still_there()
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

@@ -1,0 +1,295 @@
+"""Rows of the journal's tables to nouns and back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any, TypeVar
+
+import orjson
+import zstandard
+from sqlalchemy import Table, insert, update
+from sqlalchemy.engine import Dialect
+
+from tongguan.gateway.journal.database import tables
+from tongguan.gateway.model.changing import record
+from tongguan.gateway.model.document import Attachment, Document, Receipt
+from tongguan.gateway.model.errors import Fault, TongguanError
+from tongguan.gateway.model.message import Kind, Message, State
+
+_Noun = TypeVar("_Noun")
+_MESSAGE_COLUMNS = [c.name for c in tables.message.columns]
+#: columns of a message that a move may change
+MESSAGE_MOVES = [
+    "type",
+    "operation",
+    "state",
+    "updated_at",
+    "lane",
+    "due_at",
+    "deadline_at",
+    "attempts",
+    "waiting_for",
+    "reference",
+    "document",
+    "document_id",
+    "number",
+    "query_kind",
+    "profile",
+    "batch",
+    "replaces",
+    "same_as",
+    "seal_number",
+    "hold_reason",
+    "hold_since",
+    "hold_do",
+    "held_from",
+    "faults",
+    "extra",
+    "holds",
+    "ordered",
+]
+DOCUMENT_MOVES = [c.name for c in tables.document.columns if c.name not in ("id", "account", "type", "key", "created_at")]
+
+
+class _Frames(threading.local):
+    """Each thread's own compressor: making one costs more than a small body does, and none may be shared."""
+
+    def __init__(self) -> None:
+        self.pack = zstandard.ZstdCompressor(level=1).compress
+        self.unpack = zstandard.ZstdDecompressor().decompress
+
+
+_frames = _Frames()
+
+
+class RowDamaged(TongguanError):
+    """A row holds what no gateway wrote, in a database that is sound."""
+
+    def __init__(self, what: str, id_: str = "") -> None:
+        self.id = id_ or what
+        super().__init__(f"{what} 的内容已损坏", f"what is stored of {what} is damaged")
+
+
+_FACTS = 9  #: in a move's line at least (`history`)
+#: what decoding raises when the bytes are not what was written
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, zstandard.ZstdError)
+
+
+def decoded(text: str | bytes, what: str) -> Any:
+    """The JSON of a column; RowDamaged, naming `what`, when it is none."""
+    try:
+        return orjson.loads(text)
+    except _UNREADABLE as wrong:
+        raise RowDamaged(what) from wrong
+
+
+def facts_of(line: str, what: str) -> list[Any]:
+    """The facts in a move's line; RowDamaged, naming `what`, when it is none."""
+    facts = decoded(line, what)
+    if not isinstance(facts, list) or len(facts) < _FACTS:
+        raise RowDamaged(what)
+    return facts
+
+
+def unpacked(frame: bytes, what: str) -> bytes:
+    """What is in a frame; RowDamaged, naming `what`, when it is none."""
+    try:
+        return unpack(frame)
+    except _UNREADABLE as wrong:
+        raise RowDamaged(what) from wrong
+
+
+def _reads(noun: str) -> Callable[[Callable[[Any], _Noun]], Callable[[Any], _Noun]]:
+    """Name the row when it cannot be decoded."""
+
+    def wrap(decode: Callable[[Any], _Noun]) -> Callable[[Any], _Noun]:
+        def read(row: Any) -> _Noun:
+            try:
+                return decode(row)
+            except _UNREADABLE as wrong:
+                raise RowDamaged(f"{noun} {row['id']}", row["id"]) from wrong
+
+        return read
+
+    return wrap
+
+
+def pack(raw: bytes) -> bytes:
+    """A zstd frame; level 1 with its length inside."""
+    return _frames.pack(raw)
+
+
+def unpack(frame: bytes) -> bytes:
+    return _frames.unpack(frame)
+
+
+def _json(value: Any) -> str | None:
+    return orjson.dumps(value).decode() if value else None
+
+
+def message_row(m: Message) -> dict[str, Any]:
+    faults = [[f.code, f.zh, f.en, f.path, f.line, f.label, f.severity] for f in m.faults]
+    row = {name: getattr(m, name) for name in _PLAIN}
+    flags = {name: 1 for name, given in (("holds_nothing", not m.holds), ("never_waits", not m.waits)) if given}
+    row["faults"], row["extra"] = _json(faults), _json({**(m.extra or {}), **flags})
+    row["holds"], row["ordered"] = int(m.holds_reference), int(m.makes_others_wait)
+    return row
+
+
+_PLAIN = [n for n in _MESSAGE_COLUMNS if n not in ("faults", "extra", "holds", "ordered")]
+
+
+@_reads("message")
+def message_of(row: Any) -> Message:
+    values = {name: row[name] for name in _PLAIN}
+    values["kind"], values["state"] = Kind(values["kind"]), State(values["state"])
+    values["faults"] = tuple(Fault(*f) for f in orjson.loads(row["faults"])) if row["faults"] else ()
+    extra = orjson.loads(row["extra"]) if row["extra"] else {}
+    holds, waits = not extra.pop("holds_nothing", 0), not extra.pop("never_waits", 0)
+    return Message(**values, extra=extra or None, holds=holds, waits=waits)
+
+
+def document_row(d: Document) -> dict[str, Any]:
+    attachments = [[a.name, a.category, a.media_type, a.size_bytes, a.sha256, a.message_id] for a in d.attachments]
+    return {
+        "id": d.id,
+        "account": d.account,
+        "type": d.type,
+        "key": d.key,
+        "profile": d.profile,
+        "version": d.version,
+        "status": d.status,
+        "created_at": d.created_at,
+        "updated_at": d.updated_at,
+        "content": pack(orjson.dumps(d.content)),
+        "numbers": orjson.dumps(d.numbers).decode(),
+        "marks": orjson.dumps(d.marks).decode(),
+        "attachments": orjson.dumps(attachments).decode(),
+        "round": d.round,
+        "rank": d.rank,
+        "round_opened_at": d.round_opened_at,
+        "changing": d.changing,
+        "status_before": d.status_before,
+        "deleted": int(d.deleted),
+        "counted_at": d.counted_at,
+        "quantities": orjson.dumps(d.quantities).decode() if d.quantities else None,
+    }
+
+
+@_reads("document")
+def document_head(row: Any) -> Document:
+    """A document without content and attachments."""
+    return Document(
+        **{k: row[k] for k in _DOCUMENT_PLAIN},
+        numbers=orjson.loads(row["numbers"]),
+        marks=orjson.loads(row["marks"]),
+        deleted=bool(row["deleted"]),
+    )
+
+
+@_reads("document")
+def document_of(row: Any) -> Document:
+    return Document(
+        **{k: row[k] for k in _DOCUMENT_PLAIN},
+        content=orjson.loads(unpack(row["content"])),
+        numbers=orjson.loads(row["numbers"]),
+        marks=orjson.loads(row["marks"]),
+        attachments=tuple(Attachment(*a) for a in orjson.loads(row["attachments"])),
+        deleted=bool(row["deleted"]),
+        quantities=tuple(orjson.loads(row["quantities"])) if row["quantities"] else (),
+    )
+
+
+_DOCUMENT_PLAIN = [
+    c.name
+    for c in tables.document.columns
+    if c.name not in ("content", "numbers", "marks", "attachments", "deleted", "quantities")
+]
+
+
+def counted_rows(d: Document) -> list[dict[str, Any]]:
+    """The document's lines of the statistics."""
+    rows = []
+    for n, line in enumerate(d.counted or ()):
+        row = {name: getattr(line, name) for name in _COUNTED_PLAIN}
+        for name, value in (("quantity", line.quantity), ("amount", line.amount)):
+            row[f"{name}_high"], row[f"{name}_low"] = divmod(value, PART)
+        flags = {"first_of_commodity": int(line.first_of_commodity), "first_of_category": int(line.first_of_category)}
+        rows.append({"account": d.account, "type": d.type, "document_id": d.id, "line": n, **row, **flags})
+    return rows
+
+
+#: what the high part of a counted number stands for: 90 million low parts, and 9 million numbers of 17 digits, add up in 64 bits
+PART = 10**11
+_COUNTED_PLAIN = ("month", "commodity", "name", "unit", "issuing_agency", "trade_mode", "country")
+
+
+def receipt_row(r: Receipt) -> dict[str, Any]:
+    row = {name: getattr(r, name) for name in _RECEIPT_COLUMNS}
+    row["applied"] = int(r.applied)
+    return row
+
+
+_RECEIPT_COLUMNS = [c.name for c in tables.receipt.columns]
+
+
+@_reads("receipt")
+def receipt_of(row: Any) -> Receipt:
+    values = {name: row[name] for name in _RECEIPT_COLUMNS}
+    values["applied"] = bool(values["applied"])
+    return Receipt(**values)
+
+
+@record
+class Order:
+    """An order that was carried out."""
+
+    id: str
+    at: int
+    who: str
+    why: str
+    do: str
+    about: tuple[str, ...]  #: messages
+    done: bool
+
+
+@_reads("order")
+def order_of(row: Any) -> Order:
+    command, result = orjson.loads(row["command"]), orjson.loads(row["result"] or "{}")
+    about = tuple(map(_text, command.get("ids") or [command[name] for name in ("id",) if name in command]))
+    return Order(row["id"], row["at"], row["who"], row["why"], _text(command["do"]), about, "error" not in result)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+class Sql:
+    """Statements written once for a dialect, for the driver's own bulk execution (a third of Core's cost a row)."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._known: dict[tuple[str, ...], tuple[str, Callable[[dict[str, Any]], tuple[Any, ...]]]] = {}
+
+    def insert(self, table: Table, rows: list[dict[str, Any]]) -> tuple[str, list[tuple[Any, ...]]]:
+        key = ("insert", table.name, *rows[0])
+        if key not in self._known:
+            compiled = insert(table).values({name: None for name in rows[0]}).compile(dialect=self._dialect)
+            self._known[key] = (str(compiled), itemgetter(*(str(n) for n in compiled.positiontup or rows[0])))
+        sql, values = self._known[key]
+        return sql, [values(row) for row in rows]
+
+    def update(self, table: Table, names: list[str], rows: list[dict[str, Any]]) -> tuple[str, list[tuple[Any, ...]]]:
+        """Update the given columns by `id`."""
+        key = ("update", table.name, *names)
+        if key not in self._known:
+            statement = update(table).where(table.c.id == "").values({name: None for name in names})
+            compiled = statement.compile(dialect=self._dialect)
+            order = [str(n) for n in compiled.positiontup or []]
+            self._known[key] = (str(compiled), itemgetter(*("id" if n.startswith("id_") else n for n in order)))
+        sql, values = self._known[key]
+        return sql, [values(row) for row in rows]

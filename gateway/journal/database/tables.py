@@ -1,0 +1,333 @@
+"""The journal's tables. Times are milliseconds since the epoch; JSON columns hold UTF-8 text; bodies are zstd frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, PrimaryKeyConstraint, Table, Text, text
+
+metadata = MetaData()
+
+_big = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _partial(name: str, *columns: Any, where: str, unique: bool = False) -> Index:
+    """An index over the rows that satisfy `where` only: its size follows what is open, not what is stored."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("received_at", _big, nullable=False),
+    Column("updated_at", _big, nullable=False),
+    Column("sequence", _big, nullable=False, unique=True),
+    Column("lane", Text),
+    Column("due_at", _big),
+    Column("deadline_at", _big),
+    Column("attempts", Integer, nullable=False),
+    Column("waiting_for", Text),
+    Column("reference", Text),
+    Column("document", Text),
+    Column("document_id", Text),
+    Column("number", Text),
+    Column("query_kind", Text),
+    Column("source", Text),
+    Column("sha256", Text),
+    Column("form", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("batch", Text),
+    Column("replaces", Text),
+    Column("same_as", Text),
+    Column("seal_number", Integer, nullable=False),
+    Column("hold_reason", Text),
+    Column("hold_since", _big),
+    Column("hold_do", Text),
+    Column("held_from", Text),
+    Column("faults", Text),
+    Column("extra", Text),
+    Column("holds", Integer, nullable=False),  # 1 while it holds its reference
+    Column("ordered", Integer, nullable=False),  # 1 while later submissions of its document wait for it
+)
+# The account stands in these two so that messages of other, or paused, accounts are passed over without reading their rows.
+_partial("message_due", message.c.lane, message.c.due_at, message.c.sequence, message.c.account, where="due_at IS NOT NULL")
+_partial("message_reference", message.c.account, message.c.reference, unique=True, where="holds = 1")
+_partial("message_reference_any", message.c.reference, where="reference IS NOT NULL")
+_partial("message_name", message.c.account, message.c.source, message.c.sequence, where="source IS NOT NULL")
+_partial("message_document", message.c.document_id, message.c.sequence, where="document_id IS NOT NULL")
+_partial("message_order", message.c.document_id, message.c.sequence, where="ordered = 1")
+Index("message_state", message.c.state, message.c.sequence, message.c.account)
+_partial("message_deadline", message.c.deadline_at, where="deadline_at IS NOT NULL")
+_partial("message_batch", message.c.batch, where="batch IS NOT NULL")
+_partial("message_same", message.c.same_as, where="same_as IS NOT NULL")
+_partial("message_noted", message.c.state, message.c.hold_since, where="hold_since IS NOT NULL")
+_partial("message_number", message.c.number, where="state = 'unmatched'")
+
+document = Table(
+    "document",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", _big, nullable=False),
+    Column("updated_at", _big, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("numbers", Text, nullable=False),
+    Column("marks", Text, nullable=False),
+    Column("attachments", Text, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("round_opened_at", _big),
+    Column("changing", Text),
+    Column("status_before", Text),
+    Column("deleted", Integer, nullable=False),
+    Column("counted_at", _big),
+    Column("quantities", Text),
+)
+_partial("document_key", document.c.account, document.c.type, document.c.key, unique=True, where="deleted = 0")
+Index("document_updated", document.c.account, document.c.type, document.c.updated_at)
+Index("document_status", document.c.account, document.c.type, document.c.status)
+
+fact = Table(
+    "fact",
+    metadata,
+    Column("document_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    PrimaryKeyConstraint("document_id", "name"),
+    sqlite_with_rowid=False,
+)
+Index("fact_value", fact.c.name, fact.c.value)
+
+# The key is the order in which statistics read: one account's type, month by month, each commodity's lines together.
+# Numbers are millionths in two parts, value = high * 10^11 + low, so that no sum of a part can grow out of 64 bits.
+counted = Table(
+    "counted",
+    metadata,
+    Column("account", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("month", Integer, nullable=False),
+    Column("commodity", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("document_id", Text, nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("issuing_agency", Text, nullable=False),
+    Column("trade_mode", Text, nullable=False),
+    Column("country", Text, nullable=False),
+    Column("quantity_high", _big, nullable=False),
+    Column("quantity_low", _big, nullable=False),
+    Column("amount_high", _big, nullable=False),
+    Column("amount_low", _big, nullable=False),
+    Column("first_of_commodity", Integer, nullable=False),
+    Column("first_of_category", Integer, nullable=False),
+    PrimaryKeyConstraint("account", "type", "month", "commodity", "unit", "document_id", "line"),
+    sqlite_with_rowid=False,
+)
+Index("counted_document", counted.c.document_id)
+
+number = Table(
+    "number",
+    metadata,
+    Column("authority", Text, nullable=False),  # the series: a document type; in older rows its authority
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("document_id", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    PrimaryKeyConstraint("authority", "kind", "value"),
+    sqlite_with_rowid=False,
+)
+Index("number_value", number.c.value)
+
+reservation = Table(
+    "reservation",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("document_id", Text, nullable=False),
+    PrimaryKeyConstraint("kind", "value"),
+    sqlite_with_rowid=False,
+)
+
+round_ = Table(
+    "round",
+    metadata,
+    Column("document_id", Text, nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("opened_at", _big, nullable=False),
+    PrimaryKeyConstraint("document_id", "round"),
+    sqlite_with_rowid=False,
+)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("authority", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("zh", Text, nullable=False),
+    Column("en", Text, nullable=False),
+    Column("issued_at", _big, nullable=False),
+    Column("message_id", Text),
+    Column("document_id", Text),
+    Column("round", Integer, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("applied", Integer, nullable=False),
+    Column("file", Text),
+    PrimaryKeyConstraint("authority", "id"),
+)
+Index("receipt_message", receipt.c.message_id, receipt.c.issued_at)
+Index("receipt_document", receipt.c.document_id, receipt.c.issued_at)
+
+body = Table(
+    "body",
+    metadata,
+    Column("message_id", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("message_id", "role"),
+)
+
+answer = Table(
+    "answer",
+    metadata,
+    Column("id", _big, primary_key=True, autoincrement=True),
+    Column("message_id", Text, nullable=False),
+    Column("document_id", Text),
+    Column("account", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("number", Text),
+    Column("at", _big, nullable=False),
+    Column("written", Integer, nullable=False),
+)
+Index("answer_file", answer.c.account, answer.c.file, unique=True)
+_partial("answer_unwritten", answer.c.account, answer.c.id, where="written = 0")
+Index("answer_message", answer.c.message_id)
+Index("answer_at", answer.c.account, answer.c.at)
+
+notification = Table(
+    "notification",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("receipt", Text, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("document_id", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("phone", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at", _big, nullable=False),
+    Column("next_at", _big),
+    Column("attempts", Integer, nullable=False),
+    Column("sent_at", _big),
+)
+Index("notification_once", notification.c.receipt, notification.c.phone, unique=True)
+_partial("notification_due", notification.c.next_at, where="next_at IS NOT NULL")
+
+lane = Table(
+    "lane",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("since", _big, nullable=False),
+    Column("probe_at", _big),  # null: a person must open it
+    Column("do", Text, nullable=False),
+    Column("who", Text),  # who shut it; null: the gateway itself
+)
+
+marker = Table("marker", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
+serial = Table("serial", metadata, Column("name", Text, primary_key=True), Column("next", _big, nullable=False))
+slot = Table(
+    "slot",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("slot", Text, nullable=False),
+    PrimaryKeyConstraint("name", "slot"),
+)
+tally = Table(
+    "tally",
+    metadata,
+    Column("account", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("count", _big, nullable=False),
+    PrimaryKeyConstraint("account", "kind", "state"),
+)
+
+claim = Table(
+    "claim",
+    metadata,
+    Column("token", _big, primary_key=True, autoincrement=True),
+    Column("station", Text, nullable=False),
+    Column("until", _big, nullable=False),
+    Column("in_hand", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+crash = Table(
+    "crash",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("count", Integer, nullable=False),  # of lone claims
+    Column("together", Integer, nullable=False, server_default="1"),  # how many such may be in one hand
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("started_at", _big, nullable=False),
+    Column("ended_at", _big),
+    Column("number", _big),  # the order in which runs began: never read from a clock
+)
+history = Table(
+    "history",
+    metadata,
+    Column("run", Text, nullable=False),
+    Column("entry", _big, nullable=False),
+    Column("at", _big, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("leaves", LargeBinary),  # records of the rows that it left behind (`digests`); null: made by an older gateway
+    PrimaryKeyConstraint("run", "entry"),
+)
+move = Table(
+    "move",
+    metadata,
+    Column("n", _big, primary_key=True, autoincrement=True),
+    Column("run", Text, nullable=False),
+    Column("entry", _big, nullable=False),
+    Column("at", _big, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("document_id", Text),
+    Column("line", Text, nullable=False),
+)
+Index("move_message", move.c.message_id)
+Index("move_entry", move.c.run, move.c.entry)
+
+order = Table(
+    "orders",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", _big, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("done_at", _big),
+    Column("result", Text),
+)
+_partial("order_open", order.c.at, where="done_at IS NULL")

@@ -1,0 +1,525 @@
+"""The one durable truth. Everything a step decides is written in one transaction, or not at all.
+
+Promises: after `finish` returns, its outcomes survive a power cut; an outcome is never written on top of a document or
+message that changed since it was decided; a claim that was lost writes nothing but the receipts in its late answer.
+Never: decides anything, reads the clock but for stamping, touches files but its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine, and_, delete, insert, literal_column, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.elements import ColumnElement
+
+from tongguan.gateway.journal.claims import Claim, Claims
+from tongguan.gateway.journal.database import migrating, statements, tables
+from tongguan.gateway.journal.database.engine import MEND, examine, journal_file, open_engine, plain, writable
+from tongguan.gateway.journal.database.rows import RowDamaged, message_of
+from tongguan.gateway.journal.history import digests
+from tongguan.gateway.journal.history.adopting import adopt
+from tongguan.gateway.journal.history.agreeing import RESTORE, accept, all_heads, disagreement, stored_numbers
+from tongguan.gateway.journal.history.anchor import Anchor
+from tongguan.gateway.journal.history.audit import HELD, Verdict, verify
+from tongguan.gateway.journal.history.history import GATEWAY, GENESIS, KEYS, START, lane_subject
+from tongguan.gateway.journal.notifying import Notifications
+from tongguan.gateway.journal.reading.lists import Lane
+from tongguan.gateway.journal.reading.particulars import slices
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.serials import Serials
+from tongguan.gateway.journal.timekeeping import Timekeeper
+from tongguan.gateway.journal.writing.finishing import Finisher
+from tongguan.gateway.journal.writing.outcome_rows import recount
+from tongguan.gateway.journal.writing.writer import Changed, Group, Writer
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, in_language
+from tongguan.gateway.model.ids import new_id
+from tongguan.gateway.model.message import Message
+from tongguan.gateway.model.outcome import Chain
+from tongguan.gateway.system import clock, logs, private
+from tongguan.gateway.system.threads import Begin, begin_thread
+
+__all__ = ["Claim", "Finished", "Journal"]
+log = logs.get_logger("journal")
+
+SERIAL_BLOCK = 1000
+WRITER = "journal"  #: name of the thread that writes
+
+
+class Finished(StrEnum):
+    WRITTEN = "written"  #: in the journal for good
+    CONFLICT = "conflict"  #: what it relied on has changed: decide again
+    CLASH = "clash"  #: a number in it is another document's: deciding again will not help
+    LOST = "lost"  #: the claim is another's now: nothing was written but late receipts
+
+
+Fate = Finished | Exception
+"""What became of a chain; an exception where its own rows cannot be written: then nothing of it was, and all others were."""
+
+
+def _log_moves(group: Group) -> None:
+    """One line a move: the only place that logs them."""
+    if log.is_enabled_for(logging.INFO):
+        for message_id, document_id, line in group.moves:
+            if message_id == GATEWAY:
+                continue  # whoever starts and stops it says so
+            _, step, was, state, who, why, *_ = orjson.loads(line)
+            log.info("move", message=message_id, document=document_id, step=step, was=was, state=state, who=who, why=why or None)
+
+
+class Journal:
+    """Open with `Journal.open`; threads may share it. `start` begins grouping commits in a thread of its own."""
+
+    def __init__(self, engine: Engine, readers: Engine, *, anchor: Anchor) -> None:
+        self._engine, self._readers = engine, readers
+        self.anchor = anchor
+        self.run = new_id()
+        self.opened_at = clock.now_ms()
+        self.listeners: list[Callable[[Mapping[str, Changed]], None]] = []  #: hear of each commit what it changed, by account
+        self._bells: dict[str, threading.Event] = {}
+        self._lock = threading.Lock()
+        self._told_run: dict[str, Any] = {}
+        self.lanes: dict[str, Lane] = {}
+        self.lease_ms = 120_000
+        self.on_trouble: Callable[[BaseException], None] = lambda wrong: None  #: hears what listeners raised
+        self._writer = Writer(engine, self.run, told=self._committed, trouble=lambda wrong: self.on_trouble(wrong))
+        self._claims = Claims(self._writer)
+        self._finisher = Finisher()
+        self._serials = Serials(self._writer.submit, self.anchor_head)
+        self.notifications = Notifications(self._writer, self._reading)
+        self.timekeeper = Timekeeper(self._writer, self.run, self._clock_jumped)
+
+    @classmethod
+    def open(cls, url: str, home: Path, *, accepted: tuple[str, str] | None = None) -> Journal:
+        """Open and migrate the journal; what a crashed run had in hand is remembered as suspect.
+
+        Raises JournalUnfit when it is damaged, or does not agree with its anchor: unless that is `accepted`, by whom and why.
+        """
+        with suppress(NoJournal):
+            examine(url, home)
+            writable(url, home)
+        anchor = Anchor(home / "anchor.jsonl")
+        try:
+            return cls._open(url, home, anchor, accepted)
+        except (SQLAlchemyError, RowDamaged) as broken:
+            zh, en = plain(broken)
+            raise JournalUnfit(f"日志无法打开：{zh}", f"the journal cannot be opened: {en}", do=MEND) from broken
+
+    @classmethod
+    def _open(cls, url: str, home: Path, anchor: Anchor, accepted: tuple[str, str] | None) -> Journal:
+        wrong = disagreement(url, home, anchor)
+        if wrong is not None and accepted is None:
+            zh, en = (in_language(wrong, each) for each in ("zh", "en"))
+            raise JournalUnfit(f"日志与锚文件不一致：{zh}", f"journal and anchor do not agree: {en}", do=RESTORE)
+        if (file := journal_file(url, home)) is not None:
+            private.make(file)
+        engine = open_engine(url, home, writes=True)
+        journal = cls(engine, open_engine(url, home, writes=False), anchor=anchor)
+        try:
+            migrating.to_newest(engine)
+            journal._begin_run(wrong, accepted)
+        except BaseException:
+            journal.dispose()
+            raise
+        return journal
+
+    def _begin_run(self, wrong: str | None, accepted: tuple[str, str] | None) -> None:
+        def begin(group: Group) -> None:
+            self._told_run = begin_run(group, self.run)
+            self._know_anchor(group)
+            if wrong is not None and accepted is not None:
+                accept(group, self.anchor, wrong, who=accepted[0], why=accepted[1])
+            self.timekeeper.begin(group)
+            self._claims.begin(group)
+            self._finisher.begin(group)
+
+        # The anchor is first: a run that ended before it was told of would look like one that somebody made up.
+        if wrong is None:
+            self.anchor.write({self.run: (0, GENESIS)}, {})
+        self._writer.submit(begin)
+        with self._reading() as connection:
+            self._serials.known = stored_numbers(connection)
+            if wrong is not None:
+                self.anchor.begin_anew(all_heads(connection), self._serials.known)
+        self.anchor_head()
+        with self.read() as records:
+            self.lanes = records.lanes()
+            adopted = records.marker(HELD)
+        if adopted is None:
+            with self._reading() as connection:
+                adopt(connection, self._writer.submit)
+            self.set_marker(HELD, "2")
+
+    def _know_anchor(self, group: Group) -> None:
+        """Keep the anchor's public key; earlier ones stay, newest last."""
+        mine, m = self.anchor.public_key(), tables.marker.c
+        known = (group.connection.execute(select(m.value).where(m.name == KEYS)).scalar() or "").split()
+        if mine not in known:
+            _set_marker(group, KEYS, " ".join([*known, mine]))
+
+    def start(self, begin: Begin = begin_thread) -> None:
+        """Group commits from now on, in a thread that `begin` makes and keeps going."""
+        self._writer.begin()
+        begin(WRITER, self._writer.serve)
+        begin("numbers", self._serials.serve)
+
+    def rest(self) -> None:
+        """Have the writing thread finish what is waiting, and end; until the next `start` who asks for a commit does it."""
+        self.note(GATEWAY, "settings", was="running", state="swapped", who=GATEWAY, why="")
+        self._serials.rest()
+        self._writer.end()
+
+    def close(self, why: str = "") -> None:
+        """Finish the waiting group, end the run and anchor its head."""
+
+        def end(group: Group) -> None:
+            group.connection.execute(update(tables.run).where(tables.run.c.id == self.run).values(ended_at=group.at))
+            group.left += digests.records_of("run", [{**self._told_run, "ended_at": group.at}])
+            group.tell(GATEWAY, "stop", "running", "stopped", who=GATEWAY, why=why)
+            self._serials.give_back(group)
+
+        self._serials.end()
+        self._writer.submit(end)
+        self._writer.end()
+        self.anchor_head()
+        self.dispose()
+
+    def dispose(self) -> None:
+        """Let go of the database as it is."""
+        self._engine.dispose()
+        self._readers.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[Records]:
+        """One moment of the journal."""
+        with self._reading() as connection:
+            yield Records(connection)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._readers.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, RowDamaged) as broken:
+            zh, en = plain(broken)
+            raise StationBroken(f"日志库读不出：{zh}", f"the journal cannot be read: {en}") from broken
+
+    def finish(self, chains: Sequence[Chain], *, token: int | None = None) -> list[Fate]:
+        """Write each chain (consecutive outcomes of one message) whole or not at all; what became of each, in order.
+
+        `token`: the claim under which they were decided; it ends with this call.
+        """
+        return self._finish(chains, token, keeps=False)
+
+    def finish_or_keep(self, chains: Sequence[Chain], *, token: int | None) -> list[Fate]:
+        """Finish; what is in conflict stays in the claim's hand, to be decided again."""
+        return self._finish(chains, token, keeps=True)
+
+    def _finish(self, chains: Sequence[Chain], token: int | None, *, keeps: bool) -> list[Fate]:
+        def write(group: Group) -> list[str | Exception]:
+            if token is None:
+                return self._finisher.write(group, chains)
+            owned = self._claims.owns(group, token)
+            if not owned:
+                self._finisher.write(group, [(late,) for chain in chains for outcome in chain for late in outcome.late])
+                words: list[str | Exception] = ["lost"] * len(chains)
+            else:
+                words = self._finisher.write(group, chains)
+            again = {c[0].message.id for c, word in zip(chains, words, strict=True) if word not in ("written", "lost")}
+            self._claims.end(group, token, keep=again if keeps else ())
+            return words
+
+        return [word if isinstance(word, Exception) else Finished(word) for word in self._writer.submit(write)]
+
+    # Claims
+
+    def claim(self, station: str, lanes: Iterable[str], *, limit: int, lease_ms: int | None = None) -> Claim | None:
+        """Take up to `limit` due messages of these lanes, the longest due first, in order of sequence; None when nothing is due."""
+        open_ = [lane for lane in lanes if lane not in self.lanes]
+        if not open_:
+            return None
+        self.timekeeper.look()
+        return self._claims.take(station, lambda in_hand: self._due(open_, limit, in_hand), self._lease(lease_ms))
+
+    def claim_keys(self, station: str, keys: Sequence[str], *, lease_ms: int | None = None) -> Claim:
+        """Take things that are not in the journal yet (files at a door); suspect keys come apart from all others."""
+        return self._claims.take_keys(station, keys, self._lease(lease_ms))
+
+    def _lease(self, lease_ms: int | None) -> int:
+        return self.lease_ms if lease_ms is None else lease_ms
+
+    def renew_claims(self) -> None:
+        """Extend what is in the hands of threads that live. A claim that is not renewed ends after `lease_ms`."""
+        self._claims.renew()
+
+    def give_back(self, token: int) -> None:
+        """End a claim without a move; crashes that are held against its messages stay."""
+        self._claims.give_back(token)
+
+    def abandon(self, station: str) -> None:
+        """What this station has in hand is lost to it, as if it had crashed: it comes again, one at a time."""
+        self._claims.abandon(station)
+
+    def _due(self, lanes: Sequence[str], limit: int, in_hand: Collection[str]) -> list[Message]:
+        paused = [name.removeprefix("account:") for name in self.lanes if name.startswith("account:")]
+        query, others = (statements.DUE_OF_OTHERS, {"paused": paused}) if paused else (statements.DUE, {})
+        wanted = {"now": clock.now_ms(), "most": limit + len(in_hand), **others}
+        found: list[Message] = []
+        with self._reading() as connection:
+            for lane in lanes:  # one by one: each is read in the order of its index, however long it is
+                rows = connection.execute(query, {"lane": lane, **wanted}).mappings().all()
+                found += [message_of(row) for row in rows if row["id"] not in in_hand]
+        found.sort(key=lambda message: (message.due_at, message.sequence))
+        return sorted(found[:limit], key=lambda message: message.sequence)
+
+    # What is known of commits
+
+    def bell(self, *lanes: str) -> threading.Event:
+        """One bell for these lanes: set whenever a commit gives work to any of them."""
+        bell = self._bells.setdefault(lanes[0], threading.Event())
+        for lane in lanes:
+            self._bells[lane] = bell
+        return bell
+
+    def _committed(self, group: Group) -> None:
+        for lane in group.lanes:
+            self.bell(lane).set()
+        _log_moves(group)
+        if group.changed:
+            for listen in self.listeners:
+                try:
+                    listen(group.changed)
+                except Exception as wrong:  # the commit stands, and the others are told all the same
+                    self.on_trouble(wrong)
+
+    def ring(self) -> None:
+        """Wake every station."""
+        for bell in list(self._bells.values()):
+            bell.set()
+
+    # Lanes
+
+    def close_lane(self, lane: Lane) -> None:
+        """Nobody claims from a closed lane; its messages stay as they are.
+
+        A lane that only a person may open stays as the person, or the bug, left it.
+        """
+
+        def close(group: Group) -> None:
+            present = self.lanes.get(lane.name)
+            if present is not None and present.probe_at is None and lane.probe_at is not None:
+                return
+            values = asdict(lane)
+            group.connection.execute(delete(tables.lane).where(tables.lane.c.name == lane.name))
+            group.connection.execute(insert(tables.lane).values(values))
+            group.left += digests.records_of("lane", [values])
+            if present is None or (present.reason, present.text, present.who) != (lane.reason, lane.text, lane.who):
+                was = present.reason if present else "open"
+                group.tell(lane_subject(lane.name), "close", was, lane.reason, who=lane.who or GATEWAY, why=lane.text)
+            if present is None:
+                for id_, account in group.connection.execute(statements.IN_LANE, {"lane": lane.name}):
+                    group.change(account).messages[id_] = None
+            group.after.append(lambda: self._set_lanes({**self.lanes, lane.name: lane}))
+
+        self._writer.submit(close)
+
+    def open_lane(self, name: str, *, who: str = GATEWAY, why: str = "") -> None:
+        """What waits in the lane may be claimed again."""
+
+        def open_(group: Group) -> None:
+            if group.connection.execute(delete(tables.lane).where(tables.lane.c.name == name)).rowcount:
+                group.left.append(digests.gone("lane", name))
+                present = self.lanes.get(name)
+                group.tell(lane_subject(name), "open", present.reason if present else None, "open", who=who, why=why)
+            group.after.append(lambda: self._set_lanes({n: lane for n, lane in self.lanes.items() if n != name}))
+
+        self._writer.submit(open_)
+        self.ring()
+
+    def _clock_jumped(self, jump: int) -> None:
+        moved = {n: replace(lane, probe_at=lane.probe_at + jump) for n, lane in self.lanes.items() if lane.probe_at is not None}
+        self._set_lanes({**self.lanes, **moved})
+
+    def _set_lanes(self, lanes: dict[str, Lane]) -> None:
+        self.lanes = lanes  # replaced whole: other threads may be walking through the old one
+
+    # Small durable facts
+
+    def serials(self, name: str, *, after: str = "", digits: int = 9) -> int:
+        """The next number of a series; from a block in memory, so gaps are allowed and none is given twice (`Serials.take`)."""
+        return self._serials.take(name, after=after, digits=digits)
+
+    def serials_ahead(self, series: Iterable[tuple[str, str, int]]) -> None:
+        """Series that will be asked for: name, the older one that it goes on after, digits."""
+        self._serials.want(series)
+
+    def set_marker(self, name: str, value: str) -> None:
+        self.set_markers({name: value})
+
+    def set_markers(self, values: Mapping[str, str]) -> None:
+        """All in one commit."""
+
+        def write(group: Group) -> None:
+            for name, value in values.items():
+                _set_marker(group, name, value)
+
+        if values:
+            self._writer.submit(write)
+
+    def checkpoint(self, name: str) -> int:
+        with self.read() as records:
+            return int(records.marker(f"{digests.PLACES}{name}") or 0)
+
+    def set_checkpoint(self, name: str, n: int) -> None:
+        """How far work got; it may be lost with the power, and be done again from an earlier place."""
+        place = f"{digests.PLACES}{name}"
+        self._writer.submit(lambda group: _set_marker(group, place, str(n)), durable=False)
+
+    def take_slot(self, name: str, slot: str) -> bool:
+        """True for the one caller that takes this slot of a schedule."""
+
+        def take(group: Group) -> bool:
+            taken = group.connection.execute(
+                select(tables.slot.c.slot).where(and_(tables.slot.c.name == name, tables.slot.c.slot == slot))
+            )
+            if taken.first() is not None:
+                return False
+            row = {"name": name, "slot": slot}
+            group.connection.execute(insert(tables.slot).values(row))
+            group.left += digests.records_of("slot", [row])
+            return True
+
+        return bool(self._writer.submit(take))
+
+    def deliver(self, chains: Sequence[Chain], *, marker: str, value: str) -> list[Fate]:
+        """Write what came in together with the cursor that says so."""
+
+        def write(group: Group) -> list[str | Exception]:
+            words = self._finisher.write(group, chains)
+            for word in words:
+                if isinstance(word, Exception):
+                    raise word  # the cursor never passes what is not stored
+            _set_marker(group, marker, value)
+            return words
+
+        return [word if isinstance(word, Exception) else Finished(word) for word in self._writer.submit(write)]
+
+    def recount(self, documents: Sequence[Document], *, marker: str, value: str) -> bool:
+        """Write what statistics count of these documents, with a marker; False, and nothing, when one has changed meanwhile."""
+
+        def write(group: Group) -> bool:
+            written = recount(group, documents)
+            if written:
+                _set_marker(group, marker, value)
+            return written
+
+        return bool(self._writer.submit(write))
+
+    def mark_written(self, ids: Sequence[int]) -> None:
+        """These answers are on disk."""
+        self._writer.submit(
+            lambda group: group.connection.execute(statements.WRITTEN, {"values": list(ids)}) and None, durable=False
+        )
+
+    def write_missing(self, account: str, files: Iterable[str]) -> int:
+        """Make these answers of an account unwritten: they were in its InBox, and got lost there; how many there are."""
+        names = list(files)
+        if not names:
+            return 0
+
+        def unmark(group: Group) -> int:
+            parts = [{"of": account, "values": part} for part in slices(names)]
+            return sum(group.connection.execute(statements.MISSING, part).rowcount for part in parts)
+
+        return int(self._writer.submit(unmark))
+
+    def write_again(self, message_id: str, *, who: str = GATEWAY, why: str = "") -> int:
+        """Make a message's answers unwritten, so that they are written once more; how many there are."""
+        mine = tables.answer.c.message_id == message_id
+        unwritten = update(tables.answer).where(mine).values(written=0)
+        state = select(tables.message.c.state).where(tables.message.c.id == message_id)
+
+        def write(group: Group) -> int:
+            present = group.connection.execute(state).scalar() or ""
+            group.tell(message_id, "answers again", present, present, who=who, why=why)
+            for account in group.connection.execute(select(tables.answer.c.account).where(mine)).scalars():
+                group.change(account).messages[message_id] = None
+            return int(group.connection.execute(unwritten).rowcount)
+
+        return int(self._writer.submit(write))
+
+    # Orders of operators: rows, so that the command line never writes beside the daemon.
+
+    def give_order(self, who: str, why: str, command: Mapping[str, Any]) -> str:
+        id_ = new_id()
+        row = {"id": id_, "who": who, "why": why, "command": orjson.dumps(command).decode()}
+        self._writer.submit(lambda group: group.connection.execute(insert(tables.order).values(**row, at=group.at)) and None)
+        return id_
+
+    def open_orders(self) -> list[tuple[str, str, str, str]]:
+        """Id, who, why, and the command as it is stored."""
+        o = tables.order.c
+        with self._reading() as connection:
+            given: ColumnElement[int] = literal_column("orders.rowid")  # the order in which they came, whatever the clock said
+            rows = connection.execute(select(o.id, o.who, o.why, o.command).where(o.done_at.is_(None)).order_by(given))
+            return [tuple(row) for row in rows]
+
+    def order_done(self, id_: str, result: Any) -> None:
+        mine, text = tables.order.c.id == id_, orjson.dumps(result).decode()
+
+        def write(group: Group) -> None:
+            group.connection.execute(update(tables.order).where(mine).values(done_at=group.at, result=text))
+            row = group.connection.execute(select(tables.order).where(mine)).mappings().all()
+            group.left += digests.records_of("orders", row)
+
+        self._writer.submit(write)
+
+    def note(self, subject: str, step: str, *, who: str, why: str, was: str | None = None, state: str = "") -> None:
+        """Tell the history of what moves no message: `subject` is `gateway`, a lane's subject, or the id of a message."""
+        self._writer.submit(lambda group: group.tell(subject, step, was, state, who=who, why=why))
+
+    # History
+
+    def anchor_head(self) -> None:
+        """Tell the anchor how far history and numbers are."""
+        entry, head = self._writer.submit(lambda group: (self._writer.entry, self._writer.head))
+        self.anchor.write({self.run: (entry, head)}, self._serials.known)
+
+    def verify(self) -> Verdict:
+        with self._reading() as connection:
+            return verify(connection, self.anchor)
+
+
+def _set_marker(group: Group, name: str, value: str) -> None:
+    group.connection.execute(delete(tables.marker).where(tables.marker.c.name == name))
+    row = {"name": name, "value": value}
+    group.connection.execute(insert(tables.marker).values(row))
+    group.left += digests.records_of("marker", [row])
+
+
+def begin_run(group: Group, id_: str) -> dict[str, Any]:
+    """The row of a new run, which names the run before it and the end of its chain."""
+    r, h = tables.run.c, tables.history.c
+    before = group.connection.execute(select(r.id, r.number, r.ended_at).order_by(r.number.desc()).limit(1)).first()
+    head: tuple[Any, ...] = ("", 0, GENESIS)
+    if before is not None:
+        ends = select(h.entry, h.hash).where(h.run == before.id).order_by(h.entry.desc()).limit(1)
+        head = (before.id, *(group.connection.execute(ends).first() or (0, GENESIS)))
+    row = {"id": id_, "started_at": group.at, "ended_at": None, "number": before.number + 1 if before else 1}
+    group.connection.execute(insert(tables.run).values(row))
+    group.left += digests.records_of("run", [row])
+    was = None if before is None else "stopped" if before.ended_at is not None else "killed"
+    group.tell(GATEWAY, START, was, "running", who=GATEWAY, why="", more=head)
+    if before is None:
+        _set_marker(group, HELD, "2")  # there is nothing of an older gateway
+    return row

@@ -1,0 +1,149 @@
+"""Numbers that the gateway gives: leased from the journal in blocks ahead of need, so that a step takes them from memory.
+
+Promises: no number is given twice, by any run, also when the journal is lost and its anchor is not: a block is used once the anchor
+knows it. What a block still holds at a clean stop goes back; a crash leaves a gap of a block at most. `take` never waits for the journal.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+from tongguan.gateway.journal.database import statements
+from tongguan.gateway.journal.history import digests
+from tongguan.gateway.journal.writing.writer import Group
+from tongguan.gateway.model.errors import Deferred, StationBroken, in_both
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.threads import Pulse
+
+_LEAST, _MOST = 10, 1000
+_OF_A_SERIES = 5000  #: a block is this part of all numbers that a series has
+_AGAIN = 0.5  #: seconds
+_SOON = timedelta(milliseconds=50)
+Submit = Callable[[Callable[[Group], None]], object]
+
+
+def block_size(digits: int) -> int:
+    """So many numbers are leased at a time of a series with so many digits."""
+    fitting: int = 10**digits // _OF_A_SERIES
+    return max(_LEAST, min(_MOST, fitting))
+
+
+class Serials:
+    """The series of one run; threads share it. `lease` writes, `safe` makes what was written outlive the journal."""
+
+    def __init__(self, submit: Submit, safe: Callable[[], None]) -> None:
+        self._submit, self._safe = submit, safe
+        self._lock = threading.Lock()
+        self._free: dict[str, deque[tuple[int, int]]] = {}  #: series to what is left of its blocks
+        self._wanted: dict[str, tuple[str, int]] = {}
+        self._asked = threading.Condition(self._lock)
+        self._leasing = threading.Lock()
+        self._served = self._resting = self._over = False
+        self.known: dict[str, int] = {}  #: series to the first number that no block holds
+
+    def take(self, name: str, *, after: str = "", digits: int = 9) -> int:
+        """The next number. Raises Deferred when none is in hand: more are on the way.
+
+        A series that has not begun goes on where the series `after` stands, when there is one.
+        """
+        for _ in range(2):
+            with self._lock:
+                found = self._next(name)
+                if self._left(name) <= block_size(digits) // 2:
+                    self._wanted[name] = (after, digits)
+                    self._asked.notify()
+            if found is not None:
+                return found
+            if self._served:
+                break
+            self.lease()  # no thread does it for us
+        raise Deferred(
+            "numbers", after=_SOON, why=in_both(f"{name} 的后续编号正在取", f"the next numbers of {name} are on the way")
+        )
+
+    def _next(self, name: str) -> int | None:
+        blocks = self._free.get(name)
+        if not blocks or self._over:
+            return None
+        following, end = blocks.popleft()
+        if following + 1 < end:
+            blocks.appendleft((following + 1, end))
+        return following
+
+    def _left(self, name: str) -> int:
+        return sum(end - start for start, end in self._free.get(name, ()))
+
+    def want(self, series: Iterable[tuple[str, str, int]]) -> None:
+        """Lease ahead: (name, after, digits) of series that will be asked for."""
+        with self._lock:
+            self._wanted.update({name: (after, digits) for name, after, digits in series if not self._free.get(name)})
+            self._asked.notify()
+
+    def serve(self, pulse: Pulse) -> None:
+        """Lease what is wanted, in a thread of its own, until `rest` or `end`; while the journal cannot be written it is wanted still."""
+        self._served, self._resting = True, False
+        try:
+            while not self._over and not self._resting:
+                with self._lock:
+                    if not self._wanted and not self._over and not self._resting:
+                        self._asked.wait()
+                try:
+                    with pulse:
+                        self.lease()
+                except StationBroken:
+                    clock.pause(_AGAIN)
+        finally:
+            self._served = False
+
+    def lease(self) -> None:
+        """Lease what is wanted, one commit for all; raises what the journal raises."""
+        with self._leasing:
+            with self._lock:
+                wanted = {} if self._over else dict(self._wanted)
+            if not wanted:
+                return
+            blocks: dict[str, tuple[int, int]] = {}
+
+            def write(group: Group) -> None:
+                for name, (after, digits) in wanted.items():
+                    blocks[name] = _lease(group, name, after, block_size(digits))
+
+            self._submit(write)
+            self.known.update({name: end for name, (_, end) in blocks.items()})
+            self._safe()
+            with self._lock:
+                for name, block in blocks.items():
+                    self._free.setdefault(name, deque()).append(block)
+                    self._wanted.pop(name, None)
+
+    def rest(self) -> None:
+        """Let `serve` return; it may be called again."""
+        with self._lock:
+            self._resting = True
+            self._asked.notify_all()
+
+    def end(self) -> None:
+        """Nothing is given or leased any more."""
+        with self._leasing, self._lock:
+            self._over = True
+            self._asked.notify_all()
+
+    def give_back(self, group: Group) -> None:
+        """What is left at the end of each series, unless somebody leased after us. Only after `end`."""
+        for name, blocks in self._free.items():
+            start, end = blocks[-1] if blocks else (0, 0)
+            for before in reversed(list(blocks)[:-1]):
+                start = before[0] if before[1] == start else start
+            back = {"name": name, "mine": end, "next": start}
+            if start < end and group.connection.execute(statements.GIVE_BACK, back).rowcount:
+                group.left += digests.records_of("serial", [{"name": name, "next": start}])
+                self.known[name] = start
+
+
+def _lease(group: Group, name: str, after: str, size: int) -> tuple[int, int]:
+    end = int(group.connection.execute(statements.LEASE, {"name": name, "after": after, "size": size}).scalar_one())
+    group.left += digests.records_of("serial", [{"name": name, "next": end}])
+    return end - size, end

@@ -1,0 +1,1 @@
+"""How outcomes are written: held against what they rely on, in bulk, by one thread."""

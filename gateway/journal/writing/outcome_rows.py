@@ -1,0 +1,198 @@
+"""The rows of outcomes besides messages, in bulk: documents, what is counted, receipts, answers, bodies, and whom they wake."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Table, and_, select
+
+from tongguan.gateway.journal.database import statements, tables
+from tongguan.gateway.journal.database.rows import DOCUMENT_MOVES, counted_rows, document_row, pack, receipt_row
+from tongguan.gateway.journal.history import digests
+from tongguan.gateway.journal.notifying import LANE as NOTIFY
+from tongguan.gateway.journal.reading.particulars import slices
+from tongguan.gateway.journal.writing.writer import Group
+from tongguan.gateway.model.changing import replace
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.message import FINAL
+from tongguan.gateway.model.outcome import Answer, Outcome
+from tongguan.gateway.system import clock
+
+
+def write_documents(group: Group, outcomes: Sequence[Outcome]) -> None:
+    """Each document's last version, the rounds it opened, and what lists find of it."""
+    last: dict[str, Document] = {}
+    first_version: dict[str, int] = {}
+    rounds: list[dict[str, Any]] = []
+    facts: dict[str, dict[str, str]] = {}
+    for outcome in outcomes:
+        for document in outcome.documents:
+            first_version.setdefault(document.id, document.version)
+            opened = last.get(document.id)
+            if document.round and document.changing == outcome.message.id and (opened is None or opened.round < document.round):
+                row = {"document_id": document.id, "round": document.round, "message_id": outcome.message.id}
+                rounds.append({**row, "opened_at": document.round_opened_at or group.at})
+            if document.facts is not None:
+                facts[document.id] = document.facts
+            last[document.id] = document
+            group.change(document.account).documents[document.id] = None
+    new = [document_row(d) for d in last.values() if first_version[d.id] == 1]
+    old = [document_row(d) for d in last.values() if first_version[d.id] > 1]
+    _insert(group, tables.document, new)
+    if old:
+        _update_documents(group, old)
+    _insert(group, tables.round_, rounds, again=True)
+    changed = [id_ for id_ in facts if first_version[id_] > 1]
+    for part in slices(changed):
+        group.connection.execute(statements.FORGET_FACTS, {"values": part})
+    found = {i: [{"document_id": i, "name": n, "value": v} for n, v in f.items()] for i, f in facts.items()}
+    _insert_together(group, tables.fact, found)
+
+
+def _update_documents(group: Group, rows: list[dict[str, Any]]) -> None:
+    group.connection.exec_driver_sql(*group.sql.update(tables.document, DOCUMENT_MOVES, rows))
+    group.left += digests.records(digests.MOVED["document"], rows)
+
+
+def write_counted(group: Group, outcomes: Sequence[Outcome]) -> None:
+    """Put each document's last lines of the statistics in the place of those it had."""
+    _count(group, {d.id: d for outcome in outcomes for d in outcome.documents if d.counted is not None})
+
+
+def _count(group: Group, documents: Mapping[str, Document]) -> None:
+    for part in slices(documents):
+        group.connection.execute(statements.UNCOUNT, {"values": part})
+    _insert_together(group, tables.counted, {d.id: counted_rows(d) for d in documents.values()})
+
+
+def recount(group: Group, documents: Sequence[Document]) -> bool:
+    """Write these documents' next versions and lines; False, and nothing, when one of them has changed since it was read."""
+    versions: dict[str, int] = {}
+    for part in slices(d.id for d in documents):
+        versions.update(tuple(row) for row in group.connection.execute(statements.VERSIONS, {"values": part}))
+    if any(versions.get(d.id) != d.version - 1 for d in documents):
+        return False
+    if documents:
+        _update_documents(group, [document_row(d) for d in documents])
+        _count(group, {d.id: d for d in documents})
+    return True
+
+
+def write_lists(group: Group, outcomes: Sequence[Outcome], names: dict[int, str]) -> None:
+    """Reservations, numbers, receipts (with the `names` of their files), bodies and short messages."""
+    for gone in (gone for outcome in outcomes for gone in outcome.release):
+        mine = {"kind": gone.kind, "value": gone.value, "document_id": gone.document_id}
+        if group.connection.execute(statements.RELEASE, mine).rowcount:
+            group.left.append(digests.gone("reservation", gone.kind, gone.value))
+    reserved = [{"kind": r.kind, "value": r.value, "document_id": r.document_id} for o in outcomes for r in o.reserve]
+    _insert(group, tables.reservation, reserved)
+    numbers = [
+        {"authority": n.series, "kind": n.kind, "value": n.value, "document_id": n.document_id, "account": n.account}
+        for o in outcomes
+        for n in o.numbers
+    ]
+    _insert(group, tables.number, numbers)
+    receipts = [replace(r, file=names.get(id(o.answers[0])) if o.answers else None) for o in outcomes for r in o.receipts]
+    for o in outcomes:
+        for r in o.receipts:  # its message need not have moved
+            if r.message_id:
+                group.change((o.documents or o.answers or (o.message,))[0].account).messages[r.message_id] = None
+    _insert(group, tables.receipt, [receipt_row(r) for r in receipts], again=True)
+    bodies = [
+        {"message_id": b.message_id, "role": b.role, "sha256": b.sha256, "content": pack(b.content)}
+        for o in outcomes
+        for b in o.bodies
+    ]
+    _insert(group, tables.body, bodies, again=True)
+    notifications = [asdict(n) for o in outcomes for n in o.notifications]
+    _insert(group, tables.notification, notifications, again=True)
+    if notifications:
+        group.lanes.add(NOTIFY)
+
+
+def _insert(group: Group, table: Table, rows: list[dict[str, Any]], *, again: bool = False) -> None:
+    """Insert rows in bulk, and say so in the history; `again`: a row that is there already stays as it is."""
+    if rows:
+        statement, values = group.sql.insert(table, rows)
+        written = group.connection.exec_driver_sql(statement + (" ON CONFLICT DO NOTHING" if again else ""), values)
+        if table.name not in digests.CHAINED:
+            whole = not again or written.rowcount == len(rows)
+            group.left += digests.records_of(table.name, rows if whole else stored(group, table, rows))
+
+
+def _insert_together(group: Group, table: Table, rows: Mapping[str, list[dict[str, Any]]]) -> None:
+    """Insert the rows of documents in the place of those that they had."""
+    every = [row for own in rows.values() for row in own]
+    if every:
+        group.connection.exec_driver_sql(*group.sql.insert(table, every))
+    group.left += [digests.record_together(table.name, owner, own) for owner, own in rows.items()]
+
+
+def stored(group: Group, table: Table, rows: Iterable[digests.Row]) -> list[digests.Row]:
+    """The rows that stand in the table under the keys of these."""
+    key = digests.FORMS[table.name][0].key
+    found = (select(table).where(and_(*(table.c[name] == row[name] for name in key))) for row in rows)
+    return [row for query in found for row in group.connection.execute(query).mappings()]
+
+
+def write_answers(group: Group, outcomes: Sequence[Outcome]) -> dict[int, str]:
+    """Give each answer the name it keeps: stem, time, and `-2` when that is taken; the names by the answers' identity."""
+    answers = [a for o in outcomes for a in o.answers]
+    if not answers:
+        return {}
+    stamp = clock.stamp(group.at)
+    taken: dict[str, set[str]] = defaultdict(set)
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for answer in answers:
+        wanted[answer.account].add(f"{answer.name}_{stamp}{answer.suffix}")
+    for account, names in wanted.items():
+        group.change(account)
+        for part in slices(names):
+            taken[account].update(group.connection.execute(statements.FILES, {"account": account, "values": part}).scalars())
+    rows = [_answer_row(a, stamp, taken[a.account], group.at) for a in answers]
+    _insert(group, tables.answer, rows)
+    return {id(answer): row["file"] for answer, row in zip(answers, rows, strict=True)}
+
+
+def _answer_row(answer: Answer, stamp: str, taken: set[str], at: int) -> dict[str, Any]:
+    name, n = f"{answer.name}_{stamp}{answer.suffix}", 1
+    while name in taken:
+        n += 1
+        name = f"{answer.name}_{stamp}-{n}{answer.suffix}"
+    taken.add(name)
+    return {
+        "message_id": answer.message_id,
+        "document_id": answer.document_id,
+        "account": answer.account,
+        "kind": answer.kind,
+        "file": name,
+        "content": pack(answer.content),
+        "number": answer.number,
+        "at": at,
+        "written": 0,
+    }
+
+
+def wake(group: Group, freed: set[str]) -> None:
+    """The next message of each document may go."""
+    if freed:
+        woken = group.connection.execute(statements.WAKE, [{"now": group.at, "document": d} for d in freed])
+        if woken.rowcount:
+            group.lanes.add("read")
+
+
+def wake_batches(group: Group, batches: set[str]) -> None:
+    """A batch is looked at again when its items have moved."""
+    for batch in batches:
+        if group.connection.execute(statements.WAKE_BATCH, {"now": group.at, "batch": batch, "final": list(FINAL)}).rowcount:
+            group.lanes.add("batch")
+
+
+def wake_learned(group: Group, outcomes: Sequence[Outcome]) -> None:
+    """Receipts that nobody knew are tried again when their number becomes known."""
+    values = [{"now": group.at, "number": n.value} for o in outcomes for n in o.numbers]
+    if values and group.connection.execute(statements.LEARNED, values).rowcount:
+        group.lanes.add("settle")

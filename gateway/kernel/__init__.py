@@ -1,1 +1,0 @@
-"""The nouns and the one truth."""

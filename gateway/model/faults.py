@@ -1,0 +1,81 @@
+"""Faults that only the flow can find: they need the journal. Codes are stable for ever, texts are not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+
+from tongguan.gateway.model.errors import Fault, short
+
+_MOST_SHOWN = 1000  #: letters of a value: lists of known words are longer than a single one
+
+_TEXTS: dict[str, tuple[str, str]] = {
+    "GW-F01": (
+        "报文编号 {reference} 已被报文 {first} 使用，且内容不同",
+        "reference {reference} is in use by message {first} with other content",
+    ),
+    "GW-F02": ("{type} 没有操作 {operation}；可用：{known}", "{type} has no operation {operation}; it has {known}"),
+    "GW-F03": ("没有编号为 {number} 的{title}", "no {title} has the number {number}"),
+    "GW-F04": ("没有找到单证 {key}；请给出 document 或 number", "no document {key}; give its document key or a number"),
+    "GW-F05": (
+        "单证当前状态为“{status}”，不能{operation}；允许的状态：{allowed}",
+        "the document is “{status}”: {operation} is possible only in {allowed}",
+    ),
+    "GW-F06": (
+        "账户 {account} 没有绑定{authority}的卡（{roles}）；{do_zh}",
+        "account {account} has no {authority} card bound ({roles}); {do_en}",
+    ),
+    "GW-F07": ("{label} {value} 已被申请，不能重复申请", "{label} {value} is already applied for"),
+    "GW-F08": ("查询 {kind} 不存在；可用：{known}", "there is no query {kind}; there are {known}"),
+    "GW-F09": ("查询条件 {name} 必填", "filter {name} is required"),
+    "GW-F10": ("查询条件 {name} 不存在；可用：{known}", "there is no filter {name}; there are {known}"),
+    "GW-F11": ("查询起止时间范围不能超过 {days} 天", "the range may span at most {days} days"),
+    "GW-F12": ("没有找到报文 {reference}", "no message {reference}"),
+    "GW-F13": ("报文 {reference} 已是“{state}”，不能停止", "message {reference} is {state}: it can no longer be stopped"),
+    "GW-F14": ("随附文件 {name} 不存在", "no attachment {name}"),
+    "GW-F15": ("复制份数应为 1 至 {most}", "copies must be 1 to {most}"),
+    "GW-F16": ("单证 {key} 已存在，其类型为 {type}", "document {key} exists and is a {type}"),
+    "GW-F17": ("page 应不小于 1，size 应为 1 至 1000", "page must be at least 1 and size 1 to 1000"),
+    "GW-F18": ("查询条件 {name} 的日期 {value} 无效", "{value} is no date for filter {name}"),
+    "GW-F21": ("查询条件 {name} 的起始日期晚于终止日期", "filter {name} begins after its end"),
+    "GW-F19": (
+        "当前卡号 {in_reader} 与用户注册信息卡号 {bound} 不一致，无法进行申报",
+        "card {in_reader} is in the reader but {bound} is bound: nothing was sent",
+    ),
+    "GW-F20": (
+        "卡 {card} 的持有人代码 {holder} 与应签章单位 {signer} 不一致",
+        "card {card} belongs to {holder}, but {signer} must sign",
+    ),
+    "GW-F31": (
+        "账户 {account} 未设置 {setting}，无法向该单位查询",
+        "account {account} has no {setting} in its settings: this authority cannot be asked",
+    ),
+    "GW-F32": ("系统未配置通道 {route}", "there is no [route.{route}] in the settings"),
+    "GW-F33": ("查询条件 {name} 只能写一次", "filter {name} may stand once only"),
+    "GW-F45": ("没有打印格式 {form}；可用：{known}", "there is no form {form}; there are {known}"),
+    "GW-F46": ("没有单证类型 {type}；最接近的是 {near}", "there is no document type {type}; nearest to it: {near}"),
+    "GW-F30": ("{zh}", "{en}"),
+    "GW-F40": (
+        "{label}的引用 {reference} 读不到：{why}；请放在 secrets/<账户>/ 下，或设置该环境变量",
+        "{label}: nothing can be read at {reference}: {why}; put it below secrets/<account>/, or set the variable",
+    ),
+    "GW-F41": (
+        "{label}须加密给主管部门，但 route.{route} 没有 secrets_to 或 encrypt_to 证书",
+        "{label} must be encrypted to the authority, but route.{route} has neither secrets_to nor encrypt_to",
+    ),
+}
+
+
+def fault(code: str, *, path: str = "", label: str = "", **facts: object) -> Fault:
+    """A fault of this table with its blanks filled; what the sender wrote is shown, never at length."""
+    zh, en = _TEXTS[code]
+    shown = {name: short(value, _MOST_SHOWN) for name, value in facts.items()}
+    label, path = short(label, _MOST_SHOWN), short(path, _MOST_SHOWN)
+    return Fault(code, zh.format(label=label, **shown), en.format(label=label, **shown), path=path, label=label)
+
+
+def unknown_type(type_: str, known: Mapping[str, int]) -> Fault:
+    """There is no such type. `known`: type to its row in the overview of licence systems; meant is that row, or a like name."""
+    row = type_.rpartition(".")[2]
+    listed = [name for name, n in known.items() if row.isdecimal() and n == int(row)]
+    return fault("GW-F46", type=type_, near=" ".join(listed or get_close_matches(type_, known, n=3, cutoff=0.5)) or "-")

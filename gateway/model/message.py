@@ -1,0 +1,105 @@
+"""A message: one thing that came in, with an immutable body and the station it is at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from tongguan.gateway.model.changing import record
+from tongguan.gateway.model.errors import Fault
+
+
+class Kind(StrEnum):
+    SUBMISSION = "submission"  #: from an enterprise
+    RECEIPT = "receipt"  #: from an authority
+
+
+class State(StrEnum):
+    """Where a message is. Moves: `gateway/flow.py`. Final states never move."""
+
+    RECEIVED = "received"  #: stored; its content is not checked yet
+    CHECKED = "checked"  #: without faults; the document is in its in-between status
+    SEALED = "sealed"  #: its signed bytes are stored and may have been sent
+    SENT = "sent"  #: the authority has the bytes; its verdict is awaited
+    ACCEPTED = "accepted"  #: favourable final verdict, or done by the gateway itself
+    REJECTED = "rejected"  #: the authority's final no: mend and send again
+    REFUSED = "refused"  #: the sender must change the message; every fault is listed
+    HELD = "held"  #: a person must look; leaves only by a command
+    STOPPED = "stopped"  #: by order, before it took effect
+    GIVEN_UP = "given_up"  #: by a person, after all tries
+    VERIFIED = "verified"  #: a receipt whose signature, certificate and address are right
+    SETTLED = "settled"  #: a receipt that was applied
+    UNMATCHED = "unmatched"  #: a receipt of nothing we know, or of a code nobody knows: tried again when that is learned
+    REPEATED = "repeated"  #: the same message came again: the first one's outcome is told again
+    QUARANTINED = "quarantined"  #: a receipt that is forged, misaddressed or altered: kept, shown, never applied
+
+
+FINAL = frozenset({State.ACCEPTED, State.REJECTED, State.REFUSED, State.STOPPED, State.GIVEN_UP, State.SETTLED, State.REPEATED})
+FREES_REFERENCE = frozenset({State.REFUSED, State.REJECTED, State.STOPPED, State.GIVEN_UP})
+PRINT = "print"  #: the lane of the press: nobody waits for what lies there, its document was read before
+#: states in which a submission makes the later ones of its document wait
+BEFORE_SENT = frozenset({State.RECEIVED, State.CHECKED, State.SEALED})
+
+
+@record
+class Message:
+    """A row of the journal. Times are milliseconds since the epoch, UTC."""
+
+    id: str
+    kind: Kind
+    account: str
+    type: str  #: document type; empty when it could not be read
+    operation: str
+    state: State
+    received_at: int
+    updated_at: int
+    sequence: int = 0  #: given by the journal: order of arrival
+    lane: str | None = (
+        None  #: who works on it next (`read`, `desk`, `card:<name>`, `route:<name>`, `verify`, `settle`); None: nobody
+    )
+    due_at: int | None = None  #: not before; None: waits for something that will make it due
+    deadline_at: int | None = None
+    attempts: int = 0
+    waiting_for: str | None = None
+    reference: str | None = None
+    document: str | None = None  #: the ERP's key of the business document
+    document_id: str | None = None
+    number: str | None = None
+    query_kind: str | None = None
+    source: str | None = None  #: file name (mailbox) or queue message name, as the sender gave it
+    sha256: str | None = None  #: of the bytes as they came
+    form: str = "xml"  #: xml | json: the form the sender used
+    profile: str = ""  #: version of the profile it began with
+    batch: str | None = None  #: the message whose item this is
+    replaces: str | None = None
+    same_as: str | None = None  #: the first message that this one repeats
+    seal_number: int = 0
+    hold_reason: str | None = None
+    hold_since: int | None = None
+    hold_do: str | None = None
+    held_from: str | None = None  #: the state to go back to on release
+    faults: tuple[Fault, ...] = ()
+    holds: bool = True  #: keeps its reference while open or accepted (queries and checks never do)
+    waits: bool = True  #: takes part in the order of its document
+    extra: dict[str, Any] | None = None  #: small facts of the kind (a receipt's code and rank, fields that were filled)
+
+    @property
+    def wire_id(self) -> str:
+        """The `Message-Id` header: the same for every resend of the same sealed bytes."""
+        return f"{self.id}-{self.seal_number}"
+
+    @property
+    def holds_reference(self) -> bool:
+        if not self.holds or self.reference is None or self.state is State.REPEATED:
+            return False
+        return self.state not in FREES_REFERENCE or self.contradicted.get("keeps_reference", False)
+
+    @property
+    def contradicted(self) -> Mapping[str, Any]:
+        """The receipt that says the opposite of how the message ended; empty: none does."""
+        return (self.extra or {}).get("contradicted") or {}
+
+    @property
+    def makes_others_wait(self) -> bool:
+        return self.waits and self.document_id is not None and self.state in BEFORE_SENT and self.lane != PRINT

@@ -1,0 +1,98 @@
+"""What a step decided: one frozen value that the journal writes in one transaction, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import field
+
+from tongguan.gateway.model.changing import record
+from tongguan.gateway.model.document import Document, Receipt
+from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.notification import Notification
+
+
+@record
+class Body:
+    """Immutable bytes of a message. Roles: `source`, `content`, `sheet`, `attachment:<sha256>`, `sealed`, `receipt`, `result`.
+
+    `sha256` is of the bytes that are kept. What came may have been others (a secret taken out, a file that could not be read):
+    their hash is the message's.
+    """
+
+    message_id: str
+    role: str
+    content: bytes
+    sha256: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha256", hashlib.sha256(self.content).hexdigest())  # frozen to the type checker
+
+
+@record
+class Answer:
+    """A file for InBox: its name is given once and kept."""
+
+    message_id: str
+    document_id: str | None
+    kind: str  #: technical | receipt | result
+    name: str  #: without the time and `-2`: those are added by the journal when the row is made
+    suffix: str  #: `.xml`, `.json`, `.pdf`, …
+    content: bytes
+    account: str
+    number: str | None = None
+
+
+@record
+class Number:
+    """An official number; unique for (series, kind, value). A clash is an alert, never an overwrite.
+
+    The series is the document type: each licence system of an authority counts by itself, in shapes that others have too.
+    """
+
+    series: str
+    kind: str
+    value: str
+    document_id: str
+    account: str
+
+
+@record
+class Reservation:
+    """A value that only one document may have at a time, such as an entry number applied for."""
+
+    kind: str
+    value: str
+    document_id: str
+
+
+@record
+class Outcome:
+    """One message's move with all that goes with it.
+
+    `was` is the state the message must still be in (None: the message is new). `relied_on` names documents that were
+    read, with their versions: if one has changed, nothing is written and `decide` runs again.
+    """
+
+    message: Message
+    was: State | None
+    step: str
+    documents: tuple[Document, ...] = ()  #: as they shall be, version already grown by one
+    relied_on: Mapping[str, int] = field(default_factory=dict)
+    reserve: tuple[Reservation, ...] = ()
+    release: tuple[Reservation, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    bodies: tuple[Body, ...] = ()
+    numbers: tuple[Number, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+    others: tuple[Message, ...] = ()  #: other messages that move with it (a submission that a receipt ends)
+    others_were: Mapping[str, State] = field(default_factory=dict)  #: their states as they were read: fenced like `relied_on`
+    follow_ons: tuple[Outcome, ...] = ()  #: new messages that come of it (items of a batch)
+    late: tuple[Outcome, ...] = ()  #: written instead when the claim was lost meanwhile (an answer that came too late)
+    who: str = "gateway"
+    why: str = ""
+
+
+Chain = tuple[Outcome, ...]
+"""Consecutive outcomes of one message that are written together: it went through several stations in one hand."""

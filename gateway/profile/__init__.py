@@ -1,0 +1,1 @@
+"""Document types: folders of data, made into frozen values once."""

@@ -1,0 +1,204 @@
+"""Walk the profile folders and make each document type into frozen data, once, at start.
+
+Promises: all that is wrong is told at once, with file and line and the nearest known word; a profile that loads names only
+statuses, operations, numbers, fields and code tables that exist. Named checks and fills are known to the codecs alone and
+are looked at by `codecs/compile.py`, also at start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+
+from tongguan.gateway.profile.fields import read_fields
+from tongguan.gateway.profile.life import read_number, read_receipts, read_status
+from tongguan.gateway.profile.operations import read_attachments, read_operation
+from tongguan.gateway.profile.parts import read_certificates, read_needs, read_notify, read_prints, read_statistics
+from tongguan.gateway.profile.profile import (
+    Authority,
+    CodeTable,
+    Profile,
+    Profiles,
+    Text,
+)
+from tongguan.gateway.profile.queries import Known, read_query
+from tongguan.gateway.profile.rules import read_rules
+from tongguan.gateway.profile.source import (
+    Complaints,
+    Part,
+    TomlFile,
+    both,
+    read_csv,
+    text,
+    whole,
+)
+
+TABLES = "tables"  #: the folder of code tables beside the authorities
+FORM = "form.toml"  #: in a form's folder: what its types' profile.toml have in common
+OWN = "profiles"  #: the folder of a home with types of its own
+_NOTHING = Text("", "")
+
+
+def load_profiles(root: Path | None = None, *, home: Path | None = None) -> Profiles:
+    """All document types under `root` (without: the installed ones), and those in the folder `profiles` of a home.
+
+    SettingsWrong lists everything that is wrong. A home adds types, authorities and code tables, and replaces none.
+    Folders that say the same as before are the same profiles, not read again: at SIGHUP and in `check` nothing has changed, mostly.
+    """
+    root = root or Path(str(files("tongguan.gateway").joinpath("profiles")))
+    roots = (root, *([home / OWN] if home is not None and (home / OWN).is_dir() else []))
+    try:
+        folders = sorted(f for each in roots for f in (*each.glob("*"), *each.glob("*/*")) if f.is_dir())
+        return _loaded(roots, tuple((folder, _version([folder])) for folder in folders))
+    except OSError:  # one of them cannot be read: reading it for what it says complains with its place
+        return _loaded.__wrapped__(roots, ())
+
+
+@lru_cache(maxsize=4)
+def _loaded(roots: tuple[Path, ...], said: tuple[tuple[Path, str], ...]) -> Profiles:
+    """Read what is under the roots; `said`: every folder there with a hash of its files, by which it is known again."""
+    root = roots[0]
+    complaints = Complaints()
+    tables: dict[str, CodeTable] = {}
+    for file in (f for each in roots for f in sorted((each / TABLES).glob("*.csv"))):
+        if file.stem in tables:
+            complaints.add(f"{file}:1", f"已有代码表 {file.stem}", f"code table {file.stem} exists already")
+        tables[file.stem] = _table(file, complaints)
+    folders = sorted(f.parent for each in roots for f in each.glob("*/authority.toml"))
+    authorities = {folder.name: _authority(folder, complaints) for folder in folders}
+    profiles: dict[str, Profile] = {}
+    for folder in (p.parent for each in roots for p in sorted(each.glob("*/*/profile.toml"))):
+        if folder.parent.name not in authorities:
+            complaints.unknown(f"{folder}/profile.toml:1", "authority", folder.parent.name, authorities)
+            continue
+        if folder.name in profiles:
+            zh, en = f"已有单证类型 {folder.name}", f"document type {folder.name} exists already"
+            complaints.add(f"{folder}/profile.toml:1", zh, en)
+        profiles[folder.name] = _profile(folder, tables, authorities, complaints, root)
+    for profile in profiles.values():
+        _needs_exist(profile, profiles, complaints)
+    complaints.end()
+    return Profiles(profiles, tables, authorities)
+
+
+def _table(file: Path, complaints: Complaints) -> CodeTable:
+    rows: dict[str, Mapping[str, str]] = {}
+    codes: dict[str, str] = {}
+    twice: set[str] = set()
+    columns: tuple[str, ...] = ("code", "zh", "en")
+    for line, row in read_csv(file, complaints, columns):
+        columns = tuple(row)
+        code, name = row["code"], row["zh"]
+        if not code or code in rows:
+            complaints.add(f"{file}:{line}", f"代码 {code!r} 为空或重复", f"code {code!r} is empty or stands twice")
+        rows[code] = row
+        if codes.setdefault(name, code) != code:
+            twice.add(name)
+    return CodeTable(file.stem, columns, rows, {name: code for name, code in codes.items() if name not in twice})
+
+
+def _authority(folder: Path, complaints: Complaints) -> Authority:
+    part = TomlFile(folder / "authority.toml", complaints).part()
+    title = part.need("title", both, _NOTHING)
+    account_code = part.one_of("account_code", ("mofcom_code", "customs_code", "uscc"), "")
+    part.rest_is_unknown()
+    return Authority(folder.name, title, account_code)
+
+
+def _profile(
+    folder: Path,
+    tables: Mapping[str, CodeTable],
+    authorities: Mapping[str, Authority],
+    complaints: Complaints,
+    root: Path,
+) -> Profile:
+    file = TomlFile(folder / "profile.toml", complaints)
+    form = file.part().take("form", text, "")
+    folders = [_form(folder, form, root), folder] if form else [folder]
+    if not all(f.is_dir() for f in folders):
+        file.part().complain("form", f"没有文件夹 {form}", f"there is no folder {form}")
+    elif form and (folders[0] / FORM).is_file():
+        file.over(TomlFile(folders[0] / FORM, complaints))
+    part = file.part()
+    part.take("form", text, "")
+    operations = tuple(part.tables("operation"))
+    fields = read_fields([f / "fields.csv" for f in folders], tables, operations, complaints)
+    paths = {f.path for f in fields}
+    numbers = {k: read_number(file.part("numbers", k), k, paths) for k in part.tables("numbers")}
+    statuses = {k: read_status(file.part("status", k), k) for k in part.tables("status")}
+    asked = Known(numbers, paths, {f.path for f in fields if f.find}, authorities, tables, statuses, folder.parent.name)
+    queries = {k: read_query(file.part("query", k), k, asked) for k in part.tables("query")}
+    receipts = read_receipts(part, statuses, operations, authorities)
+    known = (statuses, numbers, authorities, paths)
+    profile = Profile(
+        type=folder.name,
+        authority=folder.parent.name,
+        folder=folder,
+        version=_version(folders),
+        title=part.need("title", both, _NOTHING),
+        system=part.need("system", text, ""),
+        namespace=part.take("namespace", text, f"urn:tongguan:{folder.name}:1"),
+        account_code=authorities[folder.parent.name].account_code,
+        own_number=part.take("own_number", text, ""),
+        fields=fields,
+        rules=read_rules(folders, operations, complaints),
+        operations={k: read_operation(file.part("operation", k), k, known) for k in operations},
+        statuses=statuses,
+        receipts=receipts,
+        numbers=numbers,
+        queries=queries,
+        attachments=read_attachments(part, tables, operations),
+        signer=part.take("signer", text, ""),
+        signature=part.one_of("signature", ("xml", "cms"), "xml"),
+        card_authority=part.one_of("card", authorities, folder.parent.name),
+        route=part.take("route", text, ""),
+        registry=part.take("registry", whole, 0),
+        ministry=part.one_of("ministry", tables["ministry"].rows if "ministry" in tables else (), ""),
+        certificates=read_certificates(part),
+        needs=read_needs(part, operations),
+        statistics=read_statistics(part, statuses, {f.path: f for f in fields}),
+        notify=read_notify(part, receipts, paths),
+        prints=read_prints(part, statuses),
+    )
+    _whole(profile, part)
+    return profile
+
+
+def _form(folder: Path, form: str, root: Path) -> Path:
+    """The folder of a type's form: beside it, or for a type of a home's own where it would be among the others."""
+    beside = folder.joinpath(form).resolve()
+    return beside if beside.is_dir() else root.joinpath(folder.parent.name, folder.name, form).resolve()
+
+
+def _whole(profile: Profile, part: Part) -> None:
+    complaints = part.file.complaints
+    part.rest_is_unknown()
+    if profile.own_number and profile.own_number not in profile.numbers:
+        complaints.unknown(part.place("own_number"), "number", profile.own_number, profile.numbers)
+    paths = {f.path for f in profile.fields}
+    if profile.signer not in ("", "account") and profile.signer not in paths:
+        complaints.unknown(part.place("signer"), "field", profile.signer, paths)
+
+
+def _needs_exist(profile: Profile, profiles: Mapping[str, Profile], complaints: Complaints) -> None:
+    place = f"{profile.folder}/profile.toml:1"
+    for need in profile.needs.values():
+        if need.type not in profiles:
+            complaints.unknown(place, "document type", need.type, profiles, f"needs.{need.name}")
+        else:
+            for status in sorted(need.status - profiles[need.type].statuses.keys()):
+                complaints.unknown(place, "status", status, profiles[need.type].statuses, need.type)
+
+
+def _version(folders: Iterable[Path]) -> str:
+    """A hash of what the folders say; examples say nothing, and schemas are written from the rest."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for file in sorted(f for f in folder.iterdir() if f.is_file() and not f.name.startswith((".", "schema."))):
+            content = file.read_bytes()
+            digest.update(f"{file.name}\0{len(content)}\0".encode())
+            digest.update(content)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,301 @@
+"""A document type as frozen data. Read from its folder by `load_profiles`; every fact of an authority lives there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    zh: str
+    en: str
+
+    def __getitem__(self, language: str) -> str:
+        return self.en if language == "en" else self.zh
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A row of fields.csv. A table is a path ending in `[]`; its columns' paths begin with it (`Goods[]/CodeTS`)."""
+
+    path: str
+    name: str  #: last element of the path
+    label: str  #: Chinese label
+    label_en: str
+    type: str  #: text | code | number | date | datetime | flag | secret | group | table
+    length: int  #: most characters; digits for a number
+    precision: int  #: decimals of a number
+    least: str  #: smallest value, least characters, or fewest rows
+    most: str  #: largest value or most rows
+    pattern: str
+    occurs: str  #: 0..1, 1, 0..n, 1..4: rows of a table
+    code_table: str
+    unit: str
+    required_at: frozenset[str]  #: operations
+    changeable_by: frozenset[str]  #: operations; empty: any that carries a body
+    fill: str  #: how the system sets it (codecs/fill.py); empty: the sender does
+    find: str  #: name of the indexed fact kept of it; empty: none
+    line: str
+    key: str
+    sum: str
+    sign_order: str
+    source: str  #: paragraph of the manual
+    place: str = ""  #: file and line, for messages about the profile itself
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    id: str
+    at: frozenset[str]
+    when: tuple[Mapping[str, Any], ...]
+    check: str  #: a named check of codecs/checks.py
+    path: str  #: the field it speaks of
+    with_: Mapping[str, Any]  #: the check's own arguments
+    says: Text
+    from_: str
+    severity: str = "error"
+    place: str = ""  #: file and line, for messages about the profile itself
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    name: str
+    code: str
+    text: Text
+    list_text: Text  #: where lists show another word for the same code
+    statistics_text: Text = Text("", "")  #: and where statistics do
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    name: str
+    way: str  #: desk | message (POST /v1/messages) | query (POST /v1/queries)
+    desk: str = ""  #: the desk step (gateway/flow/local) that does it, or that uses the query's answer
+    route: str = ""  #: authority it goes to
+    ask: str = ""  #: query kind put to the route
+    signed: bool = False
+    card_bound: bool = False  #: the account must have a card of this authority bound
+    card_present: bool = False  #: and it must be in place
+    roles: tuple[str, ...] = ()  #: card roles that may sign; empty: any
+    body: str = "none"  #: whole | optional | none: does the message carry the document
+    allowed: frozenset[str] = frozenset()  #: statuses; "" stands for: no document yet
+    between: str = ""  #: in-between status while it is on its way
+    to: str = ""  #: status when a desk operation is done
+    opens_round: bool = False
+    waits: bool = True  #: does it wait for earlier messages of its document (a withdraw or a query never does)
+    give_up: timedelta = timedelta(days=3)  #: unsent after that: held
+    answer_within: timedelta = timedelta(days=30)  #: unanswered after that: alert and ask
+    give_numbers: tuple[str, ...] = ()  #: number kinds given by the gateway when the document has none
+    reserve: tuple[str, ...] = ()  #: field paths whose value only one document may have at a time
+    options: Mapping[str, Any] = field(default_factory=dict)  #: the desk step's own settings
+    signed_when: tuple[Mapping[str, Any], ...] = ()  #: the card and its signature are wanted only when all hold
+
+
+TAKEN, NOT_TAKEN = "0", "1"  #: codes of a technical receipt
+ANSWERED, NOT_ANSWERED = "Q0", "Q1"  #: codes of the answer to a question
+#: codes that mean the same for every type, with the kind of receipt they are in; no profile may give them another meaning
+KIND_OF = {TAKEN: "technical", NOT_TAKEN: "technical", ANSWERED: "business", NOT_ANSWERED: "business"}
+RESERVED = frozenset(KIND_OF)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRule:
+    code: str
+    text: Text
+    status: str = ""  #: document status it brings; empty: none
+    rank: int = 0
+    ends: str = ""  #: accepted | rejected: how the submission it answers ends; empty: not yet
+    marks: Mapping[str, str] = field(default_factory=dict)
+    releases: bool = False  #: frees what the document has reserved
+    answers: str = ""  #: the operation whose messages it answers; empty: any
+    by: tuple[str, ...] = ()  #: the authorities that may say it; empty: the type's own
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRule:
+    kind: str
+    label: Text
+    pattern: str
+    field: str = ""  #: path that is filled with it
+    given: str = ""  #: pattern of numbers that the gateway gives: "NA{yy}{serial:014d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a query: `of` is status | mark.<m> | number.<kind> | field path | time.created | time.declared | key.
+
+    Of what an authority answers in rows it is row.<Element>, and row.<Element>[] with columns of its own for rows inside a row;
+    of a code table it is table.<column>.
+    """
+
+    name: str
+    label: Text
+    of: str
+    columns: tuple[Column, ...] = ()
+    row: str = ""  #: the element of an authority's row that says it (of row.X and table.X: X); empty: none does
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    kind: str
+    source: str  #: journal | authority | table
+    ask: str
+    filters: Mapping[str, str]  #: filter name to `of`, as in Column
+    columns: tuple[Column, ...]
+    required: tuple[str, ...] = ()
+    most_days: int = 0  #: longest range of its date filter
+    route: str = ""  #: the authority that is asked, when it is not the profile's own
+    account_code: str = ""  #: which of the account's codes names it there: mofcom_code | customs_code | uscc
+    table: str = ""  #: the code table that answers
+    note: Text = Text("", "")  #: said with the result
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: what the journal shows: `of` to its allowed values
+    quantities: Mapping[str, str] = field(default_factory=dict)  #: fact of a licence (licence, approved, remaining …) to column
+
+    @property
+    def in_rows(self) -> bool:
+        """Does the authority answer it with a table?"""
+        return any(column.row for column in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentRule:
+    types: tuple[str, ...] = ()  #: media types by content; empty: none allowed
+    most_bytes: int = 0
+    most_bytes_a_page: int = 0
+    most_files: int = 0
+    categories: str = ""  #: code table
+    category_codes: tuple[str, ...] = ()  #: the codes of that table
+    one_of: tuple[str, ...] = ()  #: one of these categories must be there at the operations of `required_at`
+    required_at: frozenset[str] = frozenset()
+    one_a_category: bool = False
+    when: tuple[Mapping[str, Any], ...] = ()  #: attachments are allowed only when all hold
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A paper that an approval ends in, and the codes under which a declaration cites it (case matters)."""
+
+    text: Text
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Another document that the account must have: at these operations, where all conditions hold."""
+
+    name: str
+    type: str
+    status: frozenset[str]  #: of that other type
+    at: frozenset[str]
+    when: tuple[Mapping[str, Any], ...]
+    says: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What is counted of a document while it is in one of these statuses: a line for each row of `table`."""
+
+    status: frozenset[str]
+    table: str
+    row: Mapping[str, str]  #: commodity, name, unit, quantity, amount: paths within a row
+    dimensions: Mapping[str, str]  #: filter name to path, from the top
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told by a short message, and of which receipts."""
+
+    receipts: frozenset[str]
+    phone: str  #: path of the number to tell
+    when: tuple[Mapping[str, Any], ...]
+    says: Text
+
+
+@dataclass(frozen=True, slots=True)
+class PrintForm:
+    """A paper that a document can be printed as."""
+
+    name: str
+    title: Text
+    layout: str  #: file in the profile's folder; empty: every field in order
+    allowed: frozenset[str]  #: statuses; empty: any
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A document type. `version` is a hash of the folder; messages and documents keep the one they began with."""
+
+    type: str
+    authority: str
+    folder: Path
+    version: str
+    title: Text
+    system: str
+    namespace: str
+    account_code: str  #: which of the account's codes names it at this authority: mofcom_code | customs_code
+    own_number: str  #: number kind that names the document on the wire and in Receipt_ file names
+    fields: tuple[Field, ...]
+    rules: tuple[Rule, ...]
+    operations: Mapping[str, Operation]
+    statuses: Mapping[str, Status]
+    receipts: Mapping[str, ReceiptRule]
+    numbers: Mapping[str, NumberRule]
+    queries: Mapping[str, Query]
+    attachments: AttachmentRule
+    signer: str = ""  #: who must sign: a field path or `account`; its code must be the card holder's
+    signature: str = "xml"  #: xml | cms: the form of the signature of what is sealed
+    card_authority: str = ""  #: whose card signs
+    route: str = ""  #: the type's own route, where the site has it
+    registry: int = 0  #: its row in the overview of the licence systems; 0: none
+    ministry: str = ""  #: code in the table of ministries
+    certificates: tuple[Certificate, ...] = ()
+    needs: Mapping[str, Need] = field(default_factory=dict)
+    statistics: Statistics | None = None
+    notify: Notify | None = None
+    prints: Mapping[str, PrintForm] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTable:
+    """A drop-down of the forms: code to its row, and exact Chinese name to code (names that stand for two codes are left out)."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: Mapping[str, Mapping[str, str]]
+    codes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Who answers: a folder of profiles with its `authority.toml`."""
+
+    name: str
+    title: Text
+    account_code: str
+
+
+class Profiles(Mapping[str, Profile]):
+    """Document type to its profile, with the code tables and authorities that the profiles name; equal to itself alone."""
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __init__(
+        self, profiles: Mapping[str, Profile], tables: Mapping[str, CodeTable], authorities: Mapping[str, Authority]
+    ) -> None:
+        self._profiles = dict(profiles)
+        self.tables = dict(tables)
+        self.authorities = dict(authorities)
+
+    def __getitem__(self, type: str) -> Profile:
+        return self._profiles[type]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._profiles)
+
+    def __len__(self) -> int:
+        return len(self._profiles)

@@ -1,0 +1,143 @@
+"""`[query.<kind>]`: what may be asked about a document type, and what a line of the answer shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from tongguan.gateway.profile.profile import Authority, CodeTable, Column, NumberRule, Query, Status, Text
+from tongguan.gateway.profile.source import Part, both, table_of, text, texts, whole
+
+_NOTHING = Text("", "")
+_COLUMN = {"name", "zh", "en", "of"}
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+#: what every query may be asked with
+PAGING = ("page", "size", "sort", "format", "source")
+TIME = "time."  #: how the `of` of a filter by date begins
+#: facts of a licence that an answer may tell
+QUANTITIES = ("licence", "commodity", "name", "unit", "approved", "used", "remaining")
+#: what statistics can be asked with, and what a line of them says
+STATISTICS = (
+    *("month", "by", "issuing_agency", "trade_mode", "country", "index", "code", "name", "unit"),
+    *(f"{span}_{what}" for span in ("month", "year") for what in ("quantity", "amount", "count")),
+)
+
+
+class Known(NamedTuple):
+    """What a query may speak of."""
+
+    numbers: Mapping[str, NumberRule]
+    paths: Collection[str]
+    found: Collection[str]  #: paths of the fields that lists find
+    authorities: Mapping[str, Authority]
+    tables: Mapping[str, CodeTable]
+    statuses: Mapping[str, Status]
+    authority: str  #: the profile's own
+
+
+def names_of(name: str, of: str) -> tuple[str, ...]:
+    """The names that a filter is given by: a date is asked for as a range, `name_from` and `name_to`."""
+    return (f"{name}_from", f"{name}_to") if of.startswith(TIME) else (name,)
+
+
+def read_query(part: Part, kind: str, known: Known) -> Query:
+    filters = part.texts_by_name("filters")
+    route = part.one_of("route", known.authorities, "")
+    asked = known.authorities.get(route or known.authority)
+    columns = tuple(_column(part, column) for column in part.rows("columns"))
+    query = Query(
+        kind=kind,
+        source=part.one_of("source", ("journal", "authority", "table"), "journal"),
+        ask=part.take("ask", text, ""),
+        filters=filters,
+        columns=columns,
+        required=part.names("required", filters, "filter"),
+        most_days=part.take("most_days", whole, 0),
+        route=route,
+        account_code=asked.account_code if asked else "",
+        table=part.one_of("table", known.tables, ""),
+        note=part.take("note", both, _NOTHING),
+        only=part.take("only", _lists, {}),
+        quantities=part.texts_by_name("quantities"),
+    )
+    part.rest_is_unknown()
+    _sound(part, query, known)
+    return query
+
+
+def _lists(value: object) -> dict[str, tuple[str, ...]]:
+    return {name: texts(words) for name, words in table_of(value).items()}
+
+
+def _sound(part: Part, query: Query, known: Known) -> None:
+    complaints = part.file.complaints
+    if query.source == "table" and not query.table:
+        part.complain(
+            "source",
+            f"查询 {query.kind} 由代码表答复，却没有指明代码表",
+            f"query {query.kind} is answered from a table but names none",
+        )
+    inner = [c for column in query.columns for c in column.columns]
+    for key, names in (("filters", query.filters), ("columns", [c.name for c in [*query.columns, *inner]])):
+        for name in names:
+            if not _NAME.fullmatch(name):
+                zh, en = f"{name!r} 不能作元素名", f"{name!r} cannot be the name of an element"
+                part.complain(key, f"{zh}：只用字母、数字和 _", f"{en}: letters, digits and _ only")
+    for of in [*query.filters.values(), *(c.of for c in query.columns), *(c.of for c in inner), *query.only]:
+        _known_of(part, of, query, known)
+    for of in (*query.filters.values(), *query.only):
+        if query.source == "journal" and of.removeprefix("~") in set(known.paths) - set(known.found):
+            part.complain("filters", f"列表查不到 {of}：其字段没有 `find`", f"lists cannot find {of}: its field has no `find`")
+    for name in query.filters:
+        if name in PAGING:
+            part.complain(
+                "filters",
+                f"每个查询都有 {name!r}：筛选条件请用别的名字",
+                f"{name!r} is a word of every query: a filter needs another name",
+            )
+    for word in query.only.get("status", ()):
+        if word not in known.statuses:
+            complaints.unknown(part.place("only"), "status", word, known.statuses)
+    columns = {c.name for c in query.columns}
+    for fact, name in query.quantities.items():
+        if fact not in QUANTITIES:
+            complaints.unknown(part.place("quantities"), "fact of a licence", fact, QUANTITIES)
+        if name not in columns:
+            complaints.unknown(part.place("quantities"), "column", name, columns)
+
+
+def _column(part: Part, given: Mapping[str, object]) -> Column:
+    if not isinstance(given, dict) or set(given) - {"columns", "row"} != _COLUMN:
+        part.complain("columns", f"列要有 name、zh、en 和 of，而不是 {given}", f"a column has name, zh, en and of, not {given}")
+        return Column("", _NOTHING, "key")
+    inner = tuple(_column(part, one) for one in given.get("columns", ()))
+    word, _, element = given["of"].partition(".")
+    row = element if word in ("row", "table") else given.get("row", "")
+    if bool(inner) != row.endswith("[]"):
+        name = given["name"]
+        part.complain(
+            "columns",
+            f"列 {name}：行内的行属于带 [] 的元素，且有列",
+            f"column {name}: rows inside a row are of an element with [] and have columns",
+        )
+    return Column(given["name"], Text(given["zh"], given["en"]), given["of"], inner, row)
+
+
+def _known_of(part: Part, of: str, query: Query, known: Known) -> None:
+    word, _, rest = of.replace("~", ".", 1).partition(".")
+    if word == "table" and query.table in known.tables:
+        table = known.tables[query.table]
+        if rest not in table.columns:
+            part.file.complaints.unknown(part.place("columns"), "column", rest, table.columns, query.table)
+        return
+    if (
+        of in ("status", "key")
+        or (word in ("mark", "time", "receipt", "attachment", "message", "row") and rest)
+        or (word == "number" and rest in known.numbers)
+        or (word == "statistics" and rest in STATISTICS)
+    ):
+        return
+    if query.source == "journal" and of.removeprefix("~") not in known.paths:
+        ways = [*known.paths, "status", "key", *(f"number.{n}" for n in known.numbers)]
+        part.file.complaints.unknown(part.place("columns"), "field", of, ways)

@@ -1,0 +1,316 @@
+"""Files of a profile folder, read so that every complaint can name file and line.
+
+Promises: nothing is complained about without its place; what is wrong is collected, so that all of it is told at once.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tongguan.gateway.model.errors import SettingsWrong, TongguanError, each_of, in_both
+from tongguan.gateway.profile.profile import Text
+
+T = TypeVar("T")
+Key = str | int
+_HEADER = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+\s*(?:#.*)?$")
+
+
+def nearest(word: str, known: Collection[str]) -> tuple[str, str]:
+    """`; did you mean 'x'?` in Chinese and English, or nothing when no known word is near."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return (f"；是不是 {near[0]!r}？", f"; did you mean {near[0]!r}?") if near else ("", "")
+
+
+def unknown(what: str, word: str, known: Collection[str], where: str = "") -> tuple[str, str]:
+    """That there is no such word, in Chinese and English, with the nearest known one."""
+    zh, en = nearest(word, known)
+    of = f" of {where}" if where else ""
+    return f"{where + ' ' if where else ''}没有{_CALLED.get(what, f' {what} ')} {word!r}{zh}", f"unknown {what}{of} {word!r}{en}"
+
+
+_CALLED = {
+    "authority": "主管部门", "category": "类别", "check": "检查", "code table": "代码表", "column": "列", "dimension": "统计维度",
+    "document type": "单证类型", "fact of a licence": "许可证事实", "field": "字段", "key": "键", "media type": "媒体类型",
+    "number": "编号", "operation": "操作", "receipt": "回执", "role": "角色", "status": "状态", "type": "类型",
+}  # fmt: skip
+
+
+class Complaints:
+    """Everything that is wrong with the profiles, with its place, in Chinese and English."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[str, str]] = []
+
+    def add(self, place: str, zh: str, en: str) -> None:
+        self.all.append((f"{place}: {zh}", f"{place}: {en}"))
+
+    def raised(self, place: str, wrong: Exception, before: tuple[str, str] = ("", "")) -> None:
+        """What an error says, in both languages where it does."""
+        said = (wrong.zh, wrong.en) if isinstance(wrong, TongguanError) else each_of(str(wrong))
+        self.add(place, f"{before[0]}{said[0]}", f"{before[1]}{said[1]}")
+
+    def unknown(self, place: str, what: str, word: str, known: Collection[str], where: str = "") -> None:
+        self.add(place, *unknown(what, word, known, where))
+
+    def end(self) -> None:
+        """Raise SettingsWrong with every complaint, a line each, if there was any."""
+        if self.all:
+            raise SettingsWrong(*map("\n".join, zip(*self.all, strict=True)))
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> dict[str, Any]:
+    """A form's files are read once for each of its types, and parsed once."""
+    return tomllib.loads(text)
+
+
+class TomlFile:
+    """A parsed TOML file that can find the line of a key; empty, with a complaint, when it cannot be parsed."""
+
+    def __init__(self, path: Path, complaints: Complaints) -> None:
+        self.path = path
+        self.complaints = complaints
+        self.given: dict[str, Any] = {}
+        self._form: TomlFile | None = None
+        self._origins: dict[tuple[Key, ...], tuple[TomlFile, int]] = {}
+        try:
+            self.text = path.read_text(encoding="utf-8")
+            self.given = _parsed(self.text)
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
+            self.text = ""
+            line = re.search(r"line (\d+)", str(wrong))
+            complaints.raised(f"{path}:{line[1] if line else 1}", wrong, ("读不出：", ""))
+
+    def over(self, form: TomlFile) -> None:
+        """Lay this file over its form's: tables key by key, `[[receipt]]` by code; places stay those of the file that says it."""
+        self._form = form
+        own, below = self.given.get("receipt", []), form.given.get("receipt", [])
+        self.given = _laid_over(form.given, self.given)
+        if isinstance(own, list) and isinstance(below, list) and all(isinstance(row, dict) for row in (*own, *below)):
+            rows = {row.get("code"): (form, n, row) for n, row in enumerate(below)}
+            rows.update({row.get("code"): (self, n, row) for n, row in enumerate(own)})
+            self._origins = {("receipt", at): (file, n) for at, (file, n, _) in enumerate(rows.values())}
+            self.given["receipt"] = [row for _, _, row in rows.values()]
+
+    def beside(self, name: str) -> Path | None:
+        """A file in this one's folder, else in its form's; None when there is none."""
+        folders = [file.path.parent for file in (self, self._form) if file is not None]
+        return next((folder / name for folder in folders if name and (folder / name).is_file()), None)
+
+    def place(self, *keys: Key) -> str:
+        if keys[:2] in self._origins:
+            file, n = self._origins[keys[:2]]
+            return f"{file.path}:{file._line((keys[0], n, *keys[2:])) or 1}"
+        line = self._line(keys)
+        return self._form.place(*keys) if line is None and self._form is not None else f"{self.path}:{line or 1}"
+
+    @cached_property
+    def _lines(self) -> tuple[list[str], list[tuple[int, str]]]:
+        lines = self.text.splitlines()
+        return lines, [(n, ".".join(p.strip(" \"'") for p in found[1].split("."))) for n, found in _headers(lines)]
+
+    def _line(self, keys: Sequence[Key]) -> int | None:
+        lines, headers = self._lines
+        for depth in range(len(keys), 0, -1):
+            name = ".".join(str(k) for k in keys[:depth] if isinstance(k, str))
+            nth = next((k for k in reversed(keys[:depth]) if isinstance(k, int)), 0)
+            hits = [n for n, header in headers if header == name]
+            if nth < len(hits):
+                return _key_line(lines, hits[nth], keys[depth:]) or hits[nth]
+        return _key_line(lines, 0, keys)
+
+    def part(self, *keys: Key) -> Part:
+        """The table at `keys` (the whole file without), for taking keys out one by one."""
+        given: Any = self.given
+        for key in keys:
+            given = given[key]
+        return Part(given, self, keys)
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    return {**below, **{key: _laid_over(below.get(key), value) for key, value in above.items()}}
+
+
+def _headers(lines: Sequence[str]) -> Iterator[tuple[int, re.Match[str]]]:
+    for n, line in enumerate(lines, 1):
+        if found := _HEADER.match(line):
+            yield n, found
+
+
+def _key_line(lines: Sequence[str], start: int, keys: Sequence[Key]) -> int | None:
+    words = [k for k in keys if isinstance(k, str)]
+    if not words:
+        return None
+    for n, line in enumerate(lines[start:], start + 1):
+        if n > start and _HEADER.match(line):
+            return None
+        if re.match(rf"""^\s*["']?{re.escape(words[0])}["']?\s*[=.]""", line):
+            return n
+    return None
+
+
+class Part:
+    """One TOML table: `take` each known key, then `rest_is_unknown`."""
+
+    def __init__(self, given: Any, file: TomlFile, keys: Sequence[Key]) -> None:
+        self.file, self.keys = file, tuple(keys)
+        self.known: list[str] = []
+        self.given: dict[str, Any] = given if isinstance(given, dict) else {}
+        if not isinstance(given, dict):
+            name = ".".join(map(str, keys))
+            file.complaints.add(file.place(*keys), f"{name} 应为表", f"{name} must be a table")
+
+    def place(self, *keys: Key) -> str:
+        return self.file.place(*self.keys, *keys)
+
+    def complain(self, key: str, zh: str, en: str) -> None:
+        self.file.complaints.add(self.place(key), zh, en)
+
+    def take(self, key: str, read: Callable[[Any], T], otherwise: T) -> T:
+        """The key's value as `read` understands it; `otherwise` when it is absent or wrong."""
+        self.known.append(key)
+        if key not in self.given:
+            return otherwise
+        try:
+            return read(self.given[key])
+        except (ValueError, TypeError, KeyError) as wrong:
+            self.file.complaints.raised(self.place(key), wrong, (f"{key}: ", f"{key}: "))
+            return otherwise
+
+    def need(self, key: str, read: Callable[[Any], T], otherwise: T) -> T:
+        if key not in self.given:
+            self.complain(key, f"缺少 {key}", f"{key} is missing")
+        return self.take(key, read, otherwise)
+
+    def tables(self, key: str) -> Mapping[str, Any]:
+        """The tables under a key; none when it is absent."""
+        nothing: Mapping[str, Any] = {}
+        return self.take(key, table_of, nothing)
+
+    def texts_by_name(self, key: str) -> Mapping[str, str]:
+        nothing: dict[str, str] = {}
+        return self.take(key, words_of, nothing)
+
+    def rows(self, key: str) -> list[Any]:
+        """The tables of a list; none when it is absent."""
+        nothing: list[Any] = []
+        return self.take(key, tables_of, nothing)
+
+    def lines(self, key: str) -> list[list[Any]]:
+        """The lists of tables in a list; none when it is absent."""
+        nothing: list[list[Any]] = []
+        return self.take(key, lines_of, nothing)
+
+    def words(self, key: str) -> tuple[str, ...]:
+        nothing: tuple[str, ...] = ()
+        return self.take(key, texts, nothing)
+
+    def one_of(self, key: str, words: Collection[str], otherwise: str) -> str:
+        value = self.take(key, text, otherwise)
+        if value and value not in words:
+            self.file.complaints.unknown(self.place(key), key, value, words)
+        return value
+
+    def names(self, key: str, words: Collection[str], what: str) -> tuple[str, ...]:
+        """A list whose every member must be one of `words`."""
+        value = self.words(key)
+        for word in value:
+            if word not in words:
+                self.file.complaints.unknown(self.place(key), what, word, words)
+        return value
+
+    def rest_is_unknown(self) -> None:
+        for key in self.given:
+            if key not in self.known:
+                self.file.complaints.unknown(self.place(key), "key", key, self.known)
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(in_both(f"{value!r} 不是文字", f"{value!r} is no text"))
+    return value
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(in_both(f"{value!r} 不是列表", f"{value!r} is no list"))
+    return tuple(text(v) for v in value)
+
+
+def whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(in_both(f"{value!r} 不是整数", f"{value!r} is no whole number"))
+    return value
+
+
+def truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(in_both(f"{value!r} 不是 true 或 false", f"{value!r} is neither true nor false"))
+    return value
+
+
+def both(value: Any) -> Text:
+    """`{ zh = "…", en = "…" }`."""
+    if not isinstance(value, dict) or set(value) != {"zh", "en"}:
+        raise ValueError(in_both('应为 { zh = "…", en = "…" }', 'must be { zh = "…", en = "…" }'))
+    return Text(text(value["zh"]), text(value["en"]))
+
+
+def words_of(value: Any) -> dict[str, str]:
+    return {k: text(v) for k, v in table_of(value).items()}
+
+
+def table_of(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(in_both(f"{value!r} 不是表", f"{value!r} is no table"))
+    return value
+
+
+def tables_of(value: Any) -> list[Any]:
+    if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
+        raise TypeError(in_both(f"{value!r} 不是表的列表", f"{value!r} is no list of tables"))
+    return value
+
+
+def lines_of(value: Any) -> list[list[Any]]:
+    if not isinstance(value, list):
+        raise TypeError(in_both(f"{value!r} 不是列表", f"{value!r} is no list"))
+    return [tables_of(line) for line in value]
+
+
+def read_csv(path: Path, complaints: Complaints, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and cells of each row; a wrong header or row is complained about and left out.
+
+    The header must begin with `columns`; what follows them is the file's own.
+    """
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as wrong:
+        complaints.raised(f"{path}:1", wrong, ("读不出：", ""))
+        return
+    rows = csv.reader(content.splitlines(), strict=True)
+    try:
+        header = next(rows, [])
+        if header[: len(columns)] != list(columns):
+            begin = ",".join(columns)
+            complaints.add(f"{path}:1", f"表头应以 {begin} 开始", f"the header must begin with {begin}")
+            return
+        for row in rows:
+            if len(row) == len(header):
+                yield rows.line_num, dict(zip(header, (cell.strip() for cell in row), strict=True))
+            elif row:
+                has, wanted = len(row), len(header)
+                complaints.add(
+                    f"{path}:{rows.line_num}", f"有 {has} 格，应为 {wanted} 格", f"has {has} cells instead of {wanted}"
+                )
+    except csv.Error as wrong:
+        complaints.raised(f"{path}:{rows.line_num}", wrong, ("不是正确的 CSV：", ""))

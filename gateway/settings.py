@@ -1,0 +1,383 @@
+"""The site's facts: `HOME/tongguan.toml`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from tongguan.gateway.model.errors import SettingsWrong, each_of, in_both, in_language
+from tongguan.gateway.system.threads import ANSWER, within
+
+_SPANS = {
+    "ms": 0.001,
+    "s": 1,
+    "m": 60,
+    "h": 3600,
+    "d": 86400,
+    "y": 31_557_600,
+    "day": 86400,
+    "month": 2_629_800,
+    "year": 31_557_600,
+}
+_SIZES = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
+
+
+def span(value: Any) -> timedelta:
+    """A duration as users write it: `15s`, `2h`, `1 month`."""
+    if isinstance(value, timedelta):
+        return value
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|y|day|month|year)s?", str(value).strip())
+    if not found:
+        raise ValueError(
+            in_both(f'{value!r} 不是时长；写成 "15s"、"2h"、"5d"', f'{value!r} is no duration; write it like "15s", "2h", "5d"')
+        )
+    return timedelta(seconds=float(found[1]) * _SPANS[found[2]])
+
+
+def size(value: Any) -> int:
+    """A size as users write it, in bytes: `4MB` (a thousand thousands), `200KB`."""
+    if isinstance(value, int):
+        return value
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)", str(value).strip())
+    if not found:
+        raise ValueError(in_both(f'{value!r} 不是大小；写成 "4MB"', f'{value!r} is no size; write it like "4MB"'))
+    return int(float(found[1]) * _SIZES[found[2]])
+
+
+Span = Annotated[timedelta, BeforeValidator(span)]
+Size = Annotated[int, BeforeValidator(size)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Gateway(_Part):
+    environment: Literal["test", "production"]
+    language: Literal["zh", "en"] = "zh"
+    settle: Span = timedelta(seconds=2)
+    ignored_after: Span = timedelta(minutes=10)
+    most_bytes: Size = 32_000_000
+    log: Literal["json", "text"] = "json"
+
+    def say(self, zh: str, en: str) -> str:
+        """One text, in the gateway's own language."""
+        return en if self.language == "en" else zh
+
+
+class Database(_Part):
+    url: str = "sqlite:///tongguan.db"
+
+
+class Broker(_Part):
+    url: str = ""
+
+
+class Card(_Part):
+    name: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
+    authority: str
+    role: Literal["legal", "operator"] = "legal"
+    kind: Literal["pkcs11", "software", "eport"] = "pkcs11"
+    module: str = ""
+    token: str = ""
+    key: str = "sign"
+    pin: str = ""
+    certificate: str = ""
+    bound: str = ""  #: card number that `tongguan card bind` read; empty: nothing is signed with this card
+    fingerprint: str = ""  #: SHA-256 of the bound certificate, from there too; empty: any certificate with that number
+    delay: Span = timedelta(0)  #: software kind only: each signature takes this long, as on a real key
+
+
+class ActsFor(_Part):
+    uscc: str
+    customs_code: str = ""
+    mofcom_code: str = ""
+    title: str = ""
+    powers: tuple[str, ...] = ()
+    until: str = ""
+
+
+class Subscribe(_Part):
+    types: tuple[str, ...] = Field(min_length=1)
+    phone: str = Field(pattern=r"^\+?[0-9]{5,15}$")
+    receipts: tuple[str, ...] = ()
+
+
+class Account(_Part):
+    name: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
+    kind: Literal["enterprise", "broker"] = "enterprise"
+    title: str
+    uscc: str
+    customs_code: str = ""
+    mofcom_code: str = ""
+    mailbox: str = ""
+    answers: Literal["xml", "json", "both"] = "xml"
+    language: Literal["zh", "en", ""] = ""
+    card: tuple[Card, ...] = ()
+    acts_for: tuple[ActsFor, ...] = ()
+    defaults: dict[str, dict[str, str]] = {}
+    operator: str = ""  #: who stands on statistics as 操作员; empty: the account's title
+    subscribe: tuple[Subscribe, ...] = ()
+
+
+class Route(_Part):
+    environment: Literal["test", "production"]
+    url: str
+    certificates: tuple[str, ...]
+    one_platform: bool = False  #: a platform signs for this authority and for others that say so too
+    encrypt_to: str = ""  #: certificate of the authority that what is sent is encrypted to; empty: it goes clear
+    secrets_to: str = ""  #: certificate that single secret values are encrypted to; empty: that of encrypt_to
+    in_flight: int = Field(16, ge=1, le=1024)
+    timeout: Span = timedelta(seconds=15)
+    token: str = ""
+    client_certificate: str = ""
+    client_key: str = ""
+    ca: str = ""
+
+
+class Schedule(_Part):
+    timezone: str = "Asia/Shanghai"
+    receipts: Span = timedelta(seconds=30)
+    merge: Literal["auto", "ask"] = "auto"
+    merge_at: str = "02:00"
+    declare_merged: Literal["ask", "auto"] = "ask"
+    warn: Span = timedelta(days=5)
+    least_wait: Span = timedelta(seconds=2)
+    most_wait: Span = timedelta(hours=1)
+    probe: Span = timedelta(seconds=5)
+
+
+class Retention(_Part):
+    bodies: Span = timedelta(days=3653)
+    boxes: Span = timedelta(days=90)
+    prints: Span = timedelta(days=30)
+
+
+class Prints(_Part):
+    font: str = ""
+    timeout: Span = timedelta(seconds=60)
+    most_memory: Size = 1_000_000_000
+
+
+class Alerts(_Part):
+    file: str = "alerts.jsonl"
+    repeat: Span = timedelta(hours=4)
+
+
+class Sms(_Part):
+    kind: Literal["file", "http"] = "file"
+    file: str = "sms.jsonl"
+    url: str = ""
+    token: str = ""
+    timeout: Span = timedelta(seconds=15)
+    sender: str = ""
+    give_up: Span = timedelta(days=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Sms:
+        if self.kind == "http" and not self.url:
+            raise ValueError(in_both('kind = "http" 需要服务商的 url', 'kind = "http" needs the provider\'s url'))
+        return self
+
+
+class Settings(_Part):
+    """Everything of `tongguan.toml`, checked; paths are relative to `home`."""
+
+    home: Path
+    gateway: Gateway
+    database: Database = Database()
+    broker: Broker = Broker()
+    account: tuple[Account, ...] = ()
+    route: dict[str, Route] = {}
+    schedule: Schedule = Schedule()
+    retention: Retention = Retention()
+    prints: Prints = Prints()
+    alerts: Alerts = Alerts()
+    sms: Sms = Sms()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Settings:
+        names = [a.name for a in self.account]
+        cards = [c.name for a in self.account for c in a.card]
+        for what, given in (("account", names), ("card", cards)):
+            twice = {n for n in given if given.count(n) > 1}
+            if twice:
+                which = ", ".join(sorted(twice))
+                zh = {"account": "账户", "card": "卡"}[what]
+                raise ValueError(in_both(f"{zh}名重复：{which}", f"{what} name used twice: {which}"))
+        self._mailboxes_apart()
+        for name, route in self.route.items():
+            if route.environment != self.gateway.environment:
+                its, ours = route.environment, self.gateway.environment
+                zh = f"route.{name}.environment 是 {its!r}，而 gateway.environment 是 {ours!r}：测试与生产不能混用"
+                en = f"route.{name}.environment is {its!r} but gateway.environment is {ours!r}: test and production never mix"
+                raise ValueError(in_both(zh, en))
+        return self
+
+    def _mailboxes_apart(self) -> None:
+        """No account may reach into another's mailbox, or the home, through its own."""
+        told = {a.name: self.mailbox(a) for a in self.account}
+        found = within(ANSWER, {place: place.resolve for place in told.values()})
+        places = {name: found.get(place, place) for name, place in told.items()}
+        for name, place in places.items():
+            if self.home.is_relative_to(place):
+                zh = f"账户 {name} 的信箱 {place} 包含本主目录：请给它单独的文件夹"
+                en = f"the mailbox of account {name!r} is {place}, which holds this home: give it a folder of its own"
+                raise ValueError(in_both(zh, en))
+            for other, its in places.items():
+                if other != name and place.is_relative_to(its):
+                    zh = f"账户 {name} 的信箱 {place} 在账户 {other} 的信箱里：请给它单独的文件夹"
+                    en = f"the mailbox of account {name!r} is {place}, which lies in the mailbox of account {other!r}"
+                    raise ValueError(in_both(zh, f"{en}: give it a folder of its own"))
+
+    def path(self, relative: str) -> Path:
+        return self.home / relative
+
+    def mailbox(self, account: Account) -> Path:
+        return self.home / (account.mailbox or f"mailboxes/{account.name}")
+
+
+def read_settings(home: Path) -> Settings:
+    """Read and check `home/tongguan.toml`; SettingsWrong names the key, the line's meaning and the nearest known key."""
+    file = home / "tongguan.toml"
+    try:
+        given = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        en, zh = (
+            f"{file} does not exist; make a home with: tongguan init {home}",
+            f"没有 {file}；建立主目录：tongguan init {home}",
+        )
+        raise SettingsWrong(zh, en) from None
+    except OSError as wrong:
+        said = f"{file}: {wrong.strerror}"
+        raise SettingsWrong(f"{said}；请检查其权限和属主", f"{said}; look at its mode and owner") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+        raise SettingsWrong(f"{file}：不是正确的 TOML：{wrong}", f"{file}: it is no TOML: {wrong}") from None
+    try:
+        return Settings(home=home.resolve(), **given)
+    except ValidationError as wrong:
+        told = [_explain(error) for error in wrong.errors()]
+        raise SettingsWrong(
+            *("\n".join(f"{file}: {in_language(each, told_in)}" for each in told) for told_in in ("zh", "en"))
+        ) from None
+    except TypeError:
+        raise SettingsWrong(f"{file}：没有 'home' 这个键", f"{file}: unknown key 'home'") from None
+
+
+def as_far_as_readable(home: Path) -> Settings:
+    """Wrong settings without what is wrong with them, to look at a gateway that still runs with those it began with.
+
+    Where they name no account, the folders of mailboxes do.
+    """
+    try:
+        given = tomllib.loads((home / "tongguan.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        given = {}
+    given.pop("home", None)
+    if "account" not in given:
+        folders = sorted(folder.name for folder in home.glob("mailboxes/*") if folder.is_dir())
+        given["account"] = [{"name": name, "title": "", "uscc": ""} for name in folders]
+    while True:
+        try:
+            return Settings(home=home.resolve(), **given)
+        except ValidationError as wrong:
+            _leave_out(given, wrong.errors()[0]["loc"])
+
+
+def _leave_out(given: dict[str, Any], place: Sequence[Any]) -> None:
+    """Take the least away that is wrong at a place; each call leaves less."""
+    match place:
+        case ("gateway", *_):
+            given["gateway"] = {"environment": "test"}
+        case ("account", int(n), "title" | "uscc" as name, *_):
+            given["account"][n][name] = ""
+        case ("account", int(n), str(name), *_) if name != "name":
+            del given["account"][n][name]
+        case ("account", int(n), *_):
+            del given["account"][n]
+        case ("route", str(name), *_):
+            del given["route"][name]
+        case (str(name), *_):
+            del given[name]
+        case _:  # what does not fit together
+            given.pop("route" if "route" in given else "account")
+
+
+def language_of(home: Path) -> str:
+    """The language that a home's settings name, be they otherwise as wrong as they like; Chinese where they name none."""
+    try:
+        given = tomllib.loads((home / "tongguan.toml").read_text(encoding="utf-8"))
+        return "en" if given["gateway"]["language"] == "en" else "zh"
+    except (OSError, ValueError, LookupError, TypeError):
+        return "zh"
+
+
+#: what pydantic finds wrong with a value; what is not here is told with its place only
+_NUMBER, _FLAG = ("应为整数", "must be a whole number"), ("应为 true 或 false", "must be true or false")
+_LIST, _TABLE = ("应为列表 [ … ]", "must be a list [ … ]"), ("应为一组键和值", "must be a table of keys and values")
+_FOUND = {
+    "string_type": ("应为文字", "must be a text"),
+    "string_pattern_mismatch": ("应符合 {pattern}", "must match {pattern}"),
+    "literal_error": ("只能是 {expected}", "must be {expected}"),
+    "greater_than_equal": ("不能小于 {ge}", "must not be less than {ge}"),
+    "less_than_equal": ("不能大于 {le}", "must not be more than {le}"),
+    "too_short": ("至少要有 {min_length} 项", "needs at least {min_length}"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), _NUMBER),
+    **dict.fromkeys(("bool_type", "bool_parsing"), _FLAG),
+    **dict.fromkeys(("tuple_type", "list_type"), _LIST),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), _TABLE),
+}
+
+
+def _explain(error: Any) -> str:
+    """What pydantic found, in both languages."""
+    place = ".".join(str(p) for p in error["loc"])
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(error["loc"][-1]), _known_keys(error["loc"][:-1]), n=1)
+        zh, en = (f"；是不是 {near[0]!r}？", f"; did you mean {near[0]!r}?") if near else ("", "")
+        return in_both(f"没有 {place} 这个键{zh}", f"unknown key {place}{en}")
+    if error["type"] == "missing":
+        return in_both(f"缺少 {place}", f"{place} is missing")
+    facts = {name: str(value) for name, value in error.get("ctx", {}).items()}
+    zh, en = each_of(facts["error"]) if "error" in facts else ("这个值不能用", error["msg"])
+    if error["type"] in _FOUND:
+        zh, en = (said.format_map(facts) for said in _FOUND[error["type"]])
+        zh = zh.replace("' or '", "' 或 '")
+    return in_both(*(f"{place}: {said}".removeprefix(": ") for said in (zh, en)))
+
+
+_PARTS: dict[str, type[_Part]] = {
+    "gateway": Gateway,
+    "database": Database,
+    "broker": Broker,
+    "account": Account,
+    "card": Card,
+    "acts_for": ActsFor,
+    "route": Route,
+    "schedule": Schedule,
+    "retention": Retention,
+    "prints": Prints,
+    "alerts": Alerts,
+    "subscribe": Subscribe,
+    "sms": Sms,
+}
+
+
+def _known_keys(place: Sequence[Any]) -> list[str]:
+    """The keys that may stand at a place: those of the last part on the way there."""
+    parts = [_PARTS[name] for name in place if name in _PARTS]
+    return sorted(parts[-1].model_fields if parts else Settings.model_fields.keys() - {"home"})
+
+
+def own_files(settings: Settings) -> list[Path]:
+    """The gateway's own files that the settings name: they may lie outside of the home."""
+    url = settings.database.url
+    database = [settings.home / url.removeprefix("sqlite:///")] if url.startswith("sqlite:///") else []
+    return [*database, settings.path(settings.alerts.file), settings.path(settings.sms.file)]

@@ -1,0 +1,1 @@
+"""The machine: its clock, files, folders, threads and logs, and XML from strangers."""

@@ -1,0 +1,48 @@
+"""How much room a disk has left: the daemon warns of it in time, and `tongguan status` sees it when the daemon can tell nobody."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tongguan.gateway.system.threads import ANSWER, within
+
+#: bytes free, or the part of the whole, whichever is less: small disks are full later
+_LOW, _LOW_PART = 1_000_000_000, 0.02
+_FULL, _FULL_PART = 16_000_000, 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A disk with little room, or none; `folder` is the first one asked about that lies on it."""
+
+    folder: Path
+    free_bytes: int
+    full: bool  #: nothing can be relied on to be written
+
+
+def shortages(folders: Iterable[Path]) -> list[Shortage]:
+    """The disks of these folders that are short of room, each once; a folder that is not there, or does not answer, is passed over."""
+    found: dict[int, Shortage | None] = {}
+    for folder, (disk, seen) in within(ANSWER, {folder: partial(_seen, folder) for folder in folders}).items():
+        if seen is not None and disk not in found:
+            found[disk] = _shortage(folder, seen)
+    return [each for each in found.values() if each is not None]
+
+
+def _seen(folder: Path) -> tuple[int, os.statvfs_result | None]:
+    try:
+        return os.stat(folder).st_dev, os.statvfs(folder)
+    except OSError:
+        return 0, None
+
+
+def _shortage(folder: Path, seen: os.statvfs_result) -> Shortage | None:
+    free, whole = seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize
+    no_names = seen.f_files > 0 and seen.f_favail == 0
+    if no_names or free < min(_FULL, _FULL_PART * whole):
+        return Shortage(folder, free, full=True)
+    return Shortage(folder, free, full=False) if free < min(_LOW, _LOW_PART * whole) else None

@@ -1,0 +1,103 @@
+"""The only place that renames and writes files that users see. Every file is whole at every moment."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+#: Called before each rename and each commit with the name of the place; crash tests raise from it.
+crash_point: Callable[[str], None] = lambda place: None
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def at(place: str) -> None:
+    """Mark a place after which a crash would be interesting."""
+    crash_point(place)
+
+
+def write(target: Path | str, content: bytes, *, dir_fd: int | None = None, durable: bool = False, mode: int = 0o640) -> None:
+    """Put `content` at `target`, whole or not at all; `durable` forces file and folder to disk before returning.
+
+    `dir_fd`: the folder that `target` is a name in.
+    """
+    target = os.fspath(target)
+    folder = os.path.dirname(target) or "."
+    temporary = f"{folder}/.{os.getpid()}-{os.urandom(6).hex()}.tmp"
+    handle = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=dir_fd)
+    try:
+        _write_all(handle, content)
+        if durable:
+            os.fsync(handle)
+        at("rename")
+        os.rename(temporary, target, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+    except OSError:
+        os.unlink(temporary, dir_fd=dir_fd)
+        raise
+    finally:
+        os.close(handle)
+    if durable:
+        sync_folder(folder if dir_fd is None else dir_fd)
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def move(source: Path | str | bytes, target: Path | str, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None) -> bool:
+    """Rename within a file system; False when `source` is not there any more (another worker has it)."""
+    at("rename")
+    try:
+        os.rename(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+    except FileNotFoundError:
+        try:
+            os.lstat(source, dir_fd=src_dir_fd)
+        except FileNotFoundError:
+            return False
+        raise
+    return True
+
+
+def sync_folder(folder: Path | str | int) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC) if not isinstance(folder, int) else os.dup(folder)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@dataclass(slots=True)
+class _Syncs:
+    """Of one file system: how many have begun, which is the last that is done, and whether one has ever failed."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    begun: int = 0
+    done: int = 0
+    failed: bool = False
+
+
+_syncs: defaultdict[int, _Syncs] = defaultdict(_Syncs)
+
+
+def sync_file_system(folder: int) -> None:
+    """Make durable, by one `syncfs`, all that was written on the file system of an open folder; many who ask at once share one.
+
+    A disk that failed once reports it to each folder apart: from then on nothing is shared.
+    """
+    syncs = _syncs[os.fstat(folder).st_dev]
+    wanted = syncs.begun + 1  # any that begins from now on
+    with syncs.lock:
+        if syncs.done >= wanted and not syncs.failed:
+            return
+        syncs.begun += 1
+        if _libc.syncfs(folder) != 0:
+            syncs.failed = True
+            raise OSError(ctypes.get_errno(), "syncfs")
+        syncs.done = syncs.begun

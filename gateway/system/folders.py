@@ -1,0 +1,382 @@
+"""The folders of a mailbox: opened once, without following a link, and held by descriptor.
+
+Whoever may write into a mailbox may also put a link, or another folder, in the place of one of its folders, and a share may go
+away and leave an empty mount point. So everything here is done relative to descriptors, and before each turn of work `check`
+looks whether the paths still lead to what is held. A mailbox is known by the id in its marker file; without it, it is another.
+
+Promises: nothing is written or made in a mailbox that is not whole and known, or through a link; when it is put right, `check`
+takes it up again; a descriptor keeps its number for life, so that no thread ever writes into another folder by an old one.
+Threads may share it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tongguan.gateway.model.errors import StationBroken, in_both, in_language
+from tongguan.gateway.system import files
+from tongguan.gateway.system.threads import ANSWER
+
+FOLDERS = ("OutBox", "SentBox", "FailBox", "InBox", "Status", "Status/by-id", "Status/documents", "work")
+#: where replaced files rest (`rewriting.py`)
+SPARES = "work/.spare"
+#: made again when they are gone: nothing but the gateway's own lies there, and an enterprise that empties `Status` may empty it so
+_MADE_AGAIN = ("Status/by-id", "Status/documents", SPARES)
+MARKER = ".mailbox"
+_PARTS = tuple((name, os.path.dirname(name), os.path.basename(name)) for name in (*FOLDERS, SPARES))
+_MODE = 0o770
+_OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_MARKER = 200
+
+Place = tuple[int, int, int, int, int]
+"""(st_dev, st_ino, st_mode, st_uid, st_gid): what a folder has as long as nobody exchanges it or gives it away."""
+
+
+class Away(StationBroken):
+    """A mailbox is not there, or not as it should be: nothing is done in it until it is; `do` is what to do, in one or both languages."""
+
+    def __init__(self, zh: str, en: str, do: str) -> None:
+        self._do = do
+        super().__init__(zh, en)
+
+    def do(self, language: str) -> str:
+        return in_language(self._do, language) or ""
+
+
+class Folders:
+    """One mailbox. `identity`: the id that its marker must have; None: it is not asked for (nobody keeps one).
+
+    `new`: the mailbox carries no marker yet, so it is written, once, and then `placed` is called with its open folder, to force it to disk and note it; `makes`: folders that are missing
+    until then are made.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        account: str = "",
+        identity: str | None = None,
+        new: bool = True,
+        makes: bool = True,
+        placed: Callable[[int], None] = lambda folder: None,
+    ) -> None:
+        self.root = root
+        self.account = account
+        self.generation = 0  #: grows whenever another folder than before is held
+        self._identity, self._new, self._makes, self._placed = identity, new, new and makes, placed
+        self._lock = threading.Lock()
+        self._handles: dict[str, int] = {}
+        self._places: dict[str, Place] = {}
+        self._marked: tuple[int, ...] = ()
+        self.wrong: Away | None = Away("还没有打开", "not opened yet", "tongguan doctor")
+        self.noticed: Away | None = None  #: what was wrong last, until somebody has told of it
+
+    def __getitem__(self, name: str) -> int:
+        """The descriptor of a folder, once the mailbox has been held."""
+        return self._handles[name]
+
+    def check(self) -> None:
+        """Raise Away unless every folder lies where it was opened and the marker is ours; what was put right is taken up."""
+        if not self._lock.acquire(timeout=ANSWER):  # another thread looks, and gets no answer
+            self.noticed = silent(self.root)
+            raise self.noticed
+        try:
+            self.wrong = self._moved() if self.wrong is None else self._taken_up()
+            if self.wrong is not None:
+                self.noticed = self.wrong
+                raise self.wrong
+        finally:
+            self._lock.release()
+
+    def here(self) -> bool:
+        """Whether the mailbox can be worked in now; `wrong` says why not."""
+        try:
+            self.check()
+        except Away:
+            return False
+        return True
+
+    def close(self) -> None:
+        for handle in self._handles.values():
+            os.close(handle)
+        self._handles = {}
+        self.wrong = Away("已关闭", "closed", "tongguan run")
+
+    def _moved(self) -> Away | None:
+        """The first folder that is not what is held any more."""
+        try:
+            if _place(os.stat(self.root))[:2] != self._places[""][:2]:
+                return _wrong(self.root, "被替换", "was replaced", in_both("把信箱放回去", "put the mailbox back"))
+            for name, parent, base in _PARTS:
+                found = _place(os.stat(base, dir_fd=self._handles[parent], follow_symlinks=False))
+                if found != self._places[name]:
+                    if (why := unfit(self.root, name, self._handles[parent], found[0])) is not None:
+                        return why
+                    if found[:2] != self._places[name][:2]:
+                        return _wrong(self.root / name, "被替换", "was replaced", in_both("把它放回去", "put it back"))
+                    self._places[name] = found
+            return self._marker_wrong()
+        except FileNotFoundError as gone:
+            return _failed(self.root, FileNotFoundError(gone.errno, gone.strerror, self._full(gone.filename)))
+        except OSError as wrong:
+            return _failed(self.root, wrong)
+
+    def _full(self, name: str | Path) -> Path:
+        """Where a folder lies of which only the last part is known."""
+        return next((self.root / whole for whole, _, base in _PARTS if base == name), self.root)
+
+    def _taken_up(self) -> Away | None:
+        """Open what is there; None when all of it is right. Only then it is held in place of what was held before."""
+        opened: dict[str, int] = {}
+        try:
+            if (wrong := self._opened(opened)) is not None:
+                return wrong
+            places = {name: _place(os.fstat(handle)) for name, handle in opened.items()}
+            for name, handle in opened.items():
+                if name in self._handles:
+                    os.dup2(handle, self._handles[name], inheritable=False)
+                else:
+                    self._handles[name] = os.dup(handle)
+            if {name: place[:2] for name, place in places.items()} != {name: place[:2] for name, place in self._places.items()}:
+                self.generation += 1
+            self._places = places
+            return None
+        except OSError as wrong_now:
+            return _failed(self.root, wrong_now)
+        finally:
+            for handle in opened.values():
+                os.close(handle)
+
+    def _opened(self, opened: dict[str, int]) -> Away | None:
+        """Open every folder into `opened`, or say which cannot be used and why; the marker is looked at before anything is made."""
+        if self._makes:
+            os.makedirs(self.root, _MODE, exist_ok=True)
+        opened[""] = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if self._identity is not None and (wrong := self._not_ours(opened[""])) is not None:
+            return wrong
+        for name, above, base in _PARTS:
+            parent = opened[above]
+            if self._makes or name in _MADE_AGAIN:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(base, _MODE, dir_fd=parent)
+            if (wrong := unfit(self.root, name, parent, os.fstat(opened[""]).st_dev)) is not None:
+                return wrong
+            opened[name] = os.open(base, _OPEN, dir_fd=parent)
+            if (wrong := _elsewhere(self.root / name, opened[name], opened[""])) is not None:
+                return wrong
+        if self._identity is not None and self._new:
+            if read_marker(opened[""]) is None:
+                files.write(MARKER, f"{self._identity}\n".encode(), dir_fd=opened[""])
+            try:
+                self._placed(opened[""])
+            except StationBroken as broken:
+                return Away(f"日志库写不下：{broken}", f"the journal cannot be written: {broken}", "tongguan doctor")
+        self._new = self._makes = False
+        self._marked = _mark(opened[""]) if self._identity is not None else ()
+        return None
+
+    def _not_ours(self, root: int) -> Away | None:
+        found = read_marker(root)
+        if found == self._identity or (found is None and self._new):
+            return None
+        return strange(self.root, self.account, found)
+
+    def _marker_wrong(self) -> Away | None:
+        if self._identity is None:
+            return None
+        root = self._handles[""]
+        try:
+            mark = _mark(root)
+        except FileNotFoundError:
+            return strange(self.root, self.account, None)
+        if mark != self._marked:
+            if read_marker(root) != self._identity:
+                return strange(self.root, self.account, read_marker(root))
+            self._marked = mark
+        return None
+
+
+def unfit(root: Path, name: str, parent: int, device: int) -> Away | None:
+    """Why a folder of a mailbox cannot be used; `parent` is the descriptor of the folder that it lies in."""
+    path = root / name
+    try:
+        seen = os.stat(os.path.basename(name), dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return _wrong(path, "不存在", "is missing", _bring(path))
+    if stat.S_ISLNK(seen.st_mode):
+        leads = os.readlink(os.path.basename(name), dir_fd=parent)
+        return _wrong(
+            path, f"是链接，指向 {leads}", f"is a link to {leads}", in_both("换成真正的文件夹", "put a real folder in its place")
+        )
+    if not stat.S_ISDIR(seen.st_mode):
+        return _wrong(path, "不是文件夹", "is no folder", in_both("换成文件夹", "put a folder in its place"))
+    if seen.st_dev != device:
+        do = in_both("一个信箱的文件夹必须在同一文件系统上", "all folders of a mailbox must lie on one file system")
+        return _wrong(path, "在另一个文件系统上", "lies on another file system", do)
+    return _unusable(path, _place(seen), parent)
+
+
+def _elsewhere(path: Path, handle: int, root: int) -> Away | None:
+    """A folder that is mounted there from another place, maybe from another account's mailbox: nothing can be renamed into it either."""
+    if _mount(handle) == _mount(root):
+        return None
+    do = in_both(f"umount {path}：信箱的文件夹必须都在信箱里", f"umount {path}: all folders of a mailbox must lie in it")
+    return _wrong(path, "是挂载点", "is a mount point", do)
+
+
+def _mount(handle: int) -> str:
+    """Which mount an open folder was reached by; the same for all where the system does not say."""
+    try:
+        with open(f"/proc/self/fdinfo/{handle}", encoding="ascii") as lines:
+            return next((line for line in lines if line.startswith("mnt_id:")), "")
+    except OSError:
+        return ""
+
+
+def _unusable(path: Path, place: Place, parent: int) -> Away | None:
+    _, _, mode, uid, _ = place
+    may = os.access(path.name, os.R_OK | os.W_OK | os.X_OK, dir_fd=parent, effective_ids=True, follow_symlinks=False)
+    if may and mode & stat.S_IRWXU == stat.S_IRWXU:
+        return None
+    shown = f"{stat.S_IMODE(mode):o}"
+    return _wrong(
+        path,
+        f"权限为 {shown}，属主 {uid}，网关不能读写",
+        f"has mode {shown} and owner {uid}: we cannot work in it",
+        f"chmod 770 {path}",
+    )
+
+
+def read_marker(root: int) -> str | None:
+    """The id that a mailbox carries; None when it carries none, "?" when what is there is no marker."""
+    try:
+        handle = os.open(MARKER, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=root)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return "?"
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return "?"
+        return os.read(handle, _MOST_MARKER).decode("ascii", "replace").strip() or "?"
+    finally:
+        os.close(handle)
+
+
+def strange(root: Path, account: str, found: str | None) -> Away:
+    """The mailbox has no marker, or another's."""
+    do = f"tongguan mailbox adopt {account}"
+    if found is None:
+        return _wrong(
+            root / MARKER,
+            "不存在：共享不在，或这是另一个信箱",
+            "is missing: the share is away, or this is another mailbox",
+            in_both(
+                f"让共享恢复；若今后就用这个文件夹作信箱：{do}",
+                f"bring the share back; if this folder is to be the mailbox from now on: {do}",
+            ),
+        )
+    return _wrong(
+        root / MARKER,
+        "的标识不是本账户的：这是另一个信箱或副本",
+        "is not this account's: this is another mailbox, or a copy of one",
+        in_both(
+            f"放回正确的信箱；若今后就用这个文件夹作信箱：{do}",
+            f"put the right mailbox there; if this folder is to be the mailbox from now on: {do}",
+        ),
+    )
+
+
+def troubles(root: Path, account: str, identity: str | None, *, new: bool) -> Iterator[Away]:
+    """All that is wrong with a mailbox, for people; nothing is made, opened for writing, or held.
+
+    Of a `new` one nothing was there yet: what is missing will be made, and its marker written where there is none.
+    """
+    try:
+        base = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError as missing:
+        if not new:
+            yield _failed(root, missing)
+        return
+    except OSError as failed:
+        yield _failed(root, failed)
+        return
+    opened = {"": base}
+    try:
+        if (found := read_marker(base)) != identity and not (new and found is None):
+            yield strange(root, account, found)
+        for name in FOLDERS:
+            parent = opened.get(os.path.dirname(name))
+            if parent is None or (new and not _lies(os.path.basename(name), parent)):
+                continue
+            if (wrong := unfit(root, name, parent, os.fstat(base).st_dev)) is not None:
+                yield wrong
+            else:
+                opened[name] = os.open(os.path.basename(name), _OPEN, dir_fd=parent)
+                if (wrong := _elsewhere(root / name, opened[name], base)) is not None:
+                    yield wrong
+    except OSError as failed:
+        yield _failed(root, failed)
+    finally:
+        for handle in opened.values():
+            os.close(handle)
+
+
+def _lies(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def adopt(root: Path, identity: str) -> None:
+    """Make a folder this mailbox: what is missing in it is made, and the marker written. Away when a folder is no folder."""
+    folders = Folders(root, identity=None)
+    folders.check()
+    try:
+        files.write(MARKER, f"{identity}\n".encode(), dir_fd=folders[""], durable=True)
+    finally:
+        folders.close()
+
+
+def identity_marker(account: str) -> str:
+    """The name under which the journal keeps the id of an account's mailbox, with ` new` behind it until the marker is written."""
+    return f"mailbox:{account}"
+
+
+def _place(seen: os.stat_result) -> Place:
+    return seen.st_dev, seen.st_ino, seen.st_mode, seen.st_uid, seen.st_gid
+
+
+def _mark(root: int) -> tuple[int, ...]:
+    seen = os.stat(MARKER, dir_fd=root, follow_symlinks=False)
+    return seen.st_ino, seen.st_size, seen.st_mode, seen.st_mtime_ns, seen.st_ctime_ns
+
+
+def silent(root: Path) -> Away:
+    """The mailbox does not answer: not even an error."""
+    do = in_both("看共享（NFS）的服务器和网络", "look at the share's server and network")
+    return _wrong(root, "没有应答", "does not answer", do)
+
+
+def _wrong(path: Path, zh: str, en: str, do: str) -> Away:
+    return Away(f"{path} {zh}", f"{path} {en}", do)
+
+
+def _bring(path: Path) -> str:
+    return in_both(f"把它放回去，或 mkdir -m 770 {path}", f"put it back, or mkdir -m 770 {path}")
+
+
+def _failed(root: Path, wrong: OSError) -> Away:
+    path = Path(os.fsdecode(wrong.filename)) if isinstance(wrong.filename, str | bytes) else wrong.filename
+    shown = path if isinstance(path, Path) and path.is_absolute() else root
+    if isinstance(wrong, FileNotFoundError):
+        back = in_both("把信箱放回去", "put the mailbox back")
+        return _wrong(shown, "不存在", "is missing", _bring(shown) if shown != root else back)
+    return _wrong(shown, f"不能使用：{wrong.strerror}", f"cannot be used: {wrong.strerror}", "tongguan doctor")

@@ -1,0 +1,1 @@
+"""The work loop, and what keeps its threads going."""

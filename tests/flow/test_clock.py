@@ -1,0 +1,119 @@
+"""Somebody sets the machine's clock while messages wait: each is tried again when it was meant to be, and ops are told."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bodies as b
+import pytest
+from sites import wait_until
+from workshop import Workshop, open_workshop
+
+from tongguan.gateway.journal import timekeeping
+from tongguan.gateway.system import clock
+from tongguan.inbox.calendar import Calendar
+
+pytestmark = pytest.mark.requirement("GW-08")
+HOUR, DAY = 3_600_000, 86_400_000
+_names = itertools.count()
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
+    made = open_workshop(tmp_path, monkeypatch)
+    yield made
+    monkeypatch.undo()
+    made.stop()
+    made.mofcom.down()
+    made.customs.down()
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, by: int) -> None:
+    real = clock.now_ms
+    monkeypatch.setattr(clock, "now_ms", lambda: real() + by)
+
+
+def alerts(shop: Workshop, code: str) -> list[dict[str, Any]]:
+    try:
+        lines = (shop.home / "alerts.jsonl").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    return [a for a in map(json.loads, lines) if a["code"] == code]
+
+
+def waiting(shop: Workshop, answer: str) -> tuple[str, str]:
+    """A message that the authority put off: the name of its file, its reference."""
+    reference = f"clock-{next(_names)}"
+    shop.mofcom.says[reference] = [answer, "take"]
+    name = shop.site.drop(b.xml(b.application("declare", reference=reference)))
+    shop.turns(lambda: shop.mofcom.posts(reference))
+    shop.turns(lambda: (s := shop.site.status(name)) and s["next_attempt_at"])
+    return name, reference
+
+
+@pytest.mark.parametrize("by", [-DAY, -HOUR, HOUR, DAY])
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+def test_a_message_that_waits_goes_out_at_its_time(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, by: int, restarted: bool
+) -> None:
+    name, _ = waiting(shop, "busy")
+    if restarted:
+        shop.stop()
+    set_clock(monkeypatch, by)
+    shop.play(name, "sent")
+
+    [alert] = alerts(shop, "clock")
+    assert alert["do"] and ("前" if by > 0 else "后") in alert["text"]
+
+
+def test_a_deadline_is_not_reached_by_setting_the_clock(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, _ = waiting(shop, "503")
+    set_clock(monkeypatch, 400 * DAY)
+
+    assert shop.play(name, "sent")["state"] == "sent"
+
+
+def test_a_shut_route_is_probed_again_though_the_clock_went_back(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.mofcom.down()
+    name = shop.site.drop(b.xml(b.application("declare")))
+    shop.turns(lambda: "route:mofcom" in shop.daemon.journal.lanes)
+    set_clock(monkeypatch, -HOUR)
+    shop.mofcom.up()
+
+    shop.play(name, "sent")
+
+
+def test_the_alert_of_the_clock_ends_when_it_is_right_again(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.daemon.turn()
+    set_clock(monkeypatch, -HOUR)
+    shop.turns(lambda: alerts(shop, "clock"))
+    set_clock(monkeypatch, HOUR)
+
+    shop.turns(lambda: alerts(shop, "clock")[-1].get("over"))
+
+
+def test_the_alert_of_the_clock_ends_when_it_was_steady_for_a_while(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.daemon.turn()
+    set_clock(monkeypatch, DAY)
+    shop.turns(lambda: alerts(shop, "clock"))
+    monkeypatch.setattr(timekeeping, "STEADY_MS", 1)
+
+    shop.turns(lambda: alerts(shop, "clock")[-1].get("over"))
+
+
+def test_jobs_of_the_calendar_go_on_though_the_clock_went_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = threading.Semaphore(0)
+    calendar = Calendar("Asia/Shanghai", on_trouble=lambda name, trouble: None)
+    calendar.every("job", clock.from_ms(DAY) - clock.from_ms(0), called.release)
+    calendar.start()
+    assert called.acquire(timeout=30)
+    calendar.again()
+
+    assert called.acquire(timeout=30)
+    wait_until(lambda: calendar.next_at("job"), "the next time")
+    calendar.stop()

@@ -1,0 +1,95 @@
+"""Two accounts of one enterprise, one for each ERP: the authority knows one code, and each receipt is of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import bodies as b
+import pytest
+from endpoint import Place
+from receipt_desk import FIRST, SECOND, Declared, Desk, alerts
+from sites import Site, second_account, wait_until
+
+pytestmark = pytest.mark.requirement("GW-06")
+
+
+@pytest.fixture
+def both(place: Place) -> Iterator[tuple[Desk, Desk]]:
+    site, mofcom, _ = place
+    other = second_account(site)
+    site.run()
+    yield Desk(site, mofcom), Desk(other, mofcom)
+
+
+def told(desk: Desk, declared: Declared) -> int:
+    return len(desk.site.inbox(f"Receipt_{declared.number}"))
+
+
+def nobody_else_heard(both: tuple[Desk, Desk], receipts: int) -> None:
+    """Each has its own answers and no other; nothing is kept aside, nothing is told."""
+    for desk in both:
+        wait_until(lambda d=desk: len(d.site.inbox("Receipt_")) >= receipts, "the receipts")
+        assert len(desk.site.inbox("Receipt_")) == receipts
+    assert both[0].kept() == []
+    assert alerts(both[0].site, "quarantined") == []
+
+
+@pytest.mark.parametrize("names", ["the message", "the number"])
+def test_a_receipt_is_given_to_the_account_of_which_it_speaks_and_the_other_hears_nothing(
+    both: tuple[Desk, Desk], names: str
+) -> None:
+    declared = [desk.declare() for desk in both]
+    for desk, each in zip(both, declared, strict=True):
+        for code in ("10", "20"):
+            more = {} if names == "the message" else {"message": ""}
+            desk.mofcom.issue(desk.mofcom.receipt(**each.said(code, **more)))
+    for desk, each in zip(both, declared, strict=True):
+        desk.becomes(each, FIRST)
+
+    nobody_else_heard(both, 2)
+
+
+def test_one_that_fits_neither_waits_once_and_goes_to_the_account_that_its_number_comes_to(both: tuple[Desk, Desk]) -> None:
+    _, second = both
+    declared = second.declare()
+    second.mofcom.issue(second.mofcom.receipt(**declared.said("40", number="26AA000777", message="")))
+    (waiting,) = wait_until(second.kept, "the receipt that fits nothing")
+    second.mofcom.issue(second.mofcom.receipt(**declared.said("30", numbers={"licence": "26AA000777"})))
+    second.becomes(declared, "已打印或生成电子许可证")
+
+    assert waiting["state"] == "unmatched"
+    assert second.kept() == []
+    wait_until(lambda: told(second, declared) == 2, "both receipts")
+
+
+def test_what_comes_while_one_is_paused_and_over_a_crash_is_given_to_each_all_the_same(both: tuple[Desk, Desk]) -> None:
+    first, _ = both
+    declared = [(desk, desk.declare()) for _ in range(5) for desk in both]
+    first.site.command("pause", "account", "demo", "--why", "盘点", check=True)
+    for code in ("10", "20", "30"):
+        first.mofcom.issue(*(desk.mofcom.receipt(**each.said(code)) for desk, each in declared))
+        first.site.stop("run", kill=True)
+        first.site.run()
+    for desk, each in declared:
+        desk.becomes(each, SECOND)
+
+    nobody_else_heard(both, 15)
+
+
+def test_on_a_real_authority_each_account_has_its_own_licence(own_site: Site) -> None:
+    accounts = own_site, second_account(own_site)
+    own_site.simulate("--fast")
+    own_site.run()
+    dropped = []
+    for site in accounts:
+        reference = b.fresh("shared")
+        dropped.append((site, site.drop(b.xml(b.application("declare", reference=reference)))))
+    for site, name in dropped:
+        assert site.wait(name)["state"] == "accepted"
+
+    desk = Desk(own_site, None)  # type: ignore[arg-type]
+    assert desk.kept() == []
+    assert alerts(own_site, "quarantined") == []
+    numbers = [{p.name.split("_")[1] for p in site.inbox("Receipt_")} for site in accounts]
+    assert len(numbers[0]) == len(numbers[1]) == 1
+    assert numbers[0] != numbers[1]

@@ -1,0 +1,111 @@
+"""A guard around every decision of the gateway: what it touches outside of memory is noted, and fails the test.
+
+In the tests' own process, and in the gateways that they start (`sites.py`): those write what they find into the file that
+`TONGGUAN_TEST_IMPURE` names.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+FILE = "TONGGUAN_TEST_IMPURE"
+#: files, folders, sockets, processes; a module that is loaded late is a file too
+_EVENTS = frozenset(
+    {
+        "open",
+        "os.listdir",
+        "os.scandir",
+        "os.rename",
+        "os.remove",
+        "os.mkdir",
+        "os.link",
+        "os.symlink",
+        "os.chmod",
+        "socket.connect",
+        "socket.sendto",
+        "socket.sendmsg",
+        "socket.getaddrinfo",
+        "subprocess.Popen",
+        "sqlite3.connect",
+        "ctypes.dlopen",
+        "time.sleep",
+    }
+)
+#: Python's own: lines of source that a traceback shows
+_ITS_OWN = ("linecache.py", "tokenize.py")
+#: numbers that no thread leases ahead, where the gateway is played step by step in one thread
+_PLAYED = "journal/serials.py"
+_here = threading.local()
+
+
+@contextmanager
+def deciding() -> Iterator[None]:
+    """One decision of this thread."""
+    before, _here.decides = getattr(_here, "decides", False), True
+    try:
+        yield
+    finally:
+        _here.decides = before
+
+
+def guard() -> None:
+    """Watch this process from now on."""
+    from tongguan.gateway.journal.writing.writer import Writer
+    from tongguan.gateway.work import loop as work
+    from tongguan.signer.software import SoftwareCard
+    from tongguan.signer.token import TokenCard
+
+    work.deciding = deciding
+    _watch(Writer, "submit")
+    for card in (SoftwareCard, TokenCard):
+        for name in [name for name in vars(card) if not name.startswith("_")]:
+            _watch(card, name)
+    sys.addaudithook(_hear)
+
+
+def noted() -> str:
+    """What was noted since the last time, by all processes."""
+    path = Path(os.environ[FILE])
+    found = path.read_text() if path.exists() else ""
+    path.unlink(missing_ok=True)
+    return found
+
+
+def _watch(cls: type, name: str) -> None:
+    """A method, or what looks like an attribute and is one."""
+    found = vars(cls)[name]
+    method: Callable[..., Any] = found.fget if isinstance(found, property) else found
+
+    @wraps(method)
+    def watched(*args: Any, **words: Any) -> Any:
+        _touched(f"{cls.__name__}.{name}")
+        return method(*args, **words)
+
+    setattr(cls, name, property(watched) if isinstance(found, property) else watched)
+
+
+def _hear(event: str, args: tuple[Any, ...]) -> None:
+    if event in _EVENTS:
+        _touched(f"{event} {args[:1]}")
+
+
+def _touched(what: str) -> None:
+    if not getattr(_here, "decides", False):
+        return
+    _here.decides = False
+    try:
+        places = ((frame.f_code, line) for frame, line in traceback.walk_stack(None))
+        lines = [f"  {code.co_filename}:{line} {code.co_name}" for code, line in places][:30]
+        if not any(own in line for own in (*_ITS_OWN, _PLAYED) for line in lines):
+            with Path(os.environ[FILE]).open("a") as file:
+                file.write("\n".join([f"a decision touched {what}", *lines, ""]))
+    finally:
+        _here.decides = True

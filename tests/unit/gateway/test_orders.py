@@ -1,0 +1,65 @@
+"""Orders of operators: looked for all the time, at no cost while nobody writes to the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tongguan.gateway.daemon.daemon import Daemon
+from tongguan.gateway.flow.orders import Orders
+from tongguan.gateway.home.home import make_home
+from tongguan.gateway.journal.visitor import Visitor
+
+PAUSE = {"do": "pause", "what": "account", "name": "demo"}
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    made = Daemon(make_home(tmp_path / "home", card="software").home)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def asked(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows whenever the journal is asked for orders."""
+    times: list[int] = []
+    ask = daemon.journal.open_orders
+    monkeypatch.setattr(daemon.journal, "open_orders", lambda: times.append(1) or ask())
+    return times
+
+
+def given(daemon: Daemon) -> str:
+    """An order that another process leaves."""
+    with Visitor.open(daemon.settings.database.url, daemon.settings.home) as visitor:
+        return visitor.give_order("wang", "why", PAUSE)
+
+
+def test_the_journal_is_not_asked_for_orders_while_nobody_writes_to_it(daemon: Daemon, asked: list[int]) -> None:
+    orders = Orders(daemon.site, monotonic=lambda: 1.0)
+
+    assert [orders.turn() for _ in range(10)] == [False] * 10
+    assert len(asked) == 1
+
+
+def test_an_order_of_another_process_is_carried_out_at_the_next_look(daemon: Daemon, asked: list[int]) -> None:
+    orders = Orders(daemon.site, monotonic=lambda: 1.0)
+    for _ in range(3):
+        orders.turn()
+        id_ = given(daemon)
+
+        assert orders.turn()
+        with daemon.journal.read() as records:
+            assert records.order_result(id_)[1]["done"] == "pause"
+
+
+def test_once_a_second_the_journal_is_asked_in_any_case(daemon: Daemon, asked: list[int]) -> None:
+    now = [1.0]
+    orders = Orders(daemon.site, monotonic=lambda: now[0])
+    for _ in range(3):
+        orders.turn()
+        now[0] += 1.0
+
+    assert len(asked) == 3

@@ -1,0 +1,193 @@
+"""Journal, anchor and anchor key agree, or the start is refused with what to do; what an acceptance does."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tongguan.gateway.journal.history.anchor import Anchor
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.visitor import Visitor
+from tongguan.gateway.model.errors import JournalUnfit
+from tongguan.gateway.model.message import State
+
+from .conftest import comes, moves, open_journal, submission, written
+
+FILES = ("tongguan.db", "tongguan.db-wal", "tongguan.db-shm", "anchor.jsonl")
+
+
+def lived(home: Path) -> Path:
+    """Two runs; the second one given a number, and with a message that may have been sent."""
+    home.mkdir(exist_ok=True)
+    for n in range(2):
+        journal = open_journal(home)
+        message = submission(f"m{n}")
+        written(journal, comes(message))
+        written(journal, moves(message, State.SEALED, with_={"lane": "route:r"}))
+        journal.serials("NA26", digits=6)
+        journal.set_marker("cursor:r:demo", "17")
+        if n == 0:
+            journal.close()
+            for name in FILES:
+                if (home / name).exists():
+                    shutil.copy(home / name, home / f"old-{name}")
+        else:
+            journal.close()
+    return home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return lived(tmp_path / "home")
+
+
+def gone(home: Path) -> None:
+    for name in FILES[:3]:
+        (home / name).unlink(missing_ok=True)
+
+
+def emptied(home: Path) -> None:
+    gone(home)
+    (home / "tongguan.db").touch()
+
+
+def older(home: Path) -> None:
+    gone(home)
+    shutil.copy(home / "old-tongguan.db", home / "tongguan.db")
+
+
+def cut(home: Path) -> None:
+    """The rows of the last minutes are taken away, the anchor is kept."""
+    with sqlite3.connect(home / "tongguan.db") as base:
+        (run,) = base.execute("SELECT id FROM run ORDER BY number DESC LIMIT 1").fetchone()
+        base.execute("DELETE FROM history WHERE run = ? AND entry > 2", (run,))
+        base.execute("DELETE FROM move WHERE run = ? AND entry > 2", (run,))
+        base.execute("DELETE FROM message WHERE id = 'm1'")
+    base.close()
+
+
+def anchor_gone(home: Path) -> None:
+    (home / "anchor.jsonl").unlink()
+
+
+def anchor_empty(home: Path) -> None:
+    (home / "anchor.jsonl").write_bytes(b"")
+
+
+def anchor_shorter(home: Path) -> None:
+    lines = (home / "anchor.jsonl").read_bytes().splitlines(keepends=True)
+    (home / "anchor.jsonl").write_bytes(b"".join(lines[1:]))
+
+
+def anchor_flipped(home: Path) -> None:
+    whole = bytearray((home / "anchor.jsonl").read_bytes())
+    whole[5] ^= 1
+    (home / "anchor.jsonl").write_bytes(whole)
+
+
+def anchor_older(home: Path) -> None:
+    shutil.copy(home / "old-anchor.jsonl", home / "anchor.jsonl")
+
+
+def anchor_of_another(home: Path) -> None:
+    shutil.copy(lived(home.parent / "other") / "anchor.jsonl", home / "anchor.jsonl")
+
+
+def key_gone(home: Path) -> None:
+    (home / "secrets" / "anchor.key").unlink()
+
+
+def key_of_another(home: Path) -> None:
+    shutil.copy(lived(home.parent / "other") / "secrets" / "anchor.key", home / "secrets" / "anchor.key")
+
+
+def signed_anew(home: Path) -> None:
+    """Key and anchor replaced together, by somebody who cannot write the journal."""
+    key_gone(home)
+    heads = {"made up": (1, "x")}
+    anchor_gone(home)
+    Anchor(home / "anchor.jsonl").write(heads, {})
+
+
+WRONG: list[tuple[Callable[[Path], None], str]] = [
+    (gone, "there is no journal, but the anchor speaks of 2 runs"),
+    (emptied, "there is no journal, but the anchor speaks of 2 runs"),
+    (older, "were anchored but are missing"),
+    (cut, "were anchored but are missing"),
+    (anchor_gone, "the anchor file is missing"),
+    (anchor_empty, "altered, or signed with another key"),
+    (anchor_shorter, "altered, or signed with another key"),
+    (anchor_flipped, "altered, or signed with another key"),
+    (anchor_older, "does not speak of run"),
+    (anchor_of_another, "altered, or signed with another key"),
+    (key_gone, "secrets/anchor.key is missing"),
+    (key_of_another, "secrets/anchor.key is another journal's"),
+    (signed_anew, "secrets/anchor.key is another journal's"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "says"), WRONG, ids=lambda value: getattr(value, "__name__", ""))
+def test_what_does_not_agree_is_refused_with_what_to_do_and_can_be_accepted(
+    home: Path, spoil: Callable[[Path], None], says: str
+) -> None:
+    spoil(home)
+    before = {p.name: p.read_bytes() for p in home.iterdir() if p.is_file() and p.suffix != ".db-shm"}
+
+    with pytest.raises(JournalUnfit, match=r"tongguan audit accept --why") as refused:
+        open_journal(home)
+    assert says in str(refused.value)
+    kept = {name: (home / name).read_bytes() for name in before if not name.endswith(("-shm", "-wal"))}
+    assert kept == {name: raw for name, raw in before.items() if name in kept}  # a refused start touches nothing
+    accepted = Journal.open("sqlite:///tongguan.db", home, accepted=("wang@host", "disk replaced"))
+    accepted.close()
+    open_journal(home).close()
+
+
+def test_an_untouched_home_starts(home: Path) -> None:
+    open_journal(home).close()
+
+
+def test_a_start_that_ended_before_its_first_commit_does_not_stop_the_next(home: Path, tmp_path: Path) -> None:
+    Anchor(home / "anchor.jsonl").write({"a run that never began": (0, "0" * 64)}, {})
+    open_journal(home).close()
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    Anchor(fresh / "anchor.jsonl").write({"a run that never began": (0, "0" * 64)}, {})
+
+    open_journal(fresh).close()
+
+
+@pytest.mark.parametrize("spoil", [gone, older])
+def test_after_an_acceptance_no_number_is_given_again_and_receipts_and_sealed_are_asked_for(
+    home: Path, spoil: Callable[[Path], None]
+) -> None:
+    spoil(home)
+    journal = Journal.open("sqlite:///tongguan.db", home, accepted=("wang@host", "disk replaced"))
+    number = journal.serials("NA26", digits=6)
+    with journal.read() as records:
+        cursor = records.marker("cursor:r:demo")
+    claim = journal.claim("s", ["route:r"], limit=5)
+
+    assert number == 3
+    assert cursor is None
+    assert [key for key in (claim.keys if claim else ()) if claim and not claim.suspect(key)] == []
+    journal.close()
+    with Visitor.open("sqlite:///tongguan.db", home) as visitor:
+        verdict = visitor.verify()
+    assert verdict.broken is None
+    assert "wang@host: disk replaced" in verdict.accepted[0]
+    assert list(home.glob("anchor.jsonl.accepted-*"))
+
+
+def test_a_journal_cut_within_its_chain_stays_broken_after_an_acceptance(home: Path) -> None:
+    with sqlite3.connect(home / "tongguan.db") as base:
+        base.execute("DELETE FROM history WHERE entry = 2")
+    base.close()
+    anchor_gone(home)
+    Journal.open("sqlite:///tongguan.db", home, accepted=("wang", "why")).close()
+    with Visitor.open("sqlite:///tongguan.db", home) as visitor:
+        assert "entry 2 is missing" in (visitor.verify().broken or "")

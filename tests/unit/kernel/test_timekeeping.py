@@ -1,0 +1,275 @@
+"""The wall clock may be set while the gateway runs or is down: nothing waits longer, or shorter, than it was meant to."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.reading.lists import Lane
+from tongguan.gateway.journal.timekeeping import LEAST_MS, STEADY_MS
+from tongguan.gateway.model.message import State
+from tongguan.gateway.model.notification import Notification
+from tongguan.gateway.system import clock
+
+from .conftest import comes, moves, open_journal, stored, submission, written
+
+HOUR, DAY = 3_600_000, 86_400_000
+JUMPS = (-DAY, -HOUR, -30_000, -1500, 1500, 30_000, HOUR, DAY, 400 * DAY)
+
+
+@dataclass
+class Machine:
+    """Its clocks, by hand: real time passes in both, and the wall clock can be set."""
+
+    wall: int = 1_800_000_000_000
+    steady: int = 5_000_000
+    boots: int = 1
+
+    def passes(self, ms: int) -> None:
+        self.wall += ms
+        self.steady += ms
+
+    def starts_anew(self) -> None:
+        self.steady = 1000
+        self.boots += 1
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine()
+    monkeypatch.setattr(clock, "now_ms", lambda: made.wall)
+    monkeypatch.setattr(clock, "steady_ms", lambda: made.steady)
+    monkeypatch.setattr(clock, "boot", lambda: f"boot {made.boots}")
+    monkeypatch.setattr(clock, "monotonic", lambda: made.steady / 1000)
+    return made
+
+
+def waits(journal: Journal, ms: int, id_: str = "m", **more: object) -> None:
+    now = clock.now_ms()
+    written(journal, comes(submission(id_, due_at=now + ms, **more)))
+
+
+def due(journal: Journal) -> list[str]:
+    """What could be claimed now."""
+    claim = journal.claim("s", ["read"], limit=99)
+    if claim is None:
+        return []
+    journal.give_back(claim.token)
+    return list(claim.keys)
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+def test_a_wait_is_as_long_as_it_was_meant_to_be_when_the_clock_is_set_meanwhile(
+    tmp_path: Path, machine: Machine, jump: int
+) -> None:
+    journal = open_journal(tmp_path)
+    waits(journal, 10_000)
+    machine.wall += jump
+    assert due(journal) == []
+    machine.passes(10_000 - LEAST_MS - 1)
+    assert due(journal) == []
+    machine.passes(2 * LEAST_MS + 2)
+
+    assert due(journal) == ["m"]
+    journal.close()
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+@pytest.mark.parametrize("away", [0, 5000])
+def test_a_wait_is_as_long_as_it_was_meant_to_be_when_the_clock_is_set_while_the_gateway_is_down(
+    tmp_path: Path, machine: Machine, jump: int, away: int
+) -> None:
+    journal = open_journal(tmp_path)
+    waits(journal, 10_000)
+    journal.close()
+    machine.passes(away)
+    machine.wall += jump
+    again = open_journal(tmp_path)
+    machine.passes(10_000 - LEAST_MS - away - 1)
+    assert due(again) == []
+    machine.passes(2 * LEAST_MS + 2)
+
+    assert due(again) == ["m"]
+    again.close()
+
+
+@pytest.mark.parametrize("jump", [-400 * DAY, -HOUR])
+def test_a_machine_that_started_anew_with_a_clock_behind_keeps_nobody_waiting(
+    tmp_path: Path, machine: Machine, jump: int
+) -> None:
+    journal = open_journal(tmp_path)
+    waits(journal, 10_000)
+    journal.close()
+    machine.starts_anew()
+    machine.wall += jump
+    again = open_journal(tmp_path)
+    machine.passes(10_000 + LEAST_MS)
+
+    assert due(again) == ["m"]
+    assert again.timekeeper.unsteady() == jump
+    again.close()
+
+
+def test_a_machine_that_was_off_for_a_day_has_no_wrong_clock(tmp_path: Path, machine: Machine) -> None:
+    journal = open_journal(tmp_path)
+    waits(journal, HOUR)
+    journal.close()
+    machine.starts_anew()
+    machine.wall += DAY
+    again = open_journal(tmp_path)
+
+    assert due(again) == ["m"]
+    assert again.timekeeper.unsteady() == 0
+    again.close()
+
+
+def test_a_journal_of_an_earlier_release_is_held_against_its_last_commit(tmp_path: Path, machine: Machine) -> None:
+    journal = open_journal(tmp_path)
+    waits(journal, 10_000)
+    journal._writer.submit(lambda group: group.connection.exec_driver_sql("DELETE FROM marker WHERE name = 'clock'") and None)
+    journal.dispose()
+    machine.wall -= HOUR
+    again = open_journal(tmp_path)
+    machine.passes(10_000 + LEAST_MS)
+
+    assert due(again) == ["m"]
+    again.close()
+
+
+def test_steps_too_small_to_count_are_counted_together(tmp_path: Path, machine: Machine) -> None:
+    journal = open_journal(tmp_path)
+    waits(journal, 10_000)
+    for _ in range(100):
+        machine.wall -= LEAST_MS // 2
+        journal.timekeeper.look()
+    machine.passes(10_000 + LEAST_MS)
+
+    assert due(journal) == ["m"]
+    journal.close()
+
+
+def test_what_begins_to_wait_after_the_jump_waits_as_long_as_it_was_meant_to(tmp_path: Path, machine: Machine) -> None:
+    journal = open_journal(tmp_path)
+    machine.wall += DAY
+    waits(journal, 1000)
+    machine.passes(1000)
+
+    assert due(journal) == ["m"]
+    journal.close()
+
+
+@pytest.mark.parametrize("jump", [-DAY, DAY])
+def test_deadlines_probes_and_short_messages_move_with_the_clock(tmp_path: Path, machine: Machine, jump: int) -> None:
+    journal, now = open_journal(tmp_path), machine.wall
+    waits(journal, HOUR, deadline_at=now + 2 * HOUR)
+    journal.close_lane(Lane("card:a", "card", "", now, now + 5000, "do"))
+    journal.close_lane(Lane("card:b", "pin", "", now, None, "do"))
+    note = Notification("n", "demo", "r", "m", "d", "ref", "13800000000", "text", now, now + 4000)
+    written(journal, comes(submission("other", lane=None, due_at=None), notifications=(note,)))
+    machine.wall += jump
+    journal.timekeeper.look()
+
+    assert stored(journal, "m").deadline_at == now + 2 * HOUR + jump
+    assert journal.lanes["card:a"].probe_at == now + 5000 + jump
+    assert journal.lanes["card:b"].probe_at is None
+    with journal.read() as records:
+        assert records.lanes() == journal.lanes
+    assert journal.notifications.due(machine.wall + 3999, 9) == []
+    [waiting] = journal.notifications.due(machine.wall + 4000, 9)
+    assert (waiting.at, waiting.next_at) == (now + jump, now + 4000 + jump)
+    journal.close()
+
+
+def test_a_jump_is_known_until_the_clock_was_steady_for_a_while_or_is_back(tmp_path: Path, machine: Machine) -> None:
+    journal = open_journal(tmp_path)
+
+    def unsteady() -> int:
+        journal.timekeeper.look()
+        return journal.timekeeper.unsteady()
+
+    assert unsteady() == 0
+    machine.wall -= HOUR
+    assert unsteady() == -HOUR
+    machine.passes(STEADY_MS - 1000)
+    assert unsteady() == -HOUR
+    machine.passes(2000)
+    assert unsteady() == 0
+    machine.wall += DAY
+    assert unsteady() == DAY
+    machine.wall -= DAY
+    assert unsteady() == 0
+    journal.close()
+
+
+def test_a_span_that_came_twice_is_known_for_ever(tmp_path: Path, machine: Machine) -> None:
+    journal, noon = open_journal(tmp_path), machine.wall
+    machine.wall += HOUR
+    journal.timekeeper.look()
+    assert not journal.timekeeper.came_twice(noon + HOUR // 2), "skipped, but never twice"
+    machine.wall -= HOUR
+    journal.timekeeper.look()
+    machine.passes(400 * DAY)
+    journal.timekeeper.look()
+    journal.close()
+    again = open_journal(tmp_path)
+
+    assert [again.timekeeper.came_twice(noon + at) for at in (-1000, HOUR // 2, HOUR, HOUR + 1000)] == [False, True, True, False]
+    again.close()
+
+
+def test_while_the_clock_runs_as_it_should_nothing_is_written_but_a_marker_a_minute(tmp_path: Path, machine: Machine) -> None:
+    journal = open_journal(tmp_path)
+    commits: list[int] = []
+    write = journal._writer._write
+    journal._writer._write = lambda requests, **more: (commits.append(1), write(requests, **more))[1]  # type: ignore[method-assign,func-returns-value]
+    for _ in range(600):
+        machine.passes(200)
+        journal.timekeeper.look()
+
+    assert len(commits) == 2
+    journal.close()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_to_the_clock_each_message_is_tried_again_within_its_wait_of_real_time(
+    tmp_path: Path, machine: Machine, seed: int
+) -> None:
+    """Any sequence of jumps, restarts of the gateway and of the machine, and messages deferred in between."""
+    chance = random.Random(seed)
+    journal, until, made = open_journal(tmp_path), dict[str, int](), 0
+    passed = 0  # real time
+    for _ in range(40):
+        match chance.choice(("wait", "jump", "restart", "reboot", "pass", "pass")):
+            case "wait":
+                made += 1
+                wait = chance.choice((0, 500, 5000, 60_000, HOUR))
+                waits(journal, wait, f"m{made}")
+                until[f"m{made}"] = passed + wait
+            case "jump":
+                machine.wall += chance.choice(JUMPS)
+            case "restart":
+                journal.close() if chance.random() < 0.5 else journal.dispose()
+                if chance.random() < 0.5:
+                    machine.wall += chance.choice(JUMPS)
+                journal = open_journal(tmp_path)
+            case "reboot":
+                journal.timekeeper.look()  # a jump just before is known, as the upkeep looks every second
+                journal.dispose()
+                machine.starts_anew()
+                machine.wall += chance.choice([jump for jump in JUMPS if jump < 0])
+                journal = open_journal(tmp_path)
+            case "pass":
+                step = chance.choice((100, 3000, 61_000, HOUR))
+                machine.passes(step)
+                passed += step
+        if claim := journal.claim("s", ["read"], limit=999):
+            written(journal, *(moves(m, State.SENT) for m in claim.messages), token=claim.token)
+            for key in claim.keys:
+                del until[key]
+        late = {key: passed - at for key, at in until.items() if passed - at > LEAST_MS}
+        assert not late
+    journal.close()
