@@ -391,7 +391,7 @@ def test_a_listener_that_fails_is_no_failure_of_the_commit_nor_of_the_next_liste
     busy.listeners += [fail, heard.append]
     written(busy, comes(submission("m")))
     written(busy, comes(submission("n")))
-    busy.close_lane(Lane("read", "paused", "", 1, None, ""))  # the writer told of the moves before it came to this
+    busy.close_lane(Lane("send", "paused", "", 1, None, ""))  # the writer told of the moves before it came to this
 
     assert {type(trouble) for trouble in troubles} == {ZeroDivisionError}
     assert [list(changed["demo"].messages) for changed in heard] == [["m"], ["n"]]
