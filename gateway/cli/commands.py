@@ -8,7 +8,7 @@ from importlib import import_module
 
 import typer
 
-from tongguan.gateway.cli.here import command
+from tongguan.gateway.cli.context import command
 
 
 @dataclass(frozen=True)
@@ -30,56 +30,62 @@ class Group:
 
 
 COMMANDS: Mapping[str, Entry | Group] = {
-    "init": Entry("starting", "init", homeless=True),
-    "demo": Entry("starting", "demo", homeless=True),
-    "run": Entry("starting", "run"),
-    "simulate": Entry("starting", "simulate"),
-    "check": Entry("checking", "check"),
-    "bench": Entry("measuring", "bench", homeless=True),
-    "list": Entry("looking", "list_messages"),
-    "show": Entry("looking", "show"),
-    "timeline": Entry("looking", "timeline"),
-    "answers": Entry("looking", "answers"),
-    "documents": Entry("documents", "documents"),
-    "hold": Entry("ordering", "acting", ("hold", "暂停处理报文", "Hold messages for a person")),
-    "release": Entry("ordering", "acting", ("release", "放行暂挂的报文", "Let held messages go on")),
-    "retry": Entry("ordering", "acting", ("retry", "立即重试", "Try again now")),
-    "stop": Entry("ordering", "acting", ("stop", "停止尚未生效的报文", "Stop messages before they take effect")),
-    "give-up": Entry("ordering", "acting", ("give-up", "放弃报文", "Give messages up")),
-    "pause": Entry("ordering", "switching", ("pause", "暂停账户或通道", "Pause an account or a route")),
-    "resume": Entry("ordering", "switching", ("resume", "恢复账户或通道", "Resume an account or a route")),
+    "init": Entry("setup.commands", "init", homeless=True),
+    "demo": Entry("setup.commands", "demo", homeless=True),
+    "run": Entry("setup.commands", "run"),
+    "simulate": Entry("setup.commands", "simulate"),
+    "check": Entry("profiles.check", "check"),
+    "bench": Entry("health.bench", "bench", homeless=True),
+    "list": Entry("messages.views", "list_messages"),
+    "show": Entry("messages.views", "show"),
+    "timeline": Entry("messages.views", "timeline"),
+    "answers": Entry("messages.views", "answers"),
+    "documents": Entry("messages.documents", "documents"),
+    "hold": Entry("messages.orders", "acting", ("hold", "暂停处理报文", "Hold messages for a person")),
+    "release": Entry("messages.orders", "acting", ("release", "放行暂挂的报文", "Let held messages go on")),
+    "retry": Entry("messages.orders", "acting", ("retry", "立即重试", "Try again now")),
+    "stop": Entry("messages.orders", "acting", ("stop", "停止尚未生效的报文", "Stop messages before they take effect")),
+    "give-up": Entry("messages.orders", "acting", ("give-up", "放弃报文", "Give messages up")),
+    "pause": Entry("messages.orders", "switching", ("pause", "暂停账户或通道", "Pause an account or a route")),
+    "resume": Entry("messages.orders", "switching", ("resume", "恢复账户或通道", "Resume an account or a route")),
     "quarantine": Group(
         "隔离的回执 / receipts that are not believed",
         {
-            "list": Entry("quarantine", "list_receipts"),
-            "show": Entry("quarantine", "show"),
-            "apply": Entry("quarantine", "acting", ("apply", "重新验证并应用", "Verify again, and apply if it is right now")),
-            "drop": Entry("quarantine", "acting", ("drop", "丢弃", "Drop it")),
+            "list": Entry("messages.quarantine", "list_receipts"),
+            "show": Entry("messages.quarantine", "show"),
+            "apply": Entry(
+                "messages.quarantine", "acting", ("apply", "重新验证并应用", "Verify again, and apply if it is right now")
+            ),
+            "drop": Entry("messages.quarantine", "acting", ("drop", "丢弃", "Drop it")),
         },
     ),
     "card": Group(
         "卡 / cards: what is in the readers, bind, test, PIN",
         {
-            "list": Entry("cards", "list_cards"),
-            "bind": Entry("cards", "bind"),
-            "test": Entry("cards", "test"),
-            "pin": Entry("pins", "pin"),
+            "list": Entry("cards.cards", "list_cards"),
+            "bind": Entry("cards.cards", "bind"),
+            "test": Entry("cards.cards", "test"),
+            "pin": Entry("cards.pin", "pin"),
         },
     ),
     "mailbox": Group(
         "信箱 / mailboxes: what is wrong with them; take a folder as one",
         {
-            "list": Entry("mailboxes", "list_mailboxes"),
-            "adopt": Entry("mailboxes", "adopt"),
+            "list": Entry("setup.mailboxes", "list_mailboxes"),
+            "adopt": Entry("setup.mailboxes", "adopt"),
         },
     ),
-    "profiles": Entry("types", "profiles"),
-    "status": Entry("condition", "status"),
-    "doctor": Entry("condition", "doctor"),
-    "config": Group("设置 / settings", {"check": Entry("condition", "config_check")}),
+    "profiles": Entry("profiles.profiles", "profiles"),
+    "status": Entry("health.commands", "status"),
+    "doctor": Entry("health.commands", "doctor"),
+    "config": Group("设置 / settings", {"check": Entry("health.commands", "config_check")}),
     "audit": Group(
         "审计 / the history",
-        {"verify": Entry("audit", "verify"), "list": Entry("audit", "listing"), "accept": Entry("audit", "accept")},
+        {
+            "verify": Entry("health.audit", "verify"),
+            "list": Entry("health.audit", "listing"),
+            "accept": Entry("health.audit", "accept"),
+        },
     ),
 }
 

@@ -1,6 +1,6 @@
 """What the programs say while they run: one line an event on stdout, or nothing but trouble.
 
-Promises: a line never raises and never waits: where nobody reads, or the disk is full, lines are dropped, and `kernel.logs` is told.
+Promises: a line never raises and never waits: where nobody reads, or the disk is full, lines are dropped, and `system.logs` is told.
 """
 
 from __future__ import annotations

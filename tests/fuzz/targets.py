@@ -27,7 +27,7 @@ from tongguan.codecs.read import Item, Read, read
 from tongguan.codecs.receipt import read_receipt
 from tongguan.codecs.render import package, render_document, technical_response, technical_response_json
 from tongguan.codecs.secrets import redacted, secret_names
-from tongguan.gateway.cli.examples import read_examples
+from tongguan.gateway.cli.demo.examples import read_examples
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.profile.loading import load_profiles

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tongguan.gateway.cli.registry import page
+from tongguan.gateway.cli.profiles.registry import page
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.profile import Profile
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tongguan.gateway.cli import checking
-from tongguan.gateway.cli.examples import read_examples
+from tongguan.gateway.cli.demo.examples import read_examples
+from tongguan.gateway.cli.profiles import check
 from tongguan.gateway.model.faults import unknown_type
 from tongguan.gateway.profile.loading import load_profiles
 
@@ -136,8 +136,8 @@ def test_a_mistake_of_the_gateway_itself_ends_in_words_and_the_other_files_are_l
             raise RecursionError("deep \ud800")
         return real(name, raw, most_bytes=most_bytes)
 
-    real = checking.read
-    monkeypatch.setattr(checking, "read", read)
+    real = check.read
+    monkeypatch.setattr(check, "read", read)
     (tmp_path / "bad.xml").write_bytes(b"<a/>")
 
     said = tongguan("check", tmp_path / "bad.xml", APPLICATIONS / "ok-declare.xml", "--json")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tongguan.gateway.cli import here
+from tongguan.gateway.cli import context
 
 Tongguan = Callable[..., Any]
 
@@ -69,7 +69,7 @@ def test_wrong_settings_are_told_in_the_language_that_they_name(tongguan: Tonggu
     text = path.read_text().replace('language = "zh"', 'language = "en"').replace("title =", "titel =", 1)
     for language, said in (("en", "is missing"), ("zh", "缺少")):
         path.write_text(text.replace('language = "en"', f'language = "{language}"'))
-        here._language_of.cache_clear()
+        context._language_of.cache_clear()
         assert said in tongguan("status").err
 
 

@@ -18,7 +18,7 @@ import orjson
 import pytest
 from sites import wait_until
 
-from tongguan.gateway.cli import life
+from tongguan.gateway.cli.health import liveness
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.system import clock
 from tongguan.outbox.pen import Pen
@@ -143,7 +143,7 @@ def test_while_a_gateway_runs_wrong_settings_hide_nothing_of_it(tongguan: Say, r
 def test_one_that_has_just_begun_is_not_silent_by_its_forerunners_heartbeat(
     tongguan: Say, running: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(life, "heartbeats", lambda settings: {"demo": {"at": clock.show(clock.now_ms() - HOUR_MS)}})
+    monkeypatch.setattr(liveness, "heartbeats", lambda settings: {"demo": {"at": clock.show(clock.now_ms() - HOUR_MS)}})
     assert "silent" in troubles(tongguan)[1] or "silent" in dict(_life(running))
     os.utime(running / "daemon.lock")
 
@@ -152,7 +152,7 @@ def test_one_that_has_just_begun_is_not_silent_by_its_forerunners_heartbeat(
 
 def test_what_its_forerunner_told_is_not_told_as_its_own(tongguan: Say, running: Path, monkeypatch: Any) -> None:
     left = {"at": clock.show(clock.now_ms() - 15_000), "problems": [{"code": "thread", "text": "x", "since": "y", "do": "z"}]}
-    monkeypatch.setattr("tongguan.gateway.cli.survey.heartbeats", lambda settings: {"demo": {**left, "cards": {"a": {}}}})
+    monkeypatch.setattr("tongguan.gateway.cli.health.survey.heartbeats", lambda settings: {"demo": {**left, "cards": {"a": {}}}})
     os.utime(running / "daemon.lock")
     said = tongguan("status", "--json")
 
@@ -174,7 +174,7 @@ def _life(home: Path) -> list[tuple[str, str]]:
     from tongguan.gateway.settings import read_settings
 
     settings = read_settings(home)
-    found = life.troubles_of_life(settings, True, life.heartbeats(settings))
+    found = liveness.troubles_of_life(settings, True, liveness.heartbeats(settings))
     return [(each.code, each.level.name) for each in found]
 
 
@@ -206,7 +206,7 @@ def test_a_mailbox_that_hears_nothing_is_named(tongguan: Say, running: Path, mon
 
 
 def test_a_journal_that_another_holds_is_told(tongguan: Say, running: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("tongguan.gateway.cli.survey.LOCKED_SECONDS", 0.2)
+    monkeypatch.setattr("tongguan.gateway.cli.health.survey.LOCKED_SECONDS", 0.2)
     base = sqlite3.connect(running / "tongguan.db", isolation_level=None)
     base.execute("BEGIN IMMEDIATE")
     said = tongguan("status", "--json")

@@ -10,8 +10,8 @@ from typing import Protocol
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.shown import console
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.output import console
 
 
 class Progress(Protocol):
@@ -49,7 +49,7 @@ class _OnTerminal:
 @contextmanager
 def open_progress(total: int) -> Iterator[Progress]:
     """Progress over `total` examples, in the form that suits the output."""
-    if not sys.stdout.isatty() or here.as_json():
+    if not sys.stdout.isatty() or context.as_json():
         yield _Lines(total)
         return
     with Bar(MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"), console=console()) as bar:

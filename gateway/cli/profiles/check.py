@@ -15,9 +15,9 @@ from tongguan.codecs.check import check as hold_against_profile
 from tongguan.codecs.compile import Compiled, compile_all
 from tongguan.codecs.markup import visible
 from tongguan.codecs.read import Item, Read, read
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.here import Wrong, t
-from tongguan.gateway.cli.shown import print_json, print_text
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.output import print_json, print_text
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.faults import fault, unknown_type
 from tongguan.gateway.profile.loading import load_profiles
@@ -44,11 +44,11 @@ def check(
     account: Annotated[str, typer.Option(help="whose messages / 账户")] = "",
 ) -> int:
     """校验报文，不发送 / Validate files without sending: exit 0 clean, 1 faults, 2 unreadable."""
-    settings = here.settings()
+    settings = context.settings()
     owner = _account(settings, account)
     profiles = compile_all(load_profiles(home=settings.home))
     found = [each for file in files for each in _looked_into(file, settings, owner, profiles)]
-    if here.as_json():
+    if context.as_json():
         print_json([_as_json(each) for each in found])
     else:
         for each in found:
@@ -136,7 +136,7 @@ def _show(found: Found) -> None:
         print_text(f"{name}: " + t("没有问题", "clean"))
     for each in found.faults:
         place = ":".join(str(part) for part in (name, each.line) if part is not None)
-        print_text(f"{place}: {each.code} {each.path} {each.text(here.language())}")
+        print_text(f"{place}: {each.code} {each.path} {each.text(context.language())}")
 
 
 def _as_json(found: Found) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _as_json(found: Found) -> dict[str, Any]:
                 "path": f.path,
                 "line": f.line,
                 "label": f.label,
-                "message": f.text(here.language()),
+                "message": f.text(context.language()),
             }
             for f in found.faults
         ],

@@ -14,9 +14,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.here import Wrong, t
-from tongguan.gateway.cli.selecting import (
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.messages.selection import (
     MOST,
     AccountOption,
     Filters,
@@ -27,7 +27,7 @@ from tongguan.gateway.cli.selecting import (
     TypeOption,
     found,
 )
-from tongguan.gateway.cli.shown import moment, print_json, print_table, print_text
+from tongguan.gateway.cli.output import moment, print_json, print_table, print_text
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.errors import SettingsWrong, in_language
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
@@ -43,7 +43,7 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="only show what it
 def daemon_runs() -> bool:
     """Does a gateway hold the home now?"""
     try:
-        handle = os.open(here.home() / "daemon.lock", os.O_RDONLY)  # a home may be read-only
+        handle = os.open(context.home() / "daemon.lock", os.O_RDONLY)  # a home may be read-only
     except FileNotFoundError:
         return False
     try:
@@ -64,8 +64,8 @@ def order(command: Mapping[str, Any], *, why: str) -> dict[str, Any]:
 
 
 def _through_daemon(command: Mapping[str, Any], why: str) -> dict[str, Any]:
-    with here.journal() as journal:
-        id_ = journal.give_order(here.who(), why, command)
+    with context.journal() as journal:
+        id_ = journal.give_order(context.who(), why, command)
         deadline = clock.monotonic() + _PATIENCE_SECONDS
         while clock.monotonic() < deadline:
             with journal.read() as records:
@@ -87,8 +87,8 @@ def _here(command: Mapping[str, Any], why: str) -> dict[str, Any]:
 
     only_trouble()
     try:
-        with offline(here.home()) as daemon:
-            id_ = daemon.journal.give_order(here.who(), why, command)
+        with offline(context.home()) as daemon:
+            id_ = daemon.journal.give_order(context.who(), why, command)
             orders(daemon.site)
             with daemon.journal.read() as records:
                 return dict(records.order_result(id_)[1])
@@ -112,7 +112,7 @@ def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
         why: WhyOption = "",
     ) -> int | None:
         filters = Filters(state or (), account, type_, operation, since)
-        with here.journal() as journal, journal.read() as records:
+        with context.journal() as journal, journal.read() as records:
             messages = _chosen(records, ids or (), filters)
         if dry_run:
             _show_dry(do, messages)
@@ -150,7 +150,7 @@ def _chosen(records: Records, ids: Sequence[str], filters: Filters) -> list[Mess
 
 
 def _show_dry(do: str, messages: Sequence[Message]) -> None:
-    if here.as_json():
+    if context.as_json():
         print_json({"do": do, "dry_run": True, "messages": [line_of(m) for m in messages]})
         return
     print_table(
@@ -170,9 +170,9 @@ def line_of(message: Message) -> dict[str, Any]:
 
 def show_done(messages: Sequence[Message], done: Mapping[str, str]) -> int:
     """What became of each; 1 when one of them could not be done."""
-    done = {id_: in_language(said, here.language()) or "" for id_, said in done.items()}
+    done = {id_: in_language(said, context.language()) or "" for id_, said in done.items()}
     refused = {id_: said for id_, said in done.items() if said not in _SAID_BY_STATE}
-    if here.as_json():
+    if context.as_json():
         print_json({"done": {i: s for i, s in done.items() if i not in refused}, "not_done": refused})
     else:
         print_table(
@@ -194,7 +194,7 @@ class What(StrEnum):
 
 def lanes() -> list[str]:
     """The lanes of these settings, as `tongguan status` names them."""
-    settings = here.settings()
+    settings = context.settings()
     cards = [f"{kind}:{card.name}" for account in settings.account for card in account.card for kind in ("card", "presence")]
     return [*cards, *_OWN_LANES, *(f"{kind}:{route}" for kind in ("route", "ask") for route in settings.route)]
 
@@ -209,14 +209,14 @@ def switching(do: str, zh: str, en: str) -> Callable[..., int | None]:
     ) -> int | None:
         if do == "pause" and not why:  # who finds it shut must read what for; to open it again needs no reason
             raise Wrong("请用 --why 说明为什么暂停", "say with --why what it is paused for", code=2)
-        settings = here.settings()
+        settings = context.settings()
         known = {What.ACCOUNT: [a.name for a in settings.account], What.ROUTE: list(settings.route), What.LANE: lanes()}[what]
         if name not in known:
             raise Wrong(
                 f"没有 {name}；可用：{' '.join(known)}", f"there is no {what.value} {name}; there are {' '.join(known)}", code=2
             )
         result = order({"do": do, "what": what.value, "name": name}, why=why)
-        if here.as_json():
+        if context.as_json():
             print_json(result)
         else:
             print_text(t(f"{what.value} {name}：{'已暂停' if do == 'pause' else '已恢复'}", f"{what.value} {name}: {do}d"))

@@ -16,9 +16,9 @@ from typing import Any
 
 import orjson
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.here import t
-from tongguan.gateway.cli.ordering import daemon_runs
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.messages.orders import daemon_runs
 from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock
 from tongguan.gateway.system.disk import shortages
@@ -94,7 +94,7 @@ def _stopped(settings: Settings, pages: Mapping[str, Mapping[str, Any]]) -> Trou
     last = max((str(page["at"]) for page in pages.values()), default=None)
     text = t("网关没有运行", "the gateway does not run")
     text += t(f"；最后的心跳在 {last}", f"; its last heartbeat was {last}") if last else t("；从未运行过", "; it never ran here")
-    return Trouble(Level.CRITICAL, "stopped", text, f"tongguan run --home {here.home()}", moment(last) if last else None)
+    return Trouble(Level.CRITICAL, "stopped", text, f"tongguan run --home {context.home()}", moment(last) if last else None)
 
 
 def _silences(settings: Settings, pages: Mapping[str, Mapping[str, Any]]) -> Iterable[Trouble]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.finding import Finding
-from tongguan.gateway.cli.here import t
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.health.finding import Finding
 from tongguan.gateway.daemon.production import made_for_tests
 from tongguan.gateway.daemon.secrecy import Concern, concerns
 from tongguan.gateway.model.errors import SettingsWrong
@@ -63,6 +63,6 @@ def tokens(settings: Settings) -> Iterable[Finding]:
             except SettingsWrong as wrong:
                 yield Finding(
                     f"route {name} token",
-                    wrong.text(here.language()),
+                    wrong.text(context.language()),
                     t("写入主管部门给的令牌", "write the token that the authority gave there"),
                 )

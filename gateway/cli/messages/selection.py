@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.here import Wrong
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import Wrong
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.journal.visitor import selected
 from tongguan.gateway.model.message import Kind, Message, State
@@ -58,7 +58,7 @@ class Filters:
         where = selected(states=self.states, account=self.account, type_=self.type, operation=self.operation, since=since)
         rows = records.list_messages(where, limit=limit)
         if self.account and not rows:  # of one that has left the settings the journal still knows
-            known_or_wrong(self.account, [account.name for account in here.settings().account])
+            known_or_wrong(self.account, [account.name for account in context.settings().account])
         return rows
 
 

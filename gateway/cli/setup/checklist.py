@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from tongguan.gateway.cli.finding import Finding
-from tongguan.gateway.cli.here import t
+from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.health.finding import Finding
 from tongguan.gateway.system import files
 
 FILE = "checklist.md"

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.documents import profile_of, status_text
-from tongguan.gateway.cli.here import t
-from tongguan.gateway.cli.ordering import lanes, order
-from tongguan.gateway.cli.selecting import (
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.messages.documents import profile_of, status_text
+from tongguan.gateway.cli.messages.orders import lanes, order
+from tongguan.gateway.cli.messages.selection import (
     AccountOption,
     Filters,
     Id,
@@ -25,7 +25,7 @@ from tongguan.gateway.cli.selecting import (
     known_or_wrong,
     submissions,
 )
-from tongguan.gateway.cli.shown import age, lane_facts, moment, print_facts, print_json, print_table, print_text
+from tongguan.gateway.cli.output import age, lane_facts, moment, print_facts, print_json, print_table, print_text
 from tongguan.gateway.journal.history.history import GATEWAY, lane_subject
 from tongguan.gateway.journal.reading.lists import Lane
 from tongguan.gateway.journal.reading.particulars import AnswerRow
@@ -50,9 +50,9 @@ def list_messages(
 ) -> int | None:
     """列出报文，最新在前 / List messages, newest first."""
     filters = Filters(state or (), account, type_, operation, since)
-    with here.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.read() as records:
         messages = filters.find(records, limit)
-        if here.as_json():
+        if context.as_json():
             print_json(statuses(records, messages))
             return None
         documents = records.documents(m.document_id for m in messages if m.document_id)
@@ -79,9 +79,9 @@ def print_messages(messages: Sequence[Message], documents: Mapping[str, Document
 
 def show(id_: Id, account: AccountOption = "") -> int | None:
     """显示报文及其单证 / Show a message with its document, faults and receipts."""
-    with here.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.read() as records:
         messages = submissions(found(records, id_, account)) or found(records, id_, account)
-        if here.as_json():
+        if context.as_json():
             print_json(statuses(records, messages))
             return None
         for message in messages:
@@ -107,8 +107,8 @@ def _show(message: Message, records: Records) -> None:
         t("更新", "updated"): moment(message.updated_at),
         t("期限", "deadline"): moment(message.deadline_at),
         t("尝试次数", "attempts"): message.attempts or None,
-        t("暂挂原因", "held"): in_language(message.hold_reason, here.language()),
-        t("请执行", "do"): in_language(message.hold_do, here.language()) or (shut.do if shut else None),
+        t("暂挂原因", "held"): in_language(message.hold_reason, context.language()),
+        t("请执行", "do"): in_language(message.hold_do, context.language()) or (shut.do if shut else None),
         t("代替", "replaces"): message.replaces,
         t("同于", "same as"): message.same_as,
         t("通道", "lane"): _lane_words(shut) if shut else None,
@@ -117,7 +117,7 @@ def _show(message: Message, records: Records) -> None:
     print_facts(facts)
     for fault in message.faults:
         place = " ".join(str(part) for part in (fault.path, fault.line) if part)
-        print_text(f"  {fault.code} {place} {fault.text(here.language())}")
+        print_text(f"  {fault.code} {place} {fault.text(context.language())}")
     for receipt in records.receipts_of_messages([message.id]).get(message.id, []):
         print_text(f"  {moment(receipt.issued_at)} {receipt.code} {_receipt_text(receipt)} {receipt.file or ''}")
     print_text("")
@@ -131,7 +131,7 @@ def _shut(message: Message, lanes: Mapping[str, Lane]) -> Lane | None:
 
 
 def _lane_words(lane: Lane) -> str:
-    return f"{lane.name} {lane.reason}: {in_language(lane.text, here.language())} {lane.who or ''} {moment(lane.since)}"
+    return f"{lane.name} {lane.reason}: {in_language(lane.text, context.language())} {lane.who or ''} {moment(lane.since)}"
 
 
 def _all_shut(records: Records, messages: Sequence[Message]) -> dict[str, Lane | None]:
@@ -144,7 +144,7 @@ def _waiting(message: Message, shut: Lane | None) -> str | None:
 
 
 def _receipt_text(receipt: Receipt) -> str:
-    return receipt.en if here.language() == "en" else receipt.zh
+    return receipt.en if context.language() == "en" else receipt.zh
 
 
 def statuses(records: Records, messages: Sequence[Message]) -> list[Any]:
@@ -154,7 +154,7 @@ def statuses(records: Records, messages: Sequence[Message]) -> list[Any]:
     all_news = {name: read_news(records, name, [m.id for m in messages if m.account == name], ()) for name in accounts}
     for damaged in (damaged for news in all_news.values() for damaged in news.damaged.values()):
         raise damaged
-    environment, shut = here.settings().gateway.environment, _all_shut(records, messages)
+    environment, shut = context.settings().gateway.environment, _all_shut(records, messages)
     pages = [
         orjson.loads(
             message_status(
@@ -165,7 +165,7 @@ def statuses(records: Records, messages: Sequence[Message]) -> list[Any]:
                 answers=named_answers(m, news),
                 missing=news.missing,
                 environment=environment,
-                language=here.language(),
+                language=context.language(),
                 profile=profile_of(m.type),
                 shut=lane.waits_for if (lane := shut[m.id]) else None,
             )
@@ -182,16 +182,16 @@ def timeline(id_: Id, account: AccountOption = "") -> int | None:
     if subject := _subject(id_):
         _told_of(subject)
         return None
-    with here.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.read() as records:
         hits = found(records, id_, account)
         ids = dict.fromkeys(m.id for m in hits)
         answers = [r for rows in records.messages_of_documents(_documents_of(hits)).values() for r in rows if r.kind == "receipt"]
         ids.update(dict.fromkeys(m.id for m in answers))
         moves = sorted((move for each in ids for move in records.moves(each)), key=lambda move: move.n)
         known = records.messages(ids)
-    if here.as_json():
+    if context.as_json():
         names = ("message_id", "step", "was", "state", "who", "why", "run", "entry")
-        told = [in_language(m.why, here.language()) for m in moves]
+        told = [in_language(m.why, context.language()) for m in moves]
         print_json(
             [
                 {"at": shown_time(m.at), **{name: getattr(m, name) for name in names}, "why": why}
@@ -203,7 +203,7 @@ def timeline(id_: Id, account: AccountOption = "") -> int | None:
     rows = [
         (
             *(shown_time(m.at), known[m.message_id].reference or m.message_id, known[m.message_id].operation),
-            *(m.step, m.was, m.state, m.who, in_language(m.why, here.language())),
+            *(m.step, m.was, m.state, m.who, in_language(m.why, context.language())),
         )
         for m in moves
         if m.message_id in known
@@ -223,16 +223,18 @@ def _subject(name: str) -> str | None:
 
 
 def _told_of(subject: str) -> None:
-    with here.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.read() as records:
         moves = records.moves(subject)
     if not moves and subject != GATEWAY:  # of what has left the settings the history still tells
-        known_or_wrong(subject.removeprefix(lane_subject("")), [f"account:{a.name}" for a in here.settings().account] + lanes())
-    if here.as_json():
+        known_or_wrong(
+            subject.removeprefix(lane_subject("")), [f"account:{a.name}" for a in context.settings().account] + lanes()
+        )
+    if context.as_json():
         names = ("step", "was", "state", "who", "why", "run", "entry")
         print_json([{"at": shown_time(m.at), **{name: getattr(m, name) for name in names}} for m in moves])
         return
     heads = t("时间 步骤 从 到 经手 说明", "at step from to who why").split()
-    rows = [(shown_time(m.at), m.step, m.was, m.state, m.who, in_language(m.why, here.language())) for m in moves]
+    rows = [(shown_time(m.at), m.step, m.was, m.state, m.who, in_language(m.why, context.language())) for m in moves]
     print_table(heads, rows)
 
 
@@ -246,13 +248,13 @@ def answers(
     again: Annotated[bool, typer.Option("--again", help="write them once more / 重写")] = False,
 ) -> int | None:
     """报文的答复文件；--again 重写到 InBox / A message's answers; --again writes them to InBox once more."""
-    with here.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.read() as records:
         hits = found(records, id_, account)
         rows = [row for each in _with_their_receipts(records, hits) for row in records.answers_of(each)]
     if again:
         for message_id in dict.fromkeys(row.message_id for row in rows):
             order({"do": "answers", "id": message_id}, why="answers --again")
-    if here.as_json():
+    if context.as_json():
         print_json([_answer(row) for row in rows])
         return None
     print_table(

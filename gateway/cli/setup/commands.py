@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.here import Wrong, t
-from tongguan.gateway.cli.shown import print_json, print_text
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.output import print_json, print_text
 from tongguan.gateway.daemon import sample
 from tongguan.gateway.home import home as homes
 from tongguan.signer.errors import CardBroken
@@ -47,7 +47,7 @@ def init(
     given = {"account": account, "title": title, "uscc": uscc, "customs_code": customs_code, "mofcom_code": mofcom_code}
     given |= {"mofcom_url": mofcom_url, "customs_url": customs_url, "ministries_url": ministries_url, "module": module}
     if production:
-        from tongguan.gateway.cli.founding import found_production
+        from tongguan.gateway.cli.setup.production import found_production
 
         found_production(folder, given)
         return None
@@ -55,12 +55,12 @@ def init(
         flags = " ".join("--" + name.replace("_", "-") for name, value in given.items() if value)
         raise Wrong(f"{flags} 只和 --production 一起用", f"{flags} are for --production only", code=2)
     try:
-        made = homes.make_home(folder, card=card.value if card else None, port_base=port_base, language=here.language())
+        made = homes.make_home(folder, card=card.value if card else None, port_base=port_base, language=context.language())
     except CardBroken as broken:
         raise Wrong(
             f"测试卡没有建成：{broken.zh}；可用 --card software", f"no card was made: {broken.en}; try --card software"
         ) from None
-    if here.as_json():
+    if context.as_json():
         print_json({"home": str(folder), "cards": made.cards, "account": sample.NAME, "mailbox": f"mailboxes/{sample.NAME}"})
         return None
     if made.why_software:
@@ -85,11 +85,11 @@ def run(
     from tongguan.gateway.cli.logs import leave_standard_output, log_to_stdout
     from tongguan.gateway.daemon.daemon import serve
 
-    log_to_stdout(here.settings().gateway.log)
+    log_to_stdout(context.settings().gateway.log)
     _allow_many_files()
     stations = frozenset(name.strip() for name in only.split(",") if name.strip())
     try:
-        return serve(here.home(), only=stations or None)
+        return serve(context.home(), only=stations or None)
     finally:
         leave_standard_output()
 
@@ -109,15 +109,15 @@ def simulate(
     from tongguan.simulators.serve import serve
     from tongguan.simulators.settings import WrongSettings
 
-    home = here.home()
-    if (home / homes.SETTINGS).exists() and here.settings().gateway.environment != "test":
+    home = context.home()
+    if (home / homes.SETTINGS).exists() and context.settings().gateway.environment != "test":
         raise Wrong(
-            f"{home} 是生产环境，不能运行模拟器", f"{home} is of production: no simulator runs there", code=here.WRONG_SETTINGS
+            f"{home} 是生产环境，不能运行模拟器", f"{home} is of production: no simulator runs there", code=context.WRONG_SETTINGS
         )
     try:
         serve(home, fast=fast, faults=faults)
     except (WrongSettings, OSError, ValueError) as wrong:
-        raise Wrong(str(wrong), str(wrong), code=here.WRONG_SETTINGS) from None
+        raise Wrong(str(wrong), str(wrong), code=context.WRONG_SETTINGS) from None
     return None
 
 
@@ -126,6 +126,6 @@ def demo(
     keep: Annotated[Path | None, typer.Option(help="make the home there and keep it / 保留主目录")] = None,
 ) -> int:
     """演示：每种单证的示例走完全程 / Play the examples of every document type from end to end."""
-    from tongguan.gateway.cli.demo import play
+    from tongguan.gateway.cli.demo.demo import play
 
     return play(messages, keep)

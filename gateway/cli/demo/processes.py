@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tongguan.gateway.cli.here import Wrong
+from tongguan.gateway.cli.context import Wrong
 from tongguan.gateway.system import clock
 
 _STOP_SECONDS = 20

@@ -12,11 +12,11 @@ from typing import Annotated
 
 import typer
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.cards import Owned, asking, named, opened, record, remembered
-from tongguan.gateway.cli.here import Wrong, t
-from tongguan.gateway.cli.ordering import daemon_runs, order
-from tongguan.gateway.cli.shown import print_json, print_text
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.cards.cards import Owned, asking, named, opened, record, remembered
+from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.messages.orders import daemon_runs, order
+from tongguan.gateway.cli.output import print_json, print_text
 from tongguan.gateway.model.errors import in_language
 from tongguan.signer.errors import PinNeeded
 from tongguan.signer.pin import Secret, pin_of, read_pin
@@ -34,7 +34,7 @@ def pin(
     given = _asked_pin(name, pin_file)
     said = _through_daemon(name, given) if daemon_runs() else _directly(owned, given)
     record(name, "pin", "given", why="card pin")
-    print_json({"card": name, "ok": True, "text": said}) if here.as_json() else print_text(said)
+    print_json({"card": name, "ok": True, "text": said}) if context.as_json() else print_text(said)
     return None
 
 
@@ -55,7 +55,7 @@ def _through_daemon(name: str, given: Secret) -> str:
         line.settimeout(_PATIENCE_SECONDS)
         try:
             # Relative: a socket's path may have 107 bytes only.
-            line.connect(os.path.relpath(here.home() / _SOCKET))
+            line.connect(os.path.relpath(context.home() / _SOCKET))
             line.sendall(json.dumps({"card": name, "pin": given.reveal()}).encode() + b"\n")
             with line.makefile("rb") as answers:
                 answer = json.loads(answers.readline() or b"{}")
@@ -64,7 +64,7 @@ def _through_daemon(name: str, given: Secret) -> str:
                 f"网关没有应答（{error}）；查看：tongguan status", f"the gateway does not answer ({error}); look: tongguan status"
             ) from None
     if not answer.get("ok"):
-        why = in_language(answer.get("text"), here.language())
+        why = in_language(answer.get("text"), context.language())
         raise Wrong(f"卡 {name} 没有打开：{why}", f"card {name} did not open: {why}")
     return t(f"卡 {name} 已打开", f"card {name} is open")
 
@@ -78,7 +78,7 @@ def _directly(owned: Owned, given: Secret) -> str:
         return t(f"PIN 正确；启动网关后再输入一次：tongguan card pin {name}",
                  f"the PIN is right; once the gateway runs, give it again: tongguan card pin {name}")  # fmt: skip
     try:
-        same = owned.card.pin == "" or read_pin(owned.card.pin, here.home()).reveal() == given.reveal()
+        same = owned.card.pin == "" or read_pin(owned.card.pin, context.home()).reveal() == given.reveal()
     except PinNeeded:
         same = False
     if not same:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tongguan.gateway.cli.here import Wrong
+from tongguan.gateway.cli.context import Wrong
 from tongguan.gateway.cli.logs import only_trouble
-from tongguan.gateway.cli.shown import print_text
+from tongguan.gateway.cli.output import print_text
 
 
 class Part(StrEnum):

@@ -9,15 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from tongguan import __version__
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.checklist import tick_off
-from tongguan.gateway.cli.finding import Finding
-from tongguan.gateway.cli.fitness import findings, settings_findings
-from tongguan.gateway.cli.here import t
-from tongguan.gateway.cli.life import is_running
-from tongguan.gateway.cli.metrics import exposition
-from tongguan.gateway.cli.shown import age, lane_facts, moment, print_json, print_table, print_text
-from tongguan.gateway.cli.survey import Level, Survey, Trouble, survey
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.health.doctor import findings, settings_findings
+from tongguan.gateway.cli.health.finding import Finding
+from tongguan.gateway.cli.health.liveness import is_running
+from tongguan.gateway.cli.health.metrics import exposition
+from tongguan.gateway.cli.health.survey import Level, Survey, Trouble, survey
+from tongguan.gateway.cli.output import age, lane_facts, moment, print_json, print_table, print_text
+from tongguan.gateway.cli.setup.checklist import tick_off
 from tongguan.gateway.model.errors import SettingsWrong, in_language
 from tongguan.gateway.settings import Settings, as_far_as_readable
 from tongguan.gateway.system import clock
@@ -31,24 +31,24 @@ def status(
     """一屏看全局 / One screen: counts, ages, cards, routes, troubles. Exit 0 well, 1 warning, 2 critical, 78 wrong settings."""
     faults = []
     try:
-        settings = here.settings()
+        settings = context.settings()
     except SettingsWrong as wrong:
-        settings = as_far_as_readable(here.home())
+        settings = as_far_as_readable(context.home())
         if not is_running(settings):
             raise
-        said = wrong.text(here.language())
+        said = wrong.text(context.language())
         text = t(f"设置有错，网关仍用启动时的设置：{said}", f"wrong, the gateway goes on with those it began with: {said}")
         faults = [Trouble(Level.CRITICAL, "settings", text, "tongguan config check")]
-    with here.using(settings):
+    with context.using(settings):
         seen = survey(settings)
     seen = replace(seen, life=[*faults, *seen.life])
     if metrics:
         print_text(exposition(seen))
-    elif here.as_json():
+    elif context.as_json():
         print_json(_as_json(settings, seen))
     else:
         _show(settings, seen)
-    return here.WRONG_SETTINGS if faults else int(seen.level)
+    return context.WRONG_SETTINGS if faults else int(seen.level)
 
 
 def _as_json(settings: Settings, seen: Survey) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _show_lanes(settings: Settings, seen: Survey) -> None:
     for kind, name in [*cards, *(("route", name) for name in settings.route)]:
         lane = seen.lanes.get(f"{kind}:{name}")
         said = (
-            f"{_reason(lane.reason)} {in_language(lane.text, here.language())}".strip()
+            f"{_reason(lane.reason)} {in_language(lane.text, context.language())}".strip()
             if lane
             else t("可用", "open")
             if seen.running
@@ -117,20 +117,20 @@ def _reason(reason: str) -> str:
 def doctor() -> int:
     """体检：本机是否适合运行 / Is this machine fit? Each ok, or what to do."""
     found = findings()
-    tick_off(here.home(), found)
+    tick_off(context.home(), found)
     _tell(found)
     return 0 if all(each.ok for each in found) else 1
 
 
 def config_check() -> int:
     """检查设置 / Are the settings right? Exit 78 when not."""
-    found = settings_findings(here.settings())
+    found = settings_findings(context.settings())
     _tell(found)
-    return 0 if all(each.ok or each.warning for each in found) else here.WRONG_SETTINGS
+    return 0 if all(each.ok or each.warning for each in found) else context.WRONG_SETTINGS
 
 
 def _tell(found: list[Finding]) -> None:
-    if here.as_json():
+    if context.as_json():
         print_json([{"check": e.check, "ok": e.ok, "warning": e.warning, "text": e.text, "do": e.do} for e in found])
         return
     for each in found:

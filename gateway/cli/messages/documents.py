@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.here import Wrong, t
-from tongguan.gateway.cli.selecting import AccountOption, LimitOption, TypeOption, submissions
-from tongguan.gateway.cli.shown import moment, print_json, print_table, print_text
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.messages.selection import AccountOption, LimitOption, TypeOption, submissions
+from tongguan.gateway.cli.output import moment, print_json, print_table, print_text
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.journal.visitor import selected_documents
 from tongguan.gateway.model.document import Document
@@ -32,7 +32,7 @@ def status_text(document: Document | None) -> str:
     """The document's status in the user's language; empty while there is none."""
     if document is None:
         return ""
-    status = business_status(document, profile_of(document.type), here.language())
+    status = business_status(document, profile_of(document.type), context.language())
     return status["text"] if status else ""
 
 
@@ -45,9 +45,9 @@ def documents(
 ) -> int | None:
     """列出单证 / List business documents."""
     conditions = selected_documents(account=account, type_=type_, statuses=_status_names(status) if status else (), number=number)
-    with here.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.read() as records:
         total, rows = records.list_documents(conditions, offset=0, limit=limit)
-        if here.as_json():
+        if context.as_json():
             print_json(_document_statuses(records, rows))
             return None
     heads = t("单证 类型 账户 状态 编号 附记 更新", "document type account status numbers marks updated").split()
@@ -66,7 +66,7 @@ def _status_names(text: str) -> list[str]:
         if text in (s.name, s.code, *(each[lang] for each in (s.text, s.list_text) for lang in ("zh", "en")))
     }
     if not names:
-        known = " ".join(dict.fromkeys(s.text[here.language()] for s in every))
+        known = " ".join(dict.fromkeys(s.text[context.language()] for s in every))
         raise Wrong(f"没有单证状态 {text}；可用：{known}", f"there is no status {text}; there are: {known}", code=2)
     return sorted(names)
 
@@ -75,7 +75,7 @@ def _document_statuses(records: Records, documents: Sequence[Document]) -> list[
     """What the files of the documents say."""
     ids = [d.id for d in documents]
     messages, receipts = records.messages_of_documents(ids), records.receipts_of_documents(ids)
-    environment = here.settings().gateway.environment
+    environment = context.settings().gateway.environment
     return [
         orjson.loads(
             document_status(
@@ -83,7 +83,7 @@ def _document_statuses(records: Records, documents: Sequence[Document]) -> list[
                 submissions(messages.get(d.id, ())),
                 receipts.get(d.id, ()),
                 environment=environment,
-                language=here.language(),
+                language=context.language(),
                 profile=profile_of(d.type),
             )
         )

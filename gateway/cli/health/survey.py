@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.here import t
-from tongguan.gateway.cli.life import (
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.health.liveness import (
     LOCKED_SECONDS,
     Level,
     Trouble,
@@ -18,7 +18,7 @@ from tongguan.gateway.cli.life import (
     of_this_run,
     troubles_of_life,
 )
-from tongguan.gateway.cli.mailboxes import mailbox_troubles
+from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
 from tongguan.gateway.journal.reading.lists import Lane
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, in_language
@@ -66,8 +66,8 @@ class Survey:
     def _of_mailboxes(self) -> Iterable[Trouble]:
         for account, wrong in self.mailboxes.items():
             for each in wrong:
-                text = f"{account}: {each.text(here.language())}"
-                yield Trouble(Level.CRITICAL, "mailbox", text, each.do(here.language()))
+                text = f"{account}: {each.text(context.language())}"
+                yield Trouble(Level.CRITICAL, "mailbox", text, each.do(context.language()))
 
     def _of_lanes(self) -> Iterable[Trouble]:
         for lane in self.lanes.values():
@@ -77,7 +77,11 @@ class Survey:
             said = t("已暂停", "paused") if lane.reason == "paused" else t(f"已关闭：{lane.reason}", f"shut: {lane.reason}")
             by = t(f"（{lane.who}）", f" (by {lane.who})") if lane.who else ""
             yield Trouble(
-                level, "lane", f"{lane.name} {said} {in_language(lane.text, here.language())}".rstrip() + by, lane.do, lane.since
+                level,
+                "lane",
+                f"{lane.name} {said} {in_language(lane.text, context.language())}".rstrip() + by,
+                lane.do,
+                lane.since,
             )
 
     def _of_messages(self) -> Iterable[Trouble]:
@@ -125,8 +129,8 @@ def survey(settings: Settings) -> Survey:
     heartbeat = max(of_this_run(settings, running, pages), key=lambda page: moment(page["at"]), default={})
     life = list(troubles_of_life(settings, running, pages))
     try:
-        with here.journal() as journal:
-            if not running and (wrong := here.disagreement()):  # to start it will not help
+        with context.journal() as journal:
+            if not running and (wrong := context.disagreement()):  # to start it will not help
                 life.append(_broken(wrong))
             if running and (why := journal.why_not_writable(LOCKED_SECONDS)):
                 life.append(_broken(why))
@@ -142,10 +146,10 @@ def survey(settings: Settings) -> Survey:
                     life=life,
                 )
     except NoJournal as gone:
-        lost = t(f"{gone} 不见了", f"{gone} is gone") if running else here.disagreement()
+        lost = t(f"{gone} 不见了", f"{gone} is gone") if running else context.disagreement()
         life += [_broken(lost)] if lost else []
     except (StationBroken, JournalUnfit) as broken:
-        life.append(_broken(broken.text(here.language())))
+        life.append(_broken(broken.text(context.language())))
     return Survey(running, heartbeat, life=life)
 
 

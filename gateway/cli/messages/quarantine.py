@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.here import Wrong, t
-from tongguan.gateway.cli.ordering import WhyOption, line_of, order, show_done
-from tongguan.gateway.cli.selecting import MOST, Id, found
-from tongguan.gateway.cli.shown import age, moment, print_facts, print_json, print_table, print_text
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.messages.orders import WhyOption, line_of, order, show_done
+from tongguan.gateway.cli.messages.selection import MOST, Id, found
+from tongguan.gateway.cli.output import age, moment, print_facts, print_json, print_table, print_text
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.message import Kind, Message, State
@@ -17,9 +17,9 @@ from tongguan.gateway.system import clock
 
 def list_receipts() -> int | None:
     """列出隔离和未匹配的回执 / List receipts in quarantine, and those that match nothing."""
-    with here.journal() as journal:
+    with context.journal() as journal:
         receipts = journal.received((State.QUARANTINED, State.UNMATCHED), MOST)
-    if here.as_json():
+    if context.as_json():
         print_json([{**line_of(m), "why": _why(m), "received_at": clock.show(m.received_at)} for m in receipts])
         return None
     print_table(
@@ -31,16 +31,16 @@ def list_receipts() -> int | None:
 
 
 def _why(message: Message) -> str:
-    faults = "; ".join(f"{f.code} {f.text(here.language())}" for f in message.faults)
-    return in_language(message.hold_reason, here.language()) or faults or str((message.extra or {}).get("why", ""))
+    faults = "; ".join(f"{f.code} {f.text(context.language())}" for f in message.faults)
+    return in_language(message.hold_reason, context.language()) or faults or str((message.extra or {}).get("why", ""))
 
 
 def show(id_: Id) -> int | None:
     """显示一份回执 / Show a receipt as it came."""
-    with here.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.read() as records:
         message = _receipt(records, id_)
         raw = (records.body(message.id, "receipt") or b"").decode("utf-8", "replace")
-    if here.as_json():
+    if context.as_json():
         print_json({**line_of(message), "why": _why(message), "content": raw})
         return None
     print_facts(
@@ -66,7 +66,7 @@ def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
     """The command that applies or drops a receipt in quarantine."""
 
     def act(id_: Id, why: WhyOption = "") -> int | None:
-        with here.journal() as journal, journal.read() as records:
+        with context.journal() as journal, journal.read() as records:
             message = _receipt(records, id_)
         return show_done([message], order({"do": do, "ids": [message.id]}, why=why)["messages"])
 

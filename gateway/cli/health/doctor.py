@@ -15,12 +15,12 @@ from typing import Any
 from cryptography import x509
 
 from tongguan.codecs.compile import compile_all
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.cards import list_states
-from tongguan.gateway.cli.finding import Finding
-from tongguan.gateway.cli.here import t
-from tongguan.gateway.cli.mailboxes import mailbox_troubles
-from tongguan.gateway.cli.safety import pins, production, secrets, tokens
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.cards.cards import list_states
+from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.health.finding import Finding
+from tongguan.gateway.cli.health.security import pins, production, secrets, tokens
+from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
 from tongguan.gateway.daemon.fitting import fit_profiles
 from tongguan.gateway.daemon.recipients import Named, named, read_recipient
 from tongguan.gateway.home.home import why_no_tokens
@@ -41,12 +41,12 @@ _LEAST_SQLITE = (3, 38)
 
 def findings() -> list[Finding]:
     """Everything of this machine and home that the gateway needs, and whether the authorities answer."""
-    return [*findings_here(), *_endpoints(here.settings())]
+    return [*findings_here(), *_endpoints(context.settings())]
 
 
 def findings_here() -> list[Finding]:
     """Everything of this machine and home that the gateway needs."""
-    settings, states = here.settings(), list_states()
+    settings, states = context.settings(), list_states()
     return [
         *_machine(settings),
         *_journal(settings),
@@ -80,12 +80,12 @@ def _journal(settings: Settings) -> Iterable[Finding]:
         examine(url, home)
         if said := damage(url, home):
             yield Finding("journal", said, t(*MEND))
-        elif wrong := here.disagreement():
+        elif wrong := context.disagreement():
             yield Finding("journal", wrong, t(*RESTORE))
         else:
             yield Finding("journal", url)
     except NoJournal:
-        lost = here.disagreement()
+        lost = context.disagreement()
         yield Finding("journal", lost or t("还没有", "none yet"), t(*RESTORE) if lost else "")
     except JournalUnfit as unfit:
         yield Finding("journal", t(unfit.zh, unfit.en), t(*MEND))
@@ -114,13 +114,13 @@ def _profiles(settings: Settings) -> Iterable[Finding]:
         profiles = load_profiles(home=settings.home)
         compiled = compile_all(profiles)
     except SettingsWrong as wrong:
-        yield Finding("profiles", wrong.text(here.language()), t("改正所列文件", "mend the files named"))
+        yield Finding("profiles", wrong.text(context.language()), t("改正所列文件", "mend the files named"))
         return
     yield Finding("profiles", t(f"{len(profiles)} 种单证", f"{len(profiles)} document types"))
     try:
         fit_profiles(settings, compiled)
     except SettingsWrong as wrong:
-        yield Finding("accounts", wrong.text(here.language()), t("改正这些设置", "mend these settings"))
+        yield Finding("accounts", wrong.text(context.language()), t("改正这些设置", "mend these settings"))
     known = set(profiles.authorities)
     for place, name in (
         *(("route", route) for route in settings.route),
@@ -141,7 +141,7 @@ def _routes(settings: Settings) -> Iterable[Finding]:
             if trust.address(name, route).scheme == "https":
                 trust.tls(name, route, settings.home)
         except SettingsWrong as wrong:
-            yield Finding(f"route {name}", wrong.text(here.language()), t("改正这项设置", "mend this setting"))
+            yield Finding(f"route {name}", wrong.text(context.language()), t("改正这项设置", "mend this setting"))
 
 
 def _certificates(settings: Settings) -> Iterable[Finding]:
@@ -191,7 +191,7 @@ def _recipient(settings: Settings, one: Named) -> Finding:
     except SettingsWrong as wrong:
         return Finding(
             check,
-            wrong.text(here.language()),
+            wrong.text(context.language()),
             t("放入该机关的 RSA 加密证书（PEM）", "put the authority's RSA encryption certificate (PEM) there"),
         )
     until = certificate.not_valid_after_utc.strftime("%Y-%m-%d")
@@ -225,7 +225,7 @@ def _short_messages(settings: Settings) -> Iterable[Finding]:
         try:
             HttpProvider(settings.sms, settings.gateway.environment, settings.home, wire)
         except SettingsWrong as wrong:
-            yield Finding("sms", wrong.text(here.language()), t("改正 [sms] 设置", "mend the settings of [sms]"))
+            yield Finding("sms", wrong.text(context.language()), t("改正 [sms] 设置", "mend the settings of [sms]"))
         else:
             yield Finding("sms", settings.sms.url)
         finally:
@@ -247,7 +247,7 @@ def _folders(settings: Settings) -> Iterable[Finding]:
     for account in settings.account:
         mailbox, check = settings.mailbox(account), f"mailbox {account.name}"
         wrong = mailbox_troubles(settings, account)
-        yield from (Finding(check, each.text(here.language()), each.do(here.language())) for each in wrong)
+        yield from (Finding(check, each.text(context.language()), each.do(context.language())) for each in wrong)
         if not wrong:
             yield Finding(check, str(mailbox))
             yield from _open_to_others(check, mailbox)

@@ -8,25 +8,27 @@ from pathlib import Path
 
 import typer
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.checklist import FILE, write_checklist
-from tongguan.gateway.cli.finding import Finding
-from tongguan.gateway.cli.fitness import findings_here
-from tongguan.gateway.cli.here import Wrong, t
-from tongguan.gateway.cli.shown import print_json, print_text
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.health.doctor import findings_here
+from tongguan.gateway.cli.health.finding import Finding
+from tongguan.gateway.cli.output import print_json, print_text
+from tongguan.gateway.cli.setup.checklist import FILE, write_checklist
 from tongguan.gateway.home.production_home import QUESTIONS, Question, make_production_home
 
 
 def found_production(folder: Path, given: Mapping[str, str]) -> None:
     """Make the home; Wrong names every answer that is missing or wrong when nobody is there to be asked."""
-    asked = sys.stdin.isatty() and not here.as_json()
+    asked = sys.stdin.isatty() and not context.as_json()
     answers = {q.name: _asked(q, given[q.name]) if asked else given[q.name].strip() for q in QUESTIONS}
     wrong = [told for q in QUESTIONS if (told := _wrong(q, answers[q.name])) is not None]
     if wrong:
         raise Wrong("\n".join(zh for zh, _ in wrong), "\n".join(en for _, en in wrong), code=2)
-    make_production_home(folder, answers, language=here.language())
-    with here.at(folder):
-        routes = [Finding(f"route {name}", t("还没有试连", "not tried yet"), "tongguan doctor") for name in here.settings().route]
+    make_production_home(folder, answers, language=context.language())
+    with context.at(folder):
+        routes = [
+            Finding(f"route {name}", t("还没有试连", "not tried yet"), "tongguan doctor") for name in context.settings().route
+        ]
         missing = [*findings_here(), *routes]
         write_checklist(folder, missing)
     _tell(folder, [each for each in missing if not each.ok])
@@ -55,7 +57,7 @@ def _wrong(question: Question, answer: str) -> tuple[str, str] | None:
 
 
 def _tell(folder: Path, missing: list[Finding]) -> None:
-    if here.as_json():
+    if context.as_json():
         print_json({"home": str(folder), "missing": [{"check": each.check, "do": each.do} for each in missing]})
         return
     print_text(

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.here import Wrong, t
-from tongguan.gateway.cli.ordering import WhyOption, order
-from tongguan.gateway.cli.shown import print_json, print_table, print_text
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.messages.orders import WhyOption, order
+from tongguan.gateway.cli.output import print_json, print_table, print_text
 from tongguan.gateway.model.errors import NoJournal
 from tongguan.gateway.settings import Account, Settings
 from tongguan.gateway.system import folders
@@ -25,7 +25,7 @@ def identity_of(account: str) -> str | None:
 def _known(account: str) -> tuple[str | None, bool]:
     """The id of an account's mailbox, and whether the mailbox has not got it yet."""
     try:
-        with here.journal() as journal, journal.read() as records:
+        with context.journal() as journal, journal.read() as records:
             known = records.marker(folders.identity_marker(account))
     except NoJournal:
         return None, True
@@ -43,9 +43,9 @@ def mailbox_troubles(settings: Settings, account: Account) -> list[Away]:
 
 def list_mailboxes() -> int:
     """各账户的信箱 / Each account's mailbox, its id, and what is wrong with it. Exit 1 when one of them cannot be used."""
-    settings = here.settings()
+    settings = context.settings()
     wrong = {account.name: mailbox_troubles(settings, account) for account in settings.account}
-    if here.as_json():
+    if context.as_json():
         print_json(
             [
                 {
@@ -53,7 +53,7 @@ def list_mailboxes() -> int:
                     "mailbox": str(settings.mailbox(account)),
                     "id": identity_of(account.name),
                     "troubles": [
-                        {"text": each.text(here.language()), "do": each.do(here.language())} for each in wrong[account.name]
+                        {"text": each.text(context.language()), "do": each.do(context.language())} for each in wrong[account.name]
                     ],
                 }
                 for account in settings.account
@@ -67,7 +67,7 @@ def list_mailboxes() -> int:
         print_table(t("账户 标识 信箱 状态", "account id mailbox state").split(), rows)
         for account, troubles in wrong.items():
             for each in troubles:
-                print_text(f"✗ {account}: {each.text(here.language())}\n    {each.do(here.language())}")
+                print_text(f"✗ {account}: {each.text(context.language())}\n    {each.do(context.language())}")
     return 1 if any(wrong.values()) else 0
 
 
@@ -76,7 +76,7 @@ def adopt(
     why: WhyOption = "",
 ) -> None:
     """把设置所指的文件夹作为该账户的信箱 / From now on the folder that the settings name is this account's mailbox."""
-    settings = here.settings()
+    settings = context.settings()
     mine = next((each for each in settings.account if each.name == account), None)
     if mine is None:
         raise Wrong(f"没有账户 {account}", f"there is no account {account}", code=2)
@@ -89,10 +89,10 @@ def adopt(
     try:
         folders.adopt(settings.mailbox(mine), identity)
     except (Away, OSError) as wrong:
-        text = wrong.text(here.language()) if isinstance(wrong, Away) else str(wrong)
+        text = wrong.text(context.language()) if isinstance(wrong, Away) else str(wrong)
         raise Wrong(f"不能作为信箱：{text}", f"it cannot be the mailbox: {text}") from wrong
     done = t("已认领为账户 {} 的信箱", "is the mailbox of account {} now").format(account)
-    if here.as_json():
+    if context.as_json():
         print_json({"account": account, "mailbox": str(settings.mailbox(mine)), "id": identity})
     else:
         print_text(f"{settings.mailbox(mine)} {done}")

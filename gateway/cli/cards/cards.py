@@ -14,10 +14,10 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.here import Wrong, t
-from tongguan.gateway.cli.ordering import daemon_runs, order
-from tongguan.gateway.cli.shown import print_json, print_table, print_text
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.messages.orders import daemon_runs, order
+from tongguan.gateway.cli.output import print_json, print_table, print_text
 from tongguan.gateway.daemon.card_settings import card_settings
 from tongguan.gateway.flow.cards.looks import Looks, holders, trouble_of
 from tongguan.gateway.home import home as homes
@@ -50,11 +50,11 @@ class Owned:
 
 def _owned() -> list[Owned]:
     try:
-        with here.journal() as journal, journal.read() as records:
+        with context.journal() as journal, journal.read() as records:
             lanes = records.lanes()
     except (NoJournal, JournalUnfit):
         lanes = {}
-    return [Owned(a, c, lanes.get(f"card:{c.name}")) for a in here.settings().account for c in a.card]
+    return [Owned(a, c, lanes.get(f"card:{c.name}")) for a in context.settings().account for c in a.card]
 
 
 def named(name: str) -> Owned:
@@ -68,7 +68,7 @@ def named(name: str) -> Owned:
 
 @contextmanager
 def opened(owned: Owned, *, locked: bool, bound: str) -> Iterator[OpenCard]:
-    card = open_card(card_settings(owned.card), here.home().resolve(), locked=locked, bound=bound)
+    card = open_card(card_settings(owned.card), context.home().resolve(), locked=locked, bound=bound)
     try:
         yield card
     finally:
@@ -117,7 +117,7 @@ def remembered(owned: Owned, ask: Callable[[], _Answer]) -> _Answer:
 def record(name: str, step: str, state: str, *, why: str) -> None:
     """Tell the history what somebody did to a card; before the first start there is none to tell."""
     try:
-        with here.journal():
+        with context.journal():
             pass
     except NoJournal:
         return
@@ -127,7 +127,7 @@ def record(name: str, step: str, state: str, *, why: str) -> None:
 def list_cards() -> int | None:
     """列出卡 / List the cards: number, certificate, tries left, whether they are open."""
     rows = list_states()
-    if here.as_json():
+    if context.as_json():
         print_json(rows)
         return None
     heads = t(
@@ -159,7 +159,7 @@ def _looked_at(owned: Owned) -> dict[str, Any]:
         "pin_lengths": (1, MOST_BYTES),
     }
     row |= {"state": owned.lane.reason if owned.lane else "open", "do": owned.lane.do if owned.lane else "", "text": ""}
-    production = here.settings().gateway.environment == "production"
+    production = context.settings().gateway.environment == "production"
     try:
         # Locked: looking never uses a PIN, whatever happens.
         with opened(owned, locked=True, bound=owned.card.bound) as card:
@@ -167,7 +167,7 @@ def _looked_at(owned: Owned) -> dict[str, Any]:
             seen = looks.look(owned.card.name)
     except CardBroken as broken:
         do = "tongguan doctor" if owned.card.bound else f"tongguan card bind {owned.card.name}"
-        return row | {"state": f"broken: {broken.text(here.language())}", "do": do}
+        return row | {"state": f"broken: {broken.text(context.language())}", "do": do}
     row |= {"present": seen.present, "number": seen.number, "matches": seen.matches, "tries": seen.tries.value}
     row["pin_lengths"] = seen.pin_lengths
     row["valid_until"] = seen.valid_until.strftime("%Y-%m-%d") if seen.valid_until else ""
@@ -186,7 +186,7 @@ def bind(
     """绑定读卡器里的卡 / Bind the cards in the readers: the settings keep their numbers."""
     chosen = [named(name)] if name else [o for o in _owned() if not o.card.bound]
     bound = {owned.card.name: _bind(owned) for owned in chosen}
-    if here.as_json():
+    if context.as_json():
         print_json(bound)
         return None
     for card, facts in bound.items():
@@ -218,7 +218,7 @@ def _bind(owned: Owned) -> dict[str, str]:
     bound = {"bound": (who.number, f"certificate sha256 {who.fingerprint}"), "fingerprint": (who.fingerprint, "")}
     try:
         for key, (value, note) in bound.items():
-            homes.change_settings(here.home(), "account.card", key, value, named=owned.card.name, note=note)
+            homes.change_settings(context.home(), "account.card", key, value, named=owned.card.name, note=note)
     except NotFound:
         line = f'bound = "{who.number}"'
         raise Wrong(f"请自行在 tongguan.toml 的 {owned.card.name} 中写入 {line}",
@@ -242,7 +242,7 @@ def test(name: Annotated[str, typer.Argument(metavar="NAME")]) -> int | None:
         who = asking(name, lambda: identity(card.certificate_chain))
         signature = asking(name, lambda: remembered(owned, lambda: card.sign([digest])))[0]
     good = is_signature(who.key, signature, digest)
-    if here.as_json():
+    if context.as_json():
         print_json({"card": name, "number": who.number, "algorithm": who.algorithm, "ok": good})
     else:
         said = (

@@ -18,12 +18,12 @@ from typing import Any
 
 import orjson
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.children import Child, child
-from tongguan.gateway.cli.examples import Example, read_examples, repeated
-from tongguan.gateway.cli.here import t
-from tongguan.gateway.cli.progress import Progress, open_progress
-from tongguan.gateway.cli.shown import print_json, print_table, print_text
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.demo.examples import Example, read_examples, repeated
+from tongguan.gateway.cli.demo.processes import Child, child
+from tongguan.gateway.cli.demo.progress import Progress, open_progress
+from tongguan.gateway.cli.output import print_json, print_table, print_text
 from tongguan.gateway.daemon import sample
 from tongguan.gateway.home import home as homes
 from tongguan.gateway.profile.loading import load_profiles
@@ -51,7 +51,7 @@ def play(messages: int, keep: Path | None) -> int:
     # Told to end, we end our children first.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     home = keep or Path(tempfile.mkdtemp(prefix="tongguan-demo-")) / "home"
-    made = homes.make_home(home, port_base=0, language=here.language())
+    made = homes.make_home(home, port_base=0, language=context.language())
     began = clock.monotonic()
     with open_progress(len(examples)) as progress:
         progress.say(t(f"主目录 {home}，测试卡：{made.cards}", f"home {home}, test cards: {made.cards}"))
@@ -153,7 +153,7 @@ def _hopeless(example: Example, seen: Mapping[str, Any]) -> bool:
 
 
 def _told(home: Path, examples: Sequence[Example], course: Course, *, seconds: float, kept: bool) -> int:
-    if here.as_json():
+    if context.as_json():
         print_json({"ok": not course.failed, "seconds": round(seconds, 1), "done": course.done, "failed": course.failed})
     else:
         _show(examples, course)
@@ -164,7 +164,7 @@ def _told(home: Path, examples: Sequence[Example], course: Course, *, seconds: f
                      f"{many} ended as expected, {len(course.failed)} did not, in {seconds:.1f} s"))  # fmt: skip
     if course.failed or kept:
         look = f"tongguan list --home {home}"
-        here.complain(f"主目录保留在 {home}；查看：{look}", f"the home stays at {home}; look: {look}")
+        context.complain(f"主目录保留在 {home}；查看：{look}", f"the home stays at {home}; look: {look}")
     else:
         shutil.rmtree(home.parent, ignore_errors=True)
     return 1 if course.failed else 0

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tongguan.gateway.cli import here
+from tongguan.gateway.cli import context
 from tongguan.gateway.journal.reading.lists import Lane
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.system import clock
@@ -68,7 +68,7 @@ def print_facts(facts: Mapping[str, Any]) -> None:
 
 def lane_facts(lane: Lane) -> dict[str, Any]:
     """A lane that is shut, for JSON."""
-    text = in_language(lane.text, here.language())
+    text = in_language(lane.text, context.language())
     return {
         **{name: getattr(lane, name) for name in ("name", "reason", "do", "who")},
         "text": text,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tongguan.gateway.cli.survey import Survey
+from tongguan.gateway.cli.health.survey import Survey
 from tongguan.gateway.system import clock
 
 

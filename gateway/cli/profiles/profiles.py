@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from tongguan.codecs.schema import write_schemas
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.here import Wrong, t
-from tongguan.gateway.cli.registry import page
-from tongguan.gateway.cli.shown import print_json, print_table, print_text
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.output import print_json, print_table, print_text
+from tongguan.gateway.cli.profiles.registry import page
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.profile import Operation, Profile
 from tongguan.gateway.system import files
@@ -30,19 +30,19 @@ def profiles(
     registry: Annotated[bool, typer.Option("--registry", help="the licence systems as a page / 许可证件系统一览")] = False,
 ) -> int | None:
     """单证类型：字段、规则、状态 / Document types: fields, rules, statuses, schemas."""
-    every = load_profiles(home=here.home() if (here.home() / "tongguan.toml").is_file() else None)
+    every = load_profiles(home=context.home() if (context.home() / "tongguan.toml").is_file() else None)
     if type_ and type_ not in every:
         raise Wrong(
             f"没有单证类型 {type_}；可用：{' '.join(every)}", f"there is no type {type_}; there are {' '.join(every)}", code=2
         )
     chosen = [every[type_]] if type_ else list(every.values())
     if registry:
-        sys.stdout.write(page(every, here.language()))
+        sys.stdout.write(page(every, context.language()))
     elif write:
         _write(chosen)
     elif matrix:
         _matrix(chosen)
-    elif here.as_json():
+    elif context.as_json():
         print_json(_plain(chosen[0]) if type_ else [_plain(p) for p in chosen])
     elif type_:
         _show(chosen[0])
@@ -53,14 +53,14 @@ def profiles(
 
 def _list(chosen: Sequence[Profile]) -> None:
     heads = t("类型 名称 机关 操作 字段 规则 版本", "type title authority operations fields rules version").split()
-    lang = here.language()
+    lang = context.language()
     rows = [(p.type, p.title[lang], p.authority, list(p.operations), len(p.fields), len(p.rules), p.version) for p in chosen]
     print_table(heads, rows)
 
 
 def _write(chosen: Sequence[Profile]) -> None:
     written = [path for profile in chosen for path in _changed_schemas(profile)]
-    if here.as_json():
+    if context.as_json():
         print_json([str(path) for path in written])
         return
     for path in written:
@@ -80,7 +80,7 @@ def _changed_schemas(profile: Profile) -> Iterable[Path]:
 def _matrix(chosen: Sequence[Profile]) -> None:
     rows = [_row(profile, operation) for profile in chosen for operation in profile.operations.values()]
     rows += [_query_row(profile, kind) for profile in chosen for kind in profile.queries]
-    if here.as_json():
+    if context.as_json():
         print_json(rows)
         return
     heads = t("类型 操作 方式 去向 允许状态 途中 完成 卡", "type operation way to allowed_in between after card").split()
@@ -92,7 +92,7 @@ def _row(profile: Profile, operation: Operation) -> dict[str, Any]:
     def shown(status: str) -> str:
         if not status:
             return t("(无单证)", "(none)")
-        return profile.statuses[status].text[here.language()]
+        return profile.statuses[status].text[context.language()]
 
     present = t("在位", "present") if operation.card_present else t("绑定", "bound")
     card = [word for word, holds in ((t("签名", "signs"), operation.signed), (present, operation.card_bound)) if holds]
@@ -122,7 +122,7 @@ def _query_row(profile: Profile, kind: str) -> dict[str, Any]:
 
 
 def _show(profile: Profile) -> None:
-    lang = here.language()
+    lang = context.language()
     print_text(f"{profile.type} {profile.title[lang]} ({profile.authority}, {profile.version})\n{profile.folder}")
     _matrix([profile])
     english = lang == "en"

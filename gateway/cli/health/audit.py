@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tongguan.gateway.cli import here
-from tongguan.gateway.cli.here import Wrong, t
-from tongguan.gateway.cli.shown import print_json, print_table, print_text
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.output import print_json, print_table, print_text
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.system import clock
 
@@ -32,11 +32,11 @@ def verify(
         copy = anchor.read_bytes() if anchor else None
     except OSError as wrong:
         raise Wrong(f"{anchor}：{wrong.strerror}", f"{anchor}: {wrong.strerror}", code=2) from None
-    with here.journal() as journal:
+    with context.journal() as journal:
         verdict = journal.verify(_progress(), copy=copy)
-    broken, key = (in_language(wrong, here.language()) for wrong in (verdict.broken, verdict.key))
+    broken, key = (in_language(wrong, context.language()) for wrong in (verdict.broken, verdict.key))
     code = 1 if broken or key else 0
-    if here.as_json():
+    if context.as_json():
         names = ("entries", "moves", "runs", "accepted")
         print_json({"ok": not code, **{name: getattr(verdict, name) for name in names}, "broken": broken, "key": key})
         return code
@@ -81,7 +81,7 @@ def _progress() -> Any:
 
 def listing() -> int | None:
     """网关启停、暂停、人工指令 / What moved no message: starts, stops, lanes shut and opened, orders; who, when and why."""
-    with here.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.read() as records:
         damaged = records.leave_out_damaged()
         rows: list[dict[str, Any]] = [
             {
@@ -91,7 +91,7 @@ def listing() -> int | None:
                 "was": m.was,
                 "state": m.state,
                 "who": m.who,
-                "why": in_language(m.why, here.language()),
+                "why": in_language(m.why, context.language()),
             }
             for m in records.events(_MOST)
         ]
@@ -109,10 +109,10 @@ def listing() -> int | None:
             if order.about
         ]
     for wrong in damaged.values():
-        here.complain(f"✗ {wrong.zh}；tongguan audit verify", f"✗ {wrong.en}; tongguan audit verify")
+        context.complain(f"✗ {wrong.zh}；tongguan audit verify", f"✗ {wrong.en}; tongguan audit verify")
     code = 1 if damaged else 0
     rows.sort(key=lambda row: row["at"])
-    if here.as_json():
+    if context.as_json():
         print_json([{**row, "at": clock.show(row["at"])} for row in rows])
         return code
     heads = t("时间 对象 步骤 从 到 经手 说明", "at about step from to who why").split()
@@ -127,16 +127,16 @@ def accept(why: Annotated[str, typer.Option("--why", help="the reason, for the h
     from tongguan.gateway.journal.journal import Journal
 
     only_trouble()
-    known = here.settings()
+    known = context.settings()
     if not why.strip():
         raise Wrong("请用 --why 说明原因", "say why with --why", code=2)
     with _alone():
-        wrong = here.disagreement()
+        wrong = context.disagreement()
         if wrong is None:
             print_text(t("日志与锚文件一致，无需确认", "journal and anchor agree: there is nothing to accept"))
             return None
-        Journal.open(known.database.url, known.home, accepted=(here.who(), why)).close(why="accepted")
-    if here.as_json():
+        Journal.open(known.database.url, known.home, accepted=(context.who(), why)).close(why="accepted")
+    if context.as_json():
         print_json({"accepted": wrong})
         return None
     print_text(
@@ -152,11 +152,11 @@ def accept(why: Annotated[str, typer.Option("--why", help="the reason, for the h
 @contextmanager
 def _alone() -> Iterator[None]:
     """Hold the home: no gateway runs meanwhile."""
-    handle = os.open(here.home() / "daemon.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    handle = os.open(context.home() / "daemon.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise Wrong("网关正在运行", "the gateway is running", code=here.WRONG_SETTINGS) from None
+        raise Wrong("网关正在运行", "the gateway is running", code=context.WRONG_SETTINGS) from None
     finally:
         os.close(handle)

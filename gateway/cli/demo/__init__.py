@@ -1,0 +1,1 @@
+"""The demo: simulators and gateway beside it, every example through the drop folder."""

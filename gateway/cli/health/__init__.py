@@ -1,0 +1,1 @@
+"""Commands that tell whether machine, settings, gateway and history are in order."""

@@ -1,0 +1,1 @@
+"""Commands about messages, documents and receipts: look at them, order what becomes of them."""

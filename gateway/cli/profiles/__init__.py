@@ -1,0 +1,1 @@
+"""Commands about document types: show them, check files against them."""

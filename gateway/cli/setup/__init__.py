@@ -1,0 +1,1 @@
+"""Commands that make a home, its mailboxes, and run it."""
