@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from journals import body, comes, document, moves, open_journal, stored, submission, written
 
 from tongguan.gateway.journal.history.anchor import Anchor
 from tongguan.gateway.journal.history.history import GENESIS, entry_hash
@@ -20,8 +21,6 @@ from tongguan.gateway.journal.visitor import Visitor
 from tongguan.gateway.model.errors import JournalUnfit
 from tongguan.gateway.model.message import State
 from tongguan.gateway.system import clock
-
-from .conftest import body, comes, document, moves, open_journal, stored, submission, written
 
 
 def live(journal: Journal) -> None:

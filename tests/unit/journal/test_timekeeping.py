@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from journals import comes, moves, open_journal, stored, submission, written
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.lists import Lane
@@ -14,8 +15,6 @@ from tongguan.gateway.journal.timekeeping import LEAST_MS, STEADY_MS
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.notification import Notification
 from tongguan.gateway.system import clock
-
-from .conftest import comes, moves, open_journal, stored, submission, written
 
 HOUR, DAY = 3_600_000, 86_400_000
 JUMPS = (-DAY, -HOUR, -30_000, -1500, 1500, 30_000, HOUR, DAY, 400 * DAY)

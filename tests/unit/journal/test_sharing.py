@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from journals import comes, moves, open_journal, stored, submission, written
 from patience import here
 
 from tongguan.gateway.journal.database.engine import open_engine
@@ -22,8 +23,6 @@ from tongguan.gateway.journal.serials import block_size
 from tongguan.gateway.model.errors import Deferred
 from tongguan.gateway.model.message import State
 from tongguan.gateway.system import clock
-
-from .conftest import comes, moves, open_journal, stored, submission, written
 
 
 def in_threads(count: int, work: Callable[[int], None]) -> None:

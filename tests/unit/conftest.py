@@ -1,4 +1,4 @@
-"""Run commands in this process, as their users type them."""
+"""What tests of units share: journals in real files, homes, and commands typed in this process."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import contextlib
 import io
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from journals import open_journal
 
 from tongguan.gateway.cli import main
 from tongguan.gateway.home.home import make_home
+from tongguan.gateway.journal.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -53,3 +55,19 @@ def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home(tmp_path: Path, new_home: Path) -> Path:
     """A home with software cards that nothing ran in yet."""
     return Path(shutil.copytree(new_home, tmp_path / "home"))
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    opened = open_journal(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def busy(tmp_path: Path) -> Iterator[Journal]:
+    """A journal with its writer thread."""
+    opened = open_journal(tmp_path)
+    opened.start()
+    yield opened
+    opened.close()

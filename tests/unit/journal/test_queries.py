@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from journals import answer, body, comes, document, moves, receipt, receipt_message, submission, written
 from sqlalchemy import event
 
 from tongguan.gateway.journal.journal import Journal
@@ -15,8 +16,6 @@ from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.document import CountedLine
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.outcome import Number, Reservation
-
-from .conftest import answer, body, comes, document, moves, receipt, receipt_message, submission, written
 
 #: tables that grow with every message for ever
 GROWING = (

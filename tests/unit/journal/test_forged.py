@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journals import open_journal
 
 from tongguan.gateway.cli import main
 from tongguan.gateway.journal.history import digests
@@ -19,7 +20,6 @@ from tongguan.gateway.journal.history.history import GENESIS, entry_hash, told_l
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.errors import JournalUnfit
 
-from .conftest import open_journal
 from .test_altered import lived
 from .test_damaged import SETTINGS
 

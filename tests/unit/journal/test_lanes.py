@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from journals import comes, open_journal, stored, submission, written
+
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.lists import Lane
-
-from .conftest import comes, open_journal, stored, submission, written
 
 
 def closed(name: str) -> Lane:

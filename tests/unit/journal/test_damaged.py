@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from journals import comes, open_journal, submission, written
 
 from tongguan.gateway.cli import main
 from tongguan.gateway.daemon.daemon import Daemon
@@ -21,8 +22,6 @@ from tongguan.gateway.home.home import make_home
 from tongguan.gateway.journal.visitor import Visitor
 from tongguan.gateway.model.errors import JournalUnfit, TongguanError
 from tongguan.gateway.system import private
-
-from .conftest import comes, open_journal, submission, written
 
 SETTINGS = """[gateway]
 environment = "test"

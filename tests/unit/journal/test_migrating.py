@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from journals import comes, open_journal, stored, submission, written
 
 from tongguan.gateway.journal.database import migrating, tables
 from tongguan.gateway.journal.database.engine import open_engine
 from tongguan.gateway.model.errors import SettingsWrong
-
-from .conftest import comes, open_journal, stored, submission, written
 
 
 def test_the_migrations_lead_to_the_tables_that_the_code_knows(tmp_path: Path) -> None:

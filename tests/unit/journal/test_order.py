@@ -8,11 +8,10 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from journals import comes, moves, receipt_message, stored, submission, written
 
 from tongguan.gateway.journal.journal import Finished, Journal
 from tongguan.gateway.model.message import BEFORE_SENT, State
-
-from .conftest import comes, moves, receipt_message, stored, submission, written
 
 
 def test_the_later_submission_of_a_document_waits(journal: Journal) -> None:

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from journals import comes, document, receipt, stored_document, submission, written
 
 from tongguan.gateway.flow.query.recount import Recount
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.profile.profile import Profile
 
-from .conftest import comes, document, receipt, stored_document, submission, written
 from .test_counting import RULE, approved, at, goods, keep, profile, sums
 
 __all__ = ["profile"]

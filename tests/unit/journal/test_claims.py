@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from journals import body, comes, moves, open_journal, receipt_message, stored, submission, written
 
 from tongguan.gateway.journal.journal import Finished, Journal
 from tongguan.gateway.journal.reading.lists import Lane
@@ -17,8 +18,6 @@ from tongguan.gateway.journal.writing.writer import Changed
 from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.model.message import State
 from tongguan.gateway.system import clock, files
-
-from .conftest import body, comes, moves, open_journal, receipt_message, stored, submission, written
 
 
 def test_every_claim_has_a_greater_token(journal: Journal) -> None:

@@ -8,15 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from tongguan.gateway.journal.journal import Finished, Journal
-from tongguan.gateway.journal.writing.writer import Changed
-from tongguan.gateway.model.document import Document
-from tongguan.gateway.model.ids import new_id
-from tongguan.gateway.model.message import State
-from tongguan.gateway.model.outcome import Number, Outcome, Reservation
-
-from .conftest import (
+from journals import (
     answer,
     body,
     comes,
@@ -29,6 +21,13 @@ from .conftest import (
     submission,
     written,
 )
+
+from tongguan.gateway.journal.journal import Finished, Journal
+from tongguan.gateway.journal.writing.writer import Changed
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.ids import new_id
+from tongguan.gateway.model.message import State
+from tongguan.gateway.model.outcome import Number, Outcome, Reservation
 
 WRITTEN, CONFLICT = Finished.WRITTEN, Finished.CONFLICT
 

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journals import comes, document, open_journal, receipt_message, written
 
 from tongguan.gateway.journal.journal import Finished, Journal
 from tongguan.gateway.model.ids import derived_id
 from tongguan.gateway.model.notification import Notification, masked
-
-from .conftest import comes, document, open_journal, receipt_message, written
 
 
 def note(receipt: str = "a:1", phone: str = "13800138000", **more: Any) -> Notification:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journals import comes, moves, open_journal, receipt_message, written
 from sqlalchemy import Column, Integer, LargeBinary, Table
 
 from tongguan.gateway.cli import main
 from tongguan.gateway.cli.commands import COMMANDS, Group
 from tongguan.gateway.model.message import State
 
-from .conftest import comes, moves, open_journal, receipt_message, written
 from .test_altered import TABLES, lived, rows
 from .test_damaged import SETTINGS, says
 

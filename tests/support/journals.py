@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tongguan.gateway.journal.journal import Finished, Journal
 from tongguan.gateway.model.document import Document, Receipt
@@ -93,19 +90,3 @@ def stored_document(journal: Journal, id_: str = "d1") -> Document:
 
 def open_journal(home: Path) -> Journal:
     return Journal.open("sqlite:///tongguan.db", home)
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    opened = open_journal(tmp_path)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def busy(tmp_path: Path) -> Iterator[Journal]:
-    """A journal with its writer thread."""
-    opened = open_journal(tmp_path)
-    opened.start()
-    yield opened
-    opened.close()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from journals import comes, document, receipt, stored, stored_document, submission, written
 
 from tongguan.gateway.journal.database.rows import DOCUMENT_MOVES, MESSAGE_MOVES
 from tongguan.gateway.journal.journal import Journal
@@ -18,8 +19,6 @@ from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.ids import derived_id, new_id
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.system import clock
-
-from .conftest import comes, document, receipt, stored, stored_document, submission, written
 
 
 def test_ids_made_later_sort_later() -> None:

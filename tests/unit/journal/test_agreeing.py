@@ -8,14 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from journals import comes, moves, open_journal, submission, written
 
 from tongguan.gateway.journal.history.anchor import Anchor
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.visitor import Visitor
 from tongguan.gateway.model.errors import JournalUnfit
 from tongguan.gateway.model.message import State
-
-from .conftest import comes, moves, open_journal, submission, written
 
 FILES = ("tongguan.db", "tongguan.db-wal", "tongguan.db-shm", "anchor.jsonl")
 

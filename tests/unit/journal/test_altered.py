@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journals import answer, body, comes, document, moves, open_journal, receipt, submission, written
 from sqlalchemy import Integer, LargeBinary, Table
 
 from tongguan.gateway.journal.database import tables
@@ -19,8 +20,6 @@ from tongguan.gateway.model.document import CountedLine
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.notification import Notification
 from tongguan.gateway.model.outcome import Number, Reservation
-
-from .conftest import answer, body, comes, document, moves, open_journal, receipt, submission, written
 
 pytestmark = pytest.mark.requirement("GW-11")
 

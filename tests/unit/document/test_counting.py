@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from journals import comes, document, open_journal, submission, written
 
 from tongguan.codecs.receipt import ReceiptContent
 from tongguan.codecs.settle import settle
@@ -25,8 +26,6 @@ from tongguan.gateway.journal.reading.lists import CountedSum
 from tongguan.gateway.model.document import CountedLine, Document
 from tongguan.gateway.profile.profile import AttachmentRule, Profile, ReceiptRule, Statistics, Text
 from tongguan.gateway.system import clock
-
-from .conftest import comes, document, open_journal, submission, written
 
 NONE = Text("", "")
 RULE = Statistics(
