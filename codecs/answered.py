@@ -11,7 +11,7 @@ from typing import NamedTuple
 from lxml import etree
 
 from tongguan.codecs.receipt import NAMESPACE
-from tongguan.codecs.results import Row
+from tongguan.codecs.results import ResultRow
 from tongguan.gateway.profile.profile import Column
 
 _IN = f"{{{NAMESPACE}}}"
@@ -22,14 +22,14 @@ class Malformed(ValueError):
     """The answer cannot be taken for an answer; says why."""
 
 
-class Answered(NamedTuple):
+class AnswerPage(NamedTuple):
     """How many rows there are in all, and those of this page."""
 
     total: int
-    rows: list[Row]
+    rows: list[ResultRow]
 
 
-def read_answer(content: etree._Element | None, columns: Sequence[Column], *, page: int, size: int) -> Answered:
+def read_answer(content: etree._Element | None, columns: Sequence[Column], *, page: int, size: int) -> AnswerPage:
     """`<Rows total page size><Row>…</Row></Rows>` of a receipt's content, as the columns want it; raises Malformed."""
     found = content.findall(f"{_IN}Rows") if content is not None else []
     if len(found) != 1:
@@ -43,7 +43,7 @@ def read_answer(content: etree._Element | None, columns: Sequence[Column], *, pa
         raise Malformed("something else than a Row stands among its rows")
     if len(rows) != max(0, min(size, total - (page - 1) * size)):
         raise Malformed(f"it has {len(rows)} rows on page {page}, but says that there are {total} in all")
-    return Answered(total, [_row(row, columns, n) for n, row in enumerate(rows, 1)])
+    return AnswerPage(total, [_row(row, columns, n) for n, row in enumerate(rows, 1)])
 
 
 def _whole(root: etree._Element, name: str) -> int:
@@ -53,7 +53,7 @@ def _whole(root: etree._Element, name: str) -> int:
     return int(value)
 
 
-def _row(row: etree._Element, columns: Sequence[Column], n: int) -> Row:
+def _row(row: etree._Element, columns: Sequence[Column], n: int) -> ResultRow:
     cells = _cells(row)
     return {c.name: _lines(cells, c, n) if c.columns else _text(cells, c.row, n) for c in columns}
 

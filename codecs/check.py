@@ -13,7 +13,7 @@ from typing import Any
 from lxml import etree
 
 from tongguan.codecs.compile import Compiled
-from tongguan.codecs.fill import Known
+from tongguan.codecs.fill import FillContext
 from tongguan.codecs.filling import fill_defaults, fill_system, forget_system
 from tongguan.codecs.findings import Findings
 from tongguan.codecs.item import Item
@@ -57,7 +57,7 @@ def check(
         findings.add("GW-C22", (), None, operation=operation)
         return Checked(document.content if document else {}, findings.told(places), (), options)
     content = _walked(compiled, body, document, findings)
-    known = Known(account, document, numbers, now_ms)
+    known = FillContext(account, document, numbers, now_ms)
     if document is not None and body is not None:
         _unchanged(compiled, content, document, operation, findings)
     contexts = Contexts(content)

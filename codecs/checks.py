@@ -16,12 +16,12 @@ from typing import Any
 
 from tongguan.codecs.tree import Rows
 
-Look = Callable[[Rows], Sequence[Any]]
-See = Callable[[str], Look]
+Getter = Callable[[Rows], Sequence[Any]]
+See = Callable[[str], Getter]
 """A path of the profile, made into a look from the row that the rule is about; it raises ValueError for an unknown path."""
 
-Holds = Callable[[str, Rows], bool]
-Wrongs = Callable[[Sequence[Any]], Sequence[int]]
+ValueCheck = Callable[[str, Rows], bool]
+RowsCheck = Callable[[Sequence[Any]], Sequence[int]]
 WHOLE = -1  #: the table as such is wrong, not one of its rows
 
 _USCC = "0123456789ABCDEFGHJKLMNPQRTUWXY"
@@ -38,41 +38,41 @@ def uscc_is_right(code: str) -> bool:
     return _USCC[-total % 31] == code[17]
 
 
-def _uscc(with_: Mapping[str, Any], see: See) -> Holds:
+def _uscc(with_: Mapping[str, Any], see: See) -> ValueCheck:
     return lambda value, rows: uscc_is_right(value)
 
 
-def _matches(with_: Mapping[str, Any], see: See) -> Holds:
+def _matches(with_: Mapping[str, Any], see: See) -> ValueCheck:
     whole = re.compile(with_["pattern"]).fullmatch
     return lambda value, rows: whole(value) is not None
 
 
-def _not_matches(with_: Mapping[str, Any], see: See) -> Holds:
+def _not_matches(with_: Mapping[str, Any], see: See) -> ValueCheck:
     whole = re.compile(with_["pattern"]).fullmatch
     return lambda value, rows: whole(value) is None
 
 
-def _contains(with_: Mapping[str, Any], see: See) -> Holds:
+def _contains(with_: Mapping[str, Any], see: See) -> ValueCheck:
     part = re.compile(with_["pattern"]).search
     return lambda value, rows: part(value) is not None
 
 
-def _differs(with_: Mapping[str, Any], see: See) -> Holds:
+def _differs(with_: Mapping[str, Any], see: See) -> ValueCheck:
     others = [see(path) for path in with_["others"]]
     return lambda value, rows: not any(value in other(rows) for other in others)
 
 
-def _at_most(with_: Mapping[str, Any], see: See) -> Holds:
+def _at_most(with_: Mapping[str, Any], see: See) -> ValueCheck:
     other = see(with_["other"])
     return lambda value, rows: all(Decimal(value) <= Decimal(limit) for limit in other(rows))
 
 
-def _date_not_before(with_: Mapping[str, Any], see: See) -> Holds:
+def _date_not_before(with_: Mapping[str, Any], see: See) -> ValueCheck:
     other = see(with_["other"])
     return lambda value, rows: all(value >= first for first in other(rows))
 
 
-def _date_within(with_: Mapping[str, Any], see: See) -> Holds:
+def _date_within(with_: Mapping[str, Any], see: See) -> ValueCheck:
     other, months = see(with_["other"]), int(with_["months"])
     return lambda value, rows: all(value <= _months_after(first, months) for first in other(rows))
 
@@ -87,12 +87,12 @@ def _months_after(day: str, months: int) -> str:
     return date(year, month + 1, min(first.day, monthrange(year, month + 1)[1])).isoformat()
 
 
-def _rows(with_: Mapping[str, Any], see: See) -> Wrongs:
+def _rows(with_: Mapping[str, Any], see: See) -> RowsCheck:
     least = int(with_["least"])
     return lambda rows: () if len(rows) >= least else (WHOLE,)
 
 
-def _unique(with_: Mapping[str, Any], see: See) -> Wrongs:
+def _unique(with_: Mapping[str, Any], see: See) -> RowsCheck:
     def wrongs(values: Sequence[Any]) -> Sequence[int]:
         if len(set(values)) == len(values):
             return ()
@@ -102,12 +102,12 @@ def _unique(with_: Mapping[str, Any], see: See) -> Wrongs:
     return wrongs
 
 
-def _same(with_: Mapping[str, Any], see: See) -> Wrongs:
+def _same(with_: Mapping[str, Any], see: See) -> RowsCheck:
     return lambda values: [n for n, value in enumerate(values) if value != values[0]]
 
 
 #: name to its factory and the arguments that it needs
-OF_VALUES: dict[str, tuple[Callable[[Mapping[str, Any], See], Holds], frozenset[str]]] = {
+OF_VALUES: dict[str, tuple[Callable[[Mapping[str, Any], See], ValueCheck], frozenset[str]]] = {
     "uscc": (_uscc, frozenset()),
     "matches": (_matches, frozenset({"pattern"})),
     "not_matches": (_not_matches, frozenset({"pattern"})),
@@ -117,7 +117,7 @@ OF_VALUES: dict[str, tuple[Callable[[Mapping[str, Any], See], Holds], frozenset[
     "date_not_before": (_date_not_before, frozenset({"other"})),
     "date_within": (_date_within, frozenset({"other", "months"})),
 }
-OF_ROWS: dict[str, tuple[Callable[[Mapping[str, Any], See], Wrongs], frozenset[str]]] = {
+OF_ROWS: dict[str, tuple[Callable[[Mapping[str, Any], See], RowsCheck], frozenset[str]]] = {
     "rows": (_rows, frozenset({"least"})),
     "unique": (_unique, frozenset()),
     "same": (_same, frozenset()),

@@ -12,7 +12,7 @@ from graphlib import CycleError, TopologicalSorter
 from string import Formatter
 from typing import Any
 
-from tongguan.codecs.conditions import Holds, compile_conditions
+from tongguan.codecs.conditions import Condition, compile_conditions
 from tongguan.codecs.fill import KINDS, Fill, depends, filler
 from tongguan.codecs.fill import Unfit as FillWrong
 from tongguan.codecs.rules import CompiledRule, compile_rule
@@ -56,11 +56,11 @@ class Compiled:
     fixed: Mapping[str, tuple[Node, ...]]  #: of an operation: what it may not change
     rules: Mapping[str, tuple[CompiledRule, ...]]  #: of an operation
     options: Mapping[str, frozenset[str]]  #: of an operation: elements that belong to it and not to the document
-    attachable: Holds  #: may such a content have attachments?
+    attachable: Condition  #: may such a content have attachments?
     secrets: tuple[str, ...]  #: paths that hold references to secrets
-    signed_when: Mapping[str, Holds]  #: of an operation: are card and signature wanted for this content?
-    needs_when: Mapping[str, Holds]  #: of a need: does it apply to this content?
-    notify_when: Holds  #: is anybody told of this content's receipts?
+    signed_when: Mapping[str, Condition]  #: of an operation: are card and signature wanted for this content?
+    needs_when: Mapping[str, Condition]  #: of a need: does it apply to this content?
+    notify_when: Condition  #: is anybody told of this content's receipts?
 
 
 def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compiled:
@@ -117,7 +117,7 @@ class _Conditions:
     tables: Mapping[str, CodeTable]
     wrong: Complaints
 
-    def made(self, owner: str, conditions: Sequence[Mapping[str, Any]]) -> Holds:
+    def made(self, owner: str, conditions: Sequence[Mapping[str, Any]]) -> Condition:
         try:
             return compile_conditions(owner, conditions, self.nodes, self.tables)
         except (ValueError, TypeError, ArithmeticError) as complaint:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import product
 from typing import Any
 
-from tongguan.codecs.checks import Look
+from tongguan.codecs.checks import Getter, See
 from tongguan.codecs.tree import Node, Rows, getter
 from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.errors import TongguanError
@@ -19,10 +19,8 @@ from tongguan.gateway.profile.profile import CodeTable
 from tongguan.gateway.profile.source import unknown
 
 WORDS = ("is", "in", "begins", "present", "between")
-See = Callable[[str], Look]
-"""Gives the values at a path, and notes that the path is read."""
 Test = Callable[[Rows], bool]
-Holds = Callable[[Content], bool]
+Condition = Callable[[Content], bool]
 
 
 class ConditionWrong(TongguanError, ValueError):
@@ -31,10 +29,10 @@ class ConditionWrong(TongguanError, ValueError):
 
 def compile_conditions(
     owner: str, conditions: Sequence[Mapping[str, Any]], nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]
-) -> Holds:
+) -> Condition:
     """Do all of these hold of a document's content? Raises ConditionWrong naming the `owner`."""
 
-    def see(path: str) -> Look:
+    def see(path: str) -> Getter:
         if path not in nodes:
             raise _wrong(owner, *unknown("field", path, nodes))
         return getter(path, ())
@@ -65,7 +63,7 @@ def compile_test(owner: str, condition: Mapping[str, Any], see: See, tables: Map
     return test
 
 
-def _look(owner: str, condition: Mapping[str, Any], see: See, tables: Mapping[str, CodeTable]) -> Look:
+def _look(owner: str, condition: Mapping[str, Any], see: See, tables: Mapping[str, CodeTable]) -> Getter:
     """What the condition looks at: values of the document, or of the column of the table rows that these name."""
     look = see(condition["path"])
     if "table" not in condition:

@@ -26,7 +26,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?")
 
 
-class Wrong(Exception):
+class ValueWrong(Exception):
     """A text that its field does not take: fault code and what fills the blanks of its sentence."""
 
     def __init__(self, code: str, **facts: object) -> None:
@@ -62,9 +62,9 @@ def _text(field: Field) -> Convert:
             return text
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         if len(text) > most:
-            raise Wrong("GW-C04", most=most, count=len(text))
+            raise ValueWrong("GW-C04", most=most, count=len(text))
         if len(text) < least:
-            raise Wrong("GW-C16", least=least, value=text)
+            raise ValueWrong("GW-C16", least=least, value=text)
         return text
 
     return convert
@@ -77,7 +77,7 @@ def _formed(convert: Convert, pattern: str) -> Convert:
         value = convert(text)
         if whole(value):
             return value
-        raise Wrong("GW-C05", value=text)
+        raise ValueWrong("GW-C05", value=text)
 
     return convert_and_look
 
@@ -88,7 +88,7 @@ def _code(table: CodeTable) -> Convert:
     def convert(text: str) -> str:
         code = known.get(text)
         if code is None:
-            raise Wrong("GW-C14", value=text, table=table.name, known=known)
+            raise ValueWrong("GW-C14", value=text, table=table.name, known=known)
         return code
 
     return convert
@@ -124,16 +124,16 @@ def _number(field: Field) -> Convert:
             try:
                 text = canonical_number(text)
             except ValueError:
-                raise Wrong("GW-C06", value=text) from None
+                raise ValueWrong("GW-C06", value=text) from None
         whole, _, fraction = text.lstrip("-").partition(".")
         if len(fraction) > places:
-            raise Wrong("GW-C07", most=places, value=text)
+            raise ValueWrong("GW-C07", most=places, value=text)
         if (len(whole) if whole != "0" else 0) + len(fraction) > digits:
-            raise Wrong("GW-C08", most=digits, value=text)
+            raise ValueWrong("GW-C08", most=digits, value=text)
         if least is not None and Decimal(text) < least:
-            raise Wrong("GW-C09", least=field.least, value=text)
+            raise ValueWrong("GW-C09", least=field.least, value=text)
         if most is not None and Decimal(text) > most:
-            raise Wrong("GW-C10", most=field.most, value=text)
+            raise ValueWrong("GW-C10", most=field.most, value=text)
         return text
 
     return convert
@@ -161,7 +161,7 @@ def parse_date(text: str) -> str | None:
 def _date(text: str) -> str:
     day = parse_date(text)
     if day is None:
-        raise Wrong("GW-C11", value=text)
+        raise ValueWrong("GW-C11", value=text)
     return day
 
 
@@ -173,18 +173,18 @@ def _time(text: str) -> str:
             return moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
         except (ValueError, OverflowError):
             pass
-    raise Wrong("GW-C12", value=text)
+    raise ValueWrong("GW-C12", value=text)
 
 
 def _secret(text: str) -> str:
     """Where the secret is; whatever else stands there is never shown."""
     if not is_reference(text):
-        raise Wrong("GW-C29")
+        raise ValueWrong("GW-C29")
     return text
 
 
 def _flag(text: str) -> str:
     flag = FLAGS.get(text)
     if flag is None:
-        raise Wrong("GW-C13", value=text)
+        raise ValueWrong("GW-C13", value=text)
     return flag

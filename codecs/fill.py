@@ -25,7 +25,7 @@ ACCOUNT = ("uscc", "title", "mofcom_code", "customs_code", "organization_code")
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class FillContext:
     """What fills may look at beside the content."""
 
     account: Account
@@ -38,7 +38,7 @@ class Known:
         return self.document.content if self.document else {}
 
 
-Fill = Callable[[Rows, Trail, Known], str | None]
+Fill = Callable[[Rows, Trail, FillContext], str | None]
 
 
 class Unfit(TongguanError, ValueError):
@@ -132,7 +132,7 @@ def _column(node: Node, path: str, column: str, *, nodes: Mapping[str, Node], ta
         raise Unfit(node, f"代码表 {table} 没有列 {column!r}", f"code table {table} has no column {column!r}")
     lookup = tables[table].rows
 
-    def fill(rows: Rows, trail: Trail, known: Known) -> str | None:
+    def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
         row = lookup.get(code(rows))
         return row[column] or None if row else None
 
@@ -143,7 +143,7 @@ def _product(node: Node, factors: list[Callable[[Rows], Any]]) -> Fill:
     places = node.field.precision
     multiply = EXACT.multiply
 
-    def fill(rows: Rows, trail: Trail, known: Known) -> str | None:
+    def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
         value: Decimal | None = None
         for factor in factors:
             given = factor(rows)
@@ -160,7 +160,7 @@ def _sum(node: Node, argument: str, nodes: Mapping[str, Node]) -> Fill:
         raise Unfit(node, f"没有字段 {argument}", f"there is no field {argument}")
     values, places = getter(argument, split(node.field.path)[0]), node.field.precision
 
-    def fill(rows: Rows, trail: Trail, known: Known) -> str | None:
+    def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
         given = values(rows)
         return rounded(reduce(EXACT.add, map(Decimal, given)), places) if given else None
 
@@ -175,7 +175,7 @@ def _usd(node: Node, amount: Callable[[Rows], Any], nodes: Mapping[str, Node], t
     currency = _currency(node, nodes)
     places = node.field.precision
 
-    def fill(rows: Rows, trail: Trail, known: Known) -> str | None:
+    def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
         given, rate = amount(rows), rates.get(currency(rows))
         return None if given is None or rate is None else rounded(EXACT.multiply(Decimal(given), rate), places)
 
@@ -196,7 +196,7 @@ def _kept(node: Node) -> Fill:
     """What an authority answered, kept on the document."""
     names = _names(node)
 
-    def fill(rows: Rows, trail: Trail, known: Known) -> str | None:
+    def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
         row: Any = known.before
         for step in trail:
             if isinstance(step, int):

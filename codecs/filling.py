@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from tongguan.codecs.compile import Compiled, CompiledFill
-from tongguan.codecs.fields import Wrong
-from tongguan.codecs.fill import Known
+from tongguan.codecs.fields import ValueWrong
+from tongguan.codecs.fill import FillContext
 from tongguan.codecs.findings import Findings
 from tongguan.codecs.tree import Contexts, Node, Row, Trail, at
 
 _NOTHING: Row = {}
 
 
-def fill_defaults(compiled: Compiled, content: Row, known: Known, findings: Findings) -> tuple[str, ...]:
+def fill_defaults(compiled: Compiled, content: Row, known: FillContext, findings: Findings) -> tuple[str, ...]:
     """Fill what the sender left out: first from the account's defaults of this type, then from what the account is.
 
     The paths that were filled are returned, for the status to list.
@@ -43,7 +43,7 @@ def _default(node: Node, groups: tuple[str, ...], content: Row, value: str, find
         return False
     try:
         row[name] = node.convert(value.strip())  # type: ignore[misc]
-    except Wrong as wrong:
+    except ValueWrong as wrong:
         findings.spoil(wrong.code, (*groups, name), node, **wrong.facts)
     return True
 
@@ -58,7 +58,7 @@ def forget_system(compiled: Compiled, contexts: Contexts) -> None:
                     row.pop(name, None)
 
 
-def fill_system(compiled: Compiled, contexts: Contexts, known: Known, findings: Findings) -> None:
+def fill_system(compiled: Compiled, contexts: Contexts, known: FillContext, findings: Findings) -> None:
     """Set every system field; what the sender says otherwise is a fault that shows both."""
     for tables, fills in compiled.fills:
         for rows, trail in contexts[tables]:
@@ -91,7 +91,7 @@ def _fits(one: CompiledFill, value: str, trail: Trail, findings: Findings) -> No
     """A computed amount can be too large for its field although what it is made from is not."""
     try:
         one.node.convert(value)  # type: ignore[misc]
-    except Wrong as wrong:
+    except ValueWrong as wrong:
         findings.spoil(wrong.code, trail, one.node, **wrong.facts)
 
 

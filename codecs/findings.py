@@ -14,7 +14,7 @@ from tongguan.gateway.profile.profile import Rule
 
 MOST_FOUND = 500  #: faults of the content that are told
 MOST_COMPARED = 1_000  #: known words that are compared with wrong ones to name the nearest: a thousand take 5 ms
-Found = tuple[str | Rule, Trail, Node | None, dict[str, Any]]
+FoundFault = tuple[str | Rule, Trail, Node | None, dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class Findings:
     Only so many are kept as are told: a list without end helps nobody. The others are counted.
     """
 
-    found: list[Found] = field(default_factory=list)
+    found: list[FoundFault] = field(default_factory=list)
     more: int = 0  #: found and not kept
     grave: bool = False  #: is one of these more than a warning?
     unusable: set[Trail] = field(default_factory=set)
@@ -42,7 +42,7 @@ class Findings:
     def broken(self, rule: Rule, trail: Trail, node: Node) -> None:
         self._keep((rule, trail, node, {}))
 
-    def _keep(self, one: Found) -> None:
+    def _keep(self, one: FoundFault) -> None:
         if not self.full:
             self.found.append(one)
             return
@@ -67,7 +67,7 @@ class Findings:
         return faults
 
 
-def _told(found: Found, places: Places, with_near: bool) -> Fault:
+def _told(found: FoundFault, places: Places, with_near: bool) -> Fault:
     code, trail, node, facts = found
     if "known" in facts:
         known, word = facts.pop("known"), str(facts.get("name", facts.get("value")))

@@ -33,7 +33,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ItemPlace:
     """Where an item stands, for faults: `mark` is put before an attribute's name."""
 
     path: str
@@ -44,7 +44,7 @@ class Place:
         return f"{self.path}{self.mark}{name}"
 
 
-def read_frame(given: Mapping[str, str], place: Place, faults: list[Fault], *, spare: str | None = None) -> Frame:
+def read_frame(given: Mapping[str, str], place: ItemPlace, faults: list[Fault], *, spare: str | None = None) -> Frame:
     """Take the attributes; `spare` is the reference of a batch's item that gives none. Adds to `faults`."""
     operation = given.get("operation", "")
     if not operation:
@@ -70,7 +70,7 @@ def read_frame(given: Mapping[str, str], place: Place, faults: list[Fault], *, s
     )
 
 
-def name_faults(name: str, value: str, place: Place) -> list[Fault]:
+def name_faults(name: str, value: str, place: ItemPlace) -> list[Fault]:
     """What is wrong with a reference, key or number."""
     faults = []
     if len(value) > MOST_NAME:
@@ -80,7 +80,7 @@ def name_faults(name: str, value: str, place: Place) -> list[Fault]:
     return faults
 
 
-def unknown_attribute(name: str, place: Place) -> Fault:
+def unknown_attribute(name: str, place: ItemPlace) -> Fault:
     return _wrong("GW-M10", name, place, name=name, **near(name, ATTRIBUTES))
 
 
@@ -100,13 +100,13 @@ def attachment_faults(named: Sequence[tuple[str, str]], path: str, line: int | N
     return faults
 
 
-def told_apart(items: Sequence[Item], places: Sequence[Place]) -> tuple[Item, ...]:
+def told_apart(items: Sequence[Item], places: Sequence[ItemPlace]) -> tuple[Item, ...]:
     """The items of a batch: their references must differ, and name folders where there are attachments."""
     count = Counter(item.reference for item in items)
     return tuple(spoiled(item, _reference_faults(item, place, count)) for item, place in zip(items, places, strict=True))
 
 
-def _reference_faults(item: Item, place: Place, count: Mapping[str | None, int]) -> list[Fault]:
+def _reference_faults(item: Item, place: ItemPlace, count: Mapping[str | None, int]) -> list[Fault]:
     faults = []
     if item.reference and count[item.reference] > 1:
         faults.append(_wrong("GW-M12", "reference", place, reference=item.reference))
@@ -115,9 +115,9 @@ def _reference_faults(item: Item, place: Place, count: Mapping[str | None, int])
     return faults
 
 
-def _missing(name: str, place: Place) -> Fault:
+def _missing(name: str, place: ItemPlace) -> Fault:
     return _wrong("GW-M07", name, place, name=name)
 
 
-def _wrong(code: str, attribute: str, place: Place, **facts: Any) -> Fault:
+def _wrong(code: str, attribute: str, place: ItemPlace, **facts: Any) -> Fault:
     return fault(code, path=place.of(attribute), line=place.line, label=attribute, **facts)

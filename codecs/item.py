@@ -13,7 +13,7 @@ from lxml import etree
 from tongguan.gateway.model.changing import record
 from tongguan.gateway.model.errors import Fault
 
-Form = Literal["xml", "json"]
+WireForm = Literal["xml", "json"]
 
 
 class Numeral(str):
@@ -61,7 +61,7 @@ class Item:
 class Read:
     """A file's messages. `files`: attachment name (of a batch: `<reference>/name`) to bytes."""
 
-    form: Form
+    form: WireForm
     reference: str | None
     items: tuple[Item, ...]
     batch: bool

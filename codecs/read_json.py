@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import orjson
 
 from tongguan.codecs.faults import fault
-from tongguan.codecs.frame import PAGING, Place, attachment_faults, name_faults, read_frame, told_apart
+from tongguan.codecs.frame import PAGING, ItemPlace, attachment_faults, name_faults, read_frame, told_apart
 from tongguan.codecs.item import Item, Numeral, Read, digest, spoiled
 from tongguan.codecs.markup import NO_XML
 from tongguan.codecs.words import KEYS, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_PARTS, MOST_TEXT, near
@@ -47,7 +47,7 @@ def read_json(raw: bytes, files: Mapping[str, bytes]) -> Read:
     if "batch" in given:
         return _batch(given, files)
     faults: list[Fault] = []
-    item = _item(given, Place("", "/"), faults, files=files)
+    item = _item(given, ItemPlace("", "/"), faults, files=files)
     if faults:
         raise Refused(faults)
     return Read("json", item.reference, (item,), False, files)
@@ -152,7 +152,7 @@ def _kind_fault(path: str, name: str, kind: str) -> Fault:
 
 def _batch(given: dict[str, Any], files: Mapping[str, bytes]) -> Read:
     faults: list[Fault] = []
-    place = Place("", "/")
+    place = ItemPlace("", "/")
     faults += [
         _unknown(key, place, ("reference", "batch")) for key in islice(given, MOST_FAULTS) if key not in ("reference", "batch")
     ]
@@ -168,7 +168,7 @@ def _batch(given: dict[str, Any], files: Mapping[str, bytes]) -> Read:
         raise Refused(faults)
     items, places = [], []
     for n, one in enumerate(batch):
-        where = Place(f"/batch/{n}", "/")
+        where = ItemPlace(f"/batch/{n}", "/")
         wrong: list[Fault] = [] if isinstance(one, dict) else [_kind_fault(where.path, "batch", "object")]
         given_ = one if isinstance(one, dict) else {}
         spare = f"{reference}-{n + 1}" if reference else None
@@ -179,7 +179,7 @@ def _batch(given: dict[str, Any], files: Mapping[str, bytes]) -> Read:
 
 def _item(
     given: dict[str, Any],
-    place: Place,
+    place: ItemPlace,
     faults: list[Fault],
     *,
     files: Mapping[str, bytes],
@@ -218,11 +218,11 @@ def _item(
     )
 
 
-def _unknown(key: str, place: Place, known: tuple[str, ...]) -> Fault:
+def _unknown(key: str, place: ItemPlace, known: tuple[str, ...]) -> Fault:
     return fault("GW-J06", path=place.path + _pointer([key]), name=key, near=near(key, known)["near"])
 
 
-def _text(given: Mapping[str, Any], name: str, place: Place, faults: list[Fault]) -> str:
+def _text(given: Mapping[str, Any], name: str, place: ItemPlace, faults: list[Fault]) -> str:
     value = given.get(name)
     if value is None:
         return ""
@@ -238,7 +238,7 @@ def _flag(value: Any) -> str:
     return "false" if value is None else str(value)
 
 
-def _attachments(given: Any, place: Place, faults: list[Fault]) -> tuple[tuple[str, str], ...]:
+def _attachments(given: Any, place: ItemPlace, faults: list[Fault]) -> tuple[tuple[str, str], ...]:
     if given is None:
         return ()
     path = place.of("attachments")
@@ -247,7 +247,7 @@ def _attachments(given: Any, place: Place, faults: list[Fault]) -> tuple[tuple[s
         return ()
     named = []
     for n, one in enumerate(given[: MOST_LISTED + 1]):
-        where = Place(f"{path}/{n}", "/")
+        where = ItemPlace(f"{path}/{n}", "/")
         if not isinstance(one, dict):
             faults.append(_kind_fault(where.path, "attachments", "object"))
             continue

@@ -14,7 +14,7 @@ from typing import Any
 from lxml import etree
 
 from tongguan.codecs.faults import fault
-from tongguan.codecs.frame import Place, attachment_faults, name_faults, read_frame, told_apart, unknown_attribute
+from tongguan.codecs.frame import ItemPlace, attachment_faults, name_faults, read_frame, told_apart, unknown_attribute
 from tongguan.codecs.item import Item, Read, digest, spoiled
 from tongguan.codecs.words import ATTRIBUTES, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_NAME, MOST_TEXT
 from tongguan.gateway.model.errors import Fault, Refused
@@ -40,7 +40,7 @@ def read_xml(raw: bytes, files: Mapping[str, bytes]) -> Read:
     if name == "Batch" and namespace in ("", "{" + _BATCH):
         return _batch(root, files)
     faults: list[Fault] = []
-    item = _item(root, Place(f"/{name}", "/@", _line(root)), faults, files=files)
+    item = _item(root, ItemPlace(f"/{name}", "/@", _line(root)), faults, files=files)
     if faults:
         raise Refused(faults)
     return Read("xml", item.reference, (item,), False, files)
@@ -92,7 +92,7 @@ def _line(element: etree._Element) -> int | None:
 
 def _batch(root: etree._Element, files: Mapping[str, bytes]) -> Read:
     faults: list[Fault] = []
-    place = Place("/Batch", "/@", _line(root))
+    place = ItemPlace("/Batch", "/@", _line(root))
     for name in islice(root.attrib, MOST_FAULTS):
         if name != "reference" and not str(name).startswith(_XSI):
             faults.append(unknown_attribute(str(name), place))
@@ -104,7 +104,7 @@ def _batch(root: etree._Element, files: Mapping[str, bytes]) -> Read:
         raise Refused([*faults, fault(code, path="/Batch", line=place.line, most=MOST_ITEMS, count=len(root))])
     if any(t and not t.isspace() for t in (root.text, *(e.tail for e in root))):
         faults.append(fault("GW-C25", path="/Batch", line=place.line, value="".join(t or "" for t in (root.text,)).strip()))
-    places = [Place(f"/Batch/*[{n}]", "/@", _line(element)) for n, element in enumerate(root, 1)]
+    places = [ItemPlace(f"/Batch/*[{n}]", "/@", _line(element)) for n, element in enumerate(root, 1)]
     if faults:
         raise Refused(faults)
     items = []
@@ -117,7 +117,7 @@ def _batch(root: etree._Element, files: Mapping[str, bytes]) -> Read:
 
 def _item(
     element: etree._Element,
-    place: Place,
+    place: ItemPlace,
     faults: list[Fault],
     *,
     files: Mapping[str, bytes],
@@ -153,7 +153,7 @@ def _item(
     )
 
 
-def _canonical(element: etree._Element, place: Place, faults: list[Fault]) -> bytes:
+def _canonical(element: etree._Element, place: ItemPlace, faults: list[Fault]) -> bytes:
     """The bytes by which the same content is known again; a namespace that has no canonical form is a fault."""
     try:
         canonical: bytes = etree.tostring(element, method="c14n", exclusive=True)
@@ -169,7 +169,7 @@ def _odd_namespaces(element: etree._Element) -> Iterator[tuple[etree._Element, s
         yield from ((one, uri) for uri in one.nsmap.values() if not _ABSOLUTE.match(uri))
 
 
-def _take_attachments(element: etree._Element, place: Place, faults: list[Fault]) -> tuple[tuple[str, str], ...]:
+def _take_attachments(element: etree._Element, place: ItemPlace, faults: list[Fault]) -> tuple[tuple[str, str], ...]:
     """Read the Attachments and take them out of the body."""
     lists = list(element.iterchildren("{*}Attachments"))
     if not lists:
@@ -177,8 +177,8 @@ def _take_attachments(element: etree._Element, place: Place, faults: list[Fault]
     found: list[tuple[str, str]] = []
     path = f"{place.path}/Attachments"
     for child in islice(lists, MOST_LISTED):
-        faults.extend(unknown_attribute(str(name), Place(path, "/@", _line(child))) for name in child.attrib)
-        places = (Place(f"{path}/Attachment[{n}]", "/@", _line(one)) for n, one in enumerate(child, 1))
+        faults.extend(unknown_attribute(str(name), ItemPlace(path, "/@", _line(child))) for name in child.attrib)
+        places = (ItemPlace(f"{path}/Attachment[{n}]", "/@", _line(one)) for n, one in enumerate(child, 1))
         room = MOST_LISTED + 1 - len(found)
         found += [_attachment(one, where, faults) for one, where in islice(zip(child, places, strict=True), room)]
     faults += attachment_faults(found, path, _line(lists[0]))
@@ -190,7 +190,7 @@ def _take_attachments(element: etree._Element, place: Place, faults: list[Fault]
     return tuple(found)
 
 
-def _attachment(one: etree._Element, place: Place, faults: list[Fault]) -> tuple[str, str]:
+def _attachment(one: etree._Element, place: ItemPlace, faults: list[Fault]) -> tuple[str, str]:
     name = one.tag.rpartition("}")[2]
     if name != "Attachment":
         faults.append(fault("GW-C01", path=place.path, line=place.line, name=name, near=" → Attachment ?"))

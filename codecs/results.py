@@ -20,8 +20,8 @@ import orjson
 from tongguan.codecs.markup import attribute, text
 from tongguan.gateway.profile.profile import Column, Text
 
-Line = Mapping[str, str]
-Row = Mapping[str, "str | Sequence[Line]"]  #: column name to text, or to the rows inside the row
+InnerRow = Mapping[str, str]
+ResultRow = Mapping[str, "str | Sequence[InnerRow]"]  #: column name to text, or to the rows inside the row
 
 NAMESPACE = "urn:tongguan:result:1"
 NOTE = Column("note", Text("说明", "note"), "")
@@ -50,7 +50,7 @@ class Result:
     title: str
     head: Mapping[str, str | int]
     columns: Sequence[Column]
-    rows: Sequence[Row]
+    rows: Sequence[ResultRow]
     language: str = "zh"
 
 
@@ -87,7 +87,7 @@ def as_xml(result: Result) -> bytes:
     return "".join(out).encode()
 
 
-def _inner(name: str, line: Line) -> str:
+def _inner(name: str, line: InnerRow) -> str:
     cells = "".join(f"      <{n}>{text(value)}</{n}>\n" for n, value in line.items())
     return f"    <{name}>\n{cells}    </{name}>\n"
 
@@ -124,14 +124,14 @@ def _label(outer: Column, inner: Column | None, language: str) -> str:
     return outer.label[language] if inner is None else f"{outer.label[language]}: {inner.label[language]}"
 
 
-def _lines(rows: Sequence[Row], leaves: Sequence[tuple[Column, Column | None]], last: list[str]) -> Iterator[list[str]]:
+def _lines(rows: Sequence[ResultRow], leaves: Sequence[tuple[Column, Column | None]], last: list[str]) -> Iterator[list[str]]:
     for row in rows:
         inside = [value for value in row.values() if not isinstance(value, str)]
         for n in range(max([1, *(len(lines) for lines in inside)])):
             yield [_cell(row.get(outer.name, ""), inner, n) for outer, inner in leaves] + last
 
 
-def _cell(value: str | Sequence[Line], inner: Column | None, n: int) -> str:
+def _cell(value: str | Sequence[InnerRow], inner: Column | None, n: int) -> str:
     if isinstance(value, str):
         return value if inner is None else ""
     return value[n].get(inner.name, "") if inner is not None and n < len(value) else ""

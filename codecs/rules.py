@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tongguan.codecs.checks import CHECKS, OF_PRESENCE, OF_ROWS, OF_VALUES, WHOLE, Look
+from tongguan.codecs.checks import CHECKS, OF_PRESENCE, OF_ROWS, OF_VALUES, WHOLE, Getter
 from tongguan.codecs.conditions import Test, compile_test
 from tongguan.codecs.tree import Contexts, Node, Rows, Trail, getter, split
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.profile.profile import CodeTable, Rule
 from tongguan.gateway.profile.source import unknown
 
-Broken = Callable[[Contexts], Sequence[Trail]]
+FindBroken = Callable[[Contexts], Sequence[Trail]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class CompiledRule:
 
     rule: Rule
     node: Node
-    broken: Broken
+    broken: FindBroken
     reads: frozenset[str]
 
 
@@ -45,7 +45,7 @@ def compile_rule(rule: Rule, nodes: Mapping[str, Node], code_tables: Mapping[str
     reads = {rule.path}
     tables = _base(rule, nodes)
 
-    def see(path: str) -> Look:
+    def see(path: str) -> Getter:
         if path not in nodes:
             raise _wrong(rule, *unknown("field", path, nodes))
         reads.add(path)
@@ -63,10 +63,10 @@ def _base(rule: Rule, nodes: Mapping[str, Node]) -> tuple[str, ...]:
     return tables[:-1] if rule.path.endswith("[]") or rule.check in OF_ROWS else tables
 
 
-Found = Callable[[Rows], Sequence[Trail]]
+FindRows = Callable[[Rows], Sequence[Trail]]
 
 
-def _guarded(found: Found, tests: Sequence[Test], tables: tuple[str, ...]) -> Broken:
+def _guarded(found: FindRows, tests: Sequence[Test], tables: tuple[str, ...]) -> FindBroken:
     def of_the_document(contexts: Contexts) -> Sequence[Trail]:
         rows = contexts.top
         for test in tests:
@@ -84,7 +84,7 @@ def _guarded(found: Found, tests: Sequence[Test], tables: tuple[str, ...]) -> Br
     return of_rows if tables else of_the_document
 
 
-def _broken(rule: Rule, tables: tuple[str, ...], see: Callable[[str], Look]) -> Found:
+def _broken(rule: Rule, tables: tuple[str, ...], see: Callable[[str], Getter]) -> FindRows:
     look = see(rule.path)
     own = tuple(split(rule.path)[1]) if not rule.path.endswith("[]") else tuple(split(rule.path)[0][-1].split("/"))
     here: Sequence[Trail] = (own,)
@@ -106,7 +106,7 @@ def _broken(rule: Rule, tables: tuple[str, ...], see: Callable[[str], Look]) -> 
     return found
 
 
-def _of_rows(rule: Rule, look: Look, see: Callable[[str], Look]) -> Found:
+def _of_rows(rule: Rule, look: Getter, see: Callable[[str], Getter]) -> FindRows:
     make, needs = OF_ROWS[rule.check]
     wrongs = make(_arguments(rule, needs), see)
     table = tuple(split(rule.path)[0][-1].split("/"))

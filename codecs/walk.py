@@ -7,7 +7,7 @@ from typing import Any
 
 from lxml import etree
 
-from tongguan.codecs.fields import Wrong
+from tongguan.codecs.fields import ValueWrong
 from tongguan.codecs.findings import Findings
 from tongguan.codecs.secrets import HIDDEN
 from tongguan.codecs.tree import Node, Row, Trail
@@ -42,7 +42,7 @@ def walk_xml(node: Node, element: etree._Element, trail: Trail, findings: Findin
             continue
         try:
             content[name] = convert(text)
-        except Wrong as wrong:
+        except ValueWrong as wrong:
             findings.spoil(wrong.code, (*trail, name), below, **wrong.facts)
     for table in node.bounded:
         if table.name in content:
@@ -154,7 +154,7 @@ def _leaf(node: Node, value: Any, trail: Trail, content: Row, findings: Findings
         return
     try:
         content[node.name] = node.convert(text)  # type: ignore[misc]
-    except Wrong as wrong:
+    except ValueWrong as wrong:
         findings.spoil(wrong.code, trail, node, **wrong.facts)
 
 

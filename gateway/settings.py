@@ -55,11 +55,11 @@ Span = Annotated[timedelta, BeforeValidator(span)]
 Size = Annotated[int, BeforeValidator(size)]
 
 
-class _Part(BaseModel):
+class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class Gateway(_Part):
+class Gateway(_Section):
     environment: Literal["test", "production"]
     language: Literal["zh", "en"] = "zh"
     settle: Span = timedelta(seconds=2)
@@ -72,15 +72,15 @@ class Gateway(_Part):
         return en if self.language == "en" else zh
 
 
-class Database(_Part):
+class Database(_Section):
     url: str = "sqlite:///tongguan.db"
 
 
-class Broker(_Part):
+class Broker(_Section):
     url: str = ""
 
 
-class Card(_Part):
+class Card(_Section):
     name: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
     authority: str
     role: Literal["legal", "operator"] = "legal"
@@ -95,7 +95,7 @@ class Card(_Part):
     delay: Span = timedelta(0)  #: software kind only: each signature takes this long, as on a real key
 
 
-class ActsFor(_Part):
+class ActsFor(_Section):
     uscc: str
     customs_code: str = ""
     mofcom_code: str = ""
@@ -104,13 +104,13 @@ class ActsFor(_Part):
     until: str = ""
 
 
-class Subscribe(_Part):
+class Subscribe(_Section):
     types: tuple[str, ...] = Field(min_length=1)
     phone: str = Field(pattern=r"^\+?[0-9]{5,15}$")
     receipts: tuple[str, ...] = ()
 
 
-class Account(_Part):
+class Account(_Section):
     name: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
     kind: Literal["enterprise", "broker"] = "enterprise"
     title: str
@@ -127,7 +127,7 @@ class Account(_Part):
     subscribe: tuple[Subscribe, ...] = ()
 
 
-class Route(_Part):
+class Route(_Section):
     environment: Literal["test", "production"]
     url: str
     certificates: tuple[str, ...]
@@ -142,7 +142,7 @@ class Route(_Part):
     ca: str = ""
 
 
-class Schedule(_Part):
+class Schedule(_Section):
     timezone: str = "Asia/Shanghai"
     receipts: Span = timedelta(seconds=30)
     merge: Literal["auto", "ask"] = "auto"
@@ -154,24 +154,24 @@ class Schedule(_Part):
     probe: Span = timedelta(seconds=5)
 
 
-class Retention(_Part):
+class Retention(_Section):
     bodies: Span = timedelta(days=3653)
     boxes: Span = timedelta(days=90)
     prints: Span = timedelta(days=30)
 
 
-class Prints(_Part):
+class Prints(_Section):
     font: str = ""
     timeout: Span = timedelta(seconds=60)
     most_memory: Size = 1_000_000_000
 
 
-class Alerts(_Part):
+class AlertSettings(_Section):
     file: str = "alerts.jsonl"
     repeat: Span = timedelta(hours=4)
 
 
-class Sms(_Part):
+class Sms(_Section):
     kind: Literal["file", "http"] = "file"
     file: str = "sms.jsonl"
     url: str = ""
@@ -187,7 +187,7 @@ class Sms(_Part):
         return self
 
 
-class Settings(_Part):
+class Settings(_Section):
     """Everything of `tongguan.toml`, checked; paths are relative to `home`."""
 
     home: Path
@@ -199,7 +199,7 @@ class Settings(_Part):
     schedule: Schedule = Schedule()
     retention: Retention = Retention()
     prints: Prints = Prints()
-    alerts: Alerts = Alerts()
+    alerts: AlertSettings = AlertSettings()
     sms: Sms = Sms()
 
     @model_validator(mode="after")
@@ -353,7 +353,7 @@ def _explain(error: Any) -> str:
     return in_both(*(f"{place}: {said}".removeprefix(": ") for said in (zh, en)))
 
 
-_PARTS: dict[str, type[_Part]] = {
+_PARTS: dict[str, type[_Section]] = {
     "gateway": Gateway,
     "database": Database,
     "broker": Broker,
@@ -364,7 +364,7 @@ _PARTS: dict[str, type[_Part]] = {
     "schedule": Schedule,
     "retention": Retention,
     "prints": Prints,
-    "alerts": Alerts,
+    "alerts": AlertSettings,
     "subscribe": Subscribe,
     "sms": Sms,
 }

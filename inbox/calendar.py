@@ -24,7 +24,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from tongguan.gateway.system import clock
-from tongguan.gateway.system.threads import Begin, Pulse, begin_thread
+from tongguan.gateway.system.threads import Begin, WorkMark, begin_thread
 
 _STOP_SECONDS = 60.0
 DAY = timedelta(days=1)
@@ -116,7 +116,7 @@ class Calendar:
             if job.running.acquire(timeout=_STOP_SECONDS):
                 job.running.release()
 
-    def _serve_alarm(self, _: Pulse) -> None:
+    def _serve_alarm(self, _: WorkMark) -> None:
         # No limit of grace: else the library drops what is a second late. It only rings: nothing can fail or hang in its thread.
         self._alarm = BlockingScheduler(
             timezone=self._zone,
@@ -128,7 +128,7 @@ class Calendar:
         if not self._stopping:
             self._alarm.start()
 
-    def _serve_job(self, job: _Job, pulse: Pulse) -> None:
+    def _serve_job(self, job: _Job, pulse: WorkMark) -> None:
         while not self._stopping:
             job.rung.wait()
             job.rung.clear()

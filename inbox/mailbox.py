@@ -23,7 +23,7 @@ from tongguan.gateway.model.errors import Fault, StationBroken
 from tongguan.gateway.system import clock, file_names, files
 from tongguan.gateway.system.folders import Folders
 from tongguan.inbox import originals, reading
-from tongguan.inbox.reading import Drop, NotFinished, NotOurs
+from tongguan.inbox.reading import Drop, NeverTaken, NotFinished
 
 #: a list of names not used up after so many seconds is made anew
 LIST_LASTS = 1.0
@@ -62,7 +62,7 @@ class Mailbox:
         self._listed: set[bytes] = set()  # the same names
         self._whole: set[bytes] = set()  # renamed in, so finished
         self._looks: dict[bytes, tuple[tuple[int, ...], float]] = {}  # unfinished: as last seen, and since when
-        self._left: dict[bytes, tuple[float, int, NotOurs]] = {}  # ignored: since when (two clocks), why
+        self._left: dict[bytes, tuple[float, int, NeverTaken]] = {}  # ignored: since when (two clocks), why
         self._in_hand: set[bytes] = set()
         self._again: set[bytes] = set()  # came again while in hand
         self._owed: dict[bytes, tuple[Drop, str]] = {}  # in hand, committed: to be carried to work
@@ -156,9 +156,9 @@ class Mailbox:
         self._listed &= ours
         self._names = sorted(self._listed)
 
-    def _scan(self) -> tuple[set[bytes], dict[bytes, NotOurs]]:
+    def _scan(self) -> tuple[set[bytes], dict[bytes, NeverTaken]]:
         ours: set[bytes] = set()
-        others: dict[bytes, NotOurs] = {}
+        others: dict[bytes, NeverTaken] = {}
         with os.scandir(self.folders["OutBox"]) as entries:
             for entry in entries:
                 name = os.fsencode(entry.name)
@@ -170,7 +170,7 @@ class Mailbox:
                     others[name] = _NO_FILE
         return ours, others
 
-    def _leave_alone(self, others: dict[bytes, NotOurs], ours: set[bytes]) -> None:
+    def _leave_alone(self, others: dict[bytes, NeverTaken], ours: set[bytes]) -> None:
         left = {
             name: seen
             for name, seen in self._left.items()
@@ -233,7 +233,7 @@ class Mailbox:
         except NotFinished:
             self._begin_again(name)
             return None
-        except NotOurs as why:
+        except NeverTaken as why:
             self._left.setdefault(name, (self._monotonic(), clock.now_ms(), why))
             return None
         if isinstance(content, Fault) and content.code == "GW-D01" and renamed_in and not self._quiet(name, seen):
@@ -354,5 +354,5 @@ class Mailbox:
             heapq.heappush(self._names, name)
 
 
-_OTHER_NAME = NotOurs("文件名不是 .xml、.json 或 .zip", "the name does not end in .xml, .json or .zip")
-_NO_FILE = NotOurs("不是普通文件", "not a plain file")
+_OTHER_NAME = NeverTaken("文件名不是 .xml、.json 或 .zip", "the name does not end in .xml, .json or .zip")
+_NO_FILE = NeverTaken("不是普通文件", "not a plain file")

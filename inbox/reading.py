@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tongguan.gateway.model.errors import Fault, TongguanError
 
-Identity = tuple[int, int, int, int]
+FileIdentity = tuple[int, int, int, int]
 """(st_dev, st_ino, st_size, st_mtime_ns): a rename keeps it, a write or a replacement does not."""
 
 _SET_SIGNAL = 10  #: F_SETSIG, which the fcntl module does not name
@@ -34,7 +34,7 @@ class Drop:
     raw: bytes | None  #: None when `problem` says why it was not read
     sha256: str  #: of the bytes; of the identity where they were not read
     size_bytes: int
-    identity: Identity
+    identity: FileIdentity
     changed_at_ms: int = 0  #: last written or renamed, by the machine's clock; no program can set it for a file
     problem: Fault | None = None
 
@@ -43,11 +43,11 @@ class NotFinished(Exception):
     """The file changes, or went away, under our eyes: look again later."""
 
 
-class NotOurs(TongguanError):
+class NeverTaken(TongguanError):
     """Nothing that is ever taken; the text is the reason."""
 
 
-def identity(seen: os.stat_result) -> Identity:
+def identity(seen: os.stat_result) -> FileIdentity:
     return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns
 
 
@@ -63,9 +63,9 @@ def look(name: bytes, folder: int) -> os.stat_result:
     except OSError as wrong:
         raise _unlucky(wrong) from wrong
     if not stat.S_ISREG(seen.st_mode):
-        raise NotOurs("不是普通文件", "not a plain file")
+        raise NeverTaken("不是普通文件", "not a plain file")
     if seen.st_nlink > 1:
-        raise NotOurs("文件还有别的名字（硬链接）", "the file has another name as well (a hard link)")
+        raise NeverTaken("文件还有别的名字（硬链接）", "the file has another name as well (a hard link)")
     return seen
 
 
@@ -130,5 +130,5 @@ def fingerprint(content: bytes | Fault, seen: os.stat_result) -> str:
     return hashlib.sha256(repr((content.code, identity(seen))).encode()).hexdigest()
 
 
-def _unlucky(wrong: OSError) -> NotOurs:
-    return NotOurs(f"读取出错：{wrong.strerror}", f"cannot be read now: {wrong.strerror}")
+def _unlucky(wrong: OSError) -> NeverTaken:
+    return NeverTaken(f"读取出错：{wrong.strerror}", f"cannot be read now: {wrong.strerror}")

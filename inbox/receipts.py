@@ -18,7 +18,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from tongguan.gateway.model.errors import Deferred, StationBroken
 from tongguan.gateway.system import clock
-from tongguan.gateway.system.threads import Begin, Pulse, begin_thread
+from tongguan.gateway.system.threads import Begin, WorkMark, begin_thread
 
 LONGEST_PAUSE_SECONDS = 60.0
 #: an endpoint that answers a page with nothing new sooner than this does not wait for receipts: then we do
@@ -30,7 +30,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class Page(Protocol):
+class PolledPage(Protocol):
     """Receipts in the order issued, and the cursor behind the last of them."""
 
     @property
@@ -45,7 +45,7 @@ class PolledRoute(Protocol):
     @property
     def name(self) -> str: ...
     def call(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]: ...
-    async def poll(self, account: str, after: str, *, limit: int, wait: timedelta) -> Page: ...
+    async def poll(self, account: str, after: str, *, limit: int, wait: timedelta) -> PolledPage: ...
 
 
 class Intake(Protocol):
@@ -99,7 +99,7 @@ class ReceiptDoor:
         if self._serving.acquire(timeout=_STOP_SECONDS):
             self._serving.release()
 
-    def serve(self, pulse: Pulse) -> None:
+    def serve(self, pulse: WorkMark) -> None:
         """Keep all polls going until `stop`, and deliver what they bring; when it raised it may be called again."""
         with self._serving:
             self._work = SimpleQueue()
@@ -172,7 +172,7 @@ class ReceiptDoor:
         await self._aside(self._deliver, account, page, after)
         return not page.receipts or page.next == after or self._came_before(account, page)
 
-    def _came_before(self, account: str, page: Page) -> bool:
+    def _came_before(self, account: str, page: PolledPage) -> bool:
         key = hash((account, page.receipts))
         if key in self._seen:
             return True
@@ -181,7 +181,7 @@ class ReceiptDoor:
             del self._seen[next(iter(self._seen))]
         return False
 
-    def _deliver(self, account: str, page: Page, after: str) -> None:
+    def _deliver(self, account: str, page: PolledPage, after: str) -> None:
         if page.receipts or page.next != after:
             self._intake.deliver(self._route.name, account, list(page.receipts), after, page.next)
 

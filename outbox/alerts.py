@@ -29,7 +29,7 @@ MOST_BYTES = 8_000_000  #: of the file, then it is moved aside
 _REMEMBERED_BYTES = 1_000_000  #: of the file's end, in which an earlier run's troubles are found
 _MOST_UNWRITTEN = 1000
 
-Key = tuple[str, str]
+AlertKey = tuple[str, str]
 """Code, and what it is about."""
 
 
@@ -54,12 +54,14 @@ class Alerts:
         self._writing = threading.Lock()
         self._bell = threading.Event()
         self._aside = False
-        self._standing: dict[Key, Problem] = {}
-        self._told: dict[Key, tuple[int, int]] = {}  #: what the file says stands: when last written, held back since
-        self._do: dict[Key, str] = {}  #: what its last line said to type
-        self._lines: dict[Key, deque[float]] = {}  #: when its last lines were written
+        self._standing: dict[AlertKey, Problem] = {}
+        self._told: dict[AlertKey, tuple[int, int]] = {}  #: what the file says stands: when last written, held back since
+        self._do: dict[AlertKey, str] = {}  #: what its last line said to type
+        self._lines: dict[AlertKey, deque[float]] = {}  #: when its last lines were written
         self._unwritten: deque[bytes] = deque(maxlen=_MOST_UNWRITTEN)
-        self._before: dict[Key, int] = {}  #: what an earlier run told and did not end, and this one has not seen yet: since when
+        self._before: dict[
+            AlertKey, int
+        ] = {}  #: what an earlier run told and did not end, and this one has not seen yet: since when
         self._began = clock.monotonic()
         earlier = _last_lines(file)
         if earlier and earlier[-1]:
@@ -132,12 +134,12 @@ class Alerts:
         finally:
             self._aside = False
 
-    def _end(self, key: Key, now: int) -> None:
+    def _end(self, key: AlertKey, now: int) -> None:
         problem = self._standing.pop(key, None)
         since = self._before.pop(key, now) if problem is None else problem.since
         self._follow(key, now, since)
 
-    def _follow(self, key: Key, now: int, since: int | None = None) -> bool:
+    def _follow(self, key: AlertKey, now: int, since: int | None = None) -> bool:
         """Make the line that the file lacks, if any, and if there were not too many of late."""
         problem, (code, about) = self._standing.get(key), key
         last, held_back = self._told.get(key, (None, 0))
@@ -162,7 +164,7 @@ class Alerts:
         self._unwritten.append(_line(now, code, about, words))
         return True
 
-    def _lags(self, key: Key) -> bool:
+    def _lags(self, key: AlertKey) -> bool:
         """Does the file say something else than what is true?"""
         problem = self._standing.get(key)
         return self._do.get(key) != problem.do if problem is not None else key in self._told
@@ -217,9 +219,9 @@ def _words(problem: Problem, held_back: int) -> dict[str, Any]:
     return {"text": problem.text, "do": problem.do, "since": clock.show(problem.since), "held_back": held_back}
 
 
-def _left_standing(lines: Iterable[bytes]) -> Iterable[tuple[Key, int, int, str]]:
+def _left_standing(lines: Iterable[bytes]) -> Iterable[tuple[AlertKey, int, int, str]]:
     """What earlier runs told and did not end: what it is about, since when, when it was told last, what to type."""
-    found: dict[Key, tuple[int, int, str]] = {}
+    found: dict[AlertKey, tuple[int, int, str]] = {}
     for line in lines:
         try:
             said = orjson.loads(line)

@@ -9,7 +9,7 @@ from tongguan.gateway.journal.reading.particulars import AnswerRow
 from tongguan.gateway.model.message import Kind
 from tongguan.gateway.system import clock, file_names
 from tongguan.outbox.alerts import Problem
-from tongguan.outbox.news import Records
+from tongguan.outbox.news import StatusRecords
 from tongguan.outbox.pen import Pen
 from tongguan.outbox.status import SCHEMA, encoded, open_line
 from tongguan.outbox.telling import Surroundings
@@ -35,7 +35,7 @@ class Index:
     def _beside(self) -> tuple[Any, Any]:
         return self._pen.mailbox.ignored(self._around.language(self._account)), self._around.paused(self._account)
 
-    def write(self, records: Records) -> None:
+    def write(self, records: StatusRecords) -> None:
         now = clock.now_ms()
         records.leave_out_damaged()  # who tells of the messages says so
         ignored, paused = beside = self._beside()
@@ -52,7 +52,7 @@ class Index:
         self._pen.page("index.json", encoded(page))
         self._written = beside
 
-    def _answers(self, records: Records, recent: Sequence[AnswerRow]) -> list[dict[str, Any]]:
+    def _answers(self, records: StatusRecords, recent: Sequence[AnswerRow]) -> list[dict[str, Any]]:
         new = [row for row in recent if row.id not in self._lines]
         documents = records.heads({row.document_id for row in new if row.kind == "receipt" and row.document_id})
         # A receipt is a message of its own: what the enterprise knows is the submission that it answers.

@@ -12,7 +12,7 @@ from tongguan.gateway.journal.reading.particulars import AnswerName, AnswerRow
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.message import Kind, Message, State
 
-_Row = TypeVar("_Row", Message, Receipt, AnswerName)
+_Told = TypeVar("_Told", Message, Receipt, AnswerName)
 
 SENT_STATES = frozenset({State.SENT, State.ACCEPTED, State.REJECTED})
 FAIL_STATES = frozenset({State.REFUSED, State.STOPPED, State.GIVEN_UP})
@@ -20,7 +20,7 @@ FAIL_STATES = frozenset({State.REFUSED, State.STOPPED, State.GIVEN_UP})
 _BEFORE_RECEIPTS = frozenset({State.RECEIVED, State.CHECKED})
 
 
-class Records(Protocol):
+class StatusRecords(Protocol):
     """What the outbox reads of the journal."""
 
     def leave_out_damaged(self) -> Mapping[str, RowDamaged]: ...
@@ -83,7 +83,7 @@ class News:
 
 
 def read_news(
-    records: Records,
+    records: StatusRecords,
     account: str,
     message_ids: Iterable[str],
     document_ids: Sequence[str],
@@ -138,9 +138,9 @@ def read_news(
     )
 
 
-def _by(name: str, rows: Iterable[_Row], keys: Container[str]) -> dict[str, list[_Row]]:
+def _by(name: str, rows: Iterable[_Told], keys: Container[str]) -> dict[str, list[_Told]]:
     """The rows under each of these keys, in their order."""
-    found: dict[str, list[_Row]] = defaultdict(list)
+    found: dict[str, list[_Told]] = defaultdict(list)
     for row in rows:
         if (key := getattr(row, name)) in keys:
             found[key].append(row)

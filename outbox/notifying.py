@@ -33,7 +33,7 @@ class Channel(Protocol):
         """Hand them over; for each `""` when the provider has it, else why not. Never raises for what the other side does."""
 
 
-class Journal(Protocol):
+class NotificationJournal(Protocol):
     def due(self, now: int, limit: int) -> list[Notification]: ...
     def tried(self, sent: Sequence[str], failed: Mapping[str, int | None]) -> None: ...
 
@@ -134,7 +134,7 @@ class Notifier:
     name = LANE
     lanes = (LANE,)
 
-    def __init__(self, journal: Journal, channel: Channel, alerts: Alerts, *, waits: Waits, language: str) -> None:
+    def __init__(self, journal: NotificationJournal, channel: Channel, alerts: Alerts, *, waits: Waits, language: str) -> None:
         self._journal, self._channel, self._alerts = journal, channel, alerts
         self._waits, self._language = waits, language
 

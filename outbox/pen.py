@@ -13,7 +13,7 @@ from tongguan.gateway.system.folders import SPARES, Folders
 from tongguan.outbox.rewriting import Rewriter
 
 
-class Mailbox(Protocol):
+class MailboxFolders(Protocol):
     """What the outbox knows of an account's folders."""
 
     @property
@@ -27,7 +27,7 @@ class Mailbox(Protocol):
 class Pen:
     """Writes into one mailbox, which the caller has found to be there. OSError when a disk fails."""
 
-    def __init__(self, mailbox: Mailbox) -> None:
+    def __init__(self, mailbox: MailboxFolders) -> None:
         self.mailbox = mailbox
         self._folders = mailbox.folders
         self._rewriter: Rewriter | None = None
@@ -73,7 +73,7 @@ class Pen:
         return self._rewriter
 
 
-def clear_leftovers(mailbox: Mailbox, *, older_than_ms: int = 60_000) -> int:
+def clear_leftovers(mailbox: MailboxFolders, *, older_than_ms: int = 60_000) -> int:
     """Remove temporaries that a crash left in the folders that the outbox writes; how many there were."""
     gone, now = 0, clock.now_ms()
     for name in ("InBox", "Status", "Status/by-id", "Status/documents"):

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from tongguan.gateway.system import clock
 from tongguan.outbox.alerts import Alerts
-from tongguan.outbox.news import Records
+from tongguan.outbox.news import StatusRecords
 from tongguan.outbox.pen import Pen
 
 #: seconds between two looks into an InBox that changes; a look takes at most this part of the time
@@ -28,8 +28,8 @@ MOST_NAMES = 200_000
 _SAME_MOMENT_NS = 100_000_000
 
 
-class Journal(Protocol):
-    def read(self) -> AbstractContextManager[Records]: ...
+class PresenceJournal(Protocol):
+    def read(self) -> AbstractContextManager[StatusRecords]: ...
     def set_marker(self, name: str, value: str) -> None: ...
     def write_missing(self, account: str, files: Iterable[str]) -> int: ...
 
@@ -38,7 +38,7 @@ class Presence:
     """Of one account's mailbox; for its teller's thread."""
 
     def __init__(
-        self, account: str, journal: Journal, pen: Pen, alerts: Alerts, *, language: str, monotonic: Callable[[], float]
+        self, account: str, journal: PresenceJournal, pen: Pen, alerts: Alerts, *, language: str, monotonic: Callable[[], float]
     ) -> None:
         self._account, self._journal, self._pen, self._alerts = account, journal, pen, alerts
         self._folders = pen.mailbox.folders

@@ -22,7 +22,7 @@ from tongguan.gateway.system import clock, file_names
 
 SCHEMA = 1
 #: kind and name of an answer that is in InBox
-Named = tuple[str, str]
+NamedAnswer = tuple[str, str]
 #: the same few times stand in a message's and its document's files, move after move
 show = lru_cache(8192)(clock.show)
 #: facts of `Message.extra` that the enterprise sees
@@ -51,8 +51,8 @@ def message_status(
     *,
     document: Document | None,
     receipts: Sequence[Receipt],
-    items: Sequence[tuple[Message, Sequence[Named]]],
-    answers: Sequence[Named] = (),
+    items: Sequence[tuple[Message, Sequence[NamedAnswer]]],
+    answers: Sequence[NamedAnswer] = (),
     missing: Container[str] = (),
     environment: str,
     language: str,
@@ -184,13 +184,13 @@ def _contradiction(message: Message) -> dict[str, Any]:
     return {**told, "reference_free": not message.holds_reference}
 
 
-def _item(item: Message, answers: Sequence[Named], language: str) -> dict[str, Any]:
+def _item(item: Message, answers: Sequence[NamedAnswer], language: str) -> dict[str, Any]:
     faults = [_fault(fault, language) for fault in item.faults]
     more = {"type": item.type or None, "document": item.document, "faults": faults, "answers": _answers(answers)}
     return {**_line(item), **more}
 
 
-def _answers(answers: Sequence[Named]) -> list[dict[str, str]]:
+def _answers(answers: Sequence[NamedAnswer]) -> list[dict[str, str]]:
     return [{"file": file_names.shown(file), "kind": kind} for kind, file in answers]
 
 

@@ -19,7 +19,7 @@ from typing import Protocol
 from tongguan.gateway.model.errors import StationBroken, TongguanError
 from tongguan.gateway.model.message import State
 from tongguan.gateway.system import clock, files
-from tongguan.gateway.system.threads import Pulse
+from tongguan.gateway.system.threads import WorkMark
 from tongguan.outbox import presence
 from tongguan.outbox.alerts import Alerts
 from tongguan.outbox.answers import InBox, Marking
@@ -50,7 +50,7 @@ _IN_WORK = (State.RECEIVED, State.CHECKED, State.SEALED, State.HELD)
 NAME = "teller"
 
 
-class Journal(Marking, presence.Journal, Protocol):
+class StatusJournal(Marking, presence.PresenceJournal, Protocol):
     def checkpoint(self, name: str) -> int: ...
     def set_checkpoint(self, name: str, n: int) -> None: ...
 
@@ -64,7 +64,7 @@ class Teller:
     def __init__(
         self,
         account: str,
-        journal: Journal,
+        journal: StatusJournal,
         around: Surroundings,
         alerts: Alerts,
         *,
@@ -133,7 +133,7 @@ class Teller:
         clear_leftovers(self._mailbox)
         self.tell(list(self._mailbox.in_work()))
 
-    def serve(self, pulse: Pulse) -> None:
+    def serve(self, pulse: WorkMark) -> None:
         """Write what is due, and wait for more, until it is stopped."""
         with pulse:
             self._serving.acquire()

@@ -13,7 +13,7 @@ from tongguan.gateway.system import clock
 from tongguan.gateway.system.threads import Begin, begin_thread
 from tongguan.outbox.alerts import Alerts
 from tongguan.outbox.board import heartbeat
-from tongguan.outbox.teller import NAME, Journal, Teller
+from tongguan.outbox.teller import NAME, StatusJournal, Teller
 from tongguan.outbox.telling import Surroundings
 
 #: what all mailboxes need is made so many seconds apart at least
@@ -42,7 +42,7 @@ class Tellers:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: StatusJournal,
         around: Surroundings,
         alerts: Alerts,
         *,

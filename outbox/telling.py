@@ -13,15 +13,15 @@ from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.profile.profile import Profile
 from tongguan.gateway.system import clock
 from tongguan.outbox.news import News
-from tongguan.outbox.pen import Mailbox, Pen
-from tongguan.outbox.status import Named, document_status, message_status
+from tongguan.outbox.pen import MailboxFolders, Pen
+from tongguan.outbox.status import NamedAnswer, document_status, message_status
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the outbox is told by the daemon."""
 
-    mailboxes: Mapping[str, Mailbox]
+    mailboxes: Mapping[str, MailboxFolders]
     environment: str
     version: str
     language: Callable[[str], str]  #: of an account; of "", the gateway's own
@@ -80,7 +80,7 @@ def _status(message: Message, news: News, around: Surroundings) -> bytes:
     )
 
 
-def named_answers(message: Message, news: News) -> list[Named]:
+def named_answers(message: Message, news: News) -> list[NamedAnswer]:
     """All files in InBox that answer a message: its own, and the receipts that speak of it."""
     named = {name.file: name.kind for name in news.answers.get(message.id, ())}
     for receipt in news.receipts.get(message.id, ()):
@@ -89,7 +89,7 @@ def named_answers(message: Message, news: News) -> list[Named]:
     return [(kind, file) for file, kind in named.items()]
 
 
-def _place(message: Message, shown: Message, box: str, mailbox: Mailbox) -> None:
+def _place(message: Message, shown: Message, box: str, mailbox: MailboxFolders) -> None:
     """The time in the name is that of the first arrival, so the same file dropped again lies there once."""
     source = message.source or ""
     came = shown.received_at if shown.source == source else message.received_at

@@ -15,7 +15,7 @@ from yarl import URL
 
 from tongguan.gateway.model.errors import TongguanError, each_of, in_both
 from tongguan.routes.form import content_type
-from tongguan.routes.reply import Answer, Reply, retry_after
+from tongguan.routes.reply import HttpAnswer, Reply, retry_after
 
 #: shorter than the five seconds after which common servers close a quiet connection, so that we rarely write into a closed one
 KEPT_FOR_SECONDS = 4.0
@@ -43,7 +43,7 @@ _KINDS = (
 NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError, Unusable)
 
 
-class Sealed(Payload):
+class TrackedBody(Payload):
     """A body that knows whether its first byte was ever handed to the connection."""
 
     def __init__(self, body: bytes) -> None:
@@ -71,17 +71,17 @@ class Connections:
         self._timeout_seconds = timeout_seconds
         self._session: aiohttp.ClientSession | None = None
 
-    async def post(self, url: URL, wire_id: str, sealed: Sealed, *, most: int) -> Answer:
+    async def post(self, url: URL, wire_id: str, sealed: TrackedBody, *, most: int) -> HttpAnswer:
         async with self._open().post(url, data=sealed, headers={"Message-Id": wire_id}, allow_redirects=False) as response:
             return await _read(response, most)
 
-    async def post_json(self, url: URL, body: bytes, *, key: str, most: int) -> Answer:
+    async def post_json(self, url: URL, body: bytes, *, key: str, most: int) -> HttpAnswer:
         """Post JSON under a key by which the other side knows a repeat."""
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         async with self._open().post(url, data=body, headers=headers, allow_redirects=False) as response:
             return await _read(response, most)
 
-    async def get(self, url: URL, *, most: int, longer_seconds: float = 0) -> Answer:
+    async def get(self, url: URL, *, most: int, longer_seconds: float = 0) -> HttpAnswer:
         """As `post`; a long poll may take `longer_seconds` more than other requests."""
         session = self._open()
         timeout = aiohttp.ClientTimeout(total=self._timeout_seconds + longer_seconds) if longer_seconds else session.timeout
@@ -111,7 +111,7 @@ class Connections:
         return self._session
 
 
-def unanswered(sealed: Sealed | None, trouble: BaseException) -> Reply:
+def unanswered(sealed: TrackedBody | None, trouble: BaseException) -> Reply:
     """Tell what surely never left from what may have arrived: only a body that was begun can have been received."""
     if isinstance(trouble, aiohttp.ClientConnectorError) or (sealed is not None and not sealed.begun):
         zh, en = each_of(reason(trouble))
@@ -130,14 +130,14 @@ def reason(trouble: BaseException) -> str:
     return in_both(f"{zh}（{said}）", said)
 
 
-async def _read(response: aiohttp.ClientResponse, most: int) -> Answer:
+async def _read(response: aiohttp.ClientResponse, most: int) -> HttpAnswer:
     """Read an answer to its end; TooMuch beyond `most` bytes, before they are in memory."""
     after = retry_after(response.headers.get("Retry-After"))
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Unusable("应答用了没有要求的编码", "answered in an encoding that was not asked for")
     length = response.content_length
     if length is not None and length <= most:
-        return Answer(response.status, await response.read(), after)
+        return HttpAnswer(response.status, await response.read(), after)
     if length is None:
         body = bytearray()
         async for piece in response.content.iter_any():
@@ -145,6 +145,6 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> Answer:
             if len(body) > most:
                 break
         else:
-            return Answer(response.status, bytes(body), after)
+            return HttpAnswer(response.status, bytes(body), after)
     response.close()
     raise TooMuch(f"应答超过 {most} 字节", f"answered more than {most} bytes")

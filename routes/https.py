@@ -20,8 +20,8 @@ from tongguan.gateway.model.errors import Deferred, StationBroken, in_both
 from tongguan.gateway.settings import Route
 from tongguan.routes import trust
 from tongguan.routes.exchange import NO_ANSWER, Connections, TooMuch, Unusable, reason
-from tongguan.routes.line import MOST_BYTES, Batch, Errand, Line
-from tongguan.routes.reply import Answer, ReceiptPage, Reply, read_page, reply_to_ask, reply_to_post
+from tongguan.routes.line import MOST_BYTES, Batch, RequestQueue, WireRequest
+from tongguan.routes.reply import HttpAnswer, ReceiptPage, Reply, read_page, reply_to_ask, reply_to_post
 from tongguan.routes.wire import Wire
 
 #: of a page that holds one receipt only: it must come through, or it would stop all that come after it
@@ -45,7 +45,7 @@ class HttpsRoute:
             token=trust.token(name, settings, home),
             timeout_seconds=settings.timeout.total_seconds(),
         )
-        self._line = Line(wire, self._connections, settings.in_flight)
+        self._line = RequestQueue(wire, self._connections, settings.in_flight)
         wire.at_stop(self._end)
 
     def submit(self, wire_id: str, body: bytes) -> Future[Reply]:
@@ -68,7 +68,8 @@ class HttpsRoute:
             return []
         batch = Batch(len(items))
         self._line.join(
-            Errand(wire_id, url, body, reply_to_post, partial(batch.put, place)) for place, (wire_id, body) in enumerate(items)
+            WireRequest(wire_id, url, body, reply_to_post, partial(batch.put, place))
+            for place, (wire_id, body) in enumerate(items)
         )
         batch.done.result()
         return batch.replies
@@ -139,10 +140,10 @@ class HttpsRoute:
             raise Unusable("应答不是回执页", "answered something that is no page of receipts")
         return page
 
-    def _join(self, wire_id: str, url: URL, body: bytes | None, read: Callable[[Answer], Reply]) -> Future[Reply]:
+    def _join(self, wire_id: str, url: URL, body: bytes | None, read: Callable[[HttpAnswer], Reply]) -> Future[Reply]:
         future: Future[Reply] = Future()
         future.set_running_or_notify_cancel()  # from here on it cannot be cancelled: it will be settled
-        self._line.join((Errand(wire_id, url, body, read, future.set_result),))
+        self._line.join((WireRequest(wire_id, url, body, read, future.set_result),))
         return future
 
     def _url(self, place: str) -> URL:

@@ -14,20 +14,20 @@ from typing import NamedTuple
 from yarl import URL
 
 from tongguan.gateway.model.errors import in_both
-from tongguan.routes.exchange import Connections, Sealed, unanswered
-from tongguan.routes.reply import Answer, Reply
+from tongguan.routes.exchange import Connections, TrackedBody, unanswered
+from tongguan.routes.reply import HttpAnswer, Reply
 from tongguan.routes.wire import Wire
 
 MOST_BYTES = 8_000_000
 
 
-class Errand(NamedTuple):
+class WireRequest(NamedTuple):
     """One request; `body` None: a GET. `settle` is called on the wire's thread and must be short."""
 
     wire_id: str
     url: URL
     body: bytes | None
-    read: Callable[[Answer], Reply]
+    read: Callable[[HttpAnswer], Reply]
     settle: Callable[[Reply], None]
 
 
@@ -46,19 +46,19 @@ class Batch:
             self.done.set_result(None)
 
 
-class Line:
+class RequestQueue:
     """At most `in_flight` errands at once; the others wait in the order in which they joined."""
 
     def __init__(self, wire: Wire, connections: Connections, in_flight: int) -> None:
         self._wire = wire
         self._connections = connections
         self._in_flight = in_flight
-        self._waiting: deque[Errand] = deque()
+        self._waiting: deque[WireRequest] = deque()
         self._woken = False
         self._closed = False
         self._workers: set[asyncio.Task[None]] = set()
 
-    def join(self, errands: Iterable[Errand]) -> None:
+    def join(self, errands: Iterable[WireRequest]) -> None:
         """Take errands; one call across threads for all that joined since the line was last looked at."""
         self._waiting.extend(errands)
         if self._woken:
@@ -104,7 +104,7 @@ class Line:
     async def _work(self) -> None:
         while self._waiting:
             errand = self._waiting.popleft()
-            sealed = None if errand.body is None else Sealed(errand.body)
+            sealed = None if errand.body is None else TrackedBody(errand.body)
             try:
                 reply = errand.read(await self._exchange(errand, sealed))
             except asyncio.CancelledError as stop:
@@ -114,7 +114,7 @@ class Line:
                 reply = unanswered(sealed, trouble)
             errand.settle(reply)
 
-    async def _exchange(self, errand: Errand, sealed: Sealed | None) -> Answer:
+    async def _exchange(self, errand: WireRequest, sealed: TrackedBody | None) -> HttpAnswer:
         if sealed is None:
             return await self._connections.get(errand.url, most=MOST_BYTES)
         return await self._connections.post(errand.url, errand.wire_id, sealed, most=MOST_BYTES)

@@ -47,7 +47,7 @@ class ReceiptPage:
     next: str
 
 
-class Answer(NamedTuple):
+class HttpAnswer(NamedTuple):
     """An HTTP answer that was read to its end."""
 
     status: int
@@ -55,7 +55,7 @@ class Answer(NamedTuple):
     retry_after: timedelta | None
 
 
-def reply_to_post(answer: Answer) -> Reply:
+def reply_to_post(answer: HttpAnswer) -> Reply:
     """Read the answer to a message or a query."""
     status, body, retry_after = answer
     if status in (200, 202):
@@ -72,7 +72,7 @@ def reply_to_post(answer: Answer) -> Reply:
     return Reply("lost", retry_after=retry_after, why=in_both(f"应答 {status}", f"answered {status}"), status=status)
 
 
-def reply_to_ask(answer: Answer) -> Reply:
+def reply_to_ask(answer: HttpAnswer) -> Reply:
     """Read the answer to the question whether a message is known."""
     status, body, retry_after = answer
     if status == 200 and body:
@@ -86,7 +86,7 @@ def reply_to_ask(answer: Answer) -> Reply:
     )
 
 
-def _busy(answer: Answer) -> Reply:
+def _busy(answer: HttpAnswer) -> Reply:
     why = in_both(f"对方忙，应答 {answer.status}", f"busy, answered {answer.status}")
     return Reply("later", retry_after=answer.retry_after, why=why, status=answer.status)
 

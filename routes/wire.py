@@ -13,7 +13,7 @@ from contextlib import nullcontext, suppress
 from typing import Any, Self, TypeVar
 
 from tongguan.gateway.model.errors import StationBroken
-from tongguan.gateway.system.threads import Begin, Pulse, begin_thread
+from tongguan.gateway.system.threads import Begin, WorkMark, begin_thread
 
 T = TypeVar("T")
 _END_SECONDS = 20.0
@@ -32,7 +32,7 @@ class Wire:
 
     def __init__(self) -> None:
         self._loop = _new_loop()
-        self._pulse: Pulse = nullcontext()
+        self._pulse: WorkMark = nullcontext()
         self._begun = self._asked = False
         self._ended = threading.Event()
         self._turning = threading.Lock()  #: held while the loop runs
@@ -88,7 +88,7 @@ class Wire:
         if self._ended.wait(_END_SECONDS):
             self._loop.close()
 
-    def serve(self, pulse: Pulse) -> None:
+    def serve(self, pulse: WorkMark) -> None:
         """Run the loop until `stop`; when it raised it may be called again, and goes on with what it has."""
         with self._turning:
             if self._ended.is_set():

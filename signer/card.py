@@ -70,7 +70,7 @@ class CardState:
     pin_lengths: tuple[int, int] = (1, MOST_BYTES)  #: of a PIN that this card takes
 
 
-class Card(Protocol):
+class OpenCard(Protocol):
     """Sign with one key; every method may be called from many threads at once.
 
     The properties read the card at first use and may raise CardAbsent, CardMismatch or CardBroken.
@@ -122,7 +122,7 @@ def other_card(seen: Identity, settings: CardSettings, bound: str, known: Identi
     return CardMismatch(*(f"{number} (sha256 {fingerprint[:16]}…)" for fingerprint in (seen.fingerprint, wanted)))
 
 
-def open_card(settings: CardSettings, home: Path, *, locked: bool = False, bound: str = "") -> Card:
+def open_card(settings: CardSettings, home: Path, *, locked: bool = False, bound: str = "") -> OpenCard:
     """Make the card that the settings describe; it need not be in the reader yet, and its PIN is not tried yet.
 
     `locked`: the journal remembers a refused PIN, so the card is not touched with a PIN before `give_pin`.

@@ -19,7 +19,7 @@ _METHODS: dict[Algorithm, str] = {"rsa-sha256": "rsassa_pkcs1v15", "ecdsa-sha256
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedCms:
     """A document that lacks only its signature; the card signs `signed_info_digest`."""
 
     signed_info_digest: bytes
@@ -51,7 +51,7 @@ class Prepared:
         return bytes(cms.ContentInfo({"content_type": "signed_data", "content": signed}).dump())
 
 
-def prepare(document: bytes, algorithm: Algorithm, at: datetime) -> Prepared:
+def prepare(document: bytes, algorithm: Algorithm, at: datetime) -> PreparedCms:
     """Digest a document and the attributes that are signed for it; `at` is told as the time of signing."""
     wanted = (
         ("content_type", cms.ContentType("data")),
@@ -61,7 +61,7 @@ def prepare(document: bytes, algorithm: Algorithm, at: datetime) -> Prepared:
     attributes = cms.CMSAttributes([cms.CMSAttribute({"type": name, "values": [value]}) for name, value in wanted])
     # Digested as the SET that it is, not under the tag that it has inside of the message (RFC 5652, 5.4).
     written = bytes(attributes.dump())
-    return Prepared(sha256(written).digest(), document, written, algorithm)
+    return PreparedCms(sha256(written).digest(), document, written, algorithm)
 
 
 @lru_cache(maxsize=256)

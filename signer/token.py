@@ -18,8 +18,8 @@ from tongguan.signer.certificate import Algorithm, Identity, identity, in_order,
 from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
 from tongguan.signer.module import find_module, surroundings
 from tongguan.signer.pin import MOST_BYTES, Secret, fits, pin_of, read_pin
-from tongguan.signer.token_channel import Channel
-from tongguan.signer.token_process import Fault
+from tongguan.signer.token_channel import TokenChannel
+from tongguan.signer.token_process import TokenFault
 
 # Run as a file and without the current folder on the path: nothing that lies in a home is ever imported.
 PROGRAM = (sys.executable, "-P", str(Path(token_process.__file__).resolve()))
@@ -38,7 +38,7 @@ def _lengths(told: Mapping[str, Any]) -> tuple[int, int]:
 class _Session:
     """One opened token; `proved` once a signature of it was checked against the certificate."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: TokenChannel) -> None:
         self.channel = channel
         self.logged_in = False
         self.proved = False
@@ -61,7 +61,7 @@ class TokenCard:
         self._bound = bound
         self._program = program
         self._lock = threading.RLock()
-        self._channel: Channel | None = None
+        self._channel: TokenChannel | None = None
         self._session: _Session | None = None
         self._card: Identity | None = None
         self._pin: Secret | None = None
@@ -109,7 +109,7 @@ class TokenCard:
             session = self._ready()
             try:
                 signatures = session.channel.ask(b"S", joined, answers=len(digests))
-            except Fault as fault:
+            except TokenFault as fault:
                 gone = CardAbsent(fault.name)
                 self._lose(session, fault)
                 continue
@@ -123,7 +123,7 @@ class TokenCard:
         pin = pin_of(pin.reveal())
         with self._lock:
             # Where the card is away, its bounds are looked at before the try.
-            with suppress(CardAbsent, Fault):
+            with suppress(CardAbsent, TokenFault):
                 self._fits(pin, self._opened())
             self._pin, self._pin_state, self._tries_left, self._by_person = pin, PinState.UNTRIED, None, True
             self._session = None
@@ -139,7 +139,7 @@ class TokenCard:
                 flags, seen = int(told["flags"]), self._card
             except CardMismatch as other:
                 return CardState(True, self._pin_state, number=other.in_reader, bound=other.bound, matches=False)
-            except (CardAbsent, Fault):
+            except (CardAbsent, TokenFault):
                 self._session = None
             if seen is None or flags is None:
                 return CardState(False, self._pin_state, bound=self._bound or (self._card.number if self._card else ""))
@@ -186,7 +186,7 @@ class TokenCard:
                     if not session.logged_in:
                         self._login(session)
                     return session
-                except Fault as fault:
+                except TokenFault as fault:
                     self._lose(session, fault)
             raise CardAbsent()
 
@@ -207,14 +207,14 @@ class TokenCard:
             tokens = json.loads(channel.ask(b"O", json.dumps(wanted).encode())[0])["tokens"]
             number, self._card = self._choose([[bytes.fromhex(each) for each in found] for _, found in tokens])
             channel.ask(b"C", str(number).encode())
-        except Fault as fault:
+        except TokenFault as fault:
             raise (CardAbsent if fault.kind == "gone" else CardBroken)(fault.name) from None
         self._session = _Session(channel)
         return self._session
 
-    def _running(self) -> Channel:
+    def _running(self) -> TokenChannel:
         if self._channel is None or self._channel.ended:
-            self._channel = Channel(self._program, self._home, surroundings(self._home), self._settings.timeout)
+            self._channel = TokenChannel(self._program, self._home, surroundings(self._home), self._settings.timeout)
         return self._channel
 
     def _choose(self, tokens: list[list[bytes]]) -> tuple[int, Identity]:
@@ -247,7 +247,7 @@ class TokenCard:
             self._pin_state = PinState.NEEDED
         try:
             session.channel.ask(b"L", self._pin)
-        except Fault as fault:
+        except TokenFault as fault:
             if fault.kind == "pin":
                 self._refused(session)
             raise
@@ -270,7 +270,7 @@ class TokenCard:
         self._pin, self._pin_state, self._by_person = None, PinState.WRONG, False
         try:
             self._tries_left = self._left(session)
-        except Fault:
+        except TokenFault:
             self._tries_left = None
         raise PinWrong(self._tries_left)
 
@@ -278,7 +278,7 @@ class TokenCard:
         flags = int(json.loads(session.channel.ask(b"P")[0])["flags"])
         return next((left for flag, _, left in _FLAGS if flags & flag), None)
 
-    def _lose(self, session: _Session, fault: Fault) -> None:
+    def _lose(self, session: _Session, fault: TokenFault) -> None:
         """Forget a session that failed; raises CardBroken where trying again is no help."""
         with self._lock:
             if self._session is session:

@@ -17,10 +17,10 @@ from typing import Any
 from tongguan.gateway.system import clock
 from tongguan.signer.errors import CardBroken
 from tongguan.signer.pin import Secret
-from tongguan.signer.token_process import Fault, frame, read_frame
+from tongguan.signer.token_process import TokenFault, frame, read_frame
 
 
-class _Question:
+class _TokenRequest:
     """One request on its way: complete with `wanted` answers or a fault."""
 
     __slots__ = ("answers", "complete", "error", "wanted")
@@ -28,17 +28,17 @@ class _Question:
     def __init__(self, wanted: int) -> None:
         self.wanted = wanted
         self.answers: list[bytes] = []
-        self.error: Fault | CardBroken | None = None
+        self.error: TokenFault | CardBroken | None = None
         self.complete = threading.Event()
 
 
-class Channel:
+class TokenChannel:
     """A started process; `timeout` is the longest silence, in seconds, while an answer is awaited."""
 
     def __init__(self, program: Sequence[str], folder: Path, environment: Mapping[str, str], timeout: float) -> None:
         self._timeout = timeout
         self._write = threading.Lock()
-        self._open_questions: deque[_Question] = deque()
+        self._open_questions: deque[_TokenRequest] = deque()
         self._ended = False
         self._answers_seen = 0
         self._heard = clock.monotonic()
@@ -73,7 +73,7 @@ class Channel:
 
     def ask(self, kind: bytes, payload: bytes | Secret = b"", *, answers: int = 1) -> list[bytes]:
         """Send a request and wait for its answers; raises Fault, or CardBroken when the process ends or falls silent."""
-        question = _Question(answers)
+        question = _TokenRequest(answers)
         self._send(question, kind, payload)
         seen = self._answers_seen
         while not question.complete.wait(self._timeout):
@@ -97,7 +97,7 @@ class Channel:
             self._process.kill()
             self._process.wait()
 
-    def _send(self, question: _Question, kind: bytes, payload: bytes | Secret) -> None:
+    def _send(self, question: _TokenRequest, kind: bytes, payload: bytes | Secret) -> None:
         with self._write:
             if self._ended:
                 raise CardBroken("卡进程已结束", "the card's process has ended")
@@ -149,7 +149,7 @@ class Channel:
             question.answers.append(payload)
         else:
             told: Any = json.loads(payload)
-            question.error = Fault(told["kind"], told["name"])
+            question.error = TokenFault(told["kind"], told["name"])
         if question.error is not None or len(question.answers) == question.wanted:
             self._open_questions.popleft()
             question.complete.set()

@@ -43,7 +43,7 @@ DIGEST_BYTES = 32
 SHA256_DIGEST_INFO = bytes.fromhex("3031300d060960864801650304020105000420")
 
 
-class Fault(Exception):
+class TokenFault(Exception):
     """What the process answers when it cannot do as asked."""
 
     def __init__(self, kind: str, name: str) -> None:
@@ -123,7 +123,7 @@ class Token:
                 self.found.append(slot)
                 tokens.append((info.flags, [each.hex() for each in self._certificates(slot)]))
         if not tokens:
-            raise Fault("gone", "CKR_TOKEN_NOT_PRESENT")
+            raise TokenFault("gone", "CKR_TOKEN_NOT_PRESENT")
         return tokens
 
     def _certificates(self, slot: Any) -> list[bytes]:
@@ -144,7 +144,7 @@ class Token:
 
     def _chosen(self) -> Any:
         if self.slot is None:
-            raise Fault("closed", "no token is chosen")
+            raise TokenFault("closed", "no token is chosen")
         return self.slot
 
     def _login(self, pin: str) -> None:
@@ -161,7 +161,7 @@ class Token:
         self._chosen()
         keys = self.session.findObjects([(of.CKA_CLASS, of.CKO_PRIVATE_KEY), (of.CKA_LABEL, self.label)])
         if len(keys) != 1:
-            raise Fault("broken", f"the token holds {len(keys)} private keys labelled {self.label}")
+            raise TokenFault("broken", f"the token holds {len(keys)} private keys labelled {self.label}")
         is_rsa = self.session.getAttributeValue(keys[0], [of.CKA_KEY_TYPE])[0] == of.CKK_RSA
         self.mechanism = of.Mechanism(of.CKM_RSA_PKCS if is_rsa else of.CKM_ECDSA, None)
         self.prefix = SHA256_DIGEST_INFO if is_rsa else b""
@@ -169,7 +169,7 @@ class Token:
 
     def _sign(self, digests: bytes) -> Iterator[bytes]:
         if self.key is None:
-            raise Fault("closed", "not logged in")
+            raise TokenFault("closed", "not logged in")
         for start in range(0, len(digests), DIGEST_BYTES):
             digest = digests[start : start + DIGEST_BYTES]
             yield bytes(self.session.sign(self.key, self.prefix + digest, self.mechanism))
@@ -197,20 +197,20 @@ def serve(requests: BinaryIO, answers: BinaryIO, most_seconds: int) -> None:
         limit(0)
 
 
-def _fault(error: Exception) -> Fault:
+def _fault(error: Exception) -> TokenFault:
     """Name a fault without the texts of foreign exceptions, which could quote what they were given."""
-    if isinstance(error, Fault):
+    if isinstance(error, TokenFault):
         return error
     if isinstance(error, ImportError):
-        return Fault("broken", "PyKCS11 is not installed: tongguan[pkcs11]")
+        return TokenFault("broken", "PyKCS11 is not installed: tongguan[pkcs11]")
     import PyKCS11
 
     if not isinstance(error, PyKCS11.PyKCS11Error):
-        return Fault("broken", type(error).__name__)
+        return TokenFault("broken", type(error).__name__)
     if error.value < 0:
-        return Fault("broken", "the PKCS#11 library cannot be loaded")
+        return TokenFault("broken", "the PKCS#11 library cannot be loaded")
     name = str(PyKCS11.CKR.get(error.value, hex(error.value)))
-    return Fault("gone" if name in GONE else "pin" if name.startswith("CKR_PIN_") else "broken", name)
+    return TokenFault("gone" if name in GONE else "pin" if name.startswith("CKR_PIN_") else "broken", name)
 
 
 def _drop_quietly(token: Token) -> None:

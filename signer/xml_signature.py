@@ -40,7 +40,7 @@ _END = b"</ds:DigestValue></ds:Reference></ds:SignedInfo>"
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedXml:
     """A document that lacks only its signature; the card signs `signed_info_digest`."""
 
     signed_info_digest: bytes
@@ -65,7 +65,7 @@ class Prepared:
         )
 
 
-def prepare(document: etree._Element | bytes, algorithm: Algorithm) -> Prepared:
+def prepare(document: etree._Element | bytes, algorithm: Algorithm) -> PreparedXml:
     """Digest a document and its SignedInfo.
 
     Bytes must already be the exclusive C14N (without comments) of a root element that holds no XML signature; an element
@@ -75,7 +75,7 @@ def prepare(document: etree._Element | bytes, algorithm: Algorithm) -> Prepared:
         document = etree.tostring(document, method="c14n", exclusive=True, with_comments=False)
     digest = b2a_base64(sha256(document).digest(), newline=False)
     signed_info = b"".join((_METHODS[algorithm], digest, _END))
-    return Prepared(sha256(_APEX + signed_info).digest(), document, signed_info)
+    return PreparedXml(sha256(_APEX + signed_info).digest(), document, signed_info)
 
 
 @lru_cache(maxsize=256)

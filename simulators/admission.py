@@ -16,7 +16,7 @@ from lxml import etree
 from tongguan.simulators.checks import faults_of
 from tongguan.simulators.choices import chosen
 from tongguan.simulators.letter import Closed, Letter
-from tongguan.simulators.markup import Unreadable, child, first, local, values
+from tongguan.simulators.markup import NotXml, child, first, local, values
 from tongguan.simulators.office import Fault, Office
 from tongguan.simulators.script import Flow, Replies
 from tongguan.simulators.seal import Unproven
@@ -53,7 +53,7 @@ class Package:
 
 
 @dataclass(frozen=True)
-class Told:
+class Claimed:
     """What a package says of itself before anything is proven; good for faults on demand and for addressing a refusal."""
 
     account: str
@@ -62,15 +62,15 @@ class Told:
     reference: str
 
 
-def told(root: etree._Element | None) -> Told:
+def told(root: etree._Element | None) -> Claimed:
     """Read a package's own words, each empty where it has none."""
     envelope = child(root, "EnvelopInfo")
     document = _document(root)
     words = [first(envelope, [name])[:64] if envelope is not None else "" for name in ("sender_id", "message_type", "operation")]
-    return Told(words[0], words[1], words[2], "" if document is None else (document.get("reference") or ""))
+    return Claimed(words[0], words[1], words[2], "" if document is None else (document.get("reference") or ""))
 
 
-def faults_told(error: NotTaken | Unreadable) -> Sequence[Fault]:
+def faults_told(error: NotTaken | NotXml) -> Sequence[Fault]:
     """List what to tell the sender of a package that was not taken."""
     if isinstance(error, NotTaken):
         return error.faults

@@ -15,12 +15,12 @@ from collections.abc import Callable
 from lxml import etree
 
 from tongguan.simulators.admission import NotTaken, Package, admit, faults_told, names_of, told
-from tongguan.simulators.books import ROWS
+from tongguan.simulators.books import ROWS, Question
 from tongguan.simulators.checks import faults_of
 from tongguan.simulators.choices import chosen
 from tongguan.simulators.columns import shown
 from tongguan.simulators.letter import open_letter
-from tongguan.simulators.markup import Unreadable, first, parse, values
+from tongguan.simulators.markup import NotXml, first, parse, values
 from tongguan.simulators.office import Fault, Notice, Office, content, element, receipt
 from tongguan.simulators.paper import one_page, signed
 from tongguan.simulators.play import fits
@@ -29,8 +29,6 @@ from tongguan.simulators.script import Query, Replies
 from tongguan.simulators.spans import stamp
 from tongguan.simulators.store import Document
 
-Asked = tuple[Office, Replies, Query, Package]
-
 
 def answered(office: Office, message: str, body: bytes) -> tuple[int, bytes]:
     """Answer a query: the HTTP status and a signed receipt, with code 1 when it cannot even be read or believed."""
@@ -38,7 +36,7 @@ def answered(office: Office, message: str, body: bytes) -> tuple[int, bytes]:
     try:
         letter = open_letter(office.endpoint.opener, body)
         code, notice = _answer(office, admit(office, letter, message, sealed=False), message)
-    except (Unreadable, NotTaken) as error:
+    except (NotXml, NotTaken) as error:
         words = told(letter.root if letter else None)
         code, notice = "1", Notice(words.account, message, words.type, faults=faults_told(error))
     written = receipt(office, office.code(notice.type, code), notice, stamp(time.time()))
@@ -77,7 +75,7 @@ def _query(office: Office, script: Replies, package: Package) -> Query:
     return query
 
 
-def _choice(asked: Asked) -> etree._Element:
+def _choice(asked: Question) -> etree._Element:
     _, script, query, package = asked
     filled = content()
     for name, _, choice in (pair.partition("=") for pair in query.choices):
@@ -85,7 +83,7 @@ def _choice(asked: Asked) -> etree._Element:
     return filled
 
 
-def _record(asked: Asked) -> etree._Element:
+def _record(asked: Question) -> etree._Element:
     office, _, query, package = asked
     if query.columns:
         return _own_record(asked)
@@ -97,7 +95,7 @@ def _record(asked: Asked) -> etree._Element:
     return filled
 
 
-def _own_record(asked: Asked) -> etree._Element:
+def _own_record(asked: Question) -> etree._Element:
     """The account's record in a book: an element for each of its columns that says something."""
     office, _, query, package = asked
     record = office.settings.records.get(query.table, {}).get(package.account)
@@ -110,7 +108,7 @@ def _own_record(asked: Asked) -> etree._Element:
     return filled
 
 
-def _on_record(asked: Asked) -> etree._Element:
+def _on_record(asked: Question) -> etree._Element:
     """The status of an account that stands in a book only: it was entered there at another door."""
     office, script, query, package = asked
     if package.account not in office.settings.records.get(query.table, {}):
@@ -121,7 +119,7 @@ def _on_record(asked: Asked) -> etree._Element:
     return filled
 
 
-def _asked_for(asked: Asked) -> Document:
+def _asked_for(asked: Question) -> Document:
     office, script, _, package = asked
     document = office.store.find_document(package.account, package.type, names_of(script, package.document))
     if document is None:
@@ -129,7 +127,7 @@ def _asked_for(asked: Asked) -> Document:
     return document
 
 
-def _status(asked: Asked) -> etree._Element:
+def _status(asked: Question) -> etree._Element:
     office, script, query, package = asked
     if query.table and office.store.find_document(package.account, package.type, names_of(script, package.document)) is None:
         return _on_record(asked)
@@ -148,7 +146,7 @@ def _status(asked: Asked) -> etree._Element:
     return filled
 
 
-def _group(asked: Asked) -> etree._Element:
+def _group(asked: Question) -> etree._Element:
     office, script, query, _ = asked
     document, filled = _asked_for(asked), content()
     for code, _, issued in reversed(office.store.history(document.id)):
@@ -159,7 +157,7 @@ def _group(asked: Asked) -> etree._Element:
     return filled
 
 
-def _file(asked: Asked) -> etree._Element:
+def _file(asked: Question) -> etree._Element:
     office, script, query, _ = asked
     document = _asked_for(asked)
     number = office.store.numbers(document.id).get(query.number)
@@ -174,7 +172,7 @@ def _file(asked: Asked) -> etree._Element:
     return filled
 
 
-def _rows(asked: Asked) -> etree._Element:
+def _rows(asked: Question) -> etree._Element:
     office, _, query, package = asked
     try:
         return listed(office, query, package.document, ROWS[query.of](asked))
@@ -182,7 +180,7 @@ def _rows(asked: Asked) -> etree._Element:
         raise NotTaken(error.fault) from error
 
 
-_ANSWERS: dict[str, Callable[[Asked], etree._Element]] = {
+_ANSWERS: dict[str, Callable[[Question], etree._Element]] = {
     "choice": _choice,
     "record": _record,
     "status": _status,

@@ -47,7 +47,7 @@ _SIGNED_INFO = (
 _END = "</Receipt>"
 
 
-class Endpoint:
+class BenchEndpoint:
     """The ASGI application."""
 
     def __init__(self, sealer: Sealer, *, authority: str, delay: float) -> None:
@@ -113,7 +113,7 @@ def main() -> None:
     sealer = load_sealer(given.key, given.certificate)
     if not isinstance(sealer.key, ec.EllipticCurvePrivateKey):
         parser.error("a P-256 key is wanted")
-    endpoint = Endpoint(sealer, authority=given.authority, delay=given.delay_ms / 1000)
+    endpoint = BenchEndpoint(sealer, authority=given.authority, delay=given.delay_ms / 1000)
     uvicorn.run(
         endpoint,
         host=given.host,

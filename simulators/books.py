@@ -18,26 +18,26 @@ from tongguan.simulators.rows import Row, plain
 from tongguan.simulators.script import Query, Replies
 from tongguan.simulators.store import Document
 
-Asked = tuple[Office, Replies, Query, Package]
+Question = tuple[Office, Replies, Query, Package]
 
 
-def remaining(asked: Asked) -> list[Row]:
+def remaining(asked: Question) -> list[Row]:
     """A row for each goods line of the enterprise's licences of the type."""
     office, *_ = asked
     return [_line(office, permit, line) for permit in _permits(asked) for line in permit.lines]
 
 
-def writeoffs(asked: Asked) -> list[Row]:
+def writeoffs(asked: Question) -> list[Row]:
     """A row for each licence of each declaration that was released, the latest first."""
     return _entries(asked, (RELEASED, CLEARED), "release")
 
 
-def clearances(asked: Asked) -> list[Row]:
+def clearances(asked: Question) -> list[Row]:
     """The same for cleared declarations."""
     return _entries(asked, (CLEARED,), "clear")
 
 
-def _permits(asked: Asked) -> list[Permit]:
+def _permits(asked: Question) -> list[Permit]:
     office, script, query, package = asked
     codes = codes_like(office.settings, [package.account])
     named = [text for name, column in query.filters.items() if column == "licence" for text in values(package.document, name)]
@@ -87,7 +87,7 @@ def _events(entry: Entry) -> dict[str, str]:
     return {name: entry.events.get(event, "") for name, event in names.items()} | {"state": entry.state}
 
 
-def _entries(asked: Asked, states: tuple[str, ...], event: str) -> list[Row]:
+def _entries(asked: Question, states: tuple[str, ...], event: str) -> list[Row]:
     office, *_ = asked
     found = []
     for permit in _permits(asked):
@@ -119,7 +119,7 @@ def _entry(permit: Permit, entry: Entry, places: set[int]) -> Row:
     return plain(head | _events(entry), goods=goods)
 
 
-def documents(asked: Asked) -> list[Row]:
+def documents(asked: Question) -> list[Row]:
     """A row for each document that the enterprise has here, the newest first."""
     office, script, query, package = asked
     every = office.store.documents(package.account, script.type, query.status)
@@ -131,17 +131,17 @@ def documents(asked: Asked) -> list[Row]:
     return [_document(office, script, found) for found in every if one is None or found.id == one.id]
 
 
-def steps(asked: Asked) -> list[Row]:
+def steps(asked: Question) -> list[Row]:
     """A row for each receipt of the documents, in the order of issue."""
     return [step for row in documents(asked) for step in row.inner(_STEPS)]
 
 
-def opinions(asked: Asked) -> list[Row]:
+def opinions(asked: Question) -> list[Row]:
     """The steps at which somebody wrote an opinion."""
     return [row for row in steps(asked) if row.texts("step.opinion")]
 
 
-def table(asked: Asked) -> list[Row]:
+def table(asked: Question) -> list[Row]:
     """The lines of a code table."""
     office, _, query, _ = asked
     return [Row(partial(_cell, row)) for row in office.tables.rows(query.table)]
@@ -227,7 +227,7 @@ def _sum(texts: list[str]) -> str:
         return ""
 
 
-ROWS: dict[str, Callable[[Asked], list[Row]]] = {
+ROWS: dict[str, Callable[[Question], list[Row]]] = {
     "remaining": remaining,
     "writeoffs": writeoffs,
     "clearances": clearances,

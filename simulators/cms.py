@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from tongguan.simulators.markup import Unreadable
+from tongguan.simulators.markup import NotXml
 from tongguan.simulators.seal import Unproven
 
 _RSA = ("rsassa_pkcs1v15", "sha256_rsa")
@@ -78,28 +78,28 @@ def kind_of(body: bytes) -> str:
     try:
         return str(cms.ContentInfo.load(body, strict=True)["content_type"].native)
     except (ValueError, TypeError, KeyError) as error:
-        raise Unreadable(f"no CMS message: {error}") from error
+        raise NotXml(f"no CMS message: {error}") from error
 
 
 def read_signed(body: bytes) -> SignedMessage:
     """Read a signed message. Raises Unreadable unless it has one signer and its content inside."""
     try:
         return _read(cms.ContentInfo.load(body, strict=True)["content"])
-    except Unreadable:
+    except NotXml:
         raise
     except Exception as error:  # asn1crypto reads late, and raises whatever strange bytes lead it to
-        raise Unreadable(f"no CMS signed message: {error}"[:300]) from error
+        raise NotXml(f"no CMS signed message: {error}"[:300]) from error
 
 
 def _read(signed: cms.SignedData) -> SignedMessage:
     signers, inside = signed["signer_infos"], signed["encap_content_info"]
     if len(signers) != 1:
-        raise Unreadable(f"{len(signers)} signers; exactly one is wanted")
+        raise NotXml(f"{len(signers)} signers; exactly one is wanted")
     signer = signers[0]
     if inside["content_type"].native != "data" or inside["content"].native is None:
-        raise Unreadable("the content is not inside the message")
+        raise NotXml("the content is not inside the message")
     if signer["sid"].name != "issuer_and_serial_number" or not len(signer["signed_attrs"]):
-        raise Unreadable("the signer is not named by issuer and serial number, or signs no attributes")
+        raise NotXml("the signer is not named by issuer and serial number, or signs no attributes")
     attributes: dict[str, list[object]] = {}
     for one in signer["signed_attrs"]:
         attributes.setdefault(one["type"].native, []).extend(value.native for value in one["values"])

@@ -89,7 +89,7 @@ class Declaration:
     goods: tuple[Goods, ...]
 
 
-class Unreadable(Exception):
+class NotADeclaration(Exception):
     """It is no declaration; every fault found is listed."""
 
     def __init__(self, faults: list[Fault]) -> None:
@@ -111,7 +111,7 @@ def read_declaration(given: object) -> Declaration:
         reader.complain("goods", "商品序号重复")
     reader.check_entry(head)
     if reader.faults:
-        raise Unreadable(reader.faults)
+        raise NotADeclaration(reader.faults)
     return Declaration(
         **head,
         trader=trader,

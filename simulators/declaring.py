@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from tongguan.simulators.declarations import EVENTS, Verdict, declare, happen
-from tongguan.simulators.declared import Unreadable, read_declaration
+from tongguan.simulators.declared import NotADeclaration, read_declaration
 from tongguan.simulators.line import bears, body_of
 from tongguan.simulators.office import Fault, Office
 
@@ -41,7 +41,7 @@ class DeclarationDesk:
             return refused
         try:
             declaration = read_declaration(_json(await body_of(request)))
-        except Unreadable as error:
+        except NotADeclaration as error:
             return _refusal(400, "", error.faults)
         return _answer(declare(self._office, declaration))
 
@@ -51,7 +51,7 @@ class DeclarationDesk:
             return refused
         try:
             said = _json(await body_of(request))
-        except Unreadable as error:
+        except NotADeclaration as error:
             return _refusal(400, "", error.faults)
         event, day = (said.get("event"), said.get("date", "")) if isinstance(said, dict) else (None, "")
         if event not in EVENTS or not isinstance(day, str) or not re.fullmatch(r"(\d{4}-\d\d-\d\d)?", day):
@@ -79,7 +79,7 @@ def _json(body: bytes | None) -> Any:
     try:
         return orjson.loads(body or b"")
     except orjson.JSONDecodeError as error:
-        raise Unreadable([Fault("DCL-01", "", f"不是 JSON: {error}")]) from error
+        raise NotADeclaration([Fault("DCL-01", "", f"不是 JSON: {error}")]) from error
 
 
 def _answer(verdict: Verdict, *, state: bool = False) -> Response:

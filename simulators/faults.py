@@ -51,7 +51,7 @@ _MARKER = re.compile(r"!([a-z0-9]+(?:-[a-z]+)*)(?:=([A-Za-z0-9]+))?")
 
 
 @dataclass(frozen=True)
-class Told:
+class FaultSubject:
     """What of a message decides whether a rule of the file picks it."""
 
     message: str
@@ -74,7 +74,7 @@ class Rule:
     reference: str = "*"
     share: float = 1.0
 
-    def picks(self, told: Told) -> bool:
+    def picks(self, told: FaultSubject) -> bool:
         """Say whether the rule is for this message; a share is drawn by the Message-Id, so that a repeat is drawn alike."""
         names = ("authority", "type", "operation", "account", "reference")
         drawn = int.from_bytes(hashlib.sha256(told.message.encode()).digest()[:4], "big") / 2**32
@@ -129,7 +129,7 @@ def markers(reference: str) -> dict[str, str]:
     return {name: value for name, value in found.items() if name not in _SPANS or is_span(value)}
 
 
-def orders(plan: Plan, told: Told) -> dict[str, str]:
+def orders(plan: Plan, told: FaultSubject) -> dict[str, str]:
     """List everything that is to go wrong with a message: its own markers and those of the rules that pick it."""
     wrong = markers(told.reference)
     for rule in plan.rules:

@@ -11,9 +11,9 @@ import aiohttp
 from cryptography import x509
 from lxml import etree
 
-from tongguan.simulators.faults import Told, markers, orders
+from tongguan.simulators.faults import FaultSubject, markers, orders
 from tongguan.simulators.ledger import bare
-from tongguan.simulators.markup import Unreadable, local, new_root, parse
+from tongguan.simulators.markup import NotXml, local, new_root, parse
 from tongguan.simulators.office import Fault, Notice, Office, receipt
 from tongguan.simulators.permits import Unfit, read_permit
 from tongguan.simulators.script import Code
@@ -33,7 +33,7 @@ async def forward(office: Office, client: aiohttp.ClientSession, course: Course,
         async with client.post(address(office, receiver) + "/v1/licences", data=body) as answer:
             said = await answer.read()
             verdict = verified(parse(said), certificate(office, receiver))
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, Unreadable, Unproven):
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, NotXml, Unproven):
         return "unreachable"
     return "" if verdict.get("code") == "0" else "failed"
 
@@ -92,12 +92,12 @@ def taken_over(office: Office, body: bytes, issued: Callable[[str], None]) -> tu
     """
     try:
         root = proven_sender(office, body, "Licence")
-    except (Unreadable, Unproven, KeyError) as error:
+    except (NotXml, Unproven, KeyError) as error:
         return 400, reply(office, "1", "", [Fault("LIC-01", "", f"许可证数据无法验证: {error}"[:300])])
     script = office.script(root.get("type") or "")
     terms = script.licence if script and script.authority == root.get("authority") else None
     number = root.get(terms.number if terms else "licence") or ""
-    told = Told(
+    told = FaultSubject(
         number, office.authority, root.get("type") or "", "forward", root.get("account") or "", root.get("reference") or ""
     )
     wrong = orders(office.plan, told)

@@ -24,7 +24,7 @@ from tongguan.simulators.admission import (
 )
 from tongguan.simulators.checks import claim_all
 from tongguan.simulators.letter import open_letter
-from tongguan.simulators.markup import Unreadable, first
+from tongguan.simulators.markup import NotXml, first
 from tongguan.simulators.office import Fault, Notice, Office, receipt
 from tongguan.simulators.play import begin, planned
 from tongguan.simulators.script import Replies
@@ -55,7 +55,7 @@ def _fresh(office: Office, message: str, body: bytes, wrong: dict[str, str]) -> 
         letter = open_letter(office.endpoint.opener, body)
         package = admit(office, letter, message, sealed=not may_be_unsigned(office, letter.root))
         document = _enter(office, package, message, wrong)
-    except (Unreadable, NotTaken) as error:
+    except (NotXml, NotTaken) as error:
         words = told(letter.root if letter else None)
         return _answered(office, sha256, REFUSED, Notice(words.account, message, words.type, faults=faults_told(error)))
     numbers = office.store.numbers(document.id)
@@ -70,7 +70,7 @@ def _answered(office: Office, sha256: bytes, http: int, notice: Notice) -> Answe
 def _told_account(office: Office, body: bytes) -> str:
     try:
         return told(open_letter(office.endpoint.opener, body).root).account
-    except Unreadable:
+    except NotXml:
         return ""
 
 

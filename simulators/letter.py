@@ -16,13 +16,13 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from lxml import etree
 
 from tongguan.simulators.cms import SignedMessage, kind_of, read_signed
-from tongguan.simulators.markup import Unreadable, parse
+from tongguan.simulators.markup import NotXml, parse
 from tongguan.simulators.seal import DS, Unproven, shown_certificate, verified
 
 _SEQUENCE = b"\x30"  #: how every CMS message begins, and no XML
 
 
-class Closed(Unreadable):
+class Closed(NotXml):
     """An envelope that this authority's key does not open."""
 
 
@@ -87,6 +87,6 @@ def open_letter(opener: Opener | None, body: bytes) -> Letter:
     if not body.startswith(_SEQUENCE):
         return Letter(parse(body), encrypted)
     if (kind := kind_of(body)) != "signed_data":
-        raise Unreadable(f"{kind} where a signed message or XML is wanted")
+        raise NotXml(f"{kind} where a signed message or XML is wanted")
     message = read_signed(body)
     return Letter(parse(message.content), encrypted, message)

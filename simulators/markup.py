@@ -17,7 +17,7 @@ _MOST_LETTERS = 1000  #: of a namespace
 _too_many = etree.XPath(f"boolean(descendant-or-self::*[count(@*) > {_MOST_ATTRIBUTES}])")
 
 
-class Unreadable(Exception):
+class NotXml(Exception):
     """The bytes are no XML that we would read."""
 
 
@@ -34,11 +34,11 @@ def new_root(namespace: str, name: str) -> etree._Element:
 def parse(body: bytes) -> etree._Element:
     """Parse bytes into an element. Raises Unreadable, also for any document type declaration."""
     if b"<!DOCTYPE" in body:
-        raise Unreadable("a document type declaration is not allowed")
+        raise NotXml("a document type declaration is not allowed")
     try:
         root = etree.fromstring(body, safe_parser())
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise Unreadable(str(error)) from error
+        raise NotXml(str(error)) from error
     if body.count(b"=") > _MOST_ATTRIBUTES:
         _refuse_wide(root)
     return root
@@ -46,10 +46,10 @@ def parse(body: bytes) -> etree._Element:
 
 def _refuse_wide(root: etree._Element) -> None:
     if _too_many(root):
-        raise Unreadable(f"an element has more than {_MOST_ATTRIBUTES} attributes")
+        raise NotXml(f"an element has more than {_MOST_ATTRIBUTES} attributes")
     for declared, (_, (_, namespace)) in enumerate(etree.iterwalk(root, events=("start-ns",)), 1):
         if declared > _MOST_DECLARED or len(namespace) > _MOST_LETTERS:
-            raise Unreadable("too many namespaces, or too long ones")
+            raise NotXml("too many namespaces, or too long ones")
 
 
 def local(element: etree._Element) -> str:

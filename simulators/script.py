@@ -19,7 +19,7 @@ from tongguan.simulators.folders import SCRIPT, authorities, installed_profiles,
 from tongguan.simulators.spans import seconds
 from tongguan.simulators.terms import Terms, read_terms
 
-Entry = TypeVar("Entry")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def _replies(type_: str, authority: str, raw: dict[str, Any]) -> Replies:
     return script
 
 
-def _entry(kind: type[Entry], row: dict[str, Any]) -> Entry:
+def _entry(kind: type[T], row: dict[str, Any]) -> T:
     known = {one.name for one in fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(row) - known):
         raise ValueError(f"unknown key {unknown[0]!r} in [[{kind.__name__.lower()}]]")

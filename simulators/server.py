@@ -24,12 +24,12 @@ from tongguan.simulators.admission import told
 from tongguan.simulators.answers import answered
 from tongguan.simulators.clockwork import Clockwork, Feed
 from tongguan.simulators.declaring import DeclarationDesk
-from tongguan.simulators.faults import Told, orders, read_plan, times
+from tongguan.simulators.faults import FaultSubject, orders, read_plan, times
 from tongguan.simulators.forwarding import taken_over
 from tongguan.simulators.intake import take
 from tongguan.simulators.letter import open_letter
 from tongguan.simulators.line import NoAnswer, bears, body_of, gone, xml
-from tongguan.simulators.markup import Unreadable, parse
+from tongguan.simulators.markup import NotXml, parse
 from tongguan.simulators.odd import odd
 from tongguan.simulators.office import Office, damaged
 from tongguan.simulators.seal import DS
@@ -111,9 +111,9 @@ class Counter:
     def _wrong(self, message: str, body: bytes) -> dict[str, str]:
         try:
             words = told(open_letter(self.office.endpoint.opener, body).root)
-        except Unreadable:
+        except NotXml:
             return {}
-        known = Told(message, self.office.authority, words.type, words.operation, words.account, words.reference)
+        known = FaultSubject(message, self.office.authority, words.type, words.operation, words.account, words.reference)
         return orders(self.office.plan, known)
 
     def _broken_line(self, message: str, wrong: dict[str, str]) -> Response | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tongguan.simulators.folders import installed_profiles
 
-Row = dict[str, str]
+TableRow = dict[str, str]
 
 
 class Tables:
@@ -16,10 +16,10 @@ class Tables:
     def __init__(self, root: Path | None = None) -> None:
         own = root / "tables" if root else None
         self._folder = own if own and own.is_dir() else installed_profiles() / "tables"
-        self._read: dict[str, list[Row]] = {}
+        self._read: dict[str, list[TableRow]] = {}
         self._names: dict[str, dict[str, str]] = {}
 
-    def rows(self, name: str) -> list[Row]:
+    def rows(self, name: str) -> list[TableRow]:
         """List the lines of a table. Raises ValueError when there is none of that name."""
         if name not in self._read:
             path = self._folder / f"{name}.csv"

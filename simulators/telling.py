@@ -12,7 +12,7 @@ import aiohttp
 
 from tongguan.simulators.forwarding import address, certificate, proven_sender, reply
 from tongguan.simulators.ledger import Entry, Telling
-from tongguan.simulators.markup import Unreadable, new_root, parse
+from tongguan.simulators.markup import NotXml, new_root, parse
 from tongguan.simulators.office import Fault, Office
 from tongguan.simulators.play import begin
 from tongguan.simulators.rounds import Rounds
@@ -70,7 +70,7 @@ class Messenger:
             async with client.post(address(self._office, telling.receiver) + "/v1/licences/uses", data=telling.body) as answer:
                 said = await answer.read()
             return verified(parse(said), certificate(self._office, telling.receiver)).get("code") == "0"
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, Unreadable, Unproven):
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, NotXml, Unproven):
             return False
 
 
@@ -81,7 +81,7 @@ def heard(office: Office, body: bytes, planned: Callable[[], None]) -> tuple[int
     """
     try:
         root = proven_sender(office, body, "Use")
-    except (Unreadable, Unproven, KeyError) as error:
+    except (NotXml, Unproven, KeyError) as error:
         return 400, reply(office, "1", "", [Fault("USE-01", "", f"数据无法验证: {error}"[:300])])
     number = root.get("licence") or ""
     with office.store.transaction():

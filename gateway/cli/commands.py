@@ -12,7 +12,7 @@ from tongguan.gateway.cli.context import command
 
 
 @dataclass(frozen=True)
-class Entry:
+class Command:
     """Where a command's function is; with `made_of` it is made by calling that with these words."""
 
     module: str
@@ -22,69 +22,69 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Group:
+class CommandGroup:
     """Commands under one word."""
 
     text: str
-    commands: Mapping[str, Entry]
+    commands: Mapping[str, Command]
 
 
-COMMANDS: Mapping[str, Entry | Group] = {
-    "init": Entry("setup.commands", "init", homeless=True),
-    "demo": Entry("setup.commands", "demo", homeless=True),
-    "run": Entry("setup.commands", "run"),
-    "simulate": Entry("setup.commands", "simulate"),
-    "check": Entry("profiles.check", "check"),
-    "bench": Entry("health.bench", "bench", homeless=True),
-    "list": Entry("messages.views", "list_messages"),
-    "show": Entry("messages.views", "show"),
-    "timeline": Entry("messages.views", "timeline"),
-    "answers": Entry("messages.views", "answers"),
-    "documents": Entry("messages.documents", "documents"),
-    "hold": Entry("messages.orders", "acting", ("hold", "暂停处理报文", "Hold messages for a person")),
-    "release": Entry("messages.orders", "acting", ("release", "放行暂挂的报文", "Let held messages go on")),
-    "retry": Entry("messages.orders", "acting", ("retry", "立即重试", "Try again now")),
-    "stop": Entry("messages.orders", "acting", ("stop", "停止尚未生效的报文", "Stop messages before they take effect")),
-    "give-up": Entry("messages.orders", "acting", ("give-up", "放弃报文", "Give messages up")),
-    "pause": Entry("messages.orders", "switching", ("pause", "暂停账户或通道", "Pause an account or a route")),
-    "resume": Entry("messages.orders", "switching", ("resume", "恢复账户或通道", "Resume an account or a route")),
-    "quarantine": Group(
+COMMANDS: Mapping[str, Command | CommandGroup] = {
+    "init": Command("setup.commands", "init", homeless=True),
+    "demo": Command("setup.commands", "demo", homeless=True),
+    "run": Command("setup.commands", "run"),
+    "simulate": Command("setup.commands", "simulate"),
+    "check": Command("profiles.check", "check"),
+    "bench": Command("health.bench", "bench", homeless=True),
+    "list": Command("messages.views", "list_messages"),
+    "show": Command("messages.views", "show"),
+    "timeline": Command("messages.views", "timeline"),
+    "answers": Command("messages.views", "answers"),
+    "documents": Command("messages.documents", "documents"),
+    "hold": Command("messages.orders", "acting", ("hold", "暂停处理报文", "Hold messages for a person")),
+    "release": Command("messages.orders", "acting", ("release", "放行暂挂的报文", "Let held messages go on")),
+    "retry": Command("messages.orders", "acting", ("retry", "立即重试", "Try again now")),
+    "stop": Command("messages.orders", "acting", ("stop", "停止尚未生效的报文", "Stop messages before they take effect")),
+    "give-up": Command("messages.orders", "acting", ("give-up", "放弃报文", "Give messages up")),
+    "pause": Command("messages.orders", "switching", ("pause", "暂停账户或通道", "Pause an account or a route")),
+    "resume": Command("messages.orders", "switching", ("resume", "恢复账户或通道", "Resume an account or a route")),
+    "quarantine": CommandGroup(
         "隔离的回执 / receipts that are not believed",
         {
-            "list": Entry("messages.quarantine", "list_receipts"),
-            "show": Entry("messages.quarantine", "show"),
-            "apply": Entry(
+            "list": Command("messages.quarantine", "list_receipts"),
+            "show": Command("messages.quarantine", "show"),
+            "apply": Command(
                 "messages.quarantine", "acting", ("apply", "重新验证并应用", "Verify again, and apply if it is right now")
             ),
-            "drop": Entry("messages.quarantine", "acting", ("drop", "丢弃", "Drop it")),
+            "drop": Command("messages.quarantine", "acting", ("drop", "丢弃", "Drop it")),
         },
     ),
-    "card": Group(
+    "card": CommandGroup(
         "卡 / cards: what is in the readers, bind, test, PIN",
         {
-            "list": Entry("cards.cards", "list_cards"),
-            "bind": Entry("cards.cards", "bind"),
-            "test": Entry("cards.cards", "test"),
-            "pin": Entry("cards.pin", "pin"),
+            "list": Command("cards.cards", "list_cards"),
+            "bind": Command("cards.cards", "bind"),
+            "test": Command("cards.cards", "test"),
+            "pin": Command("cards.pin", "pin"),
         },
     ),
-    "mailbox": Group(
+    "mailbox": CommandGroup(
         "信箱 / mailboxes: what is wrong with them; take a folder as one",
         {
-            "list": Entry("setup.mailboxes", "list_mailboxes"),
-            "adopt": Entry("setup.mailboxes", "adopt"),
+            "list": Command("setup.mailboxes", "list_mailboxes"),
+            "adopt": Command("setup.mailboxes", "adopt"),
         },
     ),
-    "profiles": Entry("profiles.profiles", "profiles"),
-    "status": Entry("health.commands", "status"),
-    "doctor": Entry("health.commands", "doctor"),
-    "config": Group("设置 / settings", {"check": Entry("health.commands", "config_check")}),
-    "audit": Group(
+    "profiles": Command("profiles.profiles", "profiles"),
+    "status": Command("health.commands", "status"),
+    "doctor": Command("health.commands", "doctor"),
+    "config": CommandGroup("设置 / settings", {"check": Command("health.commands", "config_check")}),
+    "audit": CommandGroup(
         "审计 / the history",
         {
-            "verify": Entry("health.audit", "verify"),
-            "list": Entry("health.audit", "listing"),
-            "accept": Entry("health.audit", "accept"),
+            "verify": Command("health.audit", "verify"),
+            "list": Command("health.audit", "listing"),
+            "accept": Command("health.audit", "accept"),
         },
     ),
 }
@@ -108,9 +108,9 @@ def _nothing() -> None:
     """Make even one command a word of its own."""
 
 
-def _add(app: typer.Typer, commands: Mapping[str, Entry | Group]) -> None:
+def _add(app: typer.Typer, commands: Mapping[str, Command | CommandGroup]) -> None:
     for name, entry in commands.items():
-        if isinstance(entry, Group):
+        if isinstance(entry, CommandGroup):
             group = typer.Typer(name=name, help=entry.text, no_args_is_help=True, pretty_exceptions_enable=False)
             group.callback()(_nothing)
             _add(group, entry.commands)

@@ -50,7 +50,7 @@ _LangOption = Annotated[Language | None, typer.Option("--lang", help="language o
 _JsonOption = Annotated[bool, typer.Option("--json", help="answer in JSON / 以 JSON 输出")]
 
 
-class Wrong(TongguanError):
+class CommandWrong(TongguanError):
     """The user must do something else; says so in Chinese and English."""
 
     def __init__(self, zh: str, en: str, *, code: int = 1) -> None:
@@ -89,7 +89,7 @@ def _guarded(run: Callable[[], int | None]) -> int:
     """The command's exit code; errors meant for users become a line on stderr."""
     try:
         return run() or 0
-    except Wrong as wrong:
+    except CommandWrong as wrong:
         complain(wrong.zh, wrong.en)
         return wrong.code
     except NoJournal:

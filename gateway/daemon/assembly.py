@@ -36,8 +36,7 @@ from tongguan.outbox.prints.press import Press
 from tongguan.routes.https import HttpsRoute
 from tongguan.routes.sms import HttpProvider
 from tongguan.routes.wire import Wire
-from tongguan.signer.card import Card as OpenCard
-from tongguan.signer.card import open_card
+from tongguan.signer.card import OpenCard, open_card
 from tongguan.signer.verify import TrustedCertificate
 
 

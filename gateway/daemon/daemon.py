@@ -36,7 +36,7 @@ from tongguan.gateway.journal.writing.writer import Changed
 from tongguan.gateway.model.errors import Deferred, SettingsWrong, StationBroken, each_of
 from tongguan.gateway.settings import Settings, own_files, read_settings
 from tongguan.gateway.system import clock, logs, private
-from tongguan.gateway.system.threads import Pulse, Serve
+from tongguan.gateway.system.threads import Serve, WorkMark
 from tongguan.gateway.work.supervisor import STUCK, WITHIN, Supervisor, complain
 from tongguan.inbox.calendar import Calendar
 from tongguan.inbox.mailbox import Mailbox
@@ -352,7 +352,7 @@ class Daemon:
             self.calendar.again()
         return False
 
-    def _recount(self, pulse: Pulse) -> None:
+    def _recount(self, pulse: WorkMark) -> None:
         with pulse:
             recount = Recount(self.site)
         while not self._stopping.is_set():
@@ -446,14 +446,14 @@ class Daemon:
         """Polls once for each code: what comes for accounts that share one is given to the one whose document it is of."""
         codes = {a.name: self.site.code_on(a, name) for a in self.settings.account}
         first = {n: code for n, code in codes.items() if code and self.site.accounts_at(name, code)[0] == n}
-        return ReceiptDoor(self.site.routes[name], first, _Intake(self), wait=self.settings.schedule.receipts)
+        return ReceiptDoor(self.site.routes[name], first, _JournalIntake(self), wait=self.settings.schedule.receipts)
 
 
 def _is_last(thread: str) -> bool:
     return thread.partition(":")[0] in _LAST
 
 
-class _Intake:
+class _JournalIntake:
     """Where fetched receipts go: the journal, with the cursor in the same transaction."""
 
     def __init__(self, daemon: Daemon) -> None:

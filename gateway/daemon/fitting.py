@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from tongguan.codecs.compile import Compiled
-from tongguan.codecs.fields import Wrong
+from tongguan.codecs.fields import ValueWrong
 from tongguan.gateway.profile.source import Complaints
 from tongguan.gateway.settings import Settings, Subscribe
 
@@ -38,7 +38,7 @@ def _default(place: str, given: tuple[str, str], compiled: Compiled, wrong: Comp
     else:
         try:
             node.convert(value.strip())
-        except Wrong as refused:
+        except ValueWrong as refused:
             shown = "" if node.field.type == "secret" else f" {value!r}"
             code = refused.code
             wrong.add(place, f"字段不接受这个值{shown}（{code}）", f"the field does not take the value{shown} ({code})")

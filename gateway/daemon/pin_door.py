@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tongguan.gateway.model.errors import in_both
-from tongguan.gateway.system.threads import Begin, Pulse, begin_thread
+from tongguan.gateway.system.threads import Begin, WorkMark, begin_thread
 from tongguan.signer.errors import PinNeeded, PinWrong
 from tongguan.signer.pin import Secret, pin_of
 
@@ -42,7 +42,7 @@ class PinDoor:
             door.close()
             self._path.unlink(missing_ok=True)
 
-    def _serve(self, pulse: Pulse) -> None:
+    def _serve(self, pulse: WorkMark) -> None:
         while (door := self._socket) is not None:
             try:
                 caller, _ = door.accept()

@@ -11,10 +11,10 @@ from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock
 from tongguan.signer.envelope import RecipientWrong, recipient
 
-Named = tuple[str, str, str]  #: route, key of the settings, file
+RecipientFile = tuple[str, str, str]  #: route, key of the settings, file
 
 
-def named(settings: Settings) -> Iterator[Named]:
+def named(settings: Settings) -> Iterator[RecipientFile]:
     """Every certificate for encryption that a route's settings name."""
     for name, route in settings.route.items():
         for key, file in (("encrypt_to", route.encrypt_to), ("secrets_to", route.secrets_to)):
@@ -22,7 +22,7 @@ def named(settings: Settings) -> Iterator[Named]:
                 yield name, key, file
 
 
-def read_recipient(settings: Settings, one: Named) -> x509.Certificate:
+def read_recipient(settings: Settings, one: RecipientFile) -> x509.Certificate:
     """Read one of them; SettingsWrong, with what to do, when nothing can be encrypted to it."""
     name, key, file = one
     path = settings.path(file)

@@ -25,7 +25,7 @@ from tongguan.outbox.prints.plan import Layout
 from tongguan.outbox.prints.press import Press
 from tongguan.outbox.retry import wait_before_next
 from tongguan.routes.https import HttpsRoute
-from tongguan.signer.card import Card as OpenCard
+from tongguan.signer.card import OpenCard
 from tongguan.signer.envelope import sealed_for
 from tongguan.signer.secret import Vault
 from tongguan.signer.verify import TrustedCertificate

@@ -90,7 +90,7 @@ secrets_to = "trust/{authority}-encryption.pem"      # single secret values are 
 
 
 @dataclass(frozen=True)
-class Made:
+class MadeHome:
     """What `make_home` made; `why_software` tells in Chinese and English why no token was used, when that was left open."""
 
     home: Path
@@ -98,7 +98,7 @@ class Made:
     why_software: tuple[str, str] | None = None
 
 
-def make_home(home: Path, *, card: CardKind | None = None, port_base: int = 8701, language: str = "zh") -> Made:
+def make_home(home: Path, *, card: CardKind | None = None, port_base: int = 8701, language: str = "zh") -> MadeHome:
     """Make a home in a new (or empty) folder; SettingsWrong when there is one already.
 
     `card`: None takes soft tokens where this machine has them. `port_base`: of the simulators, two in a row; 0 lets the
@@ -107,7 +107,7 @@ def make_home(home: Path, *, card: CardKind | None = None, port_base: int = 8701
     missing = why_no_tokens() if card is None else None
     kind: CardKind = card or ("software" if missing else "pkcs11")
     made_whole(home, lambda part: _fill(part, kind, port_base, language))
-    return Made(home, kind, missing)
+    return MadeHome(home, kind, missing)
 
 
 def made_whole(home: Path, fill: Callable[[Path], None]) -> None:

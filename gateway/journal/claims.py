@@ -56,7 +56,7 @@ class _Suspicion:
 
 
 @dataclass(slots=True)
-class _Held:
+class _ClaimHeld:
     """A claim in this process, and how long it holds."""
 
     claim: Claim
@@ -71,7 +71,7 @@ class Claims:
         self._writer = writer
         self._lock = threading.Lock()
         self._in_hand: dict[str, int] = {}  #: key to token
-        self._claims: dict[int, _Held] = {}
+        self._claims: dict[int, _ClaimHeld] = {}
         self._suspects: dict[str, _Suspicion] = {}
         self._unwritten: list[int] = []  #: tokens given back while the journal could not be written
         self._readers: list[set[str]] = []  #: for each reading that goes on: what came out of a hand meanwhile
@@ -145,7 +145,7 @@ class Claims:
             suspects = {key: self._suspects[key] for key in keys if key in self._suspects}
             crashes = suspects[keys[0]].crashes if len(keys) == 1 and suspects else 0
             claim = Claim(token, station, lease_ms, messages, keys, crashes, frozenset(suspects))
-            self._claims[token] = _Held(claim, threading.current_thread(), clock.monotonic() + lease_ms / 1000)
+            self._claims[token] = _ClaimHeld(claim, threading.current_thread(), clock.monotonic() + lease_ms / 1000)
             self._in_hand.update(dict.fromkeys(keys, token))
         return claim
 

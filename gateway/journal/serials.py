@@ -16,7 +16,7 @@ from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.writing.writer import Group
 from tongguan.gateway.model.errors import Deferred, StationBroken, in_both
 from tongguan.gateway.system import clock
-from tongguan.gateway.system.threads import Pulse
+from tongguan.gateway.system.threads import WorkMark
 
 _LEAST, _MOST = 10, 1000
 _OF_A_SERIES = 5000  #: a block is this part of all numbers that a series has
@@ -82,7 +82,7 @@ class Serials:
             self._wanted.update({name: (after, digits) for name, after, digits in series if not self._free.get(name)})
             self._asked.notify()
 
-    def serve(self, pulse: Pulse) -> None:
+    def serve(self, pulse: WorkMark) -> None:
         """Lease what is wanted, in a thread of its own, until `rest` or `end`; while the journal cannot be written it is wanted still."""
         self._served, self._resting = True, False
         try:

@@ -22,7 +22,7 @@ from tongguan.gateway.journal.database.engine import MEND, examine, journal_file
 from tongguan.gateway.journal.database.rows import RowDamaged, message_of
 from tongguan.gateway.journal.database.schema import fits
 from tongguan.gateway.journal.history.anchor import Anchor
-from tongguan.gateway.journal.history.audit import Progress, Verdict, verify
+from tongguan.gateway.journal.history.audit import OnProgress, Verdict, verify
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.errors import JournalUnfit, StationBroken
 from tongguan.gateway.model.ids import new_id
@@ -90,7 +90,7 @@ class Visitor:
         with self._reading() as connection:
             return [message_of(row) for row in connection.execute(query).mappings()]
 
-    def verify(self, progress: Progress = lambda *_: None, *, copy: bytes | None = None) -> Verdict:
+    def verify(self, progress: OnProgress = lambda *_: None, *, copy: bytes | None = None) -> Verdict:
         """Recompute the history and compare rows and the anchored heads with it, and those of a `copy` of the anchor."""
         with self._reading() as connection:
             return verify(connection, Anchor(self._home / "anchor.jsonl"), progress, copy=copy)

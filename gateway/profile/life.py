@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from tongguan.gateway.profile.profile import RESERVED, NumberRule, ReceiptRule, Status, Text
-from tongguan.gateway.profile.source import Part, both, text, truth, whole
+from tongguan.gateway.profile.source import TomlTable, both, text, truth, whole
 
 _NOTHING = Text("", "")
 
 
-def read_number(part: Part, kind: str, paths: Collection[str]) -> NumberRule:
+def read_number(part: TomlTable, kind: str, paths: Collection[str]) -> NumberRule:
     rule = NumberRule(
         kind=kind,
         label=part.need("label", both, _NOTHING),
@@ -24,7 +24,7 @@ def read_number(part: Part, kind: str, paths: Collection[str]) -> NumberRule:
     return rule
 
 
-def read_status(part: Part, name: str) -> Status:
+def read_status(part: TomlTable, name: str) -> Status:
     zh, en = part.need("zh", text, ""), part.need("en", text, "")
     shown = Text(part.take("list_zh", text, zh), part.take("list_en", text, en))
     counted = Text(part.take("statistics_zh", text, zh), part.take("statistics_en", text, en))
@@ -34,7 +34,7 @@ def read_status(part: Part, name: str) -> Status:
 
 
 def read_receipts(
-    part: Part, statuses: Collection[str], operations: Collection[str], authorities: Collection[str]
+    part: TomlTable, statuses: Collection[str], operations: Collection[str], authorities: Collection[str]
 ) -> dict[str, ReceiptRule]:
     receipts: dict[str, ReceiptRule] = {}
     for n, _ in enumerate(part.rows("receipt")):

@@ -24,12 +24,12 @@ from tongguan.gateway.profile.profile import (
     Profiles,
     Text,
 )
-from tongguan.gateway.profile.queries import Known, read_query
+from tongguan.gateway.profile.queries import QueryScope, read_query
 from tongguan.gateway.profile.rules import read_rules
 from tongguan.gateway.profile.source import (
     Complaints,
-    Part,
     TomlFile,
+    TomlTable,
     both,
     read_csv,
     text,
@@ -129,7 +129,7 @@ def _profile(
     paths = {f.path for f in fields}
     numbers = {k: read_number(file.part("numbers", k), k, paths) for k in part.tables("numbers")}
     statuses = {k: read_status(file.part("status", k), k) for k in part.tables("status")}
-    asked = Known(numbers, paths, {f.path for f in fields if f.find}, authorities, tables, statuses, folder.parent.name)
+    asked = QueryScope(numbers, paths, {f.path for f in fields if f.find}, authorities, tables, statuses, folder.parent.name)
     queries = {k: read_query(file.part("query", k), k, asked) for k in part.tables("query")}
     receipts = read_receipts(part, statuses, operations, authorities)
     known = (statuses, numbers, authorities, paths)
@@ -173,7 +173,7 @@ def _form(folder: Path, form: str, root: Path) -> Path:
     return beside if beside.is_dir() else root.joinpath(folder.parent.name, folder.name, form).resolve()
 
 
-def _whole(profile: Profile, part: Part) -> None:
+def _whole(profile: Profile, part: TomlTable) -> None:
     complaints = part.file.complaints
     part.rest_is_unknown()
     if profile.own_number and profile.own_number not in profile.numbers:

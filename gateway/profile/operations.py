@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from tongguan.gateway.profile.profile import AttachmentRule, Authority, CodeTable, NumberRule, Operation, Status
-from tongguan.gateway.profile.source import Part, text, truth, whole
+from tongguan.gateway.profile.source import TomlTable, text, truth, whole
 from tongguan.gateway.settings import size, span
 
 #: the words of requirements.md that an enterprise may ask for
@@ -14,10 +14,10 @@ WORDS = (
     "attach", "detach", "fetch", "print", "export", "query",
 )  # fmt: skip
 _USUAL = Operation("", "")
-Known = tuple[Mapping[str, Status], Mapping[str, NumberRule], Mapping[str, Authority], Collection[str]]
+OperationScope = tuple[Mapping[str, Status], Mapping[str, NumberRule], Mapping[str, Authority], Collection[str]]
 
 
-def read_operation(part: Part, name: str, known: Known) -> Operation:
+def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operation:
     statuses, numbers, authorities, paths = known
     if name not in WORDS:
         part.file.complaints.unknown(part.place(), "operation", name, WORDS)
@@ -56,7 +56,7 @@ def read_operation(part: Part, name: str, known: Known) -> Operation:
     return operation
 
 
-def read_attachments(whole_profile: Part, tables: Mapping[str, CodeTable], operations: Collection[str]) -> AttachmentRule:
+def read_attachments(whole_profile: TomlTable, tables: Mapping[str, CodeTable], operations: Collection[str]) -> AttachmentRule:
     if not whole_profile.tables("attachments"):
         return AttachmentRule()
     part = whole_profile.file.part("attachments")

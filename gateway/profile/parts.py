@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Mapping
 
 from tongguan.gateway.profile.profile import Certificate, Field, Need, Notify, PrintForm, Statistics, Text
-from tongguan.gateway.profile.source import Part, both, text
+from tongguan.gateway.profile.source import TomlTable, both, text
 
 _NOTHING = Text("", "")
 _ROW = ("commodity", "name", "unit", "quantity", "amount")
@@ -14,7 +14,7 @@ _DIMENSIONS = ("issuing_agency", "trade_mode", "country")
 _MOST_PLACES = 6  #: decimals that statistics add up exactly
 
 
-def read_certificates(whole_profile: Part) -> tuple[Certificate, ...]:
+def read_certificates(whole_profile: TomlTable) -> tuple[Certificate, ...]:
     found = []
     for n, _ in enumerate(whole_profile.rows("certificate")):
         part = whole_profile.file.part("certificate", n)
@@ -24,7 +24,7 @@ def read_certificates(whole_profile: Part) -> tuple[Certificate, ...]:
     return tuple(found)
 
 
-def read_needs(whole_profile: Part, operations: Collection[str]) -> dict[str, Need]:
+def read_needs(whole_profile: TomlTable, operations: Collection[str]) -> dict[str, Need]:
     """The other documents; whether their types and statuses exist is looked at when all are read."""
     needs = {}
     for name in whole_profile.tables("needs"):
@@ -41,7 +41,7 @@ def read_needs(whole_profile: Part, operations: Collection[str]) -> dict[str, Ne
     return needs
 
 
-def read_statistics(whole_profile: Part, statuses: Collection[str], fields: Mapping[str, Field]) -> Statistics | None:
+def read_statistics(whole_profile: TomlTable, statuses: Collection[str], fields: Mapping[str, Field]) -> Statistics | None:
     if not whole_profile.tables("statistics"):
         return None
     part = whole_profile.file.part("statistics")
@@ -66,7 +66,7 @@ def read_statistics(whole_profile: Part, statuses: Collection[str], fields: Mapp
     return statistics
 
 
-def read_notify(whole_profile: Part, receipts: Collection[str], paths: Collection[str]) -> Notify | None:
+def read_notify(whole_profile: TomlTable, receipts: Collection[str], paths: Collection[str]) -> Notify | None:
     if not whole_profile.tables("notify"):
         return None
     part = whole_profile.file.part("notify")
@@ -80,7 +80,7 @@ def read_notify(whole_profile: Part, receipts: Collection[str], paths: Collectio
     return notify
 
 
-def read_prints(whole_profile: Part, statuses: Collection[str]) -> Mapping[str, PrintForm]:
+def read_prints(whole_profile: TomlTable, statuses: Collection[str]) -> Mapping[str, PrintForm]:
     prints = {}
     for name in whole_profile.tables("print"):
         part = whole_profile.file.part("print", name)
@@ -94,7 +94,7 @@ def read_prints(whole_profile: Part, statuses: Collection[str]) -> Mapping[str, 
     return prints
 
 
-def _layout(part: Part) -> str:
+def _layout(part: TomlTable) -> str:
     """The file of a form's layout as seen from the profile's folder; empty where there is none."""
     name = part.take("layout", text, "")
     file = part.file.beside(name)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from tongguan.gateway.profile.profile import Authority, CodeTable, Column, NumberRule, Query, Status, Text
-from tongguan.gateway.profile.source import Part, both, table_of, text, texts, whole
+from tongguan.gateway.profile.source import TomlTable, both, table_of, text, texts, whole
 
 _NOTHING = Text("", "")
 _COLUMN = {"name", "zh", "en", "of"}
@@ -24,7 +24,7 @@ STATISTICS = (
 )
 
 
-class Known(NamedTuple):
+class QueryScope(NamedTuple):
     """What a query may speak of."""
 
     numbers: Mapping[str, NumberRule]
@@ -41,7 +41,7 @@ def names_of(name: str, of: str) -> tuple[str, ...]:
     return (f"{name}_from", f"{name}_to") if of.startswith(TIME) else (name,)
 
 
-def read_query(part: Part, kind: str, known: Known) -> Query:
+def read_query(part: TomlTable, kind: str, known: QueryScope) -> Query:
     filters = part.texts_by_name("filters")
     route = part.one_of("route", known.authorities, "")
     asked = known.authorities.get(route or known.authority)
@@ -70,7 +70,7 @@ def _lists(value: object) -> dict[str, tuple[str, ...]]:
     return {name: texts(words) for name, words in table_of(value).items()}
 
 
-def _sound(part: Part, query: Query, known: Known) -> None:
+def _sound(part: TomlTable, query: Query, known: QueryScope) -> None:
     complaints = part.file.complaints
     if query.source == "table" and not query.table:
         part.complain(
@@ -107,7 +107,7 @@ def _sound(part: Part, query: Query, known: Known) -> None:
             complaints.unknown(part.place("quantities"), "column", name, columns)
 
 
-def _column(part: Part, given: Mapping[str, object]) -> Column:
+def _column(part: TomlTable, given: Mapping[str, object]) -> Column:
     if not isinstance(given, dict) or set(given) - {"columns", "row"} != _COLUMN:
         part.complain("columns", f"列要有 name、zh、en 和 of，而不是 {given}", f"a column has name, zh, en and of, not {given}")
         return Column("", _NOTHING, "key")
@@ -124,7 +124,7 @@ def _column(part: Part, given: Mapping[str, object]) -> Column:
     return Column(given["name"], Text(given["zh"], given["en"]), given["of"], inner, row)
 
 
-def _known_of(part: Part, of: str, query: Query, known: Known) -> None:
+def _known_of(part: TomlTable, of: str, query: Query, known: QueryScope) -> None:
     word, _, rest = of.replace("~", ".", 1).partition(".")
     if word == "table" and query.table in known.tables:
         table = known.tables[query.table]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tongguan.gateway.profile.profile import Rule, Text
-from tongguan.gateway.profile.source import Complaints, Part, TomlFile, both, text
+from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, both, text
 
 _NOTHING = Text("", "")
 
@@ -29,7 +29,7 @@ def read_rules(folders: Iterable[Path], operations: tuple[str, ...], complaints:
     return tuple(rules.values())
 
 
-def _rule(part: Part, operations: tuple[str, ...]) -> Rule:
+def _rule(part: TomlTable, operations: tuple[str, ...]) -> Rule:
     rule = Rule(
         id=part.need("id", text, ""),
         at=frozenset(part.names("at", operations, "operation")),

@@ -18,7 +18,7 @@ from tongguan.gateway.model.errors import SettingsWrong, TongguanError, each_of,
 from tongguan.gateway.profile.profile import Text
 
 T = TypeVar("T")
-Key = str | int
+TomlKey = str | int
 _HEADER = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+\s*(?:#.*)?$")
 
 
@@ -79,7 +79,7 @@ class TomlFile:
         self.complaints = complaints
         self.given: dict[str, Any] = {}
         self._form: TomlFile | None = None
-        self._origins: dict[tuple[Key, ...], tuple[TomlFile, int]] = {}
+        self._origins: dict[tuple[TomlKey, ...], tuple[TomlFile, int]] = {}
         try:
             self.text = path.read_text(encoding="utf-8")
             self.given = _parsed(self.text)
@@ -104,7 +104,7 @@ class TomlFile:
         folders = [file.path.parent for file in (self, self._form) if file is not None]
         return next((folder / name for folder in folders if name and (folder / name).is_file()), None)
 
-    def place(self, *keys: Key) -> str:
+    def place(self, *keys: TomlKey) -> str:
         if keys[:2] in self._origins:
             file, n = self._origins[keys[:2]]
             return f"{file.path}:{file._line((keys[0], n, *keys[2:])) or 1}"
@@ -116,7 +116,7 @@ class TomlFile:
         lines = self.text.splitlines()
         return lines, [(n, ".".join(p.strip(" \"'") for p in found[1].split("."))) for n, found in _headers(lines)]
 
-    def _line(self, keys: Sequence[Key]) -> int | None:
+    def _line(self, keys: Sequence[TomlKey]) -> int | None:
         lines, headers = self._lines
         for depth in range(len(keys), 0, -1):
             name = ".".join(str(k) for k in keys[:depth] if isinstance(k, str))
@@ -126,12 +126,12 @@ class TomlFile:
                 return _key_line(lines, hits[nth], keys[depth:]) or hits[nth]
         return _key_line(lines, 0, keys)
 
-    def part(self, *keys: Key) -> Part:
+    def part(self, *keys: TomlKey) -> TomlTable:
         """The table at `keys` (the whole file without), for taking keys out one by one."""
         given: Any = self.given
         for key in keys:
             given = given[key]
-        return Part(given, self, keys)
+        return TomlTable(given, self, keys)
 
 
 def _laid_over(below: Any, above: Any) -> Any:
@@ -146,7 +146,7 @@ def _headers(lines: Sequence[str]) -> Iterator[tuple[int, re.Match[str]]]:
             yield n, found
 
 
-def _key_line(lines: Sequence[str], start: int, keys: Sequence[Key]) -> int | None:
+def _key_line(lines: Sequence[str], start: int, keys: Sequence[TomlKey]) -> int | None:
     words = [k for k in keys if isinstance(k, str)]
     if not words:
         return None
@@ -158,10 +158,10 @@ def _key_line(lines: Sequence[str], start: int, keys: Sequence[Key]) -> int | No
     return None
 
 
-class Part:
+class TomlTable:
     """One TOML table: `take` each known key, then `rest_is_unknown`."""
 
-    def __init__(self, given: Any, file: TomlFile, keys: Sequence[Key]) -> None:
+    def __init__(self, given: Any, file: TomlFile, keys: Sequence[TomlKey]) -> None:
         self.file, self.keys = file, tuple(keys)
         self.known: list[str] = []
         self.given: dict[str, Any] = given if isinstance(given, dict) else {}
@@ -169,7 +169,7 @@ class Part:
             name = ".".join(map(str, keys))
             file.complaints.add(file.place(*keys), f"{name} 应为表", f"{name} must be a table")
 
-    def place(self, *keys: Key) -> str:
+    def place(self, *keys: TomlKey) -> str:
         return self.file.place(*self.keys, *keys)
 
     def complain(self, key: str, zh: str, en: str) -> None:

@@ -33,7 +33,7 @@ _MODE = 0o770
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_MARKER = 200
 
-Place = tuple[int, int, int, int, int]
+FolderIdentity = tuple[int, int, int, int, int]
 """(st_dev, st_ino, st_mode, st_uid, st_gid): what a folder has as long as nobody exchanges it or gives it away."""
 
 
@@ -71,7 +71,7 @@ class Folders:
         self._identity, self._new, self._makes, self._placed = identity, new, new and makes, placed
         self._lock = threading.Lock()
         self._handles: dict[str, int] = {}
-        self._places: dict[str, Place] = {}
+        self._places: dict[str, FolderIdentity] = {}
         self._marked: tuple[int, ...] = ()
         self.wrong: Away | None = Away("还没有打开", "not opened yet", "tongguan doctor")
         self.noticed: Away | None = None  #: what was wrong last, until somebody has told of it
@@ -238,7 +238,7 @@ def _mount(handle: int) -> str:
         return ""
 
 
-def _unusable(path: Path, place: Place, parent: int) -> Away | None:
+def _unusable(path: Path, place: FolderIdentity, parent: int) -> Away | None:
     _, _, mode, uid, _ = place
     may = os.access(path.name, os.R_OK | os.W_OK | os.X_OK, dir_fd=parent, effective_ids=True, follow_symlinks=False)
     if may and mode & stat.S_IRWXU == stat.S_IRWXU:
@@ -350,7 +350,7 @@ def identity_marker(account: str) -> str:
     return f"mailbox:{account}"
 
 
-def _place(seen: os.stat_result) -> Place:
+def _place(seen: os.stat_result) -> FolderIdentity:
     return seen.st_dev, seen.st_ino, seen.st_mode, seen.st_uid, seen.st_gid
 
 

@@ -16,9 +16,9 @@ from tongguan.gateway.system import clock
 #: seconds in which a mailbox answers, or it hangs
 ANSWER = 3.0
 
-Pulse = AbstractContextManager[Any]
+WorkMark = AbstractContextManager[Any]
 """Held while there is work in hand, and not while the thread waits for some: what is held for too long is stuck."""
-Serve = Callable[[Pulse], None]
+Serve = Callable[[WorkMark], None]
 """Runs until it is told to stop by its owner; when it raised, it may be called again."""
 Begin = Callable[[str, Serve], None]
 """Runs a `Serve` in a thread of this name."""

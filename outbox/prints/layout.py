@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tongguan.gateway.profile.profile import PrintForm, Profile, Text
-from tongguan.gateway.profile.source import Complaints, Part, TomlFile, both, text, texts, truth, whole
+from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, both, text, texts, truth, whole
 from tongguan.outbox.prints.plan import ALIGNS, NOTHING, SHOWS, WORDS, BlockPlan, BoxPlan, ColumnPlan, Layout
 from tongguan.outbox.prints.sheet import UNITS
 from tongguan.outbox.prints.usual import own_number, usual_layout
@@ -44,7 +44,7 @@ class _Known:
     profile: Profile
     labels: Mapping[str, Text]
 
-    def block(self, part: Part) -> BlockPlan:
+    def block(self, part: TomlTable) -> BlockPlan:
         table = part.one_of("table", self.labels, "")
         block = BlockPlan(
             heading=part.take("heading", both, self.labels.get(table, NOTHING)),
@@ -64,7 +64,7 @@ class _Known:
                 )
         return block
 
-    def box(self, part: Part) -> BoxPlan:
+    def box(self, part: TomlTable) -> BoxPlan:
         nothing: tuple[str, ...] = ()
         of = part.take("of", _one_or_more, nothing)
         no = part.take("no", whole, 0)
@@ -80,7 +80,7 @@ class _Known:
         part.rest_is_unknown()
         return box
 
-    def column(self, part: Part, table: str) -> ColumnPlan:
+    def column(self, part: TomlTable, table: str) -> ColumnPlan:
         of = _joined(table, part.need("of", text, ""))
         column = ColumnPlan(
             label=self.label(part, of),
@@ -94,7 +94,7 @@ class _Known:
         part.rest_is_unknown()
         return column
 
-    def label(self, part: Part, of: str) -> Text:
+    def label(self, part: TomlTable, of: str) -> Text:
         """What the layout says, else the field's own label."""
         own = self.labels.get(of) or self._number(of)
         return Text(part.take("zh", text, own.zh), part.take("en", text, own.en))
@@ -103,7 +103,7 @@ class _Known:
         rule = self.profile.numbers.get(of.removeprefix("number."))
         return rule.label if rule and of.startswith("number.") else NOTHING
 
-    def of(self, part: Part, key: str, word: str) -> str:
+    def of(self, part: TomlTable, key: str, word: str) -> str:
         kind, _, rest = word.partition(".")
         known = word in self.labels or word in WORDS or (kind == "number" and rest in self.profile.numbers)
         known = known or (kind == "receipt" and rest in self.profile.receipts) or (kind == "mark" and bool(rest))
@@ -121,9 +121,9 @@ def _joined(table: str, path: str) -> str:
     return f"{table}/{path}"
 
 
-def _inner(part: Part, given: Any) -> Part:
+def _inner(part: TomlTable, given: Any) -> TomlTable:
     """A box or column inside a block: its place is the block's."""
-    return Part(given, part.file, part.keys)
+    return TomlTable(given, part.file, part.keys)
 
 
 def _one_or_more(value: Any) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ from tongguan.signer.software import signature_of
 from tongguan.signer.verify import TrustedCertificate, parse_strict, verify
 from tongguan.simulators.admission import told
 from tongguan.simulators.letter import Opener, open_letter
-from tongguan.simulators.markup import Unreadable
+from tongguan.simulators.markup import NotXml
 from tongguan.simulators.seal import Unproven
 
 MOST_BYTES = 10_000_000
@@ -297,7 +297,7 @@ def _opened(raw: bytes) -> str:
         opened = open_letter(opener(), raw)
         words = told(opened.root)
         return opened.proven(key().certificate).tag + words.type[:5]
-    except (Unreadable, Unproven) as wrong:
+    except (NotXml, Unproven) as wrong:
         return f"{type(wrong).__name__} {str(wrong)[:12]}"
 
 

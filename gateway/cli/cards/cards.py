@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.orders import daemon_runs, order
 from tongguan.gateway.cli.output import print_json, print_table, print_text
 from tongguan.gateway.daemon.card_settings import card_settings
@@ -25,13 +25,12 @@ from tongguan.gateway.home.toml_text import NotFound
 from tongguan.gateway.journal.reading.lists import Lane
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, in_both
 from tongguan.gateway.settings import Account, Card
-from tongguan.signer.card import Card as OpenCard
-from tongguan.signer.card import Tries, open_card
+from tongguan.signer.card import OpenCard, Tries, open_card
 from tongguan.signer.certificate import Identity, identity, is_signature
 from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinUnfit, PinWrong
 from tongguan.signer.pin import MOST_BYTES
 
-_Answer = TypeVar("_Answer")
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def named(name: str) -> Owned:
         if owned.card.name == name:
             return owned
     known = " ".join(o.card.name for o in every)
-    raise Wrong(f"没有卡 {name}；可用：{known}", f"there is no card {name}; there are {known}", code=2)
+    raise CommandWrong(f"没有卡 {name}；可用：{known}", f"there is no card {name}; there are {known}", code=2)
 
 
 @contextmanager
@@ -75,34 +74,34 @@ def opened(owned: Owned, *, locked: bool, bound: str) -> Iterator[OpenCard]:
         card.close()
 
 
-def asking(name: str, ask: Callable[[], _Answer]) -> _Answer:
+def asking(name: str, ask: Callable[[], _Value]) -> _Value:
     """What the card answers; Wrong with what to do where it does not."""
     try:
         return ask()
     except CardAbsent as absent:
-        raise Wrong(f"卡 {name} 不在位：{absent.zh}；请插卡", f"card {name} is absent: {absent.en}; put it in") from None
+        raise CommandWrong(f"卡 {name} 不在位：{absent.zh}；请插卡", f"card {name} is absent: {absent.en}; put it in") from None
     except CardMismatch as other:
-        raise Wrong(
+        raise CommandWrong(
             f"卡 {name}：当前卡号 {other.in_reader} 与绑定卡号 {other.bound} 不一致；换卡，或执行 tongguan card bind {name}",
             f"card {name}: {other.in_reader} is in the reader, {other.bound} is bound; change it, or type: tongguan card bind {name}",
         ) from None
     except PinWrong as wrong:
         left = "" if wrong.tries_left is None else f" ({wrong.tries_left})"
-        raise Wrong(f"卡 {name} 不接受该 PIN{left}；确认后执行 tongguan card pin {name}",
+        raise CommandWrong(f"卡 {name} 不接受该 PIN{left}；确认后执行 tongguan card pin {name}",
                     f"card {name} refuses the PIN{left}; when you are sure of another: tongguan card pin {name}") from None  # fmt: skip
     except PinUnfit as unfit:
-        raise Wrong(f"卡 {name}：{unfit.zh}；没有拿去试，剩余次数不变",
+        raise CommandWrong(f"卡 {name}：{unfit.zh}；没有拿去试，剩余次数不变",
                     f"card {name}: {unfit}; it was not tried, no try is gone") from None  # fmt: skip
     except PinNeeded as needed:
-        raise Wrong(f"卡 {name} 需要 PIN：{needed.zh}；执行 tongguan card pin {name}",
+        raise CommandWrong(f"卡 {name} 需要 PIN：{needed.zh}；执行 tongguan card pin {name}",
                     f"card {name} needs its PIN: {needed.en}; type: tongguan card pin {name}") from None  # fmt: skip
     except (CardBroken, ValueError) as broken:
-        raise Wrong(
+        raise CommandWrong(
             f"卡 {name} 不可用：{broken}；执行 tongguan doctor", f"card {name} does not work: {broken}; type: tongguan doctor"
         ) from None
 
 
-def remembered(owned: Owned, ask: Callable[[], _Answer]) -> _Answer:
+def remembered(owned: Owned, ask: Callable[[], _Value]) -> _Value:
     """What the card answers; a PIN that it refuses shuts its lane in the journal, so that nobody tries the same one again."""
     try:
         return ask()
@@ -206,14 +205,16 @@ def bind(
 def _bind(owned: Owned) -> dict[str, str]:
     who = _identity(owned, bound="")
     if not who.number:
-        raise Wrong(f"卡 {owned.card.name} 的证书没有卡号", f"the certificate of card {owned.card.name} carries no card number")
+        raise CommandWrong(
+            f"卡 {owned.card.name} 的证书没有卡号", f"the certificate of card {owned.card.name} carries no card number"
+        )
     if (holder := holders(who.chain[0])) and not {
         owned.account.uscc,
         owned.account.customs_code,
         owned.account.mofcom_code,
     } & set(holder):
         other, account = "/".join(holder), owned.account.name
-        raise Wrong(f"卡 {owned.card.name} 属于 {other}，不是账户 {account} 的，没有绑定",
+        raise CommandWrong(f"卡 {owned.card.name} 属于 {other}，不是账户 {account} 的，没有绑定",
                     f"card {owned.card.name} belongs to {other}, not to account {account}: it is not bound")  # fmt: skip
     bound = {"bound": (who.number, f"certificate sha256 {who.fingerprint}"), "fingerprint": (who.fingerprint, "")}
     try:
@@ -221,7 +222,7 @@ def _bind(owned: Owned) -> dict[str, str]:
             homes.change_settings(context.home(), "account.card", key, value, named=owned.card.name, note=note)
     except NotFound:
         line = f'bound = "{who.number}"'
-        raise Wrong(f"请自行在 tongguan.toml 的 {owned.card.name} 中写入 {line}",
+        raise CommandWrong(f"请自行在 tongguan.toml 的 {owned.card.name} 中写入 {line}",
                     f"write {line} into {owned.card.name} of tongguan.toml yourself") from None  # fmt: skip
     was = f", {owned.card.bound} before" if owned.card.bound else ""
     record(owned.card.name, "bind", "bound", why=f"{who.number} sha256 {who.fingerprint}{was}")

@@ -14,7 +14,7 @@ import typer
 
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.cards.cards import Owned, asking, named, opened, record, remembered
-from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.orders import daemon_runs, order
 from tongguan.gateway.cli.output import print_json, print_text
 from tongguan.gateway.model.errors import in_language
@@ -46,7 +46,7 @@ def _asked_pin(name: str, file: Path | None) -> Secret:
             return asking(name, lambda: pin_of(sys.stdin.readline()))
         return asking(name, lambda: pin_of(getpass.getpass(t(f"卡 {name} 的 PIN：", f"PIN of card {name}: "))))
     except (UnicodeDecodeError, EOFError):
-        raise Wrong("没有读到 PIN", "no PIN could be read", code=2) from None
+        raise CommandWrong("没有读到 PIN", "no PIN could be read", code=2) from None
 
 
 def _through_daemon(name: str, given: Secret) -> str:
@@ -60,12 +60,12 @@ def _through_daemon(name: str, given: Secret) -> str:
             with line.makefile("rb") as answers:
                 answer = json.loads(answers.readline() or b"{}")
         except (OSError, ValueError) as error:
-            raise Wrong(
+            raise CommandWrong(
                 f"网关没有应答（{error}）；查看：tongguan status", f"the gateway does not answer ({error}); look: tongguan status"
             ) from None
     if not answer.get("ok"):
         why = in_language(answer.get("text"), context.language())
-        raise Wrong(f"卡 {name} 没有打开：{why}", f"card {name} did not open: {why}")
+        raise CommandWrong(f"卡 {name} 没有打开：{why}", f"card {name} did not open: {why}")
     return t(f"卡 {name} 已打开", f"card {name} is open")
 
 
@@ -82,7 +82,7 @@ def _directly(owned: Owned, given: Secret) -> str:
     except PinNeeded:
         same = False
     if not same:
-        raise Wrong(f"PIN 正确，但 {owned.card.pin} 里是另一个：请改正后重试，否则网关启动时会再错一次",
+        raise CommandWrong(f"PIN 正确，但 {owned.card.pin} 里是另一个：请改正后重试，否则网关启动时会再错一次",
                     f"the PIN is right, but {owned.card.pin} holds another: mend it and type this again") from None  # fmt: skip
     if owned.lane is not None:
         order({"do": "open", "lane": owned.lane.name}, why="card pin")

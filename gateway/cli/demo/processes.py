@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tongguan.gateway.cli.context import Wrong
+from tongguan.gateway.cli.context import CommandWrong
 from tongguan.gateway.system import clock
 
 _STOP_SECONDS = 20
@@ -27,7 +27,7 @@ class Child:
         if self._process.poll() is not None:
             said = self._log.read_text("utf-8", "replace").strip().splitlines()[-5:]
             text = "\n".join([f"tongguan {self.name}: exit {self._process.returncode}", *said])
-            raise Wrong(text, text)
+            raise CommandWrong(text, text)
 
     def until(self, ready: Callable[[], bool], *, seconds: float, pause: Callable[[float], object]) -> None:
         """Wait until it is ready; Wrong when it ends before, or takes too long."""
@@ -35,7 +35,7 @@ class Child:
         while not ready():
             self.must_run()
             if clock.monotonic() > deadline:
-                raise Wrong(
+                raise CommandWrong(
                     f"tongguan {self.name} 没有就绪，见 {self._log}", f"tongguan {self.name} is not ready, see {self._log}"
                 )
             pause(0.02)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.output import print_json, print_table, print_text
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.system import clock
@@ -31,7 +31,7 @@ def verify(
     try:
         copy = anchor.read_bytes() if anchor else None
     except OSError as wrong:
-        raise Wrong(f"{anchor}：{wrong.strerror}", f"{anchor}: {wrong.strerror}", code=2) from None
+        raise CommandWrong(f"{anchor}：{wrong.strerror}", f"{anchor}: {wrong.strerror}", code=2) from None
     with context.journal() as journal:
         verdict = journal.verify(_progress(), copy=copy)
     broken, key = (in_language(wrong, context.language()) for wrong in (verdict.broken, verdict.key))
@@ -129,7 +129,7 @@ def accept(why: Annotated[str, typer.Option("--why", help="the reason, for the h
     only_trouble()
     known = context.settings()
     if not why.strip():
-        raise Wrong("请用 --why 说明原因", "say why with --why", code=2)
+        raise CommandWrong("请用 --why 说明原因", "say why with --why", code=2)
     with _alone():
         wrong = context.disagreement()
         if wrong is None:
@@ -157,6 +157,6 @@ def _alone() -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise Wrong("网关正在运行", "the gateway is running", code=context.WRONG_SETTINGS) from None
+        raise CommandWrong("网关正在运行", "the gateway is running", code=context.WRONG_SETTINGS) from None
     finally:
         os.close(handle)

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from tongguan.gateway.cli.context import Wrong
+from tongguan.gateway.cli.context import CommandWrong
 from tongguan.gateway.cli.logs import only_trouble
 from tongguan.gateway.cli.output import print_text
 
 
-class Part(StrEnum):
+class Measurement(StrEnum):
     E2E = "e2e"
     ACCEPT = "accept"
     IDLE = "idle"
@@ -22,11 +22,11 @@ class Part(StrEnum):
 
 def bench(
     part: Annotated[
-        Part,
+        Measurement,
         typer.Argument(
             help="e2e: drop to receipt; accept: read, seal, commit; idle: one at a time; verify: receipts; statistics: licences / 项目"
         ),
-    ] = Part.E2E,
+    ] = Measurement.E2E,
     messages: Annotated[int, typer.Option(min=1, help="how many / 报文数")] = 2000,
     key: Annotated[str, typer.Option(help="software | token | milliseconds a signature / 密钥")] = "software",
     delay: Annotated[int, typer.Option(min=0, help="the endpoint answers after so many milliseconds / 端点延迟")] = 0,
@@ -39,6 +39,6 @@ def bench(
     from tongguan.gateway.bench.bench import Run, measure
 
     if key not in ("software", "token") and not key.isdecimal():
-        raise Wrong("--key 应为 software、token 或毫秒数", "--key is software, token or a number of milliseconds")
+        raise CommandWrong("--key 应为 software、token 或毫秒数", "--key is software, token or a number of milliseconds")
     only_trouble()
     print_text(measure(Run(part.value, messages, key, delay, full, waiting, batch)))

@@ -22,7 +22,7 @@ from tongguan.gateway.cli.health.finding import Finding
 from tongguan.gateway.cli.health.security import pins, production, secrets, tokens
 from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
 from tongguan.gateway.daemon.fitting import fit_profiles
-from tongguan.gateway.daemon.recipients import Named, named, read_recipient
+from tongguan.gateway.daemon.recipients import RecipientFile, named, read_recipient
 from tongguan.gateway.home.home import why_no_tokens
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles
@@ -182,7 +182,7 @@ def _certificate(check: str, path: Path) -> Finding:
     return Finding(check, t(f"有效期至 {until}", f"valid until {until}"), over)
 
 
-def _recipient(settings: Settings, one: Named) -> Finding:
+def _recipient(settings: Settings, one: RecipientFile) -> Finding:
     """Can be encrypted to this certificate?"""
     name, key, file = one
     check = f"route {name} {key} {file}"

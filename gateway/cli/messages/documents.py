@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.selection import AccountOption, LimitOption, TypeOption, submissions
 from tongguan.gateway.cli.output import moment, print_json, print_table, print_text
 from tongguan.gateway.journal.reading.records import Records
@@ -67,7 +67,7 @@ def _status_names(text: str) -> list[str]:
     }
     if not names:
         known = " ".join(dict.fromkeys(s.text[context.language()] for s in every))
-        raise Wrong(f"没有单证状态 {text}；可用：{known}", f"there is no status {text}; there are: {known}", code=2)
+        raise CommandWrong(f"没有单证状态 {text}；可用：{known}", f"there is no status {text}; there are: {known}", code=2)
     return sorted(names)
 
 

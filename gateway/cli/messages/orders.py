@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.selection import (
     MOST,
     AccountOption,
@@ -59,7 +59,7 @@ def order(command: Mapping[str, Any], *, why: str) -> dict[str, Any]:
     """Have an order carried out, by the daemon or here; what was done. Wrong when it failed or takes too long."""
     result = _through_daemon(command, why) if daemon_runs() else _here(command, why)
     if "error" in result:
-        raise Wrong(f"没有执行：{result['error']}", f"not done: {result['error']}")
+        raise CommandWrong(f"没有执行：{result['error']}", f"not done: {result['error']}")
     return result
 
 
@@ -73,7 +73,7 @@ def _through_daemon(command: Mapping[str, Any], why: str) -> dict[str, Any]:
             if done_at is not None:
                 return dict(result)
             threading.Event().wait(0.05)
-    raise Wrong(
+    raise CommandWrong(
         "网关已收到指令，尚未执行；查看：tongguan status",
         "the gateway has the order but has not carried it out; look: tongguan status",
     )
@@ -130,7 +130,7 @@ def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
 def _chosen(records: Records, ids: Sequence[str], filters: Filters) -> list[Message]:
     """The messages of an order: those that each id hits and that are not final, or those that the filters select."""
     if not ids and not filters:
-        raise Wrong("请给出报文编号或筛选条件", "give ids or filters", code=2)
+        raise CommandWrong("请给出报文编号或筛选条件", "give ids or filters", code=2)
     if not ids:
         return [m for m in filters.find(records, MOST) if m.state not in FINAL]
     chosen: dict[str, Message] = {}
@@ -139,7 +139,7 @@ def _chosen(records: Records, ids: Sequence[str], filters: Filters) -> list[Mess
         accounts = sorted({m.account for m in hits})
         if len(accounts) > 1:
             names = " ".join(accounts)
-            raise Wrong(
+            raise CommandWrong(
                 f"{id_} 属于多个账户，请用 --account 指明：{names}",
                 f"{id_} is in several accounts, say which with --account: {names}",
             )
@@ -208,11 +208,11 @@ def switching(do: str, zh: str, en: str) -> Callable[..., int | None]:
         why: WhyOption = "",
     ) -> int | None:
         if do == "pause" and not why:  # who finds it shut must read what for; to open it again needs no reason
-            raise Wrong("请用 --why 说明为什么暂停", "say with --why what it is paused for", code=2)
+            raise CommandWrong("请用 --why 说明为什么暂停", "say with --why what it is paused for", code=2)
         settings = context.settings()
         known = {What.ACCOUNT: [a.name for a in settings.account], What.ROUTE: list(settings.route), What.LANE: lanes()}[what]
         if name not in known:
-            raise Wrong(
+            raise CommandWrong(
                 f"没有 {name}；可用：{' '.join(known)}", f"there is no {what.value} {name}; there are {' '.join(known)}", code=2
             )
         result = order({"do": do, "what": what.value, "name": name}, why=why)

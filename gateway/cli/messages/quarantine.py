@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.orders import WhyOption, line_of, order, show_done
 from tongguan.gateway.cli.messages.selection import MOST, Id, found
 from tongguan.gateway.cli.output import age, moment, print_facts, print_json, print_table, print_text
@@ -58,7 +58,9 @@ def show(id_: Id) -> int | None:
 def _receipt(records: Records, id_: str) -> Message:
     message = records.message(id_) or next(iter(found(records, id_)), None)
     if message is None or message.kind is not Kind.RECEIPT:
-        raise Wrong(f"{id_} 不是回执；查看：tongguan quarantine list", f"{id_} is no receipt; look: tongguan quarantine list")
+        raise CommandWrong(
+            f"{id_} 不是回执；查看：tongguan quarantine list", f"{id_} is no receipt; look: tongguan quarantine list"
+        )
     return message
 
 

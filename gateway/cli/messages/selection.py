@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import Wrong
+from tongguan.gateway.cli.context import CommandWrong
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.journal.visitor import selected
 from tongguan.gateway.model.message import Kind, Message, State
@@ -49,7 +49,7 @@ class Filters:
         known = [s.value for s in State]
         for state in self.states:
             if state not in known:
-                raise Wrong(
+                raise CommandWrong(
                     f"没有状态 {state}；可用：{' '.join(known)}",
                     f"there is no state {state}; there are {' '.join(known)}",
                     code=2,
@@ -69,7 +69,7 @@ def known_or_wrong(name: str, known: Iterable[str]) -> None:
         near = get_close_matches(name, names, 1, 0.4) or names
         zh, en = (f"；是不是 {near[0]}？", f"; did you mean {near[0]}?") if len(near) == 1 else ("", "")
         every = " ".join(names)
-        raise Wrong(f"没有 {name}{zh or f'；有：{every}'}", f"there is no {name}{en or f'; there are {every}'}", code=2)
+        raise CommandWrong(f"没有 {name}{zh or f'；有：{every}'}", f"there is no {name}{en or f'; there are {every}'}", code=2)
 
 
 def moment_of(text: str) -> int:
@@ -82,7 +82,7 @@ def moment_of(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise Wrong(
+        raise CommandWrong(
             f"时间 {text} 不可读；写成 2h、3d 或 2026-11-20", f"{text} is no time; write 2h, 3d or 2026-11-20", code=2
         ) from None
     return clock.to_ms(moment if moment.tzinfo else moment.replace(tzinfo=clock.CHINA))
@@ -92,7 +92,9 @@ def found(records: Records, id_: str, account: str = "") -> list[Message]:
     """Every message that an id hits, in every account; Wrong when there is none."""
     hits = records.find(id_, account or None)
     if not hits:
-        raise Wrong(f"没有找到 {id_}；查看：tongguan list", f"nothing has the id, reference or number {id_}; look: tongguan list")
+        raise CommandWrong(
+            f"没有找到 {id_}；查看：tongguan list", f"nothing has the id, reference or number {id_}; look: tongguan list"
+        )
     return hits
 
 

@@ -16,7 +16,7 @@ from tongguan.codecs.compile import Compiled, compile_all
 from tongguan.codecs.markup import visible
 from tongguan.codecs.read import Item, Read, read
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.output import print_json, print_text
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.faults import fault, unknown_type
@@ -30,7 +30,7 @@ _READABLE = "GW-E"
 
 
 @dataclass(frozen=True)
-class Found:
+class CheckedItem:
     """What is wrong with one message of a file."""
 
     file: str
@@ -61,10 +61,10 @@ def _account(settings: Settings, name: str) -> Account:
     if len(named) == 1:
         return named[0]
     known = " ".join(a.name for a in settings.account)
-    raise Wrong(f"请用 --account 指明账户：{known}", f"say which account with --account: {known}", code=UNREADABLE)
+    raise CommandWrong(f"请用 --account 指明账户：{known}", f"say which account with --account: {known}", code=UNREADABLE)
 
 
-def _looked_into(file: Path, settings: Settings, account: Account, profiles: dict[str, Compiled]) -> Iterable[Found]:
+def _looked_into(file: Path, settings: Settings, account: Account, profiles: dict[str, Compiled]) -> Iterable[CheckedItem]:
     """What is wrong with a file. Whatever it does to us, the answer is words, and the other files are looked into."""
     name = visible(file_names.shown(file_names.as_text(os.fsencode(file))))
     try:
@@ -74,27 +74,27 @@ def _looked_into(file: Path, settings: Settings, account: Account, profiles: dic
         why = Fault(
             "", f"网关未能检查此文件（网关的缺陷）：{said}", f"the gateway could not check this file, its own mistake: {said}"
         )
-        return [Found(name, None, (why,), UNREADABLE)]
+        return [CheckedItem(name, None, (why,), UNREADABLE)]
 
 
-def _file(file: Path, settings: Settings, account: Account, profiles: dict[str, Compiled]) -> Iterable[Found]:
+def _file(file: Path, settings: Settings, account: Account, profiles: dict[str, Compiled]) -> Iterable[CheckedItem]:
     try:
         with file.open("rb") as source:
             raw = source.read(settings.gateway.most_bytes + 1)
         content = read(file.name, raw, most_bytes=settings.gateway.most_bytes)
     except OSError as error:
         why = Fault("", f"读不到：{error.strerror}", f"cannot be read: {error.strerror}")
-        return [Found(str(file), None, (why,), UNREADABLE)]
+        return [CheckedItem(str(file), None, (why,), UNREADABLE)]
     except Refused as refused:
         readable = all(f.code.startswith(_READABLE) for f in refused.faults)
-        return [Found(str(file), None, refused.faults, FAULTS if readable else UNREADABLE)]
+        return [CheckedItem(str(file), None, refused.faults, FAULTS if readable else UNREADABLE)]
     return [_item(str(file), item, content, account, profiles) for item in content.items]
 
 
-def _item(file: str, item: Item, content: Read, account: Account, profiles: dict[str, Compiled]) -> Found:
+def _item(file: str, item: Item, content: Read, account: Account, profiles: dict[str, Compiled]) -> CheckedItem:
     faults = tuple(_faults(item, content, account, profiles))
     wrong = any(f.severity == "error" for f in faults)
-    return Found(file, item, faults, FAULTS if wrong else CLEAN)
+    return CheckedItem(file, item, faults, FAULTS if wrong else CLEAN)
 
 
 def _faults(item: Item, content: Read, account: Account, profiles: dict[str, Compiled]) -> list[Fault]:
@@ -130,7 +130,7 @@ def _is_empty(body: Any) -> bool:
     return body is None or len(body) == 0
 
 
-def _show(found: Found) -> None:
+def _show(found: CheckedItem) -> None:
     name = f"{found.file}" + (f" {found.item.reference or ''}".rstrip() if found.item else "")
     if not found.faults:
         print_text(f"{name}: " + t("没有问题", "clean"))
@@ -139,7 +139,7 @@ def _show(found: Found) -> None:
         print_text(f"{place}: {each.code} {each.path} {each.text(context.language())}")
 
 
-def _as_json(found: Found) -> dict[str, Any]:
+def _as_json(found: CheckedItem) -> dict[str, Any]:
     item = found.item
     return {
         "file": found.file,

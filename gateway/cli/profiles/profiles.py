@@ -13,7 +13,7 @@ import typer
 
 from tongguan.codecs.schema import write_schemas
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.output import print_json, print_table, print_text
 from tongguan.gateway.cli.profiles.registry import page
 from tongguan.gateway.profile.loading import load_profiles
@@ -32,7 +32,7 @@ def profiles(
     """单证类型：字段、规则、状态 / Document types: fields, rules, statuses, schemas."""
     every = load_profiles(home=context.home() if (context.home() / "tongguan.toml").is_file() else None)
     if type_ and type_ not in every:
-        raise Wrong(
+        raise CommandWrong(
             f"没有单证类型 {type_}；可用：{' '.join(every)}", f"there is no type {type_}; there are {' '.join(every)}", code=2
         )
     chosen = [every[type_]] if type_ else list(every.values())

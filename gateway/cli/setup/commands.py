@@ -11,21 +11,21 @@ from typing import Annotated
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.output import print_json, print_text
 from tongguan.gateway.daemon import sample
 from tongguan.gateway.home import home as homes
 from tongguan.signer.errors import CardBroken
 
 
-class CardKind(StrEnum):
+class CardChoice(StrEnum):
     SOFTWARE = "software"
     PKCS11 = "pkcs11"
 
 
 def init(
     folder: Annotated[Path, typer.Argument(metavar="HOME", help="a new folder / 新目录")],
-    card: Annotated[CardKind | None, typer.Option(help="kind of the test cards / 测试卡类型")] = None,
+    card: Annotated[CardChoice | None, typer.Option(help="kind of the test cards / 测试卡类型")] = None,
     port_base: Annotated[
         int, typer.Option(min=0, max=65000, help="first port of the simulators; 0: any / 模拟器起始端口")
     ] = 8701,
@@ -53,11 +53,11 @@ def init(
         return None
     if any(given.values()):
         flags = " ".join("--" + name.replace("_", "-") for name, value in given.items() if value)
-        raise Wrong(f"{flags} 只和 --production 一起用", f"{flags} are for --production only", code=2)
+        raise CommandWrong(f"{flags} 只和 --production 一起用", f"{flags} are for --production only", code=2)
     try:
         made = homes.make_home(folder, card=card.value if card else None, port_base=port_base, language=context.language())
     except CardBroken as broken:
-        raise Wrong(
+        raise CommandWrong(
             f"测试卡没有建成：{broken.zh}；可用 --card software", f"no card was made: {broken.en}; try --card software"
         ) from None
     if context.as_json():
@@ -111,13 +111,13 @@ def simulate(
 
     home = context.home()
     if (home / homes.SETTINGS).exists() and context.settings().gateway.environment != "test":
-        raise Wrong(
+        raise CommandWrong(
             f"{home} 是生产环境，不能运行模拟器", f"{home} is of production: no simulator runs there", code=context.WRONG_SETTINGS
         )
     try:
         serve(home, fast=fast, faults=faults)
     except (WrongSettings, OSError, ValueError) as wrong:
-        raise Wrong(str(wrong), str(wrong), code=context.WRONG_SETTINGS) from None
+        raise CommandWrong(str(wrong), str(wrong), code=context.WRONG_SETTINGS) from None
     return None
 
 

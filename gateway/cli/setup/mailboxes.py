@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.orders import WhyOption, order
 from tongguan.gateway.cli.output import print_json, print_table, print_text
 from tongguan.gateway.model.errors import NoJournal
@@ -79,10 +79,10 @@ def adopt(
     settings = context.settings()
     mine = next((each for each in settings.account if each.name == account), None)
     if mine is None:
-        raise Wrong(f"没有账户 {account}", f"there is no account {account}", code=2)
+        raise CommandWrong(f"没有账户 {account}", f"there is no account {account}", code=2)
     identity = identity_of(account)
     if identity is None:
-        raise Wrong(
+        raise CommandWrong(
             "网关还没有运行过；首次启动时会认领信箱", "the gateway has never run here: it takes its mailboxes at its first start"
         )
     order({"do": "adopt", "account": account, "mailbox": str(settings.mailbox(mine))}, why=why)
@@ -90,7 +90,7 @@ def adopt(
         folders.adopt(settings.mailbox(mine), identity)
     except (Away, OSError) as wrong:
         text = wrong.text(context.language()) if isinstance(wrong, Away) else str(wrong)
-        raise Wrong(f"不能作为信箱：{text}", f"it cannot be the mailbox: {text}") from wrong
+        raise CommandWrong(f"不能作为信箱：{text}", f"it cannot be the mailbox: {text}") from wrong
     done = t("已认领为账户 {} 的信箱", "is the mailbox of account {} now").format(account)
     if context.as_json():
         print_json({"account": account, "mailbox": str(settings.mailbox(mine)), "id": identity})

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import Wrong, t
+from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.health.doctor import findings_here
 from tongguan.gateway.cli.health.finding import Finding
 from tongguan.gateway.cli.output import print_json, print_text
@@ -23,7 +23,7 @@ def found_production(folder: Path, given: Mapping[str, str]) -> None:
     answers = {q.name: _asked(q, given[q.name]) if asked else given[q.name].strip() for q in QUESTIONS}
     wrong = [told for q in QUESTIONS if (told := _wrong(q, answers[q.name])) is not None]
     if wrong:
-        raise Wrong("\n".join(zh for zh, _ in wrong), "\n".join(en for _, en in wrong), code=2)
+        raise CommandWrong("\n".join(zh for zh, _ in wrong), "\n".join(en for _, en in wrong), code=2)
     make_production_home(folder, answers, language=context.language())
     with context.at(folder):
         routes = [

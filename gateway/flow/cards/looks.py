@@ -17,8 +17,7 @@ from cryptography import x509
 
 from tongguan.gateway.settings import Account, Card
 from tongguan.gateway.system import clock
-from tongguan.signer.card import Card as OpenCard
-from tongguan.signer.card import CardState, PinState, Tries
+from tongguan.signer.card import CardState, OpenCard, PinState, Tries
 from tongguan.signer.certificate import holder_codes, is_test_material
 from tongguan.signer.errors import CardBroken
 

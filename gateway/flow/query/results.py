@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tongguan.codecs.results import Result, Row, as_csv, as_json, as_xml
+from tongguan.codecs.results import Result, ResultRow, as_csv, as_json, as_xml
 from tongguan.codecs.sheet import as_xlsx
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.printing.paper import result_sheet
@@ -20,7 +20,7 @@ from tongguan.gateway.profile.profile import Column, Query, Text
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import end
 
-Rows = Sequence[Row]
+Rows = Sequence[ResultRow]
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 #: forms of a result file, each with its writer; the form's name is the file's ending
 WRITERS: Mapping[str, Callable[[Result], bytes]] = {"xml": as_xml, "json": as_json, "csv": as_csv, "xlsx": as_xlsx}
@@ -71,7 +71,7 @@ def paging(filters: Mapping[str, str]) -> tuple[int, int]:
     return int(filters.get("page") or 1), int(filters.get("size") or 50)
 
 
-def page_of(rows: Sequence[Row], filters: Mapping[str, str]) -> Found:
+def page_of(rows: Sequence[ResultRow], filters: Mapping[str, str]) -> Found:
     """The page that is asked for, out of all rows, sorted by a column where that is asked for."""
     sort = filters.get("sort") or ""
     if sort:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tongguan.codecs.results import Row
+from tongguan.codecs.results import ResultRow
 from tongguan.gateway.document import quantities
 from tongguan.gateway.document.changes import changed, facts_of, with_numbers
 from tongguan.gateway.document.counting import counted
@@ -34,7 +34,7 @@ class _Known:
 
 
 def documents_told(
-    profile: Profile, message: Message, rows: Sequence[Row], records: Records, *, as_of: int
+    profile: Profile, message: Message, rows: Sequence[ResultRow], records: Records, *, as_of: int
 ) -> tuple[Document, ...]:
     """The documents that know something new by these rows, each in its next version.
 
@@ -50,7 +50,7 @@ def documents_told(
     return tuple(replace(d, version=d.version + 1) for d in known.after.values())
 
 
-def _marks(profile: Profile, query: Query, rows: Sequence[Row], known: _Known) -> None:
+def _marks(profile: Profile, query: Query, rows: Sequence[ResultRow], known: _Known) -> None:
     """Side statuses in the words of a receipt: the row's document is that of its first number."""
     numbers = [c.name for c in query.columns if c.row and c.of.startswith("number.")]
     marks = [(c.name, c.of.removeprefix("mark.")) for c in query.columns if c.row and c.of.startswith("mark.")]
@@ -63,7 +63,7 @@ def _marks(profile: Profile, query: Query, rows: Sequence[Row], known: _Known) -
                 known.after[document.id] = document
 
 
-def _by_licence(query: Query, rows: Sequence[Row], as_of: int) -> dict[str, list[Quantity]]:
+def _by_licence(query: Query, rows: Sequence[ResultRow], as_of: int) -> dict[str, list[Quantity]]:
     """Lines by licence number, which is told without hyphens."""
     by_licence: dict[str, list[Quantity]] = defaultdict(list)
     for row in rows if "licence" in query.quantities else ():

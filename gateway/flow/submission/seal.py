@@ -26,11 +26,11 @@ from tongguan.gateway.model.outcome import Body, Outcome
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import each, parted
 from tongguan.signer import cms_signature, xml_signature
-from tongguan.signer.card import Card
+from tongguan.signer.card import OpenCard
 from tongguan.signer.certificate import Algorithm
 from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinUnfit, PinWrong
 
-Prepared = xml_signature.Prepared | cms_signature.Prepared
+Prepared = xml_signature.PreparedXml | cms_signature.PreparedCms
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Rendered:
     """A message whose bytes lack only the signature; without a card they are whole."""
 
     message: Message
-    card: Card | None
+    card: OpenCard | None
     name: str
     unsigned: bytes
     form: str  #: of the signature
@@ -96,7 +96,7 @@ def _render(site: Site, message: Message, records: Records) -> Rendered:
     return Rendered(message, card, name, unsigned, profile.signature)
 
 
-def _card(site: Site, message: Message, signer: str) -> tuple[str, Card]:
+def _card(site: Site, message: Message, signer: str) -> tuple[str, OpenCard]:
     """The card that signs, with its name; raises Refused when it is another enterprise's, Deferred while it must not sign.
 
     A message that was checked already waits where there is none any more: the settings were changed, not the message.
@@ -123,7 +123,7 @@ def _files(document: Document, records: Records) -> list[tuple[str, str, str, by
     ]
 
 
-def _sign(name: str, card: Card | None, group: Sequence[Rendered]) -> dict[str, Sealed | Exception]:
+def _sign(name: str, card: OpenCard | None, group: Sequence[Rendered]) -> dict[str, Sealed | Exception]:
     assert card is not None
     try:
         algorithm = card.algorithm

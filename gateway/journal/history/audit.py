@@ -29,7 +29,7 @@ from tongguan.gateway.system import clock
 HELD = "history"  #: marker: the rows of a journal that an older gateway made were taken down in the history
 _OF_DOCUMENTS = (*(form.name for form in digests.FORMS["document"]), *digests.TOGETHER)
 _ENTRY_BITS = 40  #: of a place: the run's index stands above them
-Progress = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Called now and then with what is read, how far, and of how much."""
 
 
@@ -46,7 +46,7 @@ class Verdict:
     accepted: tuple[str, ...] = ()  #: restores that a person accepted: when, who, why
 
 
-class _Broken(TongguanError):
+class _Altered(TongguanError):
     """The first thing that is wrong."""
 
 
@@ -55,7 +55,7 @@ class _Walk:
     """What the chains told on the way."""
 
     ledger: Ledger
-    progress: Progress
+    progress: OnProgress
     runs: Sequence[str]
     most: int
     entries: int = 0
@@ -67,7 +67,9 @@ class _Walk:
     has_old: bool = False
 
 
-def verify(connection: Connection, anchor: Anchor, progress: Progress = lambda *_: None, *, copy: bytes | None = None) -> Verdict:
+def verify(
+    connection: Connection, anchor: Anchor, progress: OnProgress = lambda *_: None, *, copy: bytes | None = None
+) -> Verdict:
     """Recompute every chain and compare all rows of facts and the anchored heads with it; those of a `copy` of the anchor too."""
     content = anchor.content()  # before the first row is read: the anchor of a running gateway must not be newer than the rows
     r, h = tables.run.c, tables.history.c
@@ -85,7 +87,7 @@ def verify(connection: Connection, anchor: Anchor, progress: Progress = lambda *
             _copied(connection, copy)
         _states(connection, walk)
         _rows(connection, walk)
-    except _Broken as wrong:
+    except _Altered as wrong:
         broken = wrong.both
     except (SQLAlchemyError, ValueError, TypeError, LookupError) as unreadable:  # an altered row may hold anything
         said = getattr(unreadable, "orig", None) or unreadable
@@ -107,15 +109,15 @@ def _chain(connection: Connection, index: int, run: str, walk: _Walk) -> None:
         number, when = row["entry"], clock.show(row["at"])
         place = f"运行 {run} 的记录 {number}（{when}）", f"run {run} entry {number} at {when}"
         if row["entry"] != expected:
-            raise _Broken(f"缺少运行 {run} 的记录 {expected}", f"run {run} entry {expected} is missing")
+            raise _Altered(f"缺少运行 {run} 的记录 {expected}", f"run {run} entry {expected} is missing")
         old = row["leaves"] is None
         mine = own if entry == expected else []
         if old and not mine:
-            raise _Broken(f"{place[0]}缺少它的各步", f"{place[1]}: its moves are missing")
+            raise _Altered(f"{place[0]}缺少它的各步", f"{place[1]}: its moves are missing")
         told = [m["line"] if old else told_line(m["document_id"], m["line"]) for m in mine]
         made = entry_hash(previous, run, expected, at=row["at"], lines=told, left=row["leaves"])
         if row["previous"] != previous or made != row["hash"]:
-            raise _Broken(f"{place[0]}被改动", f"{place[1]} was altered")
+            raise _Altered(f"{place[0]}被改动", f"{place[1]} was altered")
         _moves(connection, place, row, mine, index << _ENTRY_BITS | expected, walk)
         if mine:
             entry, own = next(lines, (0, []))
@@ -123,7 +125,7 @@ def _chain(connection: Connection, index: int, run: str, walk: _Walk) -> None:
         if walk.entries % 1000 == 0:
             walk.progress("entries", walk.entries, walk.most)
     if entry:
-        raise _Broken(
+        raise _Altered(
             f"运行 {run}：记录 {expected - 1} 之后的各步没有记录", f"run {run}: moves after entry {expected - 1} have no entry"
         )
     walk.heads[run] = (expected - 1, previous)
@@ -133,9 +135,9 @@ def _strangers(connection: Connection, walk: _Walk) -> None:
     """Entries and moves of runs that nobody began, and moves that were given another place in the row of all."""
     n, last = connection.execute(select(func.count(), func.max(tables.move.c.n))).one()
     if (walk.most, n) != (walk.entries, walk.moves):
-        raise _Broken("有的记录或步骤属于无人启动的运行", "there are entries or moves of a run that nobody began")
+        raise _Altered("有的记录或步骤属于无人启动的运行", "there are entries or moves of a run that nobody began")
     if connection.dialect.name == "sqlite" and n and last != n:  # others leave gaps after what came to nothing
-        raise _Broken(f"第 {last} 步不在原处：共有 {n} 步", f"move {last} is not where it was: there are {n}")
+        raise _Altered(f"第 {last} 步不在原处：共有 {n} 步", f"move {last} is not where it was: there are {n}")
 
 
 def _slowly(query: Select[Any], rows: int) -> Select[Any]:
@@ -143,7 +145,7 @@ def _slowly(query: Select[Any], rows: int) -> Select[Any]:
     return query.execution_options(yield_per=rows)
 
 
-def _lines(connection: Connection, run: str) -> Iterator[tuple[int, list[digests.Row]]]:
+def _lines(connection: Connection, run: str) -> Iterator[tuple[int, list[digests.RowValues]]]:
     m = tables.move.c
     of_run = select(m.entry, m.n, m.at, m.message_id, m.document_id, m.line).where(m.run == run).order_by(m.entry, m.n)
     rows = connection.execute(_slowly(of_run, 1000))
@@ -151,13 +153,18 @@ def _lines(connection: Connection, run: str) -> Iterator[tuple[int, list[digests
 
 
 def _moves(
-    connection: Connection, place: tuple[str, str], entry: digests.Row, moves: Sequence[digests.Row], at: int, walk: _Walk
+    connection: Connection,
+    place: tuple[str, str],
+    entry: digests.RowValues,
+    moves: Sequence[digests.RowValues],
+    at: int,
+    walk: _Walk,
 ) -> None:
     """What one entry tells, noted for the rows that are looked at later."""
     for move in moves:
         facts = orjson.loads(move["line"])
         if (move["message_id"], move["at"]) != (facts[0], entry["at"]) or move["n"] <= walk.last:
-            raise _Broken(
+            raise _Altered(
                 f"{place[0]}被改动：第 {move['n']} 步不在原处", f"{place[1]} was altered: move {move['n']} is not where it was"
             )
         walk.last = move["n"]
@@ -183,7 +190,7 @@ def _event(connection: Connection, place: tuple[str, str], facts: Sequence[Any],
         index = at >> _ENTRY_BITS
         found = walk.runs[index - 1] if index else ""
         if found != before or lost_head(connection, {before: (entry, hash_)}):
-            raise _Broken(
+            raise _Altered(
                 f"{place[0]}：此前是运行 {before}，直到记录 {entry}，而它被改动或缺失",
                 f"{place[1]}: before it came run {before} up to entry {entry}, which is altered or missing",
             )
@@ -196,19 +203,19 @@ def _heads(connection: Connection, heads: Heads, anchor: Anchor, content: bytes 
     try:
         anchored = signed(content, known_keys(connection)).heads
     except AnchorWrong as wrong:
-        raise _Broken(wrong.zh, wrong.en) from None
+        raise _Altered(wrong.zh, wrong.en) from None
     aside = anchor.altered()
     if aside:
         kept = aside[0]
-        raise _Broken(f"锚文件被改动：原样另存为 {kept}", f"the anchor file was altered: what was found is kept as {kept}")
+        raise _Altered(f"锚文件被改动：原样另存为 {kept}", f"the anchor file was altered: what was found is kept as {kept}")
     lost = lost_head(connection, anchored)
     if lost:
-        raise _Broken(*each_of(lost))
+        raise _Altered(*each_of(lost))
     silent = [run for run, (entry, _) in heads.items() if entry and run not in anchored]
     if silent:
         run = silent[0]
         en = f"the anchor file does not speak of run {run}: it was put in place of another"
-        raise _Broken(f"锚文件没有提到运行 {run}：它替换了原来的", en)
+        raise _Altered(f"锚文件没有提到运行 {run}：它替换了原来的", en)
 
 
 def _copied(connection: Connection, copy: bytes) -> None:
@@ -219,7 +226,7 @@ def _copied(connection: Connection, copy: bytes) -> None:
         lost = in_both("它被改动，或由别处的密钥签名", "it was altered, or signed with another key than this home's")
     if lost:
         zh, en = each_of(lost)
-        raise _Broken(f"这不是锚文件副本所记的历史：{zh}", f"this is not the history that the copy of the anchor tells of: {en}")
+        raise _Altered(f"这不是锚文件副本所记的历史：{zh}", f"this is not the history that the copy of the anchor tells of: {en}")
 
 
 def known_keys(connection: Connection) -> list[str]:
@@ -248,7 +255,7 @@ def held_tables() -> list[Table]:
     return [table for table in tables.metadata.sorted_tables if table.name not in apart]
 
 
-def stored_rows(connection: Connection, table: Table) -> Iterator[digests.Row]:
+def stored_rows(connection: Connection, table: Table) -> Iterator[digests.RowValues]:
     """All rows of a table, those of one document together."""
     query = select(table)
     if table.name in digests.TOGETHER:
@@ -260,7 +267,7 @@ def _rows(connection: Connection, walk: _Walk) -> None:
     """Is each row as the last entry that wrote it left it?"""
     m = tables.marker.c
     if walk.has_old and connection.execute(select(m.value).where(m.name == HELD)).scalar() is None:
-        raise _Broken(
+        raise _Altered(
             "旧版网关的各行还没有记入历史：请先启动一次网关",
             "the rows of an older gateway are not taken down in the history yet: start the gateway once",
         )
@@ -276,21 +283,21 @@ def _rows(connection: Connection, walk: _Walk) -> None:
             if n % 10_000 == 0:
                 walk.progress(table.name, n, 0)
     for difference in walk.ledger.differences():
-        raise _Broken(*_said(connection, difference, walk))
+        raise _Altered(*_said(connection, difference, walk))
     t = tables.tally.c
     tally = {tuple(row[:3]): row[3] for row in connection.execute(select(t.account, t.kind, t.state, t.count)) if row[3]}
     wrong = sorted(map(str, tally.items() ^ {key: n for key, n in counts.items()}.items()))
     if wrong:
-        raise _Broken(f"报文的计数被改动：{wrong[0]}", f"the counts of messages were altered: {wrong[0]}")
+        raise _Altered(f"报文的计数被改动：{wrong[0]}", f"the counts of messages were altered: {wrong[0]}")
 
 
-def _counted(rows: Iterator[digests.Row], counts: Counter[tuple[str, str, str]]) -> Iterator[digests.Row]:
+def _counted(rows: Iterator[digests.RowValues], counts: Counter[tuple[str, str, str]]) -> Iterator[digests.RowValues]:
     for row in rows:
         counts[(row["account"], row["kind"], row["state"])] += 1
         yield row
 
 
-def _whole(rows: Iterator[digests.Row]) -> Iterator[digests.Row]:
+def _whole(rows: Iterator[digests.RowValues]) -> Iterator[digests.RowValues]:
     """Bodies whose bytes are those that their hash was made of."""
     for row in rows:
         try:
@@ -298,7 +305,7 @@ def _whole(rows: Iterator[digests.Row]) -> Iterator[digests.Row]:
         except (ZstdError, TypeError):
             fits = False
         if not fits:
-            raise _Broken(*_altered(_called("body", (row["message_id"], row["role"]))))
+            raise _Altered(*_altered(_called("body", (row["message_id"], row["role"]))))
         yield row
 
 
@@ -312,7 +319,7 @@ def _said(connection: Connection, difference: Difference, walk: _Walk) -> tuple[
             gone = _missing(connection, difference.name, run, entry)
             return f"{gone or '有一行'} 缺失：{zh} 留有它", f"{gone or 'a row'} is missing: {where} left it"
     for table in held_tables():
-        for form in digests.FORMS.get(table.name, (digests.Form("body", ("message_id", "role"), ()),)):
+        for form in digests.FORMS.get(table.name, (digests.RecordForm("body", ("message_id", "role"), ()),)):
             for row in stored_rows(connection, table):
                 key = [row[name] for name in form.key]
                 own = [row[digests.TOGETHER[table.name]]] if table.name in digests.TOGETHER else key
@@ -360,8 +367,8 @@ def _states(connection: Connection, walk: _Walk) -> None:
     for id_, state, line in connection.execute(_slowly(select(m.id, m.state, last), 1000)):
         told = orjson.loads(line)[3] if line else None
         if told != state:
-            raise _Broken(f"报文 {id_} 是 {state}，而历史说是 {told}", f"message {id_} is {state} but its history says {told}")
+            raise _Altered(f"报文 {id_} 是 {state}，而历史说是 {told}", f"message {id_} is {state} but its history says {told}")
     for id_, status in connection.execute(_slowly(select(d.id, d.status), 1000)):
         if walk.old.get(id_, status) != status:
             was, now = repr(walk.old[id_]), repr(status)
-            raise _Broken(f"单证 {id_} 是 {now}，而历史说是 {was}", f"document {id_} is {now} but its history says {was}")
+            raise _Altered(f"单证 {id_} 是 {now}，而历史说是 {was}", f"document {id_} is {now} but its history says {was}")

@@ -19,7 +19,7 @@ from sqlalchemy import LargeBinary, RowMapping, Table
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.database.rows import DOCUMENT_MOVES, MESSAGE_MOVES
 
-Row = Mapping[str, Any] | RowMapping
+RowValues = Mapping[str, Any] | RowMapping
 
 NAME, FACTS = 16, 24  #: bytes of a record's two halves
 RECORD = NAME + FACTS
@@ -45,7 +45,7 @@ _KEYS = {"answer": ("account", "file")}
 
 
 @dataclass(frozen=True)
-class Form:
+class RecordForm:
     """How rows become records: which columns name a row, which are its facts, which of these hold bytes."""
 
     name: str
@@ -54,27 +54,27 @@ class Form:
     blobs: tuple[str, ...] = ()
 
 
-def _form(table: Table) -> Form:
+def _form(table: Table) -> RecordForm:
     key = _KEYS.get(table.name) or tuple(c.name for c in table.primary_key.columns)
     kept = [c for c in table.columns if c.name not in MARKS.get(table.name, ())]
     blobs = tuple(c.name for c in kept if isinstance(c.type, LargeBinary))
-    return Form(table.name, key, tuple(c.name for c in kept if c.name not in blobs), blobs)
+    return RecordForm(table.name, key, tuple(c.name for c in kept if c.name not in blobs), blobs)
 
 
-def _forms() -> dict[str, tuple[Form, ...]]:
-    forms: dict[str, tuple[Form, ...]] = {
+def _forms() -> dict[str, tuple[RecordForm, ...]]:
+    forms: dict[str, tuple[RecordForm, ...]] = {
         t.name: (_form(t),) for t in tables.metadata.tables.values() if t.name not in WITHOUT | CHAINED
     }
     # A move writes a part of such a row only: what was fixed when the row was made is a record of its own.
     for name, moves in (("message", MESSAGE_MOVES), ("document", DOCUMENT_MOVES)):
         whole = forms[name][0]
-        moved = Form(name, whole.key, tuple(n for n in whole.facts if n in moves), whole.blobs)
-        fixed = Form(f"{name}{_FIXED}", whole.key, tuple(n for n in whole.facts if n not in moves))
+        moved = RecordForm(name, whole.key, tuple(n for n in whole.facts if n in moves), whole.blobs)
+        fixed = RecordForm(f"{name}{_FIXED}", whole.key, tuple(n for n in whole.facts if n not in moves))
         forms[name] = (moved, fixed)
     return forms
 
 
-FORMS: Mapping[str, tuple[Form, ...]] = _forms()
+FORMS: Mapping[str, tuple[RecordForm, ...]] = _forms()
 """By table: the records that each of its rows makes."""
 MOVED = {name: forms[0] for name, forms in FORMS.items()}  #: by table: what an update writes of a row
 
@@ -83,7 +83,7 @@ def row_name(form: str, *key: Any) -> bytes:
     return blake2b(_json([form, *key]), digest_size=NAME).digest()
 
 
-def records(form: Form, rows: Iterable[Row]) -> Iterator[bytes]:
+def records(form: RecordForm, rows: Iterable[RowValues]) -> Iterator[bytes]:
     """The records of rows of one table."""
     name, key, facts = form.name, _picker(form.key), _picker(form.facts)
     for row in rows:
@@ -97,7 +97,7 @@ def records(form: Form, rows: Iterable[Row]) -> Iterator[bytes]:
         yield named + blake2b(content, digest_size=FACTS).digest()
 
 
-def record_together(name: str, owner: str, rows: Sequence[Row]) -> bytes:
+def record_together(name: str, owner: str, rows: Sequence[RowValues]) -> bytes:
     """One record for all rows that a document has in a table."""
     if not rows:
         return row_name(name, owner) + GONE
@@ -115,7 +115,7 @@ def body_record(message_id: str, role: str, sha256: str) -> bytes:
     return row_name("body", message_id, role) + blake2b(sha256.encode(), digest_size=FACTS).digest()
 
 
-def records_of(table: str, rows: Iterable[Row]) -> Iterator[bytes]:
+def records_of(table: str, rows: Iterable[RowValues]) -> Iterator[bytes]:
     """The records of a table's stored rows; those of `TOGETHER` must come document by document."""
     if table == "body":
         for row in rows:
@@ -129,16 +129,16 @@ def records_of(table: str, rows: Iterable[Row]) -> Iterator[bytes]:
         yield from chain.from_iterable(zip(*map(records, forms, each), strict=True))
 
 
-def _marks_fact(row: Row) -> bool:
+def _marks_fact(row: RowValues) -> bool:
     return not str(row["name"]).startswith(PLACES) and row["name"] != CLOCK
 
 
-def _was_carried_out(row: Row) -> bool:
+def _was_carried_out(row: RowValues) -> bool:
     """An order is given from outside, and history once it was carried out."""
     return row["done_at"] is not None
 
 
-_OF_FACTS: Mapping[str, Callable[[Row], bool]] = {"marker": _marks_fact, "orders": _was_carried_out}
+_OF_FACTS: Mapping[str, Callable[[RowValues], bool]] = {"marker": _marks_fact, "orders": _was_carried_out}
 """By table: which of its rows are facts; of all others each is."""
 
 

@@ -18,7 +18,7 @@ from tongguan.gateway.model.outcome import Chain, Outcome
 
 
 @dataclass(slots=True)
-class Known:
+class PresentState:
     """The present state of what the chains touch, moved on by each chain that is taken."""
 
     stored: dict[str, State] = field(default_factory=dict)  #: states before the first chain
@@ -38,9 +38,9 @@ def flat(chains: Iterable[Chain]) -> Iterator[Outcome]:
             yield from flat([outcome.follow_ons])
 
 
-def read_known(group: Group, chains: Sequence[Chain]) -> Known:
+def read_known(group: Group, chains: Sequence[Chain]) -> PresentState:
     """Read in bulk what the chains rely on."""
-    known = Known()
+    known = PresentState()
     messages: set[str] = set()
     documents: set[str] = set()
     ordered: set[str] = set()
@@ -72,7 +72,7 @@ def read_known(group: Group, chains: Sequence[Chain]) -> Known:
     return known
 
 
-def fits(chain: Chain, known: Known) -> bool:
+def fits(chain: Chain, known: PresentState) -> bool:
     """Is everything as the chain found it? If so, `known` moves on as if it were written."""
     states, versions, waiting = dict[str, State](), dict[str, int](), dict[str, set[str]]()
     behind = set[str]()
@@ -113,7 +113,7 @@ def fits(chain: Chain, known: Known) -> bool:
     return True
 
 
-def behind_earlier(message: Message, known: Known) -> Message:
+def behind_earlier(message: Message, known: PresentState) -> Message:
     """A new message behind an earlier one of its document waits until that is sent or ends."""
     if message.id in known.behind and message.makes_others_wait:
         return replace(message, due_at=None, waiting_for="earlier message")

@@ -12,7 +12,7 @@ from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import MESSAGE_MOVES, message_row
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.history.history import line_of, line_of_other
-from tongguan.gateway.journal.writing.chains import Known, behind_earlier, fits, flat, read_known
+from tongguan.gateway.journal.writing.chains import PresentState, behind_earlier, fits, flat, read_known
 from tongguan.gateway.journal.writing.outcome_rows import (
     wake,
     wake_batches,
@@ -81,7 +81,7 @@ class Finisher:
             return "clash" if _clashes(group, chain) else "conflict"
         return "written"
 
-    def _write(self, group: Group, chains: Sequence[Chain], known: Known) -> None:
+    def _write(self, group: Group, chains: Sequence[Chain], known: PresentState) -> None:
         """All rows of these chains; raises IntegrityError when one clashes with another's reference, key or number."""
         outcomes = list(flat(chains))
         mark = group.mark()
@@ -97,7 +97,7 @@ class Finisher:
             group.back_to(mark)
             raise
 
-    def _messages(self, group: Group, outcomes: Sequence[Outcome], known: Known) -> tuple[set[str], set[str]]:
+    def _messages(self, group: Group, outcomes: Sequence[Outcome], known: PresentState) -> tuple[set[str], set[str]]:
         """Insert and update message rows, tally and moves; the documents whose next message may go, and batches to look at."""
         new: dict[str, Message] = {}
         moved: dict[str, Message] = {}

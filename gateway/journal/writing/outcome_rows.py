@@ -131,7 +131,7 @@ def _insert_together(group: Group, table: Table, rows: Mapping[str, list[dict[st
     group.left += [digests.record_together(table.name, owner, own) for owner, own in rows.items()]
 
 
-def stored(group: Group, table: Table, rows: Iterable[digests.Row]) -> list[digests.Row]:
+def stored(group: Group, table: Table, rows: Iterable[digests.RowValues]) -> list[digests.RowValues]:
     """The rows that stand in the table under the keys of these."""
     key = digests.FORMS[table.name][0].key
     found = (select(table).where(and_(*(table.c[name] == row[name] for name in key))) for row in rows)

@@ -22,7 +22,7 @@ from tongguan.gateway.journal.database.rows import Sql
 from tongguan.gateway.journal.history.history import GENESIS, entry_hash, line_of_event, told_line
 from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.system import clock, files
-from tongguan.gateway.system.threads import Pulse
+from tongguan.gateway.system.threads import WorkMark
 
 _MOST = 64  #: requests in one group
 
@@ -76,7 +76,7 @@ class _Failed(Exception):
     """A request failed in a group that was written without savepoints; nothing of the group was written."""
 
 
-_Result = tuple[Any, BaseException | None]
+_WorkResult = tuple[Any, BaseException | None]
 """What a request returned, or what it raised."""
 
 
@@ -131,7 +131,7 @@ class Writer:
                 self._commit([request], alone=True)
         return request.done.result()
 
-    def serve(self, pulse: Pulse) -> None:
+    def serve(self, pulse: WorkMark) -> None:
         """Commit what is waiting until `end`; `pulse` is held meanwhile. When it raised it may be called again."""
         group: list[_Request] = []
         with self._gate:
@@ -190,7 +190,7 @@ class Writer:
         except Exception as wrong:
             self._trouble(wrong)
 
-    def _write(self, requests: list[_Request], *, careful: bool) -> tuple[Group, list[_Result], int, str]:
+    def _write(self, requests: list[_Request], *, careful: bool) -> tuple[Group, list[_WorkResult], int, str]:
         """One transaction: the group, what became of each request, and the chain's new end."""
         durable = any(request.durable for request in requests)
         with self._engine.connect() as connection, self._flushed(connection, durable).begin():
@@ -245,7 +245,7 @@ def _fail(requests: list[_Request], error: BaseException) -> None:
         request.done.set_exception(error)
 
 
-def _run_one(group: Group, work: Callable[[Group], Any]) -> _Result:
+def _run_one(group: Group, work: Callable[[Group], Any]) -> _WorkResult:
     """One request; in a careful group in its own savepoint: its failure takes nothing else with it."""
     if not group.careful:
         try:

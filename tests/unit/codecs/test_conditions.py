@@ -9,7 +9,7 @@ import pytest
 from codecs_sample import FIELDS, PROFILE, RULES, check_xml, compiled, found
 
 from tongguan.codecs.compile import Compiled
-from tongguan.codecs.conditions import ConditionWrong, Holds, compile_conditions
+from tongguan.codecs.conditions import Condition, ConditionWrong, compile_conditions
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.profile.profile import CodeTable
 
@@ -24,7 +24,7 @@ CATALOGUE = CodeTable(
 )
 
 
-def holds(sample: Compiled, *conditions: Mapping[str, Any]) -> Holds:
+def holds(sample: Compiled, *conditions: Mapping[str, Any]) -> Condition:
     return compile_conditions("here", conditions, sample.nodes, {"catalogue": CATALOGUE})
 
 

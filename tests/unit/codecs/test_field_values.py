@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tongguan.codecs.fields import Wrong, canonical_number, converter, rounded
+from tongguan.codecs.fields import ValueWrong, canonical_number, converter, rounded
 from tongguan.gateway.profile.profile import CodeTable, Field
 
 TABLE = CodeTable(
@@ -41,7 +41,7 @@ def kept(text: str, type_: str, **facts: Any) -> str:
     """The canonical text, or the code of what is wrong with it."""
     try:
         return converter(field(type_, **facts), {"kind": TABLE})(text)
-    except Wrong as wrong:
+    except ValueWrong as wrong:
         return wrong.code
 
 

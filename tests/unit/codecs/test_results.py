@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from lxml import etree
 from openpyxl import load_workbook
 
-from tongguan.codecs.results import NAMESPACE, Result, Row, as_csv, as_json, as_xml
+from tongguan.codecs.results import NAMESPACE, Result, ResultRow, as_csv, as_json, as_xml
 from tongguan.codecs.sheet import as_xlsx
 from tongguan.gateway.profile.profile import Column, Text
 
 GOODS = Column("goods", Text("商品", "goods"), "", (Column("code", Text("商品编号", "code"), ""),))
 COLUMNS = (Column("entry", Text("报关单号", "entry no."), ""), Column("unit", Text("单位", "unit"), ""), GOODS)
 HEAD = {"total": 2, "page": 1, "size": 50, "as_of": "2026-11-20T18:00:00.000+08:00", "source": "authority"}
-ROWS: list[Row] = [
+ROWS: list[ResultRow] = [
     {"entry": "010120261000000053", "unit": "035", "goods": [{"code": "0201100000"}, {"code": "=1+1"}]},
     {"entry": "-5.50", "unit": "-", "goods": []},
 ]
@@ -27,7 +27,7 @@ ROWS: list[Row] = [
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Cn", "Co"), include_characters="\n"), max_size=40)
 
 
-def result(rows: list[Row], *, language: str = "zh", **head: str) -> Result:
+def result(rows: list[ResultRow], *, language: str = "zh", **head: str) -> Result:
     return Result("结关数据", {**HEAD, **head}, COLUMNS, rows, language)
 
 
@@ -121,7 +121,7 @@ def test_a_character_that_xml_cannot_hold_is_shown_by_its_number() -> None:
 
 @given(TEXTS, TEXTS)
 def test_every_text_survives_in_every_form(head: str, inner: str) -> None:
-    row: Row = {"entry": head, "unit": "", "goods": [{"code": inner}]}
+    row: ResultRow = {"entry": head, "unit": "", "goods": [{"code": inner}]}
     root = etree.fromstring(as_xml(result([row])))
     table = lines(as_csv(result([row])))[1]
 

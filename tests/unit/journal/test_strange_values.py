@@ -13,7 +13,7 @@ from journals import comes, moves, open_journal, receipt_message, written
 from sqlalchemy import Column, Integer, LargeBinary, Table
 
 from tongguan.gateway.cli import main
-from tongguan.gateway.cli.commands import COMMANDS, Group
+from tongguan.gateway.cli.commands import COMMANDS, CommandGroup
 from tongguan.gateway.model.message import State
 
 from .test_altered import TABLES, lived, rows
@@ -37,7 +37,7 @@ STORED = [t for t in TABLES if t.name in ("message", "document", "receipt", "mov
 
 def every(commands: Mapping[str, Any]) -> Iterator[str]:
     for name, entry in commands.items():
-        if isinstance(entry, Group):
+        if isinstance(entry, CommandGroup):
             yield from (f"{name} {below}" for below in entry.commands)
         else:
             yield name

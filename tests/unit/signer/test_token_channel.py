@@ -12,15 +12,15 @@ import pytest
 from patience import wait_until
 
 from tongguan.signer.errors import CardBroken
-from tongguan.signer.token_channel import Channel
+from tongguan.signer.token_channel import TokenChannel
 
 #: a card's process that answers whatever it is asked with these bytes, and goes on
 ANSWERS = "import sys; sys.stdin.buffer.read(5); sys.stdout.buffer.write({}); sys.stdout.flush(); sys.stdin.buffer.read()"
 FOREVER = 600.0
 
 
-def channel(tmp_path: Path, answer: bytes) -> Channel:
-    return Channel([sys.executable, "-c", ANSWERS.format(answer)], tmp_path, dict(os.environ), FOREVER)
+def channel(tmp_path: Path, answer: bytes) -> TokenChannel:
+    return TokenChannel([sys.executable, "-c", ANSWERS.format(answer)], tmp_path, dict(os.environ), FOREVER)
 
 
 def frame(kind: bytes, payload: bytes) -> bytes:
@@ -49,10 +49,10 @@ def test_answers_that_are_none_end_the_card_and_nobody_waits(tmp_path: Path, ans
 def test_whatever_ends_the_reading_thread_all_who_wait_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Callable[[str], BaseException]
 ) -> None:
-    def fails(self: Channel, kind: bytes, payload: bytes) -> None:
+    def fails(self: TokenChannel, kind: bytes, payload: bytes) -> None:
         raise error("of the test")
 
-    monkeypatch.setattr(Channel, "_hand_out", fails)
+    monkeypatch.setattr(TokenChannel, "_hand_out", fails)
     card = channel(tmp_path, frame(b"+", b"x"))
     said: list[str] = []
 

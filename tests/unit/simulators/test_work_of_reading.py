@@ -9,7 +9,7 @@ from effort import effort
 from shapes import XML, Shape
 
 from tongguan.simulators.letter import open_letter
-from tongguan.simulators.markup import Unreadable
+from tongguan.simulators.markup import NotXml
 from tongguan.simulators.seal import Unproven
 
 SIZE = 200_000
@@ -28,7 +28,7 @@ def test_a_letter_of_any_shape_is_refused_in_little_more_than_its_length(shape: 
     raw, certificate = shape.document(SIZE, end=SIGNATURE), tools.make_pen("card").certificate
 
     def run() -> None:
-        with pytest.raises((Unreadable, Unproven)):
+        with pytest.raises((NotXml, Unproven)):
             open_letter(None, raw).proven(certificate)
 
     assert effort(run, len(raw), enough=MOST) < MOST
@@ -37,7 +37,7 @@ def test_a_letter_of_any_shape_is_refused_in_little_more_than_its_length(shape: 
 @pytest.mark.parametrize("encoding", ["utf-7", "utf-16", "utf-32", "cp037"])
 def test_no_encoding_hides_a_type_declaration(encoding: str) -> None:
     text = f'<?xml version="1.0" encoding="{encoding}"?><!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>'
-    with pytest.raises(Unreadable):
+    with pytest.raises(NotXml):
         open_letter(None, text.encode(encoding))
 
 
@@ -45,5 +45,5 @@ def test_no_encoding_hides_a_type_declaration(encoding: str) -> None:
     "raw", [b"\x30", b"\x30\x80" * 100_000, b"\x30\x84\xff\xff\xff\xff", b"\x30\x82\x00\x10" + b"\x06\x89" * 8]
 )
 def test_a_broken_cms_message_is_unreadable(raw: bytes) -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(NotXml):
         open_letter(None, raw)
