@@ -22,8 +22,8 @@ from pathlib import Path
 from tongguan.gateway.model.errors import Fault, StationBroken
 from tongguan.gateway.system import clock, file_names, files
 from tongguan.gateway.system.folders import Folders
-from tongguan.inbox import originals, reading
-from tongguan.inbox.reading import Drop, NeverTaken, NotFinished
+from tongguan.inbox import file_reader, originals
+from tongguan.inbox.file_reader import Drop, NeverTaken, NotFinished
 
 #: a list of names not used up after so many seconds is made anew
 LIST_LASTS = 1.0
@@ -224,12 +224,12 @@ class Mailbox:
     def _look(self, name: bytes) -> Drop | None:
         outbox = self.folders["OutBox"]
         try:
-            seen = reading.look(name, outbox)
+            seen = file_reader.look(name, outbox)
             renamed_in = name in self._whole
             if not renamed_in and not self._quiet(name, seen):
                 return None
             self._whole.discard(name)
-            content = reading.read(name, outbox, seen, most_bytes=self._most_bytes, renamed_in=renamed_in)
+            content = file_reader.read(name, outbox, seen, most_bytes=self._most_bytes, renamed_in=renamed_in)
         except NotFinished:
             self._begin_again(name)
             return None
@@ -249,9 +249,9 @@ class Mailbox:
             name=file_names.as_text(name),
             path=self.folder / "OutBox" / os.fsdecode(name),
             raw=raw,
-            sha256=reading.fingerprint(content, seen),
+            sha256=file_reader.fingerprint(content, seen),
             size_bytes=seen.st_size,
-            identity=reading.identity(seen),
+            identity=file_reader.identity(seen),
             changed_at_ms=seen.st_ctime_ns // 1_000_000,
             problem=problem,
         )
@@ -260,7 +260,7 @@ class Mailbox:
         """Whether a file that nobody told us is finished has been left in peace for `settle`."""
         if seen.st_ctime_ns <= self._quiet_before_ns:
             return True
-        mark = (*reading.identity(seen), seen.st_ctime_ns)
+        mark = (*file_reader.identity(seen), seen.st_ctime_ns)
         now = self._monotonic()
         known = self._looks.get(name)
         if known is not None and known[0] == mark:
@@ -275,7 +275,7 @@ class Mailbox:
             seen = os.lstat(name, dir_fd=self.folders["OutBox"])
         except OSError:
             return
-        self._looks[name] = ((*reading.identity(seen), seen.st_ctime_ns), self._monotonic())
+        self._looks[name] = ((*file_reader.identity(seen), seen.st_ctime_ns), self._monotonic())
 
     def committed(self, drop: Drop, message_id: str) -> None:
         """The journal has it: from now on the file is owed to `work/`, and never handed out again as it is."""
@@ -319,7 +319,7 @@ class Mailbox:
         self._again.difference_update(names)
         for name, drop in zip(names, drops, strict=True):
             with contextlib.suppress(OSError):
-                if reading.identity(os.lstat(name, dir_fd=self.folders["OutBox"])) == drop.identity:
+                if file_reader.identity(os.lstat(name, dir_fd=self.folders["OutBox"])) == drop.identity:
                     self._whole.add(name)
             self._list(name)
 

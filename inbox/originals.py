@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 from tongguan.gateway.system import file_names, files
 from tongguan.gateway.system.folders import Folders
-from tongguan.inbox import reading
-from tongguan.inbox.reading import Drop
+from tongguan.inbox import file_reader
+from tongguan.inbox.file_reader import Drop
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -31,7 +31,7 @@ def to_work(folders: Folders, drop: Drop, message_id: str) -> None:
     """Carry a file to `work/`; without harm when it lies there already. OSError when the disk does not do it."""
     target, work = work_name(message_id, drop.name), folders["work"]
     moved = files.move(file_names.as_bytes(drop.name), target, src_dir_fd=folders["OutBox"], dst_dir_fd=work)
-    if moved and reading.identity(os.lstat(target, dir_fd=work)) != drop.identity:
+    if moved and file_reader.identity(os.lstat(target, dir_fd=work)) != drop.identity:
         _put_back(folders, drop, target)
 
 

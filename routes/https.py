@@ -19,10 +19,10 @@ from yarl import URL
 from tongguan.gateway.model.errors import Deferred, StationBroken, in_both
 from tongguan.gateway.settings import Route
 from tongguan.routes import trust
-from tongguan.routes.exchange import NO_ANSWER, Connections, TooMuch, Unusable, reason
-from tongguan.routes.line import MOST_BYTES, Batch, RequestQueue, WireRequest
+from tongguan.routes.event_loop import EventLoop
+from tongguan.routes.http_session import NO_ANSWER, Connections, TooMuch, Unusable, reason
 from tongguan.routes.reply import HttpAnswer, ReceiptPage, Reply, read_page, reply_to_ask, reply_to_post
-from tongguan.routes.wire import Wire
+from tongguan.routes.request_queue import MOST_BYTES, Batch, RequestQueue, WireRequest
 
 #: of a page that holds one receipt only: it must come through, or it would stop all that come after it
 MOST_BYTES_ALONE = 64_000_000
@@ -33,7 +33,7 @@ T = TypeVar("T")
 class HttpsRoute:
     """A route to one endpoint. Methods without `async` are for station threads; any thread may call them."""
 
-    def __init__(self, name: str, settings: Route, home: Path, wire: Wire) -> None:
+    def __init__(self, name: str, settings: Route, home: Path, wire: EventLoop) -> None:
         self.name = name
         self._wire = wire
         address = trust.address(name, settings)

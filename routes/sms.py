@@ -16,8 +16,8 @@ from yarl import URL
 from tongguan.gateway.model.errors import SettingsWrong, StationBroken, in_both
 from tongguan.gateway.settings import Route, Sms
 from tongguan.routes import trust
-from tongguan.routes.exchange import NO_ANSWER, Connections, reason
-from tongguan.routes.wire import Wire
+from tongguan.routes.event_loop import EventLoop
+from tongguan.routes.http_session import NO_ANSWER, Connections, reason
 
 _MOST_BYTES = 100_000
 _IN_FLIGHT = 8
@@ -26,7 +26,7 @@ _IN_FLIGHT = 8
 class HttpProvider:
     """A provider at an address; `post` is for a station's thread."""
 
-    def __init__(self, settings: Sms, environment: str, home: Path, wire: Wire) -> None:
+    def __init__(self, settings: Sms, environment: str, home: Path, wire: EventLoop) -> None:
         # The same rules as for a route: https outside of tests, a token that is a reference.
         as_route = Route.model_validate(
             {"environment": environment, "url": settings.url, "certificates": (), "token": settings.token}

@@ -22,8 +22,8 @@ from urllib.parse import parse_qs
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tongguan.simulators.seal import DS, ECDSA_SHA256, ENVELOPED, EXCLUSIVE, SHA256, Sealer, load_sealer, sign
-from tongguan.simulators.spans import stamp
+from tongguan.simulators.messages.signing import DS, ECDSA_SHA256, ENVELOPED, EXCLUSIVE, SHA256, Sealer, load_sealer, sign
+from tongguan.simulators.script.durations import stamp
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]

@@ -20,15 +20,15 @@ from types import FrameType
 
 import uvicorn
 
-from tongguan.simulators.faults import load_plan
-from tongguan.simulators.line import ClosingProtocol
-from tongguan.simulators.office import Office, stranger_like
-from tongguan.simulators.script import load_other_scripts, load_scripts
-from tongguan.simulators.seal import load_sealer
-from tongguan.simulators.server import Counter
+from tongguan.simulators.books.store import Store
+from tongguan.simulators.books.tables import Tables
+from tongguan.simulators.messages.faults import load_plan
+from tongguan.simulators.messages.signing import load_sealer
+from tongguan.simulators.script.script import load_other_scripts, load_scripts
+from tongguan.simulators.server.http_app import ClosingProtocol
+from tongguan.simulators.server.office import Office, stranger_like
+from tongguan.simulators.server.server import Counter
 from tongguan.simulators.settings import FOLDER, PORTS, WrongSettings, load_settings
-from tongguan.simulators.store import Store
-from tongguan.simulators.tables import Tables
 
 WRONG_SETTINGS = 78  #: exit code, as sysexits has it
 OWN_PROFILES = "profiles"  #: the folder of a home with document types of its own

@@ -16,7 +16,7 @@ from typing import Any
 
 from cryptography import x509
 
-from tongguan.simulators.letter import Opener, load_opener
+from tongguan.simulators.messages.decode import Opener, load_opener
 
 CODES = {"mofcom": "mofcom_code", "customs": "customs_code", "ministries": "uscc"}  #: by which code each knows an enterprise
 AUTHORITIES = tuple(CODES)

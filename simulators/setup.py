@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from tongguan.simulators.seal import Key
+from tongguan.simulators.messages.signing import Key
 from tongguan.simulators.settings import AUTHORITIES, FILE, FOLDER
 
 PORTS = {"mofcom": 8701, "customs": 8702, "ministries": 8703}

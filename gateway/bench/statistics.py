@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tongguan.codecs.compile import Compiled, compile_profile
+from tongguan.codecs.checking.compile import Compiled, compile_profile
 from tongguan.gateway.flow.query.statistics import STATISTICS, statistics
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.database import tables

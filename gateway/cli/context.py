@@ -25,7 +25,7 @@ from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong
 from tongguan.gateway.settings import Settings, language_of, read_settings
 
 if TYPE_CHECKING:
-    from tongguan.gateway.journal.visitor import Visitor
+    from tongguan.gateway.journal.client import JournalClient
 
 WRONG_SETTINGS = 78  #: exit code, as sysexits has it
 
@@ -94,7 +94,7 @@ def _guarded(run: Callable[[], int | None]) -> int:
         return wrong.code
     except NoJournal:
         if lost := disagreement():  # it ran, and the journal is gone: to start is not what helps
-            from tongguan.gateway.journal.history.agreeing import RESTORE
+            from tongguan.gateway.journal.history.consistency import RESTORE
 
             complain(f"{lost}；{RESTORE[0]}", f"{lost}; {RESTORE[1]}")
             return WRONG_SETTINGS
@@ -143,21 +143,21 @@ def settings() -> Settings:
 
 
 @contextmanager
-def journal() -> Iterator[Visitor]:
+def journal() -> Iterator[JournalClient]:
     """The home's journal, to look into."""
-    from tongguan.gateway.journal.visitor import Visitor  # late: it brings SQLAlchemy along
+    from tongguan.gateway.journal.client import JournalClient  # late: it brings SQLAlchemy along
 
     known = settings()
-    with Visitor.open(known.database.url, known.home) as visitor:
-        yield visitor
+    with JournalClient.open(known.database.url, known.home) as client:
+        yield client
 
 
 def disagreement() -> str | None:
     """What does not fit between journal, anchor and anchor key, in the user's language; no gateway starts then."""
+    from tongguan.gateway.journal.client import is_frozen
     from tongguan.gateway.journal.database.engine import journal_file
-    from tongguan.gateway.journal.history.agreeing import disagreement as found
     from tongguan.gateway.journal.history.anchor import Anchor
-    from tongguan.gateway.journal.visitor import is_frozen
+    from tongguan.gateway.journal.history.consistency import disagreement as found
 
     known = settings()
     url, frozen = known.database.url, is_frozen(journal_file(known.database.url, known.home))

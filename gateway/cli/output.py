@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.journal.reading.lists import Lane
+from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.system import clock
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from tongguan.codecs.compile import Compiled, compile_all
-from tongguan.codecs.secrets import secret_names
+from tongguan.codecs.checking.compile import Compiled, compile_all
+from tongguan.codecs.checking.secrets import secret_names
 from tongguan.gateway.daemon.card_settings import card_settings
-from tongguan.gateway.daemon.fitting import fit_profiles
 from tongguan.gateway.daemon.production import refuse_test_material
+from tongguan.gateway.daemon.profile_settings import fit_profiles
 from tongguan.gateway.daemon.recipients import recipients
 from tongguan.gateway.flow.cards.looks import Looks
 from tongguan.gateway.flow.local import desk_steps
@@ -29,18 +29,18 @@ from tongguan.gateway.system import files
 from tongguan.gateway.system.folders import Folders, identity_marker
 from tongguan.gateway.system.threads import ANSWER, within
 from tongguan.inbox.mailbox import Mailbox
-from tongguan.outbox.notifying import Channel, FileChannel, HttpChannel
 from tongguan.outbox.prints.layout import read_layouts
 from tongguan.outbox.prints.plan import Layout
 from tongguan.outbox.prints.press import Press
+from tongguan.outbox.sms import Channel, FileChannel, HttpChannel
+from tongguan.routes.event_loop import EventLoop
 from tongguan.routes.https import HttpsRoute
 from tongguan.routes.sms import HttpProvider
-from tongguan.routes.wire import Wire
 from tongguan.signer.card import OpenCard, open_card
 from tongguan.signer.verify import TrustedCertificate
 
 
-def make_site(settings: Settings, journal: Journal, wire: Wire, *, before: Site | None = None) -> Site:
+def make_site(settings: Settings, journal: Journal, wire: EventLoop, *, before: Site | None = None) -> Site:
     """The site of these settings; SettingsWrong, with every fault, when a profile, certificate or route cannot be used.
 
     `before`: a site of other settings, which runs. Cards that are the same in both are one, so that none is opened, or given its
@@ -142,7 +142,7 @@ def _key_of(certificate: TrustedCertificate) -> str:
     return sha256(certificate.key.public_bytes(*form)).hexdigest()[:16]
 
 
-def make_channel(settings: Settings, wire: Wire) -> Channel:
+def make_channel(settings: Settings, wire: EventLoop) -> Channel:
     """The way to whom short messages are handed over."""
     sms = settings.sms
     if sms.kind == "http":

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from tongguan import __version__
 from tongguan.gateway.daemon import assembly
-from tongguan.gateway.daemon.pin_door import PinDoor
-from tongguan.gateway.daemon.watching import Watching
+from tongguan.gateway.daemon.lane_probes import Watching
+from tongguan.gateway.daemon.pin_socket import PinDoor
 from tongguan.gateway.flow.intake.door import take
 from tongguan.gateway.flow.intake.returning import take_up
 from tongguan.gateway.flow.orders import Orders, orders
@@ -35,7 +35,7 @@ from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.writing.writer import Changed
 from tongguan.gateway.model.errors import Deferred, SettingsWrong, StationBroken, each_of
 from tongguan.gateway.settings import Settings, own_files, read_settings
-from tongguan.gateway.system import clock, logs, private
+from tongguan.gateway.system import clock, logs, permissions
 from tongguan.gateway.system.threads import Serve, WorkMark
 from tongguan.gateway.work.supervisor import STUCK, WITHIN, Supervisor, complain
 from tongguan.inbox.calendar import Calendar
@@ -43,10 +43,10 @@ from tongguan.inbox.mailbox import Mailbox
 from tongguan.inbox.receipts import ReceiptDoor
 from tongguan.inbox.watch import Ear, Watch
 from tongguan.outbox.alerts import Alerts
-from tongguan.outbox.notifying import Notifier, Waits
-from tongguan.outbox.tellers import Tellers
-from tongguan.outbox.telling import Surroundings
-from tongguan.routes.wire import Wire
+from tongguan.outbox.sms import Notifier, Waits
+from tongguan.outbox.status.files import StatusContext
+from tongguan.outbox.status.tellers import Tellers
+from tongguan.routes.event_loop import EventLoop
 
 log = logs.get_logger("daemon")
 _DROPS = 64  #: files taken in one hand
@@ -102,7 +102,7 @@ class Daemon:
         self.supervisor = Supervisor(self.alerts, say=self.say, fatal=fatal)
         self._stopping = self.supervisor.stopping
         self._untold_at = -math.inf
-        private.mend(self.settings.home, own_files(self.settings))
+        permissions.mend(self.settings.home, own_files(self.settings))
         try:
             self.journal = Journal.open(self.settings.database.url, self.settings.home) if before is None else before.journal
             self._assemble()
@@ -112,7 +112,7 @@ class Daemon:
             raise
 
     def _assemble(self) -> None:
-        self.wire = Wire()
+        self.wire = EventLoop()
         with contextlib.ExitStack() as undo:
             if self._before is None:
                 undo.callback(self.journal.dispose)
@@ -169,11 +169,11 @@ class Daemon:
     def _runs(self, kind: str) -> bool:
         return self._only is None or kind in self._only
 
-    def _surroundings(self) -> Surroundings:
+    def _surroundings(self) -> StatusContext:
         profiles = self.site.profiles
         accounts = self.site.accounts
         language = self.settings.gateway.language
-        return Surroundings(
+        return StatusContext(
             mailboxes=self.mailboxes,
             environment=self.settings.gateway.environment,
             version=__version__,

@@ -13,10 +13,10 @@ from tongguan.gateway.flow.cards.watch import CardWatch
 from tongguan.gateway.flow.orders import back_to
 from tongguan.gateway.flow.receipts.receipts import CODE
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.errors import Held, in_language
 from tongguan.gateway.model.message import FREES_REFERENCE, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 from tongguan.gateway.system.disk import shortages
 from tongguan.gateway.work.loop import hold

@@ -14,8 +14,8 @@ from cryptography import x509
 
 from tongguan.gateway.daemon import sample
 from tongguan.gateway.daemon.card_settings import certificate_in_reader
-from tongguan.gateway.daemon.secrecy import Concern, secret_files, secrets_of
-from tongguan.gateway.daemon.secrecy import concerns as secrets_told
+from tongguan.gateway.daemon.secrets_check import Concern, secret_files, secrets_of
+from tongguan.gateway.daemon.secrets_check import concerns as secrets_told
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Account, Settings
 from tongguan.signer.certificate import is_test_material

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Attachment, Content, Document
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Number, Reservation
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Operation, Profile
 from tongguan.gateway.system import clock
 

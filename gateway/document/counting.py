@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tongguan.gateway.document.changes import value_at, values_at
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Content, CountedLine, Document
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Statistics
 from tongguan.gateway.system import clock
 

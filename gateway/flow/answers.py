@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tongguan.codecs.render import technical_response, technical_response_json
+from tongguan.codecs.writing.render import technical_response, technical_response_json
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Answer, Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile
-from tongguan.outbox.answers import receipt_name, result_name, technical_name
+from tongguan.outbox.status.answers import receipt_name, result_name, technical_name
 
 _WELL = (State.SENT, State.ACCEPTED, State.CHECKED, State.SEALED)
 

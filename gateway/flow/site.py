@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from cryptography import x509
 
-from tongguan.codecs.compile import Compiled
-from tongguan.codecs.secrets import Names
+from tongguan.codecs.checking.compile import Compiled
+from tongguan.codecs.checking.secrets import Names
 from tongguan.gateway.flow.cards.looks import Looks
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.document import Content
@@ -21,9 +21,9 @@ from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import Operation, Profile
 from tongguan.gateway.settings import Account, Card, Settings
 from tongguan.gateway.system import clock
+from tongguan.gateway.system.backoff import wait_before_next
 from tongguan.outbox.prints.plan import Layout
 from tongguan.outbox.prints.press import Press
-from tongguan.outbox.retry import wait_before_next
 from tongguan.routes.https import HttpsRoute
 from tongguan.signer.card import OpenCard
 from tongguan.signer.envelope import sealed_for

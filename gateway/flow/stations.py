@@ -24,12 +24,12 @@ from tongguan.gateway.flow.submission.seal import act_seal, decide_seal
 from tongguan.gateway.flow.submission.secrets import look_at_secrets
 from tongguan.gateway.flow.submission.send import Doubt, act_send, decide_send, keep, late
 from tongguan.gateway.journal.journal import Claim, Journal
-from tongguan.gateway.journal.reading.lists import Lane
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
+from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.model.errors import Deferred, in_both
 from tongguan.gateway.model.message import PRINT, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import Step, defer, each, run
 from tongguan.signer.errors import CardBroken

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tongguan.codecs.checks import uscc_is_right
+from tongguan.codecs.checking.named_checks import uscc_is_right
 from tongguan.gateway.daemon import sample
 from tongguan.gateway.home.home import FOLDERS, SETTINGS, made_whole
 from tongguan.gateway.model.errors import SettingsWrong

@@ -19,9 +19,9 @@ from sqlalchemy import delete, insert, select
 from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import decoded
 from tongguan.gateway.journal.writing.writer import Group, Writer
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.model.message import Message
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 
 #: reads up to so many due messages that are not among those in hand

@@ -22,31 +22,31 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
 from tongguan.gateway.journal.claims import Claim, Claims
+from tongguan.gateway.journal.clock_changes import Timekeeper
 from tongguan.gateway.journal.database import migrating, statements, tables
 from tongguan.gateway.journal.database.engine import MEND, examine, journal_file, open_engine, plain, writable
 from tongguan.gateway.journal.database.rows import RowDamaged, message_of
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.history.adopting import adopt
-from tongguan.gateway.journal.history.agreeing import RESTORE, accept, all_heads, disagreement, stored_numbers
 from tongguan.gateway.journal.history.anchor import Anchor
 from tongguan.gateway.journal.history.audit import HELD, Verdict, verify
+from tongguan.gateway.journal.history.consistency import RESTORE, accept, all_heads, disagreement, stored_numbers
 from tongguan.gateway.journal.history.history import GATEWAY, GENESIS, KEYS, START, lane_subject
-from tongguan.gateway.journal.notifying import Notifications
-from tongguan.gateway.journal.reading.lists import Lane
-from tongguan.gateway.journal.reading.particulars import slices
+from tongguan.gateway.journal.notifications import Notifications
+from tongguan.gateway.journal.reading.lookups import slices
 from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.journal.serials import Serials
-from tongguan.gateway.journal.timekeeping import Timekeeper
-from tongguan.gateway.journal.writing.finishing import Finisher
+from tongguan.gateway.journal.writing.apply import Finisher
 from tongguan.gateway.journal.writing.outcome_rows import recount
 from tongguan.gateway.journal.writing.writer import Changed, Group, Writer
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, in_language
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Chain
-from tongguan.gateway.system import clock, logs, private
+from tongguan.gateway.model.record import replace
+from tongguan.gateway.system import clock, logs, permissions
 from tongguan.gateway.system.threads import Begin, begin_thread
 
 __all__ = ["Claim", "Finished", "Journal"]
@@ -122,7 +122,7 @@ class Journal:
             zh, en = (in_language(wrong, each) for each in ("zh", "en"))
             raise JournalUnfit(f"日志与锚文件不一致：{zh}", f"journal and anchor do not agree: {en}", do=RESTORE)
         if (file := journal_file(url, home)) is not None:
-            private.make(file)
+            permissions.make(file)
         engine = open_engine(url, home, writes=True)
         journal = cls(engine, open_engine(url, home, writes=False), anchor=anchor)
         try:

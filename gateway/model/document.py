@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
-from tongguan.gateway.model.changing import record
+from tongguan.gateway.model.record import record
 
 Content = dict[str, Any]
 """A document's content: element name to text, to a nested Content, or to a list of Content (a table); empty elements are absent.

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Literal
 
-from tongguan.gateway.model.changing import record
+from tongguan.gateway.model.record import record
 
 MOST_TOLD = 1000  #: faults of one message; the others are counted
 

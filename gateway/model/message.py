@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from tongguan.gateway.model.changing import record
 from tongguan.gateway.model.errors import Fault
+from tongguan.gateway.model.record import record
 
 
 class Kind(StrEnum):

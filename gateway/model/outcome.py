@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import field
 
-from tongguan.gateway.model.changing import record
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.notification import Notification
+from tongguan.gateway.model.record import record
 
 
 @record

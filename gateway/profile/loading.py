@@ -2,7 +2,7 @@
 
 Promises: all that is wrong is told at once, with file and line and the nearest known word; a profile that loads names only
 statuses, operations, numbers, fields and code tables that exist. Named checks and fills are known to the codecs alone and
-are looked at by `codecs/compile.py`, also at start.
+are looked at by `codecs/checking/compile.py`, also at start.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from tongguan.gateway.profile.fields import read_fields
-from tongguan.gateway.profile.life import read_number, read_receipts, read_status
+from tongguan.gateway.profile.lifecycle import read_number, read_receipts, read_status
 from tongguan.gateway.profile.operations import read_attachments, read_operation
 from tongguan.gateway.profile.parts import read_certificates, read_needs, read_notify, read_prints, read_statistics
 from tongguan.gateway.profile.profile import (

@@ -37,7 +37,7 @@ class Field:
     unit: str
     required_at: frozenset[str]  #: operations
     changeable_by: frozenset[str]  #: operations; empty: any that carries a body
-    fill: str  #: how the system sets it (codecs/fill.py); empty: the sender does
+    fill: str  #: how the system sets it (codecs/checking/fills.py); empty: the sender does
     find: str  #: name of the indexed fact kept of it; empty: none
     line: str
     key: str
@@ -52,7 +52,7 @@ class Rule:
     id: str
     at: frozenset[str]
     when: tuple[Mapping[str, Any], ...]
-    check: str  #: a named check of codecs/checks.py
+    check: str  #: a named check of codecs/checking/named_checks.py
     path: str  #: the field it speaks of
     with_: Mapping[str, Any]  #: the check's own arguments
     says: Text

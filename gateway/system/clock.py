@@ -1,7 +1,7 @@
 """The only place that reads the time.
 
 The wall clock (`now`) says when something happened, and somebody may set it; the steady ones only go forward, with real time, and say
-how long something took or may take. `journal/timekeeping.py` holds the one against the other.
+how long something took or may take. `journal/clock_changes.py` holds the one against the other.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any
 
 from sites import Site
 
-from tongguan.outbox.board import MOST_LISTED
+from tongguan.outbox.status.index import MOST_LISTED
 
 
 def named(site: Site, page: Path) -> Iterator[str]:

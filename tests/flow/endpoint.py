@@ -26,7 +26,7 @@ from patience import STILL, here
 from sites import Site, make_site
 
 from tongguan.gateway.home.home import CODES, change_settings
-from tongguan.simulators.seal import Sealer, load_sealer
+from tongguan.simulators.messages.signing import Sealer, load_sealer
 
 RECEIPT = "urn:tongguan:receipt:1"
 CHINA = timezone(timedelta(hours=8))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from workshop import Workshop
 
-from tongguan.gateway.daemon.pin_door import PinDoor
+from tongguan.gateway.daemon.pin_socket import PinDoor
 from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.system import clock

@@ -14,7 +14,7 @@ import pytest
 from sites import wait_until
 from workshop import Workshop, open_workshop
 
-from tongguan.gateway.journal import timekeeping
+from tongguan.gateway.journal import clock_changes
 from tongguan.gateway.system import clock
 from tongguan.inbox.calendar import Calendar
 
@@ -101,7 +101,7 @@ def test_the_alert_of_the_clock_ends_when_it_was_steady_for_a_while(shop: Worksh
     shop.daemon.turn()
     set_clock(monkeypatch, DAY)
     shop.turns(lambda: alerts(shop, "clock"))
-    monkeypatch.setattr(timekeeping, "STEADY_MS", 1)
+    monkeypatch.setattr(clock_changes, "STEADY_MS", 1)
 
     shop.turns(lambda: alerts(shop, "clock")[-1].get("over"))
 

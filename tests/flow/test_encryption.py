@@ -28,12 +28,12 @@ from endpoint import Call
 from sites import Site, make_site
 from workshop import Workshop, open_workshop, write_types
 
-from tongguan.codecs.compile import compile_all
+from tongguan.codecs.checking.compile import compile_all
 from tongguan.gateway.home.home import CODES, TITLE, USCC, change_settings
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import read_settings
 from tongguan.signer.verify import TrustedCertificate, verify
-from tongguan.simulators.seal import Sealer
+from tongguan.simulators.messages.signing import Sealer
 
 AUTHORITIES = ("mofcom", "customs")
 ENVELOPED = "application/pkcs7-mime; smime-type=enveloped-data"

@@ -10,7 +10,7 @@ from endpoint import Endpoint, add_settings, site_with_endpoints
 from sites import Site
 
 from tongguan.gateway.home.home import USCC
-from tongguan.simulators.seal import load_sealer
+from tongguan.simulators.messages.signing import load_sealer
 
 _ROUTE = """
 [route.{name}]

@@ -18,7 +18,7 @@ from lxml import etree
 from receipt_desk import FIRST, ISSUED, RETURNED, SECOND, STORED, Desk, alerts
 from sites import wait_until
 
-from tongguan.simulators.office import stranger_like
+from tongguan.simulators.server.office import stranger_like
 
 pytestmark = pytest.mark.requirement("GW-06")
 

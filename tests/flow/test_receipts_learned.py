@@ -12,7 +12,7 @@ from sites import wait_until
 from test_lr_another import TYPE, add_folder
 
 from tongguan.gateway.home.home import USCC
-from tongguan.simulators.seal import load_sealer
+from tongguan.simulators.messages.signing import load_sealer
 
 _ROUTE = """
 [route.ministries]

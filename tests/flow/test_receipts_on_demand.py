@@ -11,7 +11,7 @@ import pytest
 from receipt_desk import ISSUED, SECOND, alerts
 from sites import Site, make_site, wait_until
 
-from tongguan.simulators.odd import ODD
+from tongguan.simulators.messages.odd_receipts import ODD
 
 pytestmark = pytest.mark.requirement("GW-10")
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 
-from tongguan.codecs.read import read
+from tongguan.codecs.reading.read import read
 from tongguan.gateway.model.errors import Refused
 
 ORDINARY_BYTES = 200_000

@@ -19,14 +19,14 @@ from fuzzing import Target
 from lxml import etree
 from mutations import mutated
 
-from tongguan.codecs.answered import Malformed, read_answer
-from tongguan.codecs.attachments import check_attachments
-from tongguan.codecs.check import check
-from tongguan.codecs.compile import Compiled, compile_all
-from tongguan.codecs.read import Item, Read, read
-from tongguan.codecs.receipt import read_receipt
-from tongguan.codecs.render import package, render_document, technical_response, technical_response_json
-from tongguan.codecs.secrets import redacted, secret_names
+from tongguan.codecs.checking.check import check
+from tongguan.codecs.checking.compile import Compiled, compile_all
+from tongguan.codecs.checking.secrets import redacted, secret_names
+from tongguan.codecs.reading.attachments import check_attachments
+from tongguan.codecs.reading.read import Item, Read, read
+from tongguan.codecs.receipts.answer_rows import Malformed, read_answer
+from tongguan.codecs.receipts.receipt import read_receipt
+from tongguan.codecs.writing.render import package, render_document, technical_response, technical_response_json
 from tongguan.gateway.cli.demo.examples import read_examples
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.message import Kind, Message, State
@@ -40,10 +40,10 @@ from tongguan.signer.errors import SignatureInvalid
 from tongguan.signer.issue import Holder, Validity, make_authority, make_software_card
 from tongguan.signer.software import signature_of
 from tongguan.signer.verify import TrustedCertificate, parse_strict, verify
-from tongguan.simulators.admission import told
-from tongguan.simulators.letter import Opener, open_letter
-from tongguan.simulators.markup import NotXml
-from tongguan.simulators.seal import Unproven
+from tongguan.simulators.messages.admission import told
+from tongguan.simulators.messages.decode import Opener, open_letter
+from tongguan.simulators.messages.markup import NotXml
+from tongguan.simulators.messages.signing import Unproven
 
 MOST_BYTES = 10_000_000
 NOW, NOW_MS = datetime(2026, 11, 20, tzinfo=UTC), 1_795_000_000_000

@@ -9,9 +9,9 @@ from zipfile import ZipFile
 
 import pytest
 
-from tongguan.codecs.check import Checked, check
-from tongguan.codecs.compile import Compiled, compile_all
-from tongguan.codecs.read import Item, read
+from tongguan.codecs.checking.check import Checked, check
+from tongguan.codecs.checking.compile import Compiled, compile_all
+from tongguan.codecs.reading.read import Item, read
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Account

@@ -6,9 +6,9 @@ from datetime import date
 import pytest
 from lxml import etree
 
-from tongguan.simulators.folders import authorities, installed_profiles
-from tongguan.simulators.permits import read_permit
-from tongguan.simulators.script import load_scripts
+from tongguan.simulators.customs.permits import read_permit
+from tongguan.simulators.script.profile_folders import authorities, installed_profiles
+from tongguan.simulators.script.script import load_scripts
 from tongguan.simulators.settings import Settings
 
 ROOT = installed_profiles()

@@ -10,7 +10,7 @@ import jsonschema_rs
 import pytest
 from lxml import etree
 
-from tongguan.codecs.schema import write_schemas
+from tongguan.codecs.writing.schema import write_schemas
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.profile import Profile
 

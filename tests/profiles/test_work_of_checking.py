@@ -9,9 +9,9 @@ import pytest
 from effort import effort
 from lxml import etree
 
-from tongguan.codecs.check import check
-from tongguan.codecs.compile import Compiled, compile_all
-from tongguan.codecs.read import read
+from tongguan.codecs.checking.check import check
+from tongguan.codecs.checking.compile import Compiled, compile_all
+from tongguan.codecs.reading.read import read
 from tongguan.gateway.cli.demo.examples import read_examples
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Account

@@ -18,12 +18,12 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from tongguan.codecs import read_zip, words
-from tongguan.codecs.words import ATTRIBUTES, KEYS
+from tongguan.codecs.reading import read_zip, vocabulary
+from tongguan.codecs.reading.vocabulary import ATTRIBUTES, KEYS
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
 from tongguan.gateway.settings import Settings
-from tongguan.outbox import status
+from tongguan.outbox.status import render
 
 ROOT = Path(__file__).parents[2]
 OPERATIONS = ("docs/operations.md", "docs/operations.zh.md")
@@ -294,9 +294,9 @@ def test_every_field_of_a_status_file_is_told(page: str) -> None:
     message = Message(
         id="1", kind=Kind.SUBMISSION, account="demo", type="T", operation="save", state=State.HELD,
         received_at=0, updated_at=0, batch="0", faults=(Fault("GW-M01", "错", "wrong"),),
-        extra=dict.fromkeys(status._SHOWN, "x"),
+        extra=dict.fromkeys(render._SHOWN, "x"),
     )  # fmt: skip
-    told = status.message_status(
+    told = render.message_status(
         message, document=None, receipts=(), items=(), environment="test", language="en", profile=None
     )  # fmt: skip
     shown = json.loads(told)
@@ -313,7 +313,7 @@ def test_every_family_of_fault_codes_is_told_and_no_other(page: str) -> None:
     assert {word for word in _words(page) if re.fullmatch("GW-[A-Z]…", word)} == families
 
 
-LIMITS = [(module, name) for module in (words, read_zip) for name in vars(module) if name.startswith("MOST_")]
+LIMITS = [(module, name) for module in (vocabulary, read_zip) for name in vars(module) if name.startswith("MOST_")]
 
 
 @pytest.mark.parametrize(("module", "name"), LIMITS, ids=[name for _, name in LIMITS])

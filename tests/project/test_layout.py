@@ -32,7 +32,7 @@ SQL = {
 RENAMES = {
     "gateway/system/files.py",
     # exchanges two names at once, for status files, so that no inode is freed at each rewrite
-    "outbox/rewriting.py",
+    "outbox/status/rewriting.py",
     # plays the enterprise: drops files as an ERP does
     "gateway/bench/bench.py",
 }

@@ -22,7 +22,7 @@ from tongguan.gateway.daemon.card_settings import card_settings
 from tongguan.gateway.flow.cards.looks import Looks, holders, trouble_of
 from tongguan.gateway.home import home as homes
 from tongguan.gateway.home.toml_text import NotFound
-from tongguan.gateway.journal.reading.lists import Lane
+from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, in_both
 from tongguan.gateway.settings import Account, Card
 from tongguan.signer.card import OpenCard, Tries, open_card

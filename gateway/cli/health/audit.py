@@ -43,7 +43,7 @@ def verify(
     for accepted in verdict.accepted:
         print_text(t(f"! 曾有人确认继续使用恢复后的文件：{accepted}", f"! somebody went on after a restore: {accepted}"))
     if key:
-        from tongguan.gateway.journal.history.agreeing import RESTORE
+        from tongguan.gateway.journal.history.consistency import RESTORE
 
         print_text(f"✗ {key}\n    {t(*RESTORE)}")
     if broken:

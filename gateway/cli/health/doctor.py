@@ -14,25 +14,25 @@ from typing import Any
 
 from cryptography import x509
 
-from tongguan.codecs.compile import compile_all
+from tongguan.codecs.checking.compile import compile_all
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.cards.cards import list_states
 from tongguan.gateway.cli.context import t
 from tongguan.gateway.cli.health.finding import Finding
 from tongguan.gateway.cli.health.security import pins, production, secrets, tokens
 from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
-from tongguan.gateway.daemon.fitting import fit_profiles
+from tongguan.gateway.daemon.profile_settings import fit_profiles
 from tongguan.gateway.daemon.recipients import RecipientFile, named, read_recipient
 from tongguan.gateway.home.home import why_no_tokens
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Settings, own_files
-from tongguan.gateway.system import clock, private
+from tongguan.gateway.system import clock, permissions
 from tongguan.gateway.system.folders import FOLDERS
 from tongguan.outbox.prints.letters import FontMissing, Letters, find_font
 from tongguan.routes import trust
+from tongguan.routes.event_loop import EventLoop
 from tongguan.routes.sms import HttpProvider
-from tongguan.routes.wire import Wire
 from tongguan.signer.module import find_module
 
 _LEAST_FREE_BYTES = 1_000_000_000
@@ -73,7 +73,7 @@ def _journal(settings: Settings) -> Iterable[Finding]:
     """Is the journal whole, does it agree with its anchor, and is it the gateway's alone?"""
     # Imported here: they bring SQLAlchemy along.
     from tongguan.gateway.journal.database.engine import MEND, damage, examine
-    from tongguan.gateway.journal.history.agreeing import RESTORE
+    from tongguan.gateway.journal.history.consistency import RESTORE
 
     home, url = settings.home, settings.database.url
     try:
@@ -89,7 +89,7 @@ def _journal(settings: Settings) -> Iterable[Finding]:
         yield Finding("journal", lost or t("还没有", "none yet"), t(*RESTORE) if lost else "")
     except JournalUnfit as unfit:
         yield Finding("journal", t(unfit.zh, unfit.en), t(*MEND))
-    for path in private.loose(home, own_files(settings)):
+    for path in permissions.loose(home, own_files(settings)):
         yield Finding("private", str(path), f"chmod go= {path}")
 
 
@@ -221,7 +221,7 @@ def _install(module: str) -> str:
 def _short_messages(settings: Settings) -> Iterable[Finding]:
     """A provider whose address or token cannot be used; a file needs nothing."""
     if settings.sms.kind == "http":
-        wire = Wire()
+        wire = EventLoop()
         try:
             HttpProvider(settings.sms, settings.gateway.environment, settings.home, wire)
         except SettingsWrong as wrong:
@@ -276,10 +276,10 @@ def _cards(states: Iterable[Mapping[str, Any]]) -> Iterable[Finding]:
 
 def _endpoints(settings: Settings) -> Iterable[Finding]:
     # Imported here: only doctor speaks to the endpoints, and every other command would wait for these.
+    from tongguan.routes.event_loop import EventLoop
     from tongguan.routes.https import HttpsRoute
-    from tongguan.routes.wire import Wire
 
-    wire = Wire()
+    wire = EventLoop()
     wire.start()
     try:
         for name, route in settings.route.items():

@@ -8,7 +8,7 @@ from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import t
 from tongguan.gateway.cli.health.finding import Finding
 from tongguan.gateway.daemon.production import made_for_tests
-from tongguan.gateway.daemon.secrecy import Concern, concerns
+from tongguan.gateway.daemon.secrets_check import Concern, concerns
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Settings
 from tongguan.routes import trust

@@ -19,8 +19,8 @@ from tongguan.gateway.cli.health.liveness import (
     troubles_of_life,
 )
 from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
-from tongguan.gateway.journal.reading.lists import Lane
 from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, in_language
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.settings import Settings

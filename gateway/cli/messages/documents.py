@@ -13,12 +13,12 @@ from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.selection import AccountOption, LimitOption, TypeOption, submissions
 from tongguan.gateway.cli.output import moment, print_json, print_table, print_text
+from tongguan.gateway.journal.client import selected_documents
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.journal.visitor import selected_documents
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.profile import Profile, Profiles
-from tongguan.outbox.status import business_status, document_status
+from tongguan.outbox.status.render import business_status, document_status
 
 _profiles = functools.cache(load_profiles)
 

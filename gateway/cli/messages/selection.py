@@ -13,8 +13,8 @@ import typer
 
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong
+from tongguan.gateway.journal.client import selected
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.journal.visitor import selected
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.settings import span
 from tongguan.gateway.system import clock

@@ -27,17 +27,17 @@ from tongguan.gateway.cli.messages.selection import (
 )
 from tongguan.gateway.cli.output import age, lane_facts, moment, print_facts, print_json, print_table, print_text
 from tongguan.gateway.journal.history.history import GATEWAY, lane_subject
-from tongguan.gateway.journal.reading.lists import Lane
-from tongguan.gateway.journal.reading.particulars import AnswerRow
+from tongguan.gateway.journal.reading.lookups import AnswerRow
 from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.system import file_names
 from tongguan.gateway.system.clock import show as shown_time
-from tongguan.outbox.news import read_news
-from tongguan.outbox.status import message_status, waiting_for
-from tongguan.outbox.telling import named_answers
+from tongguan.outbox.status.files import named_answers
+from tongguan.outbox.status.render import message_status, waiting_for
+from tongguan.outbox.status.snapshot import read_snapshot
 
 
 def list_messages(
@@ -151,8 +151,8 @@ def statuses(records: Records, messages: Sequence[Message]) -> list[Any]:
     """What the status files say, for each message."""
     documents = records.documents(m.document_id for m in messages if m.document_id)
     accounts = {m.account for m in messages}
-    all_news = {name: read_news(records, name, [m.id for m in messages if m.account == name], ()) for name in accounts}
-    for damaged in (damaged for news in all_news.values() for damaged in news.damaged.values()):
+    snapshots = {name: read_snapshot(records, name, [m.id for m in messages if m.account == name], ()) for name in accounts}
+    for damaged in (damaged for snapshot in snapshots.values() for damaged in snapshot.damaged.values()):
         raise damaged
     environment, shut = context.settings().gateway.environment, _all_shut(records, messages)
     pages = [
@@ -160,10 +160,10 @@ def statuses(records: Records, messages: Sequence[Message]) -> list[Any]:
             message_status(
                 m,
                 document=documents.get(m.document_id or ""),
-                receipts=(news := all_news[m.account]).receipts.get(m.id, ()),
-                items=[(item, named_answers(item, news)) for item in news.items.get(m.id, ())],
-                answers=named_answers(m, news),
-                missing=news.missing,
+                receipts=(snapshot := snapshots[m.account]).receipts.get(m.id, ()),
+                items=[(item, named_answers(item, snapshot)) for item in snapshot.items.get(m.id, ())],
+                answers=named_answers(m, snapshot),
+                missing=snapshot.missing,
                 environment=environment,
                 language=context.language(),
                 profile=profile_of(m.type),

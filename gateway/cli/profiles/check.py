@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from tongguan.codecs.attachments import check_attachments
-from tongguan.codecs.check import check as hold_against_profile
-from tongguan.codecs.compile import Compiled, compile_all
-from tongguan.codecs.markup import visible
-from tongguan.codecs.read import Item, Read, read
+from tongguan.codecs.checking.check import check as hold_against_profile
+from tongguan.codecs.checking.compile import Compiled, compile_all
+from tongguan.codecs.reading.attachments import check_attachments
+from tongguan.codecs.reading.read import Item, Read, read
+from tongguan.codecs.writing.markup import visible
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.output import print_json, print_text

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tongguan.codecs.schema import write_schemas
+from tongguan.codecs.writing.schema import write_schemas
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.output import print_json, print_table, print_text

@@ -6,7 +6,7 @@ from typing import Any
 
 from tongguan.gateway.flow.cards.looks import CardTrouble, trouble_of
 from tongguan.gateway.flow.site import PRESENCE, Site
-from tongguan.gateway.journal.reading.lists import Lane
+from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.system import clock
 from tongguan.outbox.alerts import Alerts
 from tongguan.signer.errors import PinNeeded

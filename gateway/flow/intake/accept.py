@@ -9,16 +9,16 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tongguan.codecs.read import Item, Read, read
-from tongguan.codecs.secrets import redacted
+from tongguan.codecs.checking.secrets import redacted
+from tongguan.codecs.reading.read import Item, Read, read
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.faults import fault, unknown_type
 from tongguan.gateway.model.ids import derived_id, new_id
 from tongguan.gateway.model.message import FREES_REFERENCE, PRINT, Kind, Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 
 TOGETHER = "together"  #: fact of a batch of prints alone, and of its items: they become one file

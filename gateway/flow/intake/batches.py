@@ -9,10 +9,10 @@ from tongguan.gateway.flow.intake.accept import TOGETHER
 from tongguan.gateway.flow.printing.prints import batch_to_press
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.errors import Deferred
 from tongguan.gateway.model.message import FINAL, Message, State
 from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 
 _LEFT = (State.SENT, State.ACCEPTED, State.REJECTED, State.REPEATED)

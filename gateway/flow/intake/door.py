@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tongguan.codecs.secrets import redacted
+from tongguan.codecs.checking.secrets import redacted
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.intake.accept import BATCH, Arrival, accept, blank, carried, look_into, prefetch
 from tongguan.gateway.flow.site import Site
@@ -17,15 +17,15 @@ from tongguan.gateway.flow.submission.seal import act_seal, decide_seal
 from tongguan.gateway.flow.submission.secrets import look_at_secrets
 from tongguan.gateway.journal.journal import Finished
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.errors import Held, StationBroken
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Body, Chain, Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import CRASHES, Step, attempt, hold
+from tongguan.inbox.file_reader import Drop
 from tongguan.inbox.mailbox import Mailbox
-from tongguan.inbox.reading import Drop
 
 
 @dataclass(frozen=True, slots=True)

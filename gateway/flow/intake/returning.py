@@ -11,9 +11,9 @@ from tongguan.gateway.flow.orders import back_to
 from tongguan.gateway.flow.site import Site, missing
 from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.work.loop import NEEDS, Step, run
 
 _SLICE = 200

@@ -10,10 +10,10 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Operation, Profile
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from tongguan.gateway.document.changes import learned, with_numbers
 from tongguan.gateway.flow.local import Errand, done
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.ids import derived_id
 from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.record import replace
 
 MOST_COPIES = 100
 _MOST_DIGITS = 9

@@ -7,9 +7,9 @@ import binascii
 
 from tongguan.gateway.flow.local import Errand, done
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.errors import Held
 from tongguan.gateway.model.outcome import Answer, Body, Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.system.file_names import extension, stem
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tongguan.gateway.document.changes import changed, learned, with_numbers, with_values
 from tongguan.gateway.flow.local import Errand, done
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.record import replace
 
 
 def do(errand: Errand, records: Records) -> Outcome:

@@ -13,8 +13,8 @@ from tongguan.gateway.document.changes import (
 )
 from tongguan.gateway.flow.local import Errand, done
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.record import replace
 
 
 def do(errand: Errand, records: Records) -> Outcome:

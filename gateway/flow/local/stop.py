@@ -5,12 +5,12 @@ from __future__ import annotations
 from tongguan.gateway.document.changes import all_reservations, undone
 from tongguan.gateway.flow.local import Errand, done
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile
 
 

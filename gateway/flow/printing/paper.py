@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tongguan.codecs.results import HEAD, Result, as_table, width_of
+from tongguan.codecs.writing.results import HEAD, Result, as_table, width_of
 from tongguan.gateway.profile.profile import Column, Text
 from tongguan.outbox.prints.filling import printed_at, word_of
 from tongguan.outbox.prints.sheet import UNITS, Box, Boxes, Grid, GridColumn, Sheet

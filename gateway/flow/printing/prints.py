@@ -13,11 +13,11 @@ from tongguan.gateway.flow.intake.accept import TOGETHER
 from tongguan.gateway.flow.local import Errand
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.errors import Held, Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.message import PRINT, Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import PrintForm, Profile
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import each, end

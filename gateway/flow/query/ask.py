@@ -12,9 +12,9 @@ from datetime import timedelta
 import orjson
 from lxml import etree
 
-from tongguan.codecs.answered import Malformed, read_answer
-from tongguan.codecs.receipt import ReceiptContent, moment_told, numbers_told
-from tongguan.codecs.render import package, render_document, render_question
+from tongguan.codecs.receipts.answer_rows import Malformed, read_answer
+from tongguan.codecs.receipts.receipt import ReceiptContent, moment_told, numbers_told
+from tongguan.codecs.writing.render import package, render_document, render_question
 from tongguan.gateway.document.changes import born, learned
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.intake.accept import QUERY
@@ -33,11 +33,11 @@ from tongguan.gateway.flow.submission.errands import at_desk, errand_of, on_its_
 from tongguan.gateway.flow.submission.secrets import without_secrets
 from tongguan.gateway.flow.submission.send import keep_aside
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Deferred, Held, Refused, each_of
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import ANSWERED, Column, Profile, Query, Text
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import each, end, parted

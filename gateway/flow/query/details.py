@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from mimetypes import guess_extension, init
 
-from tongguan.codecs.receipt import ReceiptContent
+from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.gateway.document.changes import values_at
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.site import Site

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import date
 
-from tongguan.codecs.fields import parse_date
+from tongguan.codecs.checking.fields import parse_date
 from tongguan.gateway.flow.query.results import FORMATS
 from tongguan.gateway.flow.query.statistics import STATISTICS
 from tongguan.gateway.model.errors import Fault

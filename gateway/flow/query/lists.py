@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import and_, exists, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from tongguan.codecs.fields import parse_date
+from tongguan.codecs.checking.fields import parse_date
 from tongguan.gateway.flow.query.details import shown
 from tongguan.gateway.flow.query.results import Found, page_of, paging
 from tongguan.gateway.journal.database import tables

@@ -13,11 +13,11 @@ from tongguan.gateway.flow.query.statistics import STATISTICS, statistics
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import no_card
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Query
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import end

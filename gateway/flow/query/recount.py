@@ -12,8 +12,8 @@ import orjson
 
 from tongguan.gateway.document.counting import counted
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Document, Receipt
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile
 
 MARKER = "counted"

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tongguan.codecs.results import Result, ResultRow, as_csv, as_json, as_xml
-from tongguan.codecs.sheet import as_xlsx
+from tongguan.codecs.writing.results import Result, ResultRow, as_csv, as_json, as_xml
+from tongguan.codecs.writing.xlsx import as_xlsx
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.printing.paper import result_sheet
 from tongguan.gateway.flow.printing.prints import to_press
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Column, Query, Text
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import end

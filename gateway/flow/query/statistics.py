@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tongguan.codecs.compile import Compiled
+from tongguan.codecs.checking.compile import Compiled
 from tongguan.gateway.document.counting import category, number_of
 from tongguan.gateway.flow.query.results import Found, paging
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.journal.reading.lists import CountedSum
 from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.searches import CountedSum
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.message import Message

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tongguan.codecs.receipt import NAMESPACE, ReceiptContent, read_receipt
+from tongguan.codecs.receipts.receipt import NAMESPACE, ReceiptContent, read_receipt
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.model.errors import Refused, each_of, in_both
 from tongguan.gateway.model.message import Message

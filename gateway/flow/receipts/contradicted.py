@@ -6,11 +6,11 @@ free (any more); and a person is told until he has said `tongguan release`. The 
 
 from __future__ import annotations
 
-from tongguan.codecs.receipt import ReceiptContent
+from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.model.message import FREES_REFERENCE, Message, State
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import NOT_TAKEN, TAKEN, Profile, ReceiptRule
 from tongguan.gateway.system import clock
 

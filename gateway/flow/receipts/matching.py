@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from itertools import product
 
-from tongguan.codecs.receipt import ReceiptContent
+from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.errors import TongguanError

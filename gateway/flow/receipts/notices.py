@@ -1,6 +1,6 @@
 """Who is told by a short message of a receipt: the number on the form, and the account's own subscriptions.
 
-Decided with the receipt and written in its transaction; `outbox/notifying.py` sends.
+Decided with the receipt and written in its transaction; `outbox/sms.py` sends.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from tongguan.codecs.compile import Compiled
+from tongguan.codecs.checking.compile import Compiled
 from tongguan.gateway.document.changes import value_at
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.model.document import Document, Receipt

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tongguan.codecs.receipt import ReceiptContent
-from tongguan.codecs.settle import settle
+from tongguan.codecs.receipts.receipt import ReceiptContent
+from tongguan.codecs.receipts.settle import settle
 from tongguan.gateway.document.changes import all_reservations, facts_of, learned, settled_down, with_numbers
 from tongguan.gateway.document.counting import counted
 from tongguan.gateway.flow import answers
@@ -22,11 +22,11 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.owed import owing
 from tongguan.gateway.flow.submission.send import verdict_by
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.errors import Held, in_both
 from tongguan.gateway.model.message import FINAL, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, ReceiptRule, Text
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import NOT_HELD, end

@@ -5,7 +5,7 @@ They prove that their message was sent, or end it; where the verdict was quicker
 
 from __future__ import annotations
 
-from tongguan.codecs.receipt import ReceiptContent
+from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.gateway.document.changes import all_reservations, undone
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.receipts.believing import issuers
@@ -14,11 +14,11 @@ from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.send import technical_receipt, verdict_by
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import TAKEN
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import NOT_HELD, end

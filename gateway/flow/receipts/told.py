@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tongguan.codecs.results import ResultRow
+from tongguan.codecs.writing.results import ResultRow
 from tongguan.gateway.document import quantities
 from tongguan.gateway.document.changes import changed, facts_of, with_numbers
 from tongguan.gateway.document.counting import counted
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Document, Quantity
 from tongguan.gateway.model.message import Message
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Query
 from tongguan.gateway.system import clock
 

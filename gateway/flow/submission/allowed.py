@@ -6,12 +6,12 @@ from tongguan.gateway.document.changes import value_at
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.site import PRESENCE, Site
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Deferred, Fault, Refused, in_both
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Operation, Profile
 from tongguan.gateway.settings import Account
 from tongguan.gateway.system import clock

@@ -5,9 +5,9 @@ All that is wrong is told at once; a message that is right becomes an errand (`e
 
 from __future__ import annotations
 
-from tongguan.codecs.attachments import check_attachments
-from tongguan.codecs.check import Checked, check
-from tongguan.codecs.read import Read, read
+from tongguan.codecs.checking.check import Checked, check
+from tongguan.codecs.reading.attachments import check_attachments
+from tongguan.codecs.reading.read import Read, read
 from tongguan.gateway.document.changes import (
     born,
     undone,
@@ -22,12 +22,12 @@ from tongguan.gateway.flow.submission.allowed import card_faults, may, needed, t
 from tongguan.gateway.flow.submission.errands import asking, at_desk, errand_of, on_its_way
 from tongguan.gateway.flow.submission.secrets import secret_faults
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.message import PRINT, Message, State
 from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Operation
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import end

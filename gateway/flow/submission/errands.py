@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from tongguan.codecs.attachments import media_type
+from tongguan.codecs.reading.attachments import media_type
 from tongguan.gateway.document.changes import (
     all_reservations,
     attached,
@@ -33,11 +33,11 @@ from tongguan.gateway.flow.local import Errand, desk_step
 from tongguan.gateway.flow.site import UNSIGNED, Site
 from tongguan.gateway.flow.submission.allowed import no_card
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile
 from tongguan.gateway.system import clock
 

@@ -16,10 +16,10 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.send import incoming
 from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.errors import each_of, in_both
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import CRASHES, conclude
 from tongguan.routes.reply import Reply

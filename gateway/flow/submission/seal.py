@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tongguan.codecs.render import package, render_document
+from tongguan.codecs.writing.render import package, render_document
 from tongguan.gateway.flow.cards.looks import certificate_trouble, holders
 from tongguan.gateway.flow.site import UNSIGNED, Site
 from tongguan.gateway.flow.submission.allowed import unbound
 from tongguan.gateway.flow.submission.secrets import sealed_secrets
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Deferred, Refused, in_both
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import each, parted
 from tongguan.signer import cms_signature, xml_signature

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cryptography import x509
 
-from tongguan.codecs.compile import Compiled
-from tongguan.codecs.secrets import is_reference, with_secrets
+from tongguan.codecs.checking.compile import Compiled
+from tongguan.codecs.checking.secrets import is_reference, with_secrets
 from tongguan.gateway.document.changes import values_at
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.model.document import Content

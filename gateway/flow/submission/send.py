@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tongguan.codecs.receipt import ReceiptContent
+from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.gateway.document.changes import all_reservations, undone
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.receipts.believing import Answered, answer, claims_to_be_one
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Receipt
 from tongguan.gateway.model.errors import Deferred, Held, each_of, in_both
 from tongguan.gateway.model.ids import derived_id
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import TAKEN
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import each, parted

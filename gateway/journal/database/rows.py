@@ -13,10 +13,10 @@ from sqlalchemy import Table, insert, update
 from sqlalchemy.engine import Dialect
 
 from tongguan.gateway.journal.database import tables
-from tongguan.gateway.model.changing import record
 from tongguan.gateway.model.document import Attachment, Document, Receipt
 from tongguan.gateway.model.errors import Fault, TongguanError
 from tongguan.gateway.model.message import Kind, Message, State
+from tongguan.gateway.model.record import record
 
 _Noun = TypeVar("_Noun")
 _MESSAGE_COLUMNS = [c.name for c in tables.message.columns]

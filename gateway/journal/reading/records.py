@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 
 from tongguan.gateway.journal.database import statements
 from tongguan.gateway.journal.database.rows import document_of, message_of
-from tongguan.gateway.journal.reading.lists import Lists
-from tongguan.gateway.journal.reading.particulars import slices
+from tongguan.gateway.journal.reading.lookups import slices
+from tongguan.gateway.journal.reading.searches import Searches
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.message import Kind, Message
 from tongguan.gateway.model.outcome import Outcome
@@ -19,7 +19,7 @@ from tongguan.gateway.model.outcome import Outcome
 T = TypeVar("T")
 
 
-class Records(Lists):
+class Records(Searches):
     """A read-only view; the same question gives the same answer for its whole life.
 
     What is asked here sees the earlier outcomes of the batch; what its bases are asked (particulars and lists) does not.

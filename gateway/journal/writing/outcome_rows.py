@@ -12,13 +12,13 @@ from sqlalchemy import Table, and_, select
 from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import DOCUMENT_MOVES, counted_rows, document_row, pack, receipt_row
 from tongguan.gateway.journal.history import digests
-from tongguan.gateway.journal.notifying import LANE as NOTIFY
-from tongguan.gateway.journal.reading.particulars import slices
+from tongguan.gateway.journal.notifications import LANE as NOTIFY
+from tongguan.gateway.journal.reading.lookups import slices
 from tongguan.gateway.journal.writing.writer import Group
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import FINAL
 from tongguan.gateway.model.outcome import Answer, Outcome
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 
 

@@ -15,7 +15,7 @@ from sites import wait_until
 from tongguan.gateway.cli.commands import make_app
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.home.home import change_settings
-from tongguan.simulators.store import Store
+from tongguan.simulators.books.store import Store
 
 pytestmark = pytest.mark.requirement("GW-08")
 ROOT = Path(__file__).parents[3]

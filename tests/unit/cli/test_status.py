@@ -21,7 +21,7 @@ from sites import wait_until
 from tongguan.gateway.cli.health import liveness
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.system import clock
-from tongguan.outbox.pen import Pen
+from tongguan.outbox.status.file_writer import FileWriter
 
 pytestmark = pytest.mark.requirement("GW-08")
 Say = Callable[..., Any]
@@ -56,12 +56,12 @@ def troubles(tongguan: Say) -> tuple[int, dict[str, str]]:
 def silence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The teller's thread writes no heartbeat any more."""
     beats = threading.Semaphore(0)
-    write = Pen.page
+    write = FileWriter.page
 
-    def all_but_beats(pen: Pen, name: str, content: bytes) -> None:
+    def all_but_beats(pen: FileWriter, name: str, content: bytes) -> None:
         beats.release() if name == "heartbeat.json" else write(pen, name, content)
 
-    monkeypatch.setattr(Pen, "page", all_but_beats)
+    monkeypatch.setattr(FileWriter, "page", all_but_beats)
     assert beats.acquire(timeout=60)
 
 

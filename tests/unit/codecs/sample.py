@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tongguan.codecs.check import Checked, check
-from tongguan.codecs.compile import Compiled, compile_profile
-from tongguan.codecs.read import read
+from tongguan.codecs.checking.check import Checked, check
+from tongguan.codecs.checking.compile import Compiled, compile_profile
+from tongguan.codecs.reading.read import read
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Account

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from tongguan.codecs.answered import Malformed, read_answer
-from tongguan.codecs.markup import text
+from tongguan.codecs.receipts.answer_rows import Malformed, read_answer
+from tongguan.codecs.writing.markup import text
 from tongguan.gateway.profile.profile import Column, Text
 
 NOTHING = Text("", "")

@@ -14,7 +14,7 @@ import pikepdf
 import pytest
 from effort import effort
 
-from tongguan.codecs.attachments import check_attachments, media_type
+from tongguan.codecs.reading.attachments import check_attachments, media_type
 from tongguan.gateway.model.document import Attachment, Document
 from tongguan.gateway.profile.profile import AttachmentRule, Profile, Text
 

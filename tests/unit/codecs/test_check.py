@@ -9,7 +9,7 @@ import pytest
 from codecs_sample import check_json, check_xml, document, found
 from patience import here
 
-from tongguan.codecs.compile import Compiled
+from tongguan.codecs.checking.compile import Compiled
 
 LINE = "<Line><Money>USD</Money><Price>2</Price><Count>3</Count></Line>"
 

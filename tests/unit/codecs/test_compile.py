@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from codecs_sample import FIELDS, RULES, compiled
 
-from tongguan.codecs.compile import compile_all
+from tongguan.codecs.checking.compile import compile_all
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles
 

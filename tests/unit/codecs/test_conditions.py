@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from codecs_sample import FIELDS, PROFILE, RULES, check_xml, compiled, found
 
-from tongguan.codecs.compile import Compiled
-from tongguan.codecs.conditions import Condition, ConditionWrong, compile_conditions
+from tongguan.codecs.checking.compile import Compiled
+from tongguan.codecs.checking.conditions import Condition, ConditionWrong, compile_conditions
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.profile.profile import CodeTable
 

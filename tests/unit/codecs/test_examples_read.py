@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from tongguan.codecs.compile import compile_all
-from tongguan.codecs.findings import Findings
-from tongguan.codecs.read import Read, read
-from tongguan.codecs.render import render_document
-from tongguan.codecs.walk import walk_json, walk_xml
+from tongguan.codecs.checking.compile import compile_all
+from tongguan.codecs.checking.fault_list import Findings
+from tongguan.codecs.checking.validation import walk_json, walk_xml
+from tongguan.codecs.reading.read import Read, read
+from tongguan.codecs.writing.render import render_document
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.profile.loading import load_profiles
 

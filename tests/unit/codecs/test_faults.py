@@ -6,8 +6,8 @@ import re
 import string
 from pathlib import Path
 
-from tongguan.codecs import faults
-from tongguan.codecs.faults import TEXTS, fault
+from tongguan.codecs.reading import faults
+from tongguan.codecs.reading.faults import TEXTS, fault
 
 FOLDER = Path(faults.__file__).parent
 CODE = re.compile(r'"(GW-[A-Z][0-9]{2})"')

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tongguan.codecs.fields import ValueWrong, canonical_number, converter, rounded
+from tongguan.codecs.checking.fields import ValueWrong, canonical_number, converter, rounded
 from tongguan.gateway.profile.profile import CodeTable, Field
 
 TABLE = CodeTable(

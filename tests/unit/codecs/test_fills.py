@@ -11,7 +11,7 @@ from codecs_sample import ACCOUNT, check_json, check_xml, document, found
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tongguan.codecs.compile import Compiled
+from tongguan.codecs.checking.compile import Compiled
 
 LINE: dict[str, Any] = {"Money": "EUR", "Price": "1.5", "Count": "3", "Part": [{"Name": "a"}]}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tongguan.codecs.checks import CHECKS, OF_ROWS, OF_VALUES, WHOLE, uscc_is_right
+from tongguan.codecs.checking.named_checks import CHECKS, OF_ROWS, OF_VALUES, WHOLE, uscc_is_right
 
 
 def see(path: str) -> Callable[[Any], Sequence[Any]]:

@@ -11,7 +11,7 @@ import pytest
 from patience import here
 from tongues import in_both_languages
 
-from tongguan.codecs.compile import compile_all
+from tongguan.codecs.checking.compile import compile_all
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.profile import loading as profile_loading
 from tongguan.gateway.profile.fields import COLUMNS

@@ -10,7 +10,7 @@ import zipfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tongguan.codecs.read import Read, read
+from tongguan.codecs.reading.read import Read, read
 from tongguan.gateway.model.errors import Refused
 
 XML = (

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tongguan.codecs.item import Numeral
-from tongguan.codecs.read import Item, read
+from tongguan.codecs.reading.item import Numeral
+from tongguan.codecs.reading.read import Item, read
 from tongguan.gateway.model.errors import Fault, Refused
 
 FRAME = {"type": "XX.test", "operation": "save", "reference": "r"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tongguan.codecs.read import Read, read
+from tongguan.codecs.reading.read import Read, read
 from tongguan.gateway.model.errors import Fault, Refused
 
 NS = "urn:tongguan:XX.test:1"

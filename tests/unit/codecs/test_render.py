@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from tongguan.codecs.render import package, render_document, technical_response, technical_response_json
+from tongguan.codecs.writing.render import package, render_document, technical_response, technical_response_json
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.profile.profile import AttachmentRule, Field, Profile, Text

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from lxml import etree
 from openpyxl import load_workbook
 
-from tongguan.codecs.results import NAMESPACE, Result, ResultRow, as_csv, as_json, as_xml
-from tongguan.codecs.sheet import as_xlsx
+from tongguan.codecs.writing.results import NAMESPACE, Result, ResultRow, as_csv, as_json, as_xml
+from tongguan.codecs.writing.xlsx import as_xlsx
 from tongguan.gateway.profile.profile import Column, Text
 
 GOODS = Column("goods", Text("商品", "goods"), "", (Column("code", Text("商品编号", "code"), ""),))

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tongguan.codecs.check import Checked, check
-from tongguan.codecs.compile import compile_all
-from tongguan.codecs.read import read
-from tongguan.codecs.tree import Node
+from tongguan.codecs.checking.check import Checked, check
+from tongguan.codecs.checking.compile import compile_all
+from tongguan.codecs.checking.field_tree import Node
+from tongguan.codecs.reading.read import read
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Account
 

@@ -9,8 +9,8 @@ import zipfile
 import pytest
 from codecs_sample import FIELDS, check_json, check_xml, compiled, found
 
-from tongguan.codecs.read import read
-from tongguan.codecs.secrets import HIDDEN, is_reference, redacted, with_secrets
+from tongguan.codecs.checking.secrets import HIDDEN, is_reference, redacted, with_secrets
+from tongguan.codecs.reading.read import read
 
 SECRETS = {"XX.sample": frozenset({"Password", "Key"})}
 OPEN = "Hunter2-密码"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from tongguan.codecs.receipt import ReceiptContent, read_receipt
-from tongguan.codecs.settle import settle
+from tongguan.codecs.receipts.receipt import ReceiptContent, read_receipt
+from tongguan.codecs.receipts.settle import settle
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.profile.profile import ReceiptRule, Text

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from tongguan.codecs.check import check
-from tongguan.codecs.compile import compile_all
-from tongguan.codecs.read import read
+from tongguan.codecs.checking.check import check
+from tongguan.codecs.checking.compile import compile_all
+from tongguan.codecs.reading.read import read
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Account

@@ -16,15 +16,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
-from tongguan.codecs.markup import visible
-from tongguan.codecs.render import package, technical_response, technical_response_json
-from tongguan.codecs.results import Result, as_csv, as_json, as_xml
-from tongguan.codecs.sheet import as_xlsx
+from tongguan.codecs.writing.markup import visible
+from tongguan.codecs.writing.render import package, technical_response, technical_response_json
+from tongguan.codecs.writing.results import Result, as_csv, as_json, as_xml
+from tongguan.codecs.writing.xlsx import as_xlsx
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.profile.profile import Column, Text
 from tongguan.gateway.system import file_names
-from tongguan.outbox.status import encoded, open_line
+from tongguan.outbox.status.render import encoded, open_line
 from tongguan.signer.certificate import algorithm_of, der_chain, signing_key
 from tongguan.signer.issue import Holder, Validity, make_authority, make_software_card
 from tongguan.signer.software import signature_of

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapes import JSON, XML, Shape, grown
 
-from tongguan.codecs.faults import fault
-from tongguan.codecs.read import read
-from tongguan.codecs.secrets import redacted
+from tongguan.codecs.checking.secrets import redacted
+from tongguan.codecs.reading.faults import fault
+from tongguan.codecs.reading.read import read
 from tongguan.gateway.model.errors import MOST_TOLD, Refused
 from tongguan.gateway.system.safe_xml import MOST_ATTRIBUTES, MOST_NAMESPACE, MOST_NAMESPACES
 from tongguan.signer.errors import SignatureInvalid

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tongguan.codecs.compile import Compiled, compile_all
+from tongguan.codecs.checking.compile import Compiled, compile_all
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.daemon.fitting import fit_profiles
+from tongguan.gateway.daemon.profile_settings import fit_profiles
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Settings

@@ -15,10 +15,10 @@ from typing import Any, cast
 import pytest
 
 from tongguan.gateway.daemon.health_checks import HealthChecks
-from tongguan.gateway.daemon.watching import Watching
+from tongguan.gateway.daemon.lane_probes import Watching
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.lists import Lane
+from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.system import clock, disk

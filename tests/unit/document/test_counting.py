@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from journals import comes, document, open_journal, submission, written
 
-from tongguan.codecs.receipt import ReceiptContent
-from tongguan.codecs.settle import settle
+from tongguan.codecs.receipts.receipt import ReceiptContent
+from tongguan.codecs.receipts.settle import settle
 from tongguan.gateway.document.changes import changed, opened, settled_down, undone
 from tongguan.gateway.document.counting import counted, millionths, month, number_of
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.lists import CountedSum
+from tongguan.gateway.journal.reading.searches import CountedSum
 from tongguan.gateway.model.document import CountedLine, Document
 from tongguan.gateway.profile.profile import AttachmentRule, Profile, ReceiptRule, Statistics, Text
 from tongguan.gateway.system import clock

@@ -22,7 +22,7 @@ from tongguan.gateway.flow.submission.send import incoming
 from tongguan.gateway.home.home import CODES, change_settings
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import Kind, Message, State
-from tongguan.simulators.seal import Sealer, load_sealer
+from tongguan.simulators.messages.signing import Sealer, load_sealer
 
 RECEIPT = "urn:tongguan:receipt:1"
 NAMES = ("id", "kind", "authority", "account", "message", "type", "number", "code", "text", "issued_at", "environment")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tongguan.codecs.compile import Compiled, compile_all
+from tongguan.codecs.checking.compile import Compiled, compile_all
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import card_faults
 from tongguan.gateway.model.message import Kind, Message, State

@@ -21,7 +21,7 @@ from tongguan.gateway.home.home import change_settings, make_home
 from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.system import clock, files
-from tongguan.inbox import reading
+from tongguan.inbox import file_reader
 
 
 @pytest.fixture
@@ -151,8 +151,8 @@ CALLS: dict[str, Callable[[Daemon], tuple[Any, str]]] = {
     "parse": lambda daemon: (door, "look_into"),
     "take": lambda daemon: (door, "accept"),
     "move": lambda daemon: (files, "move"),
-    "open": lambda daemon: (reading, "read"),
-    "look": lambda daemon: (reading, "look"),
+    "open": lambda daemon: (file_reader, "read"),
+    "look": lambda daemon: (file_reader, "look"),
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.flow.orders import Orders
 from tongguan.gateway.home.home import make_home
-from tongguan.gateway.journal.visitor import Visitor
+from tongguan.gateway.journal.client import JournalClient
 
 PAUSE = {"do": "pause", "what": "account", "name": "demo"}
 
@@ -33,8 +33,8 @@ def asked(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def given(daemon: Daemon) -> str:
     """An order that another process leaves."""
-    with Visitor.open(daemon.settings.database.url, daemon.settings.home) as visitor:
-        return visitor.give_order("wang", "why", PAUSE)
+    with JournalClient.open(daemon.settings.database.url, daemon.settings.home) as client:
+        return client.give_order("wang", "why", PAUSE)
 
 
 def test_the_journal_is_not_asked_for_orders_while_nobody_writes_to_it(daemon: Daemon, asked: list[int]) -> None:

@@ -17,8 +17,8 @@ from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.system import file_names
 from tongguan.inbox import mailbox as door
 from tongguan.inbox import originals
+from tongguan.inbox.file_reader import Drop
 from tongguan.inbox.mailbox import Mailbox
-from tongguan.inbox.reading import Drop
 
 STAMP = "20261120180000123"
 

@@ -21,8 +21,8 @@ from starlette.routing import Route as Place
 from tongguan.gateway.model.errors import Deferred
 from tongguan.gateway.settings import Route
 from tongguan.inbox.receipts import LONGEST_PAUSE_SECONDS, ReceiptDoor, pause_seconds
+from tongguan.routes.event_loop import EventLoop
 from tongguan.routes.https import HttpsRoute
-from tongguan.routes.wire import Wire
 
 CODES = {"demo": "2102960001", "other": "2102960002"}
 
@@ -114,7 +114,7 @@ def authority():
 
 @pytest.fixture
 def wire():
-    with Wire() as wire:
+    with EventLoop() as wire:
         yield wire
 
 

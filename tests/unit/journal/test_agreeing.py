@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from journals import comes, moves, open_journal, submission, written
 
+from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.journal.history.anchor import Anchor
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.visitor import Visitor
 from tongguan.gateway.model.errors import JournalUnfit
 from tongguan.gateway.model.message import State
 
@@ -175,8 +175,8 @@ def test_after_an_acceptance_no_number_is_given_again_and_receipts_and_sealed_ar
     assert cursor is None
     assert [key for key in (claim.keys if claim else ()) if claim and not claim.suspect(key)] == []
     journal.close()
-    with Visitor.open("sqlite:///tongguan.db", home) as visitor:
-        verdict = visitor.verify()
+    with JournalClient.open("sqlite:///tongguan.db", home) as client:
+        verdict = client.verify()
     assert verdict.broken is None
     assert "wang@host: disk replaced" in verdict.accepted[0]
     assert list(home.glob("anchor.jsonl.accepted-*"))
@@ -188,5 +188,5 @@ def test_a_journal_cut_within_its_chain_stays_broken_after_an_acceptance(home: P
     base.close()
     anchor_gone(home)
     Journal.open("sqlite:///tongguan.db", home, accepted=("wang", "why")).close()
-    with Visitor.open("sqlite:///tongguan.db", home) as visitor:
-        assert "entry 2 is missing" in (visitor.verify().broken or "")
+    with JournalClient.open("sqlite:///tongguan.db", home) as client:
+        assert "entry 2 is missing" in (client.verify().broken or "")

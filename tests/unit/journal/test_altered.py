@@ -11,11 +11,11 @@ import pytest
 from journals import answer, body, comes, document, moves, open_journal, receipt, submission, written
 from sqlalchemy import Integer, LargeBinary, Table
 
+from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.lists import Lane
-from tongguan.gateway.journal.visitor import Visitor
+from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.model.document import CountedLine
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.notification import Notification
@@ -95,8 +95,8 @@ def home(past: Path, tmp_path: Path) -> Path:
 
 
 def broken(home: Path) -> str | None:
-    with Visitor.open("sqlite:///tongguan.db", home) as visitor:
-        return visitor.verify().broken
+    with JournalClient.open("sqlite:///tongguan.db", home) as client:
+        return client.verify().broken
 
 
 def change(home: Path, statement: str, values: tuple[Any, ...] = ()) -> None:

@@ -19,9 +19,9 @@ from tongguan.gateway.cli import main
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.flow.orders import orders
 from tongguan.gateway.home.home import make_home
-from tongguan.gateway.journal.visitor import Visitor
+from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.model.errors import JournalUnfit, TongguanError
-from tongguan.gateway.system import private
+from tongguan.gateway.system import permissions
 
 SETTINGS = """[gateway]
 environment = "test"
@@ -101,8 +101,8 @@ def test_pages_overwritten_anywhere_end_no_look_in_the_librarys_words(home: Path
 
     spoiled(overwrite)(home)
     try:
-        with Visitor.open("sqlite:///tongguan.db", home) as visitor:
-            found = visitor.verify().broken
+        with JournalClient.open("sqlite:///tongguan.db", home) as client:
+            found = client.verify().broken
             assert found is not None and says(found)
     except TongguanError as wrong:
         assert says(str(wrong))
@@ -137,10 +137,10 @@ def test_an_old_homes_modes_are_mended(home: Path) -> None:
     for name in ("tongguan.db", "anchor.jsonl", "alerts.jsonl"):
         (home / name).touch()
         (home / name).chmod(0o644)
-    mended = {path.name for path in private.mend(home)}
+    mended = {path.name for path in permissions.mend(home)}
 
     assert mended == {"tongguan.db", "anchor.jsonl", "alerts.jsonl"}
-    assert list(private.loose(home)) == []
+    assert list(permissions.loose(home)) == []
 
 
 ROWS = {
@@ -285,10 +285,10 @@ def test_a_journal_that_another_process_holds_for_long_stops_the_start_in_words(
     try:
         with pytest.raises(JournalUnfit, match="another process holds the database"):
             open_journal(home)
-        with Visitor.open("sqlite:///tongguan.db", home) as visitor, visitor.read() as records:
+        with JournalClient.open("sqlite:///tongguan.db", home) as client, client.read() as records:
             assert records.message("m1") is not None  # who only looks does not wait
             with pytest.raises(TongguanError, match="another process holds the database"):
-                visitor.give_order("wang", "why", {"do": "pause"})
+                client.give_order("wang", "why", {"do": "pause"})
     finally:
         holds.execute("ROLLBACK")
         holds.close()
@@ -312,10 +312,10 @@ def test_a_read_only_home_can_be_looked_into_and_is_not_started(read_only: Path)
     with pytest.raises(JournalUnfit) as refused:
         open_journal(read_only)
     assert says(refused.value.zh) and "read-only" in refused.value.en.lower()
-    with Visitor.open("sqlite:///tongguan.db", read_only) as visitor:
-        assert visitor.verify().broken is None
+    with JournalClient.open("sqlite:///tongguan.db", read_only) as client:
+        assert client.verify().broken is None
         with pytest.raises(TongguanError) as late:
-            visitor.give_order("wang", "why", {"do": "pause"})
+            client.give_order("wang", "why", {"do": "pause"})
         assert says(str(late.value))
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from journals import body, comes, document, moves, open_journal, stored, submission, written
 
+from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.journal.history.anchor import Anchor
 from tongguan.gateway.journal.history.history import GENESIS, entry_hash
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.visitor import Visitor
 from tongguan.gateway.model.errors import JournalUnfit
 from tongguan.gateway.model.message import State
 from tongguan.gateway.system import clock
@@ -40,8 +40,8 @@ def tampered(home: Path, *statements: str) -> None:
 
 
 def looked_at(home: Path) -> str:
-    with Visitor.open("sqlite:///tongguan.db", home) as visitor:
-        return visitor.verify().broken or "whole"
+    with JournalClient.open("sqlite:///tongguan.db", home) as client:
+        return client.verify().broken or "whole"
 
 
 def broken(journal: Journal) -> str:
@@ -62,8 +62,8 @@ def test_each_run_has_a_chain_of_its_own(tmp_path: Path) -> None:
         journal = open_journal(tmp_path)
         written(journal, comes(submission(f"m{n}")))
         journal.close()
-    with Visitor.open("sqlite:///tongguan.db", tmp_path) as visitor:
-        verdict = visitor.verify()
+    with JournalClient.open("sqlite:///tongguan.db", tmp_path) as client:
+        verdict = client.verify()
 
     assert (verdict.broken, verdict.entries, verdict.runs) == (None, 9, 3)  # each: start, move, stop
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from journals import comes, open_journal, stored, submission, written
 
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.lists import Lane
+from tongguan.gateway.journal.reading.searches import Lane
 
 
 def closed(name: str) -> Lane:

@@ -11,8 +11,8 @@ from journals import answer, body, comes, document, moves, receipt, receipt_mess
 from sqlalchemy import event
 
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.lists import Lane
 from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.model.document import CountedLine
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.outcome import Number, Reservation

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from journals import comes, moves, open_journal, stored, submission, written
 
+from tongguan.gateway.journal.clock_changes import LEAST_MS, STEADY_MS
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.lists import Lane
-from tongguan.gateway.journal.timekeeping import LEAST_MS, STEADY_MS
+from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.notification import Notification
 from tongguan.gateway.system import clock

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import Kind, Message, State
+from tongguan.gateway.model.record import replace
 
 MESSAGE = Message("id", Kind.SUBMISSION, "demo", "type", "declare", State.RECEIVED, 1, 2, reference="r", extra={"a": 1})
 DOCUMENT = Document("id", "demo", "type", "key", "p", 1, "draft", 1, 2)

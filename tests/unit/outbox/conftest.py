@@ -21,8 +21,8 @@ from tongguan.gateway.model.outcome import Answer, Body, Outcome
 from tongguan.gateway.profile.profile import Profile, Status, Text
 from tongguan.inbox.mailbox import Mailbox
 from tongguan.outbox.alerts import Alerts
-from tongguan.outbox.tellers import Tellers
-from tongguan.outbox.telling import Surroundings
+from tongguan.outbox.status.files import StatusContext
+from tongguan.outbox.status.tellers import Tellers
 
 RECEIVED_AT = 1_795_000_000_000
 
@@ -78,7 +78,7 @@ class Home:
     journal: Journal
     mailbox: Mailbox
     alerts: Alerts
-    around: Surroundings
+    around: StatusContext
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
@@ -125,7 +125,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
     mailbox = Mailbox(
         tmp_path / "box", "demo", settle=timedelta(seconds=2), ignored_after=timedelta(minutes=10), most_bytes=1 << 20
     )
-    around = Surroundings(
+    around = StatusContext(
         mailboxes={"demo": mailbox},
         environment="test",
         version="1.0",

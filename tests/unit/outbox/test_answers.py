@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tongguan.gateway.system import file_names
+from tongguan.gateway.system.backoff import wait_before_next
 from tongguan.outbox.alerts import Alerts
-from tongguan.outbox.answers import receipt_name, result_name, technical_name
-from tongguan.outbox.retry import wait_before_next
+from tongguan.outbox.status.answers import receipt_name, result_name, technical_name
 
 
 def test_answers_are_named_after_the_file_or_the_number() -> None:

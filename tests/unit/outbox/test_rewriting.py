@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tongguan.outbox import rewriting
-from tongguan.outbox.rewriting import Rewriter as Bare
+from tongguan.outbox.status import rewriting
+from tongguan.outbox.status.rewriting import Rewriter as Bare
 
 from .conftest import Clock
 

@@ -19,17 +19,17 @@ import orjson
 import pytest
 from patience import STILL, here, wait_until
 
-from tongguan.gateway.journal.reading.lists import Lane
+from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.model.errors import Fault, StationBroken
 from tongguan.gateway.model.message import Kind, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.system import clock
 from tongguan.inbox.mailbox import Mailbox
-from tongguan.outbox.answers import technical_name
-from tongguan.outbox.pen import Pen
-from tongguan.outbox.rewriting import Rewriter
-from tongguan.outbox.teller import MANY
-from tongguan.outbox.tellers import Tellers
+from tongguan.outbox.status.answers import technical_name
+from tongguan.outbox.status.file_writer import FileWriter
+from tongguan.outbox.status.rewriting import Rewriter
+from tongguan.outbox.status.teller import MANY
+from tongguan.outbox.status.tellers import Tellers
 
 from .conftest import RECEIVED_AT, Home, answer, document, receipt, submission
 
@@ -205,7 +205,7 @@ def test_an_answer_that_cannot_be_written_is_named_only_once_it_is_there(home: H
         raise OSError(errno.ENOSPC, "No space left on device")
 
     home.told()
-    monkeypatch.setattr(Pen, "answer", full)
+    monkeypatch.setattr(FileWriter, "answer", full)
     home.comes(
         submission("m1", State.SENT, document_id="d1"),
         documents=(document(),),
@@ -235,7 +235,7 @@ def test_no_reader_ever_sees_a_name_of_a_file_that_is_not_in_inbox(home: Home, m
     lies: list[str] = []
 
     def looked(write: Any) -> Any:
-        def writes(self: Pen, place: str, target: str, content: bytes) -> None:
+        def writes(self: FileWriter, place: str, target: str, content: bytes) -> None:
             write(self, place, target, content)
             for folder, _, names in os.walk(home.folder / "Status"):
                 for name in names:
@@ -250,7 +250,7 @@ def test_no_reader_ever_sees_a_name_of_a_file_that_is_not_in_inbox(home: Home, m
         return writes
 
     late = [home.comes(submission("m7", State.SEALED))]
-    monkeypatch.setattr(Pen, "_write", looked(Pen._write))
+    monkeypatch.setattr(FileWriter, "_write", looked(FileWriter._write))
     for n in range(6):
         home.comes(
             submission(f"m{n}", State.SENT, document_id=f"d{n}"),
@@ -342,7 +342,7 @@ def test_an_index_that_could_not_be_written_is_written_when_there_is_room(home: 
         raise OSError(errno.ENOSPC, "full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(Pen, "page", full)
+        broken.setattr(FileWriter, "page", full)
         home.told()
     home.clock.pass_(20)
     home.told()
@@ -377,17 +377,17 @@ def test_what_an_enterprise_empties_below_status_is_made_and_written_again(home:
 def read_at_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, list[str]]]:
     """What an enterprise finds that opens the document's file the moment a message's file changed: message, state, and its states there."""
     found: list[tuple[str, str, list[str]]] = []
-    write = Pen.message
+    write = FileWriter.message
 
-    def and_look(pen: Pen, message_id: str, content: bytes, source: str | None) -> None:
-        write(pen, message_id, content, source)
+    def and_look(writer: FileWriter, message_id: str, content: bytes, source: str | None) -> None:
+        write(writer, message_id, content, source)
         for name in home.files("Status/documents"):
             lines = home.page(f"documents/{name}")["messages"]
             found.append(
                 (message_id, orjson.loads(content)["state"], [x["state"] for x in lines if x["message_id"] == message_id])
             )
 
-    monkeypatch.setattr(Pen, "message", and_look)
+    monkeypatch.setattr(FileWriter, "message", and_look)
     return found
 
 
@@ -441,7 +441,7 @@ def test_a_batch_tells_of_no_item_whose_document_does_not_show_it(
 
 def test_a_document_whose_file_cannot_be_written_holds_up_no_message(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     home.told()
-    monkeypatch.setattr(Pen, "document", lambda *_: (_ for _ in ()).throw(OSError(errno.EACCES, "no")))
+    monkeypatch.setattr(FileWriter, "document", lambda *_: (_ for _ in ()).throw(OSError(errno.EACCES, "no")))
     home.comes(submission("m1", document_id="d1"), documents=(document(),))
     home.told()
 
@@ -488,17 +488,17 @@ def comes_to_another(home: Home, id_: str) -> None:
 def test_a_flood_of_one_account_holds_up_no_other(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that comes in the midst of it is told, with its answer, before the flood goes on."""
     told: list[str] = []
-    write = Pen.message
+    write = FileWriter.message
     status = tmp_path / "other" / "Status" / "by-id" / "one.json"
 
-    def and_wait(pen: Pen, message_id: str, content: bytes, source: str | None) -> None:
-        write(pen, message_id, content, source)
+    def and_wait(writer: FileWriter, message_id: str, content: bytes, source: str | None) -> None:
+        write(writer, message_id, content, source)
         told.append(message_id)
         if len(told) == 150:
             comes_to_another(home, "one")
             wait_until(lambda: status.exists() and orjson.loads(status.read_bytes())["answers"], "the other's message")
 
-    monkeypatch.setattr(Pen, "message", and_wait)
+    monkeypatch.setattr(FileWriter, "message", and_wait)
     with_another(home, tmp_path)
     flood = [submission(f"m{n}", source=None) for n in range(500)]
     home.journal.finish([(Outcome(m, None, "read", answers=(answer(m.id, m.id),)),) for m in flood])
@@ -513,14 +513,14 @@ def hangs(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Eve
     """Every write into the first account's mailbox hangs until this is set, as on a share whose server is away."""
     answers = threading.Event()
     for name in ("_write", "answers", "inbox_changed_ns"):
-        call = getattr(Pen, name)
+        call = getattr(FileWriter, name)
 
-        def and_hang(pen: Pen, *given: Any, call: Any = call) -> Any:
-            if pen.mailbox.folders.account == "demo":
+        def and_hang(writer: FileWriter, *given: Any, call: Any = call) -> Any:
+            if writer.mailbox.folders.account == "demo":
                 answers.wait()
-            return call(pen, *given)
+            return call(writer, *given)
 
-        monkeypatch.setattr(Pen, name, and_hang)
+        monkeypatch.setattr(FileWriter, name, and_hang)
     yield answers
     answers.set()
 
@@ -586,14 +586,14 @@ def test_a_home_that_has_one_checkpoint_for_all_goes_on_from_it(home: Home) -> N
 
 
 def test_one_accounts_trouble_does_not_end_anothers(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = Pen.page
+    write = FileWriter.page
 
-    def full(pen: Pen, name: str, content: bytes) -> None:
-        if pen.mailbox.folders.account == "demo":
+    def full(writer: FileWriter, name: str, content: bytes) -> None:
+        if writer.mailbox.folders.account == "demo":
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(pen, name, content)
+        write(writer, name, content)
 
-    monkeypatch.setattr(Pen, "page", full)
+    monkeypatch.setattr(FileWriter, "page", full)
     other = with_another(home, tmp_path)
     comes_to_another(home, "o")
     wait_until((other / "Status" / "index.json").exists, "the other's pages")
@@ -772,14 +772,14 @@ def test_lost_originals_come_back(home: Home, tmp_path: Path) -> None:
 
 def test_answers_are_not_marked_when_the_mailbox_went_away_under_the_hand(home: Home, tmp_path: Path) -> None:
     home.told()
-    write = Pen.answer
+    write = FileWriter.answer
 
-    def and_gone(pen: Pen, file: str, content: bytes) -> None:
-        write(pen, file, content)
+    def and_gone(writer: FileWriter, file: str, content: bytes) -> None:
+        write(writer, file, content)
         os.rename(home.folder, tmp_path / "gone")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Pen, "answer", and_gone)
+        patch.setattr(FileWriter, "answer", and_gone)
         home.comes(submission("m1"), answers=(answer("m1"),))
         home.told()
     with home.journal.read() as records:

@@ -23,8 +23,8 @@ from cryptography.x509.oid import NameOID
 from patience import here
 
 from tongguan.gateway.settings import Route
+from tongguan.routes.event_loop import EventLoop
 from tongguan.routes.https import HttpsRoute
-from tongguan.routes.wire import Wire
 
 
 class Request(NamedTuple):
@@ -258,8 +258,8 @@ class Kit:
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    with Wire() as wire:
+def wire() -> Iterator[EventLoop]:
+    with EventLoop() as wire:
         yield wire
 
 
@@ -290,7 +290,7 @@ def tls_endpoint(authority: Authority) -> Iterator[Endpoint]:
 
 
 @pytest.fixture(params=["http", "https"])
-def kit(request: pytest.FixtureRequest, wire: Wire, authority: Authority) -> Kit:
+def kit(request: pytest.FixtureRequest, wire: EventLoop, authority: Authority) -> Kit:
     if request.param == "http":
         endpoint = request.getfixturevalue("endpoint")
         return Kit(HttpsRoute("customs", settings(f"http://127.0.0.1:{endpoint.port}"), Path("/nowhere"), wire), endpoint)
@@ -321,6 +321,6 @@ def behaviours() -> type[Behaviours]:
 
 
 @pytest.fixture
-def new_route(wire: Wire, tmp_path: Path) -> Callable[..., HttpsRoute]:
+def new_route(wire: EventLoop, tmp_path: Path) -> Callable[..., HttpsRoute]:
     """Makes a route from an address and settings."""
     return lambda url, **more: HttpsRoute("customs", settings(url, **more), tmp_path, wire)

@@ -4,10 +4,10 @@ import pytest
 from customs_desk import rows
 from lxml import etree
 
-from tongguan.simulators.answers import answered
+from tongguan.simulators.books.answers import answered
+from tongguan.simulators.books.store import Issued
 from tongguan.simulators.serve import open_office
 from tongguan.simulators.setup import SampleEnterprise, make_simulators
-from tongguan.simulators.store import Issued
 
 ACCOUNT = "2100MA0EXAMPL"
 SCRIPT = """

@@ -9,9 +9,9 @@ from customs_desk import declaration, entry, line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tongguan.simulators.declarations import declare, happen
-from tongguan.simulators.declared import read_declaration
-from tongguan.simulators.ledger import Line, Permit, left
+from tongguan.simulators.customs.declaration_form import read_declaration
+from tongguan.simulators.customs.declarations import declare, happen
+from tongguan.simulators.customs.ledger import Line, Permit, left
 from tongguan.simulators.serve import open_office
 from tongguan.simulators.setup import SampleEnterprise, make_simulators
 
@@ -215,7 +215,7 @@ def test_a_crash_in_the_middle_leaves_nothing_half_done(customs, monkeypatch):
     def crash(*_):
         raise RuntimeError("the power went out")
 
-    monkeypatch.setattr("tongguan.simulators.declarations.plan_tellings", crash)
+    monkeypatch.setattr("tongguan.simulators.customs.declarations.plan_tellings", crash)
     with pytest.raises(RuntimeError):
         happen(customs, number, "release")
 

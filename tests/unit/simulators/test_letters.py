@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from tongguan.simulators.letter import Opener, open_letter
-from tongguan.simulators.markup import NotXml
-from tongguan.simulators.seal import Unproven
+from tongguan.simulators.messages.decode import Opener, open_letter
+from tongguan.simulators.messages.markup import NotXml
+from tongguan.simulators.messages.signing import Unproven
 from tongguan.simulators.settings import WrongSettings, load_settings
 from tongguan.simulators.setup import self_signed
 

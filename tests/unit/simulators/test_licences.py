@@ -222,7 +222,7 @@ def test_a_licence_is_signed_by_a_server_that_has_read_signed_messages_before(tm
 from asn1crypto import cms
 from cryptography.hazmat.primitives.asymmetric import ec
 from tongguan.simulators import paper
-from tongguan.simulators.seal import sealer
+from tongguan.simulators.messages.signing import sealer
 from tongguan.simulators.setup import self_signed
 
 cms.CMSAttributeType("content_type")  # as reading a signed message does

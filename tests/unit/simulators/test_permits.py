@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 from lxml import etree
 
-from tongguan.simulators.permits import Unfit, read_permit
-from tongguan.simulators.script import load_scripts
+from tongguan.simulators.customs.permits import Unfit, read_permit
+from tongguan.simulators.script.script import load_scripts
 from tongguan.simulators.settings import Enterprise, Settings
 
 SCRIPT = """

@@ -8,7 +8,7 @@ from customs_desk import TYPE, Desk, content, declaration, line
 from lxml import etree
 from patience import STILL, here
 
-from tongguan.simulators.folders import installed_profiles
+from tongguan.simulators.script.profile_folders import installed_profiles
 from tongguan.simulators.settings import load_settings
 
 USED = """

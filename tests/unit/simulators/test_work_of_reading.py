@@ -8,9 +8,9 @@ import pytest
 from effort import effort
 from shapes import XML, Shape
 
-from tongguan.simulators.letter import open_letter
-from tongguan.simulators.markup import NotXml
-from tongguan.simulators.seal import Unproven
+from tongguan.simulators.messages.decode import open_letter
+from tongguan.simulators.messages.markup import NotXml
+from tongguan.simulators.messages.signing import Unproven
 
 SIZE = 200_000
 MOST = 60  #: times the gateway's reading of an ordinary document of that size: what proves a signature here walks it more often

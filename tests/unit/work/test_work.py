@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.lists import Lane
 from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Deferred, Fault, Held, Refused, StationBroken
 from tongguan.gateway.model.message import Kind, Message, State

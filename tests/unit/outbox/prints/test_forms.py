@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tongguan.gateway.model.changing import replace
 from tongguan.gateway.model.document import Document, Receipt
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.profile import CodeTable, Field, NumberRule, PrintForm, Profile, ReceiptRule, Text
 from tongguan.gateway.profile.source import Complaints

@@ -1,0 +1,1 @@
+"""A document type made ready to run, and messages held against it."""

@@ -1,0 +1,164 @@
+"""Hold a message against its profile: canonical content, or every fault at once.
+
+Promises: one walk over what was sent; nothing is changed in it; the same document gives the same content in XML and JSON; what
+the system sets is never taken from the sender. Paths and lines are looked for only when there is a fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lxml import etree
+
+from tongguan.codecs.checking.compile import Compiled
+from tongguan.codecs.checking.defaults import fill_defaults, fill_system, forget_system
+from tongguan.codecs.checking.fault_list import Findings
+from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, getter, split
+from tongguan.codecs.checking.fills import FillContext
+from tongguan.codecs.checking.validation import walk_json, walk_xml
+from tongguan.codecs.reading.item import Item
+from tongguan.codecs.reading.locations import Places
+from tongguan.gateway.model.document import Content, Document
+from tongguan.gateway.model.errors import Fault
+from tongguan.gateway.settings import Account
+
+_EMPTY: Row = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    content: Content
+    faults: list[Fault]
+    filled: tuple[str, ...]  #: paths that the account's defaults filled, because the sender left them out
+    options: dict[str, str]  #: elements of the body that belong to the operation, not to the document
+
+
+def check(
+    compiled: Compiled,
+    item: Item,
+    *,
+    account: Account,
+    document: Document | None,
+    operation: str,
+    numbers: Mapping[str, str],
+    now_ms: int,
+) -> Checked:
+    """The content that the document would have after this operation, with all that is wrong with it."""
+    findings = Findings()
+    body, options = _options(compiled, item.body, operation)
+    places = _places(item)
+    rule = compiled.profile.operations[operation].body
+    if rule == "none":
+        _no_body(body, operation, findings)
+        return Checked(document.content if document else {}, findings.told(places), (), options)
+    if body is None and (rule == "whole" or document is None):
+        findings.add("GW-C22", (), None, operation=operation)
+        return Checked(document.content if document else {}, findings.told(places), (), options)
+    content = _walked(compiled, body, document, findings)
+    known = FillContext(account, document, numbers, now_ms)
+    if document is not None and body is not None:
+        _unchanged(compiled, content, document, operation, findings)
+    contexts = Contexts(content)
+    if body is None:
+        forget_system(compiled, contexts)
+    filled = fill_defaults(compiled, content, known, findings)
+    fill_system(compiled, contexts, known, findings)
+    if not _complete(compiled.root, content, operation):
+        _missing(compiled.root, content, operation, (), findings)
+    for one in compiled.rules[operation]:
+        if findings.unusable_paths and not one.reads.isdisjoint(findings.unusable_paths):
+            continue
+        for trail in one.broken(contexts):
+            findings.broken(one.rule, trail, one.node)
+    return Checked(content, findings.told(places) if findings.found else [], filled, options)
+
+
+def _places(item: Item) -> Places:
+    if isinstance(item.body, etree._Element):
+        return Places("xml", item.place, item.body)
+    return Places("json", f"{item.place}/body", None)
+
+
+def _options(compiled: Compiled, body: Any, operation: str) -> tuple[Any, dict[str, str]]:
+    """The body (None: there is none), and what of it belongs to the operation."""
+    names = compiled.options[operation]
+    if isinstance(body, etree._Element):
+        if not names:
+            return (body if len(body) or (body.text or "").strip() else None), {}
+        own = {e for e in body if isinstance(e.tag, str) and etree.QName(e).localname in names}
+        options = {etree.QName(e).localname: (e.text or "").strip() for e in own}
+        return (body if any(e not in own for e in body) else None), options
+    given = body or {}
+    options = {name: str(given[name]).strip() for name in names if given.get(name) is not None}
+    rest = {name: value for name, value in given.items() if name not in names} if options else given
+    return rest or None, options
+
+
+def _no_body(body: Any, operation: str, findings: Findings) -> None:
+    if body is not None:
+        findings.add("GW-C21", (), None, operation=operation)
+
+
+def _walked(compiled: Compiled, body: Any, document: Document | None, findings: Findings) -> Row:
+    if isinstance(body, etree._Element):
+        if body.text and not body.text.isspace():
+            findings.add("GW-C25", (), None, value=body.text.strip())
+        return walk_xml(compiled.root, body, (), findings)
+    given = body if body is not None else (document.content if document else _EMPTY)
+    return walk_json(compiled.root, given, (), findings)
+
+
+def _complete(node: Node, content: Row, operation: str) -> bool:
+    """Is everything there that the operation requires? Quick, and without places."""
+    required = node.required.get(operation)
+    if required and not required <= content.keys():
+        return False
+    for inner in node.needy.get(operation, ()):
+        if inner.table:
+            for row in content.get(inner.name, ()):
+                if not _complete(inner, row, operation):
+                    return False
+        elif not _complete(inner, content.get(inner.name, _EMPTY), operation):
+            return False
+    return True
+
+
+def _missing(node: Node, content: Row, operation: str, trail: Trail, findings: Findings) -> None:
+    for below in node.children.values():
+        here = (*trail, below.name)
+        if below.name not in content and operation in below.field.required_at and here not in findings.unusable:
+            findings.add("GW-C03", here, below)
+        if below.table:
+            for n, row in enumerate(content.get(below.name, ())):
+                _missing(below, row, operation, (*here, n), findings)
+        elif below.convert is None:
+            _missing(below, content.get(below.name, _EMPTY), operation, here, findings)
+
+
+def _unchanged(compiled: Compiled, content: Row, document: Document, operation: str, findings: Findings) -> None:
+    """Fields that this operation may not change keep their value; another one from the sender is a fault."""
+    for node in compiled.fixed.get(operation, ()):
+        look = getter(node.field.path, ())
+        before, now = look((document.content,)), look((content,))
+        if before == now or (not now and node.field.path in findings.unusable_paths):
+            continue
+        names = split(node.field.path)[1]
+        if not now and names and "[]" not in node.field.path:
+            _put(content, names, before[0])
+            continue
+        shown = {"before": _shown(before), "value": _shown(now)}
+        findings.spoil(
+            "GW-C20", tuple(n for n in node.field.path.replace("[]", "").split("/")), node, operation=operation, **shown
+        )
+
+
+def _put(content: Row, names: list[str], value: Any) -> None:
+    for name in names[:-1]:
+        content = content.setdefault(name, {})
+    content[names[-1]] = value
+
+
+def _shown(values: list[Any]) -> str:
+    return " ".join(str(value) for value in values) or "-"

@@ -1,0 +1,80 @@
+"""What is found wrong while a message is checked, kept small until it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tongguan.codecs.checking.field_tree import Node, Trail
+from tongguan.codecs.reading.faults import fault
+from tongguan.codecs.reading.locations import Places
+from tongguan.codecs.reading.vocabulary import near
+from tongguan.gateway.model.errors import Fault, unlisted
+from tongguan.gateway.profile.profile import Rule
+
+MOST_FOUND = 500  #: faults of the content that are told
+MOST_COMPARED = 1_000  #: known words that are compared with wrong ones to name the nearest: a thousand take 5 ms
+FoundFault = tuple[str | Rule, Trail, Node | None, dict[str, Any]]
+
+
+@dataclass(slots=True)
+class Findings:
+    """Faults so far: code or rule, where, of which field; and which fields have no usable value because of them.
+
+    Only so many are kept as are told: a list without end helps nobody. The others are counted.
+    """
+
+    found: list[FoundFault] = field(default_factory=list)
+    more: int = 0  #: found and not kept
+    grave: bool = False  #: is one of these more than a warning?
+    unusable: set[Trail] = field(default_factory=set)
+    unusable_paths: set[str] = field(default_factory=set)
+
+    def add(self, code: str, trail: Trail, node: Node | None = None, /, **facts: Any) -> None:
+        self._keep((code, trail, node, facts))
+
+    def spoil(self, code: str, trail: Trail, node: Node, /, **facts: Any) -> None:
+        """A fault that leaves its field without a value: nothing more is said of it, nor of what is made from it."""
+        self.add(code, trail, node, **facts)
+        self.unusable.add(trail)
+        self.unusable_paths.add(node.field.path)
+
+    def broken(self, rule: Rule, trail: Trail, node: Node) -> None:
+        self._keep((rule, trail, node, {}))
+
+    def _keep(self, one: FoundFault) -> None:
+        if not self.full:
+            self.found.append(one)
+            return
+        self.more += 1
+        self.grave = self.grave or isinstance(one[0], str) or one[0].severity != "warning"
+
+    @property
+    def full(self) -> bool:
+        """More are only counted: each place costs a search."""
+        return len(self.found) >= MOST_FOUND
+
+    def told(self, places: Places) -> list[Fault]:
+        """The faults with path and line, as the sender's form has them."""
+        compared = 0
+        faults = []
+        for one in self.found:
+            known = len(one[3].get("known", ()))  # of a large table too the first wrong word has its nearest
+            faults.append(_told(one, places, compared < MOST_COMPARED))
+            compared += known
+        if self.grave:
+            faults.append(unlisted(self.more, path=places.path(()), line=places.line(())))
+        return faults
+
+
+def _told(found: FoundFault, places: Places, with_near: bool) -> Fault:
+    code, trail, node, facts = found
+    if "known" in facts:
+        known, word = facts.pop("known"), str(facts.get("name", facts.get("value")))
+        facts.update(near(word, known) if with_near else {"near": ""})
+    path, line = places.path(trail), places.line(trail)
+    label, label_en = (node.label, node.label_en) if node else ("", "")
+    if isinstance(code, str):
+        return fault(code, path=path, line=line, label=label, label_en=label_en, **facts)
+    severity = "warning" if code.severity == "warning" else "error"
+    return Fault(code.id, code.says.zh, code.says.en, path, line, label, severity)  # type: ignore[arg-type]

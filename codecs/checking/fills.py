@@ -1,0 +1,209 @@
+"""What the system sets: one small function for each kind of fill, made once.
+
+A fill gives the value that the gateway holds, or None while it holds none. All but `default` are the system's own: the sender may
+repeat the value, another one is a fault showing both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import reduce
+from typing import Any
+
+from tongguan.codecs.checking.field_tree import Node, Row, Rows, Trail, at, first, getter, split
+from tongguan.codecs.checking.fields import EXACT, rounded
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.errors import TongguanError
+from tongguan.gateway.profile.profile import CodeTable, Profile
+from tongguan.gateway.settings import Account
+from tongguan.gateway.system.clock import china_date
+
+KINDS = ("account", "default", "number", "status", "now", "index", "name", "column", "product", "sum", "usd", "query")
+ACCOUNT = ("uscc", "title", "mofcom_code", "customs_code", "organization_code")
+
+
+@dataclass(frozen=True, slots=True)
+class FillContext:
+    """What fills may look at beside the content."""
+
+    account: Account
+    document: Document | None
+    numbers: Mapping[str, str]
+    now_ms: int
+
+    @property
+    def before(self) -> Row:
+        return self.document.content if self.document else {}
+
+
+Fill = Callable[[Rows, Trail, FillContext], str | None]
+
+
+class Unfit(TongguanError, ValueError):
+    """A fill that names something which does not exist."""
+
+    def __init__(self, node: Node, zh: str = "没有这种填法", en: str = "there is no such fill") -> None:
+        super().__init__(*(f"fill {node.field.fill!r}: {said}" for said in (zh, en)))
+
+
+def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]) -> Fill:
+    """The fill of this field; Unfit when it names something unknown."""
+    kind, _, argument = node.field.fill.partition(":")
+    match kind:
+        case "account" | "default" if argument in ACCOUNT:
+            return lambda rows, trail, known: attribute(known.account, argument)
+        case "number" if argument in profile.numbers:
+            return lambda rows, trail, known: known.numbers.get(argument)
+        case "status" if not argument:
+            return _status(profile)
+        case "now" if argument in ("date", ""):
+            names = _names(node)
+            return lambda rows, trail, known: at(known.before, names) or china_date(known.now_ms)
+        case "index" if not argument:
+            return lambda rows, trail, known: str(int(trail[-1]) + 1) if trail else None
+        case "name":
+            return _column(node, argument, "zh", nodes=nodes, tables=tables)
+        case "column":
+            path, _, column = argument.rpartition(".")
+            return _column(node, path, column, nodes=nodes, tables=tables)
+        case "product":
+            return _product(node, [_sibling(node, part, nodes) for part in argument.split("*")])
+        case "sum":
+            return _sum(node, argument, nodes)
+        case "usd":
+            return _usd(node, _sibling(node, argument, nodes), nodes, tables)
+        case "query":
+            return _kept(node)
+    raise Unfit(node)
+
+
+def attribute(account: Account, name: str) -> str | None:
+    """An attribute of the account; the organisation code is a part of the unified social credit code (GB 32100)."""
+    value = account.uscc[8:17] if name == "organization_code" else getattr(account, name)
+    return value or None
+
+
+def _names(node: Node) -> list[str]:
+    return split(node.field.path)[1]
+
+
+def _beside(node: Node, path: str) -> str:
+    parent = node.field.path.rpartition("/")[0]
+    return f"{parent}/{path}" if parent else path
+
+
+def _sibling(node: Node, path: str, nodes: Mapping[str, Node]) -> Callable[[Rows], Any]:
+    full = _beside(node, path)
+    if full not in nodes:
+        raise Unfit(node, f"没有字段 {full}", f"there is no field {full}")
+    return first(full, split(node.field.path)[0])
+
+
+def depends(node: Node, nodes: Mapping[str, Node]) -> list[str]:
+    """Paths whose values the fill needs; they are filled before it."""
+    kind, _, argument = node.field.fill.partition(":")
+    match kind:
+        case "name" | "usd":
+            return [_beside(node, argument)]
+        case "column":
+            return [_beside(node, argument.rpartition(".")[0])]
+        case "product":
+            return [_beside(node, part) for part in argument.split("*")]
+        case "sum":
+            return [argument]
+    return []
+
+
+def _status(profile: Profile) -> Fill:
+    codes = {name: status.code for name, status in profile.statuses.items()}
+    first = next(iter(codes.values()), None)
+    return lambda rows, trail, known: codes.get(known.document.status, first) if known.document else first
+
+
+def _column(node: Node, path: str, column: str, *, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]) -> Fill:
+    """What the code table of another field says of its code in a column; an empty cell is no value."""
+    code = _sibling(node, path, nodes)
+    table = nodes[_beside(node, path)].field.code_table
+    if not table:
+        raise Unfit(node, f"{path} 没有代码表", f"{path} has no code table")
+    if column not in tables[table].columns:
+        raise Unfit(node, f"代码表 {table} 没有列 {column!r}", f"code table {table} has no column {column!r}")
+    lookup = tables[table].rows
+
+    def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
+        row = lookup.get(code(rows))
+        return row[column] or None if row else None
+
+    return fill
+
+
+def _product(node: Node, factors: list[Callable[[Rows], Any]]) -> Fill:
+    places = node.field.precision
+    multiply = EXACT.multiply
+
+    def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
+        value: Decimal | None = None
+        for factor in factors:
+            given = factor(rows)
+            if given is None:
+                return None
+            value = Decimal(given) if value is None else multiply(value, Decimal(given))
+        return None if value is None else rounded(value, places)
+
+    return fill
+
+
+def _sum(node: Node, argument: str, nodes: Mapping[str, Node]) -> Fill:
+    if argument not in nodes:
+        raise Unfit(node, f"没有字段 {argument}", f"there is no field {argument}")
+    values, places = getter(argument, split(node.field.path)[0]), node.field.precision
+
+    def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
+        given = values(rows)
+        return rounded(reduce(EXACT.add, map(Decimal, given)), places) if given else None
+
+    return fill
+
+
+def _usd(node: Node, amount: Callable[[Rows], Any], nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]) -> Fill:
+    """The amount times the rate of the nearest currency: of its own row, else of the rows around it."""
+    if "usd_rate" not in tables:
+        raise Unfit(node, "没有代码表 usd_rate", "there is no code table usd_rate")
+    rates = {code: Decimal(row["rate"]) for code, row in tables["usd_rate"].rows.items()}
+    currency = _currency(node, nodes)
+    places = node.field.precision
+
+    def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
+        given, rate = amount(rows), rates.get(currency(rows))
+        return None if given is None or rate is None else rounded(EXACT.multiply(Decimal(given), rate), places)
+
+    return fill
+
+
+def _currency(node: Node, nodes: Mapping[str, Node]) -> Callable[[Rows], Any]:
+    parent = node.field.path
+    while parent:
+        parent = parent.rpartition("/")[0]
+        for child in nodes[parent].children.values():
+            if child.field.code_table == "currency":
+                return first(child.field.path, split(node.field.path)[0])
+    raise Unfit(node, "近处没有币制", "no currency is near")
+
+
+def _kept(node: Node) -> Fill:
+    """What an authority answered, kept on the document."""
+    names = _names(node)
+
+    def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
+        row: Any = known.before
+        for step in trail:
+            if isinstance(step, int):
+                row = row[step] if isinstance(row, list) and step < len(row) else None
+            else:
+                row = row.get(step) if isinstance(row, dict) else None
+        value = at(row, names)
+        return value if isinstance(value, str) else None
+
+    return fill

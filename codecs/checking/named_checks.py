@@ -1,0 +1,126 @@
+"""Named checks: what rules.toml may ask of a field. Each is a factory, called once a rule at start.
+
+A check of a value says whether it holds; an absent value breaks only `required`. A check of rows is given all values of its path
+(the rows themselves where the path is a table's) and says which of them are wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from tongguan.codecs.checking.field_tree import Rows
+
+Getter = Callable[[Rows], Sequence[Any]]
+See = Callable[[str], Getter]
+"""A path of the profile, made into a look from the row that the rule is about; it raises ValueError for an unknown path."""
+
+ValueCheck = Callable[[str, Rows], bool]
+RowsCheck = Callable[[Sequence[Any]], Sequence[int]]
+WHOLE = -1  #: the table as such is wrong, not one of its rows
+
+_USCC = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_USCC_AT = {letter: place for place, letter in enumerate(_USCC)}
+_USCC_WEIGHTS = [pow(3, place, 31) for place in range(17)]
+
+
+@lru_cache(maxsize=4096)
+def uscc_is_right(code: str) -> bool:
+    """Length, letters and check character of a unified social credit code (GB 32100)."""
+    if len(code) != 18 or any(letter not in _USCC_AT for letter in code):
+        return False
+    total = sum(weight * _USCC_AT[letter] for weight, letter in zip(_USCC_WEIGHTS, code, strict=False))
+    return _USCC[-total % 31] == code[17]
+
+
+def _uscc(with_: Mapping[str, Any], see: See) -> ValueCheck:
+    return lambda value, rows: uscc_is_right(value)
+
+
+def _matches(with_: Mapping[str, Any], see: See) -> ValueCheck:
+    whole = re.compile(with_["pattern"]).fullmatch
+    return lambda value, rows: whole(value) is not None
+
+
+def _not_matches(with_: Mapping[str, Any], see: See) -> ValueCheck:
+    whole = re.compile(with_["pattern"]).fullmatch
+    return lambda value, rows: whole(value) is None
+
+
+def _contains(with_: Mapping[str, Any], see: See) -> ValueCheck:
+    part = re.compile(with_["pattern"]).search
+    return lambda value, rows: part(value) is not None
+
+
+def _differs(with_: Mapping[str, Any], see: See) -> ValueCheck:
+    others = [see(path) for path in with_["others"]]
+    return lambda value, rows: not any(value in other(rows) for other in others)
+
+
+def _at_most(with_: Mapping[str, Any], see: See) -> ValueCheck:
+    other = see(with_["other"])
+    return lambda value, rows: all(Decimal(value) <= Decimal(limit) for limit in other(rows))
+
+
+def _date_not_before(with_: Mapping[str, Any], see: See) -> ValueCheck:
+    other = see(with_["other"])
+    return lambda value, rows: all(value >= first for first in other(rows))
+
+
+def _date_within(with_: Mapping[str, Any], see: See) -> ValueCheck:
+    other, months = see(with_["other"]), int(with_["months"])
+    return lambda value, rows: all(value <= _months_after(first, months) for first in other(rows))
+
+
+@lru_cache(maxsize=4096)
+def _months_after(day: str, months: int) -> str:
+    """The same day so many months later; the month's last where it has no such day."""
+    first = date.fromisoformat(day)
+    year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
+    if year > date.max.year:
+        return date.max.isoformat()
+    return date(year, month + 1, min(first.day, monthrange(year, month + 1)[1])).isoformat()
+
+
+def _rows(with_: Mapping[str, Any], see: See) -> RowsCheck:
+    least = int(with_["least"])
+    return lambda rows: () if len(rows) >= least else (WHOLE,)
+
+
+def _unique(with_: Mapping[str, Any], see: See) -> RowsCheck:
+    def wrongs(values: Sequence[Any]) -> Sequence[int]:
+        if len(set(values)) == len(values):
+            return ()
+        first: dict[Any, int] = {}
+        return [n for n, value in enumerate(values) if first.setdefault(value, n) != n]
+
+    return wrongs
+
+
+def _same(with_: Mapping[str, Any], see: See) -> RowsCheck:
+    return lambda values: [n for n, value in enumerate(values) if value != values[0]]
+
+
+#: name to its factory and the arguments that it needs
+OF_VALUES: dict[str, tuple[Callable[[Mapping[str, Any], See], ValueCheck], frozenset[str]]] = {
+    "uscc": (_uscc, frozenset()),
+    "matches": (_matches, frozenset({"pattern"})),
+    "not_matches": (_not_matches, frozenset({"pattern"})),
+    "contains": (_contains, frozenset({"pattern"})),
+    "differs": (_differs, frozenset({"others"})),
+    "at_most": (_at_most, frozenset({"other"})),
+    "date_not_before": (_date_not_before, frozenset({"other"})),
+    "date_within": (_date_within, frozenset({"other", "months"})),
+}
+OF_ROWS: dict[str, tuple[Callable[[Mapping[str, Any], See], RowsCheck], frozenset[str]]] = {
+    "rows": (_rows, frozenset({"least"})),
+    "unique": (_unique, frozenset()),
+    "same": (_same, frozenset()),
+}
+OF_PRESENCE = ("required", "absent")
+CHECKS = (*OF_PRESENCE, *OF_VALUES, *OF_ROWS)

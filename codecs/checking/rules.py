@@ -1,0 +1,146 @@
+"""rules.toml made into closures: which values of a document break a rule, and where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tongguan.codecs.checking.conditions import Test, compile_test
+from tongguan.codecs.checking.field_tree import Contexts, Node, Rows, Trail, getter, split
+from tongguan.codecs.checking.named_checks import CHECKS, OF_PRESENCE, OF_ROWS, OF_VALUES, WHOLE, Getter
+from tongguan.gateway.model.errors import TongguanError
+from tongguan.gateway.profile.profile import CodeTable, Rule
+from tongguan.gateway.profile.source import unknown
+
+FindBroken = Callable[[Contexts], Sequence[Trail]]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """A rule with the trails of what breaks it; `reads` are the paths it looks at: a fault of one of them says enough."""
+
+    rule: Rule
+    node: Node
+    broken: FindBroken
+    reads: frozenset[str]
+
+
+class RuleWrong(TongguanError, ValueError):
+    """A rule asks for something that does not exist."""
+
+
+def compile_rule(rule: Rule, nodes: Mapping[str, Node], code_tables: Mapping[str, CodeTable]) -> CompiledRule:
+    """Make a rule of the profile ready to run; raises RuleWrong."""
+    if rule.check not in CHECKS:
+        raise _wrong(rule, *unknown("check", rule.check, CHECKS))
+    if rule.check in OF_ROWS and "[]" not in rule.path:
+        raise _wrong(
+            rule,
+            f"检查 {rule.check} 是对表的行的，而 {rule.path} 不在表中",
+            f"check {rule.check} is of rows of a table, and {rule.path} is in none",
+        )
+    if rule.check in OF_VALUES and (rule.path not in nodes or nodes[rule.path].convert is None):
+        raise _wrong(rule, *unknown("field", rule.path, nodes))
+    reads = {rule.path}
+    tables = _base(rule, nodes)
+
+    def see(path: str) -> Getter:
+        if path not in nodes:
+            raise _wrong(rule, *unknown("field", path, nodes))
+        reads.add(path)
+        return getter(path, tables)
+
+    see(rule.path)
+    tests = [compile_test(f"rule {rule.id}", when, see, code_tables) for when in rule.when]
+    broken = _broken(rule, tables, see)
+    return CompiledRule(rule, nodes[rule.path], _guarded(broken, tests, tables), frozenset(reads))
+
+
+def _base(rule: Rule, nodes: Mapping[str, Node]) -> tuple[str, ...]:
+    """The tables whose rows the rule is asked for one by one; a check of rows sees all rows of the innermost at once."""
+    tables = split(rule.path)[0]
+    return tables[:-1] if rule.path.endswith("[]") or rule.check in OF_ROWS else tables
+
+
+FindRows = Callable[[Rows], Sequence[Trail]]
+
+
+def _guarded(found: FindRows, tests: Sequence[Test], tables: tuple[str, ...]) -> FindBroken:
+    def of_the_document(contexts: Contexts) -> Sequence[Trail]:
+        rows = contexts.top
+        for test in tests:
+            if not test(rows):
+                return ()
+        return found(rows)
+
+    def of_rows(contexts: Contexts) -> Sequence[Trail]:
+        trails: list[Trail] = []
+        for rows, trail in contexts[tables]:
+            if all(test(rows) for test in tests):
+                trails.extend((*trail, *rest) for rest in found(rows))
+        return trails
+
+    return of_rows if tables else of_the_document
+
+
+def _broken(rule: Rule, tables: tuple[str, ...], see: Callable[[str], Getter]) -> FindRows:
+    look = see(rule.path)
+    own = tuple(split(rule.path)[1]) if not rule.path.endswith("[]") else tuple(split(rule.path)[0][-1].split("/"))
+    here: Sequence[Trail] = (own,)
+    if rule.check in OF_PRESENCE:
+        _arguments(rule, frozenset())
+    if rule.check == "required":
+        return lambda rows: () if look(rows) else here
+    if rule.check == "absent":
+        return lambda rows: here if look(rows) else ()
+    if rule.check in OF_ROWS:
+        return _of_rows(rule, look, see)
+    make, needs = OF_VALUES[rule.check]
+    holds = make(_arguments(rule, needs), see)
+
+    def found(rows: Rows) -> Sequence[Trail]:
+        values = look(rows)
+        return () if not values or holds(values[0], rows) else here
+
+    return found
+
+
+def _of_rows(rule: Rule, look: Getter, see: Callable[[str], Getter]) -> FindRows:
+    make, needs = OF_ROWS[rule.check]
+    wrongs = make(_arguments(rule, needs), see)
+    table = tuple(split(rule.path)[0][-1].split("/"))
+    rest = () if rule.path.endswith("[]") else tuple(split(rule.path)[1])
+    if not rest:
+        return lambda rows: [table if n == WHOLE else (*table, n) for n in wrongs(look(rows))]
+    all_rows = see("/".join(rule.path.split("/")[: -len(rest)]))
+
+    def found(rows: Rows) -> Sequence[Trail]:
+        wrong = wrongs(look(rows))
+        if not wrong:
+            return ()
+        places = [n for n, row in enumerate(all_rows(rows)) if _has(row, rest)]
+        return [(*table, places[n], *rest) for n in wrong]
+
+    return found
+
+
+def _has(row: Any, names: Sequence[str]) -> bool:
+    for name in names:
+        row = row.get(name) if isinstance(row, dict) else None
+    return row is not None
+
+
+def _arguments(rule: Rule, needs: frozenset[str]) -> Mapping[str, Any]:
+    if set(rule.with_) != needs:
+        words = " ".join(sorted(needs))
+        raise _wrong(
+            rule,
+            f"检查 {rule.check} 的 `with` 应有：{words or '无'}",
+            f"check {rule.check} takes {words or 'nothing'} in `with`",
+        )
+    return rule.with_
+
+
+def _wrong(rule: Rule, zh: str, en: str) -> RuleWrong:
+    return RuleWrong(f"规则 {rule.id}：{zh}", f"rule {rule.id}: {en}")

@@ -1,0 +1,169 @@
+"""One walk over what was sent, held against the field tree: canonical content, and everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lxml import etree
+
+from tongguan.codecs.checking.fault_list import Findings
+from tongguan.codecs.checking.field_tree import Node, Row, Trail
+from tongguan.codecs.checking.fields import ValueWrong
+from tongguan.codecs.checking.secrets import HIDDEN
+
+_NUMBER = (int, float)
+_XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
+
+
+def walk_xml(node: Node, element: etree._Element, trail: Trail, findings: Findings) -> Row:
+    """The content of an element; elements may come in any order, empty ones are absent."""
+    content: Row = {}
+    by_tag, unusable = node.by_tag, findings.unusable
+    for child in element[:]:  # type: ignore[index]  # a fifth faster than the element itself
+        tail = child.tail
+        if tail is not None and not tail.isspace():
+            findings.add("GW-C25", trail, None, value=tail.strip())
+        found = by_tag.get(child.tag)
+        if found is None:
+            _unknown(child, node, trail, findings)
+            continue
+        name, convert, below = found
+        if convert is None:
+            _container(below, child, content, trail, findings)
+            continue
+        text = child.text
+        if len(child) or child.keys():
+            _not_plain(below, child, (*trail, name), findings)
+        if text is None or not (text := text.strip()):
+            continue
+        if name in content or (unusable and (*trail, name) in unusable):
+            findings.add("GW-C02", (*trail, name, 0 if findings.full else _before(child)), below)
+            continue
+        try:
+            content[name] = convert(text)
+        except ValueWrong as wrong:
+            findings.spoil(wrong.code, (*trail, name), below, **wrong.facts)
+    for table in node.bounded:
+        if table.name in content:
+            _count(table, content[table.name], trail, findings)
+    return content
+
+
+def _count(table: Node, rows: list[Row], trail: Trail, findings: Findings) -> None:
+    if table.most and len(rows) > table.most:
+        findings.add("GW-C18", (*trail, table.name), table, most=table.most, count=len(rows))
+    elif len(rows) < table.least:
+        findings.add("GW-C17", (*trail, table.name), table, least=table.least, count=len(rows))
+
+
+def _container(node: Node, element: etree._Element, content: Row, trail: Trail, findings: Findings) -> None:
+    """A group, or one row of a table."""
+    name = node.name
+    if node.table:
+        rows = content.setdefault(name, [])
+        here: Trail = (*trail, name, len(rows))
+        rows.append(walk_xml(node, element, here, findings))
+    else:
+        here = (*trail, name)
+        if name in content:
+            findings.add("GW-C02", (*trail, name, 0 if findings.full else _before(element)), node)
+            return
+        inner = walk_xml(node, element, here, findings)
+        if inner:
+            content[name] = inner
+    if element.keys():
+        _not_plain(node, element, here, findings)
+    if element.text and not element.text.isspace():
+        findings.add("GW-C24", here, node)
+
+
+def _before(element: etree._Element) -> int:
+    return sum(1 for _ in element.itersiblings(element.tag, preceding=True))
+
+
+def _not_plain(node: Node, element: etree._Element, trail: Trail, findings: Findings) -> None:
+    for attribute in element.attrib:
+        if str(attribute).startswith(_XSI):
+            continue  # xsi:nil and xsi:type are what some serializers add by themselves
+        findings.add("GW-C26", trail, node, name=node.name, attribute=attribute)
+    if node.convert is not None and any(isinstance(e.tag, str) for e in element):
+        findings.spoil("GW-C23", trail, node)
+
+
+def _unknown(element: etree._Element, node: Node, trail: Trail, findings: Findings) -> None:
+    if not isinstance(element.tag, str):
+        return
+    namespace, _, name = element.tag.rpartition("}")
+    if name in node.children:
+        right = next(iter(node.by_tag)).rpartition("}")[0][1:]
+        findings.spoil("GW-M05", (*trail, name), node.children[name], right=right, given=namespace[1:] or "-")
+        return
+    findings.add("GW-C01", (*trail, name), name=name, known=node.children)
+
+
+def walk_json(node: Node, given: Mapping[str, Any], trail: Trail, findings: Findings) -> Row:
+    """The content of an object; null and empty values are absent."""
+    content: Row = {}
+    for name, value in given.items():
+        below = node.children.get(name)
+        here = (*trail, name)
+        if below is None:
+            findings.add("GW-C01", here, name=name, known=node.children)
+        elif value is None:
+            continue
+        elif below.table:
+            rows = _rows(below, value, here, findings)
+            if rows:
+                content[name] = rows
+        elif below.convert is None:
+            if isinstance(value, Mapping):
+                inner = walk_json(below, value, here, findings)
+                if inner:
+                    content[name] = inner
+            else:
+                findings.spoil("GW-J07", here, below, name=name, kind="对象", kind_en="an object")
+        else:
+            _leaf(below, value, here, content, findings)
+    for table in node.bounded:
+        if table.name in content:
+            _count(table, content[table.name], trail, findings)
+    return content
+
+
+def _rows(node: Node, value: Any, trail: Trail, findings: Findings) -> list[Row]:
+    if not isinstance(value, list):
+        findings.spoil("GW-J07", trail, node, name=node.name, kind="数组", kind_en="an array")
+        return []
+    rows = []
+    for n, one in enumerate(value):
+        if isinstance(one, Mapping):
+            rows.append(walk_json(node, one, (*trail, n), findings))
+        else:
+            findings.spoil("GW-J07", (*trail, n), node, name=node.name, kind="对象", kind_en="an object")
+            rows.append({})
+    return rows
+
+
+def _leaf(node: Node, value: Any, trail: Trail, content: Row, findings: Findings) -> None:
+    text = _text(node, value)
+    if text is None:
+        findings.spoil("GW-C15", trail, node, value=HIDDEN if node.field.type == "secret" else value)
+        return
+    if not (text := text.strip()):
+        return
+    try:
+        content[node.name] = node.convert(text)  # type: ignore[misc]
+    except ValueWrong as wrong:
+        findings.spoil(wrong.code, trail, node, **wrong.facts)
+
+
+def _text(node: Node, value: Any) -> str | None:
+    """A JSON value as text: plain numbers for numbers only, true and false for flags only."""
+    if isinstance(value, bool):
+        return ("1" if value else "0") if node.field.type == "flag" else None
+    if type(value) is str:
+        return value
+    if node.field.type in ("number", "flag") and isinstance(value, (str, *_NUMBER)):
+        return str(value)
+    return None

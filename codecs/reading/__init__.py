@@ -1,0 +1,1 @@
+"""What was sent, taken apart: XML, JSON, ZIP, their frames and attachments."""

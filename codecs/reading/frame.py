@@ -1,0 +1,123 @@
+"""The frame of a message, the same in XML and JSON: who it is, what is to be done, which files belong to it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tongguan.codecs.reading.faults import fault
+from tongguan.codecs.reading.item import Item, spoiled
+from tongguan.codecs.reading.vocabulary import ATTRIBUTES, MOST_LISTED, MOST_NAME, OPERATIONS, near
+from tongguan.gateway.model.errors import Fault
+
+PAGING = ("page", "size", "sort", "format", "source")
+_TRUE = {"true": True, "1": True, "false": False, "0": False}
+#: control characters, and invisible ones that make two names look alike
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+@dataclass(slots=True)
+class Frame:
+    """The attributes of a message, checked."""
+
+    operation: str
+    reference: str | None
+    document: str | None
+    number: str | None
+    check: bool
+    kind: str | None
+    paging: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPlace:
+    """Where an item stands, for faults: `mark` is put before an attribute's name."""
+
+    path: str
+    mark: str
+    line: int | None = None
+
+    def of(self, name: str) -> str:
+        return f"{self.path}{self.mark}{name}"
+
+
+def read_frame(given: Mapping[str, str], place: ItemPlace, faults: list[Fault], *, spare: str | None = None) -> Frame:
+    """Take the attributes; `spare` is the reference of a batch's item that gives none. Adds to `faults`."""
+    operation = given.get("operation", "")
+    if not operation:
+        faults.append(_missing("operation", place))
+    elif operation not in OPERATIONS:
+        faults.append(_wrong("GW-M06", "operation", place, operation=operation, **near(operation, OPERATIONS)))
+    checking = given.get("check", "false")
+    if checking not in _TRUE:
+        faults.append(_wrong("GW-M14", "check", place, value=checking))
+    check = _TRUE.get(checking, False)
+    reference = given.get("reference") or spare
+    if not reference and operation not in ("query", "check") and not check:
+        faults.append(_missing("reference", place))
+    names = {"reference": reference, "document": given.get("document"), "number": given.get("number"), "kind": given.get("kind")}
+    for name, value in names.items():
+        if value:
+            faults.extend(name_faults(name, value, place))
+    paging = {name: given[name] for name in PAGING if name in given}
+    for name, value in paging.items():
+        faults.extend(name_faults(name, value, place))
+    return Frame(
+        operation, reference or None, names["document"] or None, names["number"] or None, check, names["kind"] or None, paging
+    )
+
+
+def name_faults(name: str, value: str, place: ItemPlace) -> list[Fault]:
+    """What is wrong with a reference, key or number."""
+    faults = []
+    if len(value) > MOST_NAME:
+        faults.append(_wrong("GW-M08", name, place, name=name))
+    if _CONTROL.search(value) or value != value.strip():
+        faults.append(_wrong("GW-M09", name, place, name=name))
+    return faults
+
+
+def unknown_attribute(name: str, place: ItemPlace) -> Fault:
+    return _wrong("GW-M10", name, place, name=name, **near(name, ATTRIBUTES))
+
+
+def attachment_faults(named: Sequence[tuple[str, str]], path: str, line: int | None = None) -> list[Fault]:
+    """What is wrong with the list of a message's attachments, before any file is looked at."""
+    faults, seen = [], set()
+    if len(named) > MOST_LISTED:
+        faults.append(fault("GW-E10", path=path, line=line, most=MOST_LISTED, count=len(named)))
+    for file, _ in named[:MOST_LISTED]:
+        if not file:
+            faults.append(fault("GW-E13", path=path, line=line, name="file"))
+        elif len(file) > 255 or file in (".", "..") or "/" in file or "\\" in file or _CONTROL.search(file):
+            faults.append(fault("GW-E15", path=path, line=line, name=file))
+        elif file in seen:
+            faults.append(fault("GW-E03", path=path, line=line, name=file))
+        seen.add(file)
+    return faults
+
+
+def told_apart(items: Sequence[Item], places: Sequence[ItemPlace]) -> tuple[Item, ...]:
+    """The items of a batch: their references must differ, and name folders where there are attachments."""
+    count = Counter(item.reference for item in items)
+    return tuple(spoiled(item, _reference_faults(item, place, count)) for item, place in zip(items, places, strict=True))
+
+
+def _reference_faults(item: Item, place: ItemPlace, count: Mapping[str | None, int]) -> list[Fault]:
+    faults = []
+    if item.reference and count[item.reference] > 1:
+        faults.append(_wrong("GW-M12", "reference", place, reference=item.reference))
+    if item.reference and item.attachments and (item.reference in (".", "..") or re.search(r"[/\\]", item.reference)):
+        faults.append(_wrong("GW-M15", "reference", place, reference=item.reference))
+    return faults
+
+
+def _missing(name: str, place: ItemPlace) -> Fault:
+    return _wrong("GW-M07", name, place, name=name)
+
+
+def _wrong(code: str, attribute: str, place: ItemPlace, **facts: Any) -> Fault:
+    return fault(code, path=place.of(attribute), line=place.line, label=attribute, **facts)

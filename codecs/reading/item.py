@@ -1,0 +1,102 @@
+"""What reading gives: the messages of a file, each with its frame taken apart and its body untouched."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field, replace
+from typing import Any, Literal
+
+from lxml import etree
+
+from tongguan.gateway.model.errors import Fault
+from tongguan.gateway.model.record import record
+
+WireForm = Literal["xml", "json"]
+
+
+class Numeral(str):
+    """A JSON number, as its digits were sent: never rounded, and told apart from a string."""
+
+    __slots__ = ()
+
+
+@record
+class Item:
+    """One message. `body` is the XML element (its Attachments taken out) or the JSON object below `body`.
+
+    An item of a batch that cannot be used carries its `faults` and names no operation, so that nobody acts on it by mistake;
+    the others of its batch are not spoiled by it. A message that is alone is refused instead.
+    """
+
+    type: str
+    operation: str
+    reference: str | None
+    document: str | None
+    number: str | None
+    check: bool
+    kind: str | None
+    body: Any
+    attachments: tuple[tuple[str, str], ...]  #: file name, category
+    sha256: str  #: of the content in canonical form and of the attachments' bytes
+    place: str  #: XPath or JSON pointer of the item
+    paging: Mapping[str, str] = field(default_factory=dict)  #: page, size, sort, format, source of a query
+    faults: tuple[Fault, ...] = ()
+
+    def filters(self) -> dict[str, str]:
+        """The leaves of a query's body, name to text, with its paging."""
+        return {**dict(self._leaves()), **self.paging}
+
+    def repeated(self) -> list[str]:
+        """Names of leaves that stand more than once: of a filter only one would count."""
+        counted = Counter(name for name, _ in self._leaves())
+        return [name for name, times in counted.items() if times > 1]
+
+    def _leaves(self) -> Iterator[tuple[str, str]]:
+        return _xml_leaves(self.body) if isinstance(self.body, etree._Element) else _json_leaves(self.body or {})
+
+
+@record
+class Read:
+    """A file's messages. `files`: attachment name (of a batch: `<reference>/name`) to bytes."""
+
+    form: WireForm
+    reference: str | None
+    items: tuple[Item, ...]
+    batch: bool
+    files: Mapping[str, bytes]
+
+
+def spoiled(item: Item, faults: Sequence[Fault]) -> Item:
+    """The item with what is wrong with it; itself when nothing is."""
+    return replace(item, operation="", faults=(*item.faults, *faults)) if faults else item
+
+
+def digest(canonical: bytes, attachments: Sequence[tuple[str, str]], files: Mapping[str, bytes], *, prefix: str = "") -> str:
+    """The SHA-256 by which the same content is known again."""
+    if not attachments:
+        return hashlib.sha256(canonical).hexdigest()
+    total = hashlib.sha256(canonical)
+    inner = {name: hashlib.sha256(files.get(prefix + name, b"")).hexdigest() for name in dict(attachments)}  # each file once
+    for name, category in attachments:
+        total.update(f"\0{name}\0{category}\0{inner[name]}".encode())
+    return total.hexdigest()
+
+
+def _xml_leaves(body: etree._Element) -> Iterator[tuple[str, str]]:
+    for element in body.iterdescendants():
+        if len(element) == 0:
+            yield element.tag.rpartition("}")[2], (element.text or "").strip()
+
+
+def _json_leaves(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in body.items():
+        if isinstance(value, Mapping):
+            yield from _json_leaves(value)
+        elif isinstance(value, list):
+            yield name, " ".join(str(v) for v in value if isinstance(v, str))
+        elif isinstance(value, bool):
+            yield name, "true" if value else "false"
+        elif value is not None:
+            yield name, str(value).strip()

@@ -1,0 +1,1 @@
+"""Receipts taken apart, and what they do to a document."""

@@ -1,0 +1,1 @@
+"""What leaves, as bytes: the wire form, results, schemas."""

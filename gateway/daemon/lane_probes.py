@@ -1,0 +1,150 @@
+"""Lanes that are shut are told and probed, and the clock is watched, while messages flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import timedelta
+from typing import Any
+
+from tongguan.gateway.daemon.health_checks import HealthChecks
+from tongguan.gateway.flow.cards.watch import CardWatch, refused_pin
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.model.errors import in_both, in_language
+from tongguan.gateway.model.record import replace
+from tongguan.gateway.system import clock
+from tongguan.outbox.alerts import Alerts
+from tongguan.signer.errors import CardBroken, PinWrong
+from tongguan.signer.pin import Secret
+
+_PROBES = 16  #: lanes asked at once: one that hangs holds up no other
+_AGAIN = 60.0  #: seconds after which shut lanes are told again, for the alerts to repeat in their time
+
+
+class Watching:
+    """Runs beside the stations; `probe` and `clock` each from one thread, all else from any."""
+
+    def __init__(self, site: Site, alerts: Alerts) -> None:
+        self._site, self._alerts = site, alerts
+        self.cards = CardWatch(site, alerts)
+        self.checks = HealthChecks(site, alerts, self.cards).all
+        self._told: Mapping[str, tuple[str, str]] | None = None
+        self._told_at = 0.0
+        self._say = site.settings.gateway.say
+        self._hands = ThreadPoolExecutor(max_workers=_PROBES, thread_name_prefix="probe")
+        self._asked: dict[str, Future[bool]] = {}
+        self._jumps = 0
+
+    def close(self) -> None:
+        """Begin no more probes. May be repeated."""
+        self._hands.shutdown(wait=False, cancel_futures=True)
+
+    def probe(self, *, patience: float | None = None) -> bool:
+        """Try each shut lane whose time has come, once; one that answers is opened, which makes its messages due.
+
+        Waits for what was asked, `patience` seconds at most; True when a lane was opened.
+        """
+        self.cards.tell()
+        self._tell_lanes()
+        opened = False
+        for lane in self._site.journal.lanes.values():
+            if self.cards.is_cards(lane):
+                if self.cards.may_open(lane):
+                    self._site.journal.open_lane(lane.name)
+                    opened = True
+            elif lane.probe_at is not None and lane.probe_at <= clock.now_ms() and lane.name not in self._asked:
+                self._asked[lane.name] = self._hands.submit(self._try, lane)
+        wait(self._asked.values(), timeout=patience)
+        done = {name: asked for name, asked in self._asked.items() if asked.done()}
+        self._asked = {name: asked for name, asked in self._asked.items() if name not in done}
+        return any([opened, *(asked.result() for asked in done.values())])
+
+    def _tell_lanes(self) -> None:
+        shut = {
+            lane.name: (self._in_words(lane.text), lane.do)
+            for lane in self._site.journal.lanes.values()
+            if lane.reason != "paused"
+        }
+        if shut == self._told and clock.monotonic() - self._told_at < _AGAIN:
+            return
+        self._told, self._told_at = shut, clock.monotonic()
+        for name, (text, do) in shut.items():
+            self._alerts.tell("lane", self._say(f"{name} 已关闭：{text}", f"{name} is shut: {text}"), do=do, about=name)
+        self._alerts.only("lane", shut)
+
+    def _try(self, lane: Lane) -> bool:
+        """Open the lane if it answers, else look again later; a probe that fails is no answer."""
+        try:
+            answers = self._answers(lane)
+        except Exception:
+            answers = False
+        journal = self._site.journal
+        present = journal.lanes.get(lane.name)
+        if present is None or replace(present, probe_at=lane.probe_at) != lane:
+            return False  # a person paused or opened it while we asked
+        if answers:
+            journal.open_lane(lane.name)
+            return True
+        pause = round(self._site.settings.schedule.probe.total_seconds() * 1000)
+        journal.close_lane(replace(present, probe_at=clock.now_ms() + pause))
+        return False
+
+    def _answers(self, lane: Lane) -> bool:
+        """Is what the lane leads to there again?"""
+        kind, _, name = lane.name.partition(":")
+        if kind in ("route", "ask") and name in self._site.routes:
+            return self._site.routes[name].healthy()
+        return True
+
+    def clock(self) -> bool:
+        """Has the wall clock been set? What waits was moved with it; True once for each time, for whoever else goes by it."""
+        timekeeper = self._site.journal.timekeeper
+        timekeeper.look()
+        if jump := timekeeper.unsteady():
+            by = timedelta(milliseconds=abs(jump))
+            zh = f"系统时钟向{'前' if jump > 0 else '后'}跳了 {by}；等待的报文、期限已随之调整"
+            en = f"the machine's clock jumped {'forward' if jump > 0 else 'back'} by {by}; what waits was moved with it"
+            self._alerts.tell("clock", self._say(zh, en), do="timedatectl")
+        else:
+            self._alerts.over("clock")
+        before, self._jumps = self._jumps, timekeeper.count
+        return self._jumps > before
+
+    def _in_words(self, text: str) -> str:
+        return in_language(text, self._site.settings.gateway.language) or ""
+
+    def give_pin(self, name: str, pin: Secret) -> str:
+        """Try a person's PIN once; the card's lane opens when it is right, and shuts at once when the card refuses it.
+
+        Raises what the card says then, and PinUnfit for what was not tried.
+        """
+        if name not in self._site.cards:
+            raise CardBroken(f"没有卡 {name}", f"there is no card {name}")
+        try:
+            self._site.cards[name].give_pin(pin)
+        except PinWrong as wrong:
+            refused_pin(self._site, name, in_both(wrong.zh, str(wrong)))
+            raise
+        self._site.journal.open_lane(f"card:{name}")
+        return f"card {name} is open"
+
+    def look(self) -> None:
+        """Every check, once."""
+        for check in self.checks.values():
+            check()
+
+    def health(self) -> Mapping[str, Any]:
+        """Cards, routes and paused accounts as the heartbeat shows them."""
+        lanes = self._site.journal.lanes
+        cards = {n: self._shown(lanes.get(f"card:{n}")) or self.cards.shown(n) or {"open": True} for n in self._site.cards}
+        routes = {n: self._shown(lanes.get(f"route:{n}")) or {"open": True} for n in self._site.routes}
+        paused = {n: shown for n in self._site.accounts if (shown := self._shown(lanes.get(f"account:{n}")))}
+        return {"cards": cards, "routes": routes, "accounts": paused, "deadlines": []}
+
+    def _shown(self, lane: Lane | None) -> dict[str, Any] | None:
+        if lane is None:
+            return None
+        text, since = self._in_words(lane.text), clock.show(lane.since)
+        shown = {"open": False, "reason": lane.reason, "text": text, "since": since, "do": lane.do}
+        return {**shown, "who": lane.who} if lane.who else shown

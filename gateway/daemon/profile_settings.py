@@ -1,0 +1,57 @@
+"""Do the settings' words about document types fit the installed ones? Defaults and subscriptions of accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+from tongguan.codecs.checking.compile import Compiled
+from tongguan.codecs.checking.fields import ValueWrong
+from tongguan.gateway.profile.source import Complaints
+from tongguan.gateway.settings import Settings, Subscribe
+
+
+def fit_profiles(settings: Settings, profiles: Mapping[str, Compiled]) -> None:
+    """Raise SettingsWrong naming every default and subscription that no document type can follow, with the nearest known word."""
+    wrong = Complaints()
+    for account in settings.account:
+        for type_, values in account.defaults.items():
+            place = f"account {account.name}, defaults.{type_}"
+            if type_ not in profiles:
+                wrong.unknown(place, "document type", type_, profiles)
+                continue
+            for path, value in values.items():
+                _default(f"{place}.{path}", (path, value), profiles[type_], wrong)
+        for subscription in account.subscribe:
+            _subscription(f"account {account.name}, subscribe", subscription, profiles, wrong)
+    wrong.end()
+
+
+def _default(place: str, given: tuple[str, str], compiled: Compiled, wrong: Complaints) -> None:
+    path, value = given
+    node = compiled.nodes.get(path)
+    if node is None or path == "":
+        wrong.unknown(place, "field", path, compiled.may_default)
+    elif path not in compiled.may_default or node.convert is None:
+        en = "no default is possible there: it is a table, a part of one, or set by the system"
+        wrong.add(place, "此处不能有默认值：它是表、表的一部分，或由系统填写", en)
+    else:
+        try:
+            node.convert(value.strip())
+        except ValueWrong as refused:
+            shown = "" if node.field.type == "secret" else f" {value!r}"
+            code = refused.code
+            wrong.add(place, f"字段不接受这个值{shown}（{code}）", f"the field does not take the value{shown} ({code})")
+
+
+def _subscription(place: str, subscription: Subscribe, profiles: Mapping[str, Compiled], wrong: Complaints) -> None:
+    matching = []
+    for pattern in subscription.types:
+        found = [compiled for type_, compiled in profiles.items() if fnmatchcase(type_, pattern)]
+        matching += found
+        if not found:
+            wrong.unknown(place, "document type", pattern, profiles)
+    codes = {code for compiled in matching for code in compiled.profile.receipts}
+    for code in subscription.receipts if matching else ():
+        if code not in codes:
+            wrong.unknown(place, "receipt", code, codes)

@@ -1,0 +1,153 @@
+"""Look into a journal that another process may be writing, and leave orders for it.
+
+Promises: reads never wait for the writer nor hold it up; nothing is written but orders; no run is begun.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine, and_, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.sql.elements import ColumnElement
+
+from tongguan.gateway.journal.database import tables
+from tongguan.gateway.journal.database.engine import MEND, examine, journal_file, open_engine, plain
+from tongguan.gateway.journal.database.rows import RowDamaged, message_of
+from tongguan.gateway.journal.database.schema import fits
+from tongguan.gateway.journal.history.anchor import Anchor
+from tongguan.gateway.journal.history.audit import OnProgress, Verdict, verify
+from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.errors import JournalUnfit, StationBroken
+from tongguan.gateway.model.ids import new_id
+from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.system import clock
+
+
+class JournalClient:
+    """Open with `Visitor.open`; close it when done."""
+
+    def __init__(self, readers: Engine, url: str, home: Path) -> None:
+        self._readers, self._url, self._home = readers, url, home
+
+    @classmethod
+    @contextmanager
+    def open(cls, url: str, home: Path) -> Iterator[JournalClient]:
+        """Look into the journal of a home; NoJournal when there is none."""
+        examine(url, home)  # opening would make an empty one, which the daemon would then take for its own
+        client = cls(open_engine(url, home, writes=False, frozen=is_frozen(journal_file(url, home))), url, home)
+        try:
+            with client._reading() as connection:
+                fits(connection)
+            yield client
+        finally:
+            client._readers.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._readers.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, RowDamaged) as broken:
+            zh, en = plain(broken)
+            raise JournalUnfit(f"日志无法读取：{zh}", f"the journal cannot be read: {en}", do=MEND) from broken
+
+    @contextmanager
+    def read(self) -> Iterator[Records]:
+        """One moment of the journal."""
+        with self._reading() as connection:
+            yield Records(connection)
+
+    def why_not_writable(self, seconds: float) -> str:
+        """Why the gateway could not write the journal now, waiting so long for others; empty when it could. Writes nothing."""
+        if not self._url.startswith("sqlite"):
+            return ""
+        writing = open_engine(self._url, self._home, writes=True)
+        try:
+            with closing(writing.raw_connection()) as connection:
+                raw = connection.driver_connection
+                assert raw is not None
+                raw.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+                raw.execute("BEGIN IMMEDIATE")
+                raw.execute("ROLLBACK")
+        except (SQLAlchemyError, sqlite3.Error) as wrong:
+            return str(wrong.__cause__ or wrong)
+        finally:
+            writing.dispose()
+        return ""
+
+    def received(self, states: Sequence[State], limit: int) -> list[Message]:
+        """Receipts in these states, newest first."""
+        m = tables.message.c
+        where = and_(m.kind == "receipt", m.state.in_([s.value for s in states]))
+        query = select(tables.message).where(where).order_by(m.sequence.desc()).limit(limit)
+        with self._reading() as connection:
+            return [message_of(row) for row in connection.execute(query).mappings()]
+
+    def verify(self, progress: OnProgress = lambda *_: None, *, copy: bytes | None = None) -> Verdict:
+        """Recompute the history and compare rows and the anchored heads with it, and those of a `copy` of the anchor."""
+        with self._reading() as connection:
+            return verify(connection, Anchor(self._home / "anchor.jsonl"), progress, copy=copy)
+
+    def give_order(self, who: str, why: str, command: Mapping[str, Any]) -> str:
+        """Leave an order for the daemon; its id, for `Records.order_result`."""
+        id_ = new_id()
+        row = {"id": id_, "who": who, "why": why, "command": orjson.dumps(command).decode(), "at": clock.now_ms()}
+        writing = open_engine(self._url, self._home, writes=True)
+        try:
+            with writing.begin() as connection:
+                connection.execute(insert(tables.order).values(**row))
+        except SQLAlchemyError as broken:
+            zh, en = plain(broken)
+            raise StationBroken(f"日志库收不下指令：{zh}", f"the journal takes no order: {en}") from broken
+        finally:
+            writing.dispose()
+        return id_
+
+
+def is_frozen(path: Path | None) -> bool:
+    """A journal that was closed in a folder that cannot be written: SQLite would need files beside it to open it as usual."""
+    return path is not None and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+
+
+def selected(
+    *,
+    states: Sequence[str] = (),
+    account: str = "",
+    type_: str = "",
+    operation: str = "",
+    since: int | None = None,
+) -> list[ColumnElement[bool]]:
+    """The conditions of `Records.list_messages` for these filters; an empty one selects everything."""
+    m = tables.message.c
+    where: list[ColumnElement[bool]] = []
+    if states:
+        where.append(m.state.in_(states))
+    for column, value in ((m.account, account), (m.type, type_), (m.operation, operation)):
+        if value:
+            where.append(column == value)
+    if since is not None:
+        where.append(m.received_at >= since)
+    return where
+
+
+def selected_documents(
+    *, account: str = "", type_: str = "", statuses: Sequence[str] = (), number: str = ""
+) -> list[ColumnElement[bool]]:
+    """The conditions of `Records.list_documents` for these filters; `statuses` are the profiles' names."""
+    d, n = tables.document.c, tables.number.c
+    where: list[ColumnElement[bool]] = []
+    for column, value in ((d.account, account), (d.type, type_)):
+        if value:
+            where.append(column == value)
+    if statuses:
+        where.append(d.status.in_(statuses))
+    if number:
+        where.append(d.id.in_(select(n.document_id).where(n.value == number)))
+    return where

@@ -1,0 +1,233 @@
+"""What the journal has of given messages and documents: bodies, receipts, items, moves, answers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, RowMapping, Select, select
+
+from tongguan.gateway.journal.database import statements, tables
+from tongguan.gateway.journal.database.rows import RowDamaged, document_head, facts_of, message_of, receipt_of, unpacked
+from tongguan.gateway.journal.history.history import is_subject
+from tongguan.gateway.model.document import Document, Receipt
+from tongguan.gateway.model.message import Message, State
+
+_Noun = TypeVar("_Noun")
+_SLICE = 400  #: most values of one IN list
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """A file for InBox with the name it keeps."""
+
+    id: int
+    message_id: str
+    document_id: str | None
+    account: str
+    kind: str
+    file: str
+    content: bytes
+    number: str | None
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerName:
+    """What an answer is called; its content stays where it is."""
+
+    id: int
+    message_id: str
+    kind: str
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step of the history, as told by `tongguan timeline`."""
+
+    n: int
+    run: str
+    entry: int
+    at: int
+    message_id: str
+    document_id: str | None
+    step: str
+    was: str | None
+    state: str
+    who: str
+    why: str
+
+
+def slices(values: Iterable[str]) -> Iterator[list[str]]:
+    """The values in parts that one statement can take."""
+    whole = list(values)
+    for start in range(0, len(whole), _SLICE):
+        yield whole[start : start + _SLICE]
+
+
+class Lookups:
+    """One moment of the journal, asked about messages and documents that are known by their ids."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._damaged: dict[str, RowDamaged] | None = None
+
+    def leave_out_damaged(self) -> dict[str, RowDamaged]:
+        """From now on a row that cannot be read is left out, and stands in what this gives, by its id, instead of being raised."""
+        self._damaged = {} if self._damaged is None else self._damaged
+        return self._damaged
+
+    def _nouns(self, decode: Callable[[Any], _Noun], rows: Iterable[RowMapping]) -> Iterator[_Noun]:
+        for row in rows:
+            try:
+                yield decode(row)
+            except RowDamaged as wrong:
+                if self._damaged is None:
+                    raise
+                self._damaged[wrong.id] = wrong
+
+    def body(self, message_id: str, role: str) -> bytes | None:
+        frame = self._connection.execute(statements.BODY, {"message_id": message_id, "role": role}).scalar()
+        return unpacked(frame, f"body {role} of message {message_id}") if frame is not None else None
+
+    def bodies(self, ids: Sequence[str], role: str) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for part in slices(ids):
+            rows = self._connection.execute(statements.BODIES, {"values": part, "role": role})
+            found.update({row[0]: unpacked(row[1], f"body of message {row[0]}") for row in rows})
+        return found
+
+    def sealed_of(self, messages: Sequence[Message]) -> dict[str, bytes]:
+        """The sealed bytes of each message's present seal."""
+        found: dict[str, bytes] = {}
+        by_number: dict[int, list[str]] = defaultdict(list)
+        for message in messages:
+            by_number[message.seal_number].append(message.id)
+        for number, ids in by_number.items():
+            found.update(self.bodies(ids, f"sealed:{number}"))
+        return found
+
+    def heads(self, ids: Iterable[str]) -> dict[str, Document]:
+        """Documents without their content and attachments: what a message's status shows of them."""
+        found: dict[str, Document] = {}
+        for part in slices(dict.fromkeys(ids)):
+            rows = self._connection.execute(statements.HEADS, {"values": part}).mappings().all()
+            found.update({d.id: d for d in self._nouns(document_head, rows)})
+        return found
+
+    def versions_moved(self, message_ids: Iterable[str]) -> dict[str, int]:
+        """The versions of all documents that moves of these messages made or changed."""
+        parts = (self._connection.execute(statements.VERSIONS_MOVED, {"values": part}) for part in slices(message_ids))
+        return {row[0]: row[1] for part in parts for row in part}
+
+    def receipts_of_messages(self, ids: Iterable[str]) -> dict[str, list[Receipt]]:
+        return self._receipts("message_id", ids)
+
+    def receipts_of_documents(self, ids: Iterable[str]) -> dict[str, list[Receipt]]:
+        return self._receipts("document_id", ids)
+
+    def _receipts(self, column: str, ids: Iterable[str]) -> dict[str, list[Receipt]]:
+        found: dict[str, list[Receipt]] = defaultdict(list)
+        for part in slices(dict.fromkeys(ids)):
+            rows = self._connection.execute(statements.RECEIPTS_BY[column], {"values": part}).mappings().all()
+            for receipt in self._nouns(receipt_of, rows):
+                found[getattr(receipt, column)].append(receipt)
+        return dict(found)
+
+    def has_receipt(self, authority: str, id_: str) -> bool:
+        return self._connection.execute(statements.KNOWS_RECEIPT, {"authority": authority, "id": id_}).first() is not None
+
+    def receipt_bytes(self, authority: str, id_: str, *, but: str) -> str | None:
+        """SHA-256 of the bytes under which a receipt was first stored; None when no other message brought it."""
+        return self._connection.execute(statements.RECEIPT_BYTES, {"reference": f"{authority}:{id_}", "but": but}).scalar()
+
+    def rounds(self, document_id: str) -> list[tuple[int, str, int]]:
+        """(round, the message that opened it, when) in order."""
+        r = tables.round_.c
+        rows = self._connection.execute(
+            select(r.round, r.message_id, r.opened_at).where(r.document_id == document_id).order_by(r.round)
+        )
+        return [tuple(row) for row in rows]
+
+    def item_states(self, batch: str) -> dict[State, int]:
+        """How many items of a batch are in each state."""
+        return {State(state): count for state, count in self._connection.execute(statements.ITEM_STATES, {"batch": batch})}
+
+    def items(self, batch_ids: Iterable[str]) -> dict[str, list[Message]]:
+        return self._messages_by("batch", batch_ids)
+
+    def repeats(self, ids: Iterable[str]) -> dict[str, list[Message]]:
+        """Messages that came again, by the first one."""
+        return self._messages_by("same_as", ids)
+
+    def messages_of_documents(self, ids: Iterable[str]) -> dict[str, list[Message]]:
+        return self._messages_by("document_id", ids)
+
+    def around(self, ids: Iterable[str], document_ids: Iterable[str]) -> list[Message]:
+        """These messages, what repeats them, and all messages of these documents, in order of sequence."""
+        found = {m.id: m for m in self._nouns(message_of, self._rows(statements.AROUND, ids, document_ids))}
+        return sorted(found.values(), key=lambda message: message.sequence)
+
+    def receipts_around(self, ids: Iterable[str], document_ids: Iterable[str]) -> list[Receipt]:
+        """The receipts of these messages and of these documents, in their order."""
+        rows = self._rows(statements.RECEIPTS_AROUND, ids, document_ids)
+        found = {(receipt.authority, receipt.id): receipt for receipt in self._nouns(receipt_of, rows)}
+        return sorted(found.values(), key=lambda receipt: (receipt.issued_at, receipt.rank))
+
+    def _rows(self, query: Select[Any], ids: Iterable[str], document_ids: Iterable[str]) -> Iterator[RowMapping]:
+        for part, documents in zip_longest(slices(dict.fromkeys(ids)), slices(dict.fromkeys(document_ids))):
+            wanted = {"values": part or [""], "documents": documents or [""]}  # nothing is named by an empty text
+            yield from self._connection.execute(query, wanted).mappings().all()
+
+    def _messages_by(self, column: str, ids: Iterable[str]) -> dict[str, list[Message]]:
+        found: dict[str, list[Message]] = defaultdict(list)
+        for part in slices(dict.fromkeys(ids)):
+            rows = self._connection.execute(statements.MESSAGES_BY[column], {"values": part}).mappings().all()
+            for message in self._nouns(message_of, rows):
+                found[getattr(message, column)].append(message)
+        return dict(found)
+
+    def moves(self, message_id: str) -> list[Move]:
+        m = tables.move.c
+        return self._moves(select(tables.move).where(m.message_id == message_id).order_by(m.n))
+
+    def events(self, limit: int) -> list[Move]:
+        """The last things that moved no message: what was about the gateway, or a lane."""
+        m = tables.move.c
+        # Ids of messages begin with a figure or a letter up to f: the index leads past them.
+        found = select(tables.move).where(m.message_id >= "g").order_by(m.n.desc()).limit(limit)
+        return [move for move in reversed(self._moves(found)) if is_subject(move.message_id)]
+
+    def _moves(self, query: Select[Any]) -> list[Move]:
+        return list(self._nouns(_move_of, self._connection.execute(query).mappings().all()))
+
+    def written_names(self, ids: Iterable[str]) -> list[AnswerName]:
+        """The answers of these messages that are in InBox, or were."""
+        rows = (self._connection.execute(statements.ANSWER_NAMES, {"values": part}) for part in slices(dict.fromkeys(ids)))
+        return [AnswerName(*row) for part in rows for row in part]
+
+    def unwritten_names(self, account: str) -> list[AnswerName]:
+        """Every answer of an account that is not marked as written."""
+        return [AnswerName(*row) for row in self._connection.execute(statements.UNWRITTEN_NAMES, {"account": account})]
+
+    def answers_of(self, message_id: str) -> list[AnswerRow]:
+        a = tables.answer
+        return [
+            answer_of(row)
+            for row in self._connection.execute(select(a).where(a.c.message_id == message_id).order_by(a.c.id)).mappings().all()
+        ]
+
+
+def _move_of(row: RowMapping) -> Move:
+    line = facts_of(row["line"], f"move {row['n']}")
+    facts = dict(zip(("step", "was", "state", "who", "why"), line[1:6], strict=True))
+    return Move(row["n"], row["run"], row["entry"], row["at"], row["message_id"], row["document_id"], **facts)
+
+
+def answer_of(row: RowMapping) -> AnswerRow:
+    values = {name: row[name] for name in ("id", "message_id", "document_id", "account", "kind", "file", "number", "at")}
+    return AnswerRow(**values, content=unpacked(row["content"], f"answer {row['file']}"))

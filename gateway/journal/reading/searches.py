@@ -1,0 +1,228 @@
+"""What is looked for in the whole journal: lists, pages, tallies, sums, and what waits to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import RowMapping, and_, func, or_, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from tongguan.gateway.journal.database import statements, tables
+from tongguan.gateway.journal.database.rows import PART, Order, decoded, document_of, facts_of, message_of, order_of
+from tongguan.gateway.journal.reading.lookups import AnswerRow, Lookups, answer_of, slices
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.message import Message, State
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A closed lane: why, since when, when to probe next (None: a person must open it), the command to type, who shut it."""
+
+    name: str
+    reason: str
+    text: str
+    since: int
+    probe_at: int | None
+    do: str
+    who: str | None = None  #: None: the gateway itself
+
+    @property
+    def waits_for(self) -> str:
+        """What messages in it wait for, as their status files say it."""
+        return self.reason if self.reason in ("card", "pin", "route") else "person"
+
+
+@dataclass(frozen=True, slots=True)
+class CountedSum:
+    """What one month's documents add up to in one commodity and unit; quantity and amount in millionths."""
+
+    month: int
+    commodity: str
+    unit: str
+    name: str
+    quantity: int
+    amount: int
+    documents: int  #: that have this commodity
+    documents_of_category: int  #: counted in the first commodity of its category: adds up over a category's commodities
+
+
+class Searches(Lookups):
+    """One moment of the journal, searched by states, names, times and numbers."""
+
+    def documents_after(self, id_: str, limit: int) -> list[Document]:
+        """Documents in the order of their ids, deleted ones too."""
+        rows = self._connection.execute(statements.DOCUMENTS_AFTER, {"id": id_, "most": limit}).mappings().all()
+        return [document_of(row) for row in rows]
+
+    def in_state_after(self, state: State, sequence: int, limit: int) -> list[Message]:
+        """Messages of a state, in the order in which they came, behind a sequence number."""
+        rows = self._connection.execute(statements.IN_STATE_AFTER, {"state": state.value, "sequence": sequence, "most": limit})
+        return [message_of(row) for row in rows.mappings()]
+
+    def lanes_in_use(self, beginning: str) -> list[str]:
+        """The lanes whose names begin so and in which messages wait."""
+        lane = tables.message.c.lane
+        found = select(lane).distinct().where(tables.message.c.due_at.is_not(None), lane >= beginning, lane < f"{beginning}~")
+        return list(self._connection.execute(found).scalars())
+
+    def newest_of_name(self, account: str, names: Sequence[str]) -> dict[str, str]:
+        """File name to the id of the newest message that came under it."""
+        newest: dict[str, str] = {}
+        for part in slices(names):
+            rows = self._connection.execute(statements.NAMES, {"account": account, "values": part})
+            newest.update({row[0]: row[1] for row in rows})
+        return newest
+
+    def last_move(self) -> int:
+        return self._connection.execute(statements.LAST_MOVE).scalar() or 0
+
+    def moves_of(self, account: str, n: int, limit: int) -> list[tuple[int, str, str | None]]:
+        """What moved after a move, of one account's messages and documents: number, message, document."""
+        rows = self._connection.execute(statements.MOVES_OF, {"account": account, "n": n, "most": limit})
+        return [tuple(row) for row in rows]
+
+    def unwritten_answers(self, account: str, limit: int) -> list[AnswerRow]:
+        """Answers that are not in their account's InBox yet, oldest first."""
+        rows = self._connection.execute(statements.UNWRITTEN, {"most": limit, "account": account}).mappings().all()
+        return [answer_of(row) for row in rows]
+
+    def accounts_with_unwritten(self) -> set[str]:
+        """Accounts that have answers which are not in InBox yet."""
+        return set(self._connection.execute(statements.WAITING_ACCOUNTS).scalars())
+
+    def answers_after(self, account: str, n: int) -> list[str]:
+        """The names of an account's answers that were made after a move and marked as written."""
+        a, m = tables.answer.c, tables.move.c
+        began = self._connection.execute(select(m.at).where(m.n <= n).order_by(m.n.desc()).limit(1)).scalar() or 0
+        rows = self._connection.execute(select(a.file).where(and_(a.account == account, a.at > began, a.written == 1)))
+        return [row[0] for row in rows]
+
+    def recent_answers(self, account: str, since: int, limit: int = 1000) -> list[AnswerRow]:
+        """Those that are in InBox, or were; newest first, without contents."""
+        a = tables.answer.c
+        columns = select(a.id, a.message_id, a.document_id, a.account, a.kind, a.file, a.number, a.at)
+        rows = (
+            self._connection.execute(
+                columns.where(and_(a.account == account, a.at >= since, a.written == 1)).order_by(a.at.desc()).limit(limit)
+            )
+            .mappings()
+            .all()
+        )
+        return [AnswerRow(**row, content=b"") for row in rows]
+
+    def open_messages(self, account: str, limit: int) -> list[Message]:
+        """The account's open submissions, oldest first; state by state, each in the order of its index."""
+        found: list[Message] = []
+        for state in (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT, State.HELD):
+            wanted = {"state": state.value, "account": account, "most": limit}
+            found += self._nouns(message_of, self._connection.execute(statements.OPEN, wanted).mappings().all())
+        return sorted(found, key=lambda message: message.sequence)[:limit]
+
+    def in_state(self, state: State, limit: int) -> list[Message]:
+        """Messages in a state, oldest first."""
+        rows = self._connection.execute(statements.IN_STATE, {"state": state.value, "most": limit}).mappings().all()
+        return [message_of(row) for row in rows]
+
+    def overdue(self, now: int, limit: int) -> list[Message]:
+        rows = self._connection.execute(statements.OVERDUE, {"now": now, "most": limit}).mappings().all()
+        return [message_of(row) for row in rows]
+
+    def noted(self, states: Iterable[State], limit: int) -> list[Message]:
+        """Messages in these states that bear a note for a person, oldest note first."""
+        values = {"values": [state.value for state in states], "most": limit}
+        return [message_of(row) for row in self._connection.execute(statements.NOTED, values).mappings().all()]
+
+    def oldest(self, state: State) -> int | None:
+        """When the oldest message in a state came."""
+        m = tables.message.c
+        return self._connection.execute(
+            select(m.received_at).where(m.state == state.value).order_by(m.sequence).limit(1)
+        ).scalar()
+
+    def find(self, text: str, account: str | None = None) -> list[Message]:
+        """Messages by message id, reference, or any official number of their document, newest last."""
+        m, n = tables.message.c, tables.number.c
+        documents = select(n.document_id).where(n.value == text).scalar_subquery()
+        where: ColumnElement[bool] = or_(m.id == text, m.reference == text, m.document_id.in_(documents))
+        if account:
+            where = and_(where, m.account == account)
+        return [
+            message_of(r)
+            for r in self._connection.execute(select(tables.message).where(where).order_by(m.sequence).limit(1000))
+            .mappings()
+            .all()
+        ]
+
+    def list_messages(self, where: Sequence[ColumnElement[bool]], *, limit: int) -> list[Message]:
+        """The newest submissions that satisfy `where`, newest first."""
+        m = tables.message.c
+        query = select(tables.message).where(and_(m.kind == "submission", *where)).order_by(m.sequence.desc()).limit(limit)
+        return [message_of(row) for row in self._connection.execute(query).mappings().all()]
+
+    def list_documents(
+        self, where: Sequence[ColumnElement[bool]], *, offset: int, limit: int, order: ColumnElement[Any] | None = None
+    ) -> tuple[int, list[Document]]:
+        """How many documents satisfy `where`, and one page of them, newest first unless `order` says otherwise."""
+        d = tables.document.c
+        condition = and_(d.deleted == 0, *where)
+        total = self._connection.execute(select(func.count()).select_from(tables.document).where(condition)).scalar() or 0
+        query = (
+            select(tables.document)
+            .where(condition)
+            .order_by(d.created_at.desc() if order is None else order, d.id)
+            .offset(offset)
+            .limit(limit)
+        )
+        return total, [document_of(row) for row in self._connection.execute(query).mappings().all()]
+
+    def counted(
+        self, account: str, type_: str, *, first: int, last: int, where: Mapping[str, str] | None = None
+    ) -> list[CountedSum]:
+        """Exact sums of the counted lines of these months (`202601` to `202611`), each dimension of `where` having its value."""
+        wanted = {"account": account, "type": type_, "first": first, "last": last}
+        dimensions = [tables.counted.c[name] == value for name, value in (where or {}).items()]
+        rows = self._connection.execute(statements.COUNTED.where(*dimensions), wanted)
+        return [_sum(row) for row in rows.mappings()]
+
+    def tally(self) -> list[tuple[str, str, str, int]]:
+        """(account, kind, state, count) of all messages."""
+        t = tables.tally.c
+        return [tuple(row) for row in self._connection.execute(select(t.account, t.kind, t.state, t.count).where(t.count > 0))]
+
+    def lanes(self) -> dict[str, Lane]:
+        return {row["name"]: Lane(**row) for row in self._connection.execute(select(tables.lane)).mappings().all()}
+
+    def spans(self, first: str, last: str) -> list[float]:
+        """Milliseconds between two steps of each message that has both."""
+        began: dict[str, int] = {}
+        spans: list[float] = []
+        for at, line in self._connection.execute(select(tables.move.c.at, tables.move.c.line).order_by(tables.move.c.n)):
+            message_id, step = facts_of(line, "a move")[:2]
+            if step == first:
+                began.setdefault(message_id, at)
+            elif step == last and message_id in began:
+                spans.append(at - began.pop(message_id))
+        return spans
+
+    def marker(self, name: str) -> str | None:
+        return self._connection.execute(statements.MARKER, {"name": name}).scalar()
+
+    def orders_done(self, limit: int) -> list[Order]:
+        """The last orders that were carried out."""
+        o = tables.order.c
+        query = select(tables.order).where(o.done_at.is_not(None)).order_by(o.at.desc()).limit(limit)
+        return list(self._nouns(order_of, self._connection.execute(query).mappings().all()))
+
+    def order_result(self, id_: str) -> tuple[int | None, Any]:
+        o = tables.order.c
+        row = self._connection.execute(select(o.done_at, o.result).where(o.id == id_)).first()
+        return (None, None) if row is None else (row[0], decoded(row[1], f"order {id_}") if row[1] else None)
+
+
+def _sum(row: RowMapping) -> CountedSum:
+    """PostgreSQL sums to decimals, SQLite to integers."""
+    quantity, amount = (int(row[f"{name}_high"]) * PART + int(row[f"{name}_low"]) for name in ("quantity", "amount"))
+    documents, of_category = int(row["first_of_commodity"]), int(row["first_of_category"])
+    return CountedSum(row["month"], row["commodity"], row["unit"], row["name"], quantity, amount, documents, of_category)

@@ -1,0 +1,170 @@
+"""Short messages to people: the channel that carries them, and the station that sends what is due.
+
+Promises: each is handed over at least once and under the same id at every try; what cannot be handed over in its time ends with
+an alert, never silently. Never shows a whole telephone number in a log or an alert.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+import orjson
+
+from tongguan.gateway.journal.notifications import LANE
+from tongguan.gateway.model.notification import Notification
+from tongguan.gateway.system import clock, files, logs
+from tongguan.gateway.system.backoff import wait_before_next
+from tongguan.outbox.alerts import Alerts
+
+log = logs.get_logger("notify")
+MOST = 32  #: in one hand
+_REMEMBERED_BYTES = 1_000_000  #: of the file's end, looked through for what an earlier run wrote but did not mark
+
+
+class Channel(Protocol):
+    """The way to a provider of short messages."""
+
+    def send(self, notes: Sequence[Notification]) -> list[str]:
+        """Hand them over; for each `""` when the provider has it, else why not. Never raises for what the other side does."""
+
+
+class NotificationJournal(Protocol):
+    def due(self, now: int, limit: int) -> list[Notification]: ...
+    def tried(self, sent: Sequence[str], failed: Mapping[str, int | None]) -> None: ...
+
+
+class FileChannel:
+    """Writes a line of JSON for each: for tests, and for a provider's own program that reads it."""
+
+    def __init__(self, file: Path, *, sender: str) -> None:
+        self._file, self._sender = file, sender
+        self._written: set[str] | None = None
+
+    def send(self, notes: Sequence[Notification]) -> list[str]:
+        try:
+            if self._written is None:
+                self._written = self._known()
+            fresh = [n for n in notes if n.id not in self._written]
+            if fresh:
+                self._append(b"".join(orjson.dumps(letter(n, self._sender)) + b"\n" for n in fresh))
+                self._written.update(n.id for n in fresh)
+        except OSError as wrong:
+            return [f"{self._file.name}: {wrong.strerror}"] * len(notes)
+        return [""] * len(notes)
+
+    def _append(self, lines: bytes) -> None:
+        with open(self._file, "a+b", opener=_private) as file:
+            if file.tell() and not _ends_with_newline(file.name):
+                lines = b"\n" + lines  # an earlier run ended in the middle of a line
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        files.at("notified")
+
+    def _known(self) -> set[str]:
+        """Ids of the last lines."""
+        try:
+            with open(self._file, "rb") as file:
+                file.seek(max(0, self._file.stat().st_size - _REMEMBERED_BYTES))
+                lines = file.read().split(b"\n")
+        except FileNotFoundError:
+            return set()
+        return {str(known["id"]) for line in lines if isinstance(known := _line(line), dict) and "id" in known}
+
+
+class HttpChannel:
+    """Gives each to `post`, which knows the provider's address."""
+
+    def __init__(self, post: Callable[[Sequence[dict[str, str]]], list[str]], *, sender: str) -> None:
+        self._post, self._sender = post, sender
+
+    def send(self, notes: Sequence[Notification]) -> list[str]:
+        answers = self._post([letter(note, self._sender) for note in notes])
+        files.at("notified")
+        return answers
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _ends_with_newline(name: str) -> bool:
+    with open(name, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _line(line: bytes) -> object:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def letter(note: Notification, sender: str) -> dict[str, str]:
+    """What a provider is given."""
+    return {
+        "id": note.id,
+        "phone": note.phone,
+        "text": note.text,
+        "sender": sender,
+        "account": note.account,
+        "reference": note.reference,
+        "at": clock.show(note.at) or "",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long to wait between tries, and after how long to give up."""
+
+    least: timedelta
+    most: timedelta
+    give_up: timedelta
+
+
+class Notifier:
+    """The station that sends: `turn` does one hand and says whether there was anything to do."""
+
+    name = LANE
+    lanes = (LANE,)
+
+    def __init__(self, journal: NotificationJournal, channel: Channel, alerts: Alerts, *, waits: Waits, language: str) -> None:
+        self._journal, self._channel, self._alerts = journal, channel, alerts
+        self._waits, self._language = waits, language
+
+    def turn(self) -> bool:
+        notes = self._journal.due(clock.now_ms(), MOST)
+        if not notes:
+            return False
+        troubles = dict(zip((n.id for n in notes), self._channel.send(notes), strict=True))
+        sent = [n for n in notes if not troubles[n.id]]
+        failed = {n.id: self._again(n) for n in notes if troubles[n.id]}
+        self._journal.tried([n.id for n in sent], failed)
+        for note in notes:
+            log.info("sms", account=note.account, phone=note.masked, document=note.reference, why=troubles[note.id] or None)
+        if sent:
+            self._alerts.over("sms")
+        for note in notes:
+            if note.id in failed and failed[note.id] is None:
+                self._given_up(note, troubles[note.id])
+        return True
+
+    def _again(self, note: Notification) -> int | None:
+        """When to try again; None when its time is over."""
+        at, now = clock.from_ms(note.at), clock.now()
+        wait = wait_before_next(at, now, least=self._waits.least, most=self._waits.most)
+        if now + wait > at + self._waits.give_up:
+            return None
+        return clock.now_ms() + round(wait / timedelta(milliseconds=1))
+
+    def _given_up(self, note: Notification, why: str) -> None:
+        text = f"给 {note.masked} 的短信（{note.reference}）未能送出：{why}"
+        if self._language == "en":
+            text = f"the short message to {note.masked} about {note.reference} was not delivered: {why}"
+        self._alerts.tell("sms", text, do="tongguan doctor")

@@ -1,0 +1,100 @@
+"""Write the files that tell an enterprise how its messages and documents stand, and carry originals to their boxes.
+
+Nothing is forced to disk here: after a crash all of it is written again from the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tongguan.gateway.model.message import Kind, Message, State
+from tongguan.gateway.profile.profile import Profile
+from tongguan.gateway.system import clock
+from tongguan.outbox.status.file_writer import FileWriter, MailboxFolders
+from tongguan.outbox.status.render import NamedAnswer, document_status, message_status
+from tongguan.outbox.status.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class StatusContext:
+    """What the outbox is told by the daemon."""
+
+    mailboxes: Mapping[str, MailboxFolders]
+    environment: str
+    version: str
+    language: Callable[[str], str]  #: of an account; of "", the gateway's own
+    profile: Callable[[str], Profile | None]  #: of a document type
+    health: Callable[[], Mapping[str, Any]] = dict  #: `cards`, `routes`, `deadlines` of the heartbeat
+    paused: Callable[[str], Any] = lambda account: None  #: why an account is paused; None: it is not
+    shut: Callable[[str | None], str | None] = lambda lane: None  #: what a lane waits for; None: it is open
+
+    def say(self, zh: str, en: str) -> str:
+        """The one in the gateway's language."""
+        return en if self.language("") == "en" else zh
+
+
+def write_message_files(message: Message, snapshot: Snapshot, context: StatusContext, writer: FileWriter) -> None:
+    """Write a message's status files and carry its original to the box that its state asks for; OSError when a disk fails.
+
+    RowDamaged when that is done, but without its document, which cannot be read.
+    """
+    named = message.source if snapshot.newest.get(message.source or "") == message.id else None
+    writer.message(message.id, _status(message, snapshot, context), named)
+    if message.batch is None and message.source is not None and (box := snapshot.box(message)) is not None:
+        _place(message, snapshot.shown(message), box, writer.mailbox)
+    if (damaged := snapshot.damaged.get(snapshot.shown(message).document_id or "")) is not None:
+        raise damaged
+
+
+def write_document_file(document_id: str, snapshot: Snapshot, context: StatusContext, writer: FileWriter) -> None:
+    """Write a document's own file; OSError when a disk fails."""
+    document = snapshot.documents[document_id]
+    content = document_status(
+        document,
+        [
+            m
+            for m in snapshot.document_messages.get(document_id, ())
+            if m.kind is Kind.SUBMISSION and m.state is not State.REPEATED
+        ],
+        snapshot.document_receipts.get(document_id, ()),
+        missing=snapshot.missing,
+        environment=context.environment,
+        language=context.language(document.account),
+        profile=context.profile(document.type),
+    )
+    writer.document(document.type, document.key, content)
+
+
+def _status(message: Message, snapshot: Snapshot, context: StatusContext) -> bytes:
+    shown = snapshot.shown(message)
+    document = snapshot.documents.get(shown.document_id) if shown.document_id is not None else None
+    return message_status(
+        shown if shown is message else replace(shown, source=message.source),
+        document=document,
+        receipts=snapshot.receipts.get(shown.id, ()),
+        items=[(item, named_answers(item, snapshot)) for item in snapshot.items.get(shown.id, ())],
+        answers=named_answers(shown, snapshot),
+        missing=snapshot.missing,
+        environment=context.environment,
+        language=context.language(shown.account),
+        profile=context.profile(document.type) if document is not None else None,
+        shut=context.shut(shown.lane),
+    )
+
+
+def named_answers(message: Message, snapshot: Snapshot) -> list[NamedAnswer]:
+    """All files in InBox that answer a message: its own, and the receipts that speak of it."""
+    named = {name.file: name.kind for name in snapshot.answers.get(message.id, ())}
+    for receipt in snapshot.receipts.get(message.id, ()):
+        if receipt.file is not None and receipt.file not in snapshot.missing:
+            named.setdefault(receipt.file, "receipt")
+    return [(kind, file) for file, kind in named.items()]
+
+
+def _place(message: Message, shown: Message, box: str, mailbox: MailboxFolders) -> None:
+    """The time in the name is that of the first arrival, so the same file dropped again lies there once."""
+    source = message.source or ""
+    came = shown.received_at if shown.source == source else message.received_at
+    mailbox.place(message.id, source, folder=box, stamp=clock.stamp(came))

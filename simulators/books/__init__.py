@@ -1,0 +1,1 @@
+"""What an authority keeps, and the questions that are answered from it."""

@@ -1,0 +1,1 @@
+"""Licences and the declarations that use them."""

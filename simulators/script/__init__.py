@@ -1,0 +1,1 @@
+"""The scripts of the profile folders, and how they are played."""

@@ -1,0 +1,142 @@
+"""Play the flows: issue each receipt when it is due, in real or in fast time.
+
+What is still to come for a document is a course in the books, planned once when its message is taken; so a restart goes on
+where it stopped, and a script changed in between does not change what was promised.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from lxml import etree
+
+from tongguan.simulators.books.store import Course, Document, Issued
+from tongguan.simulators.messages.markup import parse
+from tongguan.simulators.messages.odd_receipts import odd
+from tongguan.simulators.script.decision_tables import chosen
+from tongguan.simulators.script.durations import day, seconds, stamp
+from tongguan.simulators.script.script import Code, Flow, Replies, Step
+from tongguan.simulators.server.office import Fault, Notice, Office, damaged, receipt
+
+
+def planned(script: Replies, flow: Flow, document: Document, wrong: dict[str, str]) -> list[Step]:
+    """List the steps of a flow for one document: with its turns taken, and cut where it stays or ends."""
+    steps: list[Step] = []
+    for step in flow.steps:
+        if step.only and not fits(script, step.only, document):
+            break
+        turn = next((turn for turn in script.turns if turn.marker in wrong and turn.at == step.code), None)
+        if turn is not None and not (turn.first_round_only and document.round > 1):
+            steps.extend(turn.steps)
+            break
+        steps.append(step)
+        if wrong.get("stay") == step.code:
+            break
+    if steps and wrong.get("contradict") in script.codes:
+        steps.append(Step(wrong["contradict"]))
+    return steps
+
+
+def fits(script: Replies, only: str, document: Document) -> bool:
+    """Say whether a document is one for which a choice came out so, written ``choice=value``."""
+    choice, _, value = only.partition("=")
+    return chosen(script.choices[choice], parse(document.body)) == value
+
+
+def begin(office: Office, document: Document, message: str, steps: list[Step], wrong: dict[str, str]) -> None:
+    """Enter a flow in the books; its first step is due after its own delay."""
+    if steps:
+        due = time.time() + _delay(office, steps[0], wrong)
+        office.store.start_course(Course(0, document.id, message, due, [dict(vars(step)) for step in steps], wrong, None))
+
+
+def _delay(office: Office, step: Step, wrong: dict[str, str]) -> float:
+    return seconds(wrong["pace"]) if "pace" in wrong else step.fast if office.fast else step.after
+
+
+def play(office: Office, course: Course, outcome: str = "") -> str:
+    """Issue the receipt of a course's next step and give the account it is for, "" when the course was stopped meanwhile.
+
+    ``outcome`` tells what a forward led to: ``failed`` or ``unreachable``; then the step stays to be tried again.
+    """
+    with office.store.transaction():
+        if not office.store.course_goes_on(course.id):
+            return ""
+        step = Step(**course.steps[0])
+        document = office.store.document(course.document)
+        code = {"failed": step.failed, "unreachable": step.unreachable}.get(outcome) or step.code
+        course = _issue(office, course, document, office.scripts[document.type].codes[code])
+        if outcome:
+            again = step.again_fast if office.fast else step.again
+            office.store.move_course(replace(course, due=time.time() + again))
+        else:
+            left = course.steps[1:]
+            due = course.due + _delay(office, Step(**left[0]), course.wrong) if left else 0.0
+            office.store.move_course(replace(course, due=max(due, time.time() - 1), steps=left))
+    return document.account
+
+
+def _issue(office: Office, course: Course, document: Document, code: Code) -> Course:
+    script = office.scripts[document.type]
+    document = replace(document, status=code.code) if code.moves else document
+    office.store.write_document(document)
+    numbers = {name: _number(office, script, document, name) for name in code.gives}
+    now = time.time()
+    nameless = "nameless" in course.wrong or not script.names_message
+    faults = [Fault(code.code, "", code.reason)] if code.reason else []
+    notice = Notice(document.account, "" if nameless else course.message, document.type, document.number, numbers, faults)
+    written = receipt(office, code, notice, stamp(now))
+    issued = Issued(document.id, document.account, code.code, document.round, stamp(now), office.sealer.seal(written))
+    return _feed(office, course, issued, written)
+
+
+def _feed(office: Office, course: Course, issued: Issued, written: etree._Element) -> Course:
+    """Put a receipt into the feed, with whatever was ordered to go wrong on the way."""
+    wrong, spoilt = dict(course.wrong), []
+    if wrong.get("wrong-signature") == "":
+        spoilt.append(office.stranger.seal(written))
+        del wrong["wrong-signature"]
+    if wrong.get("corrupt") == "":
+        spoilt.append(damaged(issued.body))
+        del wrong["corrupt"]
+    if "odd" in wrong:
+        spoilt.append(office.sealer.seal(odd(written, wrong.pop("odd"))))
+    for body in spoilt:
+        office.store.issue(replace(issued, body=body), shown=False)
+    if "reorder" in wrong and course.withheld is None and len(course.steps) > 1:
+        return replace(course, wrong=wrong, withheld=_pack(issued))
+    office.store.issue(issued)
+    if "duplicate" in wrong:
+        office.store.issue(issued, shown=False)
+    if course.withheld is not None:
+        office.store.issue(_unpack(course.withheld, issued))
+    return replace(course, wrong=wrong, withheld=None)
+
+
+def _pack(issued: Issued) -> bytes:
+    return "\n".join((issued.code, str(issued.round), issued.issued, "")).encode() + issued.body
+
+
+def _unpack(packed: bytes, other: Issued) -> Issued:
+    code, round_, issued, body = packed.split(b"\n", 3)
+    return replace(other, code=code.decode(), round=int(round_), issued=issued.decode(), body=body)
+
+
+def _number(office: Office, script: Replies, document: Document, name: str) -> str:
+    """Give a document's number of that name, made by the script's pattern the first time.
+
+    A pattern knows ``{yy} {yyyy} {mm} {dd} {account} {serial:06d}`` and the choices of the script by name; the series counts
+    anew for each text before the serial, and is one for all types whose numbers begin alike: no number is given twice.
+    """
+    if (known := office.store.numbers(document.id).get(name)) is not None:
+        return known
+    now = day(time.time())
+    head, _, tail = script.numbers[name].partition("{serial")
+    chosen_of = {name: chosen(choice, parse(document.body)) for name, choice in script.choices.items() if f"{{{name}}}" in head}
+    stem = head.format(yy=now[2:4], yyyy=now[:4], mm=now[4:6], dd=now[6:], account=document.account, **chosen_of)
+    serial = office.store.next_serial(f"{name} {stem}")
+    value = stem + ("{serial" + tail).format(serial=serial)
+    office.store.keep_number(document.id, name, value)
+    office.store.name_document(document, [value])
+    return value

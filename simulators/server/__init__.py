@@ -1,0 +1,1 @@
+"""One authority's server, and what goes on in it between the calls."""
