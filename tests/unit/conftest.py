@@ -66,8 +66,9 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 @pytest.fixture
 def busy(tmp_path: Path) -> Iterator[Journal]:
-    """A journal with its writer thread."""
+    """A journal with its writer thread, at work: until it is, who asks for a commit does it."""
     opened = open_journal(tmp_path)
     opened.start()
+    wait_until(lambda: opened._writer._served, "the writer's thread")
     yield opened
     opened.close()

@@ -57,6 +57,11 @@ def open_files() -> int:
     return count
 
 
+def threads() -> set[str]:
+    """What runs for as long as the gateway does."""
+    return {thread.name for thread in threading.enumerate()} - {ASKS}
+
+
 def works(home: Path, name: str) -> None:
     (home / "mailboxes/demo/OutBox" / name).write_text("<no message/>")
     wait_until((home / "mailboxes/demo/Status" / f"{name}.status.json").exists, f"{name} to be refused")
@@ -122,7 +127,8 @@ def test_whatever_is_wrong_the_old_gateway_stays_in_every_part(
     before = daemon()
     parts = (before.site, before.tellers, before.mailboxes, before.stations, before.journal.listeners)
     spoil(home)
-    threads = {t.name for t in threading.enumerate()} - {ASKS}
+    wait_until(lambda: "recount" not in threads(), "the recount to end")
+    running = threads()
     handles = open_files()
     after = daemon()
 
@@ -130,7 +136,7 @@ def test_whatever_is_wrong_the_old_gateway_stays_in_every_part(
     assert (after.site, after.tellers, after.mailboxes, after.stations, after.journal.listeners) == parts
     problems = {problem.code for problem in after.alerts.problems()}
     assert "settings" in problems and "thread" not in problems, "the end of what was built is no failure"
-    assert {t.name for t in threading.enumerate()} - {ASKS} == threads
+    wait_until(lambda: threads() == running, "the same threads to run")
     wait_until(lambda: open_files() <= handles + 2, "what was built for the new settings to be closed")
     works(home, "a.xml")
 

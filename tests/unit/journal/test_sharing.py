@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from journals import comes, moves, open_journal, stored, submission, written
-from patience import here
+from patience import here, wait_until
 
 from tongguan.gateway.journal.database.engine import open_engine
 from tongguan.gateway.journal.history.anchor import Anchor
@@ -56,17 +56,23 @@ def in_processes(home: Path, program: str, count: int) -> list[object]:
 
 def test_threads_that_finish_at_once_share_commits(busy: Journal) -> None:
     threads, each = 16, 20
+    in_threads(threads, lambda n: [written(busy, comes(submission(f"{n}-{k}"))) for k in range(each)])
+    before = busy.verify()
+    at_work, going = threading.Event(), threading.Event()
+    holding = threading.Thread(target=busy._writer.submit, args=(lambda group: at_work.set() or going.wait(),))
+    holding.start()
+    at_work.wait()
+    finishing = [threading.Thread(target=written, args=(busy, comes(submission(f"late-{n}")))) for n in range(threads)]
+    for thread in finishing:
+        thread.start()
+    wait_until(lambda: len(busy._writer._requests) == threads, "all to wait for the journal")
+    going.set()
+    for thread in (holding, *finishing):
+        thread.join()
+    after = busy.verify()
 
-    def work(n: int) -> None:
-        for k in range(each):
-            written(busy, comes(submission(f"{n}-{k}")))
-
-    in_threads(threads, work)
-    verdict = busy.verify()
-
-    assert verdict.broken is None
-    assert verdict.moves == threads * each + 1  # and the start
-    assert verdict.entries < threads * each / 2
+    assert (before.broken, before.moves) == (None, threads * each + 1)  # and the start
+    assert (after.broken, after.moves - before.moves, after.entries - before.entries) == (None, threads, 1)
 
 
 def test_an_idle_journal_commits_at_once(busy: Journal) -> None:

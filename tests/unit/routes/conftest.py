@@ -101,9 +101,27 @@ async def pour_without_end(endpoint: Endpoint, request: Request, writer: asyncio
         endpoint.poured += 65536
 
 
-async def take_slowly(endpoint: Endpoint, request: Request, writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(0.1)
-    await endpoint.take(request, writer)
+def take_once(so_many_at_once: int) -> Behaviour:
+    """Behave: take none before so many are there together, and give a further one the time to come."""
+
+    async def behave(endpoint: Endpoint, request: Request, writer: asyncio.StreamWriter) -> None:
+        while endpoint.most_at_once < so_many_at_once:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        await endpoint.take(request, writer)
+
+    return behave
+
+
+def take_when(let_go: threading.Event) -> Behaviour:
+    """Behave: take it when the test says so."""
+
+    async def behave(endpoint: Endpoint, request: Request, writer: asyncio.StreamWriter) -> None:
+        while not let_go.is_set():
+            await asyncio.sleep(0.01)
+        await endpoint.take(request, writer)
+
+    return behave
 
 
 @dataclass
@@ -312,7 +330,8 @@ class Behaviours:
     drip_without_end = staticmethod(drip_without_end)
     answer_in_pieces = staticmethod(answer_in_pieces)
     pour_without_end = staticmethod(pour_without_end)
-    take_slowly = staticmethod(take_slowly)
+    take_once = staticmethod(take_once)
+    take_when = staticmethod(take_when)
 
 
 @pytest.fixture

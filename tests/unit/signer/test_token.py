@@ -305,8 +305,9 @@ def test_a_process_killed_in_the_middle_costs_one_error_and_the_next_signature_w
     card = opened(TokenCard(token_home.settings, token_home.folder, program=token_home.spy("")))
     card.sign(digests(1))
     with ThreadPoolExecutor(4) as threads:
+        os.kill(card.process_id, signal.SIGSTOP)  # however fast it is, it does not finish before it is killed
         running = [threads.submit(card.sign, digests(400)) for _ in range(4)]
-        time.sleep(0.1)
+        until(lambda: card.silent_seconds > 0.1)
         os.kill(card.process_id, signal.SIGKILL)
         errors = [each.exception() for each in running]
 
