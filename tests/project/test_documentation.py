@@ -45,6 +45,12 @@ def _text(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
 
+@cache
+def _nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All of a module, in no order that matters."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def _prose(page: str) -> str:
     """The page without its code blocks."""
     return re.sub(r"^```.*?^```", "", _text(page), flags=re.MULTILINE | re.DOTALL)
@@ -128,7 +134,7 @@ def _reads() -> frozenset[tuple[str, str]]:
     """Every `owner.name` of the gateway's code, the owner by its last word."""
     found = set()
     for path in (path for part in READING for path in (ROOT / part).rglob("*.py") if path.name != "settings.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in _nodes(path):
             if isinstance(node, ast.Attribute):
                 owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
                 found.add((owner, node.attr))
@@ -216,7 +222,7 @@ def test_commands_named_in_the_text_exist(page: str) -> None:
 def _texts() -> Iterator[tuple[str, str]]:
     """File and text of every string that the program holds; of an f-string its fixed pieces."""
     for path in sorted(path for part in READING for path in (ROOT / part).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in _nodes(path):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield str(path.relative_to(ROOT)), node.value
 
@@ -239,8 +245,8 @@ def test_commands_that_the_program_tells_people_to_type_exist() -> None:
 
 def _alerts(*methods: str) -> set[str]:
     """Codes that the program gives to these methods of the alerts."""
-    trees = (ast.parse(path.read_text(encoding="utf-8")) for part in ALERTING for path in (ROOT / part).rglob("*.py"))
-    calls = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call))
+    paths = (path for part in ALERTING for path in (ROOT / part).rglob("*.py"))
+    calls = (node for path in paths for node in _nodes(path) if isinstance(node, ast.Call))
     told = (call.args[0] for call in calls if call.args and isinstance(call.func, ast.Attribute) and call.func.attr in methods)
     return {code.value for code in told if isinstance(code, ast.Constant) and isinstance(code.value, str)}
 
