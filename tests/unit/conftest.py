@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from journals import open_journal
+from patience import wait_until
 
 from tongguan.gateway.cli import main
 from tongguan.gateway.home.home import make_home
