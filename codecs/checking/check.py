@@ -14,7 +14,7 @@ from lxml import etree
 
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.defaults import fill_defaults, fill_system, forget_system
-from tongguan.codecs.checking.fault_list import Findings
+from tongguan.codecs.checking.fault_list import FaultList
 from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, getter, split
 from tongguan.codecs.checking.fills import FillContext
 from tongguan.codecs.checking.validation import walk_json, walk_xml
@@ -46,7 +46,7 @@ def check(
     now_ms: int,
 ) -> Checked:
     """The content that the document would have after this operation, with all that is wrong with it."""
-    findings = Findings()
+    findings = FaultList()
     body, options = _options(compiled, item.body, operation)
     places = _places(item)
     rule = compiled.profile.operations[operation].body
@@ -96,12 +96,12 @@ def _options(compiled: Compiled, body: Any, operation: str) -> tuple[Any, dict[s
     return rest or None, options
 
 
-def _no_body(body: Any, operation: str, findings: Findings) -> None:
+def _no_body(body: Any, operation: str, findings: FaultList) -> None:
     if body is not None:
         findings.add("GW-C21", (), None, operation=operation)
 
 
-def _walked(compiled: Compiled, body: Any, document: Document | None, findings: Findings) -> Row:
+def _walked(compiled: Compiled, body: Any, document: Document | None, findings: FaultList) -> Row:
     if isinstance(body, etree._Element):
         if body.text and not body.text.isspace():
             findings.add("GW-C25", (), None, value=body.text.strip())
@@ -125,7 +125,7 @@ def _complete(node: Node, content: Row, operation: str) -> bool:
     return True
 
 
-def _missing(node: Node, content: Row, operation: str, trail: Trail, findings: Findings) -> None:
+def _missing(node: Node, content: Row, operation: str, trail: Trail, findings: FaultList) -> None:
     for below in node.children.values():
         here = (*trail, below.name)
         if below.name not in content and operation in below.field.required_at and here not in findings.unusable:
@@ -137,7 +137,7 @@ def _missing(node: Node, content: Row, operation: str, trail: Trail, findings: F
             _missing(below, content.get(below.name, _EMPTY), operation, here, findings)
 
 
-def _unchanged(compiled: Compiled, content: Row, document: Document, operation: str, findings: Findings) -> None:
+def _unchanged(compiled: Compiled, content: Row, document: Document, operation: str, findings: FaultList) -> None:
     """Fields that this operation may not change keep their value; another one from the sender is a fault."""
     for node in compiled.fixed.get(operation, ()):
         look = getter(node.field.path, ())

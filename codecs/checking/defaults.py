@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tongguan.codecs.checking.compile import Compiled, CompiledFill
-from tongguan.codecs.checking.fault_list import Findings
+from tongguan.codecs.checking.fault_list import FaultList
 from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, at
 from tongguan.codecs.checking.fields import ValueWrong
 from tongguan.codecs.checking.fills import FillContext
@@ -13,7 +13,7 @@ from tongguan.codecs.checking.fills import FillContext
 _NOTHING: Row = {}
 
 
-def fill_defaults(compiled: Compiled, content: Row, known: FillContext, findings: Findings) -> tuple[str, ...]:
+def fill_defaults(compiled: Compiled, content: Row, known: FillContext, findings: FaultList) -> tuple[str, ...]:
     """Fill what the sender left out: first from the account's defaults of this type, then from what the account is.
 
     The paths that were filled are returned, for the status to list.
@@ -37,7 +37,7 @@ def _another(group: Row | None, name: str, ours: str | None) -> bool:
     return bool(group) and group.get(name, ours) != ours  # type: ignore[union-attr]
 
 
-def _default(node: Node, groups: tuple[str, ...], content: Row, value: str, findings: Findings) -> bool:
+def _default(node: Node, groups: tuple[str, ...], content: Row, value: str, findings: FaultList) -> bool:
     row, name = _row(content, groups) if groups else content, node.name
     if name in row or (findings.unusable and (*groups, name) in findings.unusable):
         return False
@@ -58,7 +58,7 @@ def forget_system(compiled: Compiled, contexts: Contexts) -> None:
                     row.pop(name, None)
 
 
-def fill_system(compiled: Compiled, contexts: Contexts, known: FillContext, findings: Findings) -> None:
+def fill_system(compiled: Compiled, contexts: Contexts, known: FillContext, findings: FaultList) -> None:
     """Set every system field; what the sender says otherwise is a fault that shows both."""
     for tables, fills in compiled.fills:
         for rows, trail in contexts[tables]:
@@ -75,7 +75,7 @@ def fill_system(compiled: Compiled, contexts: Contexts, known: FillContext, find
                     _look(one, (*trail, *groups, name), row, (given, right), findings)
 
 
-def _look(one: CompiledFill, trail: Trail, row: Row, values: tuple[Any, str | None], findings: Findings) -> None:
+def _look(one: CompiledFill, trail: Trail, row: Row, values: tuple[Any, str | None], findings: FaultList) -> None:
     """The sender said nothing (an amount may still not fit), or something else."""
     given, right = values
     if given is None:
@@ -87,7 +87,7 @@ def _look(one: CompiledFill, trail: Trail, row: Row, values: tuple[Any, str | No
         findings.add("GW-C19", trail, one.node, right=right or "（空）", value=given)
 
 
-def _fits(one: CompiledFill, value: str, trail: Trail, findings: Findings) -> None:
+def _fits(one: CompiledFill, value: str, trail: Trail, findings: FaultList) -> None:
     """A computed amount can be too large for its field although what it is made from is not."""
     try:
         one.node.convert(value)  # type: ignore[misc]

@@ -18,7 +18,7 @@ FoundFault = tuple[str | Rule, Trail, Node | None, dict[str, Any]]
 
 
 @dataclass(slots=True)
-class Findings:
+class FaultList:
     """Faults so far: code or rule, where, of which field; and which fields have no usable value because of them.
 
     Only so many are kept as are told: a list without end helps nobody. The others are counted.

@@ -7,7 +7,7 @@ from typing import Any
 
 from lxml import etree
 
-from tongguan.codecs.checking.fault_list import Findings
+from tongguan.codecs.checking.fault_list import FaultList
 from tongguan.codecs.checking.field_tree import Node, Row, Trail
 from tongguan.codecs.checking.fields import ValueWrong
 from tongguan.codecs.checking.secrets import HIDDEN
@@ -16,7 +16,7 @@ _NUMBER = (int, float)
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 
 
-def walk_xml(node: Node, element: etree._Element, trail: Trail, findings: Findings) -> Row:
+def walk_xml(node: Node, element: etree._Element, trail: Trail, findings: FaultList) -> Row:
     """The content of an element; elements may come in any order, empty ones are absent."""
     content: Row = {}
     by_tag, unusable = node.by_tag, findings.unusable
@@ -50,14 +50,14 @@ def walk_xml(node: Node, element: etree._Element, trail: Trail, findings: Findin
     return content
 
 
-def _count(table: Node, rows: list[Row], trail: Trail, findings: Findings) -> None:
+def _count(table: Node, rows: list[Row], trail: Trail, findings: FaultList) -> None:
     if table.most and len(rows) > table.most:
         findings.add("GW-C18", (*trail, table.name), table, most=table.most, count=len(rows))
     elif len(rows) < table.least:
         findings.add("GW-C17", (*trail, table.name), table, least=table.least, count=len(rows))
 
 
-def _container(node: Node, element: etree._Element, content: Row, trail: Trail, findings: Findings) -> None:
+def _container(node: Node, element: etree._Element, content: Row, trail: Trail, findings: FaultList) -> None:
     """A group, or one row of a table."""
     name = node.name
     if node.table:
@@ -82,7 +82,7 @@ def _before(element: etree._Element) -> int:
     return sum(1 for _ in element.itersiblings(element.tag, preceding=True))
 
 
-def _not_plain(node: Node, element: etree._Element, trail: Trail, findings: Findings) -> None:
+def _not_plain(node: Node, element: etree._Element, trail: Trail, findings: FaultList) -> None:
     for attribute in element.attrib:
         if str(attribute).startswith(_XSI):
             continue  # xsi:nil and xsi:type are what some serializers add by themselves
@@ -91,7 +91,7 @@ def _not_plain(node: Node, element: etree._Element, trail: Trail, findings: Find
         findings.spoil("GW-C23", trail, node)
 
 
-def _unknown(element: etree._Element, node: Node, trail: Trail, findings: Findings) -> None:
+def _unknown(element: etree._Element, node: Node, trail: Trail, findings: FaultList) -> None:
     if not isinstance(element.tag, str):
         return
     namespace, _, name = element.tag.rpartition("}")
@@ -102,7 +102,7 @@ def _unknown(element: etree._Element, node: Node, trail: Trail, findings: Findin
     findings.add("GW-C01", (*trail, name), name=name, known=node.children)
 
 
-def walk_json(node: Node, given: Mapping[str, Any], trail: Trail, findings: Findings) -> Row:
+def walk_json(node: Node, given: Mapping[str, Any], trail: Trail, findings: FaultList) -> Row:
     """The content of an object; null and empty values are absent."""
     content: Row = {}
     for name, value in given.items():
@@ -131,7 +131,7 @@ def walk_json(node: Node, given: Mapping[str, Any], trail: Trail, findings: Find
     return content
 
 
-def _rows(node: Node, value: Any, trail: Trail, findings: Findings) -> list[Row]:
+def _rows(node: Node, value: Any, trail: Trail, findings: FaultList) -> list[Row]:
     if not isinstance(value, list):
         findings.spoil("GW-J07", trail, node, name=node.name, kind="数组", kind_en="an array")
         return []
@@ -145,7 +145,7 @@ def _rows(node: Node, value: Any, trail: Trail, findings: Findings) -> list[Row]
     return rows
 
 
-def _leaf(node: Node, value: Any, trail: Trail, content: Row, findings: Findings) -> None:
+def _leaf(node: Node, value: Any, trail: Trail, content: Row, findings: FaultList) -> None:
     text = _text(node, value)
     if text is None:
         findings.spoil("GW-C15", trail, node, value=HIDDEN if node.field.type == "secret" else value)

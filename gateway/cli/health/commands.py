@@ -15,7 +15,7 @@ from tongguan.gateway.cli.health.doctor import findings, settings_findings
 from tongguan.gateway.cli.health.finding import Finding
 from tongguan.gateway.cli.health.liveness import is_running
 from tongguan.gateway.cli.health.metrics import exposition
-from tongguan.gateway.cli.health.survey import Level, Survey, Trouble, survey
+from tongguan.gateway.cli.health.report import HealthReport, Level, Trouble, health_report
 from tongguan.gateway.cli.output import age, lane_facts, moment, print_json, print_table, print_text
 from tongguan.gateway.cli.setup.checklist import tick_off
 from tongguan.gateway.model.errors import SettingsWrong, in_language
@@ -40,7 +40,7 @@ def status(
         text = t(f"设置有错，网关仍用启动时的设置：{said}", f"wrong, the gateway goes on with those it began with: {said}")
         faults = [Trouble(Level.CRITICAL, "settings", text, "tongguan config check")]
     with context.using(settings):
-        seen = survey(settings)
+        seen = health_report(settings)
     seen = replace(seen, life=[*faults, *seen.life])
     if metrics:
         print_text(exposition(seen))
@@ -51,7 +51,7 @@ def status(
     return context.WRONG_SETTINGS if faults else int(seen.level)
 
 
-def _as_json(settings: Settings, seen: Survey) -> dict[str, Any]:
+def _as_json(settings: Settings, seen: HealthReport) -> dict[str, Any]:
     return {
         "schema": 1,
         "level": seen.level.name.lower(),
@@ -72,7 +72,7 @@ def _as_json(settings: Settings, seen: Survey) -> dict[str, Any]:
     }
 
 
-def _show(settings: Settings, seen: Survey) -> None:
+def _show(settings: Settings, seen: HealthReport) -> None:
     runs = t("运行中", "running") if seen.running else t("未运行", "not running")
     environment = seen.heartbeat.get("environment", settings.gateway.environment)
     print_text(f"{_STYLE[seen.level]} {settings.home}  {environment}  {__version__}  {runs}")
@@ -94,7 +94,7 @@ def _show(settings: Settings, seen: Survey) -> None:
         print_text(f"{_STYLE[trouble.level] if trouble.level else '·'} {trouble.code}: {trouble.text}{since}\n    {trouble.do}")
 
 
-def _show_lanes(settings: Settings, seen: Survey) -> None:
+def _show_lanes(settings: Settings, seen: HealthReport) -> None:
     cards = [("card", card.name) for account in settings.account for card in account.card]
     rows = []
     for kind, name in [*cards, *(("route", name) for name in settings.route)]:

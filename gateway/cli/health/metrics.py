@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tongguan.gateway.cli.health.survey import Survey
+from tongguan.gateway.cli.health.report import HealthReport
 from tongguan.gateway.system import clock
 
 
-def exposition(seen: Survey) -> str:
+def exposition(seen: HealthReport) -> str:
     """Gauges of one moment: is it running, messages by state, age of the oldest, lanes that are shut, troubles."""
     now = clock.now_ms()
     lines = [*_gauge("up", "1 while the gateway runs", [({}, int(seen.running))])]

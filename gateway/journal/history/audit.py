@@ -51,7 +51,7 @@ class _Altered(TongguanError):
 
 
 @dataclass(slots=True)
-class _Walk:
+class _Progress:
     """What the chains told on the way."""
 
     ledger: Ledger
@@ -76,7 +76,7 @@ def verify(
     runs = list(connection.execute(select(r.id).order_by(r.number)).scalars())
     count, size = connection.execute(select(func.count(), func.sum(func.length(h.leaves)))).one()
     ledger = Ledger((size or 0) // digests.RECORD)
-    walk = _Walk(ledger, progress, runs, count)
+    walk = _Progress(ledger, progress, runs, count)
     broken = None
     try:
         for index, run in enumerate(runs):
@@ -98,7 +98,7 @@ def verify(
     return Verdict(walk.entries, walk.moves, len(runs), broken, key, tuple(walk.accepted))
 
 
-def _chain(connection: Connection, index: int, run: str, walk: _Walk) -> None:
+def _chain(connection: Connection, index: int, run: str, walk: _Progress) -> None:
     """Walk one run's chain to its head."""
     previous, expected, walk.last = GENESIS, 1, 0
     h = tables.history.c
@@ -131,7 +131,7 @@ def _chain(connection: Connection, index: int, run: str, walk: _Walk) -> None:
     walk.heads[run] = (expected - 1, previous)
 
 
-def _strangers(connection: Connection, walk: _Walk) -> None:
+def _strangers(connection: Connection, walk: _Progress) -> None:
     """Entries and moves of runs that nobody began, and moves that were given another place in the row of all."""
     n, last = connection.execute(select(func.count(), func.max(tables.move.c.n))).one()
     if (walk.most, n) != (walk.entries, walk.moves):
@@ -158,7 +158,7 @@ def _moves(
     entry: digests.RowValues,
     moves: Sequence[digests.RowValues],
     at: int,
-    walk: _Walk,
+    walk: _Progress,
 ) -> None:
     """What one entry tells, noted for the rows that are looked at later."""
     for move in moves:
@@ -183,7 +183,7 @@ def _moves(
     walk.entries, walk.moves = walk.entries + 1, walk.moves + len(moves)
 
 
-def _event(connection: Connection, place: tuple[str, str], facts: Sequence[Any], at: int, walk: _Walk) -> None:
+def _event(connection: Connection, place: tuple[str, str], facts: Sequence[Any], at: int, walk: _Progress) -> None:
     """A start names the run before it and its head; an acceptance is shown with every verdict."""
     if facts[1] == START and len(facts) > 9:
         before, entry, hash_ = facts[9]
@@ -263,7 +263,7 @@ def stored_rows(connection: Connection, table: Table) -> Iterator[digests.RowVal
     yield from connection.execute(_slowly(query, 200)).mappings()
 
 
-def _rows(connection: Connection, walk: _Walk) -> None:
+def _rows(connection: Connection, walk: _Progress) -> None:
     """Is each row as the last entry that wrote it left it?"""
     m = tables.marker.c
     if walk.has_old and connection.execute(select(m.value).where(m.name == HELD)).scalar() is None:
@@ -309,7 +309,7 @@ def _whole(rows: Iterator[digests.RowValues]) -> Iterator[digests.RowValues]:
         yield row
 
 
-def _said(connection: Connection, difference: Difference, walk: _Walk) -> tuple[str, str]:
+def _said(connection: Connection, difference: Difference, walk: _Progress) -> tuple[str, str]:
     """Name the row; seldom needed, so looked for again."""
     zh, where = "", ""
     if difference.place is not None:
@@ -358,7 +358,7 @@ def _missing(connection: Connection, name: bytes, run: str, entry: int) -> str:
     return ""
 
 
-def _states(connection: Connection, walk: _Walk) -> None:
+def _states(connection: Connection, walk: _Progress) -> None:
     """Messages and documents that older entries tell of, before their rows were taken down: do their states fit?"""
     if not walk.has_old:
         return

@@ -152,7 +152,7 @@ def test_one_that_has_just_begun_is_not_silent_by_its_forerunners_heartbeat(
 
 def test_what_its_forerunner_told_is_not_told_as_its_own(tongguan: Say, running: Path, monkeypatch: Any) -> None:
     left = {"at": clock.show(clock.now_ms() - 15_000), "problems": [{"code": "thread", "text": "x", "since": "y", "do": "z"}]}
-    monkeypatch.setattr("tongguan.gateway.cli.health.survey.heartbeats", lambda settings: {"demo": {**left, "cards": {"a": {}}}})
+    monkeypatch.setattr("tongguan.gateway.cli.health.report.heartbeats", lambda settings: {"demo": {**left, "cards": {"a": {}}}})
     os.utime(running / "daemon.lock")
     said = tongguan("status", "--json")
 
@@ -206,7 +206,7 @@ def test_a_mailbox_that_hears_nothing_is_named(tongguan: Say, running: Path, mon
 
 
 def test_a_journal_that_another_holds_is_told(tongguan: Say, running: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("tongguan.gateway.cli.health.survey.LOCKED_SECONDS", 0.2)
+    monkeypatch.setattr("tongguan.gateway.cli.health.report.LOCKED_SECONDS", 0.2)
     base = sqlite3.connect(running / "tongguan.db", isolation_level=None)
     base.execute("BEGIN IMMEDIATE")
     said = tongguan("status", "--json")

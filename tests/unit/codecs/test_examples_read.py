@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from tongguan.codecs.checking.compile import compile_all
-from tongguan.codecs.checking.fault_list import Findings
+from tongguan.codecs.checking.fault_list import FaultList
 from tongguan.codecs.checking.validation import walk_json, walk_xml
 from tongguan.codecs.reading.read import Read, read
 from tongguan.codecs.writing.render import render_document
@@ -46,10 +46,10 @@ def test_an_example_is_read_and_rendered(example):
     item = content.items[0]
     compiled = COMPILED[item.type]
     walk = walk_xml if content.form == "xml" else walk_json
-    document = walk(compiled.root, item.body, (), Findings())
+    document = walk(compiled.root, item.body, (), FaultList())
     message = Message("id", Kind.SUBMISSION, "demo", item.type, item.operation, State.CHECKED, 0, 0, reference=item.reference)
     rendered = render_document(compiled, message, document, [])
     root = etree.fromstring(rendered)
 
     assert etree.tostring(root, method="c14n", exclusive=True) == rendered
-    assert walk_xml(compiled.root, root, (), Findings()) == document
+    assert walk_xml(compiled.root, root, (), FaultList()) == document

@@ -27,7 +27,7 @@ from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock
 from tongguan.gateway.system.folders import Away
 
-__all__ = ["Level", "Survey", "Trouble", "survey"]
+__all__ = ["HealthReport", "Level", "Trouble", "health_report"]
 
 _OPEN = (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT, State.HELD, State.UNMATCHED, State.QUARANTINED)
 _BACKLOG_MS = 900_000  #: nothing of ours should lie longer before it is sent
@@ -39,7 +39,7 @@ _MOST_DEADLINES = 20
 
 
 @dataclass(frozen=True)
-class Survey:
+class HealthReport:
     """One look at everything; `heartbeat` is empty when the gateway has never run."""
 
     running: bool
@@ -123,7 +123,7 @@ class Survey:
                 yield Trouble(level, problem["code"], problem["text"], problem["do"], moment(problem["since"]))
 
 
-def survey(settings: Settings) -> Survey:
+def health_report(settings: Settings) -> HealthReport:
     """Look at journal, lock, disks and heartbeats; a home that never ran is one that does not run."""
     running, pages = is_running(settings), heartbeats(settings)
     heartbeat = max(of_this_run(settings, running, pages), key=lambda page: moment(page["at"]), default={})
@@ -135,7 +135,7 @@ def survey(settings: Settings) -> Survey:
             if running and (why := journal.why_not_writable(LOCKED_SECONDS)):
                 life.append(_broken(why))
             with journal.read() as records:
-                return Survey(
+                return HealthReport(
                     running,
                     heartbeat,
                     counts=records.tally(),
@@ -150,7 +150,7 @@ def survey(settings: Settings) -> Survey:
         life += [_broken(lost)] if lost else []
     except (StationBroken, JournalUnfit) as broken:
         life.append(_broken(broken.text(context.language())))
-    return Survey(running, heartbeat, life=life)
+    return HealthReport(running, heartbeat, life=life)
 
 
 def _broken(why: str) -> Trouble:
