@@ -1,4 +1,4 @@
-"""The font of the prints: where it is, how wide its letters are, and a small TrueType font of those that are used.
+"""The font of the prints: where it is, and a small TrueType font of the letters that are used.
 
 Any font file will do: outlines of whatever kind are turned into TrueType ones, letter by letter, so that what is embedded is
 small and every reader shows it. What the font does not have is shown as an empty square, and can be copied out all the same.
@@ -7,7 +7,7 @@ small and every reader shows it. What the font does not have is shown as an empt
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from glob import glob
 from importlib.util import find_spec
 from io import BytesIO
@@ -28,6 +28,7 @@ PLACES = (
 )
 _NAME = "TongguanPrint"
 _MISSING = 0x25A1
+_KEPT = 4096  #: outlines kept from print to print: drawing them is most of the time that a print takes
 _ERROR = 1.0  #: of a curve's approximation, in units of the letter
 
 
@@ -71,20 +72,11 @@ class Letters:
         weight = {"wght": 400} if "fvar" in self._font else None
         self._glyphs = self._font.getGlyphSet(location=weight)
         self._units = int(self._font["head"].unitsPerEm)
-        self._widths: dict[str, float] = {}
+        self._outline = lru_cache(maxsize=_KEPT)(self._drawn)
 
     @cached_property
     def _square(self) -> str:
         return self._names.get(_MISSING, ".notdef")
-
-    def width(self, text: str) -> float:
-        """How wide a text is, in its own size."""
-        return sum(self._widths.get(letter) or self._width(letter) for letter in text)
-
-    def _width(self, letter: str) -> float:
-        width = float(self._glyphs[self._names.get(ord(letter), self._square)].width) / self._units
-        self._widths[letter] = width
-        return width
 
     def cut(self, used: Iterable[str]) -> bytes:
         """A TrueType font of these letters alone; the same letters give the same bytes."""
@@ -109,7 +101,7 @@ class Letters:
         made.save(target)
         return target.getvalue()
 
-    def _outline(self, name: str) -> Any:
+    def _drawn(self, name: str) -> Any:
         from fontTools.pens.cu2quPen import Cu2QuPen
         from fontTools.pens.recordingPen import DecomposingRecordingPen
         from fontTools.pens.ttGlyphPen import TTGlyphPen

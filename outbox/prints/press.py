@@ -16,12 +16,11 @@ from pathlib import Path
 
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.system import clock
-from tongguan.outbox.prints.press_process import frame
+from tongguan.outbox.prints.press_process import LENGTH_BYTES, frame
 from tongguan.outbox.prints.sheet import Sheet, to_bytes
 
 _TRIES = 2
 _CHUNK = 1 << 16
-_LENGTH_BYTES = 8
 
 
 class PrintFailed(TongguanError):
@@ -73,7 +72,7 @@ class Press:
         assert process.stdin is not None and process.stdout is not None
         until = clock.monotonic() + timeout
         _write(process.stdin.fileno(), job, until)
-        length = int.from_bytes(_read(process.stdout.fileno(), _LENGTH_BYTES, until), "big")
+        length = int.from_bytes(_read(process.stdout.fileno(), LENGTH_BYTES, until), "big")
         return _read(process.stdout.fileno(), length, until)
 
     def _started(self) -> subprocess.Popen[bytes]:

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from tongguan.outbox.prints.letters import Letters
 
-_LENGTH_BYTES = 8
+LENGTH_BYTES = 8
 
 
 def frame(payload: bytes) -> bytes:
-    return len(payload).to_bytes(_LENGTH_BYTES, "big") + payload
+    return len(payload).to_bytes(LENGTH_BYTES, "big") + payload
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:
     """The next payload; None when the other side has ended."""
-    length = stream.read(_LENGTH_BYTES)
-    if len(length) < _LENGTH_BYTES:
+    length = stream.read(LENGTH_BYTES)
+    if len(length) < LENGTH_BYTES:
         return None
     payload = stream.read(int.from_bytes(length, "big"))
     return payload if len(payload) == int.from_bytes(length, "big") else None

@@ -55,7 +55,6 @@ class Sheet:
     title: str
     blocks: tuple[Block, ...]
     number: str = ""  #: over the form, at the right
-    head: tuple[str, ...] = ()  #: lines under the title
     foot: str = ""
     environment: str = ""  #: word on every page that says that this is no real paper; empty in production
     language: str = "zh"
@@ -72,7 +71,7 @@ def from_bytes(raw: bytes) -> tuple[Sheet, ...]:
 
 
 def _sheet(given: Mapping[str, Any]) -> Sheet:
-    return Sheet(**{**given, "blocks": tuple(_block(block) for block in given["blocks"]), "head": tuple(given["head"])})
+    return Sheet(**{**given, "blocks": tuple(_block(block) for block in given["blocks"])})
 
 
 def _block(given: Mapping[str, Any]) -> Block:

@@ -15,9 +15,9 @@ from patience import here
 from pypdf import PdfReader
 
 from tongguan.outbox.prints.letters import FontMissing, Letters, find_font
-from tongguan.outbox.prints.painting import paint
+from tongguan.outbox.prints.painting import MARGIN, paint
 from tongguan.outbox.prints.press import Press, PrintFailed
-from tongguan.outbox.prints.sheet import Box, Boxes, Sheet
+from tongguan.outbox.prints.sheet import Box, Boxes, Grid, GridColumn, Sheet
 
 RARE = "𠮷"  #: a character of a personal name, outside the first plane
 SHEET = Sheet(
@@ -46,11 +46,95 @@ def text(pdf: bytes) -> str:
     return "\n".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages)
 
 
+Rectangle = tuple[float, float, float, float]
+
+
+def boxes_of(page: pikepdf.Page) -> list[Rectangle]:
+    """The rectangles that are drawn on a page: left, bottom, right, top."""
+    return [(x, y, x + w, y + h) for word, (x, y, w, h) in body(page) if word == "re"]
+
+
+def texts_of(page: pikepdf.Page) -> list[tuple[float, float, float]]:
+    """The lines of text in the boxes of a page: left, base, right."""
+    return [(x, y, right) for word, (x, y, right, _) in body(page) if word == "Tj"]
+
+
+def body(page: pikepdf.Page) -> Iterator[tuple[str, Rectangle]]:
+    """What is drawn below the head of a page, from where the origin moves to the body's upper left corner."""
+    moved: tuple[float, float] | None = None
+    font, size, at = "", 0.0, (0.0, 0.0)
+    for instruction in pikepdf.parse_content_stream(page):
+        operands = list(instruction.operands)
+        numbers = [float(n) for n in operands if not isinstance(n, (pikepdf.Object, str))]
+        match str(instruction.operator):
+            case "cm" if numbers[0] == 1 and numbers[4] == MARGIN:
+                moved = numbers[4], numbers[5]
+            case "re" if moved:
+                yield "re", (moved[0] + numbers[0], moved[1] + numbers[1], numbers[2], numbers[3])
+            case "Tf":
+                font, size = str(operands[0]), numbers[0]
+            case "Tm":
+                at = numbers[4], numbers[5]
+            case "Tj" if moved:
+                widths = page.Resources.Font[font].Widths
+                wide = sum(float(widths[code]) for code in bytes(operands[0])) * size / 1000
+                yield "Tj", (moved[0] + at[0], moved[1] + at[1], moved[0] + at[0] + wide, size)
+                at = at[0] + wide, at[1]
+
+
 def test_the_text_of_a_print_can_be_copied(letters: Letters) -> None:
     shown = text(paint([SHEET], letters))
 
     for word in ("自动进口许可证申请表", "进口商", "大连示例进出口有限公司 Dalian 7%", "测试 TEST", "第 1 页 共 1 页"):
         assert word in shown
+
+
+LONG = Sheet(
+    "申请表",
+    (
+        Boxes("其他", ((Box("附加信息说明", "详见说明。" * 66, 18), Box("x", "y" * 300)),) * 9),
+        Grid(
+            "规格", (GridColumn("序号"), GridColumn("型号", 5), GridColumn("数量", 2, "right")), (("1", "粉矿" * 40, "9.5"),) * 40
+        ),
+    ),
+    number="申请表序号 NA26",
+    environment="测试 TEST",
+)
+
+
+def test_each_page_counts_and_names_the_form_its_number_and_the_environment(letters: Letters) -> None:
+    pages = PdfReader(BytesIO(paint([LONG, SHEET], letters))).pages
+    last = len(pages) - 1
+
+    assert last > 1
+    for n, page in enumerate(pages[:last], 1):
+        shown = page.extract_text()
+        assert shown.count("测试 TEST") == 2, "across the page and at its foot"
+        for word in ("申请表", "申请表序号 NA26", f"第 {n} 页 共 {last} 页"):
+            assert word in shown
+    assert "第 1 页 共 1 页" in pages[last].extract_text()
+
+
+def test_a_production_print_has_no_word_across_its_pages(letters: Letters) -> None:
+    assert "TEST" not in text(paint([Sheet("表", LONG.blocks)], letters))
+
+
+def test_nothing_is_drawn_outside_the_margins(letters: Letters) -> None:
+    with pikepdf.open(BytesIO(paint([Sheet("表", LONG.blocks), Sheet("表", LONG.blocks, landscape=True)], letters))) as pdf:
+        for page in pdf.pages:
+            width, height = (float(side) for side in page.MediaBox[2:])
+            for left, bottom, right, top in boxes_of(page):
+                assert MARGIN - 0.01 <= left <= right <= width - MARGIN + 0.01
+                assert MARGIN < bottom <= top < height - MARGIN
+
+
+def test_every_text_stands_in_a_box_of_its_own(letters: Letters) -> None:
+    with pikepdf.open(BytesIO(paint([Sheet("表", LONG.blocks)], letters))) as pdf:
+        for page in pdf.pages:
+            boxes, texts = boxes_of(page), texts_of(page)
+            assert texts
+            for left, base, right in texts:
+                assert any(b[0] <= left and right <= b[2] + 0.01 and b[1] <= base < b[3] for b in boxes)
 
 
 def test_the_letters_used_are_embedded_as_truetype(letters: Letters) -> None:
