@@ -1,56 +1,28 @@
 """Wakes work at its time; APScheduler is only the alarm clock.
 
 Promises that a job never runs twice at once in this process, that a time missed while busy is made up for once, and that
-every job is called once at the start, as nobody knows what was missed before. Remembers nothing: whether a slot's work is
-already done, here or by another gateway, only the journal's unique slot rows say (`slot_of` gives their names).
+every job is called once at the start, as nobody knows what was missed before. Remembers nothing.
 """
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
 from apscheduler.executors.debug import DebugExecutor
 from apscheduler.schedulers import SchedulerNotRunningError
 from apscheduler.schedulers.blocking import BlockingScheduler
-from apscheduler.triggers.base import BaseTrigger
-from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from tongguan.gateway.system import clock
 from tongguan.gateway.system.threads import Begin, WorkMark, begin_thread
 
 _STOP_SECONDS = 60.0
-DAY = timedelta(days=1)
-#: the wall clock's zero that slots are counted from
-_ORIGIN = datetime(2000, 1, 1)
-
-
-def time_of_day(text: str) -> time:
-    """Read `02:00`."""
-    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
-        raise ValueError(f'{text!r} is no time of day; write it like "02:00"')
-    return time.fromisoformat(text)
-
-
-def slot_of(name: str, now: datetime, span: timedelta, *, at: str = "00:00", timezone: str = "Asia/Shanghai") -> str:
-    """Name the slot that `now` lies in: `merge 2026-11-20T02:00:00+08:00`.
-
-    Slots follow each other every `span`, counted on the wall clock of `timezone` from `at`: a daily slot that begins at 02:00
-    is still yesterday's at 01:59. The same slot has the same name in every gateway. `now` carries its time zone.
-    """
-    begins = time_of_day(at)
-    zone = ZoneInfo(timezone)
-    origin = datetime.combine(_ORIGIN, begins)
-    wall = now.astimezone(zone).replace(tzinfo=None)
-    start = origin + (wall - origin) // span * span
-    return f"{name} {start.replace(tzinfo=zone).isoformat()}"
 
 
 @dataclass(slots=True)
@@ -58,7 +30,7 @@ class _Job:
     """Work with its time; it is called in a thread of its own whenever the alarm has rung."""
 
     name: str
-    trigger: BaseTrigger
+    trigger: IntervalTrigger
     call: Callable[[], object]
     rung: threading.Event = field(default_factory=threading.Event)
     running: threading.Lock = field(default_factory=threading.Lock)
@@ -82,17 +54,6 @@ class Calendar:
     def every(self, name: str, span: timedelta, call: Callable[[], object]) -> None:
         """Call at the start and then every `span`; the same name replaces the job. Before `start`."""
         self._jobs[name] = _Job(name, IntervalTrigger(seconds=span.total_seconds(), timezone=self._zone), call)
-
-    def daily(self, name: str, at: str, call: Callable[[], object]) -> None:
-        """Call at the start and then each day at `at`, `02:00`; the same name replaces the job. Before `start`."""
-        when = time_of_day(at)
-        self._jobs[name] = _Job(name, CronTrigger(hour=when.hour, minute=when.minute, timezone=self._zone), call)
-
-    def next_at(self, name: str) -> datetime | None:
-        """When the job is called next; None when there is no such job or the calendar is not started."""
-        job = self._alarm.get_job(name) if self._alarm is not None else None
-        found = getattr(job, "next_run_time", None)
-        return found if isinstance(found, datetime) else None
 
     def start(self, begin: Begin = begin_thread) -> None:
         """One thread for the alarm and one for each job, which `begin` makes and keeps going."""

@@ -117,10 +117,6 @@ class Watch:
             self._poll.register(self._inotify, select.POLLIN)
             self._watch_again()
 
-    @property
-    def sees_events(self) -> bool:
-        return self._inotify >= 0 and not self._unwatched
-
     def wait(self, timeout: float) -> bool:
         """Block until a look is worth while (True), or for `timeout` seconds (False)."""
         end = clock.monotonic() + timeout

@@ -6,7 +6,7 @@ that was surely not taken. Never repeats a request by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import CancelledError, Future
 from datetime import timedelta
 from functools import partial
@@ -21,7 +21,7 @@ from tongguan.gateway.settings import Route
 from tongguan.routes import trust
 from tongguan.routes.event_loop import EventLoop
 from tongguan.routes.http_session import NO_ANSWER, Connections, TooMuch, Unusable, reason
-from tongguan.routes.reply import HttpAnswer, ReceiptPage, Reply, read_page, reply_to_ask, reply_to_post
+from tongguan.routes.reply import ReceiptPage, Reply, read_page, reply_to_ask, reply_to_post
 from tongguan.routes.request_queue import MOST_BYTES, Batch, RequestQueue, WireRequest
 
 #: of a page that holds one receipt only: it must come through, or it would stop all that come after it
@@ -48,13 +48,6 @@ class HttpsRoute:
         self._line = RequestQueue(wire, self._connections, settings.in_flight)
         wire.at_stop(self._end)
 
-    def submit(self, wire_id: str, body: bytes) -> Future[Reply]:
-        """Put one sealed message in the line.
-
-        The future never fails and cannot be cancelled; its callbacks run on the wire's thread: keep them short.
-        """
-        return self._join(wire_id, self._messages, body, reply_to_post)
-
     def send_many(self, items: Sequence[tuple[str, bytes]]) -> list[Reply]:
         """Send sealed messages, as many at once as `in_flight`; replies in the order of `items`."""
         return self._post_many(self._messages, items)
@@ -75,23 +68,16 @@ class HttpsRoute:
         return batch.replies
 
     def submit_ask(self, wire_id: str) -> Future[Reply]:
-        """As `ask`, without waiting: after a crash there are many to ask for."""
-        return self._join(wire_id, self._url(f"/v1/messages/{_in_path(wire_id)}"), None, reply_to_ask)
+        """Ask whether a message is known: `receipt`, `unknown`, or no answer (`later`, `lost`), which leaves the doubt.
 
-    def ask(self, wire_id: str) -> Reply:
-        """Ask whether a message is known: `receipt`, `unknown`, or no answer (`later`, `lost`), which leaves the doubt."""
-        return self.submit_ask(wire_id).result()
-
-    def query(self, wire_id: str, body: bytes) -> Reply:
-        """Send a query; its receipt carries the content asked for."""
-        return self._join(wire_id, self._queries, body, reply_to_post).result()
-
-    def receipts(self, account: str, after: str, limit: int, wait: timedelta) -> ReceiptPage:
-        """As `poll`, for a thread that can wait."""
-        try:
-            return self.call(self.poll(account, after, limit=limit, wait=wait)).result()
-        except (CancelledError, StationBroken):
-            self._defer(in_both("网络线程已停止", "the wire is stopped"))
+        The future never fails and cannot be cancelled; its callbacks run on the wire's thread: keep them short.
+        """
+        future: Future[Reply] = Future()
+        future.set_running_or_notify_cancel()  # from here on it cannot be cancelled: it will be settled
+        self._line.join(
+            (WireRequest(wire_id, self._url(f"/v1/messages/{_in_path(wire_id)}"), None, reply_to_ask, future.set_result),)
+        )
+        return future
 
     def healthy(self) -> bool:
         """Whether the endpoint answers its health call with 200: the one probe of a closed lane."""
@@ -103,13 +89,6 @@ class HttpsRoute:
     def call(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Run a coroutine where this route's own run."""
         return self._wire.call(coroutine)
-
-    def close(self) -> None:
-        """Stop sending: what was not begun is `later`, what hangs is `lost`. May be repeated."""
-        try:
-            self.call(self._end()).result()
-        except (CancelledError, StationBroken):
-            return  # the wire closes its routes when it stops
 
     async def poll(self, account: str, after: str, *, limit: int, wait: timedelta) -> ReceiptPage:
         """Fetch receipts behind the cursor `after`, waiting up to `wait` for the first; Deferred when there is no page.
@@ -139,12 +118,6 @@ class HttpsRoute:
         if page is None:
             raise Unusable("应答不是回执页", "answered something that is no page of receipts")
         return page
-
-    def _join(self, wire_id: str, url: URL, body: bytes | None, read: Callable[[HttpAnswer], Reply]) -> Future[Reply]:
-        future: Future[Reply] = Future()
-        future.set_running_or_notify_cancel()  # from here on it cannot be cancelled: it will be settled
-        self._line.join((WireRequest(wire_id, url, body, read, future.set_result),))
-        return future
 
     def _url(self, place: str) -> URL:
         return URL(self._base + place, encoded=True)

@@ -10,7 +10,9 @@ import json
 import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -25,6 +27,8 @@ from patience import here
 from tongguan.gateway.settings import Route
 from tongguan.routes.event_loop import EventLoop
 from tongguan.routes.https import HttpsRoute
+from tongguan.routes.reply import ReceiptPage, Reply, reply_to_post
+from tongguan.routes.request_queue import WireRequest
 
 
 class Request(NamedTuple):
@@ -267,11 +271,26 @@ def settings(url: str, **more: object) -> Route:
     return Route.model_validate({"environment": "test", "url": url, "certificates": (), "timeout": f"{here(1):.1f}s", **more})
 
 
+class OneByOne(HttpsRoute):
+    """A route that is given one message at a time, by threads that wait."""
+
+    def submit(self, wire_id: str, body: bytes) -> Future[Reply]:
+        future: Future[Reply] = Future()
+        self._line.join((WireRequest(wire_id, self._messages, body, reply_to_post, future.set_result),))
+        return future
+
+    def ask(self, wire_id: str) -> Reply:
+        return self.submit_ask(wire_id).result()
+
+    def receipts(self, account: str, after: str, limit: int, wait: timedelta) -> ReceiptPage:
+        return self.call(self.poll(account, after, limit=limit, wait=wait)).result()
+
+
 @dataclass
 class Kit:
     """One transport under test: its route, the other side, and how to close the other side's door."""
 
-    route: HttpsRoute
+    route: OneByOne
     endpoint: Endpoint
 
 
@@ -311,11 +330,11 @@ def tls_endpoint(authority: Authority) -> Iterator[Endpoint]:
 def kit(request: pytest.FixtureRequest, wire: EventLoop, authority: Authority) -> Kit:
     if request.param == "http":
         endpoint = request.getfixturevalue("endpoint")
-        return Kit(HttpsRoute("customs", settings(f"http://127.0.0.1:{endpoint.port}"), Path("/nowhere"), wire), endpoint)
+        return Kit(OneByOne("customs", settings(f"http://127.0.0.1:{endpoint.port}"), Path("/nowhere"), wire), endpoint)
     endpoint = request.getfixturevalue("tls_endpoint")
     client = authority.issue("enterprise").name
     ours = settings(f"https://127.0.0.1:{endpoint.port}", ca="ca.pem", client_certificate=client)
-    return Kit(HttpsRoute("customs", ours, authority.folder, wire), endpoint)
+    return Kit(OneByOne("customs", ours, authority.folder, wire), endpoint)
 
 
 class Behaviours:
@@ -340,6 +359,6 @@ def behaviours() -> type[Behaviours]:
 
 
 @pytest.fixture
-def new_route(wire: EventLoop, tmp_path: Path) -> Callable[..., HttpsRoute]:
+def new_route(wire: EventLoop, tmp_path: Path) -> Callable[..., OneByOne]:
     """Makes a route from an address and settings."""
-    return lambda url, **more: HttpsRoute("customs", settings(url, **more), tmp_path, wire)
+    return lambda url, **more: OneByOne("customs", settings(url, **more), tmp_path, wire)

@@ -66,7 +66,7 @@ def test_a_message_never_sent_is_unknown_when_asked(kit):
 
 
 def test_a_query_brings_a_receipt(kit):
-    reply = kit.route.query("0198-9-1", b"<Package/>")
+    reply = kit.route.query_many([("0198-9-1", b"<Package/>")])[0]
 
     assert ("receipt", technical("0198-9-1")) == (reply.kind, reply.receipt)
 
@@ -183,14 +183,4 @@ def test_after_the_stop_nothing_is_sent_any_more(kit, wire):
     assert kit.route.submit(*message(2)).result(here(STILL)).kind == "later"
     assert kit.route.ask("0198-1-1").kind == "later"
     assert not kit.route.healthy()
-    with pytest.raises(Deferred):
-        kit.route.receipts("2102960001", "", 10, NOW)
-    kit.route.close()
-    assert kit.endpoint.stored == {}
-
-
-def test_a_closed_route_sends_nothing_while_the_others_go_on(kit, wire):
-    kit.route.close()
-
-    assert kit.route.send_many([message(1)])[0].kind == "later"
     assert kit.endpoint.stored == {}
