@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, and_, delete, insert, literal_column, select, update
+from sqlalchemy import Connection, Engine, delete, insert, literal_column, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -27,9 +27,8 @@ from tongguan.gateway.journal.database import migrating, statements, tables
 from tongguan.gateway.journal.database.engine import MEND, examine, journal_file, open_engine, plain, writable
 from tongguan.gateway.journal.database.rows import RowDamaged, message_of
 from tongguan.gateway.journal.history import digests
-from tongguan.gateway.journal.history.adopting import adopt
 from tongguan.gateway.journal.history.anchor import Anchor
-from tongguan.gateway.journal.history.audit import HELD, Verdict, verify
+from tongguan.gateway.journal.history.audit import Verdict, verify
 from tongguan.gateway.journal.history.consistency import RESTORE, accept, all_heads, disagreement, stored_numbers
 from tongguan.gateway.journal.history.history import GATEWAY, GENESIS, KEYS, START, lane_subject
 from tongguan.gateway.journal.notifications import Notifications
@@ -52,7 +51,6 @@ from tongguan.gateway.system.threads import Begin, begin_thread
 __all__ = ["Claim", "Finished", "Journal"]
 log = logs.get_logger("journal")
 
-SERIAL_BLOCK = 1000
 WRITER = "journal"  #: name of the thread that writes
 
 
@@ -154,11 +152,6 @@ class Journal:
         self.anchor_head()
         with self.read() as records:
             self.lanes = records.lanes()
-            adopted = records.marker(HELD)
-        if adopted is None:
-            with self._reading() as connection:
-                adopt(connection, self._writer.submit)
-            self.set_marker(HELD, "2")
 
     def _know_anchor(self, group: Group) -> None:
         """Keep the anchor's public key; earlier ones stay, newest last."""
@@ -355,12 +348,12 @@ class Journal:
 
     # Small durable facts
 
-    def serials(self, name: str, *, after: str = "", digits: int = 9) -> int:
+    def serials(self, name: str, *, digits: int = 9) -> int:
         """The next number of a series; from a block in memory, so gaps are allowed and none is given twice (`Serials.take`)."""
-        return self._serials.take(name, after=after, digits=digits)
+        return self._serials.take(name, digits=digits)
 
-    def serials_ahead(self, series: Iterable[tuple[str, str, int]]) -> None:
-        """Series that will be asked for: name, the older one that it goes on after, digits."""
+    def serials_ahead(self, series: Iterable[tuple[str, int]]) -> None:
+        """Series that will be asked for: name, digits."""
         self._serials.want(series)
 
     def set_marker(self, name: str, value: str) -> None:
@@ -384,22 +377,6 @@ class Journal:
         """How far work got; it may be lost with the power, and be done again from an earlier place."""
         place = f"{digests.PLACES}{name}"
         self._writer.submit(lambda group: _set_marker(group, place, str(n)), durable=False)
-
-    def take_slot(self, name: str, slot: str) -> bool:
-        """True for the one caller that takes this slot of a schedule."""
-
-        def take(group: Group) -> bool:
-            taken = group.connection.execute(
-                select(tables.slot.c.slot).where(and_(tables.slot.c.name == name, tables.slot.c.slot == slot))
-            )
-            if taken.first() is not None:
-                return False
-            row = {"name": name, "slot": slot}
-            group.connection.execute(insert(tables.slot).values(row))
-            group.left += digests.records_of("slot", [row])
-            return True
-
-        return bool(self._writer.submit(take))
 
     def deliver(self, chains: Sequence[Chain], *, marker: str, value: str) -> list[Fate]:
         """Write what came in together with the cursor that says so."""
@@ -520,6 +497,4 @@ def begin_run(group: Group, id_: str) -> dict[str, Any]:
     group.left += digests.records_of("run", [row])
     was = None if before is None else "stopped" if before.ended_at is not None else "killed"
     group.tell(GATEWAY, START, was, "running", who=GATEWAY, why="", more=head)
-    if before is None:
-        _set_marker(group, HELD, "2")  # there is nothing of an older gateway
     return row

@@ -38,22 +38,19 @@ class Serials:
         self._submit, self._safe = submit, safe
         self._lock = threading.Lock()
         self._free: dict[str, deque[tuple[int, int]]] = {}  #: series to what is left of its blocks
-        self._wanted: dict[str, tuple[str, int]] = {}
+        self._wanted: dict[str, int] = {}  #: series to its digits
         self._asked = threading.Condition(self._lock)
         self._leasing = threading.Lock()
         self._served = self._resting = self._over = False
         self.known: dict[str, int] = {}  #: series to the first number that no block holds
 
-    def take(self, name: str, *, after: str = "", digits: int = 9) -> int:
-        """The next number. Raises Deferred when none is in hand: more are on the way.
-
-        A series that has not begun goes on where the series `after` stands, when there is one.
-        """
+    def take(self, name: str, *, digits: int = 9) -> int:
+        """The next number. Raises Deferred when none is in hand: more are on the way."""
         for _ in range(2):
             with self._lock:
                 found = self._next(name)
                 if self._left(name) <= block_size(digits) // 2:
-                    self._wanted[name] = (after, digits)
+                    self._wanted[name] = digits
                     self._asked.notify()
             if found is not None:
                 return found
@@ -76,10 +73,10 @@ class Serials:
     def _left(self, name: str) -> int:
         return sum(end - start for start, end in self._free.get(name, ()))
 
-    def want(self, series: Iterable[tuple[str, str, int]]) -> None:
-        """Lease ahead: (name, after, digits) of series that will be asked for."""
+    def want(self, series: Iterable[tuple[str, int]]) -> None:
+        """Lease ahead: (name, digits) of series that will be asked for."""
         with self._lock:
-            self._wanted.update({name: (after, digits) for name, after, digits in series if not self._free.get(name)})
+            self._wanted.update({name: digits for name, digits in series if not self._free.get(name)})
             self._asked.notify()
 
     def serve(self, pulse: WorkMark) -> None:
@@ -108,8 +105,8 @@ class Serials:
             blocks: dict[str, tuple[int, int]] = {}
 
             def write(group: Group) -> None:
-                for name, (after, digits) in wanted.items():
-                    blocks[name] = _lease(group, name, after, block_size(digits))
+                for name, digits in wanted.items():
+                    blocks[name] = _lease(group, name, block_size(digits))
 
             self._submit(write)
             self.known.update({name: end for name, (_, end) in blocks.items()})
@@ -143,7 +140,7 @@ class Serials:
                 self.known[name] = start
 
 
-def _lease(group: Group, name: str, after: str, size: int) -> tuple[int, int]:
-    end = int(group.connection.execute(statements.LEASE, {"name": name, "after": after, "size": size}).scalar_one())
+def _lease(group: Group, name: str, size: int) -> tuple[int, int]:
+    end = int(group.connection.execute(statements.LEASE, {"name": name, "size": size}).scalar_one())
     group.left += digests.records_of("serial", [{"name": name, "next": end}])
     return end - size, end

@@ -46,8 +46,7 @@ _PAGE = 5000
 _MOST_SHOWN = 100_000
 #: whose originals lie in `work/`
 _IN_WORK = (State.RECEIVED, State.CHECKED, State.SEALED, State.HELD)
-#: the checkpoint's name, of older gateways for all accounts, and of one
-NAME = "teller"
+NAME = "teller"  #: of threads and checkpoints, before the account's
 
 
 class StatusJournal(Marking, presence.PresenceJournal, Protocol):
@@ -106,7 +105,7 @@ class Teller:
         self._bell.set()
 
     def _begin(self) -> None:
-        n = self._journal.checkpoint(self._place) or self._journal.checkpoint(NAME)
+        n = self._journal.checkpoint(self._place)
         self._seen = self._kept = n
         self._presence.begin(n)
         if self._presence.here():

@@ -17,6 +17,10 @@ from lxml import etree
 from sites import Site
 
 import tongguan.gateway
+from tongguan.gateway.journal.database import statements
+from tongguan.gateway.journal.history import digests
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.writing.writer import Group
 from tongguan.gateway.system import clock
 from tongguan.signer.issue import Holder, Validity, make_authority, make_software_card
 
@@ -45,12 +49,19 @@ class Authorities:
     def home(self, folder: Path) -> Site:
         """A new home for the same cards and authorities; its numbers begin where no other home's are."""
         shutil.copytree(self.site.home, folder, ignore=shutil.ignore_patterns("simulators", "*.log"), dirs_exist_ok=True)
-        with closing(sqlite3.connect(folder / "tongguan.db")) as base, base:
-            base.execute("UPDATE serial SET next = ?", (next(_blocks) * 1_000_000,))
-            base.execute("DELETE FROM marker WHERE name = 'history'")  # its next start takes the rows down as they are
-            for authority, account in itertools.product(("mofcom", "customs"), ("demo", "second")):
-                cursor = str(self._issued(authority))
-                base.execute("REPLACE INTO marker VALUES (?, ?)", (f"cursor:{authority}:{account}", cursor))
+        journal = Journal.open("sqlite:///tongguan.db", folder)
+        block = next(_blocks) * 1_000_000
+        given = [{"name": name, "next": block} for name in journal._serials.known]
+
+        def skip(group: Group) -> None:
+            for row in given:
+                group.connection.execute(statements.SKIP_TO, row)
+            group.left += digests.records_of("serial", given)
+
+        journal._writer.submit(skip)
+        pairs = itertools.product(("mofcom", "customs"), ("demo", "second"))
+        journal.set_markers({f"cursor:{authority}:{account}": str(self._issued(authority)) for authority, account in pairs})
+        journal.close()
         return Site(folder)
 
     def _issued(self, authority: str) -> int:

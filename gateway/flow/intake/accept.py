@@ -71,7 +71,6 @@ def prefetch(arrivals: Sequence[Arrival], records: Records) -> None:
             references.append((arrival.account, item.reference or ""))
             keys.append((arrival.account, item.type, item.document or item.reference or ""))
     records.fetch_references(references)
-    records.fetch_freed(references)
     records.fetch_names([(a.account, a.source) for a in arrivals])
     records.fetch_keys(keys)
     living = {key: records.document_of_key(*key) for key in keys}

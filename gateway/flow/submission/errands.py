@@ -75,10 +75,10 @@ def errand_of(
 def new_number(site: Site, profile: Profile, kind: str) -> str:
     """The next number of a kind that the gateway gives, in the shape that the profile says.
 
-    Numbers that begin alike are one series, whatever type they are for. Older journals had one for each kind and year.
+    Numbers that begin alike are one series, whatever type they are for.
     """
     series = _series(profile, kind)
-    serial = site.journal.serials(series.name, after=series.after, digits=series.digits)
+    serial = site.journal.serials(series.name, digits=series.digits)
     return series.stem + series.tail.format(serial=serial)
 
 
@@ -87,7 +87,6 @@ class Series:
     """Where numbers of a kind are counted this year, and how they are written."""
 
     name: str
-    after: str
     digits: int
     stem: str
     tail: str
@@ -98,14 +97,13 @@ def _series(profile: Profile, kind: str) -> Series:
     stem, _, tail = profile.numbers[kind].given.partition("{serial")
     stem = stem.format(yy=today[2:4], yyyy=today[:4])
     digits = re.match(r":0?(\d+)d", tail)
-    after = f"{profile.authority}:{kind}:{today[:4]}"
-    return Series(f"{profile.authority}:{stem}", after, int(digits[1]) if digits else 9, stem, "{serial" + tail)
+    return Series(f"{profile.authority}:{stem}", int(digits[1]) if digits else 9, stem, "{serial" + tail)
 
 
-def series_ahead(profiles: Iterable[Profile]) -> list[tuple[str, str, int]]:
-    """The series of this year that these types may ask numbers of: name, the older one that it goes on after, digits."""
+def series_ahead(profiles: Iterable[Profile]) -> list[tuple[str, int]]:
+    """The series of this year that these types may ask numbers of: name, digits."""
     given = [(p, kind) for p in profiles for o in p.operations.values() for kind in o.give_numbers]
-    return list(dict.fromkeys((s.name, s.after, s.digits) for s in (_series(p, kind) for p, kind in given)))
+    return list(dict.fromkeys((s.name, s.digits) for s in (_series(p, kind) for p, kind in given)))
 
 
 def at_desk(site: Site, errand: Errand, records: Records) -> Outcome:

@@ -1,4 +1,4 @@
-"""Is the journal's schema the one that this program knows? For those who only look: they load no migrations and make none."""
+"""Which schema a journal has, and which this program knows. For those who only look: they load no migrations and make none."""
 
 from __future__ import annotations
 
@@ -11,30 +11,42 @@ from tongguan.gateway.model.errors import JournalUnfit
 
 
 @cache
-def newest() -> str:
-    """The last migration; their files begin with their numbers."""
+def revisions() -> list[str]:
+    """All that a journal of a release can be at, oldest first: the files of the migrations begin with their numbers."""
     names = (file.name for file in (files("tongguan.gateway.journal.database") / "migrations" / "versions").iterdir())
-    return max(name[:4] for name in names if name[:4].isdigit())
+    return sorted(name[:4] for name in names if name[:4].isdigit())
+
+
+def present(connection: Connection) -> str | None:
+    """The revision that a journal is at; None when it has no tables yet."""
+    known = inspect(connection).has_table("alembic_version")
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
 
 
 def fits(connection: Connection) -> None:
     """Raise JournalUnfit when the journal is of another version than this program."""
-    known = inspect(connection).has_table("alembic_version")
-    present = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if known else None
-    if present == newest():
-        return
-    if present is not None and present > newest():
-        raise newer(present, newest())
-    raise JournalUnfit(
-        f"日志的结构 {present} 比本程序的 {newest()} 旧",
-        f"the journal's schema {present} is older than this program's {newest()}",
-        do=("启动一次网关即可升级：tongguan run", "start the gateway once, which brings it up to date: tongguan run"),
-    )
+    found, newest = present(connection), revisions()[-1]
+    known_or_refused(found)
+    if found != newest:
+        raise JournalUnfit(
+            f"日志的结构 {found} 比本程序的 {newest} 旧",
+            f"the journal's schema {found} is older than this program's {newest}",
+            do=("启动一次网关即可升级：tongguan run", "start the gateway once, which brings it up to date: tongguan run"),
+        )
 
 
-def newer(present: str, known: str) -> JournalUnfit:
-    return JournalUnfit(
-        f"日志的结构 {present} 比本网关的 {known} 新",
-        f"the journal's schema {present} is newer than this gateway's {known}",
-        do=("请安装新版网关", "install the newer gateway"),
-    )
+def known_or_refused(found: str | None) -> None:
+    """Raise JournalUnfit when no migration leads from this revision to the newest."""
+    newest = revisions()[-1]
+    if found is not None and found > newest:
+        raise JournalUnfit(
+            f"日志的结构 {found} 比本网关的 {newest} 新",
+            f"the journal's schema {found} is newer than this gateway's {newest}",
+            do=("请安装新版网关", "install the newer gateway"),
+        )
+    if found is not None and found not in revisions():
+        raise JournalUnfit(
+            f"日志的结构 {found} 不属于任何已发布的版本",
+            f"the journal's schema {found} is of no version that was released",
+            do=("另建主目录：tongguan init", "make a new home: tongguan init"),
+        )

@@ -31,9 +31,6 @@ _most: BindParameter[Any] = bindparam("most")
 MESSAGES = _message.where(_among(_m.id))
 MOMENTS = select(_m.id, _m.state, _m.seal_number, _m.updated_at, _m.deadline_at).where(_among(_m.id))
 STATES = select(_m.id, _m.state).where(_among(_m.id))
-FREED = _message.where(
-    and_(_among(_m.reference), _m.account == _given("account"), _m.state.in_([state.value for state in FREES_REFERENCE]))
-).order_by(_m.sequence)
 #: who holds a reference, and who had it and came to nothing
 OF_REFERENCES = _message.where(
     and_(
@@ -105,7 +102,7 @@ OF_NUMBER = select(tables.number.c.document_id).where(
     and_(tables.number.c.value == _given("value"), tables.number.c.account == _given("account"))
 )
 OWNERS = select(tables.number.c.document_id).where(
-    and_(tables.number.c.value == _given("value"), tables.number.c.authority == _given("series"))
+    and_(tables.number.c.value == _given("value"), tables.number.c.series == _given("series"))
 )
 RESERVED = select(tables.reservation.c.document_id).where(
     and_(tables.reservation.c.kind == _given("kind"), tables.reservation.c.value == _given("value"))
@@ -171,7 +168,7 @@ RELEASE = delete(tables.reservation).where(
 WRITTEN = update(tables.answer).where(_among(_a.id)).values(written=1)
 #: one statement, so that two who lease at once never get the same block
 LEASE = text(
-    "INSERT INTO serial (name, next) VALUES (:name, coalesce((SELECT next FROM serial WHERE name = :after), 1) + :size) "
+    "INSERT INTO serial (name, next) VALUES (:name, 1 + :size) "
     "ON CONFLICT (name) DO UPDATE SET next = serial.next + :size RETURNING next"
 )
 GIVE_BACK = text("UPDATE serial SET next = :next WHERE name = :name AND next = :mine")

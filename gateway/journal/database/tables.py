@@ -139,12 +139,12 @@ Index("counted_document", counted.c.document_id)
 number = Table(
     "number",
     metadata,
-    Column("authority", Text, nullable=False),  # the series: a document type; in older rows its authority
+    Column("series", Text, nullable=False),  # which authority's, or type's, numbers it is one of
     Column("kind", Text, nullable=False),
     Column("value", Text, nullable=False),
     Column("document_id", Text, nullable=False),
     Column("account", Text, nullable=False),
-    PrimaryKeyConstraint("authority", "kind", "value"),
+    PrimaryKeyConstraint("series", "kind", "value"),
     sqlite_with_rowid=False,
 )
 Index("number_value", number.c.value)
@@ -252,13 +252,6 @@ lane = Table(
 
 marker = Table("marker", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
 serial = Table("serial", metadata, Column("name", Text, primary_key=True), Column("next", _big, nullable=False))
-slot = Table(
-    "slot",
-    metadata,
-    Column("name", Text, nullable=False),
-    Column("slot", Text, nullable=False),
-    PrimaryKeyConstraint("name", "slot"),
-)
 tally = Table(
     "tally",
     metadata,
@@ -283,7 +276,7 @@ crash = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("count", Integer, nullable=False),  # of lone claims
-    Column("together", Integer, nullable=False, server_default="1"),  # how many such may be in one hand
+    Column("together", Integer, nullable=False),  # how many such may be in one hand
 )
 
 run = Table(
@@ -292,7 +285,7 @@ run = Table(
     Column("id", Text, primary_key=True),
     Column("started_at", _big, nullable=False),
     Column("ended_at", _big),
-    Column("number", _big),  # the order in which runs began: never read from a clock
+    Column("number", _big, nullable=False),  # the order in which runs began: never read from a clock
 )
 history = Table(
     "history",
@@ -302,7 +295,7 @@ history = Table(
     Column("at", _big, nullable=False),
     Column("previous", Text, nullable=False),
     Column("hash", Text, nullable=False),
-    Column("leaves", LargeBinary),  # records of the rows that it left behind (`digests`); null: made by an older gateway
+    Column("leaves", LargeBinary, nullable=False),  # records of the rows that it left behind (`digests`)
     PrimaryKeyConstraint("run", "entry"),
 )
 move = Table(

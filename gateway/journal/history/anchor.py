@@ -22,7 +22,7 @@ from tongguan.gateway.system import clock, files
 
 Heads = dict[str, tuple[int, str]]
 """Run to the number and the hash of its last entry."""
-_NUMBERS = "numbers"  #: first word of the line that says how far each series was given
+_NUMBERS = "numbers"  #: first word of the last line, which says how far each series was given
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,6 @@ def signed(content: bytes | None, keys: Collection[str]) -> Anchored:
             Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature.decode("ascii")), lines)
         except (InvalidSignature, ValueError):
             continue
-        said = [orjson.loads(line) for line in lines.splitlines()]
-        numbers: dict[str, int] = next((line[1] for line in said if line[0] == _NUMBERS), {})
-        return Anchored({line[0]: (line[1], line[2]) for line in said if line[0] != _NUMBERS}, numbers)
+        *heads, (_, numbers) = map(orjson.loads, lines.splitlines())
+        return Anchored({run: (entry, hash_) for run, entry, hash_ in heads}, numbers)
     raise AnchorWrong("锚文件被改动，或由另一密钥签名", "the anchor file was altered, or signed with another key")

@@ -26,7 +26,6 @@ from tongguan.gateway.journal.history.ledger import Difference, Ledger
 from tongguan.gateway.model.errors import TongguanError, each_of, in_both
 from tongguan.gateway.system import clock
 
-HELD = "history"  #: marker: the rows of a journal that an older gateway made were taken down in the history
 _OF_DOCUMENTS = (*(form.name for form in digests.FORMS["document"]), *digests.TOGETHER)
 _ENTRY_BITS = 40  #: of a place: the run's index stands above them
 OnProgress = Callable[[str, int, int], None]
@@ -63,8 +62,6 @@ class _Progress:
     last: int = 0  #: the number of the run's last move
     heads: Heads = field(default_factory=dict)
     accepted: list[str] = field(default_factory=list)
-    old: dict[str, str] = field(default_factory=dict)  #: statuses of documents that only entries without records tell of
-    has_old: bool = False
 
 
 def verify(
@@ -85,7 +82,6 @@ def verify(
         _heads(connection, walk.heads, anchor, content)
         if copy is not None:
             _copied(connection, copy)
-        _states(connection, walk)
         _rows(connection, walk)
     except _Altered as wrong:
         broken = wrong.both
@@ -110,11 +106,8 @@ def _chain(connection: Connection, index: int, run: str, walk: _Progress) -> Non
         place = f"运行 {run} 的记录 {number}（{when}）", f"run {run} entry {number} at {when}"
         if row["entry"] != expected:
             raise _Altered(f"缺少运行 {run} 的记录 {expected}", f"run {run} entry {expected} is missing")
-        old = row["leaves"] is None
         mine = own if entry == expected else []
-        if old and not mine:
-            raise _Altered(f"{place[0]}缺少它的各步", f"{place[1]}: its moves are missing")
-        told = [m["line"] if old else told_line(m["document_id"], m["line"]) for m in mine]
+        told = [told_line(m["document_id"], m["line"]) for m in mine]
         made = entry_hash(previous, run, expected, at=row["at"], lines=told, left=row["leaves"])
         if row["previous"] != previous or made != row["hash"]:
             raise _Altered(f"{place[0]}被改动", f"{place[1]} was altered")
@@ -170,22 +163,17 @@ def _moves(
         walk.last = move["n"]
         for role, sha256 in facts[7]:
             record = digests.body_record(facts[0], role, sha256)
-            walk.ledger.tell(record[: digests.NAME], record[digests.NAME :], at, first=True)
+            walk.ledger.tell(record[: digests.NAME], record[digests.NAME :], at)
         if facts[0] == GATEWAY:
             _event(connection, place, facts, at, walk)
-        for id_, status, _ in facts[6]:
-            walk.old.pop(id_, None)
-            if entry["leaves"] is None:
-                walk.old[id_] = status
-    walk.has_old |= entry["leaves"] is None
-    for name, left in digests.split(entry["leaves"] or b""):
+    for name, left in digests.split(entry["leaves"]):
         walk.ledger.tell(name, left, at)
     walk.entries, walk.moves = walk.entries + 1, walk.moves + len(moves)
 
 
 def _event(connection: Connection, place: tuple[str, str], facts: Sequence[Any], at: int, walk: _Progress) -> None:
     """A start names the run before it and its head; an acceptance is shown with every verdict."""
-    if facts[1] == START and len(facts) > 9:
+    if facts[1] == START:
         before, entry, hash_ = facts[9]
         index = at >> _ENTRY_BITS
         found = walk.runs[index - 1] if index else ""
@@ -265,12 +253,6 @@ def stored_rows(connection: Connection, table: Table) -> Iterator[digests.RowVal
 
 def _rows(connection: Connection, walk: _Progress) -> None:
     """Is each row as the last entry that wrote it left it?"""
-    m = tables.marker.c
-    if walk.has_old and connection.execute(select(m.value).where(m.name == HELD)).scalar() is None:
-        raise _Altered(
-            "旧版网关的各行还没有记入历史：请先启动一次网关",
-            "the rows of an older gateway are not taken down in the history yet: start the gateway once",
-        )
     counts: Counter[tuple[str, str, str]] = Counter()
     for table in held_tables():
         rows = stored_rows(connection, table)
@@ -356,19 +338,3 @@ def _missing(connection: Connection, name: bytes, run: str, entry: int) -> str:
             if digests.row_name(form, *key) == name:
                 return _called(form, key)
     return ""
-
-
-def _states(connection: Connection, walk: _Progress) -> None:
-    """Messages and documents that older entries tell of, before their rows were taken down: do their states fit?"""
-    if not walk.has_old:
-        return
-    m, d, v = tables.message.c, tables.document.c, tables.move.c
-    last = select(v.line).where(v.message_id == m.id).order_by(v.n.desc()).limit(1).scalar_subquery()
-    for id_, state, line in connection.execute(_slowly(select(m.id, m.state, last), 1000)):
-        told = orjson.loads(line)[3] if line else None
-        if told != state:
-            raise _Altered(f"报文 {id_} 是 {state}，而历史说是 {told}", f"message {id_} is {state} but its history says {told}")
-    for id_, status in connection.execute(_slowly(select(d.id, d.status), 1000)):
-        if walk.old.get(id_, status) != status:
-            was, now = repr(walk.old[id_]), repr(status)
-            raise _Altered(f"单证 {id_} 是 {now}，而历史说是 {was}", f"document {id_} is {now} but its history says {was}")

@@ -57,9 +57,8 @@ def told_line(document: str | None, line: str) -> str:
     return f"{document or ''} {line}"
 
 
-def entry_hash(previous: str, run: str, entry: int, *, at: int, lines: Iterable[str], left: bytes | None) -> str:
-    """The hash of an entry; `left` is None for those of gateways that knew no records."""
-    whole = hashlib.sha256("\n".join((*(() if left is None else ("2",)), previous, run, str(entry), str(at), *lines)).encode())
-    if left is not None:
-        whole.update(b"\n" + left)
+def entry_hash(previous: str, run: str, entry: int, *, at: int, lines: Iterable[str], left: bytes) -> str:
+    """The hash of an entry, whose transaction left these records behind."""
+    whole = hashlib.sha256("\n".join((previous, run, str(entry), str(at), *lines)).encode())
+    whole.update(b"\n" + left)
     return whole.hexdigest()

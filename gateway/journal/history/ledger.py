@@ -40,9 +40,9 @@ class Ledger:
         for file in (*self._told, *self._seen):
             file.close()
 
-    def tell(self, name: bytes, facts: bytes, place: int, *, first: bool = False) -> None:
-        """An entry left this row; with `first` only if none told of it before."""
-        self._of(self._told, name).write(name + facts + _PLACE.pack(place << 1 | first))
+    def tell(self, name: bytes, facts: bytes, place: int) -> None:
+        """An entry left this row."""
+        self._of(self._told, name).write(name + facts + _PLACE.pack(place))
 
     def see(self, record: bytes) -> None:
         self._of(self._seen, record).write(record)
@@ -54,10 +54,7 @@ class Ledger:
         for told, seen in zip(self._told, self._seen, strict=True):
             left: dict[bytes, tuple[bytes, int]] = {}
             for record in _read(told, RECORD + _PLACE.size):
-                name, facts = record[:NAME], record[NAME:RECORD]
-                place = _PLACE.unpack(record[RECORD:])[0]
-                if not place & 1 or name not in left:
-                    left[name] = (facts, place >> 1)
+                left[record[:NAME]] = (record[NAME:RECORD], _PLACE.unpack(record[RECORD:])[0])
             for record in _read(seen, RECORD):
                 name = record[:NAME]
                 facts, place = left.pop(name, (GONE, None))

@@ -108,17 +108,20 @@ class Records(Searches):
         """Read in one go the messages that hold these (account, reference), and the newest that had each and came to nothing."""
         grouped: dict[str, set[str]] = defaultdict(set)
         for account, reference in pairs:
-            if (account, reference) not in self._by_reference:
+            if (account, reference) not in self._freed:
                 grouped[account].add(reference)
         for account, references in grouped.items():
             for part in slices(references):
-                for reference in part:
-                    self._by_reference[(account, reference)] = None
-                    self._freed.setdefault((account, reference), None)
+                held: dict[str | None, Message] = {}
+                self._freed.update({(account, reference): None for reference in part})
                 rows = self._connection.execute(statements.OF_REFERENCES, {"account": account, "values": part}).mappings().all()
                 for message in map(message_of, rows):
-                    known = self._by_reference if message.holds_reference else self._freed
-                    known[(account, message.reference or "")] = message
+                    if message.holds_reference:
+                        held[message.reference] = message
+                    else:
+                        self._freed[(account, message.reference or "")] = message
+                for reference in part:  # what the batch has seen of it is newer
+                    self._by_reference.setdefault((account, reference), held.get(reference))
 
     def holder_of(self, account: str, reference: str) -> Message | None:
         """The message that holds a reference now."""
@@ -126,22 +129,10 @@ class Records(Searches):
             self.fetch_references([(account, reference)])
         return self._by_reference[(account, reference)]
 
-    def fetch_freed(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Read in one go the newest message of each (account, reference) that came to nothing."""
-        grouped: dict[str, set[str]] = defaultdict(set)
-        for account, reference in pairs:
-            if (account, reference) not in self._freed:
-                grouped[account].add(reference)
-        for account, references in grouped.items():
-            for part in slices(references):
-                self._freed.update({(account, r): None for r in part})
-                for row in self._connection.execute(statements.FREED, {"account": account, "values": part}).mappings().all():
-                    self._freed[(account, row["reference"])] = message_of(row)
-
     def last_freed(self, account: str, reference: str) -> Message | None:
         """The newest message that had this reference and came to nothing."""
         if (account, reference) not in self._freed:
-            self.fetch_freed([(account, reference)])
+            self.fetch_references([(account, reference)])
         return self._freed[(account, reference)]
 
     def is_deleted(self, document_id: str) -> bool:

@@ -164,7 +164,7 @@ def _own_again(group: Group, chain: Chain) -> Chain:
 
 def _owner(group: Group, number: Number) -> str | None:
     c = tables.number.c
-    where = and_(c.authority == number.series, c.kind == number.kind, c.value == number.value)
+    where = and_(c.series == number.series, c.kind == number.kind, c.value == number.value)
     return group.connection.execute(select(c.document_id).where(where)).scalar()
 
 

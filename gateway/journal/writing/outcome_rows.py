@@ -90,7 +90,7 @@ def write_lists(group: Group, outcomes: Sequence[Outcome], names: dict[int, str]
     reserved = [{"kind": r.kind, "value": r.value, "document_id": r.document_id} for o in outcomes for r in o.reserve]
     _insert(group, tables.reservation, reserved)
     numbers = [
-        {"authority": n.series, "kind": n.kind, "value": n.value, "document_id": n.document_id, "account": n.account}
+        {"series": n.series, "kind": n.kind, "value": n.value, "document_id": n.document_id, "account": n.account}
         for o in outcomes
         for n in o.numbers
     ]

@@ -71,7 +71,6 @@ def lived(journal: Journal) -> None:
     journal.notifications.tried(["n1"], {"n2": 5})
     journal.close_lane(Lane("account:demo", "paused", "stocktaking", 1, None, "tongguan resume account demo", "wang"))
     journal.serials("a")
-    journal.take_slot("merge", "2026-11-28")
     journal.set_marker("environment", "test")
     journal.order_done(journal.give_order("wang", "why", {"do": "pause"}), {"done": "pause"})
     journal.claim("s", ["read"], limit=5)

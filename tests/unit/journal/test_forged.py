@@ -128,7 +128,6 @@ def kept(base: sqlite3.Connection) -> list[tuple[str, ...]]:
     """The names of all other rows that are there, or were removed rightly."""
     names = [(table, row[0]) for table in ("run", "serial", "marker", "lane") for row in base.execute(f"SELECT * FROM {table}")]
     names += [("orders", row[0]) for row in base.execute("SELECT id FROM orders")]
-    names += [("slot", *row) for row in base.execute("SELECT name, slot FROM slot")]
     return names + [("reservation", "gone", f"E{n}") for n in (0, 2)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sqlite3
@@ -15,8 +14,6 @@ import pytest
 from journals import body, comes, document, moves, open_journal, stored, submission, written
 
 from tongguan.gateway.journal.client import JournalClient
-from tongguan.gateway.journal.history.anchor import Anchor
-from tongguan.gateway.journal.history.history import GENESIS, entry_hash
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.errors import JournalUnfit
 from tongguan.gateway.model.message import State
@@ -210,88 +207,3 @@ def test_a_clock_that_went_back_an_hour_breaks_nothing(tmp_path: Path, monkeypat
     third.close()
 
     assert found is None
-
-
-def older(home: Path) -> None:
-    """Make of a home what a gateway left behind that knew no records, no order of runs and no lines but those of moves."""
-    base = sqlite3.connect(home / "tongguan.db")
-    for (run,) in base.execute("SELECT id FROM run ORDER BY number").fetchall():
-        base.execute("DELETE FROM move WHERE run = ? AND message_id = 'gateway'", (run,))
-        base.execute("DELETE FROM history WHERE run = ? AND entry NOT IN (SELECT entry FROM move WHERE run = ?)", (run, run))
-        previous = GENESIS
-        for entry, (old, at) in enumerate(
-            base.execute("SELECT entry, at FROM history WHERE run = ? ORDER BY entry", (run,)).fetchall(), 1
-        ):
-            lines = [row[0] for row in base.execute("SELECT line FROM move WHERE run = ? AND entry = ? ORDER BY n", (run, old))]
-            hash_ = entry_hash(previous, run, entry, at=at, lines=lines, left=None)
-            base.execute("UPDATE move SET entry = ? WHERE run = ? AND entry = ?", (entry, run, old))
-            base.execute(
-                "UPDATE history SET entry = ?, previous = ?, hash = ? WHERE run = ? AND entry = ?",
-                (entry, previous, hash_, run, old),
-            )
-            previous = hash_
-    for n, (old,) in enumerate(base.execute("SELECT n FROM move ORDER BY n").fetchall(), 1):
-        base.execute("UPDATE move SET n = ? WHERE n = ?", (n, old))
-    base.execute("DELETE FROM marker WHERE name = 'history'")
-    for table, column in (("history", "leaves"), ("lane", "who"), ("run", "number")):
-        base.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-    base.execute("UPDATE alembic_version SET version_num = '0006'")
-    heads = {run: (entry, hash_) for run, entry, hash_ in base.execute("SELECT run, max(entry), hash FROM history GROUP BY run")}
-    base.commit()
-    base.close()
-    anchor = Anchor(home / "anchor.jsonl")
-    anchor.path.unlink()
-    anchor.write(heads, {})
-
-
-@pytest.fixture
-def old_home(tmp_path: Path) -> Path:
-    for n in range(2):
-        journal = open_journal(tmp_path)
-        message = submission(f"m{n}")
-        written(journal, comes(message, bodies=(body(message.id, b"<xml/>"),), documents=(document(f"d{n}", facts={"a": "1"}),)))
-        written(journal, comes(submission(f"u{n}", state=State.REFUSED, sha256="0" * 64), bodies=(body(f"u{n}", b""),)))
-        journal.close()
-    older(tmp_path)
-    return tmp_path
-
-
-def test_the_history_of_an_older_gateway_stays_whole_and_its_rows_are_held_from_now_on(old_home: Path) -> None:
-    journal = open_journal(old_home)
-    written(journal, moves(stored(journal, "m1"), State.CHECKED))
-    whole = journal.verify().broken
-    journal.close()
-    open_journal(old_home).close()
-    tampered(old_home, alter("fact", "value = '2'", "document_id = 'd0'"))
-
-    assert whole is None
-    assert "fact d0 was altered" in looked_at(old_home)
-
-
-def test_a_file_that_could_not_be_read_no_longer_breaks_the_history_of_an_older_gateway(old_home: Path) -> None:
-    """It stored nothing under the hash of something else."""
-    base = sqlite3.connect(old_home / "tongguan.db")
-    nothing = hashlib.sha256(b"").hexdigest()
-    base.execute("UPDATE body SET sha256 = ? WHERE message_id = 'u0'", ("0" * 64,))
-    (entry, run, at, line) = base.execute("SELECT entry, run, at, line FROM move WHERE message_id = 'u0'").fetchone()
-    base.execute("UPDATE move SET line = ? WHERE message_id = 'u0'", (line.replace(nothing, "0" * 64),))
-    (previous,) = base.execute("SELECT previous FROM history WHERE run = ? AND entry = ?", (run, entry)).fetchone()
-    hash_ = entry_hash(previous, run, entry, at=at, lines=[line.replace(nothing, "0" * 64)], left=None)
-    base.execute("UPDATE history SET hash = ? WHERE run = ? AND entry = ?", (hash_, run, entry))
-    base.commit()
-    base.close()
-    Anchor(old_home / "anchor.jsonl").write({run: (entry, hash_)}, {})
-    journal = open_journal(old_home)
-    found = journal.verify().broken
-    journal.close()
-
-    assert found is None
-
-
-def test_a_message_altered_before_its_rows_were_taken_down_is_found(old_home: Path) -> None:
-    tampered(old_home, alter("message", "state = 'accepted'", "id = 'm1'"))
-    journal = open_journal(old_home)
-    found = broken(journal)
-    journal.close()
-
-    assert "message m1 is accepted but its history says received" in found

@@ -126,7 +126,6 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
     filled.recount([document("d55", version=2, counted=(LINE,))], marker="counted", value="x")
     filled.write_again("m1")
     filled.serials("a")
-    filled.take_slot("a", "b")
     filled.set_checkpoint("told", 5)
     filled.order_done(filled.give_order("li", "why", {}), None)
     filled.open_orders()
@@ -141,7 +140,6 @@ READS: dict[str, Callable[[Records], Any]] = {
     "documents": lambda r: r.documents(["d1", "d2"]),
     "documents after": lambda r: r.documents_after("d1", 5),
     "references": lambda r: r.fetch_references([("demo", "r1"), ("demo", "r2")]),
-    "freed": lambda r: r.fetch_freed([("demo", "r1")]),
     "deleted": lambda r: r.is_deleted("d1"),
     "keys": lambda r: r.fetch_keys([("demo", "T", "d1")]),
     "statistics": lambda r: r.counted("demo", "T", first=202601, last=202611),

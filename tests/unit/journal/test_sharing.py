@@ -208,35 +208,6 @@ def test_each_series_counts_by_itself(journal: Journal) -> None:
     assert [journal.serials("a"), journal.serials("b"), journal.serials("a")] == [1, 1, 2]
 
 
-def test_a_series_that_is_named_anew_goes_on_after_the_old_one(journal: Journal) -> None:
-    given = [journal.serials("old") for _ in range(3)]
-
-    assert journal.serials("new", after="old") > given[-1]
-    assert journal.serials("other", after="never") == 1
-
-
-#: a home's lock lets one gateway begin or end at a time, so that journal and anchor always agree
-SLOTS = """
-import fcntl, json, sys
-from pathlib import Path
-from tongguan.gateway.journal.journal import Journal
-with open(sys.argv[1] + "/turn", "w") as turn:
-    fcntl.flock(turn, fcntl.LOCK_EX)
-    journal = Journal.open("sqlite:///tongguan.db", Path(sys.argv[1]))
-    fcntl.flock(turn, fcntl.LOCK_UN)
-    print(json.dumps([slot for slot in range(40) if journal.take_slot("merge", str(slot))]))
-    fcntl.flock(turn, fcntl.LOCK_EX)
-    journal.close()
-"""
-
-
-def test_a_slot_is_taken_by_one_of_many_processes(tmp_path: Path) -> None:
-    open_journal(tmp_path).close()
-    taken = in_processes(tmp_path, SLOTS, 4)
-
-    assert sorted(slot for own in taken for slot in own) == list(range(40))  # type: ignore[attr-defined]
-
-
 COUNT = """
 import json, sys
 from pathlib import Path

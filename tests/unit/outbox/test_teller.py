@@ -571,20 +571,6 @@ def test_a_mailbox_that_hangs_at_the_end_is_told_and_left_behind_and_comes_next_
     home.teller.stop(STILL)
 
 
-def test_a_home_that_has_one_checkpoint_for_all_goes_on_from_it(home: Home) -> None:
-    home.comes(submission("before"))
-    with home.journal.read() as records:
-        home.journal.set_checkpoint("teller", records.last_move())
-    home.comes(submission("after"))
-    for file in (home.folder / "work").iterdir():
-        file.unlink() if file.is_file() else None
-    home.teller = home.new_teller()
-    home.teller.recover()
-    home.told()
-
-    assert home.files("Status/by-id") == ["after.json"]
-
-
 def test_one_accounts_trouble_does_not_end_anothers(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = FileWriter.page
 
