@@ -4,6 +4,7 @@ A card promises that a PIN is tried once and never again by itself, that the pri
 signatures come only from the card whose certificate it shows. It never sees a document.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -109,6 +110,29 @@ class OpenCard(Protocol):
 
     def close(self) -> None:
         """Let the card go; calls after it raise CardBroken."""
+
+
+class Shown(ABC):
+    """What a card tells by its certificate."""
+
+    @abstractmethod
+    def _known(self) -> Identity:
+        """What the certificate says, read at first use."""
+
+    @property
+    def certificate_chain(self) -> tuple[bytes, ...]:
+        """Give the certificates as DER, leaf first."""
+        return self._known().chain
+
+    @property
+    def number(self) -> str:
+        """Give the card number."""
+        return self._known().number
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """Name the signature algorithm of the certificate's key."""
+        return self._known().algorithm
 
 
 def other_card(seen: Identity, settings: CardSettings, bound: str, known: Identity | None) -> CardMismatch | None:

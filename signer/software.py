@@ -15,12 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tongguan.signer.card import CardSettings, CardState, PinState, other_card
+from tongguan.signer.card import CardSettings, CardState, PinState, Shown, other_card
 from tongguan.signer.certificate import (
     ECDSA,
     PKCS1,
     PREHASHED,
-    Algorithm,
     Identity,
     der_chain,
     identity,
@@ -38,7 +37,7 @@ class _Loaded:
     key: PrivateKey
 
 
-class SoftwareCard:
+class SoftwareCard(Shown):
     """Sign with a PEM key; `settings.pin` opens it where it is encrypted."""
 
     def __init__(self, settings: CardSettings, home: Path, *, locked: bool = False, bound: str = "") -> None:
@@ -54,21 +53,6 @@ class SoftwareCard:
         self._card: Identity | None = None
         self._loaded: _Loaded | None = None
         self._closed = False
-
-    @property
-    def certificate_chain(self) -> tuple[bytes, ...]:
-        """Give the certificates as DER, leaf first."""
-        return self._known().chain
-
-    @property
-    def number(self) -> str:
-        """Give the card number."""
-        return self._known().number
-
-    @property
-    def algorithm(self) -> Algorithm:
-        """Name the signature algorithm of the certificate's key."""
-        return self._known().algorithm
 
     @property
     def silent_seconds(self) -> float:

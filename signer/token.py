@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tongguan.signer import token_process
-from tongguan.signer.card import CardSettings, CardState, PinState, Tries, other_card
-from tongguan.signer.certificate import Algorithm, Identity, identity, in_order, is_signature
+from tongguan.signer.card import CardSettings, CardState, PinState, Shown, Tries, other_card
+from tongguan.signer.certificate import Identity, identity, in_order, is_signature
 from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
 from tongguan.signer.module import find_module, surroundings
 from tongguan.signer.pin import MOST_BYTES, Secret, fits, pin_of, read_pin
@@ -44,7 +44,7 @@ class _Session:
         self.proved = False
 
 
-class TokenCard:
+class TokenCard(Shown):
     """Sign with a key that never leaves its token; `program` plays another process in tests."""
 
     def __init__(
@@ -69,27 +69,6 @@ class TokenCard:
         self._tries_left: int | None = None
         self._by_person = False
         self._closed = False
-
-    @property
-    def certificate_chain(self) -> tuple[bytes, ...]:
-        """Give the certificates as DER, leaf first."""
-        return self._known().chain
-
-    @property
-    def number(self) -> str:
-        """Give the card number."""
-        return self._known().number
-
-    @property
-    def algorithm(self) -> Algorithm:
-        """Name the signature algorithm of the certificate's key."""
-        return self._known().algorithm
-
-    @property
-    def process_id(self) -> int:
-        """Name the card's process, for those who watch it; 0 when none runs."""
-        channel = self._channel
-        return 0 if channel is None or channel.ended else channel.pid
 
     @property
     def silent_seconds(self) -> float:

@@ -305,10 +305,10 @@ def test_a_process_killed_in_the_middle_costs_one_error_and_the_next_signature_w
     card = opened(TokenCard(token_home.settings, token_home.folder, program=token_home.spy("")))
     card.sign(digests(1))
     with ThreadPoolExecutor(4) as threads:
-        os.kill(card.process_id, signal.SIGSTOP)  # however fast it is, it does not finish before it is killed
+        os.kill(card._channel.pid, signal.SIGSTOP)  # however fast it is, it does not finish before it is killed
         running = [threads.submit(card.sign, digests(400)) for _ in range(4)]
         until(lambda: card.silent_seconds > 0.1)
-        os.kill(card.process_id, signal.SIGKILL)
+        os.kill(card._channel.pid, signal.SIGKILL)
         errors = [each.exception() for each in running]
 
     assert any(isinstance(error, CardBroken) for error in errors)
@@ -407,7 +407,7 @@ def test_a_missing_key_label_says_so(token_home, opened):
 def test_a_closed_card_signs_no_more_and_leaves_no_process(token_home, opened):
     card = opened(TokenCard(token_home.settings, token_home.folder))
     card.sign(digests(1))
-    process = card.process_id
+    process = card._channel.pid
     card.close()
 
     refused(card, CardBroken)
@@ -418,13 +418,13 @@ def test_a_closed_card_signs_no_more_and_leaves_no_process(token_home, opened):
 def test_ctrl_c_and_a_polite_end_of_the_whole_group_leave_the_card_at_work(token_home, opened):
     card = opened(TokenCard(token_home.settings, token_home.folder))
     card.sign(digests(1))
-    process = card.process_id
+    process = card._channel.pid
     for each in (signal.SIGINT, signal.SIGTERM):
         os.kill(process, each)
     time.sleep(0.1)
 
     assert_signs(card)
-    assert card.process_id == process
+    assert card._channel.pid == process
 
 
 def test_the_process_dies_with_its_parent_and_the_parent_never_loads_pykcs11(token_home):
@@ -435,7 +435,7 @@ def test_the_process_dies_with_its_parent_and_the_parent_never_loads_pykcs11(tok
         "from tongguan.signer.token import TokenCard\n"
         f"card = TokenCard({token_home.settings!r}, Path({str(token_home.folder)!r}))\n"
         "card.sign([bytes(32)])\n"
-        "print(card.process_id, 'PyKCS11' in sys.modules, flush=True)\n"
+        "print(card._channel.pid, 'PyKCS11' in sys.modules, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -489,7 +489,7 @@ def test_the_pin_is_in_no_text_of_the_card_or_its_errors(token_home, opened, cap
 def test_the_pin_is_not_on_the_command_line_of_the_process(token_home, opened):
     card = opened(TokenCard(token_home.settings, token_home.folder))
     card.sign(digests(1))
-    with open(f"/proc/{card.process_id}/cmdline", "rb") as line, open(f"/proc/{card.process_id}/environ", "rb") as environment:
+    with open(f"/proc/{card._channel.pid}/cmdline", "rb") as line, open(f"/proc/{card._channel.pid}/environ", "rb") as environment:
         seen = line.read() + environment.read()
 
     assert token_home.pin.encode() not in seen
@@ -558,11 +558,11 @@ def test_a_card_that_gives_no_sign_of_life_says_for_how_long(token_home, opened)
     card = opened(TokenCard(token_home.settings, token_home.folder, program=token_home.spy("")))
     card.sign(digests(1))
     assert card.silent_seconds == 0.0
-    os.kill(card.process_id, signal.SIGSTOP)
+    os.kill(card._channel.pid, signal.SIGSTOP)
     asking = threading.Thread(target=lambda: card.sign(digests(1)))
     asking.start()
     wait_until(lambda: card.silent_seconds > 0.05, "the silence")
-    os.kill(card.process_id, signal.SIGCONT)
+    os.kill(card._channel.pid, signal.SIGCONT)
     asking.join()
 
     assert card.silent_seconds == 0.0
