@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from tongguan.gateway.model.errors import SettingsWrong, each_of, in_both, in_language
+from tongguan.gateway.model.errors import SettingsWrong, each_of, in_both, in_language, nearest
 from tongguan.gateway.system.threads import ANSWER, within
 
 _SPANS = {
@@ -340,8 +339,7 @@ def _explain(error: Any) -> str:
     """What pydantic found, in both languages."""
     place = ".".join(str(p) for p in error["loc"])
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(error["loc"][-1]), _known_keys(error["loc"][:-1]), n=1)
-        zh, en = (f"；是不是 {near[0]!r}？", f"; did you mean {near[0]!r}?") if near else ("", "")
+        zh, en = nearest(str(error["loc"][-1]), _known_keys(error["loc"][:-1]))
         return in_both(f"没有 {place} 这个键{zh}", f"unknown key {place}{en}")
     if error["type"] == "missing":
         return in_both(f"缺少 {place}", f"{place} is missing")

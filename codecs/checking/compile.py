@@ -18,9 +18,9 @@ from tongguan.codecs.checking.fills import KINDS, Fill, depends, filler
 from tongguan.codecs.checking.fills import Unfit as FillWrong
 from tongguan.codecs.checking.rules import CompiledRule, compile_rule
 from tongguan.codecs.checking.secrets import secret_paths
-from tongguan.gateway.model.errors import AllWrong
+from tongguan.gateway.model.errors import AllWrong, nearest
 from tongguan.gateway.profile.profile import CodeTable, Profile, Profiles
-from tongguan.gateway.profile.source import Complaints, nearest
+from tongguan.gateway.profile.source import Complaints
 
 _DEFAULT = "default:"
 NOTIFY_WORDS = frozenset({"title", "number", "licence", "status", "environment"})  #: blanks of a notification's text

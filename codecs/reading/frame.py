@@ -10,26 +10,13 @@ from typing import Any
 
 from tongguan.codecs.reading.faults import fault
 from tongguan.codecs.reading.item import Item, spoiled
-from tongguan.codecs.reading.vocabulary import ATTRIBUTES, MOST_LISTED, MOST_NAME, OPERATIONS, near
+from tongguan.codecs.reading.vocabulary import ATTRIBUTES, MOST_LISTED, MOST_NAME, near
 from tongguan.gateway.model.errors import Fault
+from tongguan.gateway.profile.profile import OPERATIONS, PAGING
 
-PAGING = ("page", "size", "sort", "format", "source")
 _TRUE = {"true": True, "1": True, "false": False, "0": False}
 #: control characters, and invisible ones that make two names look alike
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-
-
-@dataclass(slots=True)
-class Frame:
-    """The attributes of a message, checked."""
-
-    operation: str
-    reference: str | None
-    document: str | None
-    number: str | None
-    check: bool
-    kind: str | None
-    paging: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +31,8 @@ class ItemPlace:
         return f"{self.path}{self.mark}{name}"
 
 
-def read_frame(given: Mapping[str, str], place: ItemPlace, faults: list[Fault], *, spare: str | None = None) -> Frame:
-    """Take the attributes; `spare` is the reference of a batch's item that gives none. Adds to `faults`."""
+def read_frame(given: Mapping[str, str], place: ItemPlace, faults: list[Fault], *, spare: str | None = None) -> dict[str, Any]:
+    """What the attributes make of an `Item`; `spare` is the reference of a batch's item that gives none. Adds to `faults`."""
     operation = given.get("operation", "")
     if not operation:
         faults.append(_missing("operation", place))
@@ -55,19 +42,15 @@ def read_frame(given: Mapping[str, str], place: ItemPlace, faults: list[Fault], 
     if checking not in _TRUE:
         faults.append(_wrong("GW-M14", "check", place, value=checking))
     check = _TRUE.get(checking, False)
-    reference = given.get("reference") or spare
+    reference = given.get("reference") or spare or None
     if not reference and operation not in ("query", "check") and not check:
         faults.append(_missing("reference", place))
-    names = {"reference": reference, "document": given.get("document"), "number": given.get("number"), "kind": given.get("kind")}
-    for name, value in names.items():
+    names = {"reference": reference, **{name: given.get(name) or None for name in ("document", "number", "kind")}}
+    paging = {name: given[name] for name in PAGING if name in given}
+    for name, value in (*names.items(), *paging.items()):
         if value:
             faults.extend(name_faults(name, value, place))
-    paging = {name: given[name] for name in PAGING if name in given}
-    for name, value in paging.items():
-        faults.extend(name_faults(name, value, place))
-    return Frame(
-        operation, reference or None, names["document"] or None, names["number"] or None, check, names["kind"] or None, paging
-    )
+    return {"operation": operation, **names, "check": check, "paging": paging}
 
 
 def name_faults(name: str, value: str, place: ItemPlace) -> list[Fault]:

@@ -13,11 +13,12 @@ from typing import Any, NoReturn
 import orjson
 
 from tongguan.codecs.reading.faults import fault
-from tongguan.codecs.reading.frame import PAGING, ItemPlace, attachment_faults, name_faults, read_frame, told_apart
+from tongguan.codecs.reading.frame import ItemPlace, attachment_faults, name_faults, read_frame, told_apart
 from tongguan.codecs.reading.item import Item, Numeral, Read, digest, spoiled
 from tongguan.codecs.reading.vocabulary import KEYS, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_PARTS, MOST_TEXT, near
 from tongguan.codecs.writing.markup import NO_XML
 from tongguan.gateway.model.errors import MOST_TOLD, Fault, Refused
+from tongguan.gateway.profile.profile import PAGING
 
 _FORBIDDEN = re.compile(f"[{NO_XML}]")
 _TEXTS = ("operation", "reference", "document", "number", "kind", *PAGING)
@@ -204,17 +205,11 @@ def _item(
     canonical = b"" if faults else orjson.dumps(content, default=str, option=orjson.OPT_SORT_KEYS)
     return Item(
         type=type_,
-        operation=frame.operation,
-        reference=frame.reference,
-        document=frame.document,
-        number=frame.number,
-        check=frame.check,
-        kind=frame.kind,
         body=body or {},
         attachments=attachments,
-        sha256=digest(canonical, attachments, files, prefix=f"{frame.reference}/" if batch else ""),
+        sha256=digest(canonical, attachments, files, prefix=f"{frame['reference']}/" if batch else ""),
         place=place.path,
-        paging=frame.paging,
+        **frame,
     )
 
 

@@ -139,17 +139,11 @@ def _item(
     canonical = b"" if faults else _canonical(element, place, faults)
     return Item(
         type=type_,
-        operation=frame.operation,
-        reference=frame.reference,
-        document=frame.document,
-        number=frame.number,
-        check=frame.check,
-        kind=frame.kind,
         body=element,
         attachments=attachments,
-        sha256=digest(canonical, attachments, files, prefix=f"{frame.reference}/" if batch else ""),
+        sha256=digest(canonical, attachments, files, prefix=f"{frame['reference']}/" if batch else ""),
         place=place.path,
-        paging=frame.paging,
+        **frame,
     )
 
 

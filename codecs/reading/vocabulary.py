@@ -6,12 +6,10 @@ import difflib
 from collections.abc import Collection
 from functools import lru_cache
 
-OPERATIONS = (
-    "save", "check", "declare", "withdraw", "amend", "cancel", "delete", "copy", "extend", "merge", "stop", "confirm",
-    "attach", "detach", "fetch", "print", "export", "query",
-)  # fmt: skip
+from tongguan.gateway.profile.profile import PAGING
+
 #: of the frame itself, then of a query
-ATTRIBUTES = ("operation", "reference", "document", "number", "check", "kind", "page", "size", "sort", "format", "source")
+ATTRIBUTES = ("operation", "reference", "document", "number", "check", "kind", *PAGING)
 KEYS = ("type", *ATTRIBUTES, "attachments", "body")
 MOST_NAME = 64  #: characters of a reference or a document key
 MOST_ITEMS = 500

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Literal
 
 from tongguan.gateway.model.record import record
@@ -30,6 +31,12 @@ def in_language(text: str | None, language: str) -> str | None:
 def each_of(text: str) -> tuple[str, str]:
     """The Chinese and the English of what `in_both` keeps."""
     return in_language(text, "zh") or "", in_language(text, "en") or ""
+
+
+def nearest(word: str, known: Iterable[str]) -> tuple[str, str]:
+    """`; did you mean 'x'?` in Chinese and English, or nothing when no known word is near."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return (f"；是不是 {near[0]!r}？", f"; did you mean {near[0]!r}?") if near else ("", "")
 
 
 class TongguanError(Exception):

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields as attributes
 from pathlib import Path
 
+from tongguan.gateway.model.errors import nearest
 from tongguan.gateway.profile.profile import CodeTable, Field
-from tongguan.gateway.profile.source import Complaints, nearest, read_csv
+from tongguan.gateway.profile.source import Complaints, read_csv
 
 TYPES = ("text", "code", "number", "date", "datetime", "flag", "secret", "group", "table")
 COLUMNS = tuple(a.name for a in attributes(Field) if a.name != "place")

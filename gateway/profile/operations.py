@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from tongguan.gateway.profile.profile import AttachmentRule, Authority, CodeTable, NumberRule, Operation, Status
+from tongguan.gateway.profile.profile import OPERATIONS, AttachmentRule, Authority, CodeTable, NumberRule, Operation, Status
 from tongguan.gateway.profile.source import TomlTable, text, truth, whole
 from tongguan.gateway.settings import size, span
 
-#: the words of requirements.md that an enterprise may ask for
-WORDS = (
-    "save", "check", "declare", "withdraw", "amend", "cancel", "delete", "copy", "extend", "merge", "stop", "confirm",
-    "attach", "detach", "fetch", "print", "export", "query",
-)  # fmt: skip
 _USUAL = Operation("", "")
 OperationScope = tuple[Mapping[str, Status], Mapping[str, NumberRule], Mapping[str, Authority], Collection[str]]
 
 
 def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operation:
     statuses, numbers, authorities, paths = known
-    if name not in WORDS:
-        part.file.complaints.unknown(part.place(), "operation", name, WORDS)
+    if name not in OPERATIONS:
+        part.file.complaints.unknown(part.place(), "operation", name, OPERATIONS)
     operation = Operation(
         name=name,
         way=part.one_of("way", ("desk", "message", "query"), ""),

@@ -8,6 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+#: the words of requirements.md that an enterprise may ask for
+OPERATIONS = (
+    "save", "check", "declare", "withdraw", "amend", "cancel", "delete", "copy", "extend", "merge", "stop", "confirm",
+    "attach", "detach", "fetch", "print", "export", "query",
+)  # fmt: skip
+#: what every query may be asked with
+PAGING = ("page", "size", "sort", "format", "source")
+
 
 @dataclass(frozen=True, slots=True)
 class Text:

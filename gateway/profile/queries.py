@@ -6,14 +6,12 @@ import re
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from tongguan.gateway.profile.profile import Authority, CodeTable, Column, NumberRule, Query, Status, Text
+from tongguan.gateway.profile.profile import PAGING, Authority, CodeTable, Column, NumberRule, Query, Status, Text
 from tongguan.gateway.profile.source import TomlTable, both, table_of, text, texts, whole
 
 _NOTHING = Text("", "")
 _COLUMN = {"name", "zh", "en", "of"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-#: what every query may be asked with
-PAGING = ("page", "size", "sort", "format", "source")
 TIME = "time."  #: how the `of` of a filter by date begins
 #: facts of a licence that an answer may tell
 QUANTITIES = ("licence", "commodity", "name", "unit", "approved", "used", "remaining")

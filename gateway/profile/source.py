@@ -6,7 +6,6 @@ Promises: nothing is complained about without its place; what is wrong is collec
 from __future__ import annotations
 
 import csv
-import difflib
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -14,18 +13,12 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tongguan.gateway.model.errors import SettingsWrong, TongguanError, each_of, in_both
+from tongguan.gateway.model.errors import SettingsWrong, TongguanError, each_of, in_both, nearest
 from tongguan.gateway.profile.profile import Text
 
 T = TypeVar("T")
 TomlKey = str | int
 _HEADER = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+\s*(?:#.*)?$")
-
-
-def nearest(word: str, known: Collection[str]) -> tuple[str, str]:
-    """`; did you mean 'x'?` in Chinese and English, or nothing when no known word is near."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return (f"；是不是 {near[0]!r}？", f"; did you mean {near[0]!r}?") if near else ("", "")
 
 
 def unknown(what: str, word: str, known: Collection[str], where: str = "") -> tuple[str, str]:

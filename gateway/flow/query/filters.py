@@ -10,8 +10,8 @@ from tongguan.gateway.flow.query.results import FORMATS
 from tongguan.gateway.flow.query.statistics import STATISTICS
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.faults import fault
-from tongguan.gateway.profile.profile import Query
-from tongguan.gateway.profile.queries import PAGING, TIME, names_of
+from tongguan.gateway.profile.profile import PAGING, Query
+from tongguan.gateway.profile.queries import TIME, names_of
 
 MOST_SIZE = 1000
 

@@ -489,7 +489,10 @@ def test_the_pin_is_in_no_text_of_the_card_or_its_errors(token_home, opened, cap
 def test_the_pin_is_not_on_the_command_line_of_the_process(token_home, opened):
     card = opened(TokenCard(token_home.settings, token_home.folder))
     card.sign(digests(1))
-    with open(f"/proc/{card._channel.pid}/cmdline", "rb") as line, open(f"/proc/{card._channel.pid}/environ", "rb") as environment:
+    with (
+        open(f"/proc/{card._channel.pid}/cmdline", "rb") as line,
+        open(f"/proc/{card._channel.pid}/environ", "rb") as environment,
+    ):
         seen = line.read() + environment.read()
 
     assert token_home.pin.encode() not in seen
