@@ -115,16 +115,6 @@ class ReceiptDoor:
                 with suppress(CancelledError, StationBroken, TimeoutError):
                     self._route.call(self._end(polls)).result(timeout=_STOP_SECONDS)
 
-    def poll_once(self, wait: timedelta = timedelta(0)) -> int:
-        """Poll each account once, here and now; how many receipts were delivered. Deferred when a route has no page."""
-        delivered = 0
-        for account, code in self._accounts.items():
-            after = self._intake.cursor(self._route.name, account)
-            page = self._route.call(self._route.poll(code, after, limit=self._limit, wait=wait)).result()
-            self._deliver(account, page, after)
-            delivered += len(page.receipts)
-        return delivered
-
     async def _begin(self) -> list[asyncio.Task[None]]:
         polls = [asyncio.create_task(self._keep_polling(*account)) for account in self._accounts.items()]
         for poll in polls:

@@ -25,7 +25,7 @@ from tongguan.gateway.daemon.lane_probes import Watching
 from tongguan.gateway.daemon.pin_socket import PinDoor
 from tongguan.gateway.flow.intake.door import take
 from tongguan.gateway.flow.intake.returning import take_up
-from tongguan.gateway.flow.orders import Orders, orders
+from tongguan.gateway.flow.orders import Orders
 from tongguan.gateway.flow.query.recount import Recount
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.stations import Station, stations
@@ -33,7 +33,7 @@ from tongguan.gateway.flow.submission.errands import series_ahead
 from tongguan.gateway.flow.submission.send import incoming
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.writing.writer import Changed
-from tongguan.gateway.model.errors import Deferred, SettingsWrong, StationBroken, each_of
+from tongguan.gateway.model.errors import SettingsWrong, StationBroken, each_of
 from tongguan.gateway.settings import Settings, own_files, read_settings
 from tongguan.gateway.system import clock, logs, permissions
 from tongguan.gateway.system.threads import Serve, WorkMark
@@ -195,23 +195,6 @@ class Daemon:
         for account, ids in changed.items():
             self.tellers.tell(account, ids.messages, ids.documents)
 
-    # The rounds
-
-    def turn(self) -> bool:
-        """One round of everything, in this thread; False when nothing was left to do."""
-        self._guarded(self._upkeep)
-        busy = self._door_turn()
-        for station in self.stations:
-            busy |= self._guarded(station.turn)
-        busy |= self._guarded(self.notifier.turn)
-        for door in self.doors:
-            with contextlib.suppress(Deferred):
-                busy |= door.poll_once() > 0
-        busy |= bool(orders(self.site))
-        self.watching.probe()
-        self.tellers.catch_up()
-        return busy
-
     def _guarded(self, work: Callable[[], bool]) -> bool:
         about = threading.current_thread().name
         try:
@@ -236,13 +219,6 @@ class Daemon:
         text = self.say(f"已提交，但通知失败：{what}", f"a commit stands, telling of it failed: {what}")
         self.alerts.tell("listener", text, do="tongguan doctor")
         log.error("not told of a commit", why=f"{type(wrong).__name__}: {wrong}")
-
-    def _door_turn(self) -> bool:
-        busy = False
-        for mailbox in self.mailboxes.values():
-            if f"account:{mailbox.account}" not in self.journal.lanes:
-                busy |= self._guarded(partial(self._empty, mailbox))
-        return busy
 
     def _empty(self, mailbox: Mailbox) -> bool:
         """Take the next files of one mailbox."""

@@ -14,6 +14,7 @@ import pytest
 from crash_support import Authorities, chosen_seed
 from feeding import AT_ONCE, Feeder, assert_once
 from patience import Patience
+from rounds import turn
 from sites import Site, pulse
 
 from tongguan.gateway.daemon.daemon import Daemon
@@ -63,7 +64,7 @@ def work_until_idle(daemon: Daemon, home: Path) -> None:
     quiet = 0
     outboxes = [mailbox.folder / "OutBox" for mailbox in daemon.mailboxes.values()]
     while quiet < 3:
-        quiet = 0 if daemon.turn() else quiet + 1
+        quiet = 0 if turn(daemon) else quiet + 1
         with daemon.journal.read() as records:
             waiting = owed(records) or any(records.open_messages(account, 1) for account in daemon.mailboxes)
         waiting |= any(not e.name.endswith(".tmp") for outbox in outboxes for e in os.scandir(outbox))

@@ -11,6 +11,7 @@ from typing import Any
 
 import bodies as b
 import pytest
+from rounds import turn
 from sites import wait_until
 from workshop import Workshop, open_workshop
 
@@ -89,7 +90,7 @@ def test_a_shut_route_is_probed_again_though_the_clock_went_back(shop: Workshop,
 
 
 def test_the_alert_of_the_clock_ends_when_it_is_right_again(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop.daemon.turn()
+    turn(shop.daemon)
     set_clock(monkeypatch, -HOUR)
     shop.turns(lambda: alerts(shop, "clock"))
     set_clock(monkeypatch, HOUR)
@@ -98,7 +99,7 @@ def test_the_alert_of_the_clock_ends_when_it_is_right_again(shop: Workshop, monk
 
 
 def test_the_alert_of_the_clock_ends_when_it_was_steady_for_a_while(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop.daemon.turn()
+    turn(shop.daemon)
     set_clock(monkeypatch, DAY)
     shop.turns(lambda: alerts(shop, "clock"))
     monkeypatch.setattr(clock_changes, "STEADY_MS", 1)

@@ -13,6 +13,7 @@ from typing import Any
 import bodies as b
 import pytest
 from endpoint import add_settings
+from rounds import turn
 from sites import Site, wait_until
 from workshop import Workshop, open_workshop
 
@@ -71,7 +72,7 @@ def told(shop: Workshop, reference: str, *codes: str) -> None:
         return sum(r["code"] in codes for r in found) >= count
 
     shop.turns(there)
-    while shop.daemon.turn():
+    while turn(shop.daemon):
         pass
 
 
@@ -125,7 +126,7 @@ def test_the_same_receipt_twice_tells_once(shop: Workshop) -> None:
     shop.stop()
     shop.mofcom.issue(receipt)
     for _ in range(5):
-        shop.daemon.turn()
+        turn(shop.daemon)
 
     assert to(shop.home, reference) == [PHONE]
 
@@ -171,7 +172,7 @@ def test_a_crash_at_any_commit_or_writing_leaves_exactly_one_message(
         files.crash_point = crash
         try:
             for _ in range(6):
-                shop.daemon.turn()
+                turn(shop.daemon)
         except Crash:
             crashed = True
             files.crash_point = lambda place: None
@@ -182,7 +183,7 @@ def test_a_crash_at_any_commit_or_writing_leaves_exactly_one_message(
         files.crash_point = lambda place: None
         shop.turns(lambda ref=reference: to(shop.home, ref))
         for _ in range(3):
-            shop.daemon.turn()
+            turn(shop.daemon)
 
         assert to(shop.home, reference) == [PHONE], f"after a crash at place {n}"
     assert n > 5
@@ -227,7 +228,7 @@ def test_a_provider_is_asked_again_with_the_same_key_until_it_takes_the_message(
     told(shop, reference, "30")
     shop.turns(lambda: len(provider.got) == 3)
     for _ in range(5):
-        shop.daemon.turn()
+        turn(shop.daemon)
     letters = [letter for letter, _ in provider.got]
 
     assert letters == [letters[0]] * 3
@@ -248,7 +249,7 @@ def test_what_cannot_be_told_in_its_time_is_an_alert_and_shows_no_whole_number(
     shop.turns(lambda: alerts.exists() and '"sms"' in alerts.read_text("utf-8"))
     tries = len(provider.got)
     for _ in range(5):
-        shop.daemon.turn()
+        turn(shop.daemon)
 
     assert len(provider.got) == tries
     assert "138****8000" in alerts.read_text("utf-8")

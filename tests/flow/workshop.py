@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import zstandard
 from endpoint import Endpoint, site_with_endpoints
+from rounds import turn
 from sites import FINAL, Site
 from sqlalchemy import create_engine, text
 
@@ -159,7 +160,7 @@ class Workshop:
     def play(self, name: str, *states: str) -> dict[str, Any]:
         """Rounds until the file dropped under this name is in one of these states (default: a final one)."""
         for _ in range(400):
-            self.daemon.turn()
+            turn(self.daemon)
             status = self.site.status(name)
             if status is not None and status["state"] in (states or FINAL):
                 return status
@@ -169,7 +170,7 @@ class Workshop:
     def turns(self, until: Callable[[], Any]) -> Any:
         """Rounds until something is so."""
         for _ in range(400):
-            self.daemon.turn()
+            turn(self.daemon)
             if found := until():
                 return found
             clock.pause(0.01)

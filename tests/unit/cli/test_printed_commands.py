@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from rounds import turn
 from sites import wait_until
 
 from tongguan.gateway.cli.commands import make_app
@@ -88,7 +89,7 @@ def test_a_held_message_shows_its_type_and_what_to_do_in_both_languages(tongguan
         '<NA.application xmlns="urn:tongguan:NA.application:1" operation="query" reference="q" kind="status"/>'
     )
     daemon = Daemon(home)
-    wait_until(lambda: not daemon.turn() and list((home / "mailboxes/demo/Status").glob("a.xml*")), "the status file")
+    wait_until(lambda: not turn(daemon) and list((home / "mailboxes/demo/Status").glob("a.xml*")), "the status file")
     daemon.stop()
 
     for language, word in (("zh", "类型"), ("en", "type")):

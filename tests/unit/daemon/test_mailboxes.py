@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
+from rounds import turn
 
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.home.home import change_settings, make_home
@@ -275,7 +276,7 @@ def test_a_new_accounts_folder_that_is_anothers_mailbox_is_told_by_the_commands_
     settings = home / "tongguan.toml"
     settings.write_text(settings.read_text().replace('name = "demo"\n', 'name = "renamed"\n'))
     daemon = Daemon(home)
-    daemon.turn()
+    turn(daemon)
     (told,) = [problem for problem in daemon.alerts.problems() if problem.code == "mailbox"]
     daemon.stop()
     listed = tongguan("mailbox", "list", "--json")

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
+from rounds import turn
 from tongues import in_both_languages
 
 from tongguan.gateway.daemon.daemon import Daemon
@@ -70,7 +71,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, new_home: Path) -> Iterator[D
     try:
         for _ in range(3):
             with contextlib.suppress(Exception):
-                daemon.turn()
+                turn(daemon)
         with daemon.journal.read() as records:
             message = records.holder_of("demo", "ANY-1")
             assert message is not None and message.state is State.SEALED and message.kind is Kind.SUBMISSION

@@ -14,6 +14,7 @@ from typing import Any
 import bodies as b
 import pytest
 from patience import wait_until
+from rounds import turn
 
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.flow.intake import door
@@ -41,7 +42,7 @@ def played(daemon: Daemon, names: list[str]) -> dict[str, Message]:
         (outbox / name).write_text("<no message/>")
 
     def taken() -> bool:
-        daemon.turn()
+        turn(daemon)
         return not any(outbox.glob("*.xml"))
 
     wait_until(taken, "the files to be taken")
@@ -86,11 +87,11 @@ def test_a_file_that_was_held_unread_is_read_when_it_is_tried_again(
     monkeypatch.setattr(door, "look_into", buggy)
     outbox = daemon.mailboxes["demo"].folder / "OutBox"
     (outbox / "culprit.xml").write_bytes(raw.encode() if isinstance(raw, str) else raw)
-    wait_until(lambda: daemon.turn() and not any(outbox.glob("*.xml")), "the file to be taken")
+    wait_until(lambda: turn(daemon) and not any(outbox.glob("*.xml")), "the file to be taken")
     monkeypatch.undo()
     (held,) = messages_of(daemon)
     daemon.journal.give_order("wang", "mended", {"do": "retry", "ids": [held.id]})
-    wait_until(lambda: not daemon.turn(), "the work to be done")
+    wait_until(lambda: not turn(daemon), "the work to be done")
 
     first, *items = messages_of(daemon)
     wanted = State.REFUSED if content == "wrong" else State.ACCEPTED

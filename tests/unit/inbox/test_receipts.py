@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 from patience import STILL, here, wait_until
+from rounds import poll_once
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -153,7 +154,7 @@ def numbered(count):
 def test_one_poll_delivers_one_page_of_each_account(authority, journal, new_door):
     authority.issued = {"2102960001": numbered(3), "2102960002": numbered(1)}
 
-    delivered = new_door().poll_once()
+    delivered = poll_once(new_door())
 
     assert delivered == 4
     assert journal.kept == {"demo": numbered(3), "other": numbered(1)}
@@ -164,7 +165,7 @@ def test_the_next_poll_goes_on_behind_the_cursor(authority, journal, new_door):
     authority.issued["2102960001"] = numbered(5)
     door = new_door({"demo": "2102960001"}, limit=2)
 
-    delivered = [door.poll_once() for _ in range(4)]
+    delivered = [poll_once(door) for _ in range(4)]
 
     assert delivered == [2, 2, 1, 0]
     assert journal.kept["demo"] == numbered(5)
@@ -175,7 +176,7 @@ def test_one_poll_of_an_endpoint_that_is_down_defers(authority, new_door):
     authority.thread.join(here(STILL))
 
     with pytest.raises(Deferred):
-        new_door().poll_once()
+        poll_once(new_door())
 
 
 def test_all_receipts_of_all_accounts_come_in_order(authority, journal, new_door):
@@ -236,10 +237,10 @@ def test_a_slow_journal_of_one_route_stops_nothing_else_on_the_wire(authority, j
 def test_a_cursor_that_was_set_back_is_followed(authority, journal, new_door):
     authority.issued["2102960001"] = numbered(2)
     door = new_door({"demo": "2102960001"})
-    door.poll_once()
+    poll_once(door)
     journal.cursors["demo"] = "1"
 
-    door.poll_once()
+    poll_once(door)
 
     assert journal.kept["demo"] == [*numbered(2), numbered(2)[1]]
 
