@@ -12,12 +12,11 @@ from tongguan.gateway.flow.site import PRESENCE, Site, missing
 from tongguan.gateway.journal.database.engine import journal_file, last_write
 from tongguan.gateway.journal.database.rows import decoded
 from tongguan.gateway.journal.history.history import lane_subject
-from tongguan.gateway.journal.journal import Finished
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.model.errors import Held, TongguanError, in_both, in_language
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
-from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.outcome import Finished, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import NEEDS, NOT_HELD, hold

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -43,26 +42,15 @@ from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, in_language
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.message import Message
-from tongguan.gateway.model.outcome import Chain
+from tongguan.gateway.model.outcome import Chain, Fate, Finished
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock, logs, permissions
 from tongguan.gateway.system.threads import Begin, begin_thread
 
-__all__ = ["Claim", "Finished", "Journal"]
+__all__ = ["Claim", "Journal"]
 log = logs.get_logger("journal")
 
 WRITER = "journal"  #: name of the thread that writes
-
-
-class Finished(StrEnum):
-    WRITTEN = "written"  #: in the journal for good
-    CONFLICT = "conflict"  #: what it relied on has changed: decide again
-    CLASH = "clash"  #: a number in it is another document's: deciding again will not help
-    LOST = "lost"  #: the claim is another's now: nothing was written but late receipts
-
-
-Fate = Finished | Exception
-"""What became of a chain; an exception where its own rows cannot be written: then nothing of it was, and all others were."""
 
 
 def _log_moves(group: Group) -> None:
@@ -219,20 +207,20 @@ class Journal:
         return self._finish(chains, token, keeps=True)
 
     def _finish(self, chains: Sequence[Chain], token: int | None, *, keeps: bool) -> list[Fate]:
-        def write(group: Group) -> list[str | Exception]:
+        def write(group: Group) -> list[Fate]:
             if token is None:
                 return self._finisher.write(group, chains)
-            owned = self._claims.owns(group, token)
-            if not owned:
+            if not self._claims.owns(group, token):
                 self._finisher.write(group, [(late,) for chain in chains for outcome in chain for late in outcome.late])
-                words: list[str | Exception] = ["lost"] * len(chains)
-            else:
-                words = self._finisher.write(group, chains)
-            again = {c[0].message.id for c, word in zip(chains, words, strict=True) if word not in ("written", "lost")}
+                self._claims.end(group, token)
+                return [Finished.LOST] * len(chains)
+            fates = self._finisher.write(group, chains)
+            again = {chain[0].message.id for chain, fate in zip(chains, fates, strict=True) if fate is not Finished.WRITTEN}
             self._claims.end(group, token, keep=again if keeps else ())
-            return words
+            return fates
 
-        return [word if isinstance(word, Exception) else Finished(word) for word in self._writer.submit(write)]
+        fates: list[Fate] = self._writer.submit(write)
+        return fates
 
     # Claims
 
@@ -381,15 +369,16 @@ class Journal:
     def deliver(self, chains: Sequence[Chain], *, marker: str, value: str) -> list[Fate]:
         """Write what came in together with the cursor that says so."""
 
-        def write(group: Group) -> list[str | Exception]:
-            words = self._finisher.write(group, chains)
-            for word in words:
-                if isinstance(word, Exception):
-                    raise word  # the cursor never passes what is not stored
+        def write(group: Group) -> list[Fate]:
+            fates = self._finisher.write(group, chains)
+            for fate in fates:
+                if isinstance(fate, Exception):
+                    raise fate  # the cursor never passes what is not stored
             _set_marker(group, marker, value)
-            return words
+            return fates
 
-        return [word if isinstance(word, Exception) else Finished(word) for word in self._writer.submit(write)]
+        fates: list[Fate] = self._writer.submit(write)
+        return fates
 
     def recount(self, documents: Sequence[Document], *, marker: str, value: str) -> bool:
         """Write what statistics count of these documents, with a marker; False, and nothing, when one has changed meanwhile."""

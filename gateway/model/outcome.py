@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import field
+from enum import StrEnum
 
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.message import Message, State
@@ -93,6 +94,18 @@ class Outcome:
     who: str = "gateway"
     why: str = ""
 
+
+class Finished(StrEnum):
+    """What became of a chain."""
+
+    WRITTEN = "written"  #: in the journal for good
+    CONFLICT = "conflict"  #: what it relied on has changed: decide again
+    CLASH = "clash"  #: a number in it is another document's: deciding again will not help
+    LOST = "lost"  #: the claim is another's now: nothing was written but late receipts
+
+
+Fate = Finished | Exception
+"""An exception where its own rows cannot be written: then nothing of it was, and all others were."""
 
 Chain = tuple[Outcome, ...]
 """Consecutive outcomes of one message that are written together: it went through several stations in one hand."""

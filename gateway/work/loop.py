@@ -16,12 +16,12 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from tongguan.gateway.journal.claims import Claim
-from tongguan.gateway.journal.journal import Finished, Journal
+from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.model.errors import Deferred, Held, Refused, StationBroken
 from tongguan.gateway.model.message import Message, State
-from tongguan.gateway.model.outcome import Chain, Outcome
+from tongguan.gateway.model.outcome import Chain, Finished, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 

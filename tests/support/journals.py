@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tongguan.gateway.journal.journal import Finished, Journal
+from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.message import Kind, Message, State
-from tongguan.gateway.model.outcome import Answer, Body, Chain, Outcome
+from tongguan.gateway.model.outcome import Answer, Body, Chain, Finished, Outcome
 from tongguan.gateway.system import clock
 
 

@@ -15,12 +15,11 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.check import decide_check, refuse
 from tongguan.gateway.flow.submission.seal import act_seal, decide_seal
 from tongguan.gateway.flow.submission.secrets import look_at_secrets
-from tongguan.gateway.journal.journal import Finished
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.errors import Held, StationBroken
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.message import Message, State
-from tongguan.gateway.model.outcome import Body, Chain, Outcome
+from tongguan.gateway.model.outcome import Body, Chain, Finished, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import CRASHES, Step, attempt, hold

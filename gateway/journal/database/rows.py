@@ -20,36 +20,9 @@ from tongguan.gateway.model.record import record
 
 _Noun = TypeVar("_Noun")
 _MESSAGE_COLUMNS = [c.name for c in tables.message.columns]
-#: columns of a message that a move may change
-MESSAGE_MOVES = [
-    "type",
-    "operation",
-    "state",
-    "updated_at",
-    "lane",
-    "due_at",
-    "deadline_at",
-    "attempts",
-    "waiting_for",
-    "reference",
-    "document",
-    "document_id",
-    "number",
-    "query_kind",
-    "profile",
-    "batch",
-    "replaces",
-    "same_as",
-    "seal_number",
-    "hold_reason",
-    "hold_since",
-    "hold_do",
-    "held_from",
-    "faults",
-    "extra",
-    "holds",
-    "ordered",
-]
+_FIXED = ("id", "kind", "account", "received_at", "sequence", "source", "sha256", "form")
+#: columns of a message, and of a document, that a move may change
+MESSAGE_MOVES = [name for name in _MESSAGE_COLUMNS if name not in _FIXED]
 DOCUMENT_MOVES = [c.name for c in tables.document.columns if c.name not in ("id", "account", "type", "key", "created_at")]
 
 
@@ -154,26 +127,12 @@ def message_of(row: Any) -> Message:
 def document_row(d: Document) -> dict[str, Any]:
     attachments = [[a.name, a.category, a.media_type, a.size_bytes, a.sha256, a.message_id] for a in d.attachments]
     return {
-        "id": d.id,
-        "account": d.account,
-        "type": d.type,
-        "key": d.key,
-        "profile": d.profile,
-        "version": d.version,
-        "status": d.status,
-        "created_at": d.created_at,
-        "updated_at": d.updated_at,
+        **{name: getattr(d, name) for name in _DOCUMENT_PLAIN},
         "content": pack(orjson.dumps(d.content)),
         "numbers": orjson.dumps(d.numbers).decode(),
         "marks": orjson.dumps(d.marks).decode(),
         "attachments": orjson.dumps(attachments).decode(),
-        "round": d.round,
-        "rank": d.rank,
-        "round_opened_at": d.round_opened_at,
-        "changing": d.changing,
-        "status_before": d.status_before,
         "deleted": int(d.deleted),
-        "counted_at": d.counted_at,
         "quantities": orjson.dumps(d.quantities).decode() if d.quantities else None,
     }
 

@@ -81,6 +81,9 @@ class Lookups:
         self._damaged = {} if self._damaged is None else self._damaged
         return self._damaged
 
+    def _all(self, query: Any, **values: Any) -> Sequence[RowMapping]:
+        return self._connection.execute(query, values).mappings().all()
+
     def _nouns(self, decode: Callable[[Any], _Noun], rows: Iterable[RowMapping]) -> Iterator[_Noun]:
         for row in rows:
             try:
@@ -115,7 +118,7 @@ class Lookups:
         """Documents without their content and attachments: what a message's status shows of them."""
         found: dict[str, Document] = {}
         for part in slices(dict.fromkeys(ids)):
-            rows = self._connection.execute(statements.HEADS, {"values": part}).mappings().all()
+            rows = self._all(statements.HEADS, values=part)
             found.update({d.id: d for d in self._nouns(document_head, rows)})
         return found
 
@@ -133,7 +136,7 @@ class Lookups:
     def _receipts(self, column: str, ids: Iterable[str]) -> dict[str, list[Receipt]]:
         found: dict[str, list[Receipt]] = defaultdict(list)
         for part in slices(dict.fromkeys(ids)):
-            rows = self._connection.execute(statements.RECEIPTS_BY[column], {"values": part}).mappings().all()
+            rows = self._all(statements.RECEIPTS_BY[column], values=part)
             for receipt in self._nouns(receipt_of, rows):
                 found[getattr(receipt, column)].append(receipt)
         return dict(found)
@@ -181,12 +184,12 @@ class Lookups:
     def _rows(self, query: Select[Any], ids: Iterable[str], document_ids: Iterable[str]) -> Iterator[RowMapping]:
         for part, documents in zip_longest(slices(dict.fromkeys(ids)), slices(dict.fromkeys(document_ids))):
             wanted = {"values": part or [""], "documents": documents or [""]}  # nothing is named by an empty text
-            yield from self._connection.execute(query, wanted).mappings().all()
+            yield from self._all(query, **wanted)
 
     def _messages_by(self, column: str, ids: Iterable[str]) -> dict[str, list[Message]]:
         found: dict[str, list[Message]] = defaultdict(list)
         for part in slices(dict.fromkeys(ids)):
-            rows = self._connection.execute(statements.MESSAGES_BY[column], {"values": part}).mappings().all()
+            rows = self._all(statements.MESSAGES_BY[column], values=part)
             for message in self._nouns(message_of, rows):
                 found[getattr(message, column)].append(message)
         return dict(found)
@@ -203,7 +206,7 @@ class Lookups:
         return [move for move in reversed(self._moves(found)) if is_subject(move.message_id)]
 
     def _moves(self, query: Select[Any]) -> list[Move]:
-        return list(self._nouns(_move_of, self._connection.execute(query).mappings().all()))
+        return list(self._nouns(_move_of, self._all(query)))
 
     def written_names(self, ids: Iterable[str]) -> list[AnswerName]:
         """The answers of these messages that are in InBox, or were."""
@@ -216,10 +219,7 @@ class Lookups:
 
     def answers_of(self, message_id: str) -> list[AnswerRow]:
         a = tables.answer
-        return [
-            answer_of(row)
-            for row in self._connection.execute(select(a).where(a.c.message_id == message_id).order_by(a.c.id)).mappings().all()
-        ]
+        return [answer_of(row) for row in self._all(select(a).where(a.c.message_id == message_id).order_by(a.c.id))]
 
 
 def _move_of(row: RowMapping) -> Move:

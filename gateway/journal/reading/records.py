@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -40,7 +40,7 @@ class Records(Searches):
         self._told: dict[tuple[str, str], Receipt] = {}
         self._brought: dict[
             str, dict[str, str | None]
-        ] = {}  # reference of a receipt to the messages that brought it, and their bytes
+        ] = {}  # by a receipt's reference: messages that brought it, and their bytes
 
     def see(self, outcome: Outcome) -> None:
         """Let later decisions of the batch see this one."""
@@ -74,7 +74,7 @@ class Records(Searches):
     def messages(self, ids: Iterable[str]) -> dict[str, Message]:
         ids = list(dict.fromkeys(ids))
         for part in slices(i for i in ids if i not in self._messages):
-            rows = self._connection.execute(statements.MESSAGES, {"values": part}).mappings().all()
+            rows = self._all(statements.MESSAGES, values=part)
             self._messages.update(dict.fromkeys(part))
             self._messages.update({m.id: m for m in self._nouns(message_of, rows)})
         return {i: m for i in ids if (m := self._messages[i]) is not None}
@@ -96,7 +96,7 @@ class Records(Searches):
     def documents(self, ids: Iterable[str]) -> dict[str, Document]:
         ids = list(dict.fromkeys(ids))
         for part in slices(i for i in ids if i not in self._documents):
-            rows = self._connection.execute(statements.DOCUMENTS, {"values": part}).mappings().all()
+            rows = self._all(statements.DOCUMENTS, values=part)
             self._documents.update(dict.fromkeys(part))
             self._documents.update({d.id: d for d in self._nouns(document_of, rows)})
         return {i: d for i in ids if (d := self._documents[i]) is not None}
@@ -106,22 +106,16 @@ class Records(Searches):
 
     def fetch_references(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Read in one go the messages that hold these (account, reference), and the newest that had each and came to nothing."""
-        grouped: dict[str, set[str]] = defaultdict(set)
-        for account, reference in pairs:
-            if (account, reference) not in self._freed:
-                grouped[account].add(reference)
-        for account, references in grouped.items():
-            for part in slices(references):
-                held: dict[str | None, Message] = {}
-                self._freed.update({(account, reference): None for reference in part})
-                rows = self._connection.execute(statements.OF_REFERENCES, {"account": account, "values": part}).mappings().all()
-                for message in map(message_of, rows):
-                    if message.holds_reference:
-                        held[message.reference] = message
-                    else:
-                        self._freed[(account, message.reference or "")] = message
-                for reference in part:  # what the batch has seen of it is newer
-                    self._by_reference.setdefault((account, reference), held.get(reference))
+        for (account,), part in _unread(pairs, self._freed):
+            held: dict[str | None, Message] = {}
+            self._freed.update({(account, reference): None for reference in part})
+            for message in map(message_of, self._all(statements.OF_REFERENCES, account=account, values=part)):
+                if message.holds_reference:
+                    held[message.reference] = message
+                else:
+                    self._freed[(account, message.reference or "")] = message
+            for reference in part:  # what the batch has seen of it is newer
+                self._by_reference.setdefault((account, reference), held.get(reference))
 
     def holder_of(self, account: str, reference: str) -> Message | None:
         """The message that holds a reference now."""
@@ -141,20 +135,14 @@ class Records(Searches):
         return document is not None and document.deleted
 
     def fetch_keys(self, keys: Iterable[tuple[str, str, str]]) -> None:
-        grouped: dict[tuple[str, str], set[str]] = defaultdict(set)
-        for account, type_, key in keys:
-            if (account, type_, key) not in self._by_key:
-                grouped[(account, type_)].add(key)
-        for (account, type_), names in grouped.items():
-            for part in slices(names):
-                wanted = {"account": account, "type": type_, "values": part}
-                rows = self._connection.execute(statements.KEYS, wanted).mappings().all()
-                found = {row["key"]: document_of(row) for row in rows}
-                for name in part:
-                    document = found.get(name)
-                    self._by_key[(account, type_, name)] = document
-                    if document is not None:
-                        self._documents.setdefault(document.id, document)
+        for (account, type_), part in _unread(keys, self._by_key):
+            rows = self._all(statements.KEYS, account=account, type=type_, values=part)
+            found = {row["key"]: document_of(row) for row in rows}
+            for name in part:
+                document = found.get(name)
+                self._by_key[(account, type_, name)] = document
+                if document is not None:
+                    self._documents.setdefault(document.id, document)
 
     def document_of_key(self, account: str, type_: str, key: str) -> Document | None:
         """The living document with the ERP's own key."""
@@ -230,18 +218,24 @@ class Records(Searches):
 
     def fetch_names(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Read in one go the newest message of each (account, file name)."""
-        grouped: dict[str, set[str]] = defaultdict(set)
-        for account, name in pairs:
-            if (account, name) not in self._by_name:
-                grouped[account].add(name)
-        for account, names in grouped.items():
-            for part in slices(names):
-                self._by_name.update({(account, name): None for name in part})
-                for row in self._connection.execute(statements.NEWEST, {"account": account, "values": part}).mappings().all():
-                    self._by_name[(account, row["source"])] = message_of(row)
+        for (account,), part in _unread(pairs, self._by_name):
+            self._by_name.update({(account, name): None for name in part})
+            for row in self._all(statements.NEWEST, account=account, values=part):
+                self._by_name[(account, row["source"])] = message_of(row)
 
     def newest_under(self, account: str, name: str) -> Message | None:
         """The newest message that came under a file name."""
         if (account, name) not in self._by_name:
             self.fetch_names([(account, name)])
         return self._by_name[(account, name)]
+
+
+def _unread(keys: Iterable[tuple[str, ...]], known: Collection[Any]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """The keys that are not known, by all but their last part, in parts that one statement can take."""
+    grouped: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for key in keys:
+        if key not in known:
+            grouped[key[:-1]].add(key[-1])
+    for of, values in grouped.items():
+        for part in slices(values):
+            yield of, part

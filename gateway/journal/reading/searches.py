@@ -53,8 +53,7 @@ class Searches(Lookups):
 
     def documents_after(self, id_: str, limit: int) -> list[Document]:
         """Documents in the order of their ids, deleted ones too."""
-        rows = self._connection.execute(statements.DOCUMENTS_AFTER, {"id": id_, "most": limit}).mappings().all()
-        return [document_of(row) for row in rows]
+        return [document_of(row) for row in self._all(statements.DOCUMENTS_AFTER, id=id_, most=limit)]
 
     def in_state_after(self, state: State, sequence: int, limit: int) -> list[Message]:
         """Messages of a state, in the order in which they came, behind a sequence number."""
@@ -85,8 +84,7 @@ class Searches(Lookups):
 
     def unwritten_answers(self, account: str, limit: int) -> list[AnswerRow]:
         """Answers that are not in their account's InBox yet, oldest first."""
-        rows = self._connection.execute(statements.UNWRITTEN, {"most": limit, "account": account}).mappings().all()
-        return [answer_of(row) for row in rows]
+        return [answer_of(row) for row in self._all(statements.UNWRITTEN, most=limit, account=account)]
 
     def accounts_with_unwritten(self) -> set[str]:
         """Accounts that have answers which are not in InBox yet."""
@@ -103,43 +101,34 @@ class Searches(Lookups):
         """Those that are in InBox, or were; newest first, without contents."""
         a = tables.answer.c
         columns = select(a.id, a.message_id, a.document_id, a.account, a.kind, a.file, a.number, a.at)
-        rows = (
-            self._connection.execute(
-                columns.where(and_(a.account == account, a.at >= since, a.written == 1)).order_by(a.at.desc()).limit(limit)
-            )
-            .mappings()
-            .all()
-        )
-        return [AnswerRow(**row, content=b"") for row in rows]
+        query = columns.where(and_(a.account == account, a.at >= since, a.written == 1)).order_by(a.at.desc()).limit(limit)
+        return [AnswerRow(**row, content=b"") for row in self._all(query)]
 
     def open_messages(self, account: str, limit: int) -> list[Message]:
         """The account's open submissions, oldest first; state by state, each in the order of its index."""
         found: list[Message] = []
         for state in (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT, State.HELD):
             wanted = {"state": state.value, "account": account, "most": limit}
-            found += self._nouns(message_of, self._connection.execute(statements.OPEN, wanted).mappings().all())
+            found += self._nouns(message_of, self._all(statements.OPEN, **wanted))
         return sorted(found, key=lambda message: message.sequence)[:limit]
 
     def in_state(self, state: State, limit: int) -> list[Message]:
         """Messages in a state, oldest first."""
-        rows = self._connection.execute(statements.IN_STATE, {"state": state.value, "most": limit}).mappings().all()
-        return [message_of(row) for row in rows]
+        return [message_of(row) for row in self._all(statements.IN_STATE, state=state.value, most=limit)]
 
     def overdue(self, now: int, limit: int) -> list[Message]:
-        rows = self._connection.execute(statements.OVERDUE, {"now": now, "most": limit}).mappings().all()
-        return [message_of(row) for row in rows]
+        return [message_of(row) for row in self._all(statements.OVERDUE, now=now, most=limit)]
 
     def noted(self, states: Iterable[State], limit: int) -> list[Message]:
         """Messages in these states that bear a note for a person, oldest note first."""
         values = {"values": [state.value for state in states], "most": limit}
-        return [message_of(row) for row in self._connection.execute(statements.NOTED, values).mappings().all()]
+        return [message_of(row) for row in self._all(statements.NOTED, **values)]
 
     def oldest(self, state: State) -> int | None:
         """When the oldest message in a state came."""
         m = tables.message.c
-        return self._connection.execute(
-            select(m.received_at).where(m.state == state.value).order_by(m.sequence).limit(1)
-        ).scalar()
+        query = select(m.received_at).where(m.state == state.value).order_by(m.sequence).limit(1)
+        return self._connection.execute(query).scalar()
 
     def find(self, text: str, account: str | None = None) -> list[Message]:
         """Messages by message id, reference, or any official number of their document, newest last."""
@@ -148,18 +137,13 @@ class Searches(Lookups):
         where: ColumnElement[bool] = or_(m.id == text, m.reference == text, m.document_id.in_(documents))
         if account:
             where = and_(where, m.account == account)
-        return [
-            message_of(r)
-            for r in self._connection.execute(select(tables.message).where(where).order_by(m.sequence).limit(1000))
-            .mappings()
-            .all()
-        ]
+        return [message_of(row) for row in self._all(select(tables.message).where(where).order_by(m.sequence).limit(1000))]
 
     def list_messages(self, where: Sequence[ColumnElement[bool]], *, limit: int) -> list[Message]:
         """The newest submissions that satisfy `where`, newest first."""
         m = tables.message.c
         query = select(tables.message).where(and_(m.kind == "submission", *where)).order_by(m.sequence.desc()).limit(limit)
-        return [message_of(row) for row in self._connection.execute(query).mappings().all()]
+        return [message_of(row) for row in self._all(query)]
 
     def list_documents(
         self, where: Sequence[ColumnElement[bool]], *, offset: int, limit: int, order: ColumnElement[Any] | None = None
@@ -175,7 +159,7 @@ class Searches(Lookups):
             .offset(offset)
             .limit(limit)
         )
-        return total, [document_of(row) for row in self._connection.execute(query).mappings().all()]
+        return total, [document_of(row) for row in self._all(query)]
 
     def counted(
         self, account: str, type_: str, *, first: int, last: int, where: Mapping[str, str] | None = None
@@ -192,7 +176,7 @@ class Searches(Lookups):
         return [tuple(row) for row in self._connection.execute(select(t.account, t.kind, t.state, t.count).where(t.count > 0))]
 
     def lanes(self) -> dict[str, Lane]:
-        return {row["name"]: Lane(**row) for row in self._connection.execute(select(tables.lane)).mappings().all()}
+        return {row["name"]: Lane(**row) for row in self._all(select(tables.lane))}
 
     def spans(self, first: str, last: str) -> list[float]:
         """Milliseconds between two steps of each message that has both."""
@@ -213,7 +197,7 @@ class Searches(Lookups):
         """The last orders that were carried out."""
         o = tables.order.c
         query = select(tables.order).where(o.done_at.is_not(None)).order_by(o.at.desc()).limit(limit)
-        return list(self._nouns(order_of, self._connection.execute(query).mappings().all()))
+        return list(self._nouns(order_of, self._all(query)))
 
     def order_result(self, id_: str) -> tuple[int | None, Any]:
         o = tables.order.c

@@ -24,7 +24,7 @@ from tongguan.gateway.journal.writing.outcome_rows import (
 from tongguan.gateway.journal.writing.preconditions import PresentState, behind_earlier, fits, flat, read_known
 from tongguan.gateway.journal.writing.writer import Group
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
-from tongguan.gateway.model.outcome import Chain, Number, Outcome
+from tongguan.gateway.model.outcome import Chain, Fate, Finished, Number, Outcome
 from tongguan.gateway.model.record import replace
 
 
@@ -37,19 +37,16 @@ class Finisher:
     def begin(self, group: Group) -> None:
         self.sequence = group.connection.execute(select(func.max(tables.message.c.sequence))).scalar() or 0
 
-    def write(self, group: Group, chains: Sequence[Chain]) -> list[str | Exception]:
-        """Write all chains at once; only if something objects, one by one.
-
-        `written`, `conflict` or `clash` for each, or what its own rows raised.
-        """
+    def write(self, group: Group, chains: Sequence[Chain]) -> list[Fate]:
+        """Write all chains at once; only if something objects, one by one. What became of each, or what its own rows raised."""
         if not chains:
             return []
         known = read_known(group, chains)
         taken = [chain for chain in chains if fits(chain, known)]
-        words: dict[int, str | Exception] = {id(chain): "written" for chain in taken}
+        fates: dict[int, Fate] = {id(chain): Finished.WRITTEN for chain in taken}
         if not group.careful:
             self._write(group, taken, known)
-            return [words.get(id(chain), "conflict") for chain in chains]
+            return [fates.get(id(chain), Finished.CONFLICT) for chain in chains]
         try:
             with group.connection.begin_nested():
                 self._write(group, taken, known)
@@ -58,15 +55,15 @@ class Finisher:
                 raise
             self.begin(group)
             for chain in taken:
-                words[id(chain)] = self._write_alone(group, chain)
-                if words[id(chain)] == "conflict" and (own := _own_again(group, chain)) != chain:
-                    words[id(chain)] = self._write_alone(group, own)
-        return [words.get(id(chain), "conflict") for chain in chains]
+                fates[id(chain)] = self._write_alone(group, chain)
+                if fates[id(chain)] is Finished.CONFLICT and (own := _own_again(group, chain)) != chain:
+                    fates[id(chain)] = self._write_alone(group, own)
+        return [fates.get(id(chain), Finished.CONFLICT) for chain in chains]
 
-    def _write_alone(self, group: Group, chain: Chain) -> str | Exception:
+    def _write_alone(self, group: Group, chain: Chain) -> Fate:
         known = read_known(group, [chain])
         if not fits(chain, known):
-            return "conflict"
+            return Finished.CONFLICT
         mark, sequence = group.mark(), self.sequence
         try:
             with group.connection.begin_nested():
@@ -78,8 +75,8 @@ class Finisher:
             self.sequence = sequence
             if not isinstance(error, IntegrityError):
                 return error
-            return "clash" if _clashes(group, chain) else "conflict"
-        return "written"
+            return Finished.CLASH if _clashes(group, chain) else Finished.CONFLICT
+        return Finished.WRITTEN
 
     def _write(self, group: Group, chains: Sequence[Chain], known: PresentState) -> None:
         """All rows of these chains; raises IntegrityError when one clashes with another's reference, key or number."""

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from journals import body, comes, moves, open_journal, receipt_message, stored, submission, written
 
-from tongguan.gateway.journal.journal import Finished, Journal
+from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.searches import Lane
 from tongguan.gateway.journal.writing.writer import Changed
 from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.model.message import State
+from tongguan.gateway.model.outcome import Finished
 from tongguan.gateway.system import clock, files
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from journals import comes, document, open_journal, receipt_message, written
 
-from tongguan.gateway.journal.journal import Finished, Journal
+from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.ids import derived_id
 from tongguan.gateway.model.notification import Notification, masked
+from tongguan.gateway.model.outcome import Finished
 
 
 def note(receipt: str = "a:1", phone: str = "13800138000", **more: Any) -> Notification:

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from journals import comes, moves, receipt_message, stored, submission, written
 
-from tongguan.gateway.journal.journal import Finished, Journal
+from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.message import BEFORE_SENT, State
+from tongguan.gateway.model.outcome import Finished
 
 
 def test_the_later_submission_of_a_document_waits(journal: Journal) -> None:

@@ -22,12 +22,12 @@ from journals import (
     written,
 )
 
-from tongguan.gateway.journal.journal import Finished, Journal
+from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.writing.writer import Changed
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.message import State
-from tongguan.gateway.model.outcome import Number, Outcome, Reservation
+from tongguan.gateway.model.outcome import Finished, Number, Outcome, Reservation
 
 WRITTEN, CONFLICT = Finished.WRITTEN, Finished.CONFLICT
 
