@@ -7,7 +7,7 @@ an alert, never silently. Never shows a whole telephone number in a log or an al
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Protocol
 
 import orjson
 
-from tongguan.gateway.journal.notifications import LANE
+from tongguan.gateway.journal.notifications import LANE, Notifications
 from tongguan.gateway.model.notification import Notification
 from tongguan.gateway.system import clock, files, logs
 from tongguan.gateway.system.backoff import wait_before_next
@@ -31,11 +31,6 @@ class Channel(Protocol):
 
     def send(self, notes: Sequence[Notification]) -> list[str]:
         """Hand them over; for each `""` when the provider has it, else why not. Never raises for what the other side does."""
-
-
-class NotificationJournal(Protocol):
-    def due(self, now: int, limit: int) -> list[Notification]: ...
-    def tried(self, sent: Sequence[str], failed: Mapping[str, int | None]) -> None: ...
 
 
 class FileChannel:
@@ -134,7 +129,7 @@ class Notifier:
     name = LANE
     lanes = (LANE,)
 
-    def __init__(self, journal: NotificationJournal, channel: Channel, alerts: Alerts, *, waits: Waits, language: str) -> None:
+    def __init__(self, journal: Notifications, channel: Channel, alerts: Alerts, *, waits: Waits, language: str) -> None:
         self._journal, self._channel, self._alerts = journal, channel, alerts
         self._waits, self._language = waits, language
 

@@ -6,9 +6,9 @@ group, then marked: after a crash the unmarked ones, and only those, are written
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable
 
+from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.lookups import AnswerRow
 from tongguan.gateway.system import file_names, files
 from tongguan.outbox.status.file_writer import FileWriter
@@ -17,10 +17,6 @@ from tongguan.outbox.status.file_writer import FileWriter
 GROUP_BYTES = 32_000_000
 #: what a name has room for beside the stamp, `-2` and a suffix of eight letters
 _ROOM = 255 - len("_yyyyMMddHHmmssfff-99999.12345678")
-
-
-class Marking(Protocol):
-    def mark_written(self, ids: Sequence[int]) -> None: ...
 
 
 def technical_name(source: str, *, accepted: bool) -> str:
@@ -45,7 +41,7 @@ def _fitting(name: str) -> str:
 class InBox:
     """Puts an account's answers into InBox, and marks them when they are on disk; what is written is not written twice in a run."""
 
-    def __init__(self, writer: FileWriter, journal: Marking, *, wrote: Callable[[str], None]) -> None:
+    def __init__(self, writer: FileWriter, journal: Journal, *, wrote: Callable[[str], None]) -> None:
         self._writer, self._journal, self._wrote = writer, journal, wrote
         self._written: set[int] = set()  # not marked yet
         self._size_bytes = 0

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
-from typing import Protocol
+from collections.abc import Callable
 
+from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.system import clock
 from tongguan.outbox.alerts import Alerts
 from tongguan.outbox.status.file_writer import FileWriter
-from tongguan.outbox.status.snapshot import StatusRecords
 
 #: seconds between two looks into an InBox that changes; a look takes at most this part of the time
 LOOK, SHARE = 1.0, 0.02
@@ -28,19 +26,13 @@ MOST_NAMES = 200_000
 _SAME_MOMENT_NS = 100_000_000
 
 
-class PresenceJournal(Protocol):
-    def read(self) -> AbstractContextManager[StatusRecords]: ...
-    def set_marker(self, name: str, value: str) -> None: ...
-    def write_missing(self, account: str, files: Iterable[str]) -> int: ...
-
-
 class Presence:
     """Of one account's mailbox; for its teller's thread."""
 
     def __init__(
         self,
         account: str,
-        journal: PresenceJournal,
+        journal: Journal,
         writer: FileWriter,
         alerts: Alerts,
         *,

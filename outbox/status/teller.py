@@ -14,16 +14,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from random import random
-from typing import Protocol
 
+from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.errors import StationBroken, TongguanError
 from tongguan.gateway.model.message import State
 from tongguan.gateway.system import clock, files
 from tongguan.gateway.system.backoff import Backoff
 from tongguan.gateway.system.threads import WorkMark
 from tongguan.outbox.alerts import Alerts
-from tongguan.outbox.status import presence
-from tongguan.outbox.status.answers import InBox, Marking
+from tongguan.outbox.status.answers import InBox
 from tongguan.outbox.status.file_writer import FileWriter, clear_leftovers
 from tongguan.outbox.status.files import StatusContext, write_document_file, write_message_files
 from tongguan.outbox.status.index import MOST_LISTED, Index
@@ -49,11 +48,6 @@ _IN_WORK = (State.RECEIVED, State.CHECKED, State.SEALED, State.HELD)
 NAME = "teller"  #: of threads and checkpoints, before the account's
 
 
-class StatusJournal(Marking, presence.PresenceJournal, Protocol):
-    def checkpoint(self, name: str) -> int: ...
-    def set_checkpoint(self, name: str, n: int) -> None: ...
-
-
 class Teller:
     """Owns the Status folder of one mailbox; `tell`, `recover` and `stop` may be called from any thread, all else from one.
 
@@ -63,7 +57,7 @@ class Teller:
     def __init__(
         self,
         account: str,
-        journal: StatusJournal,
+        journal: Journal,
         context: StatusContext,
         alerts: Alerts,
         *,

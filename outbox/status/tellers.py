@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.system import clock
 from tongguan.gateway.system.threads import Begin, begin_thread
 from tongguan.outbox.alerts import Alerts
 from tongguan.outbox.status.files import StatusContext
 from tongguan.outbox.status.index import heartbeat
-from tongguan.outbox.status.teller import NAME, StatusJournal, Teller
+from tongguan.outbox.status.teller import NAME, Teller
 
 #: what all mailboxes need is made so many seconds apart at least
 _APART = 1.0
@@ -42,7 +43,7 @@ class Tellers:
 
     def __init__(
         self,
-        journal: StatusJournal,
+        journal: Journal,
         context: StatusContext,
         alerts: Alerts,
         *,
