@@ -154,7 +154,6 @@ def make_mailboxes(settings: Settings, journal: Journal) -> Mapping[str, Mailbox
     """The mailbox of each account; one that is not there, or not this account's, is made all the same, and waits until it is."""
     with journal.read() as records:
         known = {account.name: records.marker(identity_marker(account.name)) for account in settings.account}
-        begun = {account for account, *_ in records.tally()}
     fresh = {name: f"{new_id()} new" for name, marker in known.items() if marker is None}
     journal.set_markers({identity_marker(name): marker for name, marker in fresh.items()})
     placed: dict[str, str] = {}
@@ -179,7 +178,6 @@ def make_mailboxes(settings: Settings, journal: Journal) -> Mapping[str, Mailbox
                 account.name,
                 place,
                 known[account.name] or fresh[account.name],
-                begun=account.name in begun,
             ),
         )
         for account in settings.account
@@ -193,13 +191,12 @@ def make_mailboxes(settings: Settings, journal: Journal) -> Mapping[str, Mailbox
     return made
 
 
-def _folders(root: Path, account: str, place: Callable[[str, str, int], None], known: str, *, begun: bool) -> Folders:
+def _folders(root: Path, account: str, place: Callable[[str, str, int], None], known: str) -> Folders:
     """The folders of an account, with the id by which the journal knows them.
 
-    The id is given before the marker is written, so that a crash in between leaves one that is still to be written. A mailbox
-    that was used before there were ids must be there: only an account without a message gets new folders.
+    The id is given before the marker is written, so that a crash in between leaves one that is still to be written.
     """
     name = identity_marker(account)
     identity, _, new = known.partition(" ")
     placed = partial(place, name, identity)
-    return Folders(root, account=account, identity=identity, new=bool(new), makes=not begun, placed=placed)
+    return Folders(root, account=account, identity=identity, new=bool(new), placed=placed)

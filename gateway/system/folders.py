@@ -51,7 +51,7 @@ class Away(StationBroken):
 class Folders:
     """One mailbox. `identity`: the id that its marker must have; None: it is not asked for (nobody keeps one).
 
-    `new`: the mailbox carries no marker yet, so it is written, once, and then `placed` is called with its open folder, to force it to disk and note it; `makes`: folders that are missing
+    `new`: the mailbox carries no marker yet, so it is written, once, and then `placed` is called with its open folder, to force it to disk and note it; folders that are missing
     until then are made.
     """
 
@@ -62,13 +62,12 @@ class Folders:
         account: str = "",
         identity: str | None = None,
         new: bool = True,
-        makes: bool = True,
         placed: Callable[[int], None] = lambda folder: None,
     ) -> None:
         self.root = root
         self.account = account
         self.generation = 0  #: grows whenever another folder than before is held
-        self._identity, self._new, self._makes, self._placed = identity, new, new and makes, placed
+        self._identity, self._new, self._placed = identity, new, placed
         self._lock = threading.Lock()
         self._handles: dict[str, int] = {}
         self._places: dict[str, FolderIdentity] = {}
@@ -154,14 +153,14 @@ class Folders:
 
     def _opened(self, opened: dict[str, int]) -> Away | None:
         """Open every folder into `opened`, or say which cannot be used and why; the marker is looked at before anything is made."""
-        if self._makes:
+        if self._new:
             os.makedirs(self.root, _MODE, exist_ok=True)
         opened[""] = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         if self._identity is not None and (wrong := self._not_ours(opened[""])) is not None:
             return wrong
         for name, above, base in _PARTS:
             parent = opened[above]
-            if self._makes or name in _MADE_AGAIN:
+            if self._new or name in _MADE_AGAIN:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(base, _MODE, dir_fd=parent)
             if (wrong := unfit(self.root, name, parent, os.fstat(opened[""]).st_dev)) is not None:
@@ -176,7 +175,7 @@ class Folders:
                 self._placed(opened[""])
             except StationBroken as broken:
                 return Away(f"日志库写不下：{broken}", f"the journal cannot be written: {broken}", "tongguan doctor")
-        self._new = self._makes = False
+        self._new = False
         self._marked = _mark(opened[""]) if self._identity is not None else ()
         return None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -170,32 +169,6 @@ def test_every_mailbox_is_marked_at_the_first_start_and_known_at_the_next(home: 
 
     assert ids[0] == ids[1]
     assert len(set(ids[0])) == 2
-
-
-@pytest.mark.parametrize("there", [True, False])
-def test_the_mailbox_of_an_old_home_is_marked_where_it_is_and_not_made_where_it_is_not(home: Path, there: bool) -> None:
-    daemon = Daemon(home)
-    drop(daemon, "a.xml")
-    turns(daemon)
-    daemon.stop()
-    with sqlite3.connect(home / "tongguan.db") as journal:
-        journal.execute("DELETE FROM marker WHERE name LIKE 'mailbox%'")
-    for name in ("demo", "other"):
-        (home / "mailboxes" / name / MARKER).unlink()
-    if not there:
-        os.rename(home / "mailboxes" / "demo", home / "gone")
-    daemon = Daemon(home)
-    turns(daemon)
-
-    assert (home / "mailboxes" / "demo" / MARKER).exists() is there
-    assert (home / "mailboxes" / "demo").exists() is there
-    assert [p.split()[0] for p in problems(daemon)] == ([] if there else ["mailbox"])
-    if not there:
-        os.rename(home / "gone", home / "mailboxes" / "demo")
-        turns(daemon)
-        assert problems(daemon) == []
-        assert (home / "mailboxes" / "demo" / MARKER).exists()
-    daemon.stop()
 
 
 def test_a_mailbox_that_was_moved_with_the_settings_goes_on(home: Path) -> None:

@@ -87,18 +87,6 @@ def test_a_journal_that_does_not_take_the_id_leaves_the_mailbox_unused_until_it_
     assert box.here()
 
 
-def test_a_mailbox_that_was_used_before_there_were_ids_is_marked_but_never_made(tmp_path: Path) -> None:
-    old = tmp_path / "box"
-    missing = Folders(old, identity=ID, makes=False)
-    assert str(old) in why(missing)
-    assert not old.exists()
-    for name in FOLDERS:
-        (old / name).mkdir(parents=True)
-    missing.check()
-
-    assert (old / MARKER).read_text() == f"{ID}\n"
-
-
 def test_without_its_marker_or_with_anothers_nothing_is_made_or_held(tmp_path: Path) -> None:
     root = tmp_path / "box"
     root.mkdir()
