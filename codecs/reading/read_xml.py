@@ -136,7 +136,7 @@ def _item(
             faults.append(unknown_attribute(str(name), place))
     frame = read_frame(given, place, faults, spare=spare)
     attachments = _take_attachments(element, place, faults)
-    canonical = b"" if faults else _canonical(element, place, faults)
+    canonical = b"" if faults else _canonical(element, faults)
     return Item(
         type=type_,
         body=element,
@@ -147,7 +147,7 @@ def _item(
     )
 
 
-def _canonical(element: etree._Element, place: ItemPlace, faults: list[Fault]) -> bytes:
+def _canonical(element: etree._Element, faults: list[Fault]) -> bytes:
     """The bytes by which the same content is known again; a namespace that has no canonical form is a fault."""
     try:
         canonical: bytes = etree.tostring(element, method="c14n", exclusive=True)

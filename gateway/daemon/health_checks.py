@@ -58,7 +58,7 @@ class HealthChecks:
         for about in self._alerts.about("deadline"):
             if (message := told.get(about)) is None or message.state is not State.SENT:
                 self._alerts.over("deadline", about)
-        chains: list[Chain] = [self._past(m, now) for m in overdue if m.state is not State.SENT]
+        chains: list[Chain] = [self._past(m) for m in overdue if m.state is not State.SENT]
         if chains:
             self._site.journal.finish(chains)
         sent = [m for m in overdue if m.state is State.SENT]
@@ -75,7 +75,7 @@ class HealthChecks:
         later = replace(message, deadline_at=now + _DAY_MS, updated_at=now)
         return (Outcome(later, message.state, "deadline", why=f"no verdict in time; the authority {known}"),)
 
-    def _past(self, message: Message, now: int) -> Chain:
+    def _past(self, message: Message) -> Chain:
         if message.state in _WAITING:
             do = f"tongguan retry {message.id}; tongguan give-up {message.id}"
             held = Held("期限前没有送达", "not delivered before its deadline", do=do)

@@ -84,9 +84,7 @@ def with_values(content: Content, values: Mapping[str, str]) -> Content:
     return filled
 
 
-def numbers_given(
-    profile: Profile, operation: Operation, numbers: Mapping[str, str], *, give: Callable[[str], str]
-) -> dict[str, str]:
+def numbers_given(operation: Operation, numbers: Mapping[str, str], *, give: Callable[[str], str]) -> dict[str, str]:
     """The document's numbers, completed by those that the gateway gives at this operation."""
     return {**{kind: give(kind) for kind in operation.give_numbers if kind not in numbers}, **numbers}
 

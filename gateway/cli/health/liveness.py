@@ -78,7 +78,7 @@ def of_this_run(settings: Settings, running: bool, pages: Mapping[str, Mapping[s
 def troubles_of_life(settings: Settings, running: bool, pages: Mapping[str, Mapping[str, Any]]) -> Iterable[Trouble]:
     """Whether it runs, whether each mailbox hears of it, whether the disks have room."""
     if not running:
-        yield _stopped(settings, pages)
+        yield _stopped(pages)
     elif not _just_begun(settings):
         yield from _silences(settings, pages)
     elif len(of_this_run(settings, running, pages)) < len(settings.account):
@@ -90,7 +90,7 @@ def troubles_of_life(settings: Settings, running: bool, pages: Mapping[str, Mapp
         yield Trouble(Level.CRITICAL if short.full else Level.WARNING, "disk", t(zh, en), f"df -h {short.folder}")
 
 
-def _stopped(settings: Settings, pages: Mapping[str, Mapping[str, Any]]) -> Trouble:
+def _stopped(pages: Mapping[str, Mapping[str, Any]]) -> Trouble:
     last = max((str(page["at"]) for page in pages.values()), default=None)
     text = t("网关没有运行", "the gateway does not run")
     text += t(f"；最后的心跳在 {last}", f"; its last heartbeat was {last}") if last else t("；从未运行过", "; it never ran here")

@@ -64,7 +64,7 @@ def errand_of(
         attachments=hand.item.attachments,
         files=hand.files,
         media_types={name: media_type(raw) for name, raw in hand.files.items()},
-        numbers=numbers_given(profile, operation, document.numbers, give=give) if own_numbers else document.numbers,
+        numbers=numbers_given(operation, document.numbers, give=give) if own_numbers else document.numbers,
         give_number=give,
         now=clock.now_ms(),
         language=site.language(site.account(message.account)),
