@@ -116,5 +116,5 @@ def test_jobs_of_the_calendar_go_on_though_the_clock_went_back(monkeypatch: pyte
     calendar.again()
 
     assert called.acquire(timeout=30)
-    wait_until(lambda: calendar.next_at("job"), "the next time")
+    wait_until(lambda: calendar._alarm.get_job("job").next_run_time, "the next time")
     calendar.stop()
