@@ -17,6 +17,7 @@ from urllib.parse import quote
 from yarl import URL
 
 from tongguan.gateway.model.errors import Deferred, StationBroken, in_both
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.settings import Route
 from tongguan.routes import trust
 from tongguan.routes.event_loop import EventLoop
@@ -123,7 +124,7 @@ class HttpsRoute:
         return URL(self._base + place, encoded=True)
 
     def _defer(self, why: str, *, after: timedelta | None = None, cause: BaseException | None = None) -> NoReturn:
-        raise Deferred("route", after=after, closes=f"route:{self.name}", why=why) from cause
+        raise Deferred("route", after=after, closes=Lane(LaneKind.ROUTE, self.name), why=why) from cause
 
     async def _end(self) -> None:
         await self._line.close()

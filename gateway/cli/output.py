@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.system import clock
 
@@ -66,7 +66,7 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     console().print(table)
 
 
-def lane_facts(lane: Lane) -> dict[str, Any]:
+def lane_facts(lane: ClosedLane) -> dict[str, Any]:
     """A lane that is shut, for JSON."""
     text = in_language(lane.text, context.language())
     return {

@@ -22,6 +22,7 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.errors import AllWrong
 from tongguan.gateway.model.ids import new_id
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.source import Complaints
 from tongguan.gateway.settings import Settings
@@ -98,7 +99,7 @@ def open_cards(settings: Settings, journal: Journal, *, before: Site | None = No
             if before is not None and known.get(card.name) == card:
                 opened[card.name] = before.cards[card.name]
                 continue
-            lane = journal.lanes.get(f"card:{card.name}")
+            lane = journal.lanes.get(Lane(LaneKind.CARD, card.name))
             locked = lane is not None and lane.reason == "pin" and lane.probe_at is None
             opened[card.name] = open_card(card_settings(card), settings.home, locked=locked, bound=card.bound)
     return opened

@@ -28,15 +28,17 @@ from tongguan.gateway.flow.intake.returning import take_up
 from tongguan.gateway.flow.orders import Orders
 from tongguan.gateway.flow.query.recount import Recount
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.stations import Station, stations
 from tongguan.gateway.flow.submission.errands import series_ahead
 from tongguan.gateway.flow.submission.send import incoming
+from tongguan.gateway.flow.table import stations
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.writing.writer import Changed
 from tongguan.gateway.model.errors import SettingsWrong, StationBroken, each_of
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.settings import Settings, own_files, read_settings
 from tongguan.gateway.system import clock, logs, permissions
 from tongguan.gateway.system.threads import Serve, WorkMark
+from tongguan.gateway.work.station import Station
 from tongguan.gateway.work.supervisor import STUCK, WITHIN, Supervisor, complain
 from tongguan.inbox.calendar import Calendar
 from tongguan.inbox.mailbox import Mailbox
@@ -181,7 +183,7 @@ class Daemon:
             profile=lambda type_: profiles[type_].profile if type_ in profiles else None,
             health=self.watching.health,
             shut=self.site.shut,
-            paused=lambda account: lane.text if (lane := self.journal.lanes.get(f"account:{account}")) else None,
+            paused=lambda account: lane.text if (lane := self.journal.lanes.get(Lane(LaneKind.ACCOUNT, account))) else None,
         )
 
     def _notifier(self) -> Notifier:
@@ -224,7 +226,7 @@ class Daemon:
         """Take the next files of one mailbox."""
         mailbox.sweep()
         with mailbox.hand(_DROPS) as drops:
-            came, _ = take(self.site, mailbox, drops) if drops else ([], [])
+            came = take(self.site, mailbox, drops) if drops else []
         self.tellers.tell(mailbox.account, [each.message.id for each in came if each.before])
         return bool(drops)
 
@@ -286,7 +288,7 @@ class Daemon:
 
         def turn() -> bool:
             nonlocal pause
-            busy = f"account:{name}" not in self.journal.lanes and self._guarded(partial(self._empty, mailbox))
+            busy = Lane(LaneKind.ACCOUNT, name) not in self.journal.lanes and self._guarded(partial(self._empty, mailbox))
             pause = _POLL if busy else min(_IDLE_POLL, pause * 1.5)
             return busy
 

@@ -14,6 +14,7 @@ from tongguan.gateway.flow.orders import back_to
 from tongguan.gateway.flow.receipts.receipts import CODE
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.model.errors import Held, in_language
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import FREES_REFERENCE, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
@@ -92,7 +93,7 @@ class HealthChecks:
         known: dict[str, str] = {}
         for name, mine in by_route.items():
             route = self._site.routes.get(name)
-            shut = f"route:{name}" in self._site.journal.lanes
+            shut = Lane(LaneKind.ROUTE, name) in self._site.journal.lanes
             known |= dict.fromkeys((m.id for m in mine), _DEAF if route is None else _SILENT)
             for first in range(0, 0 if route is None or shut else len(mine), _ASKED):
                 asked = [(m.id, route.submit_ask(m.wire_id)) for m in mine[first : first + _ASKED]]  # type: ignore[union-attr]
@@ -166,7 +167,7 @@ class HealthChecks:
                 break
             after = waiting[-1].sequence
             known = [m for m in waiting if m.waiting_for == CODE and _knows(self._site, m)]
-            self._site.journal.finish([(back_to(m, State.VERIFIED, "settle"),) for m in known])
+            self._site.journal.finish([(back_to(m, State.VERIFIED, Lane(LaneKind.SETTLE)),) for m in known])
         self._site.journal.ring()
         self._learned = True
 

@@ -10,8 +10,9 @@ from typing import Any
 from tongguan.gateway.daemon.health_checks import HealthChecks
 from tongguan.gateway.flow.cards.watch import CardWatch, refused_pin
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.errors import in_both, in_language
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 from tongguan.outbox.alerts import Alerts
@@ -62,7 +63,7 @@ class Watching:
 
     def _tell_lanes(self) -> None:
         shut = {
-            lane.name: (self._in_words(lane.text), lane.do)
+            str(lane.name): (self._in_words(lane.text), lane.do)
             for lane in self._site.journal.lanes.values()
             if lane.reason != "paused"
         }
@@ -73,7 +74,7 @@ class Watching:
             self._alerts.tell("lane", self._say(f"{name} 已关闭：{text}", f"{name} is shut: {text}"), do=do, about=name)
         self._alerts.only("lane", shut)
 
-    def _try(self, lane: Lane) -> bool:
+    def _try(self, lane: ClosedLane) -> bool:
         """Open the lane if it answers, else look again later; a probe that fails is no answer."""
         try:
             answers = self._answers(lane)
@@ -90,10 +91,10 @@ class Watching:
         journal.close_lane(replace(present, probe_at=clock.now_ms() + pause))
         return False
 
-    def _answers(self, lane: Lane) -> bool:
+    def _answers(self, lane: ClosedLane) -> bool:
         """Is what the lane leads to there again?"""
-        kind, _, name = lane.name.partition(":")
-        if kind in ("route", "ask") and name in self._site.routes:
+        kind, name = lane.name.kind, lane.name.name
+        if kind in (LaneKind.ROUTE, LaneKind.ASK) and name in self._site.routes:
             return self._site.routes[name].healthy()
         return True
 
@@ -126,7 +127,7 @@ class Watching:
         except PinWrong as wrong:
             refused_pin(self._site, name, in_both(wrong.zh, str(wrong)))
             raise
-        self._site.journal.open_lane(f"card:{name}")
+        self._site.journal.open_lane(Lane(LaneKind.CARD, name))
         return f"card {name} is open"
 
     def look(self) -> None:
@@ -137,12 +138,14 @@ class Watching:
     def health(self) -> Mapping[str, Any]:
         """Cards, routes and paused accounts as the heartbeat shows them."""
         lanes = self._site.journal.lanes
-        cards = {n: self._shown(lanes.get(f"card:{n}")) or self.cards.shown(n) or {"open": True} for n in self._site.cards}
-        routes = {n: self._shown(lanes.get(f"route:{n}")) or {"open": True} for n in self._site.routes}
-        paused = {n: shown for n in self._site.accounts if (shown := self._shown(lanes.get(f"account:{n}")))}
+        cards = {
+            n: self._shown(lanes.get(Lane(LaneKind.CARD, n))) or self.cards.shown(n) or {"open": True} for n in self._site.cards
+        }
+        routes = {n: self._shown(lanes.get(Lane(LaneKind.ROUTE, n))) or {"open": True} for n in self._site.routes}
+        paused = {n: shown for n in self._site.accounts if (shown := self._shown(lanes.get(Lane(LaneKind.ACCOUNT, n))))}
         return {"cards": cards, "routes": routes, "accounts": paused, "deadlines": []}
 
-    def _shown(self, lane: Lane | None) -> dict[str, Any] | None:
+    def _shown(self, lane: ClosedLane | None) -> dict[str, Any] | None:
         if lane is None:
             return None
         text, since = self._in_words(lane.text), clock.show(lane.since)

@@ -1,4 +1,8 @@
-"""Files for InBox: the technical response, each business receipt as it came, results of queries."""
+"""Files for InBox: the technical response, each business receipt as it came, results of queries.
+
+A technical response is made here for whatever move of a submission calls for one (`responded`, which every station's loop asks); by
+themselves only receipts that came late make one, for the message that they are about (`receipts/technical.py`).
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,18 @@ from collections.abc import Sequence
 from tongguan.codecs.writing.render import technical_response, technical_response_json
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.model.document import Document
-from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.message import QUERY, Kind, Message, State
 from tongguan.gateway.model.outcome import Answer, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile
 from tongguan.outbox.status.answers import receipt_name, result_name, technical_name
 
-_WELL = (State.SENT, State.ACCEPTED, State.CHECKED, State.SEALED)
+_WELL = (State.SENT, State.ACCEPTED)
+_TOLD = frozenset({*_WELL, State.REJECTED, State.REFUSED})
 
 
-def technical(site: Site, outcome: Outcome, document: Document | None = None) -> tuple[Answer, ...]:
+def technical(site: Site, message: Message, document: Document | None) -> tuple[Answer, ...]:
     """`Successed_<name>` or `Failed_<name>`: what became of the message so far, once the authority or the desk has it."""
-    message = outcome.message
-    document = outcome.documents[0] if outcome.documents else document
     well = message.state in _WELL
     account = site.account(message.account)
     numbers = document.numbers if document else (message.extra or {}).get("numbers", {})
@@ -41,9 +44,15 @@ def technical(site: Site, outcome: Outcome, document: Document | None = None) ->
     )
 
 
-def where_refused(site: Site, outcome: Outcome) -> Outcome:
-    """The outcome with its technical response, if it refuses the submission."""
-    return replace(outcome, answers=technical(site, outcome)) if outcome.message.state is State.REFUSED else outcome
+def responded(site: Site, outcome: Outcome) -> Outcome:
+    """The outcome with its technical response, where its sender is told by one: what the authority or the gateway itself said first."""
+    message = outcome.message
+    if message.kind is not Kind.SUBMISSION or message.state not in _TOLD or outcome.was in (State.SENT, message.state):
+        return outcome
+    if message.state is State.ACCEPTED and message.operation == QUERY:  # its result says so
+        return outcome
+    document = outcome.documents[0] if outcome.documents else None
+    return replace(outcome, answers=(*technical(site, message, document), *outcome.answers))
 
 
 def business(message: Message, raw: bytes, *, document: Document, profile: Profile) -> Answer:

@@ -8,13 +8,14 @@ from typing import Any
 
 from tongguan.gateway.flow.cards.watch import refused_pin
 from tongguan.gateway.flow.local.stop import may_stop, stop
-from tongguan.gateway.flow.site import PRESENCE, Site, missing
+from tongguan.gateway.flow.site import THING, Site, missing
 from tongguan.gateway.journal.database.engine import journal_file, last_write
 from tongguan.gateway.journal.database.rows import decoded
 from tongguan.gateway.journal.history.history import lane_subject
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.errors import Held, TongguanError, in_both, in_language
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
 from tongguan.gateway.model.outcome import Finished, Outcome
 from tongguan.gateway.model.record import replace
@@ -40,9 +41,9 @@ def carry_out(site: Site, command: dict[str, Any], *, who: str, why: str) -> dic
             return {"lane": command["lane"], "done": "open"}
         case "refused":
             refused_pin(site, command["card"], command["text"])
-            return {"lane": f"card:{command['card']}", "done": "shut"}
+            return {"lane": Lane(LaneKind.CARD, command["card"]), "done": "shut"}
         case "adopt":  # the folder is marked by whoever ordered it; this is the record of who and why
-            subject, state = lane_subject(f"account:{command['account']}"), str(command["mailbox"])
+            subject, state = lane_subject(Lane(LaneKind.ACCOUNT, command["account"])), str(command["mailbox"])
             site.journal.note(subject, "adopt", who=who, why=why, state=state)
             return {"account": command["account"], "done": "adopt"}
         case "answers":
@@ -98,12 +99,11 @@ def _release(site: Site, message: Message, records: Records) -> Outcome:
     return back_to(message, State(back), _lane(site, message))
 
 
-def _lane(site: Site, message: Message) -> str:
+def _lane(site: Site, message: Message) -> Lane:
     """Where it was held; where its card has left the settings, another one's that suits. NotNow when nobody would take it up."""
-    lane = str((message.extra or {}).get("lane") or "read")
-    kind, _, name = lane.partition(":")
-    thing = {PRESENCE: "card", "ask": "route"}.get(kind, kind)
-    if thing not in ("card", "route") or site.has(f"{thing} {name}"):
+    lane = Lane((message.extra or {}).get("lane") or LaneKind.READ)
+    thing = THING.get(lane.kind)
+    if thing is None or site.has(f"{thing} {lane.name}"):
         return lane
     try:
         account, profile = site.account(message.account), site.profile(message.type)
@@ -111,8 +111,8 @@ def _lane(site: Site, message: Message) -> str:
         raise _gone(held) from None
     card = site.card_for(account, profile, profile.operations[message.operation]) if thing == "card" else None
     if card is None:
-        raise _gone(missing(thing, name))
-    return f"{kind}:{card.name}"
+        raise _gone(missing(thing, lane.name))
+    return Lane(lane.kind, card.name)
 
 
 def _gone(held: Held) -> NotNow:
@@ -128,9 +128,9 @@ def _retry(site: Site, message: Message, records: Records) -> Outcome:
         extra = {**(fresh.extra or {}), "retried_at": clock.now_ms()}  # its age counts from here
         return replace(outcome, message=replace(fresh, extra=extra), step="retry")
     if message.state is State.UNMATCHED:
-        return back_to(message, State.VERIFIED, "settle")
+        return back_to(message, State.VERIFIED, Lane(LaneKind.SETTLE))
     if message.state in (State.RECEIVED, State.CHECKED, State.SEALED):
-        return replace(back_to(message, message.state, message.lane or "read"), step="retry")
+        return replace(back_to(message, message.state, message.lane or Lane(LaneKind.READ)), step="retry")
     raise NotNow(f"{message.state}：没有可重试的", f"{message.state}: nothing to try again")
 
 
@@ -146,7 +146,7 @@ def _fresh_deadline(site: Site, message: Message) -> int | None:
     return now + round(min(operation.give_up, _ONE_DAY).total_seconds() * 1000)
 
 
-def back_to(message: Message, state: State, lane: str) -> Outcome:
+def back_to(message: Message, state: State, lane: Lane) -> Outcome:
     now = clock.now_ms()
     moved = replace(
         message,
@@ -178,7 +178,7 @@ def _apply(site: Site, message: Message, records: Records) -> Outcome:
     """A quarantined receipt is looked at again: believed only if it verifies now (the trusted certificate was added)."""
     if message.state is not State.QUARANTINED:
         raise NotNow(f"{message.state}：只有隔离的回执可以办理", f"{message.state}: only quarantined receipts can be applied")
-    return back_to(message, State.RECEIVED, "verify")
+    return back_to(message, State.RECEIVED, Lane(LaneKind.VERIFY))
 
 
 def _drop(site: Site, message: Message, records: Records) -> Outcome:
@@ -204,11 +204,12 @@ _ACTS: dict[str, Callable[[Site, Message, Records], Outcome]] = {
 
 def _lanes(site: Site, command: dict[str, Any], who: str, why: str) -> dict[str, Any]:
     name = command["name"]
-    names = {"account": [f"account:{name}"], "route": [f"route:{name}", f"ask:{name}"]}.get(command["what"], [name])
+    of_route = [Lane(LaneKind.ROUTE, name), Lane(LaneKind.ASK, name)]
+    names = {"account": [Lane(LaneKind.ACCOUNT, name)], "route": of_route}.get(command["what"], [Lane(name)])
     for lane in names:
         if command["do"] == "pause":
             do = f"tongguan resume {command['what']} {name}"
-            site.journal.close_lane(Lane(lane, "paused", why, clock.now_ms(), None, do, who))
+            site.journal.close_lane(ClosedLane(lane, "paused", why, clock.now_ms(), None, do, who))
         else:
             site.journal.open_lane(lane, who=who, why=why)
     return {"lanes": names, "done": command["do"]}

@@ -17,6 +17,7 @@ from tongguan.gateway.flow.cards.looks import Looks
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.errors import Held, in_both
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import Operation, Profile
 from tongguan.gateway.settings import Account, Card, Settings
@@ -31,8 +32,8 @@ from tongguan.signer.secret import Vault
 from tongguan.signer.verify import TrustedCertificate
 
 T = TypeVar("T")
-UNSIGNED = "unsigned"  #: the lane of what is sealed without a card
-PRESENCE = "presence"  #: kind of the lane in which a message waits until its card is seen in the reader
+#: what of the settings a lane of this kind leads to
+THING: Mapping[str, str] = {LaneKind.CARD: "card", LaneKind.PRESENCE: "card", LaneKind.ROUTE: "route", LaneKind.ASK: "route"}
 
 
 @dataclass(frozen=True)
@@ -155,17 +156,17 @@ class Site:
         """Does the message's operation want its card and signature for this content?"""
         return self.profiles[message.type].signed_when[message.operation](content)
 
-    def shut(self, lane: str | None) -> str | None:
+    def shut(self, lane: Lane | None) -> str | None:
         """What a message in this lane waits for from the start; None while the lane is open."""
-        row = self.journal.lanes.get(lane or "")
+        row = self.journal.lanes.get(lane) if lane is not None else None
         return row.waits_for if row is not None else None
 
     def signs_at_once(self, message: Message) -> bool:
         """Is the message's card a key in this process, so fast that its signature need not wait in a lane; or is there none?"""
-        if message.lane == UNSIGNED:
-            return UNSIGNED not in self.journal.lanes
-        name = (message.lane or "").removeprefix("card:")
-        return name in self.fast_cards and f"card:{name}" not in self.journal.lanes
+        lane = message.lane
+        if lane is None or lane in self.journal.lanes:
+            return False
+        return lane.kind == LaneKind.UNSIGNED or (lane.kind == LaneKind.CARD and lane.name in self.fast_cards)
 
     def next_try(self, message: Message) -> int:
         """When to try a message again: its age in the queue is the next delay."""

@@ -33,7 +33,7 @@ from tongguan.gateway.journal.history.history import GATEWAY, GENESIS, KEYS, STA
 from tongguan.gateway.journal.notifications import Notifications
 from tongguan.gateway.journal.reading.lookups import slices
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.journal.serials import Serials
 from tongguan.gateway.journal.writing.apply import Finisher
 from tongguan.gateway.journal.writing.outcome_rows import recount
@@ -41,6 +41,7 @@ from tongguan.gateway.journal.writing.writer import Changed, Group, Writer
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, in_language
 from tongguan.gateway.model.ids import new_id
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Chain, Fate, Finished
 from tongguan.gateway.model.record import replace
@@ -75,7 +76,7 @@ class Journal:
         self._bells: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
         self._told_run: dict[str, Any] = {}
-        self.lanes: dict[str, Lane] = {}
+        self.lanes: dict[Lane, ClosedLane] = {}
         self.lease_ms = 120_000
         self.on_trouble: Callable[[BaseException], None] = lambda wrong: None  #: hears what listeners raised
         self._writer = Writer(engine, self.run, told=self._committed, trouble=lambda wrong: self.on_trouble(wrong))
@@ -252,7 +253,7 @@ class Journal:
         self._claims.abandon(station)
 
     def _due(self, lanes: Sequence[str], limit: int, in_hand: Collection[str]) -> list[Message]:
-        paused = [name.removeprefix("account:") for name in self.lanes if name.startswith("account:")]
+        paused = [lane.name for lane in self.lanes if lane.kind == LaneKind.ACCOUNT]
         query, others = (statements.DUE_OF_OTHERS, {"paused": paused}) if paused else (statements.DUE, {})
         wanted = {"now": clock.now_ms(), "most": limit + len(in_hand), **others}
         found: list[Message] = []
@@ -290,7 +291,7 @@ class Journal:
 
     # Lanes
 
-    def close_lane(self, lane: Lane) -> None:
+    def close_lane(self, lane: ClosedLane) -> None:
         """Nobody claims from a closed lane; its messages stay as they are.
 
         A lane that only a person may open stays as the person, or the bug, left it.
@@ -314,7 +315,7 @@ class Journal:
 
         self._writer.submit(close)
 
-    def open_lane(self, name: str, *, who: str = GATEWAY, why: str = "") -> None:
+    def open_lane(self, name: Lane, *, who: str = GATEWAY, why: str = "") -> None:
         """What waits in the lane may be claimed again."""
 
         def open_(group: Group) -> None:
@@ -331,7 +332,7 @@ class Journal:
         moved = {n: replace(lane, probe_at=lane.probe_at + jump) for n, lane in self.lanes.items() if lane.probe_at is not None}
         self._set_lanes({**self.lanes, **moved})
 
-    def _set_lanes(self, lanes: dict[str, Lane]) -> None:
+    def _set_lanes(self, lanes: dict[Lane, ClosedLane]) -> None:
         self.lanes = lanes  # replaced whole: other threads may be walking through the old one
 
     # Small durable facts

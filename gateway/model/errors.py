@@ -6,12 +6,13 @@ traceback — except `StationBroken` (journal, disk, machine), which stops the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Literal
+from typing import Any, Literal
 
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.record import record
 
 MOST_TOLD = 1000  #: faults of one message; the others are counted
@@ -102,10 +103,11 @@ class Deferred(TongguanError):
         waiting_for: str,
         *,
         after: timedelta | None = None,
-        closes: str | None = None,
+        closes: Lane | None = None,
         why: str = "",
         do: str = "",
         by_person: bool = False,
+        marks: Mapping[str, Any] | None = None,
     ) -> None:
         self.waiting_for = waiting_for  #: authority, card, pin, route, other document: as in the status file
         self.after = after  #: at the soonest; None: by age
@@ -113,6 +115,7 @@ class Deferred(TongguanError):
         self.why = why
         self.do = do  #: the command to type; empty: the lane's own
         self.by_person = by_person  #: only a person opens the lane that it closes
+        self.marks = marks or {}  #: facts that it leaves on the message
         super().__init__(f"waiting for {waiting_for}: {why}")
 
 

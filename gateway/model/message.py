@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from tongguan.gateway.model.errors import Fault
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.record import record
 
 
@@ -37,7 +38,9 @@ class State(StrEnum):
 
 FINAL = frozenset({State.ACCEPTED, State.REJECTED, State.REFUSED, State.STOPPED, State.GIVEN_UP, State.SETTLED, State.REPEATED})
 FREES_REFERENCE = frozenset({State.REFUSED, State.REJECTED, State.STOPPED, State.GIVEN_UP})
-PRINT = "print"  #: the lane of the press: nobody waits for what lies there, its document was read before
+QUERY = "query"  #: operation of a message that asks, and changes nothing
+PRINT = "print"  #: operation of a message that wants a PDF
+_PRESS = Lane(LaneKind.PRINT)
 #: states in which a submission makes the later ones of its document wait
 BEFORE_SENT = frozenset({State.RECEIVED, State.CHECKED, State.SEALED})
 
@@ -55,9 +58,7 @@ class Message:
     received_at: int
     updated_at: int
     sequence: int = 0  #: given by the journal: order of arrival
-    lane: str | None = (
-        None  #: who works on it next (`read`, `desk`, `card:<name>`, `route:<name>`, `verify`, `settle`); None: nobody
-    )
+    lane: Lane | None = None  #: who works on it next; None: nobody
     due_at: int | None = None  #: not before; None: waits for something that will make it due
     deadline_at: int | None = None
     attempts: int = 0
@@ -102,4 +103,4 @@ class Message:
 
     @property
     def makes_others_wait(self) -> bool:
-        return self.waits and self.document_id is not None and self.state in BEFORE_SENT and self.lane != PRINT
+        return self.waits and self.document_id is not None and self.state in BEFORE_SENT and self.lane != _PRESS

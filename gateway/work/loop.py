@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,8 +18,9 @@ from weakref import WeakKeyDictionary
 from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.errors import Deferred, Held, Refused, StationBroken
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Chain, Finished, Outcome
 from tongguan.gateway.model.record import replace
@@ -31,6 +32,7 @@ deciding: Callable[[], AbstractContextManager[object]] = (
 )
 _TRIES = 5  #: of a decision whose ground moved
 _MACHINE = (OSError, MemoryError)
+_BROKEN = (StationBroken, *_MACHINE)
 #: the facts of a hold, gone
 NOT_HELD: dict[str, Any] = {"hold_reason": None, "hold_since": None, "hold_do": None, "held_from": None}
 EQUAL_TRACEBACKS = 10
@@ -39,16 +41,44 @@ CRASHES = 3
 NEEDS = "needs"  #: fact of a held message: what was missing in the settings, if that was why
 
 
+def _as_decided(outcome: Outcome) -> Outcome:
+    """Most steps have nothing to add."""
+    return outcome
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One station's work. `act` gives an answer or an exception for each message, in order; without it the answer is None."""
+    """One station's work. `act` gives an answer or an exception for each message, in order; without it the answer is None.
+
+    A message may be new (its `sequence` is 0): a file in hand. Then its first outcome makes it, whatever came of it.
+    """
 
     name: str
-    decide: Callable[[Message, Any, Records], Outcome | Chain]  #: a chain: several moves in one hand
-    act: Callable[[Sequence[Message]], Sequence[Any]] | None = None
+    decide: Callable[[Message, Any, Records], Chain]  #: consecutive moves in one hand; (): it stays as it is
+    act: Callable[[Claim], Sequence[Any]] | None = None
+    prepare: Callable[[Sequence[Any], Records], None] | None = None  #: reads in bulk what deciding these answers will ask for
     refuse: Callable[[Message, Refused, Records], Outcome] | None = None  #: how a refusal undoes what the message began
-    wait: Callable[[Message, Deferred], int] | None = None  #: when to try again, milliseconds since the epoch
+    wait: Callable[[Message], int] | None = None  #: when to try again, milliseconds since the epoch
+    respond: Callable[[Outcome], Outcome] = _as_decided  #: adds what the sender is told of a move
+    clashed: Callable[[Message, Held], Outcome] | None = None  #: ends one whose numbers are another document's; held without it
+    failed: Callable[[Message, Exception], Outcome] | None = None  #: ends one that it failed with, or `Crashed`; held without it
+    overtaken: Callable[[Message, Any], Outcome | None] | None = None  #: what is kept of an answer whose message moved meanwhile
     shuts: bool = True  #: equal bugs one after the other close the lane
+    onward: tuple[Onward, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """A station that messages go through in the hand that they are in. Where it cannot act on one, that one waits for it as usual."""
+
+    step: Step
+    takes: Callable[[Message, Records], bool]
+    act: Callable[[Sequence[Message], Records], Sequence[Any]]  #: quick; an answer or an exception for each
+    together: bool = False  #: acts on all of the hand at once, after the stations that take one by one
+
+
+class Crashed(Exception):
+    """The answer for a message in whose lone hand the gateway crashed three times: nothing was done with it."""
 
 
 class Bugs:
@@ -75,6 +105,13 @@ class Bugs:
 _bugs: WeakKeyDictionary[Journal, Bugs] = WeakKeyDictionary()  #: of each journal's run
 
 
+def lane_of(claim: Claim) -> Lane:
+    """Where its messages wait: a card's, a route's or an authority's station has one lane."""
+    lane = claim.messages[0].lane
+    assert lane is not None
+    return lane
+
+
 def each(messages: Sequence[Message], answer: Callable[[Message], A]) -> list[A | Exception]:
     """The answer for each message, in order; what is raised for one is the answer of that one alone."""
     answers: list[A | Exception] = []
@@ -93,53 +130,54 @@ def parted(messages: Sequence[Message], answers: Sequence[A | Exception]) -> tup
     return good, {message.id: answer for message, answer in pairs if isinstance(answer, Exception)}
 
 
-def attempt(step: Step, message: Message, answer: Any, records: Records) -> Outcome:
-    """Decide one message, turning what the step raises into the outcome that it means: the last one of its chain.
+def _attempt(step: Step, message: Message, answer: Any, records: Records) -> tuple[Chain, Exception | None]:
+    """The outcomes, and what was raised: a Deferred may close a lane, a bug is counted.
 
     Raises StationBroken when journal, disk or machine failed; any other exception holds the message with its traceback.
     """
     with deciding():
-        chain, _ = _attempt(step, message, answer, records)
-    return chain[-1]
+        return _decide(step, message, answer, records)
 
 
-def _attempt(step: Step, message: Message, answer: Any, records: Records) -> tuple[Chain, Exception | None]:
-    """The outcomes, and what was raised: a Deferred may close a lane, a bug is counted."""
-    decided, raised = _decide(step, message, answer, records)
-    return decided if isinstance(decided, tuple) else (decided,), raised
-
-
-def _decide(step: Step, message: Message, answer: Any, records: Records) -> tuple[Outcome | Chain, Exception | None]:
+def _decide(step: Step, message: Message, answer: Any, records: Records) -> tuple[Chain, Exception | None]:
     try:
         try:
             if isinstance(answer, BaseException):
                 raise answer
-            return step.decide(message, answer, records), None
+            return tuple(step.respond(outcome) for outcome in step.decide(message, answer, records)), None
         except Refused as refused:
             if step.refuse is not None:
-                return step.refuse(message, refused, records), None
-            return end(message, State.REFUSED, step.name, faults=refused.faults), None
+                return (step.respond(step.refuse(message, refused, records)),), None
+            return (step.respond(end(message, State.REFUSED, step.name, faults=refused.faults)),), None
         except Deferred as deferred:
-            return defer(step, message, deferred), deferred
-        except Held as held:
-            return hold(message, step.name, held), None
+            return (defer(step, message, deferred),), deferred
     except StationBroken:
         raise
-    except Held as held:  # the way out of a refusal may need what is not there
-        return hold(message, step.name, held), None
+    except (Held, Crashed) as failed:  # a Held also where the way out of a refusal needs what is not there
+        return (_failed(step, message, failed),), None
     except _MACHINE as broken:
         raise StationBroken(f"{step.name}: {broken}") from broken
     except Exception as bug:
-        return _with_traceback(step.name, message, bug), bug
+        return (_failed(step, message, bug),), bug
 
 
-def _with_traceback(step: str, message: Message, bug: Exception) -> Outcome:
-    name, do = type(bug).__name__, f"tongguan show {message.id}; tongguan retry {message.id}"
-    why = Held(f"程序错误：{step} 中的 {name}", f"{name} in {step}", do=do)
-    outcome = hold(message, step, why)
-    text = "".join(traceback.format_exception(bug))[-4000:]
+def _failed(step: Step, message: Message, why: Exception) -> Outcome:
+    """The end, for now, of a message that its step failed with: held, unless the step knows better."""
+    return step.respond(step.failed(message, why) if step.failed is not None else _held(step, message, why))
+
+
+def _held(step: Step, message: Message, why: Exception) -> Outcome:
+    do = f"tongguan show {message.id}; tongguan retry {message.id}"
+    if isinstance(why, Held):
+        return hold(message, step.name, why)
+    if isinstance(why, Crashed):
+        zh, en = "处理此报文时网关三次崩溃", "the gateway crashed three times with this message in hand"
+        return hold(message, step.name, Held(zh, en, do=f"{do}; tongguan give-up {message.id}"))
+    name = type(why).__name__
+    outcome = hold(message, step.name, Held(f"程序错误：{step.name} 中的 {name}", f"{name} in {step.name}", do=do))
+    text = "".join(traceback.format_exception(why))[-4000:]
     extra = {**(outcome.message.extra or {}), "traceback": text}
-    return replace(outcome, message=replace(outcome.message, extra=extra), why=type(bug).__name__)
+    return replace(outcome, message=replace(outcome.message, extra=extra), why=name)
 
 
 def end(message: Message, state: State, step: str, **changes: Any) -> Outcome:
@@ -175,13 +213,14 @@ def defer(step: Step, message: Message, deferred: Deferred) -> Outcome:
     elif deferred.after is not None:
         due = now + round(deferred.after.total_seconds() * 1000)
     else:
-        due = step.wait(message, deferred) if step.wait else now + 1000
+        due = step.wait(message) if step.wait else now + 1000
     waiting = replace(
         message,
         due_at=due,
         updated_at=now,
         waiting_for=deferred.waiting_for,
         attempts=message.attempts + 1,
+        **deferred.marks,
     )
     return Outcome(waiting, message.state, step.name, why=deferred.why)
 
@@ -191,23 +230,17 @@ def run(
     step: Step,
     claim: Claim,
     *,
-    closed: Callable[[str], Lane] | None = None,
-    clashed: Callable[[Message, Held], Outcome] | None = None,
+    closed: Callable[[Lane], ClosedLane] | None = None,
+    wrote: Callable[[Chain], None] | None = None,
 ) -> list[Chain]:
-    """Do one claimed batch to its end; the chains that were written.
+    """Do one claimed batch to its end; the chains that were written, of which `wrote` hears at once.
 
     `closed` makes the lane's row when a step says that a lane must not be tried for now. Raises StationBroken when journal, disk
     or machine failed: the messages stay as they were, and are given back; where it failed for some, the others go on before.
     """
-    messages = list(claim.messages)
-    if claim.crashes >= CRASHES:
-        first = messages[0].id
-        do = f"tongguan show {first}; tongguan retry {first}; tongguan give-up {first}"
-        why = Held("处理此报文时网关三次崩溃", "the gateway crashed three times with this message in hand", do=do)
-        return conclude(journal, messages, lambda m, _records: (hold(m, step.name, why),), token=claim.token)
     shut = _Shut(journal, closed)
     try:
-        answers = _act(step, messages)
+        answers = [Crashed()] if claim.crashes >= CRASHES else _act(step, claim)
         for answer in answers:
             if isinstance(answer, Deferred):
                 shut.for_now(answer)
@@ -215,53 +248,41 @@ def run(
     except Exception:
         journal.give_back(claim.token)
         raise
-    by_id = {m.id: answer for m, answer in zip(messages, answers, strict=True)}
-    broken = {id_: answer for id_, answer in by_id.items() if isinstance(answer, (StationBroken, *_MACHINE))}
-
-    def decide(message: Message, records: Records) -> Chain:
-        if message.id in broken:
-            return ()
-        chain, raised = _attempt(step, message, by_id[message.id], records)
-        if isinstance(raised, Deferred):
-            shut.for_now(raised)
-        elif raised is not None and step.shuts and shut.by_bug(step, message, raised):
-            return ()
-        return chain
-
     try:
-        written = conclude(journal, messages, decide, token=claim.token, step=step.name, clashed=clashed)
+        written = _Hand(journal, step, claim, answers, shut).conclude(wrote)
     finally:
         shut.write()
-    for machine in broken.values():
-        raise StationBroken(f"{step.name}: {machine}") from machine
+    for answer in answers:
+        if isinstance(answer, _BROKEN):
+            raise StationBroken(f"{step.name}: {answer}") from answer
     return written
 
 
-def _act(step: Step, messages: Sequence[Message]) -> Sequence[Any]:
+def _act(step: Step, claim: Claim) -> Sequence[Any]:
     """An answer for each message; a bug in `act` itself is everyone's answer: it is never run again to find the culprit."""
     if step.act is None:
-        return [None] * len(messages)
+        return [None] * len(claim.messages)
     try:
-        answers = step.act(messages)
-        if len(answers) != len(messages):
-            raise ValueError(f"{step.name} answered {len(answers)} of {len(messages)} messages")
+        answers = step.act(claim)
+        if len(answers) != len(claim.messages):
+            raise ValueError(f"{step.name} answered {len(answers)} of {len(claim.messages)} messages")
     except StationBroken:
         raise
     except _MACHINE as broken:
         raise StationBroken(f"{step.name}: {broken}") from broken
     except Exception as bug:
-        return [bug] * len(messages)
+        return [bug] * len(claim.messages)
     return answers
 
 
 class _Shut:
     """The lanes that one batch closes: noted while it is decided, written apart from that."""
 
-    def __init__(self, journal: Journal, closed: Callable[[str], Lane] | None) -> None:
+    def __init__(self, journal: Journal, closed: Callable[[Lane], ClosedLane] | None) -> None:
         self._journal = journal
         self._closed = closed
         self._names: set[str] = set()
-        self._unwritten: list[Lane] = []
+        self._unwritten: list[ClosedLane] = []
 
     def for_now(self, deferred: Deferred) -> None:
         """Close the lane that must not be tried before a probe has opened it."""
@@ -273,13 +294,13 @@ class _Shut:
 
     def by_bug(self, step: Step, message: Message, bug: Exception) -> bool:
         """Count a bug; True when it has closed the message's lane until a person opens it: the message stays where it is."""
-        name = message.lane or step.name
+        name = message.lane or Lane(step.name)
         if name not in self._names and _bugs.setdefault(self._journal, Bugs()).tenth(step.name, bug):
             text = f"{type(bug).__name__} in {step.name}, {EQUAL_TRACEBACKS} times: {bug}"[:400]
-            self._close(Lane(name, "bug", text, clock.now_ms(), None, f"tongguan resume lane {name}"))
+            self._close(ClosedLane(name, "bug", text, clock.now_ms(), None, f"tongguan resume lane {name}"))
         return name in self._names
 
-    def _close(self, lane: Lane) -> None:
+    def _close(self, lane: ClosedLane) -> None:
         self._unwritten.append(lane)
         self._names.add(lane.name)
 
@@ -289,70 +310,132 @@ class _Shut:
             self._journal.close_lane(self._unwritten.pop())
 
 
-def conclude(
-    journal: Journal,
-    messages: Sequence[Message],
-    decide: Callable[[Message, Records], Chain],
-    *,
-    token: int | None,
-    step: str = "finish",
-    clashed: Callable[[Message, Held], Outcome] | None = None,
-) -> list[Chain]:
-    """Decide each message and write it; where something moved underneath, only `decide` runs again. The chains written.
+class _Hand:
+    """One batch with the answers of its step, from the decisions to the commit."""
 
-    `decide` gives () for a message that stays as it is; `clashed` ends one whose numbers are another document's. A message
-    whose rows cannot be written is held with the traceback. One that was moved, or sealed anew, meanwhile is left alone.
-    """
-    written: list[Chain] = []
-    clashes: dict[str, Held] = {}
-    bugs: dict[str, Exception] = {}
+    def __init__(self, journal: Journal, step: Step, claim: Claim, answers: Sequence[Any], shut: _Shut) -> None:
+        self._journal = journal
+        self._step = step
+        self._claim = claim
+        self._answers = {m.id: answer for m, answer in zip(claim.messages, answers, strict=True)}
+        self._shut = shut
+        self._culprits: dict[str, Exception] = {}  #: what their rows raised, or the number that is another document's
 
-    def again(message: Message, records: Records) -> Chain:
-        if message.id in bugs:
-            return (_with_traceback(step, message, bugs[message.id]),)
-        if message.id in clashes:
-            return (clashed(message, clashes[message.id]) if clashed else hold(message, "finish", clashes[message.id]),)
-        return decide(message, records)
+    def conclude(self, wrote: Callable[[Chain], None] | None) -> list[Chain]:
+        """Decide each message and write it; where something moved underneath, only `decide` runs again. The chains written.
 
-    try:
-        for left in range(_TRIES, -1, -1):
-            chains = _decided(journal, messages, again if left else _later)
-            words = journal.finish_or_keep(chains, token=token) if left else journal.finish(chains, token=token)
-            ended = list(zip(chains, words, strict=True))
-            written += [chain for chain, word in ended if word is Finished.WRITTEN]
-            clashes |= {chain[0].message.id: _clash(chain) for chain, word in ended if word is Finished.CLASH}
-            bugs |= {chain[0].message.id: word for chain, word in ended if isinstance(word, Exception)}
-            open_ = {chain[0].message.id for chain, word in ended if word not in (Finished.WRITTEN, Finished.LOST)}
-            messages = [m for m in messages if m.id in open_]
-            if not messages:
-                break
-        else:
-            for word in words:
-                if isinstance(word, Exception):
-                    raise word
-    except Exception:
-        if token is not None:
+        A message whose rows cannot be written is held with the traceback. One that was moved, or sealed anew, meanwhile is left
+        alone, but for what its step keeps of the answer.
+        """
+        written = self._written(wrote)
+        if self._step.overtaken is not None:
+            done = {chain[0].message.id for chain in written}
+            late = [m for m in self._claim.messages if m.id not in done]
+            kept = [outcome for m in late if (outcome := self._step.overtaken(m, self._answers[m.id])) is not None]
+            self._journal.finish([(outcome,) for outcome in kept])
+        return written
+
+    def _written(self, wrote: Callable[[Chain], None] | None) -> list[Chain]:
+        journal, token, messages = self._journal, self._claim.token, self._claim.messages
+        written: list[Chain] = []
+        try:
+            for left in range(_TRIES, -1, -1):
+                onward = self._step.onward if left == _TRIES else ()
+                chains = self._decided(messages, onward, last=not left)
+                words = journal.finish_or_keep(chains, token=token) if left else journal.finish(chains, token=token)
+                open_: set[str] = set()
+                for chain, word in zip(chains, words, strict=True):
+                    if word is Finished.WRITTEN:
+                        written.append(chain)
+                        if wrote is not None:
+                            wrote(chain)
+                    elif word is not Finished.LOST:
+                        open_.add(chain[0].message.id)
+                        if word is not Finished.CONFLICT and not onward:  # else the part of a further station may be the cause
+                            self._culprits[chain[0].message.id] = word if isinstance(word, Exception) else _clash(chain)
+                messages = tuple(m for m in messages if m.id in open_)
+                if not messages:
+                    break
+            else:
+                for word in words:
+                    if isinstance(word, Exception):
+                        raise word
+        except Exception:
             journal.give_back(token)
-        raise
-    return written
+            raise
+        return written
+
+    def _decided(self, messages: Sequence[Message], onward: Sequence[Onward], *, last: bool) -> list[Chain]:
+        """The chains of these messages, and of those that come of them."""
+        chains: dict[str, Chain] = {}
+        with self._journal.read() as records:
+            present = {m.id: m for m in _present(messages, records)}
+            if self._step.prepare is not None:
+                answers = (self._answers[id_] for id_ in present)
+                self._step.prepare([answer for answer in answers if not isinstance(answer, Exception)], records)
+            for message in list(present.values()):
+                chain = _later(message) if last else self._first(message, records)
+                _seen(chain, chains, present, records)
+                family = [message.id, *(item.message.id for outcome in chain for item in outcome.follow_ons)]
+                for station in onward:
+                    if chain and not station.together:
+                        self._go_on(station, family, chains, present, records)
+            for station in onward:
+                if station.together:
+                    self._go_on(station, list(chains), chains, present, records)
+        return list(chains.values())
+
+    def _first(self, message: Message, records: Records) -> Chain:
+        """By the hand's own step."""
+        culprit, step = self._culprits.get(message.id), self._step
+        if culprit is None:
+            chain = self._attempt(step, message, self._answers[message.id], records)
+        elif isinstance(culprit, Held):
+            ended = step.clashed(message, culprit) if step.clashed else hold(message, "finish", culprit)
+            chain = (step.respond(ended),)
+        else:
+            chain = (_failed(step, message, culprit),)
+        if chain and not message.sequence:  # whatever came of it, there was no message before
+            chain = (replace(chain[0], was=None), *chain[1:])
+        return chain
+
+    def _go_on(
+        self, station: Onward, ids: Sequence[str], chains: dict[str, Chain], present: dict[str, Message], records: Records
+    ) -> None:
+        ready = [message for id_ in ids if station.takes(message := present[id_], records)]
+        for message, answer in zip(ready, station.act(ready, records) if ready else (), strict=True):
+            if not isinstance(answer, Exception):
+                _seen(self._attempt(station.step, message, answer, records), chains, present, records)
+
+    def _attempt(self, step: Step, message: Message, answer: Any, records: Records) -> Chain:
+        if isinstance(answer, _BROKEN):
+            return ()
+        chain, raised = _attempt(step, message, answer, records)
+        if isinstance(raised, Deferred):
+            self._shut.for_now(raised)
+        elif raised is not None and step.shuts and self._shut.by_bug(step, message, raised):
+            return ()
+        return chain
 
 
-def _decided(journal: Journal, messages: Sequence[Message], decide: Callable[[Message, Records], Chain]) -> list[Chain]:
-    chains: list[Chain] = []
-    with journal.read() as records:
-        unchanged = records.unchanged(messages)
-        fresh = records.messages(m.id for m in messages if m.id not in unchanged)
-        for message in messages:
-            present = message if message.id in unchanged else fresh.get(message.id)
-            if present is None or (present.state, present.seal_number) != (message.state, message.seal_number):
-                continue
-            with deciding():
-                chain = decide(present, records)
-            for outcome in chain:
-                records.see(outcome)
-            if chain:
-                chains.append(chain)
-    return chains
+def _present(messages: Sequence[Message], records: Records) -> Iterator[Message]:
+    """Those that are where they were; new ones are nowhere yet."""
+    known = [m for m in messages if m.sequence]
+    unchanged = records.unchanged(known)
+    fresh = records.messages(m.id for m in known if m.id not in unchanged)
+    for message in messages:
+        present = message if not message.sequence or message.id in unchanged else fresh.get(message.id)
+        if present is not None and (present.state, present.seal_number) == (message.state, message.seal_number):
+            yield present
+
+
+def _seen(chain: Chain, chains: dict[str, Chain], present: dict[str, Message], records: Records) -> None:
+    """One more part of a message's way; later decisions of the hand know it."""
+    for outcome in chain:
+        records.see(outcome)
+        present.update((moved.message.id, moved.message) for moved in (outcome, *outcome.follow_ons))
+    if chain:
+        chains[chain[0].message.id] = (*chains.get(chain[0].message.id, ()), *chain)
 
 
 def _clash(chain: Chain) -> Held:
@@ -361,8 +444,10 @@ def _clash(chain: Chain) -> Held:
     return Held(zh, en, do=f"tongguan show {chain[0].message.id}; tongguan give-up {chain[0].message.id}")
 
 
-def _later(message: Message, _records: Records) -> Chain:
+def _later(message: Message) -> Chain:
     """After so many conflicts: once more in a while, so that other work is done first."""
+    if not message.sequence:
+        return ()
     now = clock.now_ms()
     later = replace(message, due_at=now + 1000, updated_at=now, attempts=message.attempts + 1)
     return (Outcome(later, message.state, "again", why="what it relies on keeps changing"),)

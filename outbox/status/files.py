@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.profile.profile import Profile
 from tongguan.gateway.system import clock
@@ -28,7 +29,7 @@ class StatusContext:
     profile: Callable[[str], Profile | None]  #: of a document type
     health: Callable[[], Mapping[str, Any]] = dict  #: `cards`, `routes`, `deadlines` of the heartbeat
     paused: Callable[[str], Any] = lambda account: None  #: why an account is paused; None: it is not
-    shut: Callable[[str | None], str | None] = lambda lane: None  #: what a lane waits for; None: it is open
+    shut: Callable[[Lane | None], str | None] = lambda lane: None  #: what a lane waits for; None: it is open
 
     def say(self, zh: str, en: str) -> str:
         """The one in the gateway's language."""

@@ -9,6 +9,7 @@ from typing import Any
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.ids import new_id
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.model.outcome import Answer, Body, Chain, Finished, Outcome
 from tongguan.gateway.system import clock
@@ -25,7 +26,7 @@ def submission(id_: str | None = None, **more: Any) -> Message:
         "state": State.RECEIVED,
         "received_at": now,
         "updated_at": now,
-        "lane": "read",
+        "lane": Lane("read"),
         "due_at": now - 1,
         **more,
     }
@@ -33,7 +34,7 @@ def submission(id_: str | None = None, **more: Any) -> Message:
 
 
 def receipt_message(id_: str, **more: Any) -> Message:
-    return submission(id_, **{"kind": Kind.RECEIPT, "operation": "receipt", "lane": "verify", "waits": False, **more})
+    return submission(id_, **{"kind": Kind.RECEIPT, "operation": "receipt", "lane": Lane("verify"), "waits": False, **more})
 
 
 def document(id_: str = "d1", **more: Any) -> Document:

@@ -1,4 +1,5 @@
-"""A guard around every decision of the gateway: what it touches outside of memory is noted, and fails the test.
+"""A guard around every decision of the gateway: what it touches outside of memory, and a move that is not in the flow's table,
+is noted and fails the test.
 
 In the tests' own process, and in the gateways that they start (`sites.py`): those write what they find into the file that
 `TONGGUAN_TEST_IMPURE` names.
@@ -64,11 +65,40 @@ def guard() -> None:
     from tongguan.signer.token import TokenCard
 
     work.deciding = deciding
+    work._attempt = _on_the_table(work._attempt, work._as_decided)
     _watch(Writer, "submit")
     for card in (SoftwareCard, TokenCard):
         for name in [name for name in vars(card) if not name.startswith("_")]:
             _watch(card, name)
     sys.addaudithook(_hear)
+
+
+def _on_the_table(attempt: Callable[..., Any], toy: object) -> Callable[..., Any]:
+    """Every move that a gateway's step decides is one of `flow/table.py`; steps that a test made up are their own matter."""
+
+    def attempted(step: Any, message: Any, answer: Any, records: Any) -> Any:
+        chain, raised = attempt(step, message, answer, records)
+        if step.respond is not toy:
+            for outcome, before in zip(chain, (message, *(o.message for o in chain)), strict=False):
+                _hold_against_table(step.name, before, outcome.message.state)
+        return chain, raised
+
+    return attempted
+
+
+def _hold_against_table(step: str, before: Any, state: str) -> None:
+    from tongguan.gateway.flow.table import DOOR, FLOW
+    from tongguan.gateway.model.message import State
+
+    if before.lane is None:
+        takes, leads_to = {before.state}, DOOR
+    elif before.lane.kind in FLOW:
+        takes, leads_to = FLOW[before.lane.kind].takes, FLOW[before.lane.kind].leads_to
+    else:
+        takes, leads_to = set(), set()
+    if before.state not in takes or state not in {*leads_to, before.state, State.HELD}:
+        with Path(os.environ[FILE]).open("a") as file:
+            file.write(f"not in flow/table.py: {step} takes {before.state} from lane {before.lane} and leaves {state}\n")
 
 
 def noted() -> str:

@@ -22,8 +22,9 @@ from tongguan.gateway.daemon.card_settings import card_settings
 from tongguan.gateway.flow.cards.looks import Looks, holders, trouble_of
 from tongguan.gateway.home import home as homes
 from tongguan.gateway.home.toml_text import NotFound
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, in_both
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.settings import Account, Card
 from tongguan.signer.card import OpenCard, Tries, open_card
 from tongguan.signer.certificate import Identity, identity, is_signature
@@ -39,7 +40,7 @@ class Owned:
 
     account: Account
     card: Card
-    lane: Lane | None
+    lane: ClosedLane | None
 
     @property
     def refused(self) -> bool:
@@ -53,7 +54,7 @@ def _owned() -> list[Owned]:
             lanes = records.lanes()
     except (NoJournal, JournalUnfit):
         lanes = {}
-    return [Owned(a, c, lanes.get(f"card:{c.name}")) for a in context.settings().account for c in a.card]
+    return [Owned(a, c, lanes.get(Lane(LaneKind.CARD, c.name))) for a in context.settings().account for c in a.card]
 
 
 def named(name: str) -> Owned:

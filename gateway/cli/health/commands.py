@@ -19,6 +19,7 @@ from tongguan.gateway.cli.health.report import HealthReport, Level, Trouble, hea
 from tongguan.gateway.cli.output import age, lane_facts, moment, print_json, print_table, print_text
 from tongguan.gateway.cli.setup.checklist import tick_off
 from tongguan.gateway.model.errors import SettingsWrong, in_language
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.settings import Settings, as_far_as_readable
 from tongguan.gateway.system import clock
 
@@ -98,7 +99,7 @@ def _show_lanes(settings: Settings, seen: HealthReport) -> None:
     cards = [("card", card.name) for account in settings.account for card in account.card]
     rows = []
     for kind, name in [*cards, *(("route", name) for name in settings.route)]:
-        lane = seen.lanes.get(f"{kind}:{name}")
+        lane = seen.lanes.get(Lane(kind, name))
         said = (
             f"{_reason(lane.reason)} {in_language(lane.text, context.language())}".strip()
             if lane

@@ -20,8 +20,9 @@ from tongguan.gateway.cli.health.liveness import (
 )
 from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, in_language
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock
@@ -46,7 +47,7 @@ class HealthReport:
     heartbeat: Mapping[str, Any]
     counts: Sequence[tuple[str, str, str, int]] = ()
     oldest: Mapping[str, int] = field(default_factory=dict)  #: state to when its oldest message came
-    lanes: Mapping[str, Lane] = field(default_factory=dict)
+    lanes: Mapping[Lane, ClosedLane] = field(default_factory=dict)
     deadlines: Sequence[Message] = ()
     mailboxes: Mapping[str, Sequence[Away]] = field(default_factory=dict)  #: what is wrong with an account's folders
     life: Sequence[Trouble] = ()  #: what is seen from outside

@@ -29,9 +29,10 @@ from tongguan.gateway.cli.output import age, lane_facts, moment, print_facts, pr
 from tongguan.gateway.journal.history.history import GATEWAY, lane_subject
 from tongguan.gateway.journal.reading.lookups import AnswerRow
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.errors import in_language
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.system import file_names
 from tongguan.gateway.system.clock import show as shown_time
@@ -61,7 +62,7 @@ def list_messages(
     return None
 
 
-def print_messages(messages: Sequence[Message], documents: Mapping[str, Document], lanes_now: Mapping[str, Lane]) -> None:
+def print_messages(messages: Sequence[Message], documents: Mapping[str, Document], lanes_now: Mapping[Lane, ClosedLane]) -> None:
     heads = t(
         "报文编号 企业编号 账户 类型 操作 状态 单证状态 等待 收到 已过",
         "message_id reference account type operation state document waiting received age",
@@ -123,23 +124,24 @@ def _show(message: Message, records: Records) -> None:
     print_text("")
 
 
-def _shut(message: Message, lanes: Mapping[str, Lane]) -> Lane | None:
+def _shut(message: Message, lanes: Mapping[Lane, ClosedLane]) -> ClosedLane | None:
     """Why nothing takes it: its account is paused, or its lane is shut."""
     if message.due_at is None:
         return None
-    return lanes.get(f"account:{message.account}") or lanes.get(message.lane or "")
+    paused = lanes.get(Lane(LaneKind.ACCOUNT, message.account))
+    return paused or (lanes.get(message.lane) if message.lane is not None else None)
 
 
-def _lane_words(lane: Lane) -> str:
+def _lane_words(lane: ClosedLane) -> str:
     return f"{lane.name} {lane.reason}: {in_language(lane.text, context.language())} {lane.who or ''} {moment(lane.since)}"
 
 
-def _all_shut(records: Records, messages: Sequence[Message]) -> dict[str, Lane | None]:
+def _all_shut(records: Records, messages: Sequence[Message]) -> dict[str, ClosedLane | None]:
     lanes_now = records.lanes()
     return {m.id: _shut(m, lanes_now) for m in messages}
 
 
-def _waiting(message: Message, shut: Lane | None) -> str | None:
+def _waiting(message: Message, shut: ClosedLane | None) -> str | None:
     return waiting_for(message, shut.waits_for if shut else None)
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tongguan.gateway.flow.cards.looks import CardTrouble, trouble_of
-from tongguan.gateway.flow.site import PRESENCE, Site
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.journal.reading.searches import ClosedLane
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.system import clock
 from tongguan.outbox.alerts import Alerts
 from tongguan.signer.errors import PinNeeded
 from tongguan.signer.pin import fits, read_pin
 
-_LANES = ("card", PRESENCE)
+_LANES = (LaneKind.CARD, LaneKind.PRESENCE)
 _PAUSE_SECONDS = 0.5  #: a site may have very many cards
-_OPENS_ALL_THE_SAME = {  #: what is found out by trying, or does not matter there
-    "card": ("pin", "holder"),
-    PRESENCE: ("pin", "holder", "validity"),
+_OPENS_ALL_THE_SAME: Mapping[str, tuple[str, ...]] = {  #: what is found out by trying, or does not matter there
+    LaneKind.CARD: ("pin", "holder"),
+    LaneKind.PRESENCE: ("pin", "holder", "validity"),
 }
 
 
@@ -60,16 +62,16 @@ class CardWatch:
         text = self._said(trouble)
         return {"open": False, "reason": trouble.kind, "text": text, "since": clock.show(since), "do": trouble.do}
 
-    def is_cards(self, lane: Lane) -> bool:
+    def is_cards(self, lane: ClosedLane) -> bool:
         """Does this lane lead to a card, so that it is opened by what was seen of the card?"""
-        return lane.name.partition(":")[0] in _LANES
+        return lane.name.kind in _LANES
 
-    def may_open(self, lane: Lane) -> bool:
+    def may_open(self, lane: ClosedLane) -> bool:
         """Was the card seen well since the lane was shut? One that refused its PIN, or waits for a person's, never opens by itself.
 
         One that has not been asked, because where its PIN should be there was none, opens when there is.
         """
-        kind, _, name = lane.name.partition(":")
+        kind, name = lane.name.kind, lane.name.name
         if lane.probe_at is None or name not in self._site.cards:
             return False
         if lane.reason == "pin":
@@ -95,4 +97,4 @@ class CardWatch:
 
 def refused_pin(site: Site, name: str, text: str) -> None:
     """Shut the card's lane, in the journal: only a person's right PIN opens it."""
-    site.journal.close_lane(Lane(f"card:{name}", "pin", text, clock.now_ms(), None, f"tongguan card pin {name}"))
+    site.journal.close_lane(ClosedLane(Lane(LaneKind.CARD, name), "pin", text, clock.now_ms(), None, f"tongguan card pin {name}"))

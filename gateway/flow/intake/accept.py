@@ -15,15 +15,15 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.faults import fault, unknown_type
-from tongguan.gateway.model.ids import derived_id, new_id
-from tongguan.gateway.model.message import FREES_REFERENCE, PRINT, Kind, Message, State
+from tongguan.gateway.model.ids import derived_id
+from tongguan.gateway.model.lane import Lane, LaneKind
+from tongguan.gateway.model.message import FREES_REFERENCE, PRINT, QUERY, Kind, Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 
 TOGETHER = "together"  #: fact of a batch of prints alone, and of its items: they become one file
 BATCH = "batch"  #: operation of a message that only carries others
-QUERY = "query"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,9 @@ class Arrival:
     source: str
     raw: bytes
     sha256: str
-    read: Read | None
-    faults: tuple[Fault, ...]
     arrived_at: int
+    read: Read | None = None
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +48,21 @@ class Carried:
     files: Mapping[str, bytes]
 
 
-def look_into(site: Site, account: str, source: str, *, raw: bytes, sha256: str, problem: Fault | None = None) -> Arrival:
+def look_into(site: Site, came: Arrival, *, problem: Fault | None = None) -> Arrival:
     """Parse what came; faults instead of an exception when it cannot be read. Open secrets are taken out before anything is kept."""
-    now = clock.now_ms()
-    clean = redacted(source, raw, site.secrets)
-    if clean is not raw:
-        raw, sha256 = clean, hashlib.sha256(clean).hexdigest()
+    came = without_secrets(site, came)
     if problem is not None:
-        return Arrival(new_id(), account, source, raw, sha256, None, (problem,), now)
+        return replace(came, faults=(problem,))
     try:
-        content = read(source, raw, most_bytes=site.settings.gateway.most_bytes)
+        return replace(came, read=read(came.source, came.raw, most_bytes=site.settings.gateway.most_bytes))
     except Refused as refused:
-        return Arrival(new_id(), account, source, raw, sha256, None, refused.faults, now)
-    return Arrival(new_id(), account, source, raw, sha256, content, (), now)
+        return replace(came, faults=refused.faults)
+
+
+def without_secrets(site: Site, came: Arrival) -> Arrival:
+    """What may be kept of it."""
+    clean = redacted(came.source, came.raw, site.secrets)
+    return came if clean is came.raw else replace(came, raw=clean, sha256=hashlib.sha256(clean).hexdigest())
 
 
 def prefetch(arrivals: Sequence[Arrival], records: Records) -> None:
@@ -101,9 +103,8 @@ def unread(message: Message) -> bool:
 def read_again(site: Site, message: Message, records: Records) -> Outcome:
     """What was taken unread, from the bytes that were kept: read as if they came now."""
     raw = records.body(message.id, "source") or b""
-    arrival = look_into(site, message.account, message.source or "", raw=raw, sha256=message.sha256 or "")
-    arrival = replace(arrival, id=message.id)
-    return replace(accept(site, arrival, records), was=message.state, bodies=())
+    came = Arrival(message.id, message.account, message.source or "", raw, message.sha256 or "", clock.now_ms())
+    return replace(accept(site, look_into(site, came), records), was=message.state, bodies=())
 
 
 def _is_batch(arrival: Arrival) -> bool:
@@ -192,7 +193,7 @@ def _single(site: Site, arrival: Arrival, item: Item, records: Records, message:
         message,
         document=key,
         document_id=document_id,
-        lane="read",
+        lane=Lane(LaneKind.READ),
         due_at=message.received_at,
         deadline_at=message.received_at + give_up if give_up and not passing else None,
     )
@@ -258,7 +259,7 @@ def _batch(site: Site, arrival: Arrival, content: Read, records: Records) -> Out
         outcome = _single(site, arrival, item, records, child, keep=False)
         records.see(outcome)
         items.append(outcome)
-    whole = replace(whole, lane="batch", due_at=arrival.arrived_at, extra=together or None)
+    whole = replace(whole, lane=Lane(LaneKind.BATCH), due_at=arrival.arrived_at, extra=together or None)
     return Outcome(whole, None, "read", bodies=_source(arrival), follow_ons=tuple(items))
 
 

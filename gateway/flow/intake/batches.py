@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.intake.accept import TOGETHER
 from tongguan.gateway.flow.printing.prints import batch_to_press
-from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.errors import Deferred
 from tongguan.gateway.model.message import FINAL, Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
+from tongguan.gateway.work.loop import Step, end
 
 _LEFT = (State.SENT, State.ACCEPTED, State.REJECTED, State.REPEATED)
 
 
-def decide_batch(site: Site, message: Message, _answer: object, records: Records) -> Outcome:
+def batch_step() -> Step:
+    """The station of batches."""
+    return Step("batch", lambda message, _answer, records: (decide_batch(message, records),))
+
+
+def decide_batch(message: Message, records: Records) -> Outcome:
     """The batch's state from its items'. The journal makes it due when they move; looking now and then backs that up."""
     states = records.item_states(message.id).keys()
     now = clock.now_ms()
@@ -28,13 +32,9 @@ def decide_batch(site: Site, message: Message, _answer: object, records: Records
         if done and (message.extra or {}).get(TOGETHER):
             return batch_to_press(message)
         state = State.ACCEPTED if done else State.REJECTED if left else State.REFUSED
-        outcome = Outcome(
-            replace(message, state=state, lane=None, due_at=None, updated_at=now, waiting_for=None), message.state, "batch"
-        )
-        return replace(outcome, answers=answers.technical(site, outcome)) if message.state is State.RECEIVED else outcome
+        return end(message, state, "batch")
     again = now + min(max(now - message.received_at, 1000), 600_000)
     if left and message.state is State.RECEIVED:
         moved = replace(message, state=State.SENT, due_at=again, updated_at=now, waiting_for="authority")
-        outcome = Outcome(moved, message.state, "batch")
-        return replace(outcome, answers=answers.technical(site, outcome))
+        return Outcome(moved, message.state, "batch")
     raise Deferred(message.waiting_for or "authority", after=timedelta(milliseconds=again - now))

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tongguan.codecs.checking.secrets import redacted
+from tongguan.codecs.reading.read import Read
 from tongguan.gateway.flow import answers
-from tongguan.gateway.flow.intake.accept import BATCH, Arrival, accept, blank, carried, look_into, prefetch
+from tongguan.gateway.flow.intake.accept import (
+    BATCH,
+    Arrival,
+    Carried,
+    accept,
+    blank,
+    carried,
+    look_into,
+    prefetch,
+    without_secrets,
+)
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.submission.check import decide_check, refuse
-from tongguan.gateway.flow.submission.seal import act_seal, decide_seal
+from tongguan.gateway.flow.submission.check import decide_check, read_step
+from tongguan.gateway.flow.submission.seal import act_seal, seal_step
 from tongguan.gateway.flow.submission.secrets import look_at_secrets
+from tongguan.gateway.flow.table import closed, complete
+from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.model.errors import Held, StationBroken
+from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.message import Message, State
-from tongguan.gateway.model.outcome import Body, Chain, Finished, Outcome
+from tongguan.gateway.model.outcome import Body, Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
-from tongguan.gateway.work.loop import CRASHES, Step, attempt, hold
+from tongguan.gateway.work.loop import Onward, Step, each, run
 from tongguan.inbox.file_reader import Drop
 from tongguan.inbox.mailbox import Mailbox
 
@@ -36,20 +46,17 @@ class Came:
     before: bool = False  #: made by an earlier run, which did not carry its file away
 
 
-def take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> tuple[list[Came], list[Chain]]:
+def take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> list[Came]:
     """Journal what was dropped, and tell the mailbox of each file that is committed; what becomes of the others is its matter.
 
     A file that was in hand when the gateway ended without a word is taken alone, and held after the third time.
     """
     known = _known_already(site, drops)
-    for each in known:
-        mailbox.committed(each.drop, each.message.id)
-    names = {each.drop.name for each in known}
+    for one in known:
+        mailbox.committed(one.drop, one.message.id)
+    names = {one.drop.name for one in known}
     drops = [drop for drop in drops if drop.name not in names]
-    if not drops:
-        return known, []
-    came, written = _take(site, mailbox, drops)
-    return [*known, *came], written
+    return [*known, *(_take(site, mailbox, drops) if drops else ())]
 
 
 def _known_already(site: Site, drops: Sequence[Drop]) -> list[Came]:
@@ -76,141 +83,62 @@ def _known_already(site: Site, drops: Sequence[Drop]) -> list[Came]:
     ]
 
 
-def _take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> tuple[list[Came], list[Chain]]:
-    keys = [f"file:{drop.account}/{drop.name}/{drop.sha256}" for drop in drops]
-    claim = site.journal.claim_keys(f"door:{mailbox.account}", keys)
-    mine = [drop for drop, key in zip(drops, keys, strict=True) if key in claim.keys]
-    if claim.crashes >= CRASHES:
-        en = "the gateway crashed three times with this file in hand"
-        culprit = _culprit(site, mine[0], "处理此文件时网关三次崩溃", en)
-        return _held(site, mailbox, mine[0], culprit, token=claim.token)
-    try:
-        pairs = [(d, look_into(site, d.account, d.name, raw=d.raw or b"", sha256=d.sha256, problem=d.problem)) for d in mine]
-        items = [item for _, arrival in pairs if arrival.read for item in arrival.read.items]
-        look_at_secrets(site, mailbox.account, {item.type for item in items})
-        return _settle(site, mailbox, pairs, claim.token)
-    except Exception as wrong:
-        site.journal.give_back(claim.token)
-        if isinstance(wrong, StationBroken):
-            raise
-        if isinstance(wrong, OSError | MemoryError):  # the machine's fault, and no file's
-            raise StationBroken(f"door: {wrong}") from wrong
-        return _bug(site, mailbox, mine[0], wrong) if len(mine) == 1 else _one_by_one(site, mailbox, mine)
-
-
-def _one_by_one(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> tuple[list[Came], list[Chain]]:
-    """After a bug with several files in hand: only the one that it belongs to is held."""
+def _take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> list[Came]:
+    keys = {f"file:{drop.account}/{drop.name}/{drop.sha256}": drop for drop in drops}
+    claim = site.journal.claim_keys(f"door:{mailbox.account}", list(keys))
+    by_id = {new_id(): keys[key] for key in claim.keys}
+    arrivals = {id_: Arrival(id_, d.account, d.name, d.raw or b"", d.sha256, clock.now_ms()) for id_, d in by_id.items()}
+    problems = {id_: drop.problem for id_, drop in by_id.items() if drop.problem is not None}
     came: list[Came] = []
-    written: list[Chain] = []
-    for drop in drops:
-        more = _take(site, mailbox, [drop])
-        came += more[0]
-        written += more[1]
-    return came, written
+
+    def wrote(chain: Chain) -> None:
+        drop = by_id.get(chain[0].message.id)  # items of a batch have no file of their own
+        if drop is not None:
+            mailbox.committed(drop, chain[-1].message.id)
+            came.append(Came(drop, chain[-1].message))
+
+    claim = replace(claim, messages=tuple(blank(arrival) for arrival in arrivals.values()))
+    run(site.journal, door_step(site, mailbox.account, arrivals, problems), claim, closed=partial(closed, site), wrote=wrote)
+    return came
 
 
-def _bug(site: Site, mailbox: Mailbox, drop: Drop, bug: Exception) -> tuple[list[Came], list[Chain]]:
-    text = "".join(traceback.format_exception(bug))[-4000:]
-    outcome = _culprit(site, drop, f"程序错误：读取时的 {type(bug).__name__}", f"{type(bug).__name__} in read")
-    outcome = replace(outcome, message=replace(outcome.message, extra={"traceback": text}))
-    return _held(site, mailbox, drop, outcome)
-
-
-def _held(
-    site: Site, mailbox: Mailbox, drop: Drop, outcome: Outcome, *, token: int | None = None
-) -> tuple[list[Came], list[Chain]]:
-    """Journal one file as a message that a person must look at."""
-    if site.journal.finish([(outcome,)], token=token)[0] is not Finished.WRITTEN:
-        return [], []
-    mailbox.committed(drop, outcome.message.id)
-    return [Came(drop, outcome.message)], [(outcome,)]
-
-
-def _culprit(site: Site, drop: Drop, zh: str, en: str) -> Outcome:
-    raw = redacted(drop.name, drop.raw or b"", site.secrets)
-    sha256 = hashlib.sha256(raw).hexdigest() if drop.raw and raw is not drop.raw else drop.sha256
-    arrival = Arrival(new_id(), drop.account, drop.name, raw, sha256, None, (), clock.now_ms())
-    message = blank(arrival)
-    held = Held(zh, en, do=f"tongguan show {message.id}; tongguan give-up {message.id}")
-    return replace(hold(message, "read", held), was=None, bodies=(Body(message.id, "source", raw),))
-
-
-def _settle(site: Site, mailbox: Mailbox, pairs: list[tuple[Drop, Arrival]], token: int) -> tuple[list[Came], list[Chain]]:
-    came: list[Came] = []
-    written: list[Chain] = []
-    claim: int | None = token
-    cautious = False
-    for _ in range(5):
-        chains = _chains(site, [arrival for _, arrival in pairs], cautious=cautious)
-        words = site.journal.finish(chains, token=claim)
-        claim = None
-        written += [chain for chain, word in zip(chains, words, strict=True) if word is Finished.WRITTEN]
-        again = []
-        for (drop, arrival), chain, word in zip(pairs, chains, words, strict=False):  # after them come the items of batches
-            if word is Finished.WRITTEN:
-                mailbox.committed(drop, chain[-1].message.id)
-                came.append(Came(drop, chain[-1].message))
-            elif isinstance(word, Exception) and cautious:
-                held = _bug(site, mailbox, drop, word)
-                came += held[0]
-                written += held[1]
-            else:
-                again.append((drop, arrival))
-        pairs, cautious = again, True
-        if not pairs:
-            break
-    return came, written
-
-
-def _chains(site: Site, arrivals: Sequence[Arrival], *, cautious: bool) -> list[Chain]:
-    """Every arrival as far as it goes in one hand, then the items of batches; `cautious` stops after accepting.
+def door_step(site: Site, account: str, came: Mapping[str, Arrival], problems: Mapping[str, Fault]) -> Step:
+    """The station of a mailbox: its files become messages, are checked, and sealed where the key is fast, in one hand.
 
     An item that something moved under stays received, and the read station takes it up.
     """
-    with site.journal.read() as records:
-        prefetch(arrivals, records)
-        chains: dict[str, list[Outcome]] = {arrival.id: [] for arrival in arrivals}
-        for arrival in arrivals:
-            chains[arrival.id].append(_accepted(site, arrival, records))
-            if not cautious:
-                _check_now(site, arrival, chains, records)
-        if not cautious:
-            _seal_now(site, chains, records)
-    return [tuple(chain) for chain in chains.values()]
+    read: dict[str, Read] = {}
 
+    def act(claim: Claim) -> Sequence[Arrival | Exception]:
+        found = each(claim.messages, lambda message: look_into(site, came[message.id], problem=problems.get(message.id)))
+        read.update({a.id: a.read for a in found if isinstance(a, Arrival) and a.read is not None})
+        look_at_secrets(site, account, {item.type for content in read.values() for item in content.items})
+        return found
 
-def _accepted(site: Site, arrival: Arrival, records: Records) -> Outcome:
-    first = attempt(Step("read", lambda m, a, r: accept(site, arrival, r)), blank(arrival), None, records)
-    first = replace(first, was=None)  # whatever came of it, there was no message before
-    first = answers.where_refused(site, first)
-    records.see(first)
-    return first
+    def decide(_message: Message, arrival: Arrival, records: Records) -> Chain:
+        return (accept(site, arrival, records),)
 
+    def respond(outcome: Outcome) -> Outcome:
+        if outcome.message.state is State.HELD:  # a person looks at its bytes
+            kept = without_secrets(site, came[outcome.message.id])
+            message = replace(outcome.message, sha256=kept.sha256)
+            return replace(outcome, message=message, bodies=(Body(message.id, "source", kept.raw),))
+        return answers.responded(site, outcome)
 
-def _check_now(site: Site, arrival: Arrival, chains: dict[str, list[Outcome]], records: Records) -> None:
-    """Check what was accepted, item by item, unless it must wait for an earlier one."""
-    first = chains[arrival.id][0]
-    step = Step(
-        "check", lambda m, a, r: decide_check(site, m, a, r), refuse=partial(refuse, site), wait=lambda m, d: site.next_try(m)
+    def may_be_checked(message: Message, records: Records) -> bool:
+        return message.state is State.RECEIVED and message.operation != BATCH and not records.waits_for_earlier(message)
+
+    def contents(messages: Sequence[Message], _records: Records) -> Sequence[Carried]:
+        return [carried(read[message.batch or message.id], message) for message in messages]
+
+    def check(message: Message, hand: Carried, records: Records) -> Chain:
+        return (decide_check(site, message, hand, records),)
+
+    def may_be_sealed(message: Message, _records: Records) -> bool:
+        return message.state is State.CHECKED and site.signs_at_once(message)
+
+    onward = (
+        Onward(replace(complete(site, read_step(site)), decide=check), may_be_checked, contents),
+        Onward(complete(site, seal_step(site)), may_be_sealed, partial(act_seal, site), together=True),
     )
-    for accepted in (first, *first.follow_ons):
-        message = accepted.message
-        if message.state is not State.RECEIVED or message.operation == BATCH or records.waits_for_earlier(message):
-            continue
-        outcome = attempt(step, message, carried(arrival.read, message) if arrival.read else None, records)
-        records.see(outcome)
-        chains.setdefault(message.id, []).append(outcome)
-
-
-def _seal_now(site: Site, chains: Mapping[str, list[Outcome]], records: Records) -> None:
-    """Seal in the same hand what a fast key signs."""
-    ready = [c[-1].message for c in chains.values() if c[-1].message.state is State.CHECKED and site.signs_at_once(c[-1].message)]
-    if not ready:
-        return
-    step = Step("seal", partial(decide_seal, site), refuse=partial(refuse, site), wait=lambda m, d: site.next_try(m))
-    for message, answer in zip(ready, act_seal(site, ready, records), strict=True):
-        if isinstance(answer, Exception):
-            continue
-        outcome = attempt(step, message, answer, records)
-        records.see(outcome)
-        chains[message.id].append(outcome)
+    return Step("read", decide, act=act, prepare=prefetch, respond=respond, shuts=False, onward=onward)

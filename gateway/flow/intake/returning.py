@@ -5,35 +5,56 @@ Promises: such a message is held with words and a command, whatever its lane; no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 from tongguan.gateway.flow.orders import back_to
-from tongguan.gateway.flow.site import Site, missing
-from tongguan.gateway.journal.claims import Claim
+from tongguan.gateway.flow.site import THING, Site, missing
+from tongguan.gateway.flow.submission.allowed import unbound
 from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.work.loop import NEEDS, Step, run
+from tongguan.gateway.system import clock
+from tongguan.gateway.work.loop import NEEDS, Step
 
 _SLICE = 200
-_OF_ROUTES = ("route", "ask")
 
 
-def lanes_without_route(site: Site) -> list[str]:
-    """Lanes of routes that are not in the settings any more, with messages in them."""
+def lanes_nobody_serves(site: Site) -> Iterator[tuple[Lane, Step]]:
+    """Lanes of cards and routes that are not in the settings any more, with messages in them; each start tries them once."""
     with site.journal.read() as records:
-        lanes = [lane for kind in _OF_ROUTES for lane in records.lanes_in_use(f"{kind}:")]
-    return [lane for lane in lanes if lane.partition(":")[2] not in site.routes]
+        lanes = [lane for kind in THING for lane in records.lanes_in_use(kind)]
+    for lane in lanes:
+        thing = THING[lane.kind]
+        if site.has(f"{thing} {lane.name}"):
+            continue
+        if thing == "card" and lane in site.journal.lanes and site.journal.lanes[lane].reason == "card":
+            site.journal.open_lane(lane)
+        yield lane, _another_card_step(site) if thing == "card" else _no_route_step()
 
 
-def hold_without_route(site: Site, claim: Claim) -> Sequence[Chain]:
+def _no_route_step() -> Step:
     """Held: there is nobody to send it to."""
 
-    def decide(message: Message, _answer: object, _records: Records) -> Outcome:
-        raise missing("route", (message.lane or "").partition(":")[2])
+    def decide(message: Message, _answer: None, _records: Records) -> Chain:
+        raise missing("route", message.lane.name if message.lane else "")
 
-    return run(site.journal, Step("route", decide), claim)
+    return Step("route", decide)
+
+
+def _another_card_step(site: Site) -> Step:
+    """What waited for a card that is no longer in the settings goes to another that suits, or waits until there is one."""
+
+    def decide(message: Message, _answer: None, _records: Records) -> Chain:
+        account, profile = site.account(message.account), site.profile(message.type)
+        card = site.card_for(account, profile, profile.operations[message.operation])
+        if card is None or message.lane is None:
+            raise unbound(site, message)
+        lane = Lane(message.lane.kind, card.name)
+        return (Outcome(replace(message, lane=lane, due_at=clock.now_ms()), message.state, "card"),)
+
+    return Step("card", decide, wait=site.next_try)
 
 
 def take_up(site: Site) -> int:
@@ -55,6 +76,6 @@ def _back(site: Site, message: Message) -> Outcome | None:
     needs = str(extra.get(NEEDS, ""))
     if not needs or not site.has(needs):
         return None
-    outcome = back_to(message, State(message.held_from or State.RECEIVED), str(extra.get("lane") or "read"))
+    outcome = back_to(message, State(message.held_from or State.RECEIVED), Lane(extra.get("lane") or LaneKind.READ))
     rest = {name: value for name, value in extra.items() if name != NEEDS}
     return replace(outcome, message=replace(outcome.message, extra=rest), why=f"{needs} is there again")

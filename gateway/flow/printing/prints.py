@@ -7,20 +7,23 @@ could not be printed are listed on its last page.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.intake.accept import TOGETHER
 from tongguan.gateway.flow.local import Errand
 from tongguan.gateway.flow.site import Site
+from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.errors import Held, Refused
 from tongguan.gateway.model.faults import fault
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import PRINT, Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import PrintForm, Profile
 from tongguan.gateway.system import clock
-from tongguan.gateway.work.loop import each, end
+from tongguan.gateway.work.loop import Step, each, end
 from tongguan.outbox.prints.filling import Subject, printed_at, sheet_of, word_of
 from tongguan.outbox.prints.letters import FontMissing, find_font
 from tongguan.outbox.prints.press import PrintFailed
@@ -57,8 +60,7 @@ def ask_for(site: Site, errand: Errand, records: Records) -> Outcome:
     outcome = to_press(errand.message, sheet_of(layout, subject))
     if not (errand.message.extra or {}).get(TOGETHER):
         return outcome
-    done = replace(end(errand.message, State.ACCEPTED, PRINT, deadline_at=None), bodies=outcome.bodies)
-    return replace(done, answers=answers.technical(site, done))
+    return replace(end(errand.message, State.ACCEPTED, PRINT, deadline_at=None), bodies=outcome.bodies)
 
 
 def to_press(message: Message, sheet: Sheet) -> Outcome:
@@ -74,7 +76,9 @@ def batch_to_press(message: Message) -> Outcome:
 
 def _queued(message: Message) -> Outcome:
     now = clock.now_ms()
-    queued = replace(message, state=State.CHECKED, lane=PRINT, due_at=now, updated_at=now, waiting_for=None, attempts=0)
+    queued = replace(
+        message, state=State.CHECKED, lane=Lane(LaneKind.PRINT), due_at=now, updated_at=now, waiting_for=None, attempts=0
+    )
     return Outcome(queued, message.state, PRINT)
 
 
@@ -100,8 +104,14 @@ def _forms(profile: Profile) -> Mapping[str, PrintForm]:
 # The press
 
 
-def act_print(site: Site, messages: Sequence[Message]) -> list[bytes | Exception]:
+def print_step(site: Site) -> Step:
+    """The station of the press."""
+    return Step(PRINT, lambda message, pdf, _records: (decide_print(message, pdf),), act=partial(act_print, site))
+
+
+def act_print(site: Site, claim: Claim) -> list[bytes | Exception]:
     """The PDF of each message, or what a person must do."""
+    messages = claim.messages
     with site.journal.read() as records:
         jobs = dict(zip((m.id for m in messages), each(messages, lambda m: _sheets(site, m, records)), strict=True))
     return each(messages, lambda m: _pressed(site, m, jobs[m.id]))
@@ -150,8 +160,7 @@ def _missing(site: Site, message: Message, items: Sequence[Message]) -> Sheet:
     return Sheet(title, (Grid("", columns, rows),), foot=foot, environment=environment, language=language)
 
 
-def decide_print(site: Site, message: Message, pdf: bytes, _records: Records) -> Outcome:
+def decide_print(message: Message, pdf: bytes) -> Outcome:
     """accepted, with the PDF in InBox."""
     outcome = end(message, State.ACCEPTED, PRINT, deadline_at=None)
-    told = answers.technical(site, outcome) if message.query_kind is None else ()
-    return replace(outcome, answers=(*told, *answers.results(message, [(".pdf", pdf)])))
+    return replace(outcome, answers=answers.results(message, [(".pdf", pdf)]))

@@ -6,8 +6,8 @@ answer back as a result file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 import orjson
 from lxml import etree
@@ -16,8 +16,6 @@ from tongguan.codecs.receipts.answer_rows import Malformed, read_answer
 from tongguan.codecs.receipts.receipt import ReceiptContent, moment_told, numbers_told
 from tongguan.codecs.writing.render import package, render_document, render_question
 from tongguan.gateway.document.changes import born, learned
-from tongguan.gateway.flow import answers
-from tongguan.gateway.flow.intake.accept import QUERY
 from tongguan.gateway.flow.query.details import RECEIPTS, receipts_told
 from tongguan.gateway.flow.query.details import shown as cell
 from tongguan.gateway.flow.query.filters import given, pages_asked
@@ -28,25 +26,36 @@ from tongguan.gateway.flow.receipts.matching import begun_at
 from tongguan.gateway.flow.receipts.told import StatusTold, documents_told, status_told
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import may, taken
-from tongguan.gateway.flow.submission.check import hand_of, living
+from tongguan.gateway.flow.submission.check import hand_of, living, refuse
 from tongguan.gateway.flow.submission.errands import at_desk, errand_of, on_its_way
 from tongguan.gateway.flow.submission.secrets import without_secrets
 from tongguan.gateway.flow.submission.send import keep_aside
+from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Deferred, Held, Refused, each_of
-from tongguan.gateway.model.message import Message, State
-from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.message import QUERY, Message, State
+from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import ANSWERED, Column, Profile, Query, Text
 from tongguan.gateway.system import clock
-from tongguan.gateway.work.loop import each, end, parted
+from tongguan.gateway.work.loop import Step, each, end, lane_of, parted
 from tongguan.routes.reply import Reply
 
 
-def act_ask(site: Site, messages: Sequence[Message]) -> list[Answered | Exception]:
+def ask_step(site: Site) -> Step:
+    """The station of questions to an authority."""
+
+    def decide(message: Message, answered: Answered, records: Records) -> Chain:
+        return (decide_ask(site, message, answered, records),)
+
+    return Step("ask", decide, act=partial(act_ask, site), refuse=partial(refuse, site), wait=site.next_try)
+
+
+def act_ask(site: Site, claim: Claim) -> list[Answered | Exception]:
     """Put each question; many in flight."""
-    name = (messages[0].lane or "").removeprefix("ask:")
+    messages = claim.messages
+    name = lane_of(claim).name
     route = site.route(name)
     with site.journal.read() as records:
         bodies = each(messages, lambda message: site.enveloped(name, _question(site, message, records)))
@@ -136,8 +145,7 @@ def decide_ask(site: Site, message: Message, answered: Answered, records: Record
     """The desk's outcome with the answer; rejected, with the authority's faults, where it says no."""
     content = answered.content
     if content.code != ANSWERED:
-        outcome = end(message, State.REJECTED, "ask", faults=content.faults, deadline_at=None)
-        return replace(outcome, answers=answers.technical(site, outcome))
+        return end(message, State.REJECTED, "ask", faults=content.faults, deadline_at=None)
     told = _leaves(content)
     if message.operation == QUERY:
         return _plain(site, message, content, told, records)

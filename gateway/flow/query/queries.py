@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from tongguan.gateway.flow.intake.accept import QUERY, Carried
+from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.query.details import ATTACHMENTS, RECEIPTS, details, file_of
 from tongguan.gateway.flow.query.filters import asks_authority, filter_faults
 from tongguan.gateway.flow.query.lists import documents, orders, table_rows
@@ -15,7 +15,8 @@ from tongguan.gateway.flow.submission.allowed import no_card
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
-from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.lane import Lane, LaneKind
+from tongguan.gateway.model.message import QUERY, Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Query
@@ -81,7 +82,7 @@ def _asking(site: Site, message: Message, profile: Profile, query: Query) -> Out
         raise Refused([fault("GW-F31", account=message.account, setting=query.account_code, path="@kind", label="kind")])
     if route not in site.settings.route:
         raise Refused([fault("GW-F32", route=route, path="@kind", label="kind")])
-    lane, now = f"ask:{route}", clock.now_ms()
+    lane, now = Lane(LaneKind.ASK, route), clock.now_ms()
     extra = {**(message.extra or {}), "route": route, "ask": query.ask or query.kind}
     moved = replace(message, state=State.CHECKED, lane=lane, due_at=now, updated_at=now, waiting_for=site.shut(lane), extra=extra)
     return Outcome(moved, message.state, "check")

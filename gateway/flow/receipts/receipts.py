@@ -5,6 +5,7 @@ Promises: only what is signed by a configured authority and addressed to us is e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from tongguan.codecs.receipts.settle import settle
 from tongguan.gateway.document.changes import all_reservations, facts_of, learned, settled_down, with_numbers
 from tongguan.gateway.document.counting import counted
 from tongguan.gateway.flow import answers
-from tongguan.gateway.flow.receipts.believing import Answered, issuers
+from tongguan.gateway.flow.receipts.believing import Answered, fetched, issuers
 from tongguan.gateway.flow.receipts.contradicted import another_verdict, contradicted, contradicts
 from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs, named_by, of_number, round_of, that_asked
 from tongguan.gateway.flow.receipts.notices import notices
@@ -21,15 +22,17 @@ from tongguan.gateway.flow.receipts.technical import settle_technical
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.owed import owing
 from tongguan.gateway.flow.submission.send import verdict_by
+from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.errors import Held, in_both
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import FINAL, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, ReceiptRule, Text
 from tongguan.gateway.system import clock
-from tongguan.gateway.work.loop import NOT_HELD, end
+from tongguan.gateway.work.loop import NOT_HELD, Step, each, end
 
 _NOTHING = Text("", "")
 CODE = "code"  #: what a genuine receipt waits for whose code its type does not know
@@ -42,6 +45,25 @@ class _Match:
     submission: Message | None  #: the one it names, or that opened its round
     document: Document
     round: int
+
+
+def receipt_step(site: Site) -> Step:
+    """The station of receipts: verified and settled in one hand; one that was verified before is settled again.
+
+    Who can answer for an endpoint must not be able to shut the lane of all receipts: each bug holds its own.
+    """
+
+    def act(claim: Claim) -> Sequence[Any]:
+        with site.journal.read() as records:
+            raws = records.bodies([m.id for m in claim.messages], "receipt")
+        return each(claim.messages, lambda message: fetched(site, message, raws.get(message.id, b"")))
+
+    def decide(message: Message, told: Answered | str, records: Records) -> Chain:
+        if message.state in (State.VERIFIED, State.UNMATCHED) and not isinstance(told, str):
+            return (decide_settle(site, message, told, records),)
+        return decide_receipt(site, message, told, records)
+
+    return Step("settle", decide, act=act, clashed=_quarantined_for_numbers, shuts=False)
 
 
 def decide_receipt(site: Site, message: Message, told: Answered | str, records: Records) -> Chain:
@@ -57,7 +79,7 @@ def decide_receipt(site: Site, message: Message, told: Answered | str, records: 
         number=content.number,
         reference=f"{content.authority}:{content.id}",
         holds=False,
-        lane="settle",
+        lane=Lane(LaneKind.SETTLE),
         updated_at=clock.now_ms(),
         hold_reason=None,
         extra={**(message.extra or {}), **facts},
@@ -142,7 +164,7 @@ def _another_ones(profile: Profile, document: Document, content: ReceiptContent,
     return named if owners - {document.id} else None
 
 
-def quarantined_for_numbers(message: Message, why: Held) -> Outcome:
+def _quarantined_for_numbers(message: Message, why: Held) -> Outcome:
     """A receipt that gives a document another one's number."""
     return _aside(message, why.both)
 

@@ -46,15 +46,14 @@ def settle_technical(
     shown = (technical_receipt(content, submission),)
     were = {submission.id: submission.state}
     if content.code == TAKEN:
-        sent = replace(ended, state=State.SENT, waiting_for="authority", deadline_at=verdict_by(site, ended))
-        response = answers.technical(site, Outcome(sent, submission.state, "send"), document)
-        return replace(outcome, others=(sent,), others_were=were, receipts=shown, answers=response)
-    reverted = undone(document, submission, profile) if document else None
-    rejected = replace(ended, state=State.REJECTED, waiting_for=None, deadline_at=None, faults=content.faults)
-    response = answers.technical(site, Outcome(rejected, submission.state, "send"), document)
-    release = all_reservations(profile, document) if document else ()
-    moved = replace(outcome, others=(rejected,), others_were=were, receipts=shown, answers=response, release=release)
-    return replace(moved, documents=(reverted,) if reverted else ())
+        moved = replace(ended, state=State.SENT, waiting_for="authority", deadline_at=verdict_by(site, ended))
+    else:
+        moved = replace(ended, state=State.REJECTED, waiting_for=None, deadline_at=None, faults=content.faults)
+        reverted = undone(document, submission, profile) if document else None
+        release = all_reservations(profile, document) if document else ()
+        outcome = replace(outcome, documents=(reverted,) if reverted else (), release=release)
+    told = answers.technical(site, moved, document)
+    return replace(outcome, others=(moved,), others_were=were, receipts=shown, answers=told)
 
 
 def _overtaken(
@@ -68,5 +67,4 @@ def _overtaken(
         return replace(outcome, others=(marked,), others_were={submission.id: submission.state})
     if content.code != TAKEN or any(r.code == TAKEN for r in before):
         return outcome
-    told = Outcome(replace(submission, state=State.SENT), submission.state, "send")
-    return replace(outcome, answers=answers.technical(site, told, document))
+    return replace(outcome, answers=answers.technical(site, replace(submission, state=State.SENT), document))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from tongguan.gateway.document.changes import value_at
 from tongguan.gateway.flow.intake.accept import Carried
-from tongguan.gateway.flow.site import PRESENCE, Site
+from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Deferred, Fault, Refused, in_both
 from tongguan.gateway.model.faults import fault
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
@@ -86,12 +87,11 @@ def uses_card(profile: Profile, operation: Operation, hand: Carried) -> bool:
     return not operation.signed and (operation.card_present or uploads)
 
 
-def card_in_place(name: str, state: CardState) -> None:
-    """Raises Deferred while the card is not in its reader, Refused when another one is."""
+def card_in_place(lane: Lane, state: CardState) -> None:
+    """Raises Deferred while the card of this lane is not in its reader, Refused when another one is."""
     if not state.present:
-        raise Deferred(
-            "card", closes=f"{PRESENCE}:{name}", why=in_both(f"卡 {name} 不在读卡器中", f"card {name} is not in its reader")
-        )
+        why = in_both(f"卡 {lane.name} 不在读卡器中", f"card {lane.name} is not in its reader")
+        raise Deferred("card", closes=lane, why=why)
     if not state.matches:
         raise Refused([fault("GW-F19", in_reader=state.number, bound=state.bound)])
 
@@ -105,7 +105,7 @@ def to_the_card(site: Site, message: Message, operation: Operation) -> Outcome:
     card = site.card_for(account, profile, operation)
     if card is None:
         raise Refused([no_card(site, account, profile, operation)])
-    lane, now = f"{PRESENCE}:{card.name}", clock.now_ms()
+    lane, now = Lane(LaneKind.PRESENCE, card.name), clock.now_ms()
     return Outcome(
         replace(message, lane=lane, due_at=now, updated_at=now, waiting_for=site.shut(lane) or "card"), message.state, "check"
     )

@@ -5,6 +5,9 @@ All that is wrong is told at once; a message that is right becomes an errand (`e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 from tongguan.codecs.checking.check import Checked, check
 from tongguan.codecs.reading.attachments import check_attachments
 from tongguan.codecs.reading.read import Read, read
@@ -13,24 +16,26 @@ from tongguan.gateway.document.changes import (
     undone,
     value_at,
 )
-from tongguan.gateway.flow import answers
-from tongguan.gateway.flow.intake.accept import QUERY, Carried, carried, free_id
+from tongguan.gateway.flow.intake.accept import Carried, carried, free_id, read_again, unread
 from tongguan.gateway.flow.printing import prints
 from tongguan.gateway.flow.query import queries
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.submission.allowed import card_faults, may, needed, taken, to_the_card, uses_card
+from tongguan.gateway.flow.submission.allowed import card_faults, card_in_place, may, needed, taken, to_the_card, uses_card
 from tongguan.gateway.flow.submission.errands import asking, at_desk, errand_of, on_its_way
-from tongguan.gateway.flow.submission.secrets import secret_faults
+from tongguan.gateway.flow.submission.secrets import look_at_secrets, secret_faults
+from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.document import Content, Document
-from tongguan.gateway.model.errors import Fault, Refused
+from tongguan.gateway.model.errors import Deferred, Fault, Refused, in_both
 from tongguan.gateway.model.faults import fault
-from tongguan.gateway.model.message import PRINT, Message, State
-from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.message import PRINT, QUERY, Message, State
+from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Operation
 from tongguan.gateway.system import clock
-from tongguan.gateway.work.loop import end
+from tongguan.gateway.work.loop import Step, end, lane_of
+from tongguan.signer.card import CardState
+from tongguan.signer.errors import CardBroken
 
 
 def hand_of(site: Site, message: Message, records: Records) -> Carried:
@@ -40,6 +45,45 @@ def hand_of(site: Site, message: Message, records: Records) -> Carried:
         return read(message.source or "", raw, most_bytes=site.settings.gateway.most_bytes)
 
     return carried(records.opened(message.batch or message.id, opened), message)
+
+
+def read_step(site: Site) -> Step:
+    """The station of what is to be checked; also of a file that was taken without having been read."""
+
+    def act(claim: Claim) -> Sequence[None]:
+        _look_at_secrets(site, claim)
+        return [None] * len(claim.messages)
+
+    def decide(message: Message, _answer: None, records: Records) -> Chain:
+        return (read_again(site, message, records) if unread(message) else decide_check(site, message, None, records),)
+
+    return Step("check", decide, act=act, refuse=partial(refuse, site), wait=site.next_try)
+
+
+def presence_step(site: Site) -> Step:
+    """One look at the card for all that want it in its reader; the rest of their check comes after it."""
+
+    def act(claim: Claim) -> Sequence[CardState | Deferred]:
+        _look_at_secrets(site, claim)
+        lane = lane_of(claim)
+        try:
+            state = site.looks.look(lane.name)
+        except CardBroken as broken:
+            absent = Deferred("card", closes=lane, why=in_both(f"卡不可用：{broken.zh}", broken.en))
+            return [absent] * len(claim.messages)
+        return [state] * len(claim.messages)
+
+    def decide(message: Message, state: CardState, records: Records) -> Chain:
+        assert message.lane is not None
+        card_in_place(message.lane, state)
+        return (decide_check(site, message, None, records, present=True),)
+
+    return Step("check", decide, act=act, refuse=partial(refuse, site), wait=site.next_try)
+
+
+def _look_at_secrets(site: Site, claim: Claim) -> None:
+    for account in {message.account for message in claim.messages}:
+        look_at_secrets(site, account, {message.type for message in claim.messages})
 
 
 def decide_check(site: Site, message: Message, hand: Carried | None, records: Records, *, present: bool = False) -> Outcome:
@@ -55,8 +99,7 @@ def decide_check(site: Site, message: Message, hand: Carried | None, records: Re
     operation = profile.operations[message.operation]
     message = replace(message, faults=tuple(faults))
     if hand.item.check:
-        outcome = end(message, State.ACCEPTED, "check", document_id=None, deadline_at=None)
-        return replace(outcome, answers=answers.technical(site, outcome))
+        return end(message, State.ACCEPTED, "check", document_id=None, deadline_at=None)
     if not present and site.signs(message, checked.content) and uses_card(profile, operation, hand):
         return to_the_card(site, message, operation)
     if checked.filled:
@@ -128,5 +171,4 @@ def refuse(site: Site, message: Message, refused: Refused, records: Records) -> 
     document = records.document(message.document_id)
     reverted = undone(document, message, site.profile(message.type)) if document and message.type in site.profiles else None
     outcome = end(message, State.REFUSED, "check", faults=refused.faults, deadline_at=None)
-    outcome = replace(outcome, documents=(reverted,) if reverted else ())
-    return replace(outcome, answers=answers.technical(site, outcome))
+    return replace(outcome, documents=(reverted,) if reverted else ())

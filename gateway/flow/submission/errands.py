@@ -27,14 +27,14 @@ from tongguan.gateway.document.changes import (
     with_values,
 )
 from tongguan.gateway.document.counting import counted
-from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.local import Errand, desk_step
-from tongguan.gateway.flow.site import UNSIGNED, Site
+from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import no_card
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Refused
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
 from tongguan.gateway.model.record import replace
@@ -110,8 +110,7 @@ def at_desk(site: Site, errand: Errand, records: Records) -> Outcome:
     """Let the desk do it; its answer is the technical response."""
     outcome = desk_step(errand.operation.desk or errand.operation.name)(errand, records)
     documents = tuple(_as_found(errand, d) for d in outcome.documents)
-    outcome = replace(outcome, documents=documents, bodies=(*outcome.bodies, *_files(errand)))
-    return replace(outcome, answers=(*outcome.answers, *answers.technical(site, outcome)))
+    return replace(outcome, documents=documents, bodies=(*outcome.bodies, *_files(errand)))
 
 
 def _as_found(errand: Errand, document: Document) -> Document:
@@ -127,13 +126,13 @@ def asking(site: Site, errand: Errand) -> Outcome:
     operation, before = errand.operation, errand.document
     kept = Body(errand.message.id, "content", orjson.dumps(errand.content))
     route = site.route_of(errand.profile, operation.route)
-    moved = _moved(site, errand, lane=f"ask:{route}", route=route)
+    moved = _moved(site, errand, lane=Lane(LaneKind.ASK, route), route=route)
     moved = replace(moved, extra={**(moved.extra or {}), "ask": operation.ask})
     relied_on = {before.id: before.version} if before.version else {}
     return Outcome(moved, errand.message.state, "check", bodies=(*_files(errand), kept), relied_on=relied_on)
 
 
-def _moved(site: Site, errand: Errand, *, lane: str, route: str) -> Message:
+def _moved(site: Site, errand: Errand, *, lane: Lane, route: str) -> Message:
     return replace(
         errand.message,
         state=State.CHECKED,
@@ -165,14 +164,14 @@ def on_its_way(site: Site, errand: Errand, records: Records) -> Outcome:
     )
 
 
-def _lane(site: Site, errand: Errand, content: Content) -> str:
+def _lane(site: Site, errand: Errand, content: Content) -> Lane:
     """That of the card which signs the content, or of what goes unsigned. Raises Refused when the card is missing."""
     if not (errand.operation.signed and site.signs(errand.message, content)):
-        return UNSIGNED
+        return Lane(LaneKind.UNSIGNED)
     card = site.card_for(errand.account, errand.profile, errand.operation)
     if card is None:
         raise Refused([no_card(site, errand.account, errand.profile, errand.operation)])
-    return f"card:{card.name}"
+    return Lane(LaneKind.CARD, card.name)
 
 
 def _between(errand: Errand, content: Content) -> Document:

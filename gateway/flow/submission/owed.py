@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from tongguan.gateway.flow.receipts.believing import claims_to_be_one
@@ -17,50 +18,59 @@ from tongguan.gateway.flow.submission.send import incoming
 from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.errors import each_of, in_both
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
-from tongguan.gateway.work.loop import CRASHES, conclude
+from tongguan.gateway.work.loop import CRASHES, Crashed, Step, lane_of
 from tongguan.routes.reply import Reply
 
-LANE = "owed"
 _ASKED = in_both("询问所得的技术回执", "asked for the technical receipt")
 _SOON = timedelta(seconds=1)  #: an answer that is on its way comes by itself
 
 
 def owing(site: Site, submission: Message, now: int) -> dict[str, Any]:
     """Where a message goes that a business receipt moves: to be asked for where its technical receipt is missing, else nowhere."""
-    lane = submission.lane or ""
-    if lane.startswith(f"{LANE}:"):
-        return {"lane": lane, "due_at": submission.due_at}
+    if submission.lane is not None and submission.lane.kind == LaneKind.OWED:
+        return {"lane": submission.lane, "due_at": submission.due_at}
     before_sent = submission.held_from if submission.state is State.HELD else submission.state
     route = str((submission.extra or {}).get("route", ""))
     if before_sent != State.SEALED or route not in site.routes:
         return {"lane": None, "due_at": None}
     extra = {**(submission.extra or {}), "owed_since": now}
-    return {"lane": f"{LANE}:{route}", "due_at": now + _SOON // timedelta(milliseconds=1), "attempts": 0, "extra": extra}
+    return {"lane": Lane(LaneKind.OWED, route), "due_at": now + _SOON // timedelta(milliseconds=1), "attempts": 0, "extra": extra}
 
 
-def ask_for_owed(site: Site, name: str, claim: Claim) -> Sequence[Chain]:
-    """Ask one authority for the technical receipts that it owes."""
-    crashed = claim.crashes >= CRASHES
-    asked = [] if crashed else [(m.id, site.routes[name].submit_ask(m.wire_id)) for m in claim.messages]
-    replies = {id_: future.result() for id_, future in asked}
+def owed_step(site: Site) -> Step:
+    """The station that asks an authority for the technical receipts that it owes."""
 
-    def decide(message: Message, records: Records) -> Chain:
-        return (_decide(site, message, replies.get(message.id), records),)
+    def act(claim: Claim) -> Sequence[Any]:
+        route = site.route(lane_of(claim).name)
+        asked = [route.submit_ask(message.wire_id) for message in claim.messages]
+        return [future.result() for future in asked]
 
-    return conclude(site.journal, claim.messages, decide, token=claim.token)
+    def decide(message: Message, reply: Reply, records: Records) -> Chain:
+        return (_decide(site, message, reply, records),)
+
+    return Step("ask", decide, act=act, failed=partial(_failed, site))
 
 
-def _decide(site: Site, message: Message, reply: Reply | None, records: Records) -> Outcome:
+def _failed(site: Site, message: Message, why: Exception) -> Outcome:
+    """Put off, and given up after some times: it is never held, as its verdict is there."""
+    left = _paid(message) if message.attempts >= CRASHES else _later(site, message)
+    zh, en = ("网关崩溃", "the gateway crashed") if isinstance(why, Crashed) else (f"程序错误：{why!r}", f"a bug: {why!r}")
+    said = in_both(f"询问技术回执时{zh}", f"{en} when it asked for the technical receipt")
+    return Outcome(left, message.state, "ask", why=said)
+
+
+def _paid(message: Message) -> Message:
+    return replace(message, lane=None, due_at=None, updated_at=clock.now_ms())
+
+
+def _decide(site: Site, message: Message, reply: Reply, records: Records) -> Outcome:
     """The debt is paid, waits, or ends."""
-    paid = replace(message, lane=None, due_at=None, updated_at=clock.now_ms())
-    if reply is None:
-        why = in_both("网关在询问技术回执时崩溃", "the gateway crashed when it asked for the technical receipt")
-        left = paid if message.attempts >= CRASHES else _later(site, message)
-        return Outcome(left, message.state, "ask", why=why)
+    paid = _paid(message)
     if reply.kind == "unknown":
         return Outcome(
             paid, message.state, "ask", why=in_both("主管部门没有签发技术回执", "the authority has issued no technical receipt")

@@ -10,21 +10,26 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 from tongguan.codecs.writing.render import package, render_document
 from tongguan.gateway.flow.cards.looks import certificate_trouble, holders
-from tongguan.gateway.flow.site import UNSIGNED, Site
+from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import unbound
+from tongguan.gateway.flow.submission.check import refuse
 from tongguan.gateway.flow.submission.secrets import sealed_secrets
+from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Deferred, Refused, in_both
 from tongguan.gateway.model.faults import fault
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message, State
-from tongguan.gateway.model.outcome import Body, Outcome
+from tongguan.gateway.model.outcome import Body, Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
-from tongguan.gateway.work.loop import each, parted
+from tongguan.gateway.work.loop import Step, each, parted
 from tongguan.signer import cms_signature, xml_signature
 from tongguan.signer.card import OpenCard
 from tongguan.signer.certificate import Algorithm
@@ -60,7 +65,7 @@ def act_seal(site: Site, messages: Sequence[Message], records: Records) -> list[
         try:
             rendered = _render(site, message, records)
         except Exception as trouble:
-            answers[message.id] = _meaning(message.lane or "card:", trouble)
+            answers[message.id] = _meaning(message.lane, trouble)
             continue
         if rendered.card is None:
             answers[message.id] = Sealed(message.seal_number + 1, rendered.unsigned)
@@ -71,11 +76,26 @@ def act_seal(site: Site, messages: Sequence[Message], records: Records) -> list[
     return each(messages, lambda m: _in_envelope(site, m, answers[m.id]))
 
 
+def seal_step(site: Site) -> Step:
+    """The station of a card, or of what goes unsigned."""
+
+    def act(claim: Claim) -> Sequence[Any]:
+        with site.journal.read() as records:
+            return act_seal(site, claim.messages, records)
+
+    def decide(message: Message, sealed: Sealed, records: Records) -> Chain:
+        return (decide_seal(site, message, sealed, records),)
+
+    return Step("seal", decide, act=act, refuse=partial(refuse, site), wait=site.next_try)
+
+
 def _render(site: Site, message: Message, records: Records) -> Rendered:
     profile = site.profile(message.type)
     account = site.account(message.account)
     signer = site.code_at(account, profile)
-    name, card = ("", None) if message.lane == UNSIGNED else _card(site, message, signer)
+    name, card = (
+        ("", None) if message.lane is not None and message.lane.kind == LaneKind.UNSIGNED else _card(site, message, signer)
+    )
     document = records.document(message.document_id)
     assert document is not None
     site.route(_route_of(message))  # sealed for nobody it would wait in a lane that nobody serves
@@ -138,7 +158,7 @@ def _sign(name: str, card: OpenCard | None, group: Sequence[Rendered]) -> dict[s
         signatures = card.sign([p.signed_info_digest for _, p in ready])
         chain = card.certificate_chain
     except Exception as trouble:
-        meaning = _meaning(f"card:{name}", trouble)
+        meaning = _meaning(Lane(LaneKind.CARD, name), trouble)
         return {r.message.id: meaning for r in group}
     signed = {m.id: (p, signature) for (m, p), signature in zip(ready, signatures, strict=True)}
 
@@ -164,9 +184,9 @@ def _in_envelope(site: Site, message: Message, answer: Sealed | Exception) -> Se
     return answer
 
 
-def _meaning(lane: str, trouble: Exception) -> Exception:
+def _meaning(lane: Lane | None, trouble: Exception) -> Exception:
     """What a card's trouble means for the message."""
-    card = lane.partition(":")[2]
+    card = lane.name if lane is not None else ""
     match trouble:
         case PinUnfit():  # not tried: where the settings say lies none yet, and is looked for again
             return Deferred("pin", closes=lane, why=trouble.both, do=f"tongguan card pin {card}")
@@ -184,7 +204,7 @@ def _meaning(lane: str, trouble: Exception) -> Exception:
 def decide_seal(site: Site, message: Message, sealed: Sealed, records: Records) -> Outcome:
     """sealed: from here on it counts as “may have been sent”."""
     now = clock.now_ms()
-    lane = f"route:{_route_of(message)}"
+    lane = Lane(LaneKind.ROUTE, _route_of(message))
     moved = replace(
         message,
         state=State.SEALED,

@@ -7,46 +7,58 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.gateway.document.changes import all_reservations, undone
-from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.receipts.believing import Answered, answer, claims_to_be_one
 from tongguan.gateway.flow.site import Site
+from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.document import Receipt
 from tongguan.gateway.model.errors import Deferred, Held, each_of, in_both
 from tongguan.gateway.model.ids import derived_id
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Kind, Message, State
-from tongguan.gateway.model.outcome import Body, Outcome
+from tongguan.gateway.model.outcome import Body, Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import TAKEN
 from tongguan.gateway.system import clock
-from tongguan.gateway.work.loop import each, parted
+from tongguan.gateway.work.loop import Step, each, lane_of, parted
 from tongguan.routes.reply import Reply
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """The authority may have the bytes: it is asked before they are sent again.
+class Doubt(Deferred):
+    """The authority may have the bytes: it is asked before they are sent again."""
 
-    An answer and no exception: deciding it must leave its mark on the message.
-    """
-
-    why: str
-    after: timedelta
-    closes: str | None = None  #: the lane, where the authority could not be reached at all
+    def __init__(self, message: Message, why: str, *, after: timedelta | None = None, closes: Lane | None = None) -> None:
+        marks = {"extra": {**(message.extra or {}), "doubtful": True}}
+        super().__init__("route", after=after, closes=closes, why=why, marks=marks)
 
 
-def act_send(site: Site, messages: Sequence[Message]) -> list[Answered | Doubt | Exception]:
+def send_step(site: Site) -> Step:
+    """The station of a route."""
+
+    def decide(message: Message, answered: Answered, records: Records) -> Chain:
+        return (decide_send(site, message, answered, records),)
+
+    return Step("send", decide, act=partial(act_send, site), wait=site.next_try, overtaken=_overtaken)
+
+
+def _overtaken(message: Message, answer: object) -> Outcome | None:
+    """The authority's verdict was quicker than its technical receipt: that one is kept as if it had been fetched."""
+    return late(message, answer.raw) if isinstance(answer, Answered) else None
+
+
+def act_send(site: Site, claim: Claim) -> list[Answered | Exception]:
     """Send a batch over its route, as many in flight as the route allows; what is doubtful is asked for first."""
-    route = site.route(_route_name(messages[0]))
+    messages = claim.messages
+    route = site.route(lane_of(claim).name)
     with site.journal.read() as records:
         ours = records.unchanged(messages)  # one that was stopped before it came into this hand must not go out
         sealed = records.sealed_of([m for m in messages if m.id in ours])
-    doubtful = [m for m in messages if m.id in ours and _doubtful(m)]
+    doubtful = [m for m in messages if m.id in ours and (_doubtful(m) or claim.suspect(m.id))]
     asked, wrong = parted(doubtful, each(doubtful, lambda m: route.submit_ask(m.wire_id)))
     replies = {message.id: future.result() for message, future in asked}
     fresh = [
@@ -56,32 +68,27 @@ def act_send(site: Site, messages: Sequence[Message]) -> list[Answered | Doubt |
     for (message, _), reply in zip(to_send, route.send_many([item for _, item in to_send]), strict=True):
         replies[message.id] = reply
 
-    def meaning(message: Message) -> Answered | Doubt | Exception:
+    def meaning(message: Message) -> Answered | Exception:
         if message.id not in ours:
             return Deferred("route", why=in_both("它在此期间已变动", "it moved meanwhile"))
         error = wrong.get(message.id) or missing.get(message.id)
-        return error or _meaning(site, message, replies[message.id])
+        return error or _meaning(site, message, replies[message.id], in_doubt=_doubtful(message) or claim.suspect(message.id))
 
     return each(messages, meaning)
-
-
-def _route_name(message: Message) -> str:
-    return (message.lane or "").removeprefix("route:")
 
 
 def _doubtful(message: Message) -> bool:
     return bool((message.extra or {}).get("doubtful"))
 
 
-def _meaning(site: Site, message: Message, reply: Reply) -> Answered | Doubt | Exception:
+def _meaning(site: Site, message: Message, reply: Reply, *, in_doubt: bool) -> Answered | Exception:
     """The verified receipt, or what happens next."""
-    lane = message.lane or ""
     give_up = message.deadline_at is not None and clock.now_ms() > message.deadline_at
     if reply.kind == "receipt" and reply.receipt is not None:
         answered = answer(site, message, reply.receipt)
         if isinstance(answered, Answered):
             return answered
-        keep_aside(site, message, reply.receipt, authority=_route_name(message), why=answered)
+        keep_aside(site, message, reply.receipt, authority=message.lane.name if message.lane else "", why=answered)
         why, doubtful = answered, reply.status in (200, 202)
     else:
         why, doubtful = reply.why, reply.kind == "lost"
@@ -90,11 +97,11 @@ def _meaning(site: Site, message: Message, reply: Reply) -> Answered | Doubt | E
         zh, en = each_of(why)
         return Held(f"期限前没有送达：{zh}", f"not delivered before its deadline: {en}", do=do)
     if reply.kind == "later" and reply.status is None:
-        return Doubt(why, timedelta(0), closes=lane) if _doubtful(message) else Deferred("route", closes=lane, why=why)
+        return Doubt(message, why, closes=message.lane) if in_doubt else Deferred("route", closes=message.lane, why=why)
     after = reply.retry_after
     if after is None:
         after = timedelta(milliseconds=max(0, site.next_try(message) - clock.now_ms()))
-    return Doubt(why, after) if doubtful or _doubtful(message) else Deferred("route", after=after, why=why)
+    return Doubt(message, why, after=after) if doubtful or in_doubt else Deferred("route", after=after, why=why)
 
 
 def keep_aside(site: Site, message: Message, raw: bytes, *, authority: str, why: str) -> None:
@@ -123,7 +130,6 @@ def decide_send(site: Site, message: Message, answered: Answered, records: Recor
         outcome,
         receipts=(technical_receipt(content, message),),
         bodies=(Body(message.id, "receipt", answered.raw),),
-        answers=answers.technical(site, outcome),
         late=(late(message, answered.raw),),
     )
 
@@ -189,7 +195,7 @@ def incoming(account: str, raw: bytes, *, authority: str, door: str = "") -> Out
         state=State.RECEIVED,
         received_at=now,
         updated_at=now,
-        lane="verify",
+        lane=Lane(LaneKind.VERIFY),
         due_at=now,
         sha256=sha256,
         waits=False,

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Dialect
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.model.document import Attachment, Document, Receipt
 from tongguan.gateway.model.errors import Fault, TongguanError
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.model.record import record
 
@@ -118,6 +119,7 @@ _PLAIN = [n for n in _MESSAGE_COLUMNS if n not in ("faults", "extra", "holds", "
 def message_of(row: Any) -> Message:
     values = {name: row[name] for name in _PLAIN}
     values["kind"], values["state"] = Kind(values["kind"]), State(values["state"])
+    values["lane"] = Lane(values["lane"]) if values["lane"] is not None else None
     values["faults"] = tuple(Fault(*f) for f in orjson.loads(row["faults"])) if row["faults"] else ()
     extra = orjson.loads(row["extra"]) if row["extra"] else {}
     holds, waits = not extra.pop("holds_nothing", 0), not extra.pop("never_waits", 0)

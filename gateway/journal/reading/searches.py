@@ -13,14 +13,15 @@ from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import PART, Order, decoded, document_of, facts_of, message_of, order_of
 from tongguan.gateway.journal.reading.lookups import AnswerRow, Lookups, answer_of, slices
 from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Message, State
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class ClosedLane:
     """A closed lane: why, since when, when to probe next (None: a person must open it), the command to type, who shut it."""
 
-    name: str
+    name: Lane
     reason: str
     text: str
     since: int
@@ -60,11 +61,11 @@ class Searches(Lookups):
         rows = self._connection.execute(statements.IN_STATE_AFTER, {"state": state.value, "sequence": sequence, "most": limit})
         return [message_of(row) for row in rows.mappings()]
 
-    def lanes_in_use(self, beginning: str) -> list[str]:
-        """The lanes whose names begin so and in which messages wait."""
-        lane = tables.message.c.lane
+    def lanes_in_use(self, kind: str) -> list[Lane]:
+        """The lanes of a kind (those with a name) in which messages wait."""
+        lane, beginning = tables.message.c.lane, f"{kind}:"
         found = select(lane).distinct().where(tables.message.c.due_at.is_not(None), lane >= beginning, lane < f"{beginning}~")
-        return list(self._connection.execute(found).scalars())
+        return [Lane(name) for name in self._connection.execute(found).scalars()]
 
     def newest_of_name(self, account: str, names: Sequence[str]) -> dict[str, str]:
         """File name to the id of the newest message that came under it."""
@@ -175,8 +176,9 @@ class Searches(Lookups):
         t = tables.tally.c
         return [tuple(row) for row in self._connection.execute(select(t.account, t.kind, t.state, t.count).where(t.count > 0))]
 
-    def lanes(self) -> dict[str, Lane]:
-        return {row["name"]: Lane(**row) for row in self._all(select(tables.lane))}
+    def lanes(self) -> dict[Lane, ClosedLane]:
+        found = [ClosedLane(**{**row, "name": Lane(row["name"])}) for row in self._all(select(tables.lane))]
+        return {lane.name: lane for lane in found}
 
     def spans(self, first: str, last: str) -> list[float]:
         """Milliseconds between two steps of each message that has both."""

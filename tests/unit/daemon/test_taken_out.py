@@ -17,8 +17,10 @@ from tongguan.gateway.flow.orders import carry_out
 from tongguan.gateway.flow.receipts import believing
 from tongguan.gateway.flow.submission.send import Doubt, act_send, incoming
 from tongguan.gateway.home.home import make_home
+from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.model.errors import Deferred, Held, in_language
 from tongguan.gateway.model.ids import new_id
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
 from tongguan.gateway.system import clock
@@ -65,7 +67,7 @@ def message(account: str, lane: str, state: State, **more: Any) -> Message:
         state=state,
         received_at=now,
         updated_at=now,
-        lane=lane,
+        lane=Lane(lane),
         due_at=now,
         seal_number=1,
         extra={"route": lane.partition(":")[2]},
@@ -234,6 +236,6 @@ def test_one_message_of_a_batch_that_cannot_be_answered_leaves_the_others_answer
     came(daemon, gone, ours, doubtful)
     site = dataclasses.replace(daemon.site, routes={"mofcom": Route()})  # type: ignore[dict-item]
     doubtful = dataclasses.replace(doubtful, extra={"route": "mofcom", "doubtful": True})
-    answers = act_send(site, [gone, ours, doubtful])
+    answers = act_send(site, Claim(1, "send", 1000, (gone, ours, doubtful)))
 
     assert [type(answer) for answer in answers] in ([Held, Doubt, ZeroDivisionError], [Held, Deferred, ZeroDivisionError])

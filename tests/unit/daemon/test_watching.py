@@ -18,7 +18,8 @@ from tongguan.gateway.daemon.health_checks import HealthChecks
 from tongguan.gateway.daemon.lane_probes import Watching
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.system import clock, disk
@@ -85,7 +86,7 @@ def site(journal: Journal, home: Path, **routes: Route) -> Site:
 
 def shut(journal: Journal, *names: str) -> None:
     for name in names:
-        journal.close_lane(Lane(name, "route", "refused", clock.now_ms(), clock.now_ms() - 1, "tongguan doctor"))
+        journal.close_lane(ClosedLane(Lane(name), "route", "refused", clock.now_ms(), clock.now_ms() - 1, "tongguan doctor"))
 
 
 def sent(journal: Journal, count: int, *, deadline: int = -60_000, state: State = State.SENT) -> list[Message]:

@@ -9,14 +9,15 @@ from typing import Any, cast
 import pytest
 
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.submission.owed import ask_for_owed
+from tongguan.gateway.flow.submission.owed import owed_step
 from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.system import clock
-from tongguan.gateway.work.loop import CRASHES
+from tongguan.gateway.work.loop import CRASHES, run
 
-LANE = "owed:mofcom"
+LANE = Lane("owed:mofcom")
 
 
 @pytest.mark.requirement("GW-05")
@@ -35,7 +36,7 @@ def test_three_crashes_put_the_asking_off_and_three_times_three_end_it(tmp_path:
             journal = site.journal = Journal.open("sqlite:///tongguan.db", tmp_path)
         claim = journal.claim(LANE, (LANE,), limit=1)
         assert claim is not None
-        ask_for_owed(site, "mofcom", claim)
+        run(journal, owed_step(site), claim)
         with journal.read() as records:
             found = records.message("m")
         assert found is not None

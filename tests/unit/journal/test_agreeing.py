@@ -14,6 +14,7 @@ from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.journal.history.anchor import Anchor
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.errors import JournalUnfit
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import State
 
 FILES = ("tongguan.db", "tongguan.db-wal", "tongguan.db-shm", "anchor.jsonl")
@@ -26,7 +27,7 @@ def lived(home: Path) -> Path:
         journal = open_journal(home)
         message = submission(f"m{n}")
         written(journal, comes(message))
-        written(journal, moves(message, State.SEALED, with_={"lane": "route:r"}))
+        written(journal, moves(message, State.SEALED, with_={"lane": Lane("route:r")}))
         journal.serials("NA26", digits=6)
         journal.set_marker("cursor:r:demo", "17")
         if n == 0:

@@ -15,8 +15,9 @@ from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.document import CountedLine
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.notification import Notification
 from tongguan.gateway.model.outcome import Number, Reservation
@@ -69,7 +70,7 @@ def lived(journal: Journal) -> None:
             ),
         )
     journal.notifications.tried(["n1"], {"n2": 5})
-    journal.close_lane(Lane("account:demo", "paused", "stocktaking", 1, None, "tongguan resume account demo", "wang"))
+    journal.close_lane(ClosedLane(Lane("account:demo"), "paused", "stocktaking", 1, None, "tongguan resume account demo", "wang"))
     journal.serials("a")
     journal.set_marker("environment", "test")
     journal.order_done(journal.give_order("wang", "why", {"do": "pause"}), {"done": "pause"})

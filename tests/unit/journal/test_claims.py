@@ -13,9 +13,10 @@ import pytest
 from journals import body, comes, moves, open_journal, receipt_message, stored, submission, written
 
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.journal.writing.writer import Changed
 from tongguan.gateway.model.errors import StationBroken
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.outcome import Finished
 from tongguan.gateway.system import clock, files
@@ -58,7 +59,7 @@ def test_a_claim_comes_in_order_of_arrival(journal: Journal) -> None:
 
 
 def test_what_is_not_due_is_not_claimed(journal: Journal) -> None:
-    written(journal, comes(submission(due_at=1 << 50)), comes(submission(due_at=None)), comes(submission(lane="other")))
+    written(journal, comes(submission(due_at=1 << 50)), comes(submission(due_at=None)), comes(submission(lane=Lane("other"))))
 
     assert journal.claim("s", ["read"], limit=9) is None
 
@@ -207,7 +208,7 @@ def test_suspects_of_a_large_hand_are_not_taken_together_with_one_that_crashed_a
     written(journal, comes(submission("alone")))
     journal.claim("a", ["read"], limit=1)
     second = crash(journal)
-    written(second, *(comes(submission(f"m{n}", lane="other")) for n in range(32)))
+    written(second, *(comes(submission(f"m{n}", lane=Lane("other"))) for n in range(32)))
     second.claim("b", ["other"], limit=32)
     third = crash(second)
     claims = [claim for _ in range(9) if (claim := third.claim("c", ["read", "other"], limit=99))]
@@ -287,7 +288,7 @@ def test_a_message_that_passed_has_no_crashes_to_its_name(journal: Journal) -> N
     second = crash(journal)
     claim = second.claim("a", ["read"], limit=1)
     assert claim and claim.crashes == 1
-    written(second, moves(claim.messages[0], State.CHECKED, with_={"lane": "card:c"}), token=claim.token)
+    written(second, moves(claim.messages[0], State.CHECKED, with_={"lane": Lane("card:c")}), token=claim.token)
     third = crash(second)
     again = third.claim("a", ["card:c"], limit=1)
 
@@ -391,7 +392,7 @@ def test_a_listener_that_fails_is_no_failure_of_the_commit_nor_of_the_next_liste
     busy.listeners += [fail, heard.append]
     written(busy, comes(submission("m")))
     written(busy, comes(submission("n")))
-    busy.close_lane(Lane("send", "paused", "", 1, None, ""))  # the writer told of the moves before it came to this
+    busy.close_lane(ClosedLane(Lane("send"), "paused", "", 1, None, ""))  # the writer told of the moves before it came to this
 
     assert {type(trouble) for trouble in troubles} == {ZeroDivisionError}
     assert [list(changed["demo"].messages) for changed in heard] == [["m"], ["n"]]

@@ -7,11 +7,12 @@ from pathlib import Path
 from journals import comes, open_journal, stored, submission, written
 
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
+from tongguan.gateway.model.lane import Lane
 
 
-def closed(name: str) -> Lane:
-    return Lane(name, "pin", "wrong PIN", 1, None, "tongguan card pin c")
+def closed(name: str) -> ClosedLane:
+    return ClosedLane(Lane(name), "pin", "wrong PIN", 1, None, "tongguan card pin c")
 
 
 def keys(journal: Journal, *lanes: str) -> tuple[str, ...]:
@@ -20,7 +21,7 @@ def keys(journal: Journal, *lanes: str) -> tuple[str, ...]:
 
 
 def test_nobody_claims_from_a_closed_lane_and_its_messages_stay_as_they_are(journal: Journal) -> None:
-    written(journal, comes(submission("m", lane="card:c")))
+    written(journal, comes(submission("m", lane=Lane("card:c"))))
     before = stored(journal, "m")
     journal.close_lane(closed("card:c"))
     with journal.read() as records:
@@ -32,11 +33,11 @@ def test_nobody_claims_from_a_closed_lane_and_its_messages_stay_as_they_are(jour
 
 
 def test_opening_a_lane_makes_its_messages_due_and_wakes_its_station(journal: Journal) -> None:
-    written(journal, comes(submission("m", lane="card:c")))
+    written(journal, comes(submission("m", lane=Lane("card:c"))))
     journal.close_lane(closed("card:c"))
     before = stored(journal, "m")
     journal.bell("card:c").clear()
-    journal.open_lane("card:c")
+    journal.open_lane(Lane("card:c"))
 
     assert journal.bell("card:c").is_set()
     assert keys(journal, "card:c") == ("m",)
@@ -44,7 +45,7 @@ def test_opening_a_lane_makes_its_messages_due_and_wakes_its_station(journal: Jo
 
 
 def test_other_lanes_keep_going(journal: Journal) -> None:
-    written(journal, comes(submission("m", lane="card:c")), comes(submission("n", lane="card:d")))
+    written(journal, comes(submission("m", lane=Lane("card:c"))), comes(submission("n", lane=Lane("card:d"))))
     journal.close_lane(closed("card:c"))
 
     assert keys(journal, "card:c", "card:d") == ("n",)
@@ -65,7 +66,7 @@ def test_a_paused_account_is_skipped_and_the_others_are_served(journal: Journal)
     journal.close_lane(closed("account:a"))
 
     assert keys(journal, "read") == ("n",)
-    journal.open_lane("account:a")
+    journal.open_lane(Lane("account:a"))
     assert keys(journal, "read") == ("m",)
 
 
@@ -76,8 +77,8 @@ def test_a_lane_is_served_in_order_of_time_whatever_else_waits(journal: Journal)
 
 
 def test_of_several_lanes_those_longest_due_come_first(journal: Journal) -> None:
-    written(journal, *(comes(submission(f"a{n}", lane="a", due_at=100 + n)) for n in range(5)))
-    written(journal, comes(submission("b", lane="b", due_at=1)))
+    written(journal, *(comes(submission(f"a{n}", lane=Lane("a"), due_at=100 + n)) for n in range(5)))
+    written(journal, comes(submission("b", lane=Lane("b"), due_at=1)))
     claim = journal.claim("s", ["a", "b"], limit=2)
 
     assert claim and set(claim.keys) == {"b", "a0"}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from journals import comes, moves, receipt_message, stored, submission, written
 
 from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import BEFORE_SENT, State
 from tongguan.gateway.model.outcome import Finished
 
@@ -141,7 +142,7 @@ def _step(journal: Journal, open_: list[str], chance: Random) -> None:
     row = chance.choice(list(first_of.values()))
     state = chance.choice([State.CHECKED, State.SENT, State.REFUSED])
     if state in BEFORE_SENT:
-        written(journal, moves(row, state, with_={"due_at": 1, "lane": "card:c"}))
+        written(journal, moves(row, state, with_={"due_at": 1, "lane": Lane("card:c")}))
     else:
         written(journal, moves(row, state))
         open_.remove(row.id)

@@ -12,8 +12,9 @@ from sqlalchemy import event
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.document import CountedLine
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.outcome import Number, Reservation
 
@@ -114,12 +115,12 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
     written(filled, comes(told, reserve=(release,)), comes(submission("n", document_id="d9", reference="r99")))
     written(filled, comes(submission("o"), release=(release,), numbers=(Number("a", "k", "N", "d1", "demo"),)))
     items = [submission(f"i{n}", batch="bt", reference=f"i{n}") for n in range(3)]
-    written(filled, comes(submission("bt", operation="batch", lane="batch", due_at=1 << 50)), *(comes(i) for i in items))
+    written(filled, comes(submission("bt", operation="batch", lane=Lane("batch"), due_at=1 << 50)), *(comes(i) for i in items))
     written(filled, *(moves(i, State.ACCEPTED) for i in items))
     filled.claim_keys("door", ["k"], lease_ms=-1)
     filled.claim_keys("door", ["k"])
-    filled.close_lane(Lane("x", "r", "t", 1, None, "d"))
-    filled.open_lane("x")
+    filled.close_lane(ClosedLane(Lane("x"), "r", "t", 1, None, "d"))
+    filled.open_lane(Lane("x"))
     filled.mark_written([1, 2])
     filled.notifications.due(1, 5)
     filled.notifications.tried(["n1"], {"n2": 5})
@@ -190,7 +191,7 @@ def test_open_messages_of_an_account_are_found_oldest_first(journal: Journal) ->
 
 def test_what_a_paused_account_has_waiting_is_passed_over_in_the_index(filled: Journal) -> None:
     plans = Plans(filled)
-    filled.close_lane(Lane("account:demo", "paused", "why", 1, None, "do"))
+    filled.close_lane(ClosedLane(Lane("account:demo"), "paused", "why", 1, None, "do"))
     assert filled.claim("s", ["read"], limit=5) is None
     (claiming,) = [s for s in plans.statements if "due_at <= " in s]
 

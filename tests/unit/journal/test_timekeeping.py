@@ -11,7 +11,8 @@ from journals import comes, moves, open_journal, stored, submission, written
 
 from tongguan.gateway.journal.clock_changes import LEAST_MS, STEADY_MS
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.notification import Notification
 from tongguan.gateway.system import clock
@@ -165,8 +166,8 @@ def test_what_begins_to_wait_after_the_jump_waits_as_long_as_it_was_meant_to(tmp
 def test_deadlines_probes_and_short_messages_move_with_the_clock(tmp_path: Path, machine: Machine, jump: int) -> None:
     journal, now = open_journal(tmp_path), machine.wall
     waits(journal, HOUR, deadline_at=now + 2 * HOUR)
-    journal.close_lane(Lane("card:a", "card", "", now, now + 5000, "do"))
-    journal.close_lane(Lane("card:b", "pin", "", now, None, "do"))
+    journal.close_lane(ClosedLane(Lane("card:a"), "card", "", now, now + 5000, "do"))
+    journal.close_lane(ClosedLane(Lane("card:b"), "pin", "", now, None, "do"))
     note = Notification("n", "demo", "r", "m", "d", "ref", "13800000000", "text", now, now + 4000)
     written(journal, comes(submission("other", lane=None, due_at=None), notifications=(note,)))
     machine.wall += jump

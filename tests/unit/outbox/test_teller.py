@@ -19,8 +19,9 @@ import orjson
 import pytest
 from patience import STILL, here, wait_until
 
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.errors import Fault, StationBroken
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Kind, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.system import clock
@@ -322,11 +323,11 @@ def test_the_index_is_written_once_a_second_at_most(home: Home) -> None:
 
 
 def test_when_a_lane_is_shut_what_stands_in_it_tells_what_it_waits_for(home: Home) -> None:
-    home.comes(submission("m1", State.CHECKED, lane="card:c", due_at=RECEIVED_AT))
-    home.comes(submission("m2", State.CHECKED, lane="card:d", due_at=RECEIVED_AT))
+    home.comes(submission("m1", State.CHECKED, lane=Lane("card:c"), due_at=RECEIVED_AT))
+    home.comes(submission("m2", State.CHECKED, lane=Lane("card:d"), due_at=RECEIVED_AT))
     home.told()
     before = home.page("by-id/m1.json")["waiting_for"]
-    home.journal.close_lane(Lane("card:c", "card", "gone", RECEIVED_AT, None, "tongguan card list"))
+    home.journal.close_lane(ClosedLane(Lane("card:c"), "card", "gone", RECEIVED_AT, None, "tongguan card list"))
     home.told()
 
     assert (before, home.page("by-id/m1.json")["waiting_for"], home.page("by-id/m2.json")["waiting_for"]) == (None, "card", None)

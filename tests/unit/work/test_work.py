@@ -13,9 +13,10 @@ import pytest
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.records import Records
-from tongguan.gateway.journal.reading.searches import Lane
+from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Deferred, Fault, Held, Refused, StationBroken
+from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.model.outcome import Number, Outcome
 from tongguan.gateway.system import clock
@@ -32,7 +33,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 def came(journal: Journal, *ids: str, **more: Any) -> None:
     now = clock.now_ms()
-    given: dict[str, Any] = {"state": State.RECEIVED, "lane": "read", "due_at": now - 1, **more}
+    given: dict[str, Any] = {"state": State.RECEIVED, "lane": Lane("read"), "due_at": now - 1, **more}
     messages = [
         Message(
             id=i, kind=Kind.SUBMISSION, account="demo", type="T", operation="declare", received_at=now, updated_at=now, **given
@@ -44,7 +45,15 @@ def came(journal: Journal, *ids: str, **more: Any) -> None:
 
 
 def check(message: Message, answer: Any, records: Records) -> Outcome:
-    return Outcome(replace(message, state=State.CHECKED, lane="card:c"), message.state, "check")
+    return Outcome(replace(message, state=State.CHECKED, lane=Lane("card:c")), message.state, "check")
+
+
+def step(
+    name: str, decide: Callable[..., Outcome], act: Callable[[Sequence[Message]], Sequence[Any]] | None = None, **more: Any
+) -> Step:
+    """A step that decides one move for each message."""
+    acts = (lambda claim: act(claim.messages)) if act is not None else None
+    return Step(name, lambda message, answer, records: (decide(message, answer, records),), act=acts, **more)
 
 
 def raising(error: BaseException) -> Callable[[Message, Any, Records], Outcome]:
@@ -54,8 +63,8 @@ def raising(error: BaseException) -> Callable[[Message, Any, Records], Outcome]:
     return decide
 
 
-def shut(name: str) -> Lane:
-    return Lane(name, "card", "", 1, 2, "do")
+def shut(name: str) -> ClosedLane:
+    return ClosedLane(Lane(name), "card", "", 1, 2, "do")
 
 
 def work(journal: Journal, step: Step, **more: Any) -> None:
@@ -83,7 +92,7 @@ def free(journal: Journal) -> tuple[str, ...]:
 
 def test_a_decision_is_written_and_its_message_free_for_the_next_station(journal: Journal) -> None:
     came(journal, "a", "b")
-    work(journal, Step("check", check))
+    work(journal, step("check", check))
     claim = journal.claim("seal", ["card:c"], limit=9)
 
     assert claim and claim.keys == ("a", "b")
@@ -92,7 +101,7 @@ def test_a_decision_is_written_and_its_message_free_for_the_next_station(journal
 def test_refused_ends_the_message_with_every_fault(journal: Journal) -> None:
     faults = (Fault("X1", "一", "one"), Fault("X2", "二", "two", "/a", 3))
     came(journal, "m")
-    work(journal, Step("check", raising(Refused(faults))))
+    work(journal, step("check", raising(Refused(faults))))
 
     assert (stored(journal).state, stored(journal).faults, stored(journal).due_at) == (State.REFUSED, faults, None)
 
@@ -102,14 +111,14 @@ def test_a_step_may_say_how_a_refusal_undoes_what_the_message_began(journal: Jou
         return Outcome(replace(message, state=State.REFUSED, lane=None, due_at=None, number="undone"), message.state, "check")
 
     came(journal, "m")
-    work(journal, Step("check", raising(Refused([])), refuse=refuse))
+    work(journal, step("check", raising(Refused([])), refuse=refuse))
 
     assert stored(journal).number == "undone"
 
 
 def test_deferred_leaves_the_message_where_it_is_until_later(journal: Journal) -> None:
     came(journal, "m")
-    work(journal, Step("check", raising(Deferred("route", after=timedelta(hours=1)))))
+    work(journal, step("check", raising(Deferred("route", after=timedelta(hours=1)))))
     message = stored(journal)
 
     assert (message.state, message.waiting_for, message.attempts, message.lane) == (State.RECEIVED, "route", 1, "read")
@@ -119,7 +128,7 @@ def test_deferred_leaves_the_message_where_it_is_until_later(journal: Journal) -
 
 def test_deferred_without_a_time_waits_as_the_step_says(journal: Journal) -> None:
     came(journal, "m")
-    work(journal, Step("check", raising(Deferred("route")), wait=lambda message, deferred: 1 << 50))
+    work(journal, step("check", raising(Deferred("route")), wait=lambda message: 1 << 50))
 
     assert stored(journal).due_at == 1 << 50
 
@@ -127,21 +136,21 @@ def test_deferred_without_a_time_waits_as_the_step_says(journal: Journal) -> Non
 @pytest.mark.parametrize("where", ["act", "decide"])
 def test_deferred_may_close_its_lane(journal: Journal, where: str) -> None:
     trouble = Deferred("pin", closes="read", why="wrong PIN")
-    step = Step("seal", check, act=lambda messages: [trouble for _ in messages])
+    doing = step("seal", check, act=lambda messages: [trouble for _ in messages])
     if where == "decide":
-        step = Step("seal", raising(trouble))
+        doing = step("seal", raising(trouble))
     came(journal, "a", "b")
-    work(journal, step, closed=shut)
+    work(journal, doing, closed=shut)
 
     assert journal.lanes["read"] == replace(shut("read"), text="wrong PIN", reason="pin")
     assert free(journal) == ()
-    journal.open_lane("read")
+    journal.open_lane(Lane("read"))
     assert free(journal) == ("a", "b")
 
 
 def test_held_waits_for_a_person_and_remembers_where_it_was(journal: Journal) -> None:
     came(journal, "m", state=State.SEALED)
-    work(journal, Step("send", raising(Held("问不到", "cannot be asked", do="tongguan retry m"))))
+    work(journal, step("send", raising(Held("问不到", "cannot be asked", do="tongguan retry m"))))
     message = stored(journal)
 
     assert (message.state, message.held_from, message.hold_reason) == (State.HELD, "sealed", "问不到\ncannot be asked")
@@ -155,7 +164,7 @@ def test_a_bug_holds_its_message_with_the_traceback_and_no_other(journal: Journa
         return check(message, answer, records)
 
     came(journal, "l", "m", "n")
-    work(journal, Step("check", decide))
+    work(journal, step("check", decide))
     message = stored(journal)
 
     assert message.state is State.HELD
@@ -169,7 +178,7 @@ def test_a_traceback_shows_no_values(journal: Journal) -> None:
         raise ZeroDivisionError(len(pin))
 
     came(journal, "m")
-    work(journal, Step("check", decide))
+    work(journal, step("check", decide))
     message = stored(journal)
 
     assert message.extra and "ZeroDivisionError" in message.extra["traceback"]
@@ -181,7 +190,7 @@ def test_a_bug_in_undoing_a_refusal_holds_too(journal: Journal) -> None:
         raise ZeroDivisionError
 
     came(journal, "m")
-    work(journal, Step("check", raising(Refused([])), refuse=refuse))
+    work(journal, step("check", raising(Refused([])), refuse=refuse))
 
     assert stored(journal).state is State.HELD
 
@@ -194,7 +203,7 @@ def test_a_bug_in_act_holds_what_it_had_in_hand_and_is_not_run_again(journal: Jo
         raise KeyError
 
     came(journal, "a", "b")
-    work(journal, Step("send", check, act=act))
+    work(journal, step("send", check, act=act))
 
     assert calls == [2]
     assert [stored(journal, i).state for i in "ab"] == [State.HELD, State.HELD]
@@ -202,7 +211,7 @@ def test_a_bug_in_act_holds_what_it_had_in_hand_and_is_not_run_again(journal: Jo
 
 def test_an_answer_too_few_is_a_bug(journal: Journal) -> None:
     came(journal, "a", "b")
-    work(journal, Step("send", check, act=lambda messages: [None]))
+    work(journal, step("send", check, act=lambda messages: [None]))
 
     assert [stored(journal, i).state for i in "ab"] == [State.HELD, State.HELD]
 
@@ -220,7 +229,7 @@ def test_an_error_of_the_machine_stops_the_station_and_leaves_the_messages(
     came(journal, "a", "b")
     before = stored(journal, "a"), stored(journal, "b")
     with pytest.raises(StationBroken):
-        work(journal, Step("send", raising(error) if where == "decide" else check, act=act))
+        work(journal, step("send", raising(error) if where == "decide" else check, act=act))
 
     assert (stored(journal, "a"), stored(journal, "b")) == before
     assert free(journal) == ("a", "b"), "they are in nobody's hand"
@@ -262,7 +271,7 @@ def test_when_something_moved_underneath_only_the_decision_is_made_again(journal
         return Outcome(replace(message, state=State.SEALED), message.state, "seal", relied_on={"d": version})
 
     came(journal, "m")
-    work(journal, Step("seal", decide, act=act))
+    work(journal, step("seal", decide, act=act))
 
     assert calls == ["act", "decide signature", "decide signature", "decide signature"]
     assert stored(journal).state is State.SEALED
@@ -282,7 +291,7 @@ def test_a_message_in_conflict_stays_in_hand_until_it_is_decided(journal: Journa
         )
 
     came(journal, "m")
-    work(journal, Step("seal", decide))
+    work(journal, step("seal", decide))
 
     assert seen == [None, None]
 
@@ -298,7 +307,7 @@ def test_what_never_comes_to_rest_is_tried_again_later(journal: Journal) -> None
         return Outcome(replace(message, state=State.SEALED), message.state, "seal", relied_on={"d": version - 1})
 
     came(journal, "m")
-    work(journal, Step("seal", decide))
+    work(journal, step("seal", decide))
     message = stored(journal)
 
     assert (message.state, message.attempts) == (State.RECEIVED, 1)
@@ -313,7 +322,7 @@ def test_a_message_that_a_person_moved_meanwhile_is_left_alone(journal: Journal)
         return [None for _ in messages]
 
     came(journal, "m", "n")
-    work(journal, Step("check", check, act=act))
+    work(journal, step("check", check, act=act))
 
     assert stored(journal).state is State.STOPPED
     assert stored(journal, "n").state is State.CHECKED
@@ -325,7 +334,7 @@ def test_what_others_changed_in_the_row_meanwhile_is_kept(journal: Journal) -> N
         return [None for _ in messages]
 
     came(journal, "m")
-    work(journal, Step("check", check, act=act))
+    work(journal, step("check", check, act=act))
 
     assert (stored(journal).state, stored(journal).deadline_at) == (State.CHECKED, 77)
 
@@ -341,7 +350,7 @@ def test_a_number_that_is_another_documents_holds_the_message_and_names_it(journ
         return Outcome(replace(message, state=State.SETTLED, lane=None, due_at=None), message.state, "settle", numbers=numbers)
 
     came(journal, "m")
-    work(journal, Step("settle", decide))
+    work(journal, step("settle", decide))
 
     assert stored(journal).state is State.HELD
     assert "26AA1" in (stored(journal).hold_reason or "")
@@ -353,7 +362,7 @@ def test_the_third_crash_holds_the_message(tmp_path: Path) -> None:
     for _ in range(3):
         assert living.claim("s", ["read"], limit=1)
         living = Journal.open("sqlite:///tongguan.db", tmp_path)
-    work(living, Step("check", check))
+    work(living, step("check", check))
 
     assert stored(living).state is State.HELD
     assert "three times" in (stored(living).hold_reason or "")
@@ -380,14 +389,14 @@ def test_equal_tracebacks_are_counted_within_a_window_only(monkeypatch: pytest.M
 def test_the_tenth_equal_traceback_closes_the_lane_and_leaves_the_messages(journal: Journal) -> None:
     ids = [f"m{n:02}" for n in range(EQUAL_TRACEBACKS + 5)]
     came(journal, *ids)
-    work(journal, Step("check", raising(ZeroDivisionError())))
+    work(journal, step("check", raising(ZeroDivisionError())))
     states = [stored(journal, i).state for i in ids]
 
     assert states == [State.HELD] * (EQUAL_TRACEBACKS - 1) + [State.RECEIVED] * 6
     assert journal.lanes["read"].probe_at is None, "only a person opens it"
     assert "ZeroDivisionError" in journal.lanes["read"].text and journal.lanes["read"].do
     assert free(journal) == ()
-    journal.open_lane("read")
+    journal.open_lane(Lane("read"))
     assert free(journal) == tuple(ids[EQUAL_TRACEBACKS - 1 :])
 
 
@@ -395,7 +404,7 @@ def test_equal_tracebacks_are_counted_from_batch_to_batch(journal: Journal) -> N
     for n in range(EQUAL_TRACEBACKS):
         assert "read" not in journal.lanes
         came(journal, f"m{n}")
-        work(journal, Step("check", raising(ZeroDivisionError())))
+        work(journal, step("check", raising(ZeroDivisionError())))
 
     assert "read" in journal.lanes
 
@@ -403,7 +412,7 @@ def test_equal_tracebacks_are_counted_from_batch_to_batch(journal: Journal) -> N
 def test_a_lane_closed_by_a_bug_stays_closed_across_restarts(tmp_path: Path) -> None:
     first = Journal.open("sqlite:///tongguan.db", tmp_path)
     came(first, *(f"m{n}" for n in range(EQUAL_TRACEBACKS)))
-    work(first, Step("check", raising(ZeroDivisionError())))
+    work(first, step("check", raising(ZeroDivisionError())))
     first.close()
     second = Journal.open("sqlite:///tongguan.db", tmp_path)
 
@@ -418,7 +427,7 @@ def test_different_bugs_close_nothing(journal: Journal) -> None:
         raise KeyError
 
     came(journal, *(str(n) for n in range(EQUAL_TRACEBACKS)))
-    work(journal, Step("check", decide))
+    work(journal, step("check", decide))
 
     assert journal.lanes == {}
 
@@ -431,7 +440,7 @@ def test_a_message_whose_rows_cannot_be_written_is_held_and_its_batch_is_written
         outcome = check(message, answer, records)
         return replace(outcome, message=replace(outcome.message, extra=extra)) if message.id == "culprit" else outcome
 
-    work(journal, Step("check", decide))
+    work(journal, step("check", decide))
 
     assert [stored(journal, id_).state for id_ in ("a", "culprit", "z")] == [State.CHECKED, State.HELD, State.CHECKED]
     assert "Traceback" in (stored(journal, "culprit").extra or {})["traceback"]
@@ -445,7 +454,7 @@ def test_an_answer_that_is_the_machines_failure_stops_the_station_after_the_othe
         return [OSError("no such card"), None]
 
     with pytest.raises(StationBroken, match="no such card"):
-        work(journal, Step("check", check, act=act))
+        work(journal, step("check", check, act=act))
 
     assert [stored(journal, id_).state for id_ in ("a", "b")] == [State.RECEIVED, State.CHECKED]
     assert free(journal) == ("a",)

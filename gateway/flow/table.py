@@ -1,0 +1,106 @@
+"""The flow on one page: which lane takes up messages in which state, by which step, and where that may leave them.
+
+A message that must wait stays where it was (deferred, with a time), or is `held` from anywhere until a person lets it go
+back; an order of a person may stop it or give it up. A file comes in by its mailbox's door, whose hand goes on to check and
+seal where neither card nor authority is waited for; the drawing in docs/architecture.md is held against this table by a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.intake.batches import batch_step
+from tongguan.gateway.flow.intake.returning import lanes_nobody_serves
+from tongguan.gateway.flow.printing.prints import print_step
+from tongguan.gateway.flow.query.ask import ask_step
+from tongguan.gateway.flow.receipts.receipts import receipt_step
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.submission.check import presence_step, read_step
+from tongguan.gateway.flow.submission.owed import owed_step
+from tongguan.gateway.flow.submission.seal import seal_step
+from tongguan.gateway.flow.submission.send import send_step
+from tongguan.gateway.journal.reading.searches import ClosedLane
+from tongguan.gateway.model.lane import Lane, LaneKind
+from tongguan.gateway.model.message import State
+from tongguan.gateway.model.record import replace
+from tongguan.gateway.system import clock
+from tongguan.gateway.work.loop import Step
+from tongguan.gateway.work.station import MOST, Pace, Station
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One kind of lane."""
+
+    takes: frozenset[State]  #: states in which messages stand in it
+    leads_to: frozenset[State]  #: states in which its step may leave them, beside the one they were in
+    step: Callable[[Site], Step]
+    pace: Callable[[], Pace] = field(default=Pace)
+
+
+def _states(*states: State) -> frozenset[State]:
+    return frozenset(states)
+
+
+R, C, S = State.RECEIVED, State.CHECKED, State.SEALED
+_CHECK = _states(C, State.ACCEPTED, State.REFUSED)
+_SEAL = _states(S, State.REFUSED)
+_RECEIPT = _states(State.SETTLED, State.UNMATCHED, State.QUARANTINED)
+
+FLOW: Mapping[LaneKind, Entry] = {
+    LaneKind.READ: Entry(_states(R), _CHECK | {State.REPEATED}, read_step),
+    LaneKind.PRESENCE: Entry(_states(R), _CHECK, presence_step),
+    LaneKind.ASK: Entry(_states(C), _states(State.ACCEPTED, State.REJECTED, State.REFUSED), ask_step),
+    LaneKind.UNSIGNED: Entry(_states(C), _SEAL, seal_step),
+    # A card not yet known is taken for a slow one: what waits for it is not in one hand for long.
+    LaneKind.CARD: Entry(_states(C), _SEAL, seal_step, partial(Pace, seconds_each=0.5)),
+    LaneKind.ROUTE: Entry(_states(S), _states(State.SENT, State.REJECTED), send_step),
+    LaneKind.OWED: Entry(_states(State.SENT, State.ACCEPTED, State.REJECTED), _states(), owed_step),
+    LaneKind.BATCH: Entry(
+        _states(R, State.SENT), _states(C, State.SENT, State.ACCEPTED, State.REJECTED, State.REFUSED), lambda site: batch_step()
+    ),
+    LaneKind.PRINT: Entry(_states(C), _states(State.ACCEPTED), print_step, partial(Pace, most=16, seconds_each=0.5)),
+    LaneKind.VERIFY: Entry(_states(R), _RECEIPT | {State.VERIFIED}, receipt_step),
+    LaneKind.SETTLE: Entry(_states(State.VERIFIED, State.UNMATCHED), _RECEIPT, receipt_step),
+}
+DOOR = _states(R, State.REFUSED, State.REPEATED)  #: how a file becomes a message
+
+
+def complete(site: Site, step: Step) -> Step:
+    """A step with what all of this site's have in common: its messages' senders are told of what it does."""
+    return replace(step, respond=partial(answers.responded, site))
+
+
+def stations(site: Site) -> list[Station]:
+    """Every station of a site: one for each card and two for each route, so that none waits for another's."""
+
+    def station(*lanes: Lane, name: str = "") -> Station:
+        entry = FLOW[LaneKind(lanes[0].kind)]
+        step = complete(site, entry.step(site))
+        return Station(name or str(lanes[0]), site.journal, lanes, step, partial(closed, site), entry.pace())
+
+    made = [station(Lane(kind)) for kind in (LaneKind.READ, LaneKind.BATCH, LaneKind.UNSIGNED, LaneKind.PRINT)]
+    made.append(station(Lane(LaneKind.VERIFY), Lane(LaneKind.SETTLE), name="receipts"))
+    for name in site.cards:
+        made.append(station(Lane(LaneKind.CARD, name)))
+        presence = station(Lane(LaneKind.PRESENCE, name), name=f"card:{name}:presence")
+        presence.look = partial(site.looks.freshen, name)
+        made.append(presence)
+    for name, route in site.settings.route.items():
+        made += [station(Lane(kind, name)) for kind in (LaneKind.ROUTE, LaneKind.ASK, LaneKind.OWED)]
+        made[-3].pace.most = max(MOST, 4 * route.in_flight)
+    for lane, step in lanes_nobody_serves(site):
+        made.append(Station(str(lane), site.journal, (lane,), complete(site, step), partial(closed, site)))
+    return made
+
+
+def closed(site: Site, lane: Lane) -> ClosedLane:
+    """The row of a lane that was found shut: probed again by itself, unless a person must open it."""
+    now = clock.now_ms()
+    of_card = lane.kind in (LaneKind.CARD, LaneKind.PRESENCE)
+    do = "tongguan card list" if of_card else f"tongguan doctor; tongguan resume route {lane.name}"
+    probe = round(site.settings.schedule.probe.total_seconds() * 1000)
+    return ClosedLane(lane, lane.kind, "", now, now + probe, do)

@@ -1,0 +1,40 @@
+"""Where a message waits, and for whom: every lane is one kind of work, most of them for one card, route or account."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class LaneKind(StrEnum):
+    READ = "read"  #: to be checked
+    PRESENCE = "presence"  #: until its card is seen in the reader
+    UNSIGNED = "unsigned"  #: to be sealed without a card
+    CARD = "card"  #: to be signed by a card
+    ASK = "ask"  #: a question for an authority
+    ROUTE = "route"  #: to be sent
+    OWED = "owed"  #: its technical receipt is missing, and asked for
+    BATCH = "batch"  #: follows its items
+    PRINT = "print"  #: for the press: nobody waits for what lies there, its document was read before
+    VERIFY = "verify"  #: a receipt as it came
+    SETTLE = "settle"  #: a genuine receipt
+    ACCOUNT = "account"  #: holds no message: closing it pauses the account
+
+
+class Lane(str):
+    """`read`, `card:<name>`, `route:<name>`, …: a string wherever it is stored or shown."""
+
+    __slots__ = ()
+
+    def __new__(cls, kind: str, name: str = "") -> Self:
+        return super().__new__(cls, f"{kind}:{name}" if name else kind)
+
+    @property
+    def kind(self) -> str:
+        """A `LaneKind`, as far as this gateway knows it."""
+        return self.partition(":")[0]
+
+    @property
+    def name(self) -> str:
+        """Of the card, route or account; empty where there is one lane of the kind."""
+        return self.partition(":")[2]

@@ -1,0 +1,57 @@
+"""A station: takes what is due in its lanes, and does one batch at a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.reading.searches import ClosedLane
+from tongguan.gateway.model.lane import Lane
+from tongguan.gateway.system import clock
+from tongguan.gateway.work.loop import Step, run
+
+MOST = 128  #: messages in one batch
+SPAN_SECONDS = 2.0  #: a batch is sized to about this much work
+
+
+@dataclass(slots=True)
+class Pace:
+    """How many messages a lane does in the span of one claim, from what it did before."""
+
+    most: int = MOST
+    seconds_each: float = 0.05
+
+    @property
+    def size(self) -> int:
+        return max(1, min(self.most, round(SPAN_SECONDS / max(self.seconds_each, 1e-4))))
+
+    def did(self, count: int, seconds: float) -> None:
+        self.seconds_each = 0.5 * self.seconds_each + 0.5 * seconds / max(count, 1)
+
+
+def _nothing() -> None:
+    """Most stations have nothing to look at."""
+
+
+@dataclass(slots=True)
+class Station:
+    """One line of work. `turn` does one batch and says whether there was any."""
+
+    name: str
+    journal: Journal
+    lanes: tuple[Lane, ...]
+    step: Step
+    closed: Callable[[Lane], ClosedLane]  #: the row of a lane that is found shut
+    pace: Pace = field(default_factory=Pace)
+    look: Callable[[], None] = _nothing  #: before each turn
+
+    def turn(self) -> bool:
+        self.look()
+        claim = self.journal.claim(self.name, self.lanes, limit=self.pace.size)
+        if claim is None:
+            return False
+        began = clock.monotonic()
+        run(self.journal, self.step, claim, closed=self.closed)
+        self.pace.did(len(claim.messages), clock.monotonic() - began)
+        return True
