@@ -23,7 +23,7 @@ from tongguan.routes import trust
 from tongguan.routes.event_loop import EventLoop
 from tongguan.routes.http_session import NO_ANSWER, Connections, TooMuch, Unusable, reason
 from tongguan.routes.reply import ReceiptPage, Reply, read_page, reply_to_ask, reply_to_post
-from tongguan.routes.request_queue import MOST_BYTES, Batch, RequestQueue, WireRequest
+from tongguan.routes.request_queue import MOST_BYTES, RequestBatch, RequestQueue, WireRequest
 
 #: of a page that holds one receipt only: it must come through, or it would stop all that come after it
 MOST_BYTES_ALONE = 64_000_000
@@ -60,7 +60,7 @@ class HttpsRoute:
     def _post_many(self, url: URL, items: Sequence[tuple[str, bytes]]) -> list[Reply]:
         if not items:
             return []
-        batch = Batch(len(items))
+        batch = RequestBatch(len(items))
         self._line.join(
             WireRequest(wire_id, url, body, reply_to_post, partial(batch.put, place))
             for place, (wire_id, body) in enumerate(items)

@@ -1,6 +1,6 @@
 """Requests waiting for a place in flight: joined from any thread, worked off on the wire's loop.
 
-Promises that each errand is settled exactly once, whatever happens, also when wire or line are closed.
+Promises that each request is settled exactly once, whatever happens, also when wire or line are closed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class WireRequest(NamedTuple):
     settle: Callable[[Reply], None]
 
 
-class Batch:
+class RequestBatch:
     """Replies in the order of their places; `done` wakes the one who waits only once, with the last of them."""
 
     def __init__(self, size: int) -> None:
@@ -47,7 +47,7 @@ class Batch:
 
 
 class RequestQueue:
-    """At most `in_flight` errands at once; the others wait in the order in which they joined."""
+    """At most `in_flight` requests at once; the others wait in the order in which they joined."""
 
     def __init__(self, wire: EventLoop, connections: Connections, in_flight: int) -> None:
         self._wire = wire
@@ -58,9 +58,9 @@ class RequestQueue:
         self._closed = False
         self._workers: set[asyncio.Task[None]] = set()
 
-    def join(self, errands: Iterable[WireRequest]) -> None:
-        """Take errands; one call across threads for all that joined since the line was last looked at."""
-        self._waiting.extend(errands)
+    def join(self, requests: Iterable[WireRequest]) -> None:
+        """Take requests; one call across threads for all that joined since the line was last looked at."""
+        self._waiting.extend(requests)
         if self._woken:
             return
         self._woken = True
@@ -88,7 +88,7 @@ class RequestQueue:
 
     def _leave(self, worker: asyncio.Task[None]) -> None:
         self._workers.discard(worker)
-        # An errand may have joined after the worker found the line empty and before it was counted out.
+        # A request may have joined after the worker found the line empty and before it was counted out.
         if self._waiting and not worker.cancelled() and not self._closed and not self._woken:
             self._staff()
 
@@ -96,25 +96,25 @@ class RequestQueue:
         self._woken = False
         while self._waiting:
             try:
-                errand = self._waiting.popleft()
+                request = self._waiting.popleft()
             except IndexError:  # another thread turned the last one away
                 return
-            errand.settle(Reply("later", why=in_both("没有发出：路线已关闭", "nothing was sent: the route is closed")))
+            request.settle(Reply("later", why=in_both("没有发出：路线已关闭", "nothing was sent: the route is closed")))
 
     async def _work(self) -> None:
         while self._waiting:
-            errand = self._waiting.popleft()
-            sealed = None if errand.body is None else TrackedBody(errand.body)
+            request = self._waiting.popleft()
+            sealed = None if request.body is None else TrackedBody(request.body)
             try:
-                reply = errand.read(await self._exchange(errand, sealed))
+                reply = request.read(await self._exchange(request, sealed))
             except asyncio.CancelledError as stop:
-                errand.settle(unanswered(sealed, stop))
+                request.settle(unanswered(sealed, stop))
                 raise
-            except Exception as trouble:  # an errand that is never settled would block a station for good
+            except Exception as trouble:  # a request that is never settled would block a station for good
                 reply = unanswered(sealed, trouble)
-            errand.settle(reply)
+            request.settle(reply)
 
-    async def _exchange(self, errand: WireRequest, sealed: TrackedBody | None) -> HttpAnswer:
+    async def _exchange(self, request: WireRequest, sealed: TrackedBody | None) -> HttpAnswer:
         if sealed is None:
-            return await self._connections.get(errand.url, most=MOST_BYTES)
-        return await self._connections.post(errand.url, errand.wire_id, sealed, most=MOST_BYTES)
+            return await self._connections.get(request.url, most=MOST_BYTES)
+        return await self._connections.post(request.url, request.wire_id, sealed, most=MOST_BYTES)

@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tongguan.signer import token_setup
+from tongguan.signer.cards import token_setup
+from tongguan.signer.cards.module import find_module, surroundings
+from tongguan.signer.cards.pin import Secret
 from tongguan.signer.certificate import TEST_ONLY, PublicKey, der_chain
 from tongguan.signer.errors import CardBroken
-from tongguan.signer.module import find_module, surroundings
-from tongguan.signer.pin import Secret
 
 KeyType = Literal["rsa-2048", "p-256"]
 

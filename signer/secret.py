@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from tongguan.signer.pin import Secret
+from tongguan.signer.cards.pin import Secret
 
 MOST_BYTES = 65_536
 

@@ -19,7 +19,7 @@ from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, gett
 from tongguan.codecs.checking.fills import FillContext
 from tongguan.codecs.checking.validation import walk_json, walk_xml
 from tongguan.codecs.reading.item import Item
-from tongguan.codecs.reading.locations import Places
+from tongguan.codecs.reading.locations import Locations
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.settings import Account
@@ -75,10 +75,10 @@ def check(
     return Checked(content, findings.told(places) if findings.found else [], filled, options)
 
 
-def _places(item: Item) -> Places:
+def _places(item: Item) -> Locations:
     if isinstance(item.body, etree._Element):
-        return Places("xml", item.place, item.body)
-    return Places("json", f"{item.place}/body", None)
+        return Locations("xml", item.place, item.body)
+    return Locations("json", f"{item.place}/body", None)
 
 
 def _options(compiled: Compiled, body: Any, operation: str) -> tuple[Any, dict[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tongguan.codecs.checking.field_tree import Node, Trail
 from tongguan.codecs.reading.faults import fault
-from tongguan.codecs.reading.locations import Places
+from tongguan.codecs.reading.locations import Locations
 from tongguan.codecs.reading.vocabulary import near
 from tongguan.gateway.model.errors import Fault, unlisted
 from tongguan.gateway.profile.profile import Rule
@@ -54,7 +54,7 @@ class FaultList:
         """More are only counted: each place costs a search."""
         return len(self.found) >= MOST_FOUND
 
-    def told(self, places: Places) -> list[Fault]:
+    def told(self, places: Locations) -> list[Fault]:
         """The faults with path and line, as the sender's form has them."""
         compared = 0
         faults = []
@@ -67,7 +67,7 @@ class FaultList:
         return faults
 
 
-def _told(found: FoundFault, places: Places, with_near: bool) -> Fault:
+def _told(found: FoundFault, places: Locations, with_near: bool) -> Fault:
     code, trail, node, facts = found
     if "known" in facts:
         known, word = facts.pop("known"), str(facts.get("name", facts.get("value")))

@@ -12,7 +12,7 @@ from tongguan.codecs.checking.field_tree import Trail
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class Locations:
     """The body of one message; `element` is None where it is JSON, or where the message carried none."""
 
     form: str  #: xml | json

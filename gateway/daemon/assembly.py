@@ -31,13 +31,13 @@ from tongguan.gateway.system.folders import Folders, identity_marker
 from tongguan.gateway.system.threads import ANSWER, within
 from tongguan.inbox.mailbox import Mailbox
 from tongguan.outbox.prints.layout import read_layouts
+from tongguan.outbox.prints.pdf_worker import PdfWorker
 from tongguan.outbox.prints.plan import Layout
-from tongguan.outbox.prints.press import Press
 from tongguan.outbox.sms import Channel, FileChannel, HttpChannel
 from tongguan.routes.event_loop import EventLoop
 from tongguan.routes.https import HttpsRoute
 from tongguan.routes.sms import HttpProvider
-from tongguan.signer.card import OpenCard, open_card
+from tongguan.signer.cards.card import OpenCard, open_card
 from tongguan.signer.verify import TrustedCertificate
 
 
@@ -74,7 +74,7 @@ def make_site(settings: Settings, journal: Journal, wire: EventLoop, *, before: 
         shared_keys=shared_keys(settings),
         accounts={account.name: account for account in settings.account},
         layouts=make_layouts(profiles),
-        press=Press(timeout=settings.prints.timeout.total_seconds(), most_bytes=settings.prints.most_memory),
+        pdf_worker=PdfWorker(timeout=settings.prints.timeout.total_seconds(), most_bytes=settings.prints.most_memory),
         fast_cards=frozenset(c.name for a in settings.account for c in a.card if c.kind == "software" and not c.delay),
         encrypt_to=encrypt_to,
         secrets=secret_names({type_: compiled.profile for type_, compiled in profiles.items()}),

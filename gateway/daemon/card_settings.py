@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tongguan.gateway.settings import Card
-from tongguan.signer.card import CardSettings, open_card
+from tongguan.signer.cards.card import CardSettings, open_card
 from tongguan.signer.errors import CardBroken
 
 _LOOK_SECONDS = 5.0

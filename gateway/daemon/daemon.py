@@ -24,11 +24,11 @@ from tongguan.gateway.daemon import assembly
 from tongguan.gateway.daemon.lane_probes import Watching
 from tongguan.gateway.daemon.pin_socket import PinDoor
 from tongguan.gateway.flow.intake.door import take
-from tongguan.gateway.flow.intake.returning import take_up
+from tongguan.gateway.flow.intake.unserved import take_up
 from tongguan.gateway.flow.orders import Orders
 from tongguan.gateway.flow.query.recount import Recount
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.submission.errands import series_ahead
+from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.flow.submission.send import incoming
 from tongguan.gateway.flow.table import stations
 from tongguan.gateway.journal.journal import Journal
@@ -369,7 +369,7 @@ class Daemon:
         self.watching.close()
         self.wire.stop()
         self._close_cards(after.site if after is not None else None)
-        self.site.press.close()
+        self.site.pdf_worker.close()
         self.watch.close()
         if after is None:
             self.journal.close()

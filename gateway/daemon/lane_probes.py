@@ -16,8 +16,8 @@ from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 from tongguan.outbox.alerts import Alerts
+from tongguan.signer.cards.pin import Secret
 from tongguan.signer.errors import CardBroken, PinWrong
-from tongguan.signer.pin import Secret
 
 _PROBES = 16  #: lanes asked at once: one that hangs holds up no other
 _AGAIN = 60.0  #: seconds after which shut lanes are told again, for the alerts to repeat in their time

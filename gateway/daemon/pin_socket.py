@@ -11,8 +11,8 @@ from pathlib import Path
 
 from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.system.threads import Begin, WorkMark, begin_thread
+from tongguan.signer.cards.pin import Secret, pin_of
 from tongguan.signer.errors import PinNeeded, PinWrong
-from tongguan.signer.pin import Secret, pin_of
 
 _MOST_BYTES = 4096
 

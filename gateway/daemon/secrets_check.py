@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tongguan.gateway.settings import Settings
-from tongguan.signer.pin import is_reference
+from tongguan.signer.cards.pin import is_reference
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,10 @@ from tongguan.gateway.profile.profile import Operation, Profile
 from tongguan.gateway.settings import Account, Card, Settings
 from tongguan.gateway.system import clock
 from tongguan.gateway.system.backoff import wait_before_next
+from tongguan.outbox.prints.pdf_worker import PdfWorker
 from tongguan.outbox.prints.plan import Layout
-from tongguan.outbox.prints.press import Press
 from tongguan.routes.https import HttpsRoute
-from tongguan.signer.card import OpenCard
+from tongguan.signer.cards.card import OpenCard
 from tongguan.signer.envelope import sealed_for
 from tongguan.signer.secret import Vault
 from tongguan.signer.verify import TrustedCertificate
@@ -51,7 +51,7 @@ class Site:
     looks: Looks = field(default_factory=Looks)
     fast_cards: frozenset[str] = frozenset()
     layouts: Mapping[str, Mapping[str, Layout]] = field(default_factory=dict)  #: type to form to its layout
-    press: Press = field(default_factory=partial(Press, timeout=60, most_bytes=1_000_000_000))
+    pdf_worker: PdfWorker = field(default_factory=partial(PdfWorker, timeout=60, most_bytes=1_000_000_000))
     encrypt_to: Mapping[str, x509.Certificate] = field(default_factory=dict)  #: by route: who reads what goes over it
     secrets: Names = field(default_factory=dict)  #: element names of secret fields, by type
     secrets_to: Mapping[str, x509.Certificate] = field(default_factory=dict)  #: by route: who reads single secret values

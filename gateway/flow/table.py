@@ -13,7 +13,7 @@ from functools import partial
 
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.intake.batches import batch_step
-from tongguan.gateway.flow.intake.returning import lanes_nobody_serves
+from tongguan.gateway.flow.intake.unserved import lanes_nobody_serves
 from tongguan.gateway.flow.printing.prints import print_step
 from tongguan.gateway.flow.query.ask import ask_step
 from tongguan.gateway.flow.receipts.receipts import receipt_step

@@ -24,10 +24,10 @@ from tongguan.gateway.daemon.sample import CODES, NAME, TITLE, USCC, remember_se
 from tongguan.gateway.home.toml_text import with_value
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.system import clock, files
+from tongguan.signer.cards.module import find_module, write_softhsm_configuration
+from tongguan.signer.cards.pin import Secret
 from tongguan.signer.certificate import der_chain, identity
 from tongguan.signer.issue import Holder, Issued, NewToken, Validity, make_authority, make_software_card, make_token
-from tongguan.signer.module import find_module, write_softhsm_configuration
-from tongguan.signer.pin import Secret
 from tongguan.simulators.setup import SampleCard, SampleEnterprise, make_simulators
 
 CardKind = Literal["software", "pkcs11"]

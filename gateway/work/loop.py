@@ -249,7 +249,7 @@ def run(
         journal.give_back(claim.token)
         raise
     try:
-        written = _Hand(journal, step, claim, answers, shut).conclude(wrote)
+        written = _Batch(journal, step, claim, answers, shut).conclude(wrote)
     finally:
         shut.write()
     for answer in answers:
@@ -310,7 +310,7 @@ class _Shut:
             self._journal.close_lane(self._unwritten.pop())
 
 
-class _Hand:
+class _Batch:
     """One batch with the answers of its step, from the decisions to the commit."""
 
     def __init__(self, journal: Journal, step: Step, claim: Claim, answers: Sequence[Any], shut: _Shut) -> None:

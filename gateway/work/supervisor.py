@@ -29,7 +29,7 @@ _LOOK = 0.5  #: seconds between two looks at all threads
 log = logs.get_logger("supervisor")
 
 
-class Alerts(Protocol):
+class AlertSink(Protocol):
     def tell(self, code: str, text: str, *, do: str, about: str = "") -> bool: ...
     def over(self, code: str, about: str = "") -> None: ...
 
@@ -48,7 +48,7 @@ class Pulse:
         self.since = None
 
 
-Body = Callable[[Pulse], None]
+ThreadBody = Callable[[Pulse], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -56,7 +56,7 @@ class _Unit:
     """One thread to be kept going."""
 
     name: str
-    body: Body
+    body: ThreadBody
     stuck_after: float
     ends: bool  #: its work comes to an end: returning is no failure
     last: bool  #: others need it to the end: it is kept going until its owner ends it
@@ -76,7 +76,7 @@ class Supervisor:
 
     def __init__(
         self,
-        alerts: Alerts,
+        alerts: AlertSink,
         *,
         say: Callable[[str, str], str],
         fatal: Callable[[str], None],
@@ -92,7 +92,7 @@ class Supervisor:
     def begin(
         self,
         name: str,
-        body: Body,
+        body: ThreadBody,
         *,
         stuck_after: timedelta = STUCK,
         ends: bool = False,

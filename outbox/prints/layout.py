@@ -12,9 +12,9 @@ from typing import Any
 
 from tongguan.gateway.profile.profile import PrintForm, Profile, Text
 from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, both, text, texts, truth, whole
+from tongguan.outbox.prints.default_layout import own_number, usual_layout
 from tongguan.outbox.prints.plan import ALIGNS, NOTHING, SHOWS, WORDS, BlockPlan, BoxPlan, ColumnPlan, Layout
 from tongguan.outbox.prints.sheet import UNITS
-from tongguan.outbox.prints.usual import own_number, usual_layout
 
 
 def read_layouts(profile: Profile, complaints: Complaints) -> dict[str, Layout]:
@@ -26,7 +26,7 @@ def _layout(profile: Profile, form: PrintForm, complaints: Complaints) -> Layout
     if not form.layout:
         return usual_layout(profile, form.title)
     part = TomlFile(profile.folder / form.layout, complaints).part()
-    known = _Known(profile, {f.path: Text(f.label, f.label_en) for f in profile.fields})
+    known = _LayoutScope(profile, {f.path: Text(f.label, f.label_en) for f in profile.fields})
     layout = Layout(
         title=part.take("title", both, form.title),
         number=known.of(part, "number", part.take("number", text, own_number(profile))),
@@ -38,7 +38,7 @@ def _layout(profile: Profile, form: PrintForm, complaints: Complaints) -> Layout
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _LayoutScope:
     """What a layout may name."""
 
     profile: Profile

@@ -1,4 +1,4 @@
-"""A filled form: plain texts in boxes and tables, ready to be set on pages. It crosses to the press as JSON."""
+"""A filled form: plain texts in boxes and tables, ready to be set on pages. It crosses to the PDF process as JSON."""
 
 from __future__ import annotations
 

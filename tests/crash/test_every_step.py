@@ -52,7 +52,7 @@ def abandon(daemon: Daemon) -> None:
     daemon.wire.stop()
     daemon.watch.close()
     daemon.journal.dispose()
-    daemon.site.press.close()
+    daemon.site.pdf_worker.close()
     for card in daemon.site.cards.values():
         card.close()
     os.close(daemon.home_lock)

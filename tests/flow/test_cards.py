@@ -17,9 +17,9 @@ from tongguan.gateway.daemon.pin_socket import PinDoor
 from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.system import clock
+from tongguan.signer.cards.pin import Secret
 from tongguan.signer.errors import PinUnfit, PinWrong
 from tongguan.signer.issue import Holder, Validity, make_authority, make_software_card
-from tongguan.signer.pin import Secret
 
 NAME, NUMBER = "demo-mofcom", "8900000000017"
 CODES = ("91210200MA0EXAMPLC", "2100MA0EXAMPL", "2102960001")

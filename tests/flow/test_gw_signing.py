@@ -148,7 +148,7 @@ def _asked(site: Site, *words: str) -> str:
 
 
 def _library() -> str:
-    from tongguan.signer.module import find_module
+    from tongguan.signer.cards.module import find_module
 
     found = find_module("libsofthsm2.so")
     return str(found.resolve()) if found else ""

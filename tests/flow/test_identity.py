@@ -23,9 +23,9 @@ from test_delivery import second_account
 
 from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.system import clock
+from tongguan.signer.cards.module import find_module, write_softhsm_configuration
+from tongguan.signer.cards.pin import Secret
 from tongguan.signer.issue import Holder, NewToken, Validity, make_authority, make_token
-from tongguan.signer.module import find_module, write_softhsm_configuration
-from tongguan.signer.pin import Secret
 
 STATEMENT = {"声明.pdf": b.pdf()}
 ABSENT = "00000002"

@@ -130,12 +130,12 @@ def test_a_print_comes_though_the_printing_process_is_killed(own_site: Site) -> 
     own_site.run()
     key = saved(own_site)
     pdf_of(own_site, printed(key))
-    press = wait_until(lambda: presses(own_site), "the press")[0]
+    pdf_worker = wait_until(lambda: presses(own_site), "the press")[0]
 
-    os.kill(press, signal.SIGKILL)
+    os.kill(pdf_worker, signal.SIGKILL)
 
     assert OWNER in text(pdf_of(own_site, printed(key)))
-    assert press not in presses(own_site)
+    assert pdf_worker not in presses(own_site)
 
 
 @pytest.mark.requirement("NA-09")
@@ -144,8 +144,8 @@ def test_nothing_waits_for_a_print_not_even_a_later_declare_of_its_document(own_
     own_site.run()
     key = saved(own_site)
     pdf_of(own_site, printed(key))
-    press = wait_until(lambda: presses(own_site), "the press")[0]
-    os.kill(press, signal.SIGSTOP)
+    pdf_worker = wait_until(lambda: presses(own_site), "the press")[0]
+    os.kill(pdf_worker, signal.SIGSTOP)
     waiting = own_site.drop(b.xml(printed(key)))
     own_site.wait(waiting, "checked")
 
@@ -153,14 +153,14 @@ def test_nothing_waits_for_a_print_not_even_a_later_declare_of_its_document(own_
     b.done(own_site, b.query(b.APPLICATION, "list"))
 
     assert (own_site.status(waiting) or {})["state"] == "checked"
-    os.kill(press, signal.SIGCONT)
+    os.kill(pdf_worker, signal.SIGCONT)
     assert own_site.wait(waiting)["state"] == "accepted"
     assert "暂存" in text(own_site.result(waiting)), "printed as it was when the print was asked for"
 
 
 def presses(site: Site) -> list[int]:
     children = psutil.Process(site.processes["run"].pid).children(recursive=True)
-    return [child.pid for child in children if any("press_process" in word for word in child.cmdline())]
+    return [child.pid for child in children if any("pdf_process" in word for word in child.cmdline())]
 
 
 @pytest.mark.requirement("NA-09")

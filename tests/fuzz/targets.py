@@ -35,10 +35,10 @@ from tongguan.gateway.profile.profile import Column, Text
 from tongguan.gateway.settings import Account
 from tongguan.routes.reply import read_page
 from tongguan.signer import cms_signature, xml_signature
+from tongguan.signer.cards.software import signature_of
 from tongguan.signer.certificate import algorithm_of, der_chain, signing_key
 from tongguan.signer.errors import SignatureInvalid
 from tongguan.signer.issue import Holder, Validity, make_authority, make_software_card
-from tongguan.signer.software import signature_of
 from tongguan.signer.verify import TrustedCertificate, parse_strict, verify
 from tongguan.simulators.messages.admission import told
 from tongguan.simulators.messages.decode import Opener, open_letter

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PARTS = ("codecs", "gateway", "inbox", "outbox", "routes", "signer", "simulators")
 OURS = tuple(part for part in PARTS if part != "simulators")  #: the gateway; the simulators play others' machines
 
-CARD_PROGRAMS = {"signer/token_process.py", "signer/token_setup.py"}
+CARD_PROGRAMS = {"signer/cards/token_process.py", "signer/cards/token_setup.py"}
 #: the journal's modules
 JOURNAL = "gateway/journal/"
 #: modules beside them that import SQLAlchemy
@@ -156,7 +156,7 @@ def test_a_card_program_imports_nothing_of_ours(name: str) -> None:
 
 def test_the_gateways_process_never_has_pykcs11_loaded() -> None:
     program = (
-        "import sys, tongguan.gateway.daemon.daemon, tongguan.gateway.daemon.assembly, tongguan.signer.token, tongguan.signer.software\n"
+        "import sys, tongguan.gateway.daemon.daemon, tongguan.gateway.daemon.assembly, tongguan.signer.cards.token, tongguan.signer.cards.software\n"
         "sys.exit('PyKCS11' in sys.modules)"
     )
 

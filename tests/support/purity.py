@@ -61,8 +61,8 @@ def guard() -> None:
     """Watch this process from now on."""
     from tongguan.gateway.journal.writing.writer import Writer
     from tongguan.gateway.work import loop as work
-    from tongguan.signer.software import SoftwareCard
-    from tongguan.signer.token import TokenCard
+    from tongguan.signer.cards.software import SoftwareCard
+    from tongguan.signer.cards.token import TokenCard
 
     work.deciding = deciding
     work._attempt = _on_the_table(work._attempt, work._as_decided)

@@ -26,10 +26,10 @@ from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, in_both
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.settings import Account, Card
-from tongguan.signer.card import OpenCard, Tries, open_card
+from tongguan.signer.cards.card import OpenCard, Tries, open_card
+from tongguan.signer.cards.pin import MOST_BYTES
 from tongguan.signer.certificate import Identity, identity, is_signature
 from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinUnfit, PinWrong
-from tongguan.signer.pin import MOST_BYTES
 
 _Value = TypeVar("_Value")
 

@@ -18,8 +18,8 @@ from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.orders import daemon_runs, order
 from tongguan.gateway.cli.output import print_json, print_text
 from tongguan.gateway.model.errors import in_language
+from tongguan.signer.cards.pin import Secret, pin_of, read_pin
 from tongguan.signer.errors import PinNeeded
-from tongguan.signer.pin import Secret, pin_of, read_pin
 
 _SOCKET = "daemon.sock"
 _PATIENCE_SECONDS = 60

@@ -29,11 +29,11 @@ from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Settings, own_files
 from tongguan.gateway.system import clock, permissions
 from tongguan.gateway.system.folders import FOLDERS
-from tongguan.outbox.prints.letters import FontMissing, Letters, find_font
+from tongguan.outbox.prints.font import Font, FontMissing, find_font
 from tongguan.routes import trust
 from tongguan.routes.event_loop import EventLoop
 from tongguan.routes.sms import HttpProvider
-from tongguan.signer.module import find_module
+from tongguan.signer.cards.module import find_module
 
 _LEAST_FREE_BYTES = 1_000_000_000
 _LEAST_SQLITE = (3, 38)
@@ -235,7 +235,7 @@ def _short_messages(settings: Settings) -> Iterable[Finding]:
 def _font(settings: Settings) -> Finding:
     try:
         path = find_font(settings.prints.font, settings.home)
-        Letters(path)
+        Font(path)
     except FontMissing as missing:
         return Finding(
             "font", t(missing.zh, missing.en), t("用 prints.font 指定中文字体文件", "name a Chinese font file as prints.font")

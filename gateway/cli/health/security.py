@@ -12,8 +12,8 @@ from tongguan.gateway.daemon.secrets_check import Concern, concerns
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Settings
 from tongguan.routes import trust
+from tongguan.signer.cards.pin import fits, is_reference, read_pin
 from tongguan.signer.errors import PinNeeded, PinUnfit
-from tongguan.signer.pin import fits, is_reference, read_pin
 
 
 def secrets(settings: Settings) -> Iterable[Finding]:

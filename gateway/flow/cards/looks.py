@@ -17,13 +17,13 @@ from cryptography import x509
 
 from tongguan.gateway.settings import Account, Card
 from tongguan.gateway.system import clock
-from tongguan.signer.card import CardState, OpenCard, PinState, Tries
+from tongguan.signer.cards.card import CardState, OpenCard, PinState, Tries
 from tongguan.signer.certificate import holder_codes, is_test_material
 from tongguan.signer.errors import CardBroken
 
 HUNG_SECONDS = 5.0  #: of silence; a slow card gives a sign of life with each signature
 
-Kind = Literal["unbound", "absent", "mismatch", "holder", "validity", "test", "pin", "hung", "broken"]
+TroubleKind = Literal["unbound", "absent", "mismatch", "holder", "validity", "test", "pin", "hung", "broken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class CardTrouble:
     """Why a card signs nothing now, in Chinese and English, with the command to type."""
 
     card: str
-    kind: Kind
+    kind: TroubleKind
     zh: str
     en: str
     do: str
@@ -83,7 +83,7 @@ def trouble_of(account: Account, card: Card, looks: Looks) -> CardTrouble | None
     """What keeps the card from signing, by what is known of it; None where all is well, or where nobody has looked yet."""
     bind, see = f"tongguan card bind {card.name}", "tongguan card list"
 
-    def trouble(kind: Kind, zh: str, en: str, do: str) -> CardTrouble:
+    def trouble(kind: TroubleKind, zh: str, en: str, do: str) -> CardTrouble:
         return CardTrouble(card.name, kind, f"卡 {card.name} {zh}", f"card {card.name} {en}", do)
 
     if not card.bound:

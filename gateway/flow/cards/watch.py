@@ -11,8 +11,8 @@ from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.system import clock
 from tongguan.outbox.alerts import Alerts
+from tongguan.signer.cards.pin import fits, read_pin
 from tongguan.signer.errors import PinNeeded
-from tongguan.signer.pin import fits, read_pin
 
 _LANES = (LaneKind.CARD, LaneKind.PRESENCE)
 _PAUSE_SECONDS = 0.5  #: a site may have very many cards

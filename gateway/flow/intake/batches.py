@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tongguan.gateway.flow.intake.accept import TOGETHER
-from tongguan.gateway.flow.printing.prints import batch_to_press
+from tongguan.gateway.flow.printing.prints import batch_to_pdf
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.errors import Deferred
 from tongguan.gateway.model.message import FINAL, Message, State
@@ -30,7 +30,7 @@ def decide_batch(message: Message, records: Records) -> Outcome:
     if states <= FINAL:
         done = not states.isdisjoint((State.ACCEPTED, State.REPEATED))
         if done and (message.extra or {}).get(TOGETHER):
-            return batch_to_press(message)
+            return batch_to_pdf(message)
         state = State.ACCEPTED if done else State.REJECTED if left else State.REFUSED
         return end(message, state, "batch")
     again = now + min(max(now - message.received_at, 1000), 600_000)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class LocalRequest:
     """What a desk step is given: the message in hand, its checked content and the document (version 0: not yet)."""
 
     message: Message
@@ -42,7 +42,7 @@ class Errand:
     answered: Mapping[str, str] | None = None  #: elements of the authority's answer, where the operation asked
 
 
-DeskStep = Callable[[Errand, Records], Outcome]
+DeskStep = Callable[[LocalRequest, Records], Outcome]
 
 
 def desk_step(name: str) -> DeskStep:
@@ -56,9 +56,9 @@ def desk_steps() -> Mapping[str, DeskStep]:
     return {module.name: import_module(f"{__name__}.{module.name}").do for module in iter_modules(__path__)}
 
 
-def done(errand: Errand, *documents: Document, why: str = "") -> Outcome:
+def done(request: LocalRequest, *documents: Document, why: str = "") -> Outcome:
     """The outcome of an operation that ends at the desk."""
     message = replace(
-        errand.message, state=State.ACCEPTED, lane=None, due_at=None, deadline_at=None, waiting_for=None, updated_at=errand.now
+        request.message, state=State.ACCEPTED, lane=None, due_at=None, deadline_at=None, waiting_for=None, updated_at=request.now
     )
-    return Outcome(message, errand.message.state, errand.operation.name, documents=documents, why=why)
+    return Outcome(message, request.message.state, request.operation.name, documents=documents, why=why)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from tongguan.gateway.document.changes import attached, changed
-from tongguan.gateway.flow.local import Errand, done
+from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.outcome import Outcome
 
 
-def do(errand: Errand, records: Records) -> Outcome:
+def do(request: LocalRequest, records: Records) -> Outcome:
     files = attached(
-        errand.document.attachments,
-        errand.message,
-        errand.attachments,
-        errand.files,
-        types=errand.media_types,
-        one=errand.profile.attachments.one_a_category,
+        request.document.attachments,
+        request.message,
+        request.attachments,
+        request.files,
+        types=request.media_types,
+        one=request.profile.attachments.one_a_category,
     )
-    return done(errand, changed(errand.document, errand.now, attachments=files))
+    return done(request, changed(request.document, request.now, attachments=files))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tongguan.gateway.document.changes import changed, learned, reservations, settled_down, with_numbers, with_values
-from tongguan.gateway.flow.local import Errand, done
+from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
@@ -11,16 +11,16 @@ from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 
 
-def do(errand: Errand, records: Records) -> Outcome:
+def do(request: LocalRequest, records: Records) -> Outcome:
     """What the answer says is written over what was entered, and the document is where the operation says (`to`).
 
     Raises Refused where another document has reserved a value of the record.
     """
-    before, profile, operation = errand.document, errand.profile, errand.operation
-    told = errand.answered or {}
-    numbers = {kind: told[rule.field] for kind, rule in profile.numbers.items() if rule.field in told} | dict(errand.numbers)
-    content = with_numbers(with_values(errand.content, told), profile, numbers)
-    whole = settled_down(changed(before, errand.now, status=operation.to, content=content, numbers=numbers))
+    before, profile, operation = request.document, request.profile, request.operation
+    told = request.answered or {}
+    numbers = {kind: told[rule.field] for kind, rule in profile.numbers.items() if rule.field in told} | dict(request.numbers)
+    content = with_numbers(with_values(request.content, told), profile, numbers)
+    whole = settled_down(changed(before, request.now, status=operation.to, content=content, numbers=numbers))
     wanted = reservations(profile, operation, whole)
     for one in wanted:
         if records.reserved_by(one.kind, one.value) not in (None, whole.id):
@@ -28,4 +28,4 @@ def do(errand: Errand, records: Records) -> Outcome:
             label = next((f.label for f in profile.fields if f.path == path), path)
             raise Refused([fault("GW-F07", path=f"/{profile.type}/{path}", label=label, value=one.value)])
     own = tuple(one for one in wanted if records.reserved_by(one.kind, one.value) is None)
-    return replace(done(errand, whole), numbers=learned(whole, before, profile), reserve=own)
+    return replace(done(request, whole), numbers=learned(whole, before, profile), reserve=own)

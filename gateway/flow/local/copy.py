@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tongguan.gateway.document.changes import learned, with_numbers
-from tongguan.gateway.flow.local import Errand, done
+from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Refused
@@ -16,36 +16,36 @@ MOST_COPIES = 100
 _MOST_DIGITS = 9
 
 
-def do(errand: Errand, records: Records) -> Outcome:
+def do(request: LocalRequest, records: Records) -> Outcome:
     """As many drafts as `Copies` says (1 when absent); the message's `copies` lists their keys and numbers."""
-    asked = errand.options.get(str(errand.operation.options.get("field", "Copies")), "1")
+    asked = request.options.get(str(request.operation.options.get("field", "Copies")), "1")
     if not asked.isdecimal() or len(asked) > _MOST_DIGITS or not 1 <= int(asked) <= MOST_COPIES:
         raise Refused([fault("GW-F15", path="Copies", label="复制份数", most=MOST_COPIES)])
-    drafts = [_draft(errand, n) for n in range(1, int(asked) + 1)]
+    drafts = [_draft(request, n) for n in range(1, int(asked) + 1)]
     listed = [{"document": d.key, "numbers": d.numbers} for d in drafts]
-    outcome = done(errand, *drafts)
+    outcome = done(request, *drafts)
     message = replace(outcome.message, extra={**(outcome.message.extra or {}), "copies": listed})
-    numbers = tuple(number for draft in drafts for number in learned(draft, replace(draft, numbers={}), errand.profile))
-    relied_on = {errand.document.id: errand.document.version}
+    numbers = tuple(number for draft in drafts for number in learned(draft, replace(draft, numbers={}), request.profile))
+    relied_on = {request.document.id: request.document.version}
     return replace(outcome, message=message, numbers=numbers, relied_on=relied_on)
 
 
-def _draft(errand: Errand, n: int) -> Document:
-    profile, origin = errand.profile, errand.document
+def _draft(request: LocalRequest, n: int) -> Document:
+    profile, origin = request.profile, request.document
     own = {rule.field for rule in profile.numbers.values() if rule.field}
-    numbers = {kind: errand.give_number(kind) for kind in errand.operation.give_numbers}
+    numbers = {kind: request.give_number(kind) for kind in request.operation.give_numbers}
     content = {name: value for name, value in origin.content.items() if name not in own}
-    key = f"{errand.message.reference or errand.message.id}-{n}"
+    key = f"{request.message.reference or request.message.id}-{n}"
     return Document(
-        id=derived_id("copy", errand.message.id, str(n)),
+        id=derived_id("copy", request.message.id, str(n)),
         account=origin.account,
         type=origin.type,
         key=key,
         profile=profile.version,
         version=1,
-        status=errand.operation.to,
-        created_at=errand.now,
-        updated_at=errand.now,
+        status=request.operation.to,
+        created_at=request.now,
+        updated_at=request.now,
         content=with_numbers(content, profile, numbers),
         numbers=numbers,
     )

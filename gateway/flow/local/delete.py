@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tongguan.gateway.document.changes import all_reservations, changed
-from tongguan.gateway.flow.local import Errand, done
+from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 
 
-def do(errand: Errand, records: Records) -> Outcome:
-    gone = changed(errand.document, errand.now, deleted=True, facts={})
-    return replace(done(errand, gone), release=all_reservations(errand.profile, errand.document))
+def do(request: LocalRequest, records: Records) -> Outcome:
+    gone = changed(request.document, request.now, deleted=True, facts={})
+    return replace(done(request, gone), release=all_reservations(request.profile, request.document))

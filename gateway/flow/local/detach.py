@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from tongguan.gateway.document.changes import changed
-from tongguan.gateway.flow.local import Errand, done
+from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.outcome import Outcome
 
 
-def do(errand: Errand, records: Records) -> Outcome:
+def do(request: LocalRequest, records: Records) -> Outcome:
     """Raises Refused naming each file that the document does not have."""
-    names = {name for name, _ in errand.attachments}
-    present = {a.name for a in errand.document.attachments}
+    names = {name for name, _ in request.attachments}
+    present = {a.name for a in request.document.attachments}
     if names - present:
         raise Refused([fault("GW-F14", path="Attachments", label="附件", name=name) for name in sorted(names - present)])
-    left = tuple(a for a in errand.document.attachments if a.name not in names)
-    return done(errand, changed(errand.document, errand.now, attachments=left))
+    left = tuple(a for a in request.document.attachments if a.name not in names)
+    return done(request, changed(request.document, request.now, attachments=left))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 
-from tongguan.gateway.flow.local import Errand, done
+from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.errors import Held
 from tongguan.gateway.model.outcome import Answer, Body, Outcome
@@ -13,9 +13,9 @@ from tongguan.gateway.model.record import replace
 from tongguan.gateway.system.file_names import extension, stem
 
 
-def do(errand: Errand, records: Records) -> Outcome:
+def do(request: LocalRequest, records: Records) -> Outcome:
     """`Result_<name>` with the file's own extension; held when the answer has no readable file."""
-    answered, message = errand.answered or {}, errand.message
+    answered, message = request.answered or {}, request.message
     try:
         content = base64.b64decode(answered["File"], validate=True)
     except (KeyError, binascii.Error):
@@ -31,4 +31,4 @@ def do(errand: Errand, records: Records) -> Outcome:
         message.account,
     )
     body = Body(message.id, "result", content)
-    return replace(done(errand), answers=(answer,), bodies=(body,))
+    return replace(done(request), answers=(answer,), bodies=(body,))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from tongguan.gateway.document.changes import changed, learned, with_numbers, with_values
-from tongguan.gateway.flow.local import Errand, done
+from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 
 
-def do(errand: Errand, records: Records) -> Outcome:
-    before = errand.document
-    content = with_numbers(with_values(errand.content, errand.answered or {}), errand.profile, errand.numbers)
-    kept = changed(before, errand.now, status=before.status or errand.operation.to, content=content, numbers=dict(errand.numbers))
-    return replace(done(errand, kept), numbers=learned(kept, before, errand.profile))
+def do(request: LocalRequest, records: Records) -> Outcome:
+    before = request.document
+    content = with_numbers(with_values(request.content, request.answered or {}), request.profile, request.numbers)
+    kept = changed(
+        before, request.now, status=before.status or request.operation.to, content=content, numbers=dict(request.numbers)
+    )
+    return replace(done(request, kept), numbers=learned(kept, before, request.profile))

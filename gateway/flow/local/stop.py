@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tongguan.gateway.document.changes import all_reservations, undone
-from tongguan.gateway.flow.local import Errand, done
+from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Refused
@@ -14,16 +14,16 @@ from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile
 
 
-def do(errand: Errand, records: Records) -> Outcome:
+def do(request: LocalRequest, records: Records) -> Outcome:
     """Stop the message that `Reference` or `MessageId` names; refused, naming its state, when it is too late."""
-    reference, id_ = errand.content.get("Reference"), errand.content.get("MessageId")
-    target = records.message(id_) if id_ else records.holder_of(errand.message.account, reference or "")
-    if target is None or target.account != errand.message.account:
+    reference, id_ = request.content.get("Reference"), request.content.get("MessageId")
+    target = records.message(id_) if id_ else records.holder_of(request.message.account, reference or "")
+    if target is None or target.account != request.message.account:
         raise Refused([fault("GW-F12", path="Reference", label="报文编号", reference=reference or id_ or "")])
     if not may_stop(target):
         raise Refused([fault("GW-F13", path="Reference", label="报文编号", reference=reference or id_ or "", state=target.state)])
-    stopped = stop(target, records.document(target.document_id), errand.profiles.get(target.type), now=errand.now)
-    outcome = done(errand, *stopped.documents, why=errand.content.get("Why", ""))
+    stopped = stop(target, records.document(target.document_id), request.profiles.get(target.type), now=request.now)
+    outcome = done(request, *stopped.documents, why=request.content.get("Why", ""))
     return replace(outcome, others=(stopped.message,), others_were={target.id: target.state}, release=stopped.release)
 
 

@@ -1,6 +1,6 @@
-"""Prints: a form is filled when it is asked for, and lies beside its message until the press has made a PDF of it.
+"""Prints: a form is filled when it is asked for, and lies beside its message until the PDF worker has made a PDF of it.
 
-Promises: nothing but prints waits for the press. A batch of prints alone becomes one file, in the order of its items; those that
+Promises: nothing but prints waits for the PDF worker. A batch of prints alone becomes one file, in the order of its items; those that
 could not be printed are listed on its last page.
 """
 
@@ -11,7 +11,7 @@ from functools import partial
 
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.intake.accept import TOGETHER
-from tongguan.gateway.flow.local import Errand
+from tongguan.gateway.flow.local import LocalRequest
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.reading.records import Records
@@ -24,11 +24,11 @@ from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import PrintForm, Profile
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import Step, each, end
-from tongguan.outbox.prints.filling import Subject, printed_at, sheet_of, word_of
-from tongguan.outbox.prints.letters import FontMissing, find_font
-from tongguan.outbox.prints.press import PrintFailed
+from tongguan.outbox.prints.default_layout import usual_layout
+from tongguan.outbox.prints.font import FontMissing, find_font
+from tongguan.outbox.prints.form import Subject, printed_at, sheet_of, word_of
+from tongguan.outbox.prints.pdf_worker import PrintFailed
 from tongguan.outbox.prints.sheet import Grid, GridColumn, Sheet, from_bytes, to_bytes
-from tongguan.outbox.prints.usual import usual_layout
 
 FORM, USUAL = "Form", "application"  #: the element that names a form, and the form without it
 _SHEET = "sheet"  #: role of the filled form
@@ -40,36 +40,36 @@ _MISSING = {
 }
 
 
-def ask_for(site: Site, errand: Errand, records: Records) -> Outcome:
-    """checked: on its way to the press; in a batch of prints accepted, as the batch goes there as a whole.
+def ask_for(site: Site, request: LocalRequest, records: Records) -> Outcome:
+    """checked: on its way to the PDF worker; in a batch of prints accepted, as the batch goes there as a whole.
 
     Raises Refused for a form that the type does not have, or not in the document's status.
     """
-    form = _form(errand)
-    profile, document = errand.profile, errand.document
+    form = _form(request)
+    profile, document = request.profile, request.document
     subject = Subject(
         document=document,
         profile=profile,
         tables=site.compiled(profile.type).tables,
-        language=errand.language,
+        language=request.language,
         environment=site.settings.gateway.environment,
-        now=errand.now,
+        now=request.now,
         receipts=records.receipts_of_documents([document.id]).get(document.id, ()),
     )
     layout = site.layouts.get(profile.type, {}).get(form.name) or usual_layout(profile, form.title)
-    outcome = to_press(errand.message, sheet_of(layout, subject))
-    if not (errand.message.extra or {}).get(TOGETHER):
+    outcome = to_pdf(request.message, sheet_of(layout, subject))
+    if not (request.message.extra or {}).get(TOGETHER):
         return outcome
-    return replace(end(errand.message, State.ACCEPTED, PRINT, deadline_at=None), bodies=outcome.bodies)
+    return replace(end(request.message, State.ACCEPTED, PRINT, deadline_at=None), bodies=outcome.bodies)
 
 
-def to_press(message: Message, sheet: Sheet) -> Outcome:
-    """checked: the sheet beside the message, the message in the lane of the press."""
+def to_pdf(message: Message, sheet: Sheet) -> Outcome:
+    """checked: the sheet beside the message, the message in the lane `print`."""
     raw = to_bytes([sheet])
     return replace(_queued(message), bodies=(Body(message.id, _SHEET, raw),))
 
 
-def batch_to_press(message: Message) -> Outcome:
+def batch_to_pdf(message: Message) -> Outcome:
     """A batch of prints whose items are all decided."""
     return _queued(message)
 
@@ -82,16 +82,16 @@ def _queued(message: Message) -> Outcome:
     return Outcome(queued, message.state, PRINT)
 
 
-def _form(errand: Errand) -> PrintForm:
-    forms = _forms(errand.profile)
-    name = errand.options.get(FORM) or (USUAL if USUAL in forms else next(iter(forms)))
+def _form(request: LocalRequest) -> PrintForm:
+    forms = _forms(request.profile)
+    name = request.options.get(FORM) or (USUAL if USUAL in forms else next(iter(forms)))
     form = forms.get(name)
     if form is None:
         raise Refused([fault("GW-F45", path=FORM, label="打印格式", form=name, known=" ".join(forms))])
-    statuses = errand.profile.statuses
-    if form.allowed and errand.document.status not in form.allowed:
-        said = [statuses[s].text[errand.language] for s in statuses if s in form.allowed]
-        present = statuses[errand.document.status].text[errand.language]
+    statuses = request.profile.statuses
+    if form.allowed and request.document.status not in form.allowed:
+        said = [statuses[s].text[request.language] for s in statuses if s in form.allowed]
+        present = statuses[request.document.status].text[request.language]
         raise Refused([fault("GW-F05", path=FORM, status=present, operation=f"print {name}", allowed=" / ".join(said))])
     return form
 
@@ -101,11 +101,11 @@ def _forms(profile: Profile) -> Mapping[str, PrintForm]:
     return profile.prints or {USUAL: PrintForm(USUAL, profile.title, "", frozenset())}
 
 
-# The press
+# The PDF worker
 
 
 def print_step(site: Site) -> Step:
-    """The station of the press."""
+    """The station that makes PDFs."""
     return Step(PRINT, lambda message, pdf, _records: (decide_print(message, pdf),), act=partial(act_print, site))
 
 
@@ -114,16 +114,16 @@ def act_print(site: Site, claim: Claim) -> list[bytes | Exception]:
     messages = claim.messages
     with site.journal.read() as records:
         jobs = dict(zip((m.id for m in messages), each(messages, lambda m: _sheets(site, m, records)), strict=True))
-    return each(messages, lambda m: _pressed(site, m, jobs[m.id]))
+    return each(messages, lambda m: _made(site, m, jobs[m.id]))
 
 
-def _pressed(site: Site, message: Message, sheets: Sequence[Sheet] | Exception) -> bytes | Exception:
+def _made(site: Site, message: Message, sheets: Sequence[Sheet] | Exception) -> bytes | Exception:
     if isinstance(sheets, Exception):
         return sheets
     retry = f"tongguan retry {message.id}"
     try:
         font = find_font(site.settings.prints.font, site.settings.home)
-        return site.press.pdf(font, sheets, patience=_PATIENCE * len(sheets))
+        return site.pdf_worker.pdf(font, sheets, patience=_PATIENCE * len(sheets))
     except FontMissing as missing:
         return Held(missing.zh, missing.en, do=f"tongguan doctor; {retry}")
     except PrintFailed as failed:

@@ -20,14 +20,14 @@ from tongguan.gateway.flow.query.details import RECEIPTS, receipts_told
 from tongguan.gateway.flow.query.details import shown as cell
 from tongguan.gateway.flow.query.filters import given, pages_asked
 from tongguan.gateway.flow.query.results import Found, answer, paging
-from tongguan.gateway.flow.receipts.believing import TO_QUESTION, Answered, issuers
-from tongguan.gateway.flow.receipts.believing import answer as believed
+from tongguan.gateway.flow.receipts.authority_updates import StatusUpdate, documents_told, status_told
 from tongguan.gateway.flow.receipts.matching import begun_at
-from tongguan.gateway.flow.receipts.told import StatusTold, documents_told, status_told
+from tongguan.gateway.flow.receipts.verification import TO_QUESTION, Answered, issuers
+from tongguan.gateway.flow.receipts.verification import answer as believed
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import may, taken
 from tongguan.gateway.flow.submission.check import hand_of, living, refuse
-from tongguan.gateway.flow.submission.errands import at_desk, errand_of, on_its_way
+from tongguan.gateway.flow.submission.dispatch import at_desk, on_its_way, request_of
 from tongguan.gateway.flow.submission.secrets import without_secrets
 from tongguan.gateway.flow.submission.send import keep_aside
 from tongguan.gateway.journal.claims import Claim
@@ -156,11 +156,11 @@ def decide_ask(site: Site, message: Message, answered: Answered, records: Record
     faults = may(site, message, operation, document) + taken(profile, operation, message, content=kept, records=records)
     if faults:
         raise Refused(faults)
-    errand = errand_of(site, message, hand_of(site, message, records), document or born(message, profile), content=kept)
+    request = request_of(site, message, hand_of(site, message, records), document or born(message, profile), content=kept)
     keep = operation.options.get("keep")
     answered_elements = {to: told[of] for to, of in keep.items() if of in told} if isinstance(keep, dict) else told
-    errand = replace(errand, answered=answered_elements)
-    return on_its_way(site, errand, records) if operation.way == "message" else at_desk(site, errand, records)
+    request = replace(request, answered=answered_elements)
+    return on_its_way(site, request, records) if operation.way == "message" else at_desk(site, request, records)
 
 
 def _leaves(content: ReceiptContent) -> dict[str, str]:
@@ -194,7 +194,7 @@ def _plain(site: Site, message: Message, content: ReceiptContent, told: dict[str
     return replace(outcome, documents=(after,), numbers=learned(after, document, profile))
 
 
-def _status(site: Site, message: Message, content: ReceiptContent) -> StatusTold:
+def _status(site: Site, message: Message, content: ReceiptContent) -> StatusUpdate:
     """The receipts of a status answer that this authority may speak of, and its numbers; raises Held for numbers that cannot be."""
     root, profile = content.content, site.profile(message.type)
     assert root is not None
@@ -204,7 +204,7 @@ def _status(site: Site, message: Message, content: ReceiptContent) -> StatusTold
         raise _malformed(message, content, "", wrong.faults[0].zh, wrong.faults[0].en) from wrong
     told = [(e.get("code", ""), moment_told(e.get("issued_at"))) for e in root.iter("{*}Receipt", "{*}Side")]
     own = [each for each in told if content.authority in issuers(site, profile, profile.receipts.get(each[0]), None)]
-    return StatusTold(own, numbers)
+    return StatusUpdate(own, numbers)
 
 
 def _malformed(message: Message, content: ReceiptContent, kind: str, zh: str, en: str) -> Held:

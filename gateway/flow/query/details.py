@@ -20,7 +20,7 @@ from tongguan.gateway.system import clock
 
 init()  # the system's table is read now, not in the middle of a decision
 RECEIPTS, ATTACHMENTS = "receipts", "attachments"
-Rows = list[dict[str, str]]
+TextRows = list[dict[str, str]]
 
 
 def asked_for(message: Message, records: Records) -> Document:
@@ -31,7 +31,7 @@ def asked_for(message: Message, records: Records) -> Document:
     return document
 
 
-def details(site: Site, message: Message, query: Query, records: Records) -> Rows:
+def details(site: Site, message: Message, query: Query, records: Records) -> TextRows:
     """A row for each receipt or attachment of the document."""
     document, profile = asked_for(message, records), site.profile(message.type)
     if query.ask == ATTACHMENTS:
@@ -42,7 +42,7 @@ def details(site: Site, message: Message, query: Query, records: Records) -> Row
     return [{c.name: _told(profile, document, row, c.of) for c in query.columns} for row in told]
 
 
-def receipts_told(profile: Profile, document: Document, query: Query, content: ReceiptContent) -> Rows:
+def receipts_told(profile: Profile, document: Document, query: Query, content: ReceiptContent) -> TextRows:
     """A row for each receipt that the authority's answer to a status question lists."""
     found = content.content.iter("{*}Receipt") if content.content is not None else ()
     rows = []

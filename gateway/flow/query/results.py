@@ -10,8 +10,8 @@ from decimal import Decimal
 from tongguan.codecs.writing.results import Result, ResultRow, as_csv, as_json, as_xml
 from tongguan.codecs.writing.xlsx import as_xlsx
 from tongguan.gateway.flow import answers
-from tongguan.gateway.flow.printing.paper import result_sheet
-from tongguan.gateway.flow.printing.prints import to_press
+from tongguan.gateway.flow.printing.prints import to_pdf
+from tongguan.gateway.flow.printing.result_sheet import result_sheet
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Outcome
@@ -20,11 +20,11 @@ from tongguan.gateway.profile.profile import Column, Query, Text
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import end
 
-Rows = Sequence[ResultRow]
+ResultRows = Sequence[ResultRow]
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 #: forms of a result file, each with its writer; the form's name is the file's ending
 WRITERS: Mapping[str, Callable[[Result], bytes]] = {"xml": as_xml, "json": as_json, "csv": as_csv, "xlsx": as_xlsx}
-PDF = "pdf"  #: made by the press, like every print
+PDF = "pdf"  #: made by the PDF worker, like every print
 FORMATS = (*WRITERS, PDF)
 RESULT = Text("查询结果", "query result")
 PRINTED = {"statistics": Text("统计表", "statistics")}
@@ -35,7 +35,7 @@ class Found:
     """One page of an answer, and how many rows there are in all."""
 
     total: int
-    rows: Rows
+    rows: ResultRows
     source: str = "journal"  #: journal | authority
     as_of: int | None = None  #: None: now
     head: Mapping[str, str] = field(default_factory=dict)  #: more words of the result's head
@@ -60,7 +60,7 @@ def answer(site: Site, message: Message, query: Query, filters: Mapping[str, str
     result = Result(title, head, columns, found.rows, language)
     if form == PDF:
         heading = f"{site.profile(message.type).title[language]} {PRINTED.get(query.kind, RESULT)[language]}"
-        return to_press(message, result_sheet(heading, result, environment=site.settings.gateway.environment, now=clock.now_ms()))
+        return to_pdf(message, result_sheet(heading, result, environment=site.settings.gateway.environment, now=clock.now_ms()))
     content = WRITERS[form](result)
     outcome = end(message, State.ACCEPTED, "query", deadline_at=None)
     return replace(outcome, answers=answers.results(message, [(f".{form}", content)]))

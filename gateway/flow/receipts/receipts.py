@@ -14,11 +14,11 @@ from tongguan.codecs.receipts.settle import settle
 from tongguan.gateway.document.changes import all_reservations, facts_of, learned, settled_down, with_numbers
 from tongguan.gateway.document.counting import counted
 from tongguan.gateway.flow import answers
-from tongguan.gateway.flow.receipts.believing import Answered, fetched, issuers
-from tongguan.gateway.flow.receipts.contradicted import another_verdict, contradicted, contradicts
+from tongguan.gateway.flow.receipts.contradictions import another_verdict, contradicted, contradicts
 from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs, named_by, of_number, round_of, that_asked
-from tongguan.gateway.flow.receipts.notices import notices
+from tongguan.gateway.flow.receipts.sms_rules import notices
 from tongguan.gateway.flow.receipts.technical import settle_technical
+from tongguan.gateway.flow.receipts.verification import Answered, fetched, issuers
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.owed import owing
 from tongguan.gateway.flow.submission.send import verdict_by

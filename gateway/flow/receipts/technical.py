@@ -8,9 +8,9 @@ from __future__ import annotations
 from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.gateway.document.changes import all_reservations, undone
 from tongguan.gateway.flow import answers
-from tongguan.gateway.flow.receipts.believing import issuers
-from tongguan.gateway.flow.receipts.contradicted import contradicted, contradicts_technically
+from tongguan.gateway.flow.receipts.contradictions import contradicted, contradicts_technically
 from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs
+from tongguan.gateway.flow.receipts.verification import issuers
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.send import technical_receipt, verdict_by
 from tongguan.gateway.journal.reading.records import Records

@@ -16,7 +16,7 @@ from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Operation, Profile
 from tongguan.gateway.settings import Account
 from tongguan.gateway.system import clock
-from tongguan.signer.card import CardState
+from tongguan.signer.cards.card import CardState
 
 
 def may(site: Site, message: Message, operation: Operation, document: Document | None) -> list[Fault]:

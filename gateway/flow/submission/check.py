@@ -1,6 +1,6 @@
 """received → checked | accepted | refused: what the message says is held against its profile and its document.
 
-All that is wrong is told at once; a message that is right becomes an errand (`errands`).
+All that is wrong is told at once; a message that is right becomes a request (`dispatch`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tongguan.gateway.flow.printing import prints
 from tongguan.gateway.flow.query import queries
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import card_faults, card_in_place, may, needed, taken, to_the_card, uses_card
-from tongguan.gateway.flow.submission.errands import asking, at_desk, errand_of, on_its_way
+from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of
 from tongguan.gateway.flow.submission.secrets import look_at_secrets, secret_faults
 from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.reading.records import Records
@@ -34,7 +34,7 @@ from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Operation
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import Step, end, lane_of
-from tongguan.signer.card import CardState
+from tongguan.signer.cards.card import CardState
 from tongguan.signer.errors import CardBroken
 
 
@@ -104,14 +104,16 @@ def decide_check(site: Site, message: Message, hand: Carried | None, records: Re
         return to_the_card(site, message, operation)
     if checked.filled:
         message = replace(message, extra={**(message.extra or {}), "filled": list(checked.filled)})
-    errand = errand_of(site, message, hand, document or born(message, profile), content=checked.content, options=checked.options)
+    request = request_of(
+        site, message, hand, document or born(message, profile), content=checked.content, options=checked.options
+    )
     if operation.desk == PRINT:
-        return prints.ask_for(site, errand, records)
+        return prints.ask_for(site, request, records)
     if operation.way == "desk":
-        return at_desk(site, errand, records)
+        return at_desk(site, request, records)
     if operation.way == "query" or (operation.ask and _unanswered(operation, hand, checked.content)):
-        return asking(site, errand)
-    return on_its_way(site, errand, records)
+        return asking(site, request)
+    return on_its_way(site, request, records)
 
 
 def _looked_into(

@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from tongguan.gateway.flow.receipts.believing import claims_to_be_one
+from tongguan.gateway.flow.receipts.verification import claims_to_be_one
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.send import incoming
 from tongguan.gateway.journal.claims import Claim

@@ -31,7 +31,7 @@ from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import Step, each, parted
 from tongguan.signer import cms_signature, xml_signature
-from tongguan.signer.card import OpenCard
+from tongguan.signer.cards.card import OpenCard
 from tongguan.signer.certificate import Algorithm
 from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinUnfit, PinWrong
 

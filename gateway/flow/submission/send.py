@@ -12,7 +12,7 @@ from functools import partial
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.gateway.document.changes import all_reservations, undone
-from tongguan.gateway.flow.receipts.believing import Answered, answer, claims_to_be_one
+from tongguan.gateway.flow.receipts.verification import Answered, answer, claims_to_be_one
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.reading.records import Records

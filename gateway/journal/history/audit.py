@@ -50,7 +50,7 @@ class _Altered(TongguanError):
 
 
 @dataclass(slots=True)
-class _Progress:
+class _Recomputation:
     """What the chains told on the way."""
 
     ledger: Ledger
@@ -73,7 +73,7 @@ def verify(
     runs = list(connection.execute(select(r.id).order_by(r.number)).scalars())
     count, size = connection.execute(select(func.count(), func.sum(func.length(h.leaves)))).one()
     ledger = Ledger((size or 0) // digests.RECORD)
-    walk = _Progress(ledger, progress, runs, count)
+    walk = _Recomputation(ledger, progress, runs, count)
     broken = None
     try:
         for index, run in enumerate(runs):
@@ -94,7 +94,7 @@ def verify(
     return Verdict(walk.entries, walk.moves, len(runs), broken, key, tuple(walk.accepted))
 
 
-def _chain(connection: Connection, index: int, run: str, walk: _Progress) -> None:
+def _chain(connection: Connection, index: int, run: str, walk: _Recomputation) -> None:
     """Walk one run's chain to its head."""
     previous, expected, walk.last = GENESIS, 1, 0
     h = tables.history.c
@@ -124,7 +124,7 @@ def _chain(connection: Connection, index: int, run: str, walk: _Progress) -> Non
     walk.heads[run] = (expected - 1, previous)
 
 
-def _strangers(connection: Connection, walk: _Progress) -> None:
+def _strangers(connection: Connection, walk: _Recomputation) -> None:
     """Entries and moves of runs that nobody began, and moves that were given another place in the row of all."""
     n, last = connection.execute(select(func.count(), func.max(tables.move.c.n))).one()
     if (walk.most, n) != (walk.entries, walk.moves):
@@ -151,7 +151,7 @@ def _moves(
     entry: digests.RowValues,
     moves: Sequence[digests.RowValues],
     at: int,
-    walk: _Progress,
+    walk: _Recomputation,
 ) -> None:
     """What one entry tells, noted for the rows that are looked at later."""
     for move in moves:
@@ -171,7 +171,7 @@ def _moves(
     walk.entries, walk.moves = walk.entries + 1, walk.moves + len(moves)
 
 
-def _event(connection: Connection, place: tuple[str, str], facts: Sequence[Any], at: int, walk: _Progress) -> None:
+def _event(connection: Connection, place: tuple[str, str], facts: Sequence[Any], at: int, walk: _Recomputation) -> None:
     """A start names the run before it and its head; an acceptance is shown with every verdict."""
     if facts[1] == START:
         before, entry, hash_ = facts[9]
@@ -251,7 +251,7 @@ def stored_rows(connection: Connection, table: Table) -> Iterator[digests.RowVal
     yield from connection.execute(_slowly(query, 200)).mappings()
 
 
-def _rows(connection: Connection, walk: _Progress) -> None:
+def _rows(connection: Connection, walk: _Recomputation) -> None:
     """Is each row as the last entry that wrote it left it?"""
     counts: Counter[tuple[str, str, str]] = Counter()
     for table in held_tables():
@@ -291,7 +291,7 @@ def _whole(rows: Iterator[digests.RowValues]) -> Iterator[digests.RowValues]:
         yield row
 
 
-def _said(connection: Connection, difference: Difference, walk: _Progress) -> tuple[str, str]:
+def _said(connection: Connection, difference: Difference, walk: _Recomputation) -> tuple[str, str]:
     """Name the row; seldom needed, so looked for again."""
     zh, where = "", ""
     if difference.place is not None:

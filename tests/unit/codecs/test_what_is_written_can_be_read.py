@@ -25,9 +25,9 @@ from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.profile.profile import Column, Text
 from tongguan.gateway.system import file_names
 from tongguan.outbox.status.render import encoded, open_line
+from tongguan.signer.cards.software import signature_of
 from tongguan.signer.certificate import algorithm_of, der_chain, signing_key
 from tongguan.signer.issue import Holder, Validity, make_authority, make_software_card
-from tongguan.signer.software import signature_of
 from tongguan.signer.verify import TrustedCertificate, verify
 from tongguan.signer.xml_signature import prepare
 

@@ -23,7 +23,7 @@ from tongguan.gateway.home.home import make_home
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import read_settings
 from tongguan.gateway.system import clock
-from tongguan.signer.module import find_module
+from tongguan.signer.cards.module import find_module
 
 pytestmark = pytest.mark.requirement("GW-13")
 Tongguan = Callable[..., Any]

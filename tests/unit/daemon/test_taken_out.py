@@ -14,7 +14,7 @@ from sites import wait_until
 
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.flow.orders import carry_out
-from tongguan.gateway.flow.receipts import believing
+from tongguan.gateway.flow.receipts import verification
 from tongguan.gateway.flow.submission.send import Doubt, act_send, incoming
 from tongguan.gateway.home.home import make_home
 from tongguan.gateway.journal.claims import Claim
@@ -98,7 +98,7 @@ def test_a_receipt_of_an_account_that_is_gone_is_held_and_the_others_are_looked_
     opened: Callable[[], Daemon], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     genuine = SimpleNamespace(account="somebody else's", kind="business", code="22", message=None)
-    monkeypatch.setattr(believing, "_told", lambda site, route, raw: genuine)
+    monkeypatch.setattr(verification, "_told", lambda site, route, raw: genuine)
     daemon = opened()
     gone, ours = (incoming(name, b"<receipt/>", authority="mofcom") for name in ("gone", "demo"))
     daemon.journal.finish([(gone,), (ours,)])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tongguan.gateway.flow.receipts.believing import issuers
+from tongguan.gateway.flow.receipts.verification import issuers
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.profile.profile import ReceiptRule, Text
 

@@ -14,8 +14,8 @@ import pytest
 from tongguan.gateway.home.home import CODES, USCC, make_home, set_ports
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import read_settings
+from tongguan.signer.cards.module import find_module
 from tongguan.signer.certificate import card_number
-from tongguan.signer.module import find_module
 from tongguan.simulators.settings import load_settings
 
 Tongguan = Callable[..., Any]

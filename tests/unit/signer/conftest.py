@@ -14,13 +14,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from patience import here
 
-from tongguan.signer import token_process
-from tongguan.signer.card import CardSettings
+from tongguan.signer.cards import token_process
+from tongguan.signer.cards.card import CardSettings
+from tongguan.signer.cards.module import find_module, write_softhsm_configuration
+from tongguan.signer.cards.pin import Secret
+from tongguan.signer.cards.software import SoftwareCard, signature_of
 from tongguan.signer.certificate import Algorithm, algorithm_of, der_chain, signing_key
 from tongguan.signer.issue import Holder, Issued, KeyType, NewToken, Validity, make_authority, make_software_card, make_token
-from tongguan.signer.module import find_module, write_softhsm_configuration
-from tongguan.signer.pin import Secret
-from tongguan.signer.software import SoftwareCard, signature_of
 from tongguan.signer.verify import TrustedCertificate
 from tongguan.signer.xml_signature import prepare
 

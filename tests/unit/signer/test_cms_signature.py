@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 from asn1crypto import cms
 
-from tongguan.signer.card import open_card
+from tongguan.signer.cards.card import open_card
 from tongguan.signer.cms_signature import prepare
 
 DOCUMENT = '<Package xmlns="urn:tongguan:package:1"><GName>冻牛肉</GName>\r\n</Package>'.encode()

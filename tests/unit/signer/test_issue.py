@@ -4,8 +4,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509 import verification
 
+from tongguan.signer.cards.module import find_module
 from tongguan.signer.certificate import card_number, der_chain, holder_codes, in_order
-from tongguan.signer.module import find_module
 
 
 def test_a_certificate_tells_number_and_codes_of_its_holder(signer, holder):

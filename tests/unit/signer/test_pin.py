@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 
+from tongguan.signer.cards.pin import MOST_BYTES, Secret, pin_of, read_pin
 from tongguan.signer.errors import PinNeeded, PinUnfit
-from tongguan.signer.pin import MOST_BYTES, Secret, pin_of, read_pin
 
 
 def test_a_pin_is_read_from_a_file_in_the_home_without_its_line_end(tmp_path):

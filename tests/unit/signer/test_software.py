@@ -10,11 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tongguan.signer.card import CardSettings, PinState, open_card
+from tongguan.signer.cards.card import CardSettings, PinState, open_card
+from tongguan.signer.cards.pin import Secret
+from tongguan.signer.cards.software import SoftwareCard
 from tongguan.signer.certificate import is_signature, signing_key
 from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinUnfit, PinWrong
-from tongguan.signer.pin import Secret
-from tongguan.signer.software import SoftwareCard
 
 DIGESTS = [sha256(str(number).encode()).digest() for number in range(4)]
 

@@ -17,13 +17,13 @@ import pytest
 from cryptography import x509
 from patience import here, wait_until
 
-from tongguan.signer.card import PinState, Tries, open_card
+from tongguan.signer.cards.card import PinState, Tries, open_card
+from tongguan.signer.cards.module import find_module, surroundings
+from tongguan.signer.cards.pin import Secret
+from tongguan.signer.cards.token import TokenCard
 from tongguan.signer.certificate import der_chain, is_signature, signing_key
 from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinUnfit, PinWrong
 from tongguan.signer.issue import KeyType, NewToken, Validity, make_software_card, make_token, set_up_token
-from tongguan.signer.module import find_module, surroundings
-from tongguan.signer.pin import Secret
-from tongguan.signer.token import TokenCard
 from tongguan.signer.verify import TrustedCertificate, verify
 from tongguan.signer.xml_signature import prepare
 
@@ -431,8 +431,8 @@ def test_the_process_dies_with_its_parent_and_the_parent_never_loads_pykcs11(tok
     program = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from tongguan.signer.card import CardSettings\n"
-        "from tongguan.signer.token import TokenCard\n"
+        "from tongguan.signer.cards.card import CardSettings\n"
+        "from tongguan.signer.cards.token import TokenCard\n"
         f"card = TokenCard({token_home.settings!r}, Path({str(token_home.folder)!r}))\n"
         "card.sign([bytes(32)])\n"
         "print(card._channel.pid, 'PyKCS11' in sys.modules, flush=True)\n"

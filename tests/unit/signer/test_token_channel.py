@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from patience import wait_until
 
+from tongguan.signer.cards.token_channel import TokenChannel
 from tongguan.signer.errors import CardBroken
-from tongguan.signer.token_channel import TokenChannel
 
 #: a card's process that answers whatever it is asked with these bytes, and goes on
 ANSWERS = "import sys; sys.stdin.buffer.read(5); sys.stdout.buffer.write({}); sys.stdout.flush(); sys.stdin.buffer.read()"

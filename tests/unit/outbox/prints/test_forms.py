@@ -11,10 +11,10 @@ from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.profile import CodeTable, Field, NumberRule, PrintForm, Profile, ReceiptRule, Text
 from tongguan.gateway.profile.source import Complaints
-from tongguan.outbox.prints.filling import Subject, sheet_of
+from tongguan.outbox.prints.default_layout import usual_layout
+from tongguan.outbox.prints.form import Subject, sheet_of
 from tongguan.outbox.prints.layout import read_layouts
 from tongguan.outbox.prints.sheet import Box, Boxes, Grid
-from tongguan.outbox.prints.usual import usual_layout
 
 LAYOUT = """
 title = { zh = "表", en = "form" }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tongguan.outbox.prints.setting import Page, pages_of
 from tongguan.outbox.prints.sheet import Box, Boxes, Grid, GridColumn, Sheet, from_bytes, to_bytes
+from tongguan.outbox.prints.typesetting import Page, pages_of
 
 COLUMNS = (GridColumn("序号", 1), GridColumn("规格型号", 5), GridColumn("数量", 3, "right"))
 WIDTH, HEIGHTS = 515.0, (685.0, 704.0)

@@ -14,9 +14,9 @@ import pytest
 from patience import here
 from pypdf import PdfReader
 
-from tongguan.outbox.prints.letters import FontMissing, Letters, find_font
-from tongguan.outbox.prints.painting import MARGIN, paint
-from tongguan.outbox.prints.press import Press, PrintFailed
+from tongguan.outbox.prints.font import Font, FontMissing, find_font
+from tongguan.outbox.prints.pdf import MARGIN, paint
+from tongguan.outbox.prints.pdf_worker import PdfWorker, PrintFailed
 from tongguan.outbox.prints.sheet import Box, Boxes, Grid, GridColumn, Sheet
 
 RARE = "𠮷"  #: a character of a personal name, outside the first plane
@@ -31,13 +31,13 @@ def font() -> Path:
 
 
 @pytest.fixture(scope="module")
-def letters(font: Path) -> Letters:
-    return Letters(font)
+def letters(font: Path) -> Font:
+    return Font(font)
 
 
 @pytest.fixture
-def press() -> Iterator[Press]:
-    made = Press(timeout=here(60), most_bytes=1_000_000_000)
+def press() -> Iterator[PdfWorker]:
+    made = PdfWorker(timeout=here(60), most_bytes=1_000_000_000)
     yield made
     made.close()
 
@@ -82,7 +82,7 @@ def body(page: pikepdf.Page) -> Iterator[tuple[str, Rectangle]]:
                 at = at[0] + wide, at[1]
 
 
-def test_the_text_of_a_print_can_be_copied(letters: Letters) -> None:
+def test_the_text_of_a_print_can_be_copied(letters: Font) -> None:
     shown = text(paint([SHEET], letters))
 
     for word in ("自动进口许可证申请表", "进口商", "大连示例进出口有限公司 Dalian 7%", "测试 TEST", "第 1 页 共 1 页"):
@@ -102,7 +102,7 @@ LONG = Sheet(
 )
 
 
-def test_each_page_counts_and_names_the_form_its_number_and_the_environment(letters: Letters) -> None:
+def test_each_page_counts_and_names_the_form_its_number_and_the_environment(letters: Font) -> None:
     pages = PdfReader(BytesIO(paint([LONG, SHEET], letters))).pages
     last = len(pages) - 1
 
@@ -115,11 +115,11 @@ def test_each_page_counts_and_names_the_form_its_number_and_the_environment(lett
     assert "第 1 页 共 1 页" in pages[last].extract_text()
 
 
-def test_a_production_print_has_no_word_across_its_pages(letters: Letters) -> None:
+def test_a_production_print_has_no_word_across_its_pages(letters: Font) -> None:
     assert "TEST" not in text(paint([Sheet("表", LONG.blocks)], letters))
 
 
-def test_nothing_is_drawn_outside_the_margins(letters: Letters) -> None:
+def test_nothing_is_drawn_outside_the_margins(letters: Font) -> None:
     with pikepdf.open(BytesIO(paint([Sheet("表", LONG.blocks), Sheet("表", LONG.blocks, landscape=True)], letters))) as pdf:
         for page in pdf.pages:
             width, height = (float(side) for side in page.MediaBox[2:])
@@ -128,7 +128,7 @@ def test_nothing_is_drawn_outside_the_margins(letters: Letters) -> None:
                 assert MARGIN < bottom <= top < height - MARGIN
 
 
-def test_every_text_stands_in_a_box_of_its_own(letters: Letters) -> None:
+def test_every_text_stands_in_a_box_of_its_own(letters: Font) -> None:
     with pikepdf.open(BytesIO(paint([Sheet("表", LONG.blocks)], letters))) as pdf:
         for page in pdf.pages:
             boxes, texts = boxes_of(page), texts_of(page)
@@ -137,7 +137,7 @@ def test_every_text_stands_in_a_box_of_its_own(letters: Letters) -> None:
                 assert any(b[0] <= left and right <= b[2] + 0.01 and b[1] <= base < b[3] for b in boxes)
 
 
-def test_the_letters_used_are_embedded_as_truetype(letters: Letters) -> None:
+def test_the_letters_used_are_embedded_as_truetype(letters: Font) -> None:
     with pikepdf.open(BytesIO(paint([SHEET], letters))) as pdf:
         fonts = [font for page in pdf.pages for font in page.Resources.Font.values()]
         assert fonts
@@ -146,20 +146,20 @@ def test_the_letters_used_are_embedded_as_truetype(letters: Letters) -> None:
             assert "/ToUnicode" in font
 
 
-def test_the_same_sheet_gives_the_same_bytes(font: Path, letters: Letters) -> None:
+def test_the_same_sheet_gives_the_same_bytes(font: Path, letters: Font) -> None:
     first = paint([SHEET], letters)
     paint([Sheet("别的", ())], letters)
 
-    assert paint([SHEET], letters) == first == paint([SHEET], Letters(font))
+    assert paint([SHEET], letters) == first == paint([SHEET], Font(font))
 
 
-def test_a_print_after_another_shows_its_own_letters(letters: Letters) -> None:
+def test_a_print_after_another_shows_its_own_letters(letters: Font) -> None:
     paint([Sheet("甲", ())], letters)
 
     assert "乙丙丁" in text(paint([Sheet("乙丙丁", ())], letters))
 
 
-def test_more_letters_than_one_part_of_a_font_holds_are_all_shown(letters: Letters) -> None:
+def test_more_letters_than_one_part_of_a_font_holds_are_all_shown(letters: Font) -> None:
     many = "".join(chr(0x4E00 + n) for n in range(900))
 
     shown = text(paint([Sheet("表", (Boxes("", ((Box("", many),),)),))], letters))
@@ -167,7 +167,7 @@ def test_more_letters_than_one_part_of_a_font_holds_are_all_shown(letters: Lette
     assert many in "".join(shown.split())
 
 
-def test_a_letter_that_the_font_lacks_is_a_square_and_does_not_spoil_the_print(letters: Letters) -> None:
+def test_a_letter_that_the_font_lacks_is_a_square_and_does_not_spoil_the_print(letters: Font) -> None:
     shown = text(paint([Sheet(f"姓名\ufdd0{RARE}", ())], letters))
 
     assert "姓名" in shown
@@ -179,16 +179,16 @@ def test_a_font_file_that_is_missing_or_none_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(FontMissing, match=r"nowhere\.ttf"):
         find_font("nowhere.ttf", tmp_path)
     with pytest.raises(FontMissing, match=r"note\.ttf"):
-        Letters(find_font("note.ttf", tmp_path))
+        Font(find_font("note.ttf", tmp_path))
 
 
-def test_the_press_prints_in_a_process_of_its_own(press: Press, font: Path, letters: Letters) -> None:
+def test_the_press_prints_in_a_process_of_its_own(press: PdfWorker, font: Path, letters: Font) -> None:
     assert press.pid is None
     assert press.pdf(font, [SHEET]) == paint([SHEET], letters)
     assert press.pid not in (None, os.getpid())
 
 
-def test_a_press_that_is_killed_is_started_anew(press: Press, font: Path) -> None:
+def test_a_press_that_is_killed_is_started_anew(press: PdfWorker, font: Path) -> None:
     first = press.pdf(font, [SHEET])
     before = press.pid
     assert before is not None
@@ -198,7 +198,7 @@ def test_a_press_that_is_killed_is_started_anew(press: Press, font: Path) -> Non
     assert press.pid != before
 
 
-def test_a_print_comes_though_its_press_is_killed_in_the_middle(press: Press, font: Path) -> None:
+def test_a_print_comes_though_its_press_is_killed_in_the_middle(press: PdfWorker, font: Path) -> None:
     press.pdf(font, [SHEET])
     before = press.pid
     assert before is not None
@@ -210,7 +210,7 @@ def test_a_print_comes_though_its_press_is_killed_in_the_middle(press: Press, fo
 
 
 def test_a_press_that_falls_silent_is_ended_and_the_print_fails_after_a_second_try(font: Path) -> None:
-    press = Press(timeout=0.001, most_bytes=1_000_000_000)
+    press = PdfWorker(timeout=0.001, most_bytes=1_000_000_000)
     try:
         with pytest.raises(PrintFailed, match="in time"):
             press.pdf(font, [SHEET])
@@ -220,7 +220,7 @@ def test_a_press_that_falls_silent_is_ended_and_the_print_fails_after_a_second_t
 
 
 def test_a_print_that_wants_too_much_memory_fails_and_the_next_one_comes(font: Path) -> None:
-    press = Press(timeout=here(60), most_bytes=150_000_000)
+    press = PdfWorker(timeout=here(60), most_bytes=150_000_000)
     try:
         with pytest.raises(PrintFailed):
             press.pdf(font, [SHEET] * 30_000)
@@ -229,6 +229,6 @@ def test_a_print_that_wants_too_much_memory_fails_and_the_next_one_comes(font: P
         press.close()
 
 
-def test_a_press_says_what_is_wrong_with_its_font(press: Press, tmp_path: Path) -> None:
+def test_a_press_says_what_is_wrong_with_its_font(press: PdfWorker, tmp_path: Path) -> None:
     with pytest.raises(PrintFailed, match="font"):
         press.pdf(tmp_path / "nowhere.ttf", [SHEET])

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tongguan.outbox.prints import press as press_module
-from tongguan.outbox.prints.press import Press, PrintFailed
+from tongguan.outbox.prints import pdf_worker as press_module
+from tongguan.outbox.prints.pdf_worker import PdfWorker, PrintFailed
 
 
 @pytest.mark.parametrize("error", [MemoryError, OSError, KeyboardInterrupt])
@@ -24,7 +24,7 @@ def test_whatever_breaks_an_answer_off_the_next_print_has_a_process_of_its_own(
         raise error("of the test")
 
     monkeypatch.setattr(press_module, "_read", breaks)
-    press = Press(timeout=600, most_bytes=1_000_000_000)
+    press = PdfWorker(timeout=600, most_bytes=1_000_000_000)
     with pytest.raises(error):
         press.pdf(tmp_path / "none.ttf", [])
     assert press.pid is None
@@ -48,7 +48,7 @@ def many_open_files() -> Iterator[None]:
 
 @pytest.mark.usefixtures("many_open_files")
 def test_a_gateway_with_very_many_open_files_prints(tmp_path: Path) -> None:
-    press = Press(timeout=600, most_bytes=1_000_000_000)
+    press = PdfWorker(timeout=600, most_bytes=1_000_000_000)
     with pytest.raises(PrintFailed, match=r"none\.ttf"):  # the press's own answer
         press.pdf(tmp_path / "none.ttf", [])
     press.close()

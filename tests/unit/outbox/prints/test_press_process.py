@@ -8,11 +8,11 @@ import sys
 
 from patience import ended
 
-from tongguan.outbox.prints.press_process import frame
+from tongguan.outbox.prints.pdf_process import frame
 
 
 def test_a_press_whose_gateway_was_killed_in_the_middle_of_a_print_ends_without_a_word() -> None:
-    words = [sys.executable, "-P", "-m", "tongguan.outbox.prints.press_process", str(1 << 32)]
+    words = [sys.executable, "-P", "-m", "tongguan.outbox.prints.pdf_process", str(1 << 32)]
     pipe = subprocess.PIPE
     with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe) as press:
         assert press.stdin and press.stdout and press.stderr

@@ -1,4 +1,4 @@
-"""The press: a process of its own that turns sheets into PDFs, started by `press.Press` and by nobody else.
+"""A process of its own that turns sheets into PDFs, started by `pdf_worker.PdfWorker` and by nobody else.
 
 A frame is: length (8 bytes, big-endian), payload. A job is a JSON line with the font's path, then the sheets; its answer is `+` and the
 PDF, or `-` and what went wrong. It ends when stdin ends, and when a job wants more memory than it may have.
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from tongguan.outbox.prints.letters import Letters
+    from tongguan.outbox.prints.font import Font
 
 LENGTH_BYTES = 8
 
@@ -36,8 +36,8 @@ def read_frame(stream: BinaryIO) -> bytes | None:
 def printed(job: bytes) -> bytes:
     """The answer to one job."""
     # Imported here: the parent knows the frames of this module without loading what only the process needs.
-    from tongguan.outbox.prints.letters import FontMissing
-    from tongguan.outbox.prints.painting import paint
+    from tongguan.outbox.prints.font import FontMissing
+    from tongguan.outbox.prints.pdf import paint
     from tongguan.outbox.prints.sheet import from_bytes
 
     font, _, sheets = job.partition(b"\n")
@@ -50,10 +50,10 @@ def printed(job: bytes) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def _opened(font: Path) -> Letters:
-    from tongguan.outbox.prints.letters import Letters
+def _opened(font: Path) -> Font:
+    from tongguan.outbox.prints.font import Font
 
-    return Letters(font)
+    return Font(font)
 
 
 def main() -> None:

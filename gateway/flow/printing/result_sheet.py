@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tongguan.codecs.writing.results import HEAD, Result, as_table, width_of
 from tongguan.gateway.profile.profile import Column, Text
-from tongguan.outbox.prints.filling import printed_at, word_of
+from tongguan.outbox.prints.form import printed_at, word_of
 from tongguan.outbox.prints.sheet import UNITS, Box, Boxes, Grid, GridColumn, Sheet
 
 _SAID = {

@@ -11,10 +11,10 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from tongguan.outbox.prints.letters import Letters
+from tongguan.outbox.prints.font import Font
 from tongguan.outbox.prints.lines import Measure
-from tongguan.outbox.prints.setting import AGAIN, LABEL, LEADING, PAD, TEXT, Cell, Strip, pages_of
 from tongguan.outbox.prints.sheet import Sheet, to_bytes
+from tongguan.outbox.prints.typesetting import AGAIN, LABEL, LEADING, PAD, TEXT, Cell, Strip, pages_of
 
 SHORT_SIDE, LONG_SIDE = 595.0, 842.0  #: A4
 MARGIN = 40.0
@@ -28,7 +28,7 @@ _STROKE, _BOLD = 0.5, 0.02  #: width of lines in points, of a bold letter's edge
 rl_config.useA85 = 0  # streams as they are, a fifth smaller than as text
 
 
-def paint(sheets: Sequence[Sheet], letters: Letters) -> bytes:
+def paint(sheets: Sequence[Sheet], letters: Font) -> bytes:
     """One PDF of all sheets, in order, each with its own page count."""
     said = "".join((to_bytes(sheets).decode(), *COUNT.values(), *AGAIN.values(), "0123456789"))
     font = TTFont(_FONT, BytesIO(letters.cut(said)), asciiReadable=0)

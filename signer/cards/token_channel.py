@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tongguan.gateway.system import clock
+from tongguan.signer.cards.pin import Secret
+from tongguan.signer.cards.token_process import TokenFault, frame, read_frame
 from tongguan.signer.errors import CardBroken
-from tongguan.signer.pin import Secret
-from tongguan.signer.token_process import TokenFault, frame, read_frame
 
 
 class _TokenRequest:

@@ -55,12 +55,12 @@ def find_font(chosen: str, home: Path) -> Path:
     return Path(found)
 
 
-class Letters:
+class Font:
     """An open font file."""
 
     def __init__(self, path: Path) -> None:
         """Raises FontMissing when the file is no font."""
-        # Imported here: only the press opens fonts, and its parent need not wait for this.
+        # Imported here: only the PDF process opens fonts, and its parent need not wait for this.
         from fontTools.ttLib import TTFont, TTLibError
 
         try:

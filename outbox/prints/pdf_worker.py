@@ -1,4 +1,4 @@
-"""Keep the press running: one process for all prints, started at the first one, started anew when it dies or falls silent.
+"""Keep the PDF worker running: one process for all prints, started at the first one, started anew when it dies or falls silent.
 
 Promises: a job that ends the process is tried once more in a fresh one; whatever a print does, the gateway goes on.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.system import clock
-from tongguan.outbox.prints.press_process import LENGTH_BYTES, frame
+from tongguan.outbox.prints.pdf_process import LENGTH_BYTES, frame
 from tongguan.outbox.prints.sheet import Sheet, to_bytes
 
 _TRIES = 2
@@ -31,8 +31,8 @@ class _Ended(TongguanError):
     """The process is gone, or is taken for it."""
 
 
-class Press:
-    """One press; jobs of many threads are done one after the other."""
+class PdfWorker:
+    """One process; jobs of many threads are done one after the other."""
 
     def __init__(self, *, timeout: float, most_bytes: int) -> None:
         self._timeout = timeout
@@ -80,7 +80,7 @@ class Press:
             self._end()
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "tongguan.outbox.prints.press_process", str(self._most_bytes)],
+                    [sys.executable, "-P", "-m", "tongguan.outbox.prints.pdf_process", str(self._most_bytes)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     bufsize=0,

@@ -28,7 +28,7 @@ from tongguan.gateway.document.changes import (
 )
 from tongguan.gateway.document.counting import counted
 from tongguan.gateway.flow.intake.accept import Carried
-from tongguan.gateway.flow.local import Errand, desk_step
+from tongguan.gateway.flow.local import LocalRequest, desk_step
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import no_card
 from tongguan.gateway.journal.reading.records import Records
@@ -42,9 +42,9 @@ from tongguan.gateway.profile.profile import Profile
 from tongguan.gateway.system import clock
 
 
-def errand_of(
+def request_of(
     site: Site, message: Message, hand: Carried, document: Document, *, content: Content, options: Mapping[str, str] | None = None
-) -> Errand:
+) -> LocalRequest:
     """What the desk needs to do a message's operation."""
     profile = site.profile(message.type)
     operation = profile.operations[message.operation]
@@ -53,7 +53,7 @@ def errand_of(
         return new_number(site, profile, kind)
 
     own_numbers = document.version == 0 or operation.desk != "copy"
-    return Errand(
+    return LocalRequest(
         message=message,
         profile=profile,
         operation=operation,
@@ -106,90 +106,90 @@ def series_ahead(profiles: Iterable[Profile]) -> list[tuple[str, int]]:
     return list(dict.fromkeys((s.name, s.digits) for s in (_series(p, kind) for p, kind in given)))
 
 
-def at_desk(site: Site, errand: Errand, records: Records) -> Outcome:
+def at_desk(site: Site, request: LocalRequest, records: Records) -> Outcome:
     """Let the desk do it; its answer is the technical response."""
-    outcome = desk_step(errand.operation.desk or errand.operation.name)(errand, records)
-    documents = tuple(_as_found(errand, d) for d in outcome.documents)
-    return replace(outcome, documents=documents, bodies=(*outcome.bodies, *_files(errand)))
+    outcome = desk_step(request.operation.desk or request.operation.name)(request, records)
+    documents = tuple(_as_found(request, d) for d in outcome.documents)
+    return replace(outcome, documents=documents, bodies=(*outcome.bodies, *_files(request)))
 
 
-def _as_found(errand: Errand, document: Document) -> Document:
+def _as_found(request: LocalRequest, document: Document) -> Document:
     """The document with what lists and statistics find of it."""
-    before = errand.document if errand.document.id == document.id else None
-    after = document if document.deleted else replace(document, facts=facts_of(errand.profile, document))
+    before = request.document if request.document.id == document.id else None
+    after = document if document.deleted else replace(document, facts=facts_of(request.profile, document))
     told_of = after.status if before is None or before.status != after.status else ""
-    return counted(errand.profile, before, after, status=told_of, at=errand.now)
+    return counted(request.profile, before, after, status=told_of, at=request.now)
 
 
-def asking(site: Site, errand: Errand) -> Outcome:
+def asking(site: Site, request: LocalRequest) -> Outcome:
     """checked: the authority is asked first; the content waits beside the message."""
-    operation, before = errand.operation, errand.document
-    kept = Body(errand.message.id, "content", orjson.dumps(errand.content))
-    route = site.route_of(errand.profile, operation.route)
-    moved = _moved(site, errand, lane=Lane(LaneKind.ASK, route), route=route)
+    operation, before = request.operation, request.document
+    kept = Body(request.message.id, "content", orjson.dumps(request.content))
+    route = site.route_of(request.profile, operation.route)
+    moved = _moved(site, request, lane=Lane(LaneKind.ASK, route), route=route)
     moved = replace(moved, extra={**(moved.extra or {}), "ask": operation.ask})
     relied_on = {before.id: before.version} if before.version else {}
-    return Outcome(moved, errand.message.state, "check", bodies=(*_files(errand), kept), relied_on=relied_on)
+    return Outcome(moved, request.message.state, "check", bodies=(*_files(request), kept), relied_on=relied_on)
 
 
-def _moved(site: Site, errand: Errand, *, lane: Lane, route: str) -> Message:
+def _moved(site: Site, request: LocalRequest, *, lane: Lane, route: str) -> Message:
     return replace(
-        errand.message,
+        request.message,
         state=State.CHECKED,
         lane=lane,
-        due_at=errand.now,
-        updated_at=errand.now,
+        due_at=request.now,
+        updated_at=request.now,
         waiting_for=site.shut(lane),
         attempts=0,
-        extra={**(errand.message.extra or {}), "route": route},
+        extra={**(request.message.extra or {}), "route": route},
     )
 
 
-def on_its_way(site: Site, errand: Errand, records: Records) -> Outcome:
+def on_its_way(site: Site, request: LocalRequest, records: Records) -> Outcome:
     """checked: in the lane of the card, or of what goes unsigned; its document in between."""
-    operation, profile, before = errand.operation, errand.profile, errand.document
-    filled = with_values(with_numbers(errand.content, profile, errand.numbers), errand.answered or {})
-    lane = _lane(site, errand, filled)
-    after = _between(errand, filled)
+    operation, profile, before = request.operation, request.profile, request.document
+    filled = with_values(with_numbers(request.content, profile, request.numbers), request.answered or {})
+    lane = _lane(site, request, filled)
+    after = _between(request, filled)
     wanted, held = reservations(profile, operation, after), all_reservations(profile, before)
     return Outcome(
-        _moved(site, errand, lane=lane, route=site.route_of(profile, operation.route)),
-        errand.message.state,
+        _moved(site, request, lane=lane, route=site.route_of(profile, operation.route)),
+        request.message.state,
         "check",
         documents=(after,),
-        bodies=_files(errand),
+        bodies=_files(request),
         numbers=learned(after, before, profile),
         reserve=tuple(r for r in wanted if records.reserved_by(r.kind, r.value) != after.id),
         release=tuple(r for r in held if r not in wanted) if operation.reserve else (),
     )
 
 
-def _lane(site: Site, errand: Errand, content: Content) -> Lane:
+def _lane(site: Site, request: LocalRequest, content: Content) -> Lane:
     """That of the card which signs the content, or of what goes unsigned. Raises Refused when the card is missing."""
-    if not (errand.operation.signed and site.signs(errand.message, content)):
+    if not (request.operation.signed and site.signs(request.message, content)):
         return Lane(LaneKind.UNSIGNED)
-    card = site.card_for(errand.account, errand.profile, errand.operation)
+    card = site.card_for(request.account, request.profile, request.operation)
     if card is None:
-        raise Refused([no_card(site, errand.account, errand.profile, errand.operation)])
+        raise Refused([no_card(site, request.account, request.profile, request.operation)])
     return Lane(LaneKind.CARD, card.name)
 
 
-def _between(errand: Errand, content: Content) -> Document:
+def _between(request: LocalRequest, content: Content) -> Document:
     """The document with its new content and files while the operation is on its way."""
-    operation, profile, message, before = errand.operation, errand.profile, errand.message, errand.document
+    operation, profile, message, before = request.operation, request.profile, request.message, request.document
     one = profile.attachments.one_a_category
-    files = attached(before.attachments, message, errand.attachments, errand.files, types=errand.media_types, one=one)
-    after = changed(before, errand.now, content=content, numbers=dict(errand.numbers), attachments=files)
+    files = attached(before.attachments, message, request.attachments, request.files, types=request.media_types, one=one)
+    after = changed(before, request.now, content=content, numbers=dict(request.numbers), attachments=files)
     after = replace(after, facts=facts_of(profile, after))
     if operation.between:
         after = replace(after, status=operation.between, changing=message.id, status_before=before.status)
-    return opened(after, errand.now) if operation.opens_round else after
+    return opened(after, request.now) if operation.opens_round else after
 
 
-def _files(errand: Errand) -> tuple[Body, ...]:
+def _files(request: LocalRequest) -> tuple[Body, ...]:
     bodies = {}
-    for name, _ in errand.attachments:
-        if name in errand.files:
-            sha256 = hashlib.sha256(errand.files[name]).hexdigest()
-            bodies[sha256] = Body(errand.message.id, f"attachment:{sha256}", errand.files[name])
+    for name, _ in request.attachments:
+        if name in request.files:
+            sha256 = hashlib.sha256(request.files[name]).hexdigest()
+            bodies[sha256] = Body(request.message.id, f"attachment:{sha256}", request.files[name])
     return tuple(bodies.values())

@@ -12,14 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tongguan.signer import token_process
-from tongguan.signer.card import CardSettings, CardState, PinState, Shown, Tries, other_card
+from tongguan.signer.cards import token_process
+from tongguan.signer.cards.card import CardSettings, CardState, CertifiedCard, PinState, Tries, other_card
+from tongguan.signer.cards.module import find_module, surroundings
+from tongguan.signer.cards.pin import MOST_BYTES, Secret, fits, pin_of, read_pin
+from tongguan.signer.cards.token_channel import TokenChannel
+from tongguan.signer.cards.token_process import TokenFault
 from tongguan.signer.certificate import Identity, identity, in_order, is_signature
 from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinWrong
-from tongguan.signer.module import find_module, surroundings
-from tongguan.signer.pin import MOST_BYTES, Secret, fits, pin_of, read_pin
-from tongguan.signer.token_channel import TokenChannel
-from tongguan.signer.token_process import TokenFault
 
 # Run as a file and without the current folder on the path: nothing that lies in a home is ever imported.
 PROGRAM = (sys.executable, "-P", str(Path(token_process.__file__).resolve()))
@@ -44,7 +44,7 @@ class _Session:
         self.proved = False
 
 
-class TokenCard(Shown):
+class TokenCard(CertifiedCard):
     """Sign with a key that never leaves its token; `program` plays another process in tests."""
 
     def __init__(

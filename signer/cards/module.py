@@ -6,7 +6,7 @@ from pathlib import Path
 
 SOFTHSM = "libsofthsm2.so"
 
-_PROJECT_TOKEN = Path(__file__).resolve().parents[1] / ".token"
+_PROJECT_TOKEN = Path(__file__).resolve().parents[2] / ".token"
 _PLACES = ("/usr/lib/softhsm", "/usr/lib", "/usr/lib64", "/usr/lib64/pkcs11", "/usr/local/lib", "/usr/local/lib/softhsm")
 
 

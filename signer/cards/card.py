@@ -12,9 +12,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal, Protocol
 
+from tongguan.signer.cards.pin import MOST_BYTES, Secret
 from tongguan.signer.certificate import Algorithm, Identity
 from tongguan.signer.errors import CardBroken, CardMismatch
-from tongguan.signer.pin import MOST_BYTES, Secret
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class OpenCard(Protocol):
         """Let the card go; calls after it raise CardBroken."""
 
 
-class Shown(ABC):
+class CertifiedCard(ABC):
     """What a card tells by its certificate."""
 
     @abstractmethod
@@ -154,11 +154,11 @@ def open_card(settings: CardSettings, home: Path, *, locked: bool = False, bound
     """
     # Imported here, so that a gateway without tokens loads nothing of them.
     if settings.kind == "software":
-        from tongguan.signer.software import SoftwareCard
+        from tongguan.signer.cards.software import SoftwareCard
 
         return SoftwareCard(settings, home, locked=locked, bound=bound)
     if settings.kind == "pkcs11":
-        from tongguan.signer.token import TokenCard
+        from tongguan.signer.cards.token import TokenCard
 
         return TokenCard(settings, home, locked=locked, bound=bound)
     raise CardBroken(

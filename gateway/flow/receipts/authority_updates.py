@@ -19,7 +19,7 @@ from tongguan.gateway.system import clock
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _KnownDocuments:
     """The documents that rows speak of, as they are known by now."""
 
     message: Message
@@ -40,7 +40,7 @@ def documents_told(
 
     Their times stay: nothing happened to them. What is known newer stays too.
     """
-    query, known = profile.queries[message.query_kind or ""], _Known(message, records)
+    query, known = profile.queries[message.query_kind or ""], _KnownDocuments(message, records)
     _marks(profile, query, rows, known)
     for licence, lines in _by_licence(query, rows, as_of).items():
         document = known.of(licence)
@@ -50,7 +50,7 @@ def documents_told(
     return tuple(replace(d, version=d.version + 1) for d in known.after.values())
 
 
-def _marks(profile: Profile, query: Query, rows: Sequence[ResultRow], known: _Known) -> None:
+def _marks(profile: Profile, query: Query, rows: Sequence[ResultRow], known: _KnownDocuments) -> None:
     """Side statuses in the words of a receipt: the row's document is that of its first number."""
     numbers = [c.name for c in query.columns if c.row and c.of.startswith("number.")]
     marks = [(c.name, c.of.removeprefix("mark.")) for c in query.columns if c.row and c.of.startswith("mark.")]
@@ -79,14 +79,14 @@ def _newer(document: Document, licence: str, as_of: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class StatusTold:
+class StatusUpdate:
     """What an authority's answer to a status question says: its receipts' codes with their times, and its numbers."""
 
     codes: Sequence[tuple[str, int | None]]  #: None: no time is told
     numbers: Mapping[str, str]
 
 
-def status_told(document: Document, profile: Profile, told: StatusTold, *, since: int | None) -> Document | None:
+def status_told(document: Document, profile: Profile, told: StatusUpdate, *, since: int | None) -> Document | None:
     """The document after an answer to a status question; None when nothing is new.
 
     The answer lists earlier rounds too: only what was issued `since` the authority had the present one moves the status

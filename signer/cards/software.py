@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tongguan.signer.card import CardSettings, CardState, PinState, Shown, other_card
+from tongguan.signer.cards.card import CardSettings, CardState, CertifiedCard, PinState, other_card
+from tongguan.signer.cards.pin import Secret, pin_of, read_pin
 from tongguan.signer.certificate import (
     ECDSA,
     PKCS1,
@@ -25,7 +26,6 @@ from tongguan.signer.certificate import (
     identity,
 )
 from tongguan.signer.errors import CardAbsent, CardBroken, PinNeeded, PinWrong
-from tongguan.signer.pin import Secret, pin_of, read_pin
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 FileMark = tuple[int, int, int]
@@ -37,7 +37,7 @@ class _Loaded:
     key: PrivateKey
 
 
-class SoftwareCard(Shown):
+class SoftwareCard(CertifiedCard):
     """Sign with a PEM key; `settings.pin` opens it where it is encrypted."""
 
     def __init__(self, settings: CardSettings, home: Path, *, locked: bool = False, bound: str = "") -> None:

@@ -12,15 +12,15 @@ from tongguan.gateway.document.changes import values_at
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.profile.profile import CodeTable, Field, Profile
 from tongguan.gateway.system import clock
+from tongguan.outbox.prints.default_layout import SECRET
 from tongguan.outbox.prints.plan import BlockPlan, BoxPlan, Layout
 from tongguan.outbox.prints.sheet import Block, Box, Boxes, Grid, GridColumn, Sheet
-from tongguan.outbox.prints.usual import SECRET
 
 FLAGS = {"zh": {"1": "是", "0": "否"}, "en": {"1": "yes", "0": "no"}}
 PRINTED = {"zh": "打印时间", "en": "printed at"}
 ENVIRONMENTS = {"production": ""}  #: what has no word is no production
 TEST = "测试 TEST"
-Rows = Mapping[str, Mapping[str, Any]]  #: table path to the row that is being printed
+RowsByTable = Mapping[str, Mapping[str, Any]]  #: table path to the row that is being printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def _blocks(plans: Sequence[BlockPlan], values: _Values) -> Iterator[Block]:
             yield from (block for plan in blocks for block in _block(plan, values, {each: row}, n if len(rows) > 1 else 0))
 
 
-def _block(plan: BlockPlan, values: _Values, rows: Rows, no: int) -> Iterator[Block]:
+def _block(plan: BlockPlan, values: _Values, rows: RowsByTable, no: int) -> Iterator[Block]:
     heading = plan.heading[values.language]
     if not plan.table:
         numbered = f"{heading} {no}" if no and heading else heading
@@ -87,13 +87,13 @@ def _block(plan: BlockPlan, values: _Values, rows: Rows, no: int) -> Iterator[Bl
     yield Grid(heading, columns, cells, tuple(_totals(plan, values, inside)))
 
 
-def _box(plan: BoxPlan, values: _Values, rows: Rows) -> Box:
+def _box(plan: BoxPlan, values: _Values, rows: RowsByTable) -> Box:
     shown = [values.shown(of, rows, plan.show, once=True) for of in plan.of]
     text = "\n".join(value for value in (*shown, plan.text[values.language]) if value)
     return Box(plan.label[values.language], text, plan.width, plan.lines)
 
 
-def _totals(plan: BlockPlan, values: _Values, rows: Sequence[Rows]) -> Iterator[str]:
+def _totals(plan: BlockPlan, values: _Values, rows: Sequence[RowsByTable]) -> Iterator[str]:
     if not any(column.total for column in plan.columns):
         return
     for n, column in enumerate(plan.columns):
@@ -122,14 +122,14 @@ class _Values:
     def language(self) -> str:
         return self.subject.language
 
-    def rows(self, table: str, rows: Rows) -> list[Mapping[str, Any]]:
+    def rows(self, table: str, rows: RowsByTable) -> list[Mapping[str, Any]]:
         """The rows of a table, of the row in hand where the table is inside another's."""
         found, path = self._place(table, rows)
         for name in path.split("/"):
             found = found.get(name.removesuffix("[]"), {}) if isinstance(found, Mapping) else {}
         return found if isinstance(found, list) else []
 
-    def shown(self, of: str, rows: Rows, show: str = "both", *, once: bool = False) -> str:
+    def shown(self, of: str, rows: RowsByTable, show: str = "both", *, once: bool = False) -> str:
         """The values at a path, side by side; `once`: the same is not said again."""
         if of not in self.fields:
             return self._word(of)
@@ -146,7 +146,7 @@ class _Values:
         known = self.fields.get(of)
         return (known.label_en if self.language == "en" else known.label) if known else ""
 
-    def _place(self, path: str, rows: Rows) -> tuple[Any, str]:
+    def _place(self, path: str, rows: RowsByTable) -> tuple[Any, str]:
         """The row that a path begins in, and the rest of the path."""
         above = max((table for table in rows if path.startswith(f"{table}/")), key=len, default="")
         return (rows[above], path.removeprefix(f"{above}/")) if above else (self.subject.document.content, path)
