@@ -17,7 +17,7 @@ class Kind(StrEnum):
 
 
 class State(StrEnum):
-    """Where a message is. Moves: `gateway/flow.py`. Final states never move."""
+    """Where a message is. Moves: `gateway/flow/table.py`. Final states never move."""
 
     RECEIVED = "received"  #: stored; its content is not checked yet
     CHECKED = "checked"  #: without faults; the document is in its in-between status
