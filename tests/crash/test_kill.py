@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import signal
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from crash_support import Authorities, chosen_seed, of_second
 from feeding import Feeder, assert_once, settle
-from sites import GUARDED, Site, journal_moves, pulse, wait_until
+from sites import Site, journal_moves, pulse, wait_until
 from told import promised_in_vain
 
 KILLS, MOST_FILES = 50, 15
@@ -26,19 +25,16 @@ def run_and_kill(site: Site, chance: random.Random, files: int) -> None:
     before = journal_moves(site.home)
     up = site.home / "daemon.sock"
     up.unlink(missing_ok=True)
-    log = (site.home / "run.log").open("ab")
-    process = subprocess.Popen([*GUARDED, "run", "--home", str(site.home)], stdout=log, stderr=log)
+    site.start("run", "run")
     if chance.random() < 0.8:
         enough = before + chance.randint(0, files)  # each file is at least one move
         wait_until(lambda: up.exists() and journal_moves(site.home) >= enough, f"{enough} moves", moves=lambda: pulse(site.home))
         if chance.random() < 0.2:
-            process.send_signal(signal.SIGHUP)
+            site.processes["run"].send_signal(signal.SIGHUP)
         time.sleep(chance.uniform(0, 0.6))
     else:
-        time.sleep(chance.uniform(0.3, 1.3))
-    process.kill()
-    process.wait()
-    log.close()
+        time.sleep(chance.uniform(0, 0.5))
+    site.stop(kill=True)
 
 
 @pytest.mark.requirement("GW-05")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from endpoint import Place, site_with_endpoints
 from receipt_desk import Desk
-from sites import FINAL, Site, make_site, wait_until
+from sites import FINAL, GUARDED, Site, make_site, wait_until
 from workshop import Workshop, open_workshop, write_types
 
 __all__ = ["FINAL", "Site", "make_site", "wait_until"]
@@ -22,7 +22,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One running site for all tests that leave it as they found it; authorities play in fast time."""
     made = make_site(tmp_path_factory.mktemp("site"))
     made.simulate("--fast")
-    made.run()
+    made.run(GUARDED)  # started anew: a decision that loads a module is noted
     yield made
     for name in list(made.processes):
         made.stop(name)

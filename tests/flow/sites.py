@@ -1,4 +1,4 @@
-"""A whole site for acceptance tests: a home, both authorities and the daemon, each in a process of its own.
+"""A whole site for acceptance tests: a home, both authorities and the daemon, each in a process of its own (`forkserver.py`).
 
 Tests drop files and read what a user would read; each uses references of its own, so that they share one site.
 """
@@ -14,14 +14,16 @@ import sys
 import tomllib
 import urllib.request
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import forkserver
 import patience
 import purity
+from homes import new_home
 from patience import STILL, here
 
 from tongguan.gateway.home.home import make_home, set_ports
@@ -58,7 +60,7 @@ class Site:
     """A running home as its users see it."""
 
     home: Path
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes] | forkserver.Forked] = field(default_factory=dict)
     account: str = "demo"
 
     @property
@@ -67,18 +69,25 @@ class Site:
 
     def simulate(self, *options: str) -> None:
         (self.home / "simulators" / "ports.json").unlink(missing_ok=True)
-        self._start("simulate", [*TONGGUAN, "simulate", "--home", str(self.home), *options])
+        self.start("simulate", "simulate", *options)
         wait_until((self.home / "simulators" / "ports.json").exists, "the simulators to listen")
         set_ports(self.home)
 
-    def run(self) -> None:
+    def run(self, program: Sequence[str] = ()) -> None:
+        """Start the gateway, its decisions guarded; `program`: not forked, but by these words and `run`."""
         (self.home / "daemon.sock").unlink(missing_ok=True)  # left behind by a killed one
-        self._start("run", [*GUARDED, "run", "--home", str(self.home)])
+        self.start("run", "run", program=program)
         wait_until(lambda: (self.home / "daemon.sock").exists(), "the daemon to start")
 
-    def _start(self, name: str, words: list[str]) -> None:
+    def start(self, name: str, *words: str, program: Sequence[str] = ()) -> None:
+        """Start `tongguan <words> --home HOME` as the process `name`, forked or by a program."""
+        words = (*words, "--home", str(self.home))
         with open(self.home / f"{name}.log", "ab", opener=_for_the_owner) as log:
-            self.processes[name] = subprocess.Popen(words, stdout=log, stderr=log)
+            self.processes[name] = (
+                subprocess.Popen([*program, *words], stdout=log, stderr=log)
+                if program
+                else forkserver.Forked(words, stdout=log, stderr=log, guarded=name == "run")
+            )
         _running.add(self.home)
 
     def stop(self, name: str = "run", *, kill: bool = False) -> int:
@@ -90,7 +99,7 @@ class Site:
 
     def command(self, *words: str, check: bool = False) -> subprocess.CompletedProcess[str]:
         """Run `tongguan <words> --home HOME`."""
-        result = patience.ran([*TONGGUAN, *words, "--home", str(self.home)])
+        result = forkserver.ran([*words, "--home", str(self.home)])
         assert not check or result.returncode == 0, result.stdout + result.stderr
         return result
 
@@ -192,7 +201,10 @@ def _json(path: Path) -> dict[str, Any] | None:
 def make_site(folder: Path, *, card: str | None = "software") -> Site:
     """A home that is not running yet; `card`: software, pkcs11 or None for what the machine has."""
     home = folder / "home"
-    make_home(home, card=card, port_base=0)  # type: ignore[arg-type]
+    if card == "software":
+        new_home(home)
+    else:
+        make_home(home, card=card, port_base=0)  # type: ignore[arg-type]
     return Site(home)
 
 

@@ -60,11 +60,8 @@ class Share:
 
     def run(self, *, hangs: bool = False) -> None:
         (self.sign.touch if hangs else self.sign.unlink)(**({} if hangs else {"missing_ok": True}))
-        home = self.other.home
-        (home / "daemon.sock").unlink(missing_ok=True)
         hook = HANGS.format(mailbox=str(self.mine.mailbox), sign=str(self.sign), some=patience.here(4))
-        self.other._start("run", [sys.executable, "-c", f"{hook}\n{GUARDED[2]}", "run", "--home", str(home)])
-        wait_until((home / "daemon.sock").exists, "the gateway to start")
+        self.other.run([sys.executable, "-c", f"{hook}\n{GUARDED[2]}"])
 
     def alerts(self, account: str) -> dict[tuple[str, str], bool]:
         """What was told of threads and mailboxes of an account, and whether it is over."""

@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from homes import new_home
 from journals import open_journal
 from patience import wait_until
 
 from tongguan.gateway.cli import main
-from tongguan.gateway.home.home import make_home
 from tongguan.gateway.journal.journal import Journal
 
 
@@ -47,15 +46,10 @@ def tongguan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., S
     return say
 
 
-@pytest.fixture(scope="session")
-def new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_home(tmp_path_factory.mktemp("new") / "home", card="software", port_base=0).home
-
-
 @pytest.fixture
-def home(tmp_path: Path, new_home: Path) -> Path:
+def home(tmp_path: Path) -> Path:
     """A home with software cards that nothing ran in yet."""
-    return Path(shutil.copytree(new_home, tmp_path / "home"))
+    return new_home(tmp_path / "home")
 
 
 @pytest.fixture

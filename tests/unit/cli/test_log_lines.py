@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 import structlog
+from homes import new_home
 from sites import wait_until
 
 from tongguan.gateway.cli.logs import Outlet
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.home.home import change_settings, make_home
+from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.system import logs
 
 RUN = [sys.executable, "-c", "from tongguan.gateway.cli import main; main()", "run", "--home"]
@@ -26,7 +27,7 @@ RUN = [sys.executable, "-c", "from tongguan.gateway.cli import main; main()", "r
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    made = make_home(tmp_path / "home", card="software", language="en").home
+    made = new_home(tmp_path / "home", language="en")
     change_settings(made, "gateway", "settle", "0s")
     return made
 

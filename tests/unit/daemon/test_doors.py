@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from homes import new_home
 from sites import wait_until
 
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.flow.intake import door
-from tongguan.gateway.home.home import change_settings, make_home
+from tongguan.gateway.home.home import change_settings
 
 OTHER = '\n[[account]]\nname = "other"\ntitle = "另一企业"\nuscc = "91210200MA0EXAMPLD"\nmailbox = "mailboxes/other"\n'
 
@@ -20,7 +21,7 @@ OTHER = '\n[[account]]\nname = "other"\ntitle = "另一企业"\nuscc = "91210200
 def test_an_account_whose_file_takes_for_ever_leaves_the_others_pace_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = make_home(tmp_path / "home", card="software", language="en").home
+    home = new_home(tmp_path / "home", language="en")
     change_settings(home, "gateway", "settle", "0s")
     with open(home / "tongguan.toml", "a", encoding="utf-8") as settings:
         settings.write(OTHER)

@@ -11,10 +11,11 @@ from typing import Any
 
 import orjson
 import pytest
+from homes import new_home
 from rounds import turn
 
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.home.home import change_settings, make_home
+from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.model.errors import SettingsWrong, StationBroken
 from tongguan.gateway.settings import read_settings
 from tongguan.gateway.system.folders import FOLDERS, MARKER
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.requirement("GW-05")
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     made = tmp_path / "home"
-    make_home(made, card="software")
+    new_home(made)
     change_settings(made, "gateway", "settle", "0s")
     change_settings(made, "gateway", "language", "en")
     with (made / "tongguan.toml").open("a") as settings:

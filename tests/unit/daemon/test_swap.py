@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from homes import new_home
 from sites import wait_until
 
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.home.home import change_settings, make_home
+from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.system.threads import ASKS
 
@@ -25,7 +26,7 @@ RUN = [sys.executable, "-c", "from tongguan.gateway.cli import main; main()", "r
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    made = make_home(tmp_path / "home", card="software", language="en").home
+    made = new_home(tmp_path / "home", language="en")
     change_settings(made, "gateway", "settle", "0s")
     return made
 
@@ -150,7 +151,7 @@ def test_config_check_finds_what_the_start_refuses_of_a_route(home: Path, wrong:
     text = (home / "tongguan.toml").read_text()
     was = re.search(r"(?m)^url = .*$", text)
     assert was
-    (home / "tongguan.toml").write_text(text.replace(was[0], "\n".join(f'{key} = "{value}"' for key, value in wrong.items())))
+    (home / "tongguan.toml").write_text(text.replace(was[0], "\n".join(f'{key} = "{value}"' for key, value in wrong.items()), 1))
     with pytest.raises(SettingsWrong) as refused:
         Daemon(home)
     said = subprocess.run([*RUN[:-2], "config", "check", "--home", str(home)], check=False, capture_output=True, text=True)

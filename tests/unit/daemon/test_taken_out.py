@@ -10,13 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from homes import new_home
 from sites import wait_until
 
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.flow.orders import carry_out
 from tongguan.gateway.flow.receipts import verification
 from tongguan.gateway.flow.submission.send import Doubt, act_send, incoming
-from tongguan.gateway.home.home import make_home
 from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.model.errors import Deferred, Held, in_language
 from tongguan.gateway.model.ids import new_id
@@ -38,7 +38,7 @@ mailbox = "mailboxes/gone"
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    return make_home(tmp_path / "home", card="software", language="en").home
+    return new_home(tmp_path / "home", language="en")
 
 
 @pytest.fixture

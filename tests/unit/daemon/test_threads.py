@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from homes import new_home
 from sites import wait_until
 
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.home.home import change_settings, make_home
+from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.model.errors import StationBroken
 
 
@@ -28,7 +29,7 @@ class Injected(BaseException):
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """Everything runs; the authorities are not there."""
     home = tmp_path_factory.mktemp("threads") / "home"
-    make_home(home, card="software", language="en")
+    new_home(home, language="en")
     change_settings(home, "gateway", "settle", "0s")
     before = set(threading.enumerate())
     made = Daemon(home, fatal=ends.append)
@@ -118,7 +119,7 @@ main()
 @pytest.mark.requirement("GW-06")
 def test_a_thread_that_fails_again_and_again_ends_the_process_for_the_service_manager(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    make_home(home, card="software", language="en")
+    new_home(home, language="en")
     ended = subprocess.run(
         [sys.executable, "-c", _POISONED, "run", "--home", str(home)], capture_output=True, text=True, check=False, timeout=110
     )

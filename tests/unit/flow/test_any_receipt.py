@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import bodies as b
 import pytest
+from homes import new_home
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -61,8 +60,8 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory, new_home: Path) -> Iterator[Desk]:
-    home = Path(shutil.copytree(new_home, tmp_path_factory.mktemp("any") / "home"))
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    home = new_home(tmp_path_factory.mktemp("any") / "home")
     for authority in ("mofcom", "customs"):
         change_settings(home, f"route.{authority}", "url", "http://127.0.0.1:9")
     change_settings(home, "gateway", "settle", "0ms")

@@ -13,12 +13,13 @@ from typing import Any
 
 import bodies as b
 import pytest
+from homes import new_home
 from patience import wait_until
 from rounds import turn
 
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.flow.intake import door
-from tongguan.gateway.home.home import change_settings, make_home
+from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.system import clock, files
@@ -29,7 +30,7 @@ from tongguan.inbox import file_reader
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
     """A home whose authorities are not there; only the door is played."""
     home = tmp_path / "home"
-    make_home(home, card="software")
+    new_home(home)
     change_settings(home, "gateway", "settle", "0s")
     made = Daemon(home)
     yield made
@@ -264,7 +265,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.requirement("GW-05")
 def test_files_that_came_while_the_disk_was_full_leave_outbox_afterwards_each_one_message(small_disk: Path) -> None:
     home = small_disk / "home"
-    make_home(home, card="software")
+    new_home(home)
     change_settings(home, "gateway", "settle", "0s")
     daemon = Daemon(home)
     folder = dropped(daemon, *(name for name, _ in REFUSED))

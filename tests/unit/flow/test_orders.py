@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from homes import new_home
 
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.flow.orders import Orders
-from tongguan.gateway.home.home import make_home
 from tongguan.gateway.journal.client import JournalClient
 
 PAUSE = {"do": "pause", "what": "account", "name": "demo"}
@@ -17,7 +17,7 @@ PAUSE = {"do": "pause", "what": "account", "name": "demo"}
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    made = Daemon(make_home(tmp_path / "home", card="software").home)
+    made = Daemon(new_home(tmp_path / "home"))
     yield made
     made.stop()
 

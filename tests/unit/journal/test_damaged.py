@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from homes import new_home
 from journals import comes, open_journal, submission, written
 
 from tongguan.gateway.cli import main
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.flow.orders import orders
-from tongguan.gateway.home.home import make_home
 from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.model.errors import JournalUnfit, TongguanError
 from tongguan.gateway.system import permissions
@@ -215,7 +215,7 @@ def test_a_damaged_order_is_named_and_hides_no_other(home: Path, change: str, ca
 
 
 def test_a_damaged_order_that_waits_holds_up_no_other(tmp_path: Path) -> None:
-    daemon = Daemon(make_home(tmp_path / "home", card="software").home)
+    daemon = Daemon(new_home(tmp_path / "home"))
     try:
         ids = [daemon.journal.give_order("wang", "why", {"do": "pause", "what": "account", "name": "demo"}) for _ in range(2)]
         with sqlite3.connect(tmp_path / "home" / "tongguan.db") as base:

@@ -18,8 +18,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
+from forkserver import Forked
 from lxml import etree
-from patience import STILL, Patience, ended, here
+from patience import STILL, Patience, ended, here, wait_until
 from signxml import XMLSigner, XMLVerifier, methods
 from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
 from signxml.verifier import SignatureConfiguration
@@ -210,6 +211,7 @@ class Simulators:
 
 
 def start(home, *options):
+    """The simulators as a program of their own."""
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "tongguan.simulators.serve", "--home", str(home), "--fast", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
@@ -217,6 +219,18 @@ def start(home, *options):
     if not all(": listening on http://" in line for line in lines):
         process.kill()
         raise AssertionError(f"{lines} {process.stderr.read()}")
+    return process
+
+
+def fork(home, *options):
+    """The same, at once."""
+    ports = home / "simulators" / "ports.json"
+    ports.unlink(missing_ok=True)
+    with open(home / "simulate.log", "ab") as log:
+        words = ["--home", str(home), "--fast", *options]
+        process = Forked(words, module="tongguan.simulators.serve", stdout=log, stderr=log)
+    wait_until(lambda: ports.exists() or process.poll() is not None, "the simulators to listen")
+    assert ports.exists(), (home / "simulate.log").read_text()
     return process
 
 
@@ -285,7 +299,7 @@ def own_home(tmp_path):
     pens = new_home(tmp_path)
 
     def begin(*options):
-        process = start(tmp_path, *options)
+        process = fork(tmp_path, *options)
         running.append(process)
         return Simulators(tmp_path, process, pens, None)
 
