@@ -48,5 +48,5 @@ def known_or_refused(found: str | None) -> None:
         raise JournalUnfit(
             f"日志的结构 {found} 不属于任何已发布的版本",
             f"the journal's schema {found} is of no version that was released",
-            do=("另建主目录：tongguan init", "make a new home: tongguan init"),
+            do=("另建主目录：tongguan init HOME", "make a new home: tongguan init HOME"),
         )

@@ -294,8 +294,8 @@ def test_whatever_ends_a_hand_each_of_its_files_is_carried_away_or_comes_again(
         rename_in(box, f"{n}.xml", b"<%d/>" % n)
     places = {
         "open": (os, "open"),
-        "read": (door.reading, "read"),
-        "let go": (door.reading, "identity"),
+        "read": (door.file_reader, "read"),
+        "let go": (door.file_reader, "identity"),
         "carry": (originals.files, "move"),
     }
     box.sweep()
