@@ -442,7 +442,7 @@ class _JournalIntake:
             return records.marker(f"cursor:{route}:{account}") or ""
 
     def deliver(self, route: str, account: str, receipts: list[bytes], after: str, following: str) -> None:
-        arrived = [incoming(account, raw, authority=route) for raw in receipts]
+        arrived = [incoming(account, raw, route=route) for raw in receipts]
         with self._daemon.journal.read() as records:
             known = records.messages(outcome.message.id for outcome in arrived)
         fresh = {o.message.id: (o,) for o in arrived if o.message.id not in known}

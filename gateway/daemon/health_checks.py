@@ -89,7 +89,7 @@ class HealthChecks:
         """Whether the authorities have what they did not answer; once one does not say, it is not asked any further."""
         by_route: dict[str, list[Message]] = defaultdict(list)
         for message in messages:
-            by_route[str((message.extra or {}).get("route", ""))].append(message)
+            by_route[message.route or ""].append(message)
         known: dict[str, str] = {}
         for name, mine in by_route.items():
             route = self._site.routes.get(name)
@@ -219,4 +219,4 @@ class HealthChecks:
 
 def _knows(site: Site, receipt: Message) -> bool:
     """Does the profile know the code of a receipt that waits for that?"""
-    return receipt.type in site.profiles and (receipt.extra or {}).get("code") in site.profile(receipt.type).receipts
+    return receipt.type in site.profiles and receipt.code in site.profile(receipt.type).receipts

@@ -20,7 +20,7 @@ from tongguan.gateway.model.message import FINAL, Kind, Message, State
 from tongguan.gateway.model.outcome import Finished, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
-from tongguan.gateway.work.loop import NEEDS, NOT_HELD, hold
+from tongguan.gateway.work.loop import NOT_HELD, hold
 
 _ONE_DAY = timedelta(days=1)
 _AT_LEAST = 1.0  #: seconds after which the journal is asked in any case: two commits may come in one tick of a file's clock
@@ -92,16 +92,15 @@ def _release(site: Site, message: Message, records: Records) -> Outcome:
         return Outcome(seen, message.state, "release")
     if message.state is not State.HELD:
         raise NotNow(f"{message.state}：只有 held 的报文可以放行", f"{message.state}: only held messages can be released")
-    needs = str((message.extra or {}).get(NEEDS, ""))
-    if needs and not site.has(needs):
-        raise _gone(missing(*needs.split(" ", 1)))
+    if message.needs and not site.has(message.needs):
+        raise _gone(missing(*message.needs.split(" ", 1)))
     back = message.held_from or State.RECEIVED
     return back_to(message, State(back), _lane(site, message))
 
 
 def _lane(site: Site, message: Message) -> Lane:
     """Where it was held; where its card has left the settings, another one's that suits. NotNow when nobody would take it up."""
-    lane = Lane((message.extra or {}).get("lane") or LaneKind.READ)
+    lane = message.held_lane or Lane(LaneKind.READ)
     thing = THING.get(lane.kind)
     if thing is None or site.has(f"{thing} {lane.name}"):
         return lane
@@ -125,8 +124,7 @@ def _retry(site: Site, message: Message, records: Records) -> Outcome:
     if message.state is State.HELD:
         outcome = _release(site, message, records)
         fresh = replace(outcome.message, deadline_at=_fresh_deadline(site, message))
-        extra = {**(fresh.extra or {}), "retried_at": clock.now_ms()}  # its age counts from here
-        return replace(outcome, message=replace(fresh, extra=extra), step="retry")
+        return replace(outcome, message=replace(fresh, tries_since=clock.now_ms()), step="retry")
     if message.state is State.UNMATCHED:
         return back_to(message, State.VERIFIED, Lane(LaneKind.SETTLE))
     if message.state in (State.RECEIVED, State.CHECKED, State.SEALED):

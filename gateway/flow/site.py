@@ -171,7 +171,7 @@ class Site:
     def next_try(self, message: Message) -> int:
         """When to try a message again: its age in the queue is the next delay."""
         schedule = self.settings.schedule
-        begun = (message.extra or {}).get("retried_at", message.received_at)
+        begun = message.received_at if message.tries_since is None else message.tries_since
         received, now = clock.from_ms(begun), clock.now()
         wait = wait_before_next(received, now, least=schedule.least_wait, most=schedule.most_wait)
         return clock.now_ms() + round(wait / timedelta(milliseconds=1))

@@ -80,10 +80,23 @@ class Message:
     hold_since: int | None = None
     hold_do: str | None = None
     held_from: str | None = None  #: the state to go back to on release
+    held_lane: Lane | None = None  #: and the lane
+    needs: str | None = None  #: what was missing in the settings (`account demo`), if it is held for that
     faults: tuple[Fault, ...] = ()
     holds: bool = True  #: keeps its reference while open or accepted (queries and checks never do)
     waits: bool = True  #: takes part in the order of its document
-    extra: dict[str, Any] | None = None  #: small facts of the kind (a receipt's code and rank, fields that were filled)
+    route: str | None = None  #: over which it goes out; of a receipt: over which it came
+    content_sha256: str | None = None  #: of what it says, however it was written: the same again does nothing
+    item: int | None = None  #: its place in its batch, from 0
+    together: bool = False  #: of a batch of prints alone, and of its items: they become one file
+    asks: str | None = None  #: what the authority is asked, beside or before a message of its own
+    doubtful: bool = False  #: the authority may have its bytes: it is asked before they are sent again
+    tries_since: int | None = None  #: its tries are counted from here; None: from its arrival
+    code: str | None = None  #: of a receipt
+    answered: bool = False  #: a receipt that came as the answer to a request, and not by itself
+    handed_on: bool = False  #: a receipt of an unknown code whose file was given to the enterprise
+    contradicted: Mapping[str, Any] | None = None  #: the receipt that says the opposite of how the message ended
+    extra: dict[str, Any] | None = None  #: small facts that are shown and steer nothing (fields that were filled, a traceback)
 
     @property
     def wire_id(self) -> str:
@@ -94,12 +107,7 @@ class Message:
     def holds_reference(self) -> bool:
         if not self.holds or self.reference is None or self.state is State.REPEATED:
             return False
-        return self.state not in FREES_REFERENCE or self.contradicted.get("keeps_reference", False)
-
-    @property
-    def contradicted(self) -> Mapping[str, Any]:
-        """The receipt that says the opposite of how the message ended; empty: none does."""
-        return (self.extra or {}).get("contradicted") or {}
+        return self.state not in FREES_REFERENCE or bool(self.contradicted and self.contradicted["keeps_reference"])
 
     @property
     def makes_others_wait(self) -> bool:

@@ -34,11 +34,10 @@ _TRIES = 5  #: of a decision whose ground moved
 _MACHINE = (OSError, MemoryError)
 _BROKEN = (StationBroken, *_MACHINE)
 #: the facts of a hold, gone
-NOT_HELD: dict[str, Any] = {"hold_reason": None, "hold_since": None, "hold_do": None, "held_from": None}
+NOT_HELD: dict[str, Any] = dict.fromkeys(("hold_reason", "hold_since", "hold_do", "held_from", "held_lane", "needs"))
 EQUAL_TRACEBACKS = 10
 BUGS_WINDOW = 3600.0  #: seconds: ten in a year are ten messages, ten in an hour are a step that does not work
 CRASHES = 3
-NEEDS = "needs"  #: fact of a held message: what was missing in the settings, if that was why
 
 
 def _as_decided(outcome: Outcome) -> Outcome:
@@ -200,7 +199,8 @@ def hold(message: Message, step: str, held: Held) -> Outcome:
         hold_since=now,
         hold_do=held.do,
         held_from=message.state if message.state is not State.HELD else message.held_from,
-        extra={**(message.extra or {}), "lane": message.lane, **({NEEDS: held.needs} if held.needs else {})},
+        held_lane=message.lane if message.state is not State.HELD else message.held_lane,
+        needs=held.needs or None,
     )
     return Outcome(kept, message.state, step, why=held.both)
 

@@ -180,7 +180,7 @@ def _line(message: Message) -> dict[str, Any]:
 
 def _contradiction(message: Message) -> dict[str, Any]:
     """Which receipt says the opposite of how the message ended, and whether the reference may be used again."""
-    told = {name: message.contradicted.get(name) for name in ("code", "text", "says", "issued_at", "receipt", "used_by")}
+    told = {name: (message.contradicted or {}).get(name) for name in ("code", "text", "says", "issued_at", "receipt", "used_by")}
     return {**told, "reference_free": not message.holds_reference}
 
 

@@ -11,13 +11,12 @@ import pytest
 import zstandard
 from endpoint import Endpoint, site_with_endpoints
 from rounds import turn
-from sites import FINAL, Site
+from sites import FINAL, Site, journal_moves, wait_until
 from sqlalchemy import create_engine, text
 
 from tongguan.gateway.daemon import assembly
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.profile.loading import load_profiles
-from tongguan.gateway.system import clock
 
 HEADER = (
     "path,name,label,label_en,type,length,precision,least,most,pattern,occurs,code_table,unit,required_at,changeable_by,"
@@ -159,22 +158,19 @@ class Workshop:
 
     def play(self, name: str, *states: str) -> dict[str, Any]:
         """Rounds until the file dropped under this name is in one of these states (default: a final one)."""
-        for _ in range(400):
-            turn(self.daemon)
+
+        def there() -> dict[str, Any] | None:
             status = self.site.status(name)
-            if status is not None and status["state"] in (states or FINAL):
-                return status
-            clock.pause(0.01)
-        raise AssertionError(f"{name} never was {states or FINAL}: {self.site.status(name)}")
+            return status if status is not None and status["state"] in (states or FINAL) else None
+
+        found: dict[str, Any] = self.turns(there)
+        return found
 
     def turns(self, until: Callable[[], Any]) -> Any:
         """Rounds until something is so."""
-        for _ in range(400):
-            turn(self.daemon)
-            if found := until():
-                return found
-            clock.pause(0.01)
-        raise AssertionError("it never came")
+        return wait_until(
+            lambda: turn(self.daemon) is not None and until(), "the work in hand", moves=lambda: journal_moves(self.site.home)
+        )
 
     def send(self, type_: str, operation: str, reference: str, body: str = "", *states: str) -> dict[str, Any]:
         """Drop a message and play until it is there."""

@@ -22,7 +22,6 @@ from tongguan.gateway.model.outcome import Body, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 
-TOGETHER = "together"  #: fact of a batch of prints alone, and of its items: they become one file
 BATCH = "batch"  #: operation of a message that only carries others
 
 
@@ -179,7 +178,7 @@ def _single(site: Site, arrival: Arrival, item: Item, records: Records, message:
         return _refused(message, arrival, [fault("GW-F02", type=item.type, operation=item.operation, known=known)], keep=keep)
     holder = records.holder_of(arrival.account, item.reference) if item.reference else None
     if holder is not None and not passing:
-        if (holder.extra or {}).get("content") == item.sha256:
+        if holder.content_sha256 == item.sha256:
             return repeated(message, holder)
         wrong = fault("GW-F01", path="@reference", label="reference", reference=item.reference, first=holder.id)
         return _refused(replace(message, holds=False), arrival, [wrong], keep=keep)
@@ -201,9 +200,6 @@ def _single(site: Site, arrival: Arrival, item: Item, records: Records, message:
 
 
 def _named(message: Message, item: Item) -> Message:
-    extra = {**(message.extra or {}), "content": item.sha256}
-    if item.check:
-        extra["check"] = True
     return replace(
         message,
         type=item.type,
@@ -211,7 +207,8 @@ def _named(message: Message, item: Item) -> Message:
         reference=item.reference,
         number=item.number,
         query_kind=item.kind,
-        extra=extra,
+        content_sha256=item.sha256,
+        extra={**(message.extra or {}), "check": True} if item.check else message.extra,
     )
 
 
@@ -245,7 +242,7 @@ def free_id(account: str, type_: str, key: str, records: Records) -> str:
 def _batch(site: Site, arrival: Arrival, content: Read, records: Records) -> Outcome:
     """A message for the whole and one for each item; one bad item never spoils the others."""
     whole = replace(blank(arrival), operation=BATCH, reference=content.reference, holds=False, waits=False)
-    together = {TOGETHER: True} if {item.operation for item in content.items if item.operation} == {PRINT} else {}
+    together = {item.operation for item in content.items if item.operation} == {PRINT}
     items = []
     for n, item in enumerate(content.items, 1):
         child = replace(
@@ -254,19 +251,19 @@ def _batch(site: Site, arrival: Arrival, content: Read, records: Records) -> Out
             source=arrival.source,
             sha256=None,
             batch=arrival.id,
-            extra={"item": n - 1, **together},
+            item=n - 1,
+            together=together,
         )
         outcome = _single(site, arrival, item, records, child, keep=False)
         records.see(outcome)
         items.append(outcome)
-    whole = replace(whole, lane=Lane(LaneKind.BATCH), due_at=arrival.arrived_at, extra=together or None)
+    whole = replace(whole, lane=Lane(LaneKind.BATCH), due_at=arrival.arrived_at, together=together)
     return Outcome(whole, None, "read", bodies=_source(arrival), follow_ons=tuple(items))
 
 
 def carried(content: Read, message: Message) -> Carried:
     """The item that a message stands for, with its own files."""
-    n = int((message.extra or {}).get("item", 0))
-    item = content.items[n]
+    item = content.items[message.item or 0]
     if not content.batch:
         return Carried(item, content.files)
     prefix = f"{item.reference}/"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tongguan.gateway.flow.intake.accept import TOGETHER
 from tongguan.gateway.flow.printing.prints import batch_to_pdf
 from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.model.errors import Deferred
@@ -29,7 +28,7 @@ def decide_batch(message: Message, records: Records) -> Outcome:
     left = not states.isdisjoint(_LEFT)
     if states <= FINAL:
         done = not states.isdisjoint((State.ACCEPTED, State.REPEATED))
-        if done and (message.extra or {}).get(TOGETHER):
+        if done and message.together:
             return batch_to_pdf(message)
         state = State.ACCEPTED if done else State.REJECTED if left else State.REFUSED
         return end(message, state, "batch")

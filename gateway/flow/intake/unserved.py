@@ -16,7 +16,7 @@ from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
-from tongguan.gateway.work.loop import NEEDS, Step
+from tongguan.gateway.work.loop import Step
 
 _SLICE = 200
 
@@ -72,10 +72,8 @@ def take_up(site: Site) -> int:
 
 
 def _back(site: Site, message: Message) -> Outcome | None:
-    extra = message.extra or {}
-    needs = str(extra.get(NEEDS, ""))
+    needs = message.needs
     if not needs or not site.has(needs):
         return None
-    outcome = back_to(message, State(message.held_from or State.RECEIVED), Lane(extra.get("lane") or LaneKind.READ))
-    rest = {name: value for name, value in extra.items() if name != NEEDS}
-    return replace(outcome, message=replace(outcome.message, extra=rest), why=f"{needs} is there again")
+    outcome = back_to(message, State(message.held_from or State.RECEIVED), message.held_lane or Lane(LaneKind.READ))
+    return replace(outcome, why=f"{needs} is there again")

@@ -28,7 +28,7 @@ def do(request: LocalRequest, records: Records) -> Outcome:
 
 
 def may_stop(message: Message) -> bool:
-    never_tried = message.state is State.SEALED and message.attempts == 0 and not (message.extra or {}).get("doubtful")
+    never_tried = message.state is State.SEALED and message.attempts == 0 and not message.doubtful
     held_early = message.state is State.HELD and message.held_from in (State.RECEIVED, State.CHECKED)
     return message.state in (State.RECEIVED, State.CHECKED) or never_tried or held_early
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from tongguan.gateway.flow import answers
-from tongguan.gateway.flow.intake.accept import TOGETHER
 from tongguan.gateway.flow.local import LocalRequest
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.claims import Claim
@@ -32,7 +31,7 @@ from tongguan.outbox.prints.sheet import Grid, GridColumn, Sheet, from_bytes, to
 
 FORM, USUAL = "Form", "application"  #: the element that names a form, and the form without it
 _SHEET = "sheet"  #: role of the filled form
-_PATIENCE = 0.1  #: seconds more for each sheet of a print
+_PATIENCE = 1.0  #: seconds more for each sheet of a print, hundreds of times what one takes
 _PRINTED = (State.ACCEPTED, State.REPEATED)
 _MISSING = {
     "zh": ("未能打印的单证", ("序号", "报文编号", "单证", "原因")),
@@ -58,7 +57,7 @@ def ask_for(site: Site, request: LocalRequest, records: Records) -> Outcome:
     )
     layout = site.layouts.get(profile.type, {}).get(form.name) or usual_layout(profile, form.title)
     outcome = to_pdf(request.message, sheet_of(layout, subject))
-    if not (request.message.extra or {}).get(TOGETHER):
+    if not request.message.together:
         return outcome
     return replace(end(request.message, State.ACCEPTED, PRINT, deadline_at=None), bodies=outcome.bodies)
 
@@ -131,9 +130,9 @@ def _made(site: Site, message: Message, sheets: Sequence[Sheet] | Exception) -> 
 
 
 def _sheets(site: Site, message: Message, records: Records) -> tuple[Sheet, ...]:
-    if not (message.extra or {}).get(TOGETHER):
+    if not message.together:
         return from_bytes(records.body(message.id, _SHEET) or b"[]")
-    items = sorted(records.items([message.id]).get(message.id, ()), key=lambda item: int((item.extra or {}).get("item", 0)))
+    items = sorted(records.items([message.id]).get(message.id, ()), key=lambda item: item.item or 0)
     origins = {item.id: item.same_as or item.id for item in items if item.state in _PRINTED}
     found = records.bodies(list(dict.fromkeys(origins.values())), _SHEET)
     sheets = [sheet for item in items if (raw := found.get(origins.get(item.id, ""))) for sheet in from_bytes(raw)]
@@ -148,7 +147,7 @@ def _missing(site: Site, message: Message, items: Sequence[Message]) -> Sheet:
     columns = tuple(GridColumn(label, width) for label, width in zip(labels, (1, 4, 4, 9), strict=True))
     rows = tuple(
         (
-            str(int((item.extra or {}).get("item", 0)) + 1),
+            str((item.item or 0) + 1),
             item.reference or "",
             item.document or item.number or "",
             "; ".join(f"{f.code} {f.text(language)}" for f in item.faults) or item.state.value,

@@ -66,7 +66,7 @@ def act_ask(site: Site, claim: Claim) -> list[Answered | Exception]:
 
 def _question(site: Site, message: Message, records: Records) -> bytes:
     profile, account = site.profile(message.type), site.account(message.account)
-    authority, code = _asked(site, message) or (_route_of(message), site.code_at(account, profile))
+    authority, code = _asked(site, message) or (message.route or "", site.code_at(account, profile))
     return package(
         message_id=message.wire_id,
         file_name=message.source or "",
@@ -85,7 +85,7 @@ def _body(site: Site, message: Message, records: Records) -> bytes:
     """What is asked: the filters where rows are wanted, else the document that it is about."""
     asked = replace(
         message,
-        query_kind=str((message.extra or {}).get("ask") or "") or None,
+        query_kind=message.asks,
         number=_number(message, site.profile(message.type), records),
     )
     query = _query(site, message)
@@ -101,10 +101,6 @@ def _body(site: Site, message: Message, records: Records) -> bytes:
 
 def _query(site: Site, message: Message) -> Query | None:
     return site.profile(message.type).queries.get(message.query_kind or "") if message.operation == QUERY else None
-
-
-def _route_of(message: Message) -> str:
-    return str((message.extra or {}).get("route", ""))
 
 
 def _asked(site: Site, message: Message) -> tuple[str, str] | None:
@@ -130,7 +126,7 @@ def _meaning(site: Site, message: Message, reply: Reply) -> Answered | Exception
         answered = believed(site, message, reply.receipt, codes=TO_QUESTION, asked=asked)
         if isinstance(answered, Answered):
             return answered
-        keep_aside(site, message, reply.receipt, authority=asked[0] if asked else _route_of(message), why=answered)
+        keep_aside(site, message, reply.receipt, authority=asked[0] if asked else message.route or "", why=answered)
         why = answered
     if message.deadline_at is not None and clock.now_ms() > message.deadline_at:
         do = f"tongguan retry {message.id}; tongguan give-up {message.id}"

@@ -83,8 +83,8 @@ def _asking(site: Site, message: Message, profile: Profile, query: Query) -> Out
     if route not in site.settings.route:
         raise Refused([fault("GW-F32", route=route, path="@kind", label="kind")])
     lane, now = Lane(LaneKind.ASK, route), clock.now_ms()
-    extra = {**(message.extra or {}), "route": route, "ask": query.ask or query.kind}
-    moved = replace(message, state=State.CHECKED, lane=lane, due_at=now, updated_at=now, waiting_for=site.shut(lane), extra=extra)
+    moved = replace(message, state=State.CHECKED, lane=lane, due_at=now, updated_at=now, waiting_for=site.shut(lane))
+    moved = replace(moved, route=route, asks=query.ask or query.kind)
     return Outcome(moved, message.state, "check")
 
 

@@ -47,8 +47,8 @@ def contradicted(submission: Message, content: ReceiptContent, says: str, record
 
     `says`: the opposite of its state, or a status (`another_verdict`), which leaves a free reference free: nobody acts on it.
     """
-    now, extra = clock.now_ms(), submission.extra or {}
-    before = submission.contradicted.get("says")
+    now = clock.now_ms()
+    before = submission.contradicted["says"] if submission.contradicted else None
     if before == says or (before in _OPPOSITES and says not in _OPPOSITES):
         return replace(submission, updated_at=now)
     holder = None
@@ -76,5 +76,5 @@ def contradicted(submission: Message, content: ReceiptContent, says: str, record
         hold_reason=in_both(zh, en),
         hold_since=now,
         hold_do=f"tongguan show {submission.id}; tongguan release {submission.id}",
-        extra={**extra, "contradicted": mark},
+        contradicted=mark,
     )

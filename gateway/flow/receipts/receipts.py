@@ -71,7 +71,6 @@ def decide_receipt(site: Site, message: Message, told: Answered | str, records: 
     if isinstance(told, str):
         return (_aside(message, told, "verify"),)
     content = told.content
-    facts = {"authority": content.authority, "receipt": content.id, "code": content.code, "text": content.text}
     kept = replace(
         message,
         state=State.VERIFIED,
@@ -82,14 +81,16 @@ def decide_receipt(site: Site, message: Message, told: Answered | str, records: 
         lane=Lane(LaneKind.SETTLE),
         updated_at=clock.now_ms(),
         hold_reason=None,
-        extra={**(message.extra or {}), **facts},
+        code=content.code,
+        route=content.authority,
+        extra={"authority": content.authority, "receipt": content.id, "text": content.text},
     )
     first = Outcome(kept, message.state, "verify")
     if records.has_receipt(content.authority, content.id):
         other = records.receipt_bytes(content.authority, content.id, but=message.id)
         if other is not None and other != message.sha256:
             why = in_both(f"回执 {content.id} 已有，内容却不同", f"receipt {content.id} is known with other bytes")
-            return (_aside(replace(message, extra=kept.extra), why, "verify"),)
+            return (_aside(replace(message, code=kept.code, route=kept.route, extra=kept.extra), why, "verify"),)
         return (first, replace(end(kept, State.SETTLED, "settle"), why=in_both("已有此回执", "known already")))
     return (first, decide_settle(site, kept, told, records))
 
@@ -123,7 +124,7 @@ def decide_settle(site: Site, message: Message, told: Answered, records: Records
 
 def _accounts(site: Site, message: Message) -> tuple[str, ...]:
     """Whose receipt it may be: the account that fetched it, and those that have its code at this authority."""
-    route = str((message.extra or {}).get("authority", ""))
+    route = message.route or ""
     return site.accounts_at(route, site.code_on(site.account(message.account), route)) or (message.account,)
 
 
@@ -198,9 +199,9 @@ def _unknown_code(site: Site, message: Message, told: Answered, match: _Match, r
         hold_do=f"tongguan quarantine show {message.id}; tongguan quarantine drop {message.id}",
     )
     outcome = replace(waiting, **_submission_moves(site, match.submission, None, content, records))
-    if (message.extra or {}).get("handed_on"):
+    if message.handed_on:
         return outcome
-    outcome = replace(outcome, message=replace(outcome.message, extra={**(message.extra or {}), "handed_on": True}))
+    outcome = replace(outcome, message=replace(outcome.message, handed_on=True))
     receipt = _receipt(content, match, ReceiptRule(content.code, _NOTHING), applied=False)
     after = replace(match.document, version=match.document.version + 1, updated_at=now)  # so that its file shows the receipt
     handed_on = answers.business(message, told.raw, document=match.document, profile=profile)
@@ -236,14 +237,13 @@ def _business(site: Site, message: Message, told: Answered, found: tuple[_Match,
     told_of = rule.status if match.round == document.round else ""
     after = counted(profile, document, after, status=told_of, at=content.issued_at)
     receipt = _receipt(content, match, rule, applied=applied)
-    again = bool((message.extra or {}).get("handed_on"))
     return replace(
         outcome,
         documents=(after,),
         receipts=(receipt,),
         numbers=learned(after, document, profile),
         release=all_reservations(profile, document) if rule.releases and applied else (),
-        answers=() if again else (answers.business(message, told.raw, document=after, profile=profile),),
+        answers=() if message.handed_on else (answers.business(message, told.raw, document=after, profile=profile),),
         notifications=notices(site, message.id, receipt, rule, after),
         **_submission_moves(site, match.submission, rule, content, records, applied=applied),
     )

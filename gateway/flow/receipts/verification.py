@@ -34,8 +34,7 @@ class Answered:
 
 def fetched(site: Site, message: Message, raw: bytes) -> Answered | str:
     """A receipt that came by itself, or why it must be quarantined."""
-    extra = message.extra or {}
-    route = str(extra.get("authority", ""))
+    route = message.route or ""
     content = _told(site, route, raw)
     if isinstance(content, str):
         return content
@@ -43,7 +42,7 @@ def fetched(site: Site, message: Message, raw: bytes) -> Answered | str:
         return in_both(f"收件人是 {content.account}", f"it is addressed to {content.account}")
     if content.kind == "technical" and content.code not in TO_MESSAGE:
         return in_both(f"技术回执不能有代码 {content.code}", f"a technical receipt cannot say {content.code}")
-    if content.kind == "business" and (content.code in RESERVED or extra.get("door") == "answer"):
+    if content.kind == "business" and (content.code in RESERVED or message.answered):
         code = content.code
         return in_both(f"代码 {code} 的业务回执不会从这里来", f"a business receipt with code {code} does not come this way")
     return Answered(content, raw)
@@ -57,7 +56,7 @@ def answer(
     `asked`: the authority that was asked and the account's code there, where they are not those of the type.
     """
     profile = site.profile(message.type)
-    own = str((message.extra or {}).get("route") or profile.authority), site.code_at(site.account(message.account), profile)
+    own = message.route or profile.authority, site.code_at(site.account(message.account), profile)
     route, account = asked or own
     content = _told(site, route, raw)
     if isinstance(content, str):
@@ -82,7 +81,7 @@ def claims_to_be_one(raw: bytes) -> bool:
 
 def issuers(site: Site, profile: Profile, rule: ReceiptRule | None, submission: Message | None) -> frozenset[str]:
     """Who may say a code of a type: those that the profile names; without names, who the message was sent to."""
-    own = str((submission.extra or {}).get("route", "")) if submission else ""
+    own = (submission.route or "") if submission else ""
     own = own or site.route_of(profile)
     named = rule.by if rule is not None and rule.by else (profile.authority,)
     return frozenset(own if name == profile.authority else name for name in named)

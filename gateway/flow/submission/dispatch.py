@@ -127,7 +127,7 @@ def asking(site: Site, request: LocalRequest) -> Outcome:
     kept = Body(request.message.id, "content", orjson.dumps(request.content))
     route = site.route_of(request.profile, operation.route)
     moved = _moved(site, request, lane=Lane(LaneKind.ASK, route), route=route)
-    moved = replace(moved, extra={**(moved.extra or {}), "ask": operation.ask})
+    moved = replace(moved, asks=operation.ask)
     relied_on = {before.id: before.version} if before.version else {}
     return Outcome(moved, request.message.state, "check", bodies=(*_files(request), kept), relied_on=relied_on)
 
@@ -141,7 +141,7 @@ def _moved(site: Site, request: LocalRequest, *, lane: Lane, route: str) -> Mess
         updated_at=request.now,
         waiting_for=site.shut(lane),
         attempts=0,
-        extra={**(request.message.extra or {}), "route": route},
+        route=route,
     )
 
 

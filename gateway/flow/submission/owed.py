@@ -35,11 +35,15 @@ def owing(site: Site, submission: Message, now: int) -> dict[str, Any]:
     if submission.lane is not None and submission.lane.kind == LaneKind.OWED:
         return {"lane": submission.lane, "due_at": submission.due_at}
     before_sent = submission.held_from if submission.state is State.HELD else submission.state
-    route = str((submission.extra or {}).get("route", ""))
-    if before_sent != State.SEALED or route not in site.routes:
+    route = submission.route
+    if before_sent != State.SEALED or route is None or route not in site.routes:
         return {"lane": None, "due_at": None}
-    extra = {**(submission.extra or {}), "owed_since": now}
-    return {"lane": Lane(LaneKind.OWED, route), "due_at": now + _SOON // timedelta(milliseconds=1), "attempts": 0, "extra": extra}
+    return {
+        "lane": Lane(LaneKind.OWED, route),
+        "due_at": now + _SOON // timedelta(milliseconds=1),
+        "attempts": 0,
+        "tries_since": now,
+    }
 
 
 def owed_step(site: Site) -> Step:
@@ -76,10 +80,10 @@ def _decide(site: Site, message: Message, reply: Reply, records: Records) -> Out
             paid, message.state, "ask", why=in_both("主管部门没有签发技术回执", "the authority has issued no technical receipt")
         )
     if reply.kind == "receipt" and reply.receipt is not None and claims_to_be_one(reply.receipt):
-        came = incoming(message.account, reply.receipt, authority=str((message.extra or {}).get("route", "")), door="answer")
+        came = incoming(message.account, reply.receipt, route=message.route or "", answered=True)
         known = records.message(came.message.id) is not None
         return Outcome(paid, message.state, "ask", follow_ons=() if known else (came,), why=_ASKED)
-    since = int((message.extra or {}).get("owed_since", message.received_at))
+    since = message.received_at if message.tries_since is None else message.tries_since
     operation = site.profile(message.type).operations.get(message.operation) if message.type in site.profiles else None
     bound = operation.give_up if operation else timedelta(days=3)
     if clock.now_ms() > since + bound // timedelta(milliseconds=1):

@@ -98,8 +98,8 @@ def _render(site: Site, message: Message, records: Records) -> Rendered:
     )
     document = records.document(message.document_id)
     assert document is not None
-    site.route(_route_of(message))  # sealed for nobody it would wait in a lane that nobody serves
-    filled = sealed_secrets(site, message, document.content, _route_of(message))
+    site.route(message.route or "")  # sealed for nobody it would wait in a lane that nobody serves
+    filled = sealed_secrets(site, message, document.content, message.route or "")
     content = render_document(site.compiled(message.type), message, filled, _files(document, records))
     unsigned = package(
         message_id=replace(message, seal_number=message.seal_number + 1).wire_id,
@@ -107,7 +107,7 @@ def _render(site: Site, message: Message, records: Records) -> Rendered:
         message_type=message.type,
         operation=message.operation,
         sender_id=signer,
-        receiver_id=_route_of(message),
+        receiver_id=message.route or "",
         send_time=clock.show(clock.now_ms()) or "",
         ic_card=card.number if card else "",
         environment=site.settings.gateway.environment,
@@ -180,7 +180,7 @@ def _prepared(rendered: Rendered, algorithm: Algorithm) -> Prepared:
 def _in_envelope(site: Site, message: Message, answer: Sealed | Exception) -> Sealed | Exception:
     """Encrypted before it is committed: a resend must be the same bytes, and each encryption gives others."""
     if isinstance(answer, Sealed):
-        return Sealed(answer.number, site.enveloped(_route_of(message), answer.content))
+        return Sealed(answer.number, site.enveloped(message.route or "", answer.content))
     return answer
 
 
@@ -204,7 +204,7 @@ def _meaning(lane: Lane | None, trouble: Exception) -> Exception:
 def decide_seal(site: Site, message: Message, sealed: Sealed, records: Records) -> Outcome:
     """sealed: from here on it counts as “may have been sent”."""
     now = clock.now_ms()
-    lane = Lane(LaneKind.ROUTE, _route_of(message))
+    lane = Lane(LaneKind.ROUTE, message.route or "")
     moved = replace(
         message,
         state=State.SEALED,
@@ -221,7 +221,3 @@ def decide_seal(site: Site, message: Message, sealed: Sealed, records: Records) 
     if document is not None:
         relied_on = {document.id: document.version}
     return Outcome(moved, message.state, "seal", bodies=(body,), relied_on=relied_on)
-
-
-def _route_of(message: Message) -> str:
-    return str((message.extra or {}).get("route", ""))

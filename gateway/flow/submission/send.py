@@ -32,9 +32,8 @@ from tongguan.routes.reply import Reply
 class Doubt(Deferred):
     """The authority may have the bytes: it is asked before they are sent again."""
 
-    def __init__(self, message: Message, why: str, *, after: timedelta | None = None, closes: Lane | None = None) -> None:
-        marks = {"extra": {**(message.extra or {}), "doubtful": True}}
-        super().__init__("route", after=after, closes=closes, why=why, marks=marks)
+    def __init__(self, why: str, *, after: timedelta | None = None, closes: Lane | None = None) -> None:
+        super().__init__("route", after=after, closes=closes, why=why, marks={"doubtful": True})
 
 
 def send_step(site: Site) -> Step:
@@ -58,7 +57,7 @@ def act_send(site: Site, claim: Claim) -> list[Answered | Exception]:
     with site.journal.read() as records:
         ours = records.unchanged(messages)  # one that was stopped before it came into this hand must not go out
         sealed = records.sealed_of([m for m in messages if m.id in ours])
-    doubtful = [m for m in messages if m.id in ours and (_doubtful(m) or claim.suspect(m.id))]
+    doubtful = [m for m in messages if m.id in ours and (m.doubtful or claim.suspect(m.id))]
     asked, wrong = parted(doubtful, each(doubtful, lambda m: route.submit_ask(m.wire_id)))
     replies = {message.id: future.result() for message, future in asked}
     fresh = [
@@ -72,13 +71,9 @@ def act_send(site: Site, claim: Claim) -> list[Answered | Exception]:
         if message.id not in ours:
             return Deferred("route", why=in_both("它在此期间已变动", "it moved meanwhile"))
         error = wrong.get(message.id) or missing.get(message.id)
-        return error or _meaning(site, message, replies[message.id], in_doubt=_doubtful(message) or claim.suspect(message.id))
+        return error or _meaning(site, message, replies[message.id], in_doubt=message.doubtful or claim.suspect(message.id))
 
     return each(messages, meaning)
-
-
-def _doubtful(message: Message) -> bool:
-    return bool((message.extra or {}).get("doubtful"))
 
 
 def _meaning(site: Site, message: Message, reply: Reply, *, in_doubt: bool) -> Answered | Exception:
@@ -97,17 +92,17 @@ def _meaning(site: Site, message: Message, reply: Reply, *, in_doubt: bool) -> A
         zh, en = each_of(why)
         return Held(f"期限前没有送达：{zh}", f"not delivered before its deadline: {en}", do=do)
     if reply.kind == "later" and reply.status is None:
-        return Doubt(message, why, closes=message.lane) if in_doubt else Deferred("route", closes=message.lane, why=why)
+        return Doubt(why, closes=message.lane) if in_doubt else Deferred("route", closes=message.lane, why=why)
     after = reply.retry_after
     if after is None:
         after = timedelta(milliseconds=max(0, site.next_try(message) - clock.now_ms()))
-    return Doubt(message, why, after=after) if doubtful or in_doubt else Deferred("route", after=after, why=why)
+    return Doubt(why, after=after) if doubtful or in_doubt else Deferred("route", after=after, why=why)
 
 
 def keep_aside(site: Site, message: Message, raw: bytes, *, authority: str, why: str) -> None:
     """An answer that claims to be a receipt and is not believed is evidence: shown to a person, never applied."""
     if claims_to_be_one(raw):
-        came = incoming(message.account, raw, authority=authority, door="answer")
+        came = incoming(message.account, raw, route=authority, answered=True)
         of = in_both(*(f"{said} ({message.wire_id})" for said in each_of(why)))
         aside = replace(came.message, state=State.QUARANTINED, lane=None, due_at=None, hold_reason=of)
         keep(site, [replace(came, message=aside, why=why)])
@@ -123,8 +118,7 @@ def keep(site: Site, outcomes: Sequence[Outcome]) -> None:
 def decide_send(site: Site, message: Message, answered: Answered, records: Records) -> Outcome:
     """sent with the technical receipt, or rejected by it."""
     content = answered.content
-    extra = {k: v for k, v in (message.extra or {}).items() if k != "doubtful"}
-    message = replace(message, lane=None, due_at=None, updated_at=clock.now_ms(), extra=extra)
+    message = replace(message, lane=None, due_at=None, updated_at=clock.now_ms(), doubtful=False)
     outcome = _sent(site, message) if content.code == TAKEN else _rejected(site, message, content, records)
     return replace(
         outcome,
@@ -176,18 +170,18 @@ def technical_receipt(content: ReceiptContent, submission: Message) -> Receipt:
 
 def late(message: Message, raw: bytes) -> Outcome:
     """A receipt that came in an answer nobody waits for any more: stored as if it had been fetched."""
-    return incoming(message.account, raw, authority=str((message.extra or {}).get("route", "")))
+    return incoming(message.account, raw, route=message.route or "")
 
 
-def incoming(account: str, raw: bytes, *, authority: str, door: str = "") -> Outcome:
+def incoming(account: str, raw: bytes, *, route: str, answered: bool = False) -> Outcome:
     """A receipt as it came, not yet believed; its id follows from its bytes, so that the same bytes are one receipt.
 
-    `door`: "answer" for one that answered a request; empty for one that came by itself.
+    `answered`: it answered a request; else it came by itself.
     """
     now = clock.now_ms()
     sha256 = hashlib.sha256(raw).hexdigest()
     message = Message(
-        id=derived_id("receipt", authority, account, sha256),
+        id=derived_id("receipt", route, account, sha256),
         kind=Kind.RECEIPT,
         account=account,
         type="",
@@ -199,6 +193,7 @@ def incoming(account: str, raw: bytes, *, authority: str, door: str = "") -> Out
         due_at=now,
         sha256=sha256,
         waits=False,
-        extra={"authority": authority, **({"door": door} if door else {})},
+        route=route,
+        answered=answered,
     )
     return Outcome(message, None, "receive", bodies=(Body(message.id, "receipt", raw),))

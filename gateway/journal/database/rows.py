@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import fields
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ from tongguan.gateway.model.record import record
 
 _Noun = TypeVar("_Noun")
 _MESSAGE_COLUMNS = [c.name for c in tables.message.columns]
-_FIXED = ("id", "kind", "account", "received_at", "sequence", "source", "sha256", "form")
+_FIXED = ("id", "kind", "account", "received_at", "sequence", "source", "sha256", "form", "item")
 #: columns of a message, and of a document, that a move may change
 MESSAGE_MOVES = [name for name in _MESSAGE_COLUMNS if name not in _FIXED]
 DOCUMENT_MOVES = [c.name for c in tables.document.columns if c.name not in ("id", "account", "type", "key", "created_at")]
@@ -103,16 +104,20 @@ def _json(value: Any) -> str | None:
     return orjson.dumps(value).decode() if value else None
 
 
+_FLAGS = ("together", "doubtful", "answered", "handed_on")
+_PLAIN = [
+    name for name in _MESSAGE_COLUMNS if name in {f.name for f in fields(Message)} - {"faults", "contradicted", "extra", *_FLAGS}
+]
+
+
 def message_row(m: Message) -> dict[str, Any]:
     faults = [[f.code, f.zh, f.en, f.path, f.line, f.label, f.severity] for f in m.faults]
     row = {name: getattr(m, name) for name in _PLAIN}
-    flags = {name: 1 for name, given in (("holds_nothing", not m.holds), ("never_waits", not m.waits)) if given}
-    row["faults"], row["extra"] = _json(faults), _json({**(m.extra or {}), **flags})
-    row["holds"], row["ordered"] = int(m.holds_reference), int(m.makes_others_wait)
+    row |= {name: 1 if getattr(m, name) else None for name in _FLAGS}
+    row["holds_nothing"], row["never_waits"] = None if m.holds else 1, None if m.waits else 1
+    row["faults"], row["contradicted"], row["extra"] = _json(faults), _json(m.contradicted), _json(m.extra)
+    row["holds_reference"], row["makes_others_wait"] = int(m.holds_reference), int(m.makes_others_wait)
     return row
-
-
-_PLAIN = [n for n in _MESSAGE_COLUMNS if n not in ("faults", "extra", "holds", "ordered")]
 
 
 @_reads("message")
@@ -120,10 +125,21 @@ def message_of(row: Any) -> Message:
     values = {name: row[name] for name in _PLAIN}
     values["kind"], values["state"] = Kind(values["kind"]), State(values["state"])
     values["lane"] = Lane(values["lane"]) if values["lane"] is not None else None
+    values["held_lane"] = Lane(values["held_lane"]) if values["held_lane"] is not None else None
     values["faults"] = tuple(Fault(*f) for f in orjson.loads(row["faults"])) if row["faults"] else ()
-    extra = orjson.loads(row["extra"]) if row["extra"] else {}
-    holds, waits = not extra.pop("holds_nothing", 0), not extra.pop("never_waits", 0)
-    return Message(**values, extra=extra or None, holds=holds, waits=waits)
+    values |= {name: row[name] is not None for name in _FLAGS}
+    values["holds"], values["waits"] = row["holds_nothing"] is None, row["never_waits"] is None
+    values["contradicted"], values["extra"] = (_object(row[name]) for name in ("contradicted", "extra"))
+    return Message(**values)
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    value = orjson.loads(text)
+    if not isinstance(value, dict):
+        raise TypeError("no object")
+    return value
 
 
 def document_row(d: Document) -> dict[str, Any]:

@@ -36,10 +36,10 @@ OF_REFERENCES = _message.where(
     and_(
         _m.account == _given("account"),
         _among(_m.reference),
-        or_(_m.holds == 1, _m.state.in_([state.value for state in FREES_REFERENCE])),
+        or_(_m.holds_reference == 1, _m.state.in_([state.value for state in FREES_REFERENCE])),
     )
 ).order_by(_m.sequence)
-ORDERED = select(_m.document_id, _m.sequence, _m.id).where(and_(_among(_m.document_id), _m.ordered == 1))
+ORDERED = select(_m.document_id, _m.sequence, _m.id).where(and_(_among(_m.document_id), _m.makes_others_wait == 1))
 
 _under = and_(_m.account == _given("account"), _among(_m.source), _m.batch.is_(None))
 NEWEST = _message.where(_m.sequence.in_(select(func.max(_m.sequence)).where(_under).group_by(_m.source)))
@@ -64,7 +64,7 @@ IN_STATE_AFTER = (
 )
 IN_STATE = _message.where(_m.state == _given("state")).order_by(_m.sequence).limit(_most)
 #: receipts whose code nobody knows, and messages that a receipt contradicts
-_noted = or_(_m.state == "unmatched", _m.extra.contains('"contradicted":'))
+_noted = or_(_m.state == "unmatched", _m.contradicted.is_not(None))
 NOTED = _message.where(and_(_m.hold_since.is_not(None), _among(_m.state), _noted)).order_by(_m.hold_since).limit(_most)
 OPEN = (
     _message.where(and_(_m.state == _given("state"), _m.account == _given("account"), _m.kind == "submission"))
@@ -179,7 +179,7 @@ COUNT = text(
 )
 WAKE = text(
     "UPDATE message SET due_at = :now, waiting_for = NULL WHERE due_at IS NULL AND waiting_for = 'earlier message' AND id = "
-    "(SELECT id FROM message WHERE document_id = :document AND ordered = 1 ORDER BY sequence LIMIT 1)"
+    "(SELECT id FROM message WHERE document_id = :document AND makes_others_wait = 1 ORDER BY sequence LIMIT 1)"
 )
 #: A batch is looked at when its first item has left, and when none is open any more.
 WAKE_BATCH = text(

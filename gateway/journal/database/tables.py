@@ -39,17 +39,22 @@ message = Table(
     Column("seal_number", Integer, nullable=False),
     Column("hold_reason", Text),
     Column("hold_since", _big),
-    *_columns(Text, "hold_do", "held_from", "faults", "extra", nullable=True),
-    Column("holds", Integer, nullable=False),  # 1 while it holds its reference
-    Column("ordered", Integer, nullable=False),  # 1 while later submissions of its document wait for it
+    *_columns(Text, "hold_do", "held_from", nullable=True),
+    *_columns(Integer, "holds_reference", "makes_others_wait", nullable=False),
+    *_columns(Text, "route", "content_sha256", nullable=True),
+    Column("item", Integer),
+    # 1 is yes, NULL is no.
+    *_columns(Integer, "holds_nothing", "never_waits", "together", "doubtful", "answered", "handed_on", nullable=True),
+    Column("tries_since", _big),
+    *_columns(Text, "asks", "code", "held_lane", "needs", "faults", "contradicted", "extra", nullable=True),
 )
 # The account stands in these two so that messages of other, or paused, accounts are passed over without reading their rows.
 _partial("message_due", message.c.lane, message.c.due_at, message.c.sequence, message.c.account, where="due_at IS NOT NULL")
-_partial("message_reference", message.c.account, message.c.reference, unique=True, where="holds = 1")
+_partial("message_reference", message.c.account, message.c.reference, unique=True, where="holds_reference = 1")
 _partial("message_reference_any", message.c.reference, where="reference IS NOT NULL")
 _partial("message_name", message.c.account, message.c.source, message.c.sequence, where="source IS NOT NULL")
 _partial("message_document", message.c.document_id, message.c.sequence, where="document_id IS NOT NULL")
-_partial("message_order", message.c.document_id, message.c.sequence, where="ordered = 1")
+_partial("message_order", message.c.document_id, message.c.sequence, where="makes_others_wait = 1")
 Index("message_state", message.c.state, message.c.sequence, message.c.account)
 _partial("message_deadline", message.c.deadline_at, where="deadline_at IS NOT NULL")
 _partial("message_batch", message.c.batch, where="batch IS NOT NULL")

@@ -20,7 +20,7 @@ from sites import wait_until
 
 from tongguan.gateway.cli.health import liveness
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, logs
 from tongguan.outbox.status.file_writer import FileWriter
 
 pytestmark = pytest.mark.requirement("GW-08")
@@ -33,8 +33,12 @@ def page(home: Path, account: str = "demo") -> Path:
 
 
 @pytest.fixture
-def running(home: Path) -> Iterator[Path]:
-    """A home whose gateway runs and has told so; it asks no authority for receipts, as there is none."""
+def running(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home whose gateway runs and has told so; it asks no authority for receipts, as there is none.
+
+    It says nothing of its own to the standard output, which is here the commands' too.
+    """
+    monkeypatch.setattr(logs.Logger, "_say", lambda *_: None)
     daemon = Daemon(home)
     daemon.doors = []
     daemon.start()

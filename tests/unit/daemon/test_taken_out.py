@@ -70,7 +70,7 @@ def message(account: str, lane: str, state: State, **more: Any) -> Message:
         lane=Lane(lane),
         due_at=now,
         seal_number=1,
-        extra={"route": lane.partition(":")[2]},
+        route=lane.partition(":")[2],
         **facts,
     )
 
@@ -100,13 +100,13 @@ def test_a_receipt_of_an_account_that_is_gone_is_held_and_the_others_are_looked_
     genuine = SimpleNamespace(account="somebody else's", kind="business", code="22", message=None)
     monkeypatch.setattr(verification, "_told", lambda site, route, raw: genuine)
     daemon = opened()
-    gone, ours = (incoming(name, b"<receipt/>", authority="mofcom") for name in ("gone", "demo"))
+    gone, ours = (incoming(name, b"<receipt/>", route="mofcom") for name in ("gone", "demo"))
     daemon.journal.finish([(gone,), (ours,)])
     turn(daemon, "receipts")
     held = stored(daemon, gone.message.id)
 
     assert stored(daemon, ours.message.id).state is State.QUARANTINED
-    assert (held.state, (held.extra or {})["needs"]) == (State.HELD, "account gone")
+    assert (held.state, held.needs) == (State.HELD, "account gone")
     assert "gone" in (held.hold_reason or "")
 
 
@@ -132,7 +132,7 @@ def test_a_message_for_which_something_is_gone_is_held_with_words(
     held = stored(daemon, waiting.id)
 
     assert (held.state, held.held_from) == (State.HELD, state)
-    assert (held.extra or {})["needs"] == needs
+    assert held.needs == needs
     assert needs.split()[1] in (held.hold_reason or "") and "put" in (held.hold_do or "")
 
 
@@ -144,7 +144,7 @@ def test_a_message_in_the_lane_of_a_route_that_is_gone_is_held_with_words(opened
     turn(daemon, "route:gone")
     held = stored(daemon, waiting.id)
 
-    assert (held.state, (held.extra or {})["needs"]) == (State.HELD, "route gone")
+    assert (held.state, held.needs) == (State.HELD, "route gone")
 
 
 def test_what_was_held_for_an_account_goes_on_by_itself_when_it_is_back(home: Path, opened: Callable[[], Daemon]) -> None:
@@ -160,11 +160,11 @@ def test_what_was_held_for_an_account_goes_on_by_itself_when_it_is_back(home: Pa
     back = stored(opened(), waiting.id)
 
     assert (held.state, still.state) == (State.HELD, State.HELD)
-    assert (back.state, back.lane, back.hold_reason, (back.extra or {}).get("needs")) == (State.CHECKED, "unsigned", None, None)
+    assert (back.state, back.lane, back.hold_reason, back.needs) == (State.CHECKED, "unsigned", None, None)
 
 
 def test_a_receipt_that_ended_the_gateway_three_times_alone_is_held(opened: Callable[[], Daemon]) -> None:
-    receipt = incoming("demo", b"<receipt/>", authority="mofcom")
+    receipt = incoming("demo", b"<receipt/>", route="mofcom")
     opened().journal.finish([(receipt,)])
     for _ in range(3):
         assert opened().journal.claim("receipts", ("verify", "settle"), limit=1) is not None  # and the process ends here
@@ -215,7 +215,7 @@ def test_what_was_held_for_an_account_goes_on_when_new_settings_have_it(home: Pa
     settings.write_text(settings.read_text() + ACCOUNT)
     after = before.swapped()
     try:
-        wait_until(lambda: (stored(after, waiting.id).extra or {}).get("needs") is None, "it to go on")
+        wait_until(lambda: stored(after, waiting.id).needs is None, "it to go on")
     finally:
         after.stop()
 
@@ -235,7 +235,7 @@ def test_one_message_of_a_batch_that_cannot_be_answered_leaves_the_others_answer
     gone, ours, doubtful = (message(name, "route:mofcom", State.SEALED) for name in ("gone", "demo", "demo"))
     came(daemon, gone, ours, doubtful)
     site = dataclasses.replace(daemon.site, routes={"mofcom": Route()})  # type: ignore[dict-item]
-    doubtful = dataclasses.replace(doubtful, extra={"route": "mofcom", "doubtful": True})
+    doubtful = dataclasses.replace(doubtful, doubtful=True)
     answers = act_send(site, Claim(1, "send", 1000, (gone, ours, doubtful)))
 
     assert [type(answer) for answer in answers] in ([Held, Doubt, ZeroDivisionError], [Held, Deferred, ZeroDivisionError])

@@ -94,7 +94,7 @@ def sent(journal: Journal, count: int, *, deadline: int = -60_000, state: State 
     messages = [
         Message(
             id=f"m{n:03}", kind=Kind.SUBMISSION, account="demo", type="T", operation="declare", state=state,
-            received_at=now, updated_at=now, deadline_at=now + deadline, extra={"route": "mofcom"},
+            received_at=now, updated_at=now, deadline_at=now + deadline, route="mofcom",
         )
         for n in range(count)
     ]  # fmt: skip
@@ -209,7 +209,7 @@ def test_what_was_not_sent_is_held_before_any_authority_is_asked(journal: Journa
     now = clock.now_ms()
     other = Message(
         id="sent", kind=Kind.SUBMISSION, account="demo", type="T", operation="declare", state=State.SENT,
-        received_at=now, updated_at=now, deadline_at=now - 1, extra={"route": "mofcom"},
+        received_at=now, updated_at=now, deadline_at=now - 1, route="mofcom",
     )  # fmt: skip
     journal.finish([(Outcome(other, None, "read"),)])
     route = Hangs()

@@ -20,7 +20,7 @@ def rule(*by: str) -> ReceiptRule:
 
 
 def sent(route: str) -> Message:
-    return Message("m", Kind.SUBMISSION, "demo", "LR.09", "declare", State.SENT, 0, 0, extra={"route": route})
+    return Message("m", Kind.SUBMISSION, "demo", "LR.09", "declare", State.SENT, 0, 0, route=route)
 
 
 @pytest.mark.parametrize(

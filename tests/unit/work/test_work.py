@@ -154,7 +154,7 @@ def test_held_waits_for_a_person_and_remembers_where_it_was(journal: Journal) ->
     message = stored(journal)
 
     assert (message.state, message.held_from, message.hold_reason) == (State.HELD, "sealed", "问不到\ncannot be asked")
-    assert message.hold_do == "tongguan retry m" and message.extra == {"lane": "read"} and message.due_at is None
+    assert message.hold_do == "tongguan retry m" and message.held_lane == "read" and message.due_at is None
 
 
 def test_a_bug_holds_its_message_with_the_traceback_and_no_other(journal: Journal) -> None:
