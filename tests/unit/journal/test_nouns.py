@@ -68,6 +68,7 @@ def value_of(name: str, kind: str) -> Any:
     special: dict[str, Any] = {
         "faults": (Fault("X", "一", "one", "/a", 3, "label", "warning"),),
         "state": State.SEALED,
+        "contradicted": {"code": "30", "keeps_reference": True, "issued_at": None},
         "extra": {"a": [1, {"b": None}], "文": True},
         "content": {"a": "1.10", "rows": [{"b": "二"}]},
         "numbers": {"licence": "1"},
@@ -80,7 +81,7 @@ def value_of(name: str, kind: str) -> Any:
     if name in special:
         return special[name]
     if kind.startswith("bool"):
-        return False
+        return name not in ("holds", "waits")  # the opposite of what is usual
     return 77 if kind.startswith("int") else f"a {name}"
 
 
@@ -96,7 +97,7 @@ def test_a_message_that_moves_keeps_every_change(journal: Journal) -> None:
     """A field that a move may not change must be one that never changes."""
     first = submission("m", state=State.CHECKED)
     written(journal, comes(first))
-    for_life = {"id", "kind", "account", "received_at", "source", "sha256", "form", "sequence"}
+    for_life = {"id", "kind", "account", "received_at", "source", "sha256", "form", "item", "sequence"}
     changed = {f.name: value_of(f.name, str(f.type)) for f in fields(Message) if f.name not in for_life}
     written(journal, replace(comes(replace(first, **changed)), was=State.CHECKED))
 
