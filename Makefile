@@ -8,15 +8,14 @@ demo: .venv/.run
 	$(RUN)/tongguan demo
 
 # Tests that wait for processes may be tried twice (tools/run-tests says which and how many); a file's tests stay in one worker, and
-# those that last longest, crash and flow, come first. The fuzzer, whose seed CI fixes, has a minute here, five by itself.
+# those that last longest, crash, flow and the fuzzer, come first.
 test: .venv/.test
 	tools/soft-token
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
-	PATH="$$PWD/.token/bin:$$PATH" TONGGUAN_FUZZ_SECONDS=$${TONGGUAN_FUZZ_SECONDS:-60} \
-		$(RUN)/python tools/run-tests -n 4 --dist loadfile --no-loadscope-reorder
+	PATH="$$PWD/.token/bin:$$PATH" $(RUN)/python tools/run-tests -n 4 --dist loadfile --no-loadscope-reorder
 
 # PyKCS11 needs a C toolchain; without it the demo's cards are software keys.
 .venv/.run: pyproject.toml
