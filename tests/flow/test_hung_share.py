@@ -45,7 +45,7 @@ def hanging(call):
 for name in ("open", "stat", "fstat", "lstat", "scandir", "listdir", "rename", "link", "unlink", "mkdir", "access", "statvfs", "utime"):
     setattr(os, name, hanging(getattr(os, name)))
 from tongguan.gateway.daemon import daemon
-from tongguan.outbox import teller
+from tongguan.outbox.status import teller
 teller.CHECKPOINT = 1.0
 stuck, daemon._OTHERS_END, daemon._LAST_TURN = timedelta(seconds={some}), {some}, {some}
 daemon.STUCK = daemon.Supervisor.loop.__kwdefaults__["stuck_after"] = stuck

@@ -221,13 +221,13 @@ def test_a_licence_is_signed_by_a_server_that_has_read_signed_messages_before(tm
     script = """
 from asn1crypto import cms
 from cryptography.hazmat.primitives.asymmetric import ec
-from tongguan.simulators import paper
+from tongguan.simulators.messages import pdf
 from tongguan.simulators.messages.signing import sealer
 from tongguan.simulators.setup import self_signed
 
 cms.CMSAttributeType("content_type")  # as reading a signed message does
 key = ec.generate_private_key(ec.SECP256R1())
-print(paper.signed(paper.one_page(["许可证"]), sealer(key, self_signed("商务部", key)), "许可证")[:5].decode())
+print(pdf.signed(pdf.one_page(["许可证"]), sealer(key, self_signed("商务部", key)), "许可证")[:5].decode())
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
 
