@@ -28,11 +28,11 @@ def test_an_account_whose_file_takes_for_ever_leaves_the_others_pace_alone(
     hangs, go_on = threading.Event(), threading.Event()
     real = door.look_into
 
-    def slow(site: Any, account: str, *given: Any, **more: Any) -> Any:
-        if account == "demo":
+    def slow(site: Any, came: Any, **more: Any) -> Any:
+        if came.account == "demo":
             hangs.set()
             go_on.wait()
-        return real(site, account, *given, **more)
+        return real(site, came, **more)
 
     monkeypatch.setattr(door, "look_into", slow)
     daemon = Daemon(home)

@@ -151,7 +151,7 @@ def test_an_outage_answers_nothing_and_ends(own_home, tools):
     running = begin("--faults", str(rules))
 
     def health(authority):
-        return tools.call("GET", f"{running.client(authority).base}/v1/health").status
+        return tools.call("GET", f"http://127.0.0.1:{running.ports[authority]}/v1/health").status
 
     wait_until(lambda: health("ministries") == 200, "the short outage to end")
 
