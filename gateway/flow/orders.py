@@ -12,8 +12,8 @@ from tongguan.gateway.flow.site import THING, Site, missing
 from tongguan.gateway.journal.database.engine import journal_file, last_write
 from tongguan.gateway.journal.database.rows import decoded
 from tongguan.gateway.journal.history.history import lane_subject
-from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.journal.reading.searches import ClosedLane
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Held, TongguanError, in_both, in_language
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
@@ -58,7 +58,7 @@ def carry_out(site: Site, command: dict[str, Any], *, who: str, why: str) -> dic
     return {"messages": results}
 
 
-def _one(site: Site, id_: str, act: Callable[[Site, Message, Records], Outcome], *, who: str, why: str) -> str:
+def _one(site: Site, id_: str, act: Callable[[Site, Message, Snapshot], Outcome], *, who: str, why: str) -> str:
     for _ in range(5):
         with site.journal.read() as records:
             message = records.message(id_)
@@ -77,7 +77,7 @@ def _one(site: Site, id_: str, act: Callable[[Site, Message, Records], Outcome],
     return in_both("忙：请再试", "busy: try again")
 
 
-def _hold(site: Site, message: Message, records: Records) -> Outcome:
+def _hold(site: Site, message: Message, records: Snapshot) -> Outcome:
     if message.state not in (State.RECEIVED, State.CHECKED, State.SEALED):
         raise NotNow(
             f"{message.state}：只有 received、checked、sealed 的报文可以暂挂",
@@ -86,7 +86,7 @@ def _hold(site: Site, message: Message, records: Records) -> Outcome:
     return hold(message, "hold", Held("按指令暂挂", "by order", do=f"tongguan release {message.id}"))
 
 
-def _release(site: Site, message: Message, records: Records) -> Outcome:
+def _release(site: Site, message: Message, records: Snapshot) -> Outcome:
     if message.contradicted and message.hold_since is not None:
         seen = replace(message, updated_at=clock.now_ms(), **NOT_HELD)  # a person has looked: state and reference stay
         return Outcome(seen, message.state, "release")
@@ -119,7 +119,7 @@ def _gone(held: Held) -> NotNow:
     return NotNow(zh, en)
 
 
-def _retry(site: Site, message: Message, records: Records) -> Outcome:
+def _retry(site: Site, message: Message, records: Snapshot) -> Outcome:
     """Held: again from where it was, with a fresh deadline; sealed: now; a sealed one that was refused gets a new seal."""
     if message.state is State.HELD:
         outcome = _release(site, message, records)
@@ -158,28 +158,28 @@ def back_to(message: Message, state: State, lane: Lane) -> Outcome:
     return Outcome(moved, message.state, "release")
 
 
-def _stop(site: Site, message: Message, records: Records) -> Outcome:
+def _stop(site: Site, message: Message, records: Snapshot) -> Outcome:
     if not may_stop(message):
         raise NotNow(f"{message.state}：已不能停止", f"{message.state}: it can no longer be stopped")
     profile = site.profiles[message.type].profile if message.type in site.profiles else None
     return stop(message, records.document(message.document_id), profile, now=clock.now_ms())
 
 
-def _give_up(site: Site, message: Message, records: Records) -> Outcome:
+def _give_up(site: Site, message: Message, records: Snapshot) -> Outcome:
     if message.kind is not Kind.SUBMISSION or message.state in FINAL:
         raise NotNow(f"{message.state}：没有可放弃的", f"{message.state}: nothing to give up")
     profile = site.profiles[message.type].profile if message.type in site.profiles else None
     return stop(message, records.document(message.document_id), profile, now=clock.now_ms(), state=State.GIVEN_UP)
 
 
-def _apply(site: Site, message: Message, records: Records) -> Outcome:
+def _apply(site: Site, message: Message, records: Snapshot) -> Outcome:
     """A quarantined receipt is looked at again: believed only if it verifies now (the trusted certificate was added)."""
     if message.state is not State.QUARANTINED:
         raise NotNow(f"{message.state}：只有隔离的回执可以办理", f"{message.state}: only quarantined receipts can be applied")
     return back_to(message, State.RECEIVED, Lane(LaneKind.VERIFY))
 
 
-def _drop(site: Site, message: Message, records: Records) -> Outcome:
+def _drop(site: Site, message: Message, records: Snapshot) -> Outcome:
     if message.state not in (State.QUARANTINED, State.UNMATCHED):
         raise NotNow(
             f"{message.state}：只有隔离和未匹配的回执可以丢弃",
@@ -189,7 +189,7 @@ def _drop(site: Site, message: Message, records: Records) -> Outcome:
     return Outcome(dropped, message.state, "drop")
 
 
-_ACTS: dict[str, Callable[[Site, Message, Records], Outcome]] = {
+_ACTS: dict[str, Callable[[Site, Message, Snapshot], Outcome]] = {
     "hold": _hold,
     "release": _release,
     "retry": _retry,

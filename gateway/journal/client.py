@@ -23,7 +23,7 @@ from tongguan.gateway.journal.database.rows import RowDamaged, message_of
 from tongguan.gateway.journal.database.schema import fits
 from tongguan.gateway.journal.history.anchor import Anchor
 from tongguan.gateway.journal.history.audit import OnProgress, Verdict, verify
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import JournalUnfit, StationBroken
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.message import Message, State
@@ -59,10 +59,10 @@ class JournalClient:
             raise JournalUnfit(f"日志无法读取：{zh}", f"the journal cannot be read: {en}", do=MEND) from broken
 
     @contextmanager
-    def read(self) -> Iterator[Records]:
+    def read(self) -> Iterator[Snapshot]:
         """One moment of the journal."""
         with self._reading() as connection:
-            yield Records(connection)
+            yield Snapshot(connection)
 
     def why_not_writable(self, seconds: float) -> str:
         """Why the gateway could not write the journal now, waiting so long for others; empty when it could. Writes nothing."""
@@ -96,7 +96,7 @@ class JournalClient:
             return verify(connection, Anchor(self._home / "anchor.jsonl"), progress, copy=copy)
 
     def give_order(self, who: str, why: str, command: Mapping[str, Any]) -> str:
-        """Leave an order for the daemon; its id, for `Records.order_result`."""
+        """Leave an order for the daemon; its id, for `Snapshot.order_result`."""
         id_ = new_id()
         row = {"id": id_, "who": who, "why": why, "command": orjson.dumps(command).decode(), "at": clock.now_ms()}
         writing = open_engine(self._url, self._home, writes=True)
@@ -124,7 +124,7 @@ def selected(
     operation: str = "",
     since: int | None = None,
 ) -> list[ColumnElement[bool]]:
-    """The conditions of `Records.list_messages` for these filters; an empty one selects everything."""
+    """The conditions of `Snapshot.list_messages` for these filters; an empty one selects everything."""
     m = tables.message.c
     where: list[ColumnElement[bool]] = []
     if states:
@@ -140,7 +140,7 @@ def selected(
 def selected_documents(
     *, account: str = "", type_: str = "", statuses: Sequence[str] = (), number: str = ""
 ) -> list[ColumnElement[bool]]:
-    """The conditions of `Records.list_documents` for these filters; `statuses` are the profiles' names."""
+    """The conditions of `Snapshot.list_documents` for these filters; `statuses` are the profiles' names."""
     d, n = tables.document.c, tables.number.c
     where: list[ColumnElement[bool]] = []
     for column, value in ((d.account, account), (d.type, type_)):

@@ -32,8 +32,8 @@ from tongguan.gateway.journal.history.consistency import RESTORE, accept, all_he
 from tongguan.gateway.journal.history.history import GATEWAY, GENESIS, KEYS, START, lane_subject
 from tongguan.gateway.journal.notifications import Notifications
 from tongguan.gateway.journal.reading.lookups import slices
-from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.journal.reading.searches import ClosedLane
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.journal.serials import Serials
 from tongguan.gateway.journal.writing.apply import Finisher
 from tongguan.gateway.journal.writing.outcome_rows import recount
@@ -182,10 +182,10 @@ class Journal:
         self._readers.dispose()
 
     @contextmanager
-    def read(self) -> Iterator[Records]:
+    def read(self) -> Iterator[Snapshot]:
         """One moment of the journal."""
         with self._reading() as connection:
-            yield Records(connection)
+            yield Snapshot(connection)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

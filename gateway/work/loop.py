@@ -17,8 +17,8 @@ from weakref import WeakKeyDictionary
 
 from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.journal.reading.searches import ClosedLane
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Deferred, Held, Refused, StationBroken
 from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Message, State
@@ -53,10 +53,10 @@ class Step:
     """
 
     name: str
-    decide: Callable[[Message, Any, Records], Chain]  #: consecutive moves in one hand; (): it stays as it is
+    decide: Callable[[Message, Any, Snapshot], Chain]  #: consecutive moves in one hand; (): it stays as it is
     act: Callable[[Claim], Sequence[Any]] | None = None
-    prepare: Callable[[Sequence[Any], Records], None] | None = None  #: reads in bulk what deciding these answers will ask for
-    refuse: Callable[[Message, Refused, Records], Outcome] | None = None  #: how a refusal undoes what the message began
+    prepare: Callable[[Sequence[Any], Snapshot], None] | None = None  #: reads in bulk what deciding these answers will ask for
+    refuse: Callable[[Message, Refused, Snapshot], Outcome] | None = None  #: how a refusal undoes what the message began
     wait: Callable[[Message], int] | None = None  #: when to try again, milliseconds since the epoch
     respond: Callable[[Outcome], Outcome] = _as_decided  #: adds what the sender is told of a move
     clashed: Callable[[Message, Held], Outcome] | None = None  #: ends one whose numbers are another document's; held without it
@@ -71,8 +71,8 @@ class Onward:
     """A station that messages go through in the hand that they are in. Where it cannot act on one, that one waits for it as usual."""
 
     step: Step
-    takes: Callable[[Message, Records], bool]
-    act: Callable[[Sequence[Message], Records], Sequence[Any]]  #: quick; an answer or an exception for each
+    takes: Callable[[Message, Snapshot], bool]
+    act: Callable[[Sequence[Message], Snapshot], Sequence[Any]]  #: quick; an answer or an exception for each
     together: bool = False  #: acts on all of the hand at once, after the stations that take one by one
 
 
@@ -129,7 +129,7 @@ def parted(messages: Sequence[Message], answers: Sequence[A | Exception]) -> tup
     return good, {message.id: answer for message, answer in pairs if isinstance(answer, Exception)}
 
 
-def _attempt(step: Step, message: Message, answer: Any, records: Records) -> tuple[Chain, Exception | None]:
+def _attempt(step: Step, message: Message, answer: Any, records: Snapshot) -> tuple[Chain, Exception | None]:
     """The outcomes, and what was raised: a Deferred may close a lane, a bug is counted.
 
     Raises StationBroken when journal, disk or machine failed; any other exception holds the message with its traceback.
@@ -138,7 +138,7 @@ def _attempt(step: Step, message: Message, answer: Any, records: Records) -> tup
         return _decide(step, message, answer, records)
 
 
-def _decide(step: Step, message: Message, answer: Any, records: Records) -> tuple[Chain, Exception | None]:
+def _decide(step: Step, message: Message, answer: Any, records: Snapshot) -> tuple[Chain, Exception | None]:
     try:
         try:
             if isinstance(answer, BaseException):
@@ -385,7 +385,7 @@ class _Batch:
                     self._go_on(station, list(chains), chains, present, records)
         return list(chains.values())
 
-    def _first(self, message: Message, records: Records) -> Chain:
+    def _first(self, message: Message, records: Snapshot) -> Chain:
         """By the hand's own step."""
         culprit, step = self._culprits.get(message.id), self._step
         if culprit is None:
@@ -400,14 +400,14 @@ class _Batch:
         return chain
 
     def _go_on(
-        self, station: Onward, ids: Sequence[str], chains: dict[str, Chain], present: dict[str, Message], records: Records
+        self, station: Onward, ids: Sequence[str], chains: dict[str, Chain], present: dict[str, Message], records: Snapshot
     ) -> None:
         ready = [message for id_ in ids if station.takes(message := present[id_], records)]
         for message, answer in zip(ready, station.act(ready, records) if ready else (), strict=True):
             if not isinstance(answer, Exception):
                 _seen(self._attempt(station.step, message, answer, records), chains, present, records)
 
-    def _attempt(self, step: Step, message: Message, answer: Any, records: Records) -> Chain:
+    def _attempt(self, step: Step, message: Message, answer: Any, records: Snapshot) -> Chain:
         if isinstance(answer, _BROKEN):
             return ()
         chain, raised = _attempt(step, message, answer, records)
@@ -418,7 +418,7 @@ class _Batch:
         return chain
 
 
-def _present(messages: Sequence[Message], records: Records) -> Iterator[Message]:
+def _present(messages: Sequence[Message], records: Snapshot) -> Iterator[Message]:
     """Those that are where they were; new ones are nowhere yet."""
     known = [m for m in messages if m.sequence]
     unchanged = records.unchanged(known)
@@ -429,7 +429,7 @@ def _present(messages: Sequence[Message], records: Records) -> Iterator[Message]
             yield present
 
 
-def _seen(chain: Chain, chains: dict[str, Chain], present: dict[str, Message], records: Records) -> None:
+def _seen(chain: Chain, chains: dict[str, Chain], present: dict[str, Message], records: Snapshot) -> None:
     """One more part of a message's way; later decisions of the hand know it."""
     for outcome in chain:
         records.see(outcome)

@@ -15,7 +15,7 @@ from tongguan.gateway.profile.profile import Profile
 from tongguan.gateway.system import clock
 from tongguan.outbox.status.file_writer import FileWriter, MailboxFolders
 from tongguan.outbox.status.render import NamedAnswer, document_status, message_status
-from tongguan.outbox.status.snapshot import Snapshot
+from tongguan.outbox.status.view import StatusView
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +36,27 @@ class StatusContext:
         return en if self.language("") == "en" else zh
 
 
-def write_message_files(message: Message, snapshot: Snapshot, context: StatusContext, writer: FileWriter) -> None:
+def write_message_files(message: Message, view: StatusView, context: StatusContext, writer: FileWriter) -> None:
     """Write a message's status files and carry its original to the box that its state asks for; OSError when a disk fails.
 
     RowDamaged when that is done, but without its document, which cannot be read.
     """
-    named = message.source if snapshot.newest.get(message.source or "") == message.id else None
-    writer.message(message.id, _status(message, snapshot, context), named)
-    if message.batch is None and message.source is not None and (box := snapshot.box(message)) is not None:
-        _place(message, snapshot.shown(message), box, writer.mailbox)
-    if (damaged := snapshot.damaged.get(snapshot.shown(message).document_id or "")) is not None:
+    named = message.source if view.newest.get(message.source or "") == message.id else None
+    writer.message(message.id, _status(message, view, context), named)
+    if message.batch is None and message.source is not None and (box := view.box(message)) is not None:
+        _place(message, view.shown(message), box, writer.mailbox)
+    if (damaged := view.damaged.get(view.shown(message).document_id or "")) is not None:
         raise damaged
 
 
-def write_document_file(document_id: str, snapshot: Snapshot, context: StatusContext, writer: FileWriter) -> None:
+def write_document_file(document_id: str, view: StatusView, context: StatusContext, writer: FileWriter) -> None:
     """Write a document's own file; OSError when a disk fails."""
-    document = snapshot.documents[document_id]
+    document = view.documents[document_id]
     content = document_status(
         document,
-        [
-            m
-            for m in snapshot.document_messages.get(document_id, ())
-            if m.kind is Kind.SUBMISSION and m.state is not State.REPEATED
-        ],
-        snapshot.document_receipts.get(document_id, ()),
-        missing=snapshot.missing,
+        [m for m in view.document_messages.get(document_id, ()) if m.kind is Kind.SUBMISSION and m.state is not State.REPEATED],
+        view.document_receipts.get(document_id, ()),
+        missing=view.missing,
         environment=context.environment,
         language=context.language(document.account),
         profile=context.profile(document.type),
@@ -68,16 +64,16 @@ def write_document_file(document_id: str, snapshot: Snapshot, context: StatusCon
     writer.document(document.type, document.key, content)
 
 
-def _status(message: Message, snapshot: Snapshot, context: StatusContext) -> bytes:
-    shown = snapshot.shown(message)
-    document = snapshot.documents.get(shown.document_id) if shown.document_id is not None else None
+def _status(message: Message, view: StatusView, context: StatusContext) -> bytes:
+    shown = view.shown(message)
+    document = view.documents.get(shown.document_id) if shown.document_id is not None else None
     return message_status(
         shown if shown is message else replace(shown, source=message.source),
         document=document,
-        receipts=snapshot.receipts.get(shown.id, ()),
-        items=[(item, named_answers(item, snapshot)) for item in snapshot.items.get(shown.id, ())],
-        answers=named_answers(shown, snapshot),
-        missing=snapshot.missing,
+        receipts=view.receipts.get(shown.id, ()),
+        items=[(item, named_answers(item, view)) for item in view.items.get(shown.id, ())],
+        answers=named_answers(shown, view),
+        missing=view.missing,
         environment=context.environment,
         language=context.language(shown.account),
         profile=context.profile(document.type) if document is not None else None,
@@ -85,11 +81,11 @@ def _status(message: Message, snapshot: Snapshot, context: StatusContext) -> byt
     )
 
 
-def named_answers(message: Message, snapshot: Snapshot) -> list[NamedAnswer]:
+def named_answers(message: Message, view: StatusView) -> list[NamedAnswer]:
     """All files in InBox that answer a message: its own, and the receipts that speak of it."""
-    named = {name.file: name.kind for name in snapshot.answers.get(message.id, ())}
-    for receipt in snapshot.receipts.get(message.id, ()):
-        if receipt.file is not None and receipt.file not in snapshot.missing:
+    named = {name.file: name.kind for name in view.answers.get(message.id, ())}
+    for receipt in view.receipts.get(message.id, ()):
+        if receipt.file is not None and receipt.file not in view.missing:
             named.setdefault(receipt.file, "receipt")
     return [(kind, file) for file, kind in named.items()]
 

@@ -28,7 +28,7 @@ from tongguan.outbox.status.files import StatusContext, write_document_file, wri
 from tongguan.outbox.status.index import MOST_LISTED, Index
 from tongguan.outbox.status.pending import Pending
 from tongguan.outbox.status.presence import Presence
-from tongguan.outbox.status.snapshot import Snapshot, read_snapshot
+from tongguan.outbox.status.view import StatusView, read_view
 
 #: seconds between two pages of an index, two heartbeats, two checkpoints
 INDEX, HEARTBEAT, CHECKPOINT = 1.0, 5.0, 15.0
@@ -256,9 +256,7 @@ class Teller:
         messages, documents = self._messages.first(self._group), self._documents.first(self._group)
         try:
             with self._journal.read() as records:
-                snapshot = read_snapshot(
-                    records, self._account, messages, documents, shows=self._shows, in_inbox=self._inbox.unmarked
-                )
+                view = read_view(records, self._account, messages, documents, shows=self._shows, in_inbox=self._inbox.unmarked)
             self._group = min(GROUP, self._group * 2)
         except (OSError, StationBroken):
             raise
@@ -266,28 +264,28 @@ class Teller:
             if self._group > 1:
                 self._group = 1
                 return
-            snapshot = None
+            view = None
             self._bug(*messages, *documents, bug=bug)
         since = min(self._messages.take(messages), self._documents.take(documents))
-        if snapshot is not None:
-            self._write_group(snapshot, since)
-            for id_, wrong in snapshot.damaged.items():
+        if view is not None:
+            self._write_group(view, since)
+            for id_, wrong in view.damaged.items():
                 if id_ in messages:
                     self._bug(id_, bug=wrong)
 
-    def _write_group(self, snapshot: Snapshot, since: float) -> None:
-        self._messages.follow(dict.fromkeys(snapshot.batches, since), self._monotonic())
+    def _write_group(self, view: StatusView, since: float) -> None:
+        self._messages.follow(dict.fromkeys(view.batches, since), self._monotonic())
         self._unsynced = True
-        for id_ in snapshot.moved_documents:
+        for id_ in view.moved_documents:
             self._documents.told(id_)
-            if self._try(partial(write_document_file, id_, snapshot, self._context, self._writer), self._documents, id_, since):
-                self._shows[id_] = snapshot.documents[id_].version
-            if id_ in snapshot.short:
+            if self._try(partial(write_document_file, id_, view, self._context, self._writer), self._documents, id_, since):
+                self._shows[id_] = view.documents[id_].version
+            if id_ in view.short:
                 self._documents.lack(id_, since)
-        for id_, message in snapshot.messages.items():
+        for id_, message in view.messages.items():
             self._dirty = True
-            self._try(partial(write_message_files, message, snapshot, self._context, self._writer), self._messages, id_, since)
-            if id_ in snapshot.short:
+            self._try(partial(write_message_files, message, view, self._context, self._writer), self._messages, id_, since)
+            if id_ in view.short:
                 self._messages.lack(id_, since)
         if len(self._shows) > _MOST_SHOWN:
             self._shows.clear()

@@ -18,7 +18,7 @@ from rounds import turn
 from sites import Site, pulse
 
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.system import files
 
 
@@ -74,7 +74,7 @@ def work_until_idle(daemon: Daemon, home: Path) -> None:
         assert not patience.over(), f"still open: {patience}; {still(daemon)}"
 
 
-def owed(records: Records) -> bool:
+def owed(records: Snapshot) -> bool:
     """Is there a message whose technical receipt is asked for still, the verdict being there?"""
     found = records._connection.exec_driver_sql("SELECT EXISTS (SELECT 1 FROM message WHERE lane LIKE 'owed:%')")
     return bool(found.scalar())

@@ -26,7 +26,7 @@ CARD_PROGRAMS = {"signer/cards/token_process.py", "signer/cards/token_setup.py"}
 JOURNAL = "gateway/journal/"
 #: modules beside them that import SQLAlchemy
 SQL = {
-    # builds the conditions of lists and hands them to Records; runs no statement
+    # builds the conditions of lists and hands them to the journal; runs no statement
     "gateway/flow/query/lists.py",
 }
 RENAMES = {

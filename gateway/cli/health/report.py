@@ -19,8 +19,8 @@ from tongguan.gateway.cli.health.liveness import (
     troubles_of_life,
 )
 from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
-from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.journal.reading.searches import ClosedLane
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, in_language
 from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Message, State
@@ -158,5 +158,5 @@ def _broken(why: str) -> Trouble:
     return Trouble(Level.CRITICAL, "journal", t(f"日志库有问题：{why}", f"trouble with the journal: {why}"), "tongguan doctor")
 
 
-def _oldest(records: Records) -> dict[str, int]:
+def _oldest(records: Snapshot) -> dict[str, int]:
     return {state.value: at for state in _OPEN if (at := records.oldest(state)) is not None}

@@ -14,7 +14,7 @@ from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.selection import AccountOption, LimitOption, TypeOption, submissions
 from tongguan.gateway.cli.output import moment, print_json, print_table, print_text
 from tongguan.gateway.journal.client import selected_documents
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.profile import Profile, Profiles
@@ -71,7 +71,7 @@ def _status_names(text: str) -> list[str]:
     return sorted(names)
 
 
-def _document_statuses(records: Records, documents: Sequence[Document]) -> list[Any]:
+def _document_statuses(records: Snapshot, documents: Sequence[Document]) -> list[Any]:
     """What the files of the documents say."""
     ids = [d.id for d in documents]
     messages, receipts = records.messages_of_documents(ids), records.receipts_of_documents(ids)

@@ -28,7 +28,7 @@ from tongguan.gateway.cli.messages.selection import (
     found,
 )
 from tongguan.gateway.cli.output import moment, print_json, print_table, print_text
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import SettingsWrong, in_language
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
 from tongguan.gateway.system import clock
@@ -127,7 +127,7 @@ def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
     return act
 
 
-def _chosen(records: Records, ids: Sequence[str], filters: Filters) -> list[Message]:
+def _chosen(records: Snapshot, ids: Sequence[str], filters: Filters) -> list[Message]:
     """The messages of an order: those that each id hits and that are not final, or those that the filters select."""
     if not ids and not filters:
         raise CommandWrong("请给出报文编号或筛选条件", "give ids or filters", code=2)

@@ -9,7 +9,7 @@ from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.orders import WhyOption, line_of, order, show_done
 from tongguan.gateway.cli.messages.selection import MOST, Id, found
 from tongguan.gateway.cli.output import age, moment, print_facts, print_json, print_table, print_text
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.system import clock
@@ -55,7 +55,7 @@ def show(id_: Id) -> int | None:
     return None
 
 
-def _receipt(records: Records, id_: str) -> Message:
+def _receipt(records: Snapshot, id_: str) -> Message:
     message = records.message(id_) or next(iter(found(records, id_)), None)
     if message is None or message.kind is not Kind.RECEIPT:
         raise CommandWrong(

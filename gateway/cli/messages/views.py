@@ -28,8 +28,8 @@ from tongguan.gateway.cli.messages.selection import (
 from tongguan.gateway.cli.output import age, lane_facts, moment, print_facts, print_json, print_table, print_text
 from tongguan.gateway.journal.history.history import GATEWAY, lane_subject
 from tongguan.gateway.journal.reading.lookups import AnswerRow
-from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.journal.reading.searches import ClosedLane
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.lane import Lane, LaneKind
@@ -38,7 +38,7 @@ from tongguan.gateway.system import file_names
 from tongguan.gateway.system.clock import show as shown_time
 from tongguan.outbox.status.files import named_answers
 from tongguan.outbox.status.render import message_status, waiting_for
-from tongguan.outbox.status.snapshot import read_snapshot
+from tongguan.outbox.status.view import read_view
 
 
 def list_messages(
@@ -90,7 +90,7 @@ def show(id_: Id, account: AccountOption = "") -> int | None:
     return None
 
 
-def _show(message: Message, records: Records) -> None:
+def _show(message: Message, records: Snapshot) -> None:
     document, shut = records.document(message.document_id), _shut(message, records.lanes())
     source = file_names.shown(message.source) if message.source else None
     facts = {
@@ -136,7 +136,7 @@ def _lane_words(lane: ClosedLane) -> str:
     return f"{lane.name} {lane.reason}: {in_language(lane.text, context.language())} {lane.who or ''} {moment(lane.since)}"
 
 
-def _all_shut(records: Records, messages: Sequence[Message]) -> dict[str, ClosedLane | None]:
+def _all_shut(records: Snapshot, messages: Sequence[Message]) -> dict[str, ClosedLane | None]:
     lanes_now = records.lanes()
     return {m.id: _shut(m, lanes_now) for m in messages}
 
@@ -149,11 +149,11 @@ def _receipt_text(receipt: Receipt) -> str:
     return receipt.en if context.language() == "en" else receipt.zh
 
 
-def statuses(records: Records, messages: Sequence[Message]) -> list[Any]:
+def statuses(records: Snapshot, messages: Sequence[Message]) -> list[Any]:
     """What the status files say, for each message."""
     documents = records.documents(m.document_id for m in messages if m.document_id)
     accounts = {m.account for m in messages}
-    snapshots = {name: read_snapshot(records, name, [m.id for m in messages if m.account == name], ()) for name in accounts}
+    snapshots = {name: read_view(records, name, [m.id for m in messages if m.account == name], ()) for name in accounts}
     for damaged in (damaged for snapshot in snapshots.values() for damaged in snapshot.damaged.values()):
         raise damaged
     environment, shut = context.settings().gateway.environment, _all_shut(records, messages)
@@ -268,7 +268,7 @@ def answers(
     return None
 
 
-def _with_their_receipts(records: Records, messages: Sequence[Message]) -> list[str]:
+def _with_their_receipts(records: Snapshot, messages: Sequence[Message]) -> list[str]:
     """Ids of the messages and of the receipts that answer them: each receipt is a message of its own."""
     answered = records.receipts_of_messages(m.id for m in messages)
     names = {f"{r.authority}:{r.id}" for receipts in answered.values() for r in receipts}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tongguan.codecs.checking.secrets import redacted
 from tongguan.codecs.reading.read import Item, Read, read
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.faults import fault, unknown_type
 from tongguan.gateway.model.ids import derived_id
@@ -64,7 +64,7 @@ def without_secrets(site: Site, came: Arrival) -> Arrival:
     return came if clean is came.raw else replace(came, raw=clean, sha256=hashlib.sha256(clean).hexdigest())
 
 
-def prefetch(arrivals: Sequence[Arrival], records: Records) -> None:
+def prefetch(arrivals: Sequence[Arrival], records: Snapshot) -> None:
     """Read in bulk what accepting a batch will ask for one by one."""
     references, keys = [], []
     for arrival in arrivals:
@@ -80,7 +80,7 @@ def prefetch(arrivals: Sequence[Arrival], records: Records) -> None:
     records.fetch_ordered([*(d.id for d in living.values() if d is not None), *fresh])
 
 
-def accept(site: Site, arrival: Arrival, records: Records) -> Outcome:
+def accept(site: Site, arrival: Arrival, records: Snapshot) -> Outcome:
     """The outcome that makes the message; with `follow_ons` for the items of a batch."""
     before = records.newest_under(arrival.account, arrival.source)
     if before is not None and before.id != arrival.id and before.sha256 == arrival.sha256 and not _is_batch(arrival):
@@ -99,7 +99,7 @@ def unread(message: Message) -> bool:
     return not message.type and message.operation != BATCH and message.batch is None
 
 
-def read_again(site: Site, message: Message, records: Records) -> Outcome:
+def read_again(site: Site, message: Message, records: Snapshot) -> Outcome:
     """What was taken unread, from the bytes that were kept: read as if they came now."""
     raw = records.body(message.id, "source") or b""
     came = Arrival(message.id, message.account, message.source or "", raw, message.sha256 or "", clock.now_ms())
@@ -156,7 +156,7 @@ def repeated(message: Message, first: Message) -> Outcome:
     return Outcome(same, None, "read")
 
 
-def _single(site: Site, arrival: Arrival, item: Item, records: Records, message: Message, *, keep: bool) -> Outcome:
+def _single(site: Site, arrival: Arrival, item: Item, records: Snapshot, message: Message, *, keep: bool) -> Outcome:
     message = _named(message, item)
     if item.faults:
         return _refused(message, arrival, item.faults, keep=keep)
@@ -212,7 +212,7 @@ def _named(message: Message, item: Item) -> Message:
     )
 
 
-def _document(site: Site, account: str, item: Item, records: Records) -> tuple[str | None, str | None, Fault | None]:
+def _document(site: Site, account: str, item: Item, records: Snapshot) -> tuple[str | None, str | None, Fault | None]:
     """The ERP's key and the id of the document that the item acts on; a fault when its number is unknown."""
     if item.operation == QUERY and not (item.number or item.document):
         return None, None, None
@@ -229,7 +229,7 @@ def _document(site: Site, account: str, item: Item, records: Records) -> tuple[s
     return key, free_id(account, item.type, key, records), None
 
 
-def free_id(account: str, type_: str, key: str, records: Records) -> str:
+def free_id(account: str, type_: str, key: str, records: Snapshot) -> str:
     """The id that the next document of this key will have: each life of a key has its own."""
     life = 1
     while True:
@@ -239,7 +239,7 @@ def free_id(account: str, type_: str, key: str, records: Records) -> str:
         life += 1
 
 
-def _batch(site: Site, arrival: Arrival, content: Read, records: Records) -> Outcome:
+def _batch(site: Site, arrival: Arrival, content: Read, records: Snapshot) -> Outcome:
     """A message for the whole and one for each item; one bad item never spoils the others."""
     whole = replace(blank(arrival), operation=BATCH, reference=content.reference, holds=False, waits=False)
     together = {item.operation for item in content.items if item.operation} == {PRINT}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tongguan.gateway.flow.printing.prints import batch_to_pdf
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Deferred
 from tongguan.gateway.model.message import FINAL, Message, State
 from tongguan.gateway.model.outcome import Outcome
@@ -21,7 +21,7 @@ def batch_step() -> Step:
     return Step("batch", lambda message, _answer, records: (decide_batch(message, records),))
 
 
-def decide_batch(message: Message, records: Records) -> Outcome:
+def decide_batch(message: Message, records: Snapshot) -> Outcome:
     """The batch's state from its items'. The journal makes it due when they move; looking now and then backs that up."""
     states = records.item_states(message.id).keys()
     now = clock.now_ms()

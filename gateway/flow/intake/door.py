@@ -25,7 +25,7 @@ from tongguan.gateway.flow.submission.seal import act_seal, seal_step
 from tongguan.gateway.flow.submission.secrets import look_at_secrets
 from tongguan.gateway.flow.table import closed, complete
 from tongguan.gateway.journal.claims import Claim
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.message import Message, State
@@ -115,7 +115,7 @@ def door_step(site: Site, account: str, came: Mapping[str, Arrival], problems: M
         look_at_secrets(site, account, {item.type for content in read.values() for item in content.items})
         return found
 
-    def decide(_message: Message, arrival: Arrival, records: Records) -> Chain:
+    def decide(_message: Message, arrival: Arrival, records: Snapshot) -> Chain:
         return (accept(site, arrival, records),)
 
     def respond(outcome: Outcome) -> Outcome:
@@ -125,16 +125,16 @@ def door_step(site: Site, account: str, came: Mapping[str, Arrival], problems: M
             return replace(outcome, message=message, bodies=(Body(message.id, "source", kept.raw),))
         return answers.responded(site, outcome)
 
-    def may_be_checked(message: Message, records: Records) -> bool:
+    def may_be_checked(message: Message, records: Snapshot) -> bool:
         return message.state is State.RECEIVED and message.operation != BATCH and not records.waits_for_earlier(message)
 
-    def contents(messages: Sequence[Message], _records: Records) -> Sequence[Carried]:
+    def contents(messages: Sequence[Message], _records: Snapshot) -> Sequence[Carried]:
         return [carried(read[message.batch or message.id], message) for message in messages]
 
-    def check(message: Message, hand: Carried, records: Records) -> Chain:
+    def check(message: Message, hand: Carried, records: Snapshot) -> Chain:
         return (decide_check(site, message, hand, records),)
 
-    def may_be_sealed(message: Message, _records: Records) -> bool:
+    def may_be_sealed(message: Message, _records: Snapshot) -> bool:
         return message.state is State.CHECKED and site.signs_at_once(message)
 
     onward = (

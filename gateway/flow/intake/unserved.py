@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from tongguan.gateway.flow.orders import back_to
 from tongguan.gateway.flow.site import THING, Site, missing
 from tongguan.gateway.flow.submission.allowed import unbound
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
@@ -37,7 +37,7 @@ def lanes_nobody_serves(site: Site) -> Iterator[tuple[Lane, Step]]:
 def _no_route_step() -> Step:
     """Held: there is nobody to send it to."""
 
-    def decide(message: Message, _answer: None, _records: Records) -> Chain:
+    def decide(message: Message, _answer: None, _records: Snapshot) -> Chain:
         raise missing("route", message.lane.name if message.lane else "")
 
     return Step("route", decide)
@@ -46,7 +46,7 @@ def _no_route_step() -> Step:
 def _another_card_step(site: Site) -> Step:
     """What waited for a card that is no longer in the settings goes to another that suits, or waits until there is one."""
 
-    def decide(message: Message, _answer: None, _records: Records) -> Chain:
+    def decide(message: Message, _answer: None, _records: Snapshot) -> Chain:
         account, profile = site.account(message.account), site.profile(message.type)
         card = site.card_for(account, profile, profile.operations[message.operation])
         if card is None or message.lane is None:

@@ -9,7 +9,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Outcome
@@ -42,7 +42,7 @@ class LocalRequest:
     answered: Mapping[str, str] | None = None  #: elements of the authority's answer, where the operation asked
 
 
-DeskStep = Callable[[LocalRequest, Records], Outcome]
+DeskStep = Callable[[LocalRequest, Snapshot], Outcome]
 
 
 def desk_step(name: str) -> DeskStep:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tongguan.gateway.document.changes import attached, changed
 from tongguan.gateway.flow.local import LocalRequest, done
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.outcome import Outcome
 
 
-def do(request: LocalRequest, records: Records) -> Outcome:
+def do(request: LocalRequest, records: Snapshot) -> Outcome:
     files = attached(
         request.document.attachments,
         request.message,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tongguan.gateway.document.changes import changed, learned, reservations, settled_down, with_numbers, with_values
 from tongguan.gateway.flow.local import LocalRequest, done
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 
 
-def do(request: LocalRequest, records: Records) -> Outcome:
+def do(request: LocalRequest, records: Snapshot) -> Outcome:
     """What the answer says is written over what was entered, and the document is where the operation says (`to`).
 
     Raises Refused where another document has reserved a value of the record.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tongguan.gateway.document.changes import learned, with_numbers
 from tongguan.gateway.flow.local import LocalRequest, done
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
@@ -16,7 +16,7 @@ MOST_COPIES = 100
 _MOST_DIGITS = 9
 
 
-def do(request: LocalRequest, records: Records) -> Outcome:
+def do(request: LocalRequest, records: Snapshot) -> Outcome:
     """As many drafts as `Copies` says (1 when absent); the message's `copies` lists their keys and numbers."""
     asked = request.options.get(str(request.operation.options.get("field", "Copies")), "1")
     if not asked.isdecimal() or len(asked) > _MOST_DIGITS or not 1 <= int(asked) <= MOST_COPIES:

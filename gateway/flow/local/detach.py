@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from tongguan.gateway.document.changes import changed
 from tongguan.gateway.flow.local import LocalRequest, done
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.outcome import Outcome
 
 
-def do(request: LocalRequest, records: Records) -> Outcome:
+def do(request: LocalRequest, records: Snapshot) -> Outcome:
     """Raises Refused naming each file that the document does not have."""
     names = {name for name, _ in request.attachments}
     present = {a.name for a in request.document.attachments}

@@ -6,14 +6,14 @@ import base64
 import binascii
 
 from tongguan.gateway.flow.local import LocalRequest, done
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Held
 from tongguan.gateway.model.outcome import Answer, Body, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system.file_names import extension, stem
 
 
-def do(request: LocalRequest, records: Records) -> Outcome:
+def do(request: LocalRequest, records: Snapshot) -> Outcome:
     """`Result_<name>` with the file's own extension; held when the answer has no readable file."""
     answered, message = request.answered or {}, request.message
     try:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tongguan.gateway.document.changes import changed, learned, with_numbers, with_values
 from tongguan.gateway.flow.local import LocalRequest, done
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 
 
-def do(request: LocalRequest, records: Records) -> Outcome:
+def do(request: LocalRequest, records: Snapshot) -> Outcome:
     before = request.document
     content = with_numbers(with_values(request.content, request.answered or {}), request.profile, request.numbers)
     kept = changed(

@@ -12,12 +12,12 @@ from tongguan.gateway.document.changes import (
     with_values,
 )
 from tongguan.gateway.flow.local import LocalRequest, done
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 
 
-def do(request: LocalRequest, records: Records) -> Outcome:
+def do(request: LocalRequest, records: Snapshot) -> Outcome:
     """The document as a draft. What an authority answered before is in `request.answered` and stays in the content."""
     before, profile = request.document, request.profile
     content = with_numbers(with_values(request.content, request.answered or {}), request.profile, request.numbers)

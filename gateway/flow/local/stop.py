@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tongguan.gateway.document.changes import all_reservations, undone
 from tongguan.gateway.flow.local import LocalRequest, done
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
@@ -14,7 +14,7 @@ from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile
 
 
-def do(request: LocalRequest, records: Records) -> Outcome:
+def do(request: LocalRequest, records: Snapshot) -> Outcome:
     """Stop the message that `Reference` or `MessageId` names; refused, naming its state, when it is too late."""
     reference, id_ = request.content.get("Reference"), request.content.get("MessageId")
     target = records.message(id_) if id_ else records.holder_of(request.message.account, reference or "")

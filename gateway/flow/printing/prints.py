@@ -13,7 +13,7 @@ from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.local import LocalRequest
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.claims import Claim
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Held, Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.lane import Lane, LaneKind
@@ -39,7 +39,7 @@ _MISSING = {
 }
 
 
-def ask_for(site: Site, request: LocalRequest, records: Records) -> Outcome:
+def ask_for(site: Site, request: LocalRequest, records: Snapshot) -> Outcome:
     """checked: on its way to the PDF worker; in a batch of prints accepted, as the batch goes there as a whole.
 
     Raises Refused for a form that the type does not have, or not in the document's status.
@@ -129,7 +129,7 @@ def _made(site: Site, message: Message, sheets: Sequence[Sheet] | Exception) -> 
         return Held(f"打印失败：{failed.zh}", f"printing failed: {failed.en}", do=f"{retry}; tongguan give-up {message.id}")
 
 
-def _sheets(site: Site, message: Message, records: Records) -> tuple[Sheet, ...]:
+def _sheets(site: Site, message: Message, records: Snapshot) -> tuple[Sheet, ...]:
     if not message.together:
         return from_bytes(records.body(message.id, _SHEET) or b"[]")
     items = sorted(records.items([message.id]).get(message.id, ()), key=lambda item: item.item or 0)

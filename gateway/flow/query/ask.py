@@ -31,7 +31,7 @@ from tongguan.gateway.flow.submission.dispatch import at_desk, on_its_way, reque
 from tongguan.gateway.flow.submission.secrets import without_secrets
 from tongguan.gateway.flow.submission.send import keep_aside
 from tongguan.gateway.journal.claims import Claim
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Deferred, Held, Refused, each_of
 from tongguan.gateway.model.message import QUERY, Message, State
@@ -46,7 +46,7 @@ from tongguan.routes.reply import Reply
 def ask_step(site: Site) -> Step:
     """The station of questions to an authority."""
 
-    def decide(message: Message, answered: Answered, records: Records) -> Chain:
+    def decide(message: Message, answered: Answered, records: Snapshot) -> Chain:
         return (decide_ask(site, message, answered, records),)
 
     return Step("ask", decide, act=partial(act_ask, site), refuse=partial(refuse, site), wait=site.next_try)
@@ -64,7 +64,7 @@ def act_ask(site: Site, claim: Claim) -> list[Answered | Exception]:
     return each(messages, lambda m: wrong[m.id] if m.id in wrong else _meaning(site, m, told[m.id]))
 
 
-def _question(site: Site, message: Message, records: Records) -> bytes:
+def _question(site: Site, message: Message, records: Snapshot) -> bytes:
     profile, account = site.profile(message.type), site.account(message.account)
     authority, code = _asked(site, message) or (message.route or "", site.code_at(account, profile))
     return package(
@@ -81,7 +81,7 @@ def _question(site: Site, message: Message, records: Records) -> bytes:
     )
 
 
-def _body(site: Site, message: Message, records: Records) -> bytes:
+def _body(site: Site, message: Message, records: Snapshot) -> bytes:
     """What is asked: the filters where rows are wanted, else the document that it is about."""
     asked = replace(
         message,
@@ -111,7 +111,7 @@ def _asked(site: Site, message: Message) -> tuple[str, str] | None:
     return query.route, str(getattr(site.account(message.account), query.account_code))
 
 
-def _number(message: Message, profile: Profile, records: Records) -> str | None:
+def _number(message: Message, profile: Profile, records: Snapshot) -> str | None:
     """The document's own number, else any that is known of it."""
     document = records.document(message.document_id)
     if document is None:
@@ -137,7 +137,7 @@ def _meaning(site: Site, message: Message, reply: Reply) -> Answered | Exception
     return Deferred("route", after=reply.retry_after or timedelta(milliseconds=site.next_try(message) - clock.now_ms()), why=why)
 
 
-def decide_ask(site: Site, message: Message, answered: Answered, records: Records) -> Outcome:
+def decide_ask(site: Site, message: Message, answered: Answered, records: Snapshot) -> Outcome:
     """The desk's outcome with the answer; rejected, with the authority's faults, where it says no."""
     content = answered.content
     if content.code != ANSWERED:
@@ -171,7 +171,7 @@ def _leaves(content: ReceiptContent) -> dict[str, str]:
     return found
 
 
-def _plain(site: Site, message: Message, content: ReceiptContent, told: dict[str, str], records: Records) -> Outcome:
+def _plain(site: Site, message: Message, content: ReceiptContent, told: dict[str, str], records: Snapshot) -> Outcome:
     """A query's own answer; what it says of the document's status is applied like receipts are."""
     document = records.document(message.document_id)
     profile = site.profile(message.type)
@@ -221,7 +221,7 @@ def _found(profile: Profile, shown: Document | None, query: Query, *, content: R
 
 
 def _rows(
-    site: Site, message: Message, content: ReceiptContent, asked: tuple[Query, dict[str, str]], records: Records
+    site: Site, message: Message, content: ReceiptContent, asked: tuple[Query, dict[str, str]], records: Snapshot
 ) -> Outcome:
     """The authority's table as a result; one that is not what was asked for is never guessed at."""
     query, filters = asked

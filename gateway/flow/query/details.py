@@ -9,7 +9,7 @@ from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.gateway.document.changes import values_at
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Attachment, Document, Receipt
 from tongguan.gateway.model.errors import Held, Refused
 from tongguan.gateway.model.faults import fault
@@ -23,7 +23,7 @@ RECEIPTS, ATTACHMENTS = "receipts", "attachments"
 TextRows = list[dict[str, str]]
 
 
-def asked_for(message: Message, records: Records) -> Document:
+def asked_for(message: Message, records: Snapshot) -> Document:
     """The document that a query names; raises Refused when there is none."""
     document = records.document(message.document_id)
     if document is None or document.deleted or not document.version:
@@ -31,7 +31,7 @@ def asked_for(message: Message, records: Records) -> Document:
     return document
 
 
-def details(site: Site, message: Message, query: Query, records: Records) -> TextRows:
+def details(site: Site, message: Message, query: Query, records: Snapshot) -> TextRows:
     """A row for each receipt or attachment of the document."""
     document, profile = asked_for(message, records), site.profile(message.type)
     if query.ask == ATTACHMENTS:
@@ -53,7 +53,7 @@ def receipts_told(profile: Profile, document: Document, query: Query, content: R
     return rows
 
 
-def file_of(message: Message, name: str, records: Records) -> tuple[Answer, ...]:
+def file_of(message: Message, name: str, records: Snapshot) -> tuple[Answer, ...]:
     """The bytes of one attachment as a result file; raises Refused when the document has none of that name."""
     document = asked_for(message, records)
     attachment = next((a for a in document.attachments if a.name == name), None)

@@ -13,7 +13,7 @@ from tongguan.codecs.checking.fields import parse_date
 from tongguan.gateway.flow.query.details import shown
 from tongguan.gateway.flow.query.results import Found, page_of, paging
 from tongguan.gateway.journal.database import tables
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import CodeTable, Profile, Query
 from tongguan.gateway.profile.queries import names_of
@@ -34,7 +34,7 @@ def orders(query: Query) -> dict[str, ColumnElement[Any]]:
     return {**_TIMES, **columns, **status}
 
 
-def documents(message: Message, profile: Profile, query: Query, filters: Mapping[str, str], records: Records) -> Found:
+def documents(message: Message, profile: Profile, query: Query, filters: Mapping[str, str], records: Snapshot) -> Found:
     """A page of the account's documents of the type that the filters, and the query's own `only`, let through."""
     d = tables.document.c
     where: list[ColumnElement[bool]] = [d.account == message.account, d.type == message.type]

@@ -12,7 +12,7 @@ from tongguan.gateway.flow.query.results import Found, answer, page_of
 from tongguan.gateway.flow.query.statistics import STATISTICS, statistics
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import no_card
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.lane import Lane, LaneKind
@@ -24,7 +24,7 @@ from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import end
 
 
-def decide(site: Site, message: Message, hand: Carried, records: Records) -> Outcome:
+def decide(site: Site, message: Message, hand: Carried, records: Snapshot) -> Outcome:
     """The result at once, or on its way to the authority; raises Refused for filters that do not exist."""
     profile = site.profile(message.type)
     _card_bound(site, message, profile)
@@ -44,7 +44,7 @@ def decide(site: Site, message: Message, hand: Carried, records: Records) -> Out
     return answer(site, message, query, filters, _found(site, message, query, filters, records))
 
 
-def _found(site: Site, message: Message, query: Query, filters: Mapping[str, str], records: Records) -> Found:
+def _found(site: Site, message: Message, query: Query, filters: Mapping[str, str], records: Snapshot) -> Found:
     """What is known here."""
     if _of_messages(query):
         return page_of(_messages(message, query, filters, records), filters)
@@ -92,7 +92,7 @@ def _of_messages(query: Query) -> bool:
     return any(column.of.startswith("message.") for column in query.columns)
 
 
-def _messages(message: Message, query: Query, filters: Mapping[str, str], records: Records) -> list[dict[str, str]]:
+def _messages(message: Message, query: Query, filters: Mapping[str, str], records: Snapshot) -> list[dict[str, str]]:
     """The messages of the account with a reference or id."""
     wanted = filters.get("MessageId") or filters.get("Reference") or ""
     found = [m for m in records.find(wanted, message.account) if m.id != message.id]

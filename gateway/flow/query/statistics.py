@@ -15,8 +15,8 @@ from tongguan.codecs.checking.compile import Compiled
 from tongguan.gateway.document.counting import category, number_of
 from tongguan.gateway.flow.query.results import Found, paging
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.journal.reading.searches import CountedSum
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.message import Message
@@ -49,7 +49,7 @@ def _plus(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, 
     return one[0] + other[0], one[1] + other[1], one[2] + other[2]
 
 
-def statistics(site: Site, message: Message, query: Query, filters: Mapping[str, str], records: Records) -> Found:
+def statistics(site: Site, message: Message, query: Query, filters: Mapping[str, str], records: Snapshot) -> Found:
     """The page that is asked for; its head says of which month, by what, in which unit, of which statuses, and who asked.
 
     Raises Refused for a month that is none and for a way of grouping that does not exist.

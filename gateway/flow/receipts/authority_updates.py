@@ -10,7 +10,7 @@ from tongguan.codecs.writing.results import ResultRow
 from tongguan.gateway.document import quantities
 from tongguan.gateway.document.changes import changed, facts_of, with_numbers
 from tongguan.gateway.document.counting import counted
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document, Quantity
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.record import replace
@@ -23,7 +23,7 @@ class _KnownDocuments:
     """The documents that rows speak of, as they are known by now."""
 
     message: Message
-    records: Records
+    records: Snapshot
     after: dict[str, Document] = field(default_factory=dict)
 
     def of(self, number: str) -> Document | None:
@@ -34,7 +34,7 @@ class _KnownDocuments:
 
 
 def documents_told(
-    profile: Profile, message: Message, rows: Sequence[ResultRow], records: Records, *, as_of: int
+    profile: Profile, message: Message, rows: Sequence[ResultRow], records: Snapshot, *, as_of: int
 ) -> tuple[Document, ...]:
     """The documents that know something new by these rows, each in its next version.
 

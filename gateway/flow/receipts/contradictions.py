@@ -7,7 +7,7 @@ free (any more); and a person is told until he has said `tongguan release`. The 
 from __future__ import annotations
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.model.message import FREES_REFERENCE, Message, State
 from tongguan.gateway.model.record import replace
@@ -34,7 +34,7 @@ def contradicts_technically(submission: Message, code: str) -> bool:
     return code == NOT_TAKEN and submission.state in (State.SENT, State.ACCEPTED)
 
 
-def another_verdict(submission: Message, rule: ReceiptRule, profile: Profile, records: Records) -> bool:
+def another_verdict(submission: Message, rule: ReceiptRule, profile: Profile, records: Snapshot) -> bool:
     """Does a receipt say another status, by the same rank, than the one that ended its message: returned, and then refused?"""
     told = records.receipts_of_messages([submission.id]).get(submission.id, ())
     last = max((r for r in told if r.applied), key=lambda r: r.rank, default=None)
@@ -42,7 +42,7 @@ def another_verdict(submission: Message, rule: ReceiptRule, profile: Profile, re
     return before is not None and before.rank == rule.rank and before.status not in ("", rule.status)
 
 
-def contradicted(submission: Message, content: ReceiptContent, says: str, records: Records) -> Message:
+def contradicted(submission: Message, content: ReceiptContent, says: str, records: Snapshot) -> Message:
     """The message with its mark; what was said once, or weighs less than that, is not said again.
 
     `says`: the opposite of its state, or a status (`another_verdict`), which leaves a free reference free: nobody acts on it.

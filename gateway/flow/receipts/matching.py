@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import product
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.model.message import Kind, Message
@@ -21,7 +21,7 @@ class Elsewhere(TongguanError):
     """It contradicts what is known here: a person must look."""
 
 
-def named_by(accounts: Collection[str], content: ReceiptContent, records: Records) -> Message | None:
+def named_by(accounts: Collection[str], content: ReceiptContent, records: Snapshot) -> Message | None:
     """The submission, of one of the accounts that it may be for, that a receipt names; None when it names none.
 
     A message that never left cannot be answered.
@@ -44,7 +44,7 @@ def named_by(accounts: Collection[str], content: ReceiptContent, records: Record
     return found
 
 
-def of_number(accounts: Iterable[str], content: ReceiptContent, records: Records) -> Document | None:
+def of_number(accounts: Iterable[str], content: ReceiptContent, records: Snapshot) -> Document | None:
     """The document of the receipt's type, of one of these accounts, that has one of the numbers it tells."""
     for number, account in product((content.number, *content.numbers.values()), accounts):
         for candidate in records.documents_of_number(account, number or ""):
@@ -54,7 +54,7 @@ def of_number(accounts: Iterable[str], content: ReceiptContent, records: Records
 
 
 def round_of(
-    document: Document, submission: Message | None, content: ReceiptContent, records: Records
+    document: Document, submission: Message | None, content: ReceiptContent, records: Snapshot
 ) -> tuple[Message | None, int]:
     """The submission whose verdict it is, and its round: the one that the named message opened, or the one open when it was issued.
 
@@ -86,7 +86,7 @@ def round_of(
     return begun
 
 
-def that_asked(document: Document, operation: str, content: ReceiptContent, records: Records) -> Message | None:
+def that_asked(document: Document, operation: str, content: ReceiptContent, records: Snapshot) -> Message | None:
     """The message of an operation that a receipt answers without naming it: the last that the authority had when it was issued."""
     own = [m for m in records.messages_of_documents([document.id]).get(document.id, ()) if m.operation == operation]
     told = records.receipts_of_messages(m.id for m in own)
@@ -94,7 +94,7 @@ def that_asked(document: Document, operation: str, content: ReceiptContent, reco
     return had[-1] if had else None
 
 
-def begun_at(document: Document, records: Records) -> int | None:
+def begun_at(document: Document, records: Snapshot) -> int | None:
     """Since when the authority has the document's present round; None when it has nothing of it, 0 when there is no round."""
     rounds = records.rounds(document.id)
     if not rounds:

@@ -23,7 +23,7 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.owed import owing
 from tongguan.gateway.flow.submission.send import verdict_by
 from tongguan.gateway.journal.claims import Claim
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.errors import Held, in_both
 from tongguan.gateway.model.lane import Lane, LaneKind
@@ -58,7 +58,7 @@ def receipt_step(site: Site) -> Step:
             raws = records.bodies([m.id for m in claim.messages], "receipt")
         return each(claim.messages, lambda message: fetched(site, message, raws.get(message.id, b"")))
 
-    def decide(message: Message, told: Answered | str, records: Records) -> Chain:
+    def decide(message: Message, told: Answered | str, records: Snapshot) -> Chain:
         if message.state in (State.VERIFIED, State.UNMATCHED) and not isinstance(told, str):
             return (decide_settle(site, message, told, records),)
         return decide_receipt(site, message, told, records)
@@ -66,7 +66,7 @@ def receipt_step(site: Site) -> Step:
     return Step("settle", decide, act=act, clashed=_quarantined_for_numbers, shuts=False)
 
 
-def decide_receipt(site: Site, message: Message, told: Answered | str, records: Records) -> Chain:
+def decide_receipt(site: Site, message: Message, told: Answered | str, records: Snapshot) -> Chain:
     """All moves of one receipt in one hand."""
     if isinstance(told, str):
         return (_aside(message, told, "verify"),)
@@ -100,7 +100,7 @@ def _aside(message: Message, why: str, step: str = "settle") -> Outcome:
     return replace(end(message, State.QUARANTINED, step, hold_reason=why), why=why)
 
 
-def decide_settle(site: Site, message: Message, told: Answered, records: Records) -> Outcome:
+def decide_settle(site: Site, message: Message, told: Answered, records: Snapshot) -> Outcome:
     """Match the receipt with what it answers, and apply it by its rank in its round."""
     content = told.content
     accounts = _accounts(site, message)
@@ -129,7 +129,7 @@ def _accounts(site: Site, message: Message) -> tuple[str, ...]:
 
 
 def _matched(
-    site: Site, message: Message, content: ReceiptContent, found: tuple[Message | None, Document | None], records: Records
+    site: Site, message: Message, content: ReceiptContent, found: tuple[Message | None, Document | None], records: Snapshot
 ) -> _Match:
     """The document, and the round and message that the receipt belongs to; NotOurs or Elsewhere where it may not speak of them."""
     submission, document = found
@@ -152,7 +152,7 @@ def _matched(
     return _Match(submission, document, round_)
 
 
-def _another_ones(profile: Profile, document: Document, content: ReceiptContent, records: Records) -> str | None:
+def _another_ones(profile: Profile, document: Document, content: ReceiptContent, records: Snapshot) -> str | None:
     """The number by which it names another document than the one it is about; of numbers that it gives the journal keeps watch."""
     own = document.numbers.get(profile.own_number)
     if own is not None and content.numbers.get(profile.own_number, own) != own:
@@ -184,7 +184,7 @@ def _unmatched(message: Message, content: ReceiptContent, why: str, **changes: A
     return Outcome(waiting, message.state, "settle", why=why)
 
 
-def _unknown_code(site: Site, message: Message, told: Answered, match: _Match, records: Records) -> Outcome:
+def _unknown_code(site: Site, message: Message, told: Answered, match: _Match, records: Snapshot) -> Outcome:
     """Genuine, and beyond what the profile knows: handed on as it came, once; it moves nothing, and waits for a profile that does."""
     content, now = told.content, clock.now_ms()
     profile = site.profile(content.type)
@@ -224,7 +224,7 @@ def _receipt(content: ReceiptContent, match: _Match, rule: ReceiptRule, *, appli
     )
 
 
-def _business(site: Site, message: Message, told: Answered, found: tuple[_Match, ReceiptRule], records: Records) -> Outcome:
+def _business(site: Site, message: Message, told: Answered, found: tuple[_Match, ReceiptRule], records: Snapshot) -> Outcome:
     content = told.content
     match, rule = found
     document, profile, now = match.document, site.profile(content.type), clock.now_ms()
@@ -254,7 +254,7 @@ def _submission_moves(
     submission: Message | None,
     rule: ReceiptRule | None,
     content: ReceiptContent,
-    records: Records,
+    records: Snapshot,
     *,
     applied: bool = False,
 ) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs
 from tongguan.gateway.flow.receipts.verification import issuers
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.send import technical_receipt, verdict_by
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.model.message import Message, State
@@ -25,7 +25,7 @@ from tongguan.gateway.work.loop import NOT_HELD, end
 
 
 def settle_technical(
-    site: Site, message: Message, content: ReceiptContent, submission: Message | None, records: Records
+    site: Site, message: Message, content: ReceiptContent, submission: Message | None, records: Snapshot
 ) -> Outcome:
     """A technical receipt that came late: it proves that the message was sent, or ends it."""
     if submission is None:
@@ -57,7 +57,7 @@ def settle_technical(
 
 
 def _overtaken(
-    site: Site, outcome: Outcome, content: ReceiptContent, submission: Message, document: Document | None, records: Records
+    site: Site, outcome: Outcome, content: ReceiptContent, submission: Message, document: Document | None, records: Snapshot
 ) -> Outcome:
     """Something was there before it: shown, answered once, and it moves nothing."""
     before = records.receipts_of_messages([submission.id]).get(submission.id, ())

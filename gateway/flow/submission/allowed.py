@@ -5,7 +5,7 @@ from __future__ import annotations
 from tongguan.gateway.document.changes import value_at
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Deferred, Fault, Refused, in_both
 from tongguan.gateway.model.faults import fault
@@ -68,7 +68,7 @@ def no_card(site: Site, account: Account, profile: Profile, operation: Operation
     return fault("GW-F06", account=account.name, authority=profile.card_authority, roles=roles, do_zh=do[0], do_en=do[1])
 
 
-def needed(site: Site, message: Message, content: Content, records: Records) -> list[Fault]:
+def needed(site: Site, message: Message, content: Content, records: Snapshot) -> list[Fault]:
     """Other documents that the account must have for this, and has not: each need tells it in its own words."""
     compiled = site.compiled(message.type)
     faults = []
@@ -111,7 +111,7 @@ def to_the_card(site: Site, message: Message, operation: Operation) -> Outcome:
     )
 
 
-def taken(profile: Profile, operation: Operation, message: Message, *, content: Content, records: Records) -> list[Fault]:
+def taken(profile: Profile, operation: Operation, message: Message, *, content: Content, records: Snapshot) -> list[Fault]:
     """Values that another document has reserved."""
     faults = []
     for path in operation.reserve:

@@ -24,7 +24,7 @@ from tongguan.gateway.flow.submission.allowed import card_faults, card_in_place,
 from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of
 from tongguan.gateway.flow.submission.secrets import look_at_secrets, secret_faults
 from tongguan.gateway.journal.claims import Claim
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Deferred, Fault, Refused, in_both
 from tongguan.gateway.model.faults import fault
@@ -38,7 +38,7 @@ from tongguan.signer.cards.card import CardState
 from tongguan.signer.errors import CardBroken
 
 
-def hand_of(site: Site, message: Message, records: Records) -> Carried:
+def hand_of(site: Site, message: Message, records: Snapshot) -> Carried:
     """Read a message's content again from the bytes it came in."""
 
     def opened(raw: bytes) -> Read:
@@ -54,7 +54,7 @@ def read_step(site: Site) -> Step:
         _look_at_secrets(site, claim)
         return [None] * len(claim.messages)
 
-    def decide(message: Message, _answer: None, records: Records) -> Chain:
+    def decide(message: Message, _answer: None, records: Snapshot) -> Chain:
         return (read_again(site, message, records) if unread(message) else decide_check(site, message, None, records),)
 
     return Step("check", decide, act=act, refuse=partial(refuse, site), wait=site.next_try)
@@ -73,7 +73,7 @@ def presence_step(site: Site) -> Step:
             return [absent] * len(claim.messages)
         return [state] * len(claim.messages)
 
-    def decide(message: Message, state: CardState, records: Records) -> Chain:
+    def decide(message: Message, state: CardState, records: Snapshot) -> Chain:
         assert message.lane is not None
         card_in_place(message.lane, state)
         return (decide_check(site, message, None, records, present=True),)
@@ -86,7 +86,7 @@ def _look_at_secrets(site: Site, claim: Claim) -> None:
         look_at_secrets(site, account, {message.type for message in claim.messages})
 
 
-def decide_check(site: Site, message: Message, hand: Carried | None, records: Records, *, present: bool = False) -> Outcome:
+def decide_check(site: Site, message: Message, hand: Carried | None, records: Snapshot, *, present: bool = False) -> Outcome:
     """Check one message; raises Refused with every fault. Unless its card is `present`, one that wants it there goes to look."""
     hand = hand or hand_of(site, message, records)
     if message.operation == QUERY:
@@ -117,7 +117,7 @@ def decide_check(site: Site, message: Message, hand: Carried | None, records: Re
 
 
 def _looked_into(
-    site: Site, message: Message, hand: Carried, document: Document | None, records: Records
+    site: Site, message: Message, hand: Carried, document: Document | None, records: Snapshot
 ) -> tuple[Checked, list[Fault]]:
     """The content that the message would make, and everything that is wrong with it, with its files, and with its time."""
     profile, compiled = site.profile(message.type), site.compiled(message.type)
@@ -154,7 +154,7 @@ def _looked_into(
     return checked, faults
 
 
-def living(message: Message, records: Records) -> tuple[Message, Document | None]:
+def living(message: Message, records: Snapshot) -> tuple[Message, Document | None]:
     """The document that the message acts on; a key whose document was deleted meanwhile begins its next life."""
     document = records.document(message.document_id)
     if document is None or not document.deleted:
@@ -168,7 +168,7 @@ def _unanswered(operation: Operation, hand: Carried, content: Content) -> bool:
     return bool(hand.item.filters()) or not all(value_at(content, path) for path in keep)
 
 
-def refuse(site: Site, message: Message, refused: Refused, records: Records) -> Outcome:
+def refuse(site: Site, message: Message, refused: Refused, records: Snapshot) -> Outcome:
     """refused: every fault is listed, and the document goes back to where it was."""
     document = records.document(message.document_id)
     reverted = undone(document, message, site.profile(message.type)) if document and message.type in site.profiles else None

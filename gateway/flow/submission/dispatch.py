@@ -31,7 +31,7 @@ from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.local import LocalRequest, desk_step
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import no_card
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.lane import Lane, LaneKind
@@ -106,7 +106,7 @@ def series_ahead(profiles: Iterable[Profile]) -> list[tuple[str, int]]:
     return list(dict.fromkeys((s.name, s.digits) for s in (_series(p, kind) for p, kind in given)))
 
 
-def at_desk(site: Site, request: LocalRequest, records: Records) -> Outcome:
+def at_desk(site: Site, request: LocalRequest, records: Snapshot) -> Outcome:
     """Let the desk do it; its answer is the technical response."""
     outcome = desk_step(request.operation.desk or request.operation.name)(request, records)
     documents = tuple(_as_found(request, d) for d in outcome.documents)
@@ -145,7 +145,7 @@ def _moved(site: Site, request: LocalRequest, *, lane: Lane, route: str) -> Mess
     )
 
 
-def on_its_way(site: Site, request: LocalRequest, records: Records) -> Outcome:
+def on_its_way(site: Site, request: LocalRequest, records: Snapshot) -> Outcome:
     """checked: in the lane of the card, or of what goes unsigned; its document in between."""
     operation, profile, before = request.operation, request.profile, request.document
     filled = with_values(with_numbers(request.content, profile, request.numbers), request.answered or {})

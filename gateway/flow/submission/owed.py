@@ -16,7 +16,7 @@ from tongguan.gateway.flow.receipts.verification import claims_to_be_one
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.send import incoming
 from tongguan.gateway.journal.claims import Claim
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import each_of, in_both
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message, State
@@ -54,7 +54,7 @@ def owed_step(site: Site) -> Step:
         asked = [route.submit_ask(message.wire_id) for message in claim.messages]
         return [future.result() for future in asked]
 
-    def decide(message: Message, reply: Reply, records: Records) -> Chain:
+    def decide(message: Message, reply: Reply, records: Snapshot) -> Chain:
         return (_decide(site, message, reply, records),)
 
     return Step("ask", decide, act=act, failed=partial(_failed, site))
@@ -72,7 +72,7 @@ def _paid(message: Message) -> Message:
     return replace(message, lane=None, due_at=None, updated_at=clock.now_ms())
 
 
-def _decide(site: Site, message: Message, reply: Reply, records: Records) -> Outcome:
+def _decide(site: Site, message: Message, reply: Reply, records: Snapshot) -> Outcome:
     """The debt is paid, waits, or ends."""
     paid = _paid(message)
     if reply.kind == "unknown":

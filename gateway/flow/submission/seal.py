@@ -20,7 +20,7 @@ from tongguan.gateway.flow.submission.allowed import unbound
 from tongguan.gateway.flow.submission.check import refuse
 from tongguan.gateway.flow.submission.secrets import sealed_secrets
 from tongguan.gateway.journal.claims import Claim
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Deferred, Refused, in_both
 from tongguan.gateway.model.faults import fault
@@ -57,7 +57,7 @@ class Rendered:
     form: str  #: of the signature
 
 
-def act_seal(site: Site, messages: Sequence[Message], records: Records) -> list[Sealed | Exception]:
+def act_seal(site: Site, messages: Sequence[Message], records: Snapshot) -> list[Sealed | Exception]:
     """Sign a batch: one call to each card; an exception where the card could not or must not sign."""
     answers: dict[str, Sealed | Exception] = {}
     waiting: dict[str, list[Rendered]] = defaultdict(list)
@@ -83,13 +83,13 @@ def seal_step(site: Site) -> Step:
         with site.journal.read() as records:
             return act_seal(site, claim.messages, records)
 
-    def decide(message: Message, sealed: Sealed, records: Records) -> Chain:
+    def decide(message: Message, sealed: Sealed, records: Snapshot) -> Chain:
         return (decide_seal(site, message, sealed, records),)
 
     return Step("seal", decide, act=act, refuse=partial(refuse, site), wait=site.next_try)
 
 
-def _render(site: Site, message: Message, records: Records) -> Rendered:
+def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
     profile = site.profile(message.type)
     account = site.account(message.account)
     signer = site.code_at(account, profile)
@@ -136,7 +136,7 @@ def _card(site: Site, message: Message, signer: str) -> tuple[str, OpenCard]:
     return bound.name, card
 
 
-def _files(document: Document, records: Records) -> list[tuple[str, str, str, bytes]]:
+def _files(document: Document, records: Snapshot) -> list[tuple[str, str, str, bytes]]:
     """Name, category, SHA-256 and bytes of each attachment."""
     return [
         (a.name, a.category, a.sha256, records.body(a.message_id, f"attachment:{a.sha256}") or b"") for a in document.attachments
@@ -201,7 +201,7 @@ def _meaning(lane: Lane | None, trouble: Exception) -> Exception:
     return trouble
 
 
-def decide_seal(site: Site, message: Message, sealed: Sealed, records: Records) -> Outcome:
+def decide_seal(site: Site, message: Message, sealed: Sealed, records: Snapshot) -> Outcome:
     """sealed: from here on it counts as “may have been sent”."""
     now = clock.now_ms()
     lane = Lane(LaneKind.ROUTE, message.route or "")

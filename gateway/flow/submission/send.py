@@ -15,7 +15,7 @@ from tongguan.gateway.document.changes import all_reservations, undone
 from tongguan.gateway.flow.receipts.verification import Answered, answer, claims_to_be_one
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.claims import Claim
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Receipt
 from tongguan.gateway.model.errors import Deferred, Held, each_of, in_both
 from tongguan.gateway.model.ids import derived_id
@@ -39,7 +39,7 @@ class Doubt(Deferred):
 def send_step(site: Site) -> Step:
     """The station of a route."""
 
-    def decide(message: Message, answered: Answered, records: Records) -> Chain:
+    def decide(message: Message, answered: Answered, records: Snapshot) -> Chain:
         return (decide_send(site, message, answered, records),)
 
     return Step("send", decide, act=partial(act_send, site), wait=site.next_try, overtaken=_overtaken)
@@ -115,7 +115,7 @@ def keep(site: Site, outcomes: Sequence[Outcome]) -> None:
     site.journal.finish([(outcome,) for outcome in outcomes if outcome.message.id not in known])
 
 
-def decide_send(site: Site, message: Message, answered: Answered, records: Records) -> Outcome:
+def decide_send(site: Site, message: Message, answered: Answered, records: Snapshot) -> Outcome:
     """sent with the technical receipt, or rejected by it."""
     content = answered.content
     message = replace(message, lane=None, due_at=None, updated_at=clock.now_ms(), doubtful=False)
@@ -139,7 +139,7 @@ def verdict_by(site: Site, message: Message) -> int:
     return message.updated_at + round(answer_within.total_seconds() * 1000)
 
 
-def _rejected(site: Site, message: Message, content: ReceiptContent, records: Records) -> Outcome:
+def _rejected(site: Site, message: Message, content: ReceiptContent, records: Snapshot) -> Outcome:
     """The authority's final no: the document goes back to where it was."""
     profile = site.profile(message.type)
     document = records.document(message.document_id)

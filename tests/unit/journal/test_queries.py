@@ -11,8 +11,8 @@ from journals import answer, body, comes, document, moves, receipt, receipt_mess
 from sqlalchemy import event
 
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.journal.reading.searches import ClosedLane
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import CountedLine
 from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import State
@@ -135,7 +135,7 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
     assert len(plans.statements) > 25
 
 
-READS: dict[str, Callable[[Records], Any]] = {
+READS: dict[str, Callable[[Snapshot], Any]] = {
     "item_states": lambda r: r.item_states("bt"),
     "messages": lambda r: r.messages(["m1", "m2"]),
     "documents": lambda r: r.documents(["d1", "d2"]),

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.records import Records
 from tongguan.gateway.journal.reading.searches import ClosedLane
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Deferred, Fault, Held, Refused, StationBroken
 from tongguan.gateway.model.lane import Lane
@@ -44,7 +44,7 @@ def came(journal: Journal, *ids: str, **more: Any) -> None:
     assert {word.value for word in words} <= {"written"}
 
 
-def check(message: Message, answer: Any, records: Records) -> Outcome:
+def check(message: Message, answer: Any, records: Snapshot) -> Outcome:
     return Outcome(replace(message, state=State.CHECKED, lane=Lane("card:c")), message.state, "check")
 
 
@@ -56,8 +56,8 @@ def step(
     return Step(name, lambda message, answer, records: (decide(message, answer, records),), act=acts, **more)
 
 
-def raising(error: BaseException) -> Callable[[Message, Any, Records], Outcome]:
-    def decide(message: Message, answer: Any, records: Records) -> Outcome:
+def raising(error: BaseException) -> Callable[[Message, Any, Snapshot], Outcome]:
+    def decide(message: Message, answer: Any, records: Snapshot) -> Outcome:
         raise error
 
     return decide
@@ -107,7 +107,7 @@ def test_refused_ends_the_message_with_every_fault(journal: Journal) -> None:
 
 
 def test_a_step_may_say_how_a_refusal_undoes_what_the_message_began(journal: Journal) -> None:
-    def refuse(message: Message, refused: Refused, records: Records) -> Outcome:
+    def refuse(message: Message, refused: Refused, records: Snapshot) -> Outcome:
         return Outcome(replace(message, state=State.REFUSED, lane=None, due_at=None, number="undone"), message.state, "check")
 
     came(journal, "m")
@@ -158,7 +158,7 @@ def test_held_waits_for_a_person_and_remembers_where_it_was(journal: Journal) ->
 
 
 def test_a_bug_holds_its_message_with_the_traceback_and_no_other(journal: Journal) -> None:
-    def decide(message: Message, answer: Any, records: Records) -> Outcome:
+    def decide(message: Message, answer: Any, records: Snapshot) -> Outcome:
         if message.id == "m":
             raise KeyError("missing piece")
         return check(message, answer, records)
@@ -173,7 +173,7 @@ def test_a_bug_holds_its_message_with_the_traceback_and_no_other(journal: Journa
 
 
 def test_a_traceback_shows_no_values(journal: Journal) -> None:
-    def decide(message: Message, answer: Any, records: Records) -> Outcome:
+    def decide(message: Message, answer: Any, records: Snapshot) -> Outcome:
         pin = "1" * 3 + "771"
         raise ZeroDivisionError(len(pin))
 
@@ -186,7 +186,7 @@ def test_a_traceback_shows_no_values(journal: Journal) -> None:
 
 
 def test_a_bug_in_undoing_a_refusal_holds_too(journal: Journal) -> None:
-    def refuse(message: Message, refused: Refused, records: Records) -> Outcome:
+    def refuse(message: Message, refused: Refused, records: Snapshot) -> Outcome:
         raise ZeroDivisionError
 
     came(journal, "m")
@@ -262,7 +262,7 @@ def test_when_something_moved_underneath_only_the_decision_is_made_again(journal
         disturb(journal, 1)
         return ["signature" for _ in messages]
 
-    def decide(message: Message, answer: Any, records: Records) -> Outcome:
+    def decide(message: Message, answer: Any, records: Snapshot) -> Outcome:
         calls.append(f"decide {answer}")
         known = records.document("d")
         if len(calls) < 4:
@@ -281,7 +281,7 @@ def test_when_something_moved_underneath_only_the_decision_is_made_again(journal
 def test_a_message_in_conflict_stays_in_hand_until_it_is_decided(journal: Journal) -> None:
     seen = []
 
-    def decide(message: Message, answer: Any, records: Records) -> Outcome:
+    def decide(message: Message, answer: Any, records: Snapshot) -> Outcome:
         seen.append(journal.claim("other", ["read"], limit=1))
         known = records.document("d")
         if known is None:
@@ -300,7 +300,7 @@ def test_a_message_in_conflict_stays_in_hand_until_it_is_decided(journal: Journa
 def test_what_never_comes_to_rest_is_tried_again_later(journal: Journal) -> None:
     version = 0
 
-    def decide(message: Message, answer: Any, records: Records) -> Outcome:
+    def decide(message: Message, answer: Any, records: Snapshot) -> Outcome:
         nonlocal version
         version += 1
         disturb(journal, version)
@@ -345,7 +345,7 @@ def test_a_number_that_is_another_documents_holds_the_message_and_names_it(journ
         [(Outcome(stored(journal, "first"), State.RECEIVED, "x", numbers=(Number("a", "k", "26AA1", "d1", "demo"),)),)]
     )
 
-    def decide(message: Message, answer: Any, records: Records) -> Outcome:
+    def decide(message: Message, answer: Any, records: Snapshot) -> Outcome:
         numbers = (Number("a", "k", "26AA1", "d2", "demo"),)
         return Outcome(replace(message, state=State.SETTLED, lane=None, due_at=None), message.state, "settle", numbers=numbers)
 
@@ -421,7 +421,7 @@ def test_a_lane_closed_by_a_bug_stays_closed_across_restarts(tmp_path: Path) -> 
 
 
 def test_different_bugs_close_nothing(journal: Journal) -> None:
-    def decide(message: Message, answer: Any, records: Records) -> Outcome:
+    def decide(message: Message, answer: Any, records: Snapshot) -> Outcome:
         if int(message.id) % 2:
             raise ZeroDivisionError
         raise KeyError
@@ -436,7 +436,7 @@ def test_different_bugs_close_nothing(journal: Journal) -> None:
 def test_a_message_whose_rows_cannot_be_written_is_held_and_its_batch_is_written(journal: Journal, extra: dict[str, Any]) -> None:
     came(journal, "a", "culprit", "z")
 
-    def decide(message: Message, answer: Any, records: Records) -> Outcome:
+    def decide(message: Message, answer: Any, records: Snapshot) -> Outcome:
         outcome = check(message, answer, records)
         return replace(outcome, message=replace(outcome.message, extra=extra)) if message.id == "culprit" else outcome
 

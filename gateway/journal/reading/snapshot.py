@@ -19,7 +19,7 @@ from tongguan.gateway.model.outcome import Outcome
 T = TypeVar("T")
 
 
-class Records(Searches):
+class Snapshot(Searches):
     """A read-only view; the same question gives the same answer for its whole life.
 
     What is asked here sees the earlier outcomes of the batch; what its bases are asked (particulars and lists) does not.

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tongguan.gateway.journal.database.rows import RowDamaged
 from tongguan.gateway.journal.reading.lookups import AnswerName
-from tongguan.gateway.journal.reading.records import Records
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.message import Kind, Message, State
 
@@ -22,7 +22,7 @@ _BEFORE_RECEIPTS = frozenset({State.RECEIVED, State.CHECKED})
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class StatusView:
     """One moment of the journal, as far as a group of one account's status files needs it."""
 
     messages: Mapping[str, Message]  #: submissions to tell of
@@ -58,15 +58,15 @@ class Snapshot:
         return "FailBox" if first.state in FAIL_STATES else None
 
 
-def read_snapshot(
-    records: Records,
+def read_view(
+    records: Snapshot,
     account: str,
     message_ids: Iterable[str],
     document_ids: Sequence[str],
     *,
     shows: Mapping[str, int] | None = None,
     in_inbox: Container[int] = (),
-) -> Snapshot:
+) -> StatusView:
     """Read all that the status files of these messages and documents show, as far as they are this account's.
 
     `shows`: versions of documents in their own files; a document that these messages moved and that is at another one is told of
@@ -97,7 +97,7 @@ def read_snapshot(
     names = [*records.written_names(answered | parts), *(name for name in unwritten if name.id in in_inbox)]
     missing = {name.file: name.message_id for name in unwritten if name.id not in in_inbox}
     lacking = [receipt for receipt in receipts if receipt.file in missing] if missing else []
-    return Snapshot(
+    return StatusView(
         messages=found,
         firsts=firsts,
         documents=documents,
