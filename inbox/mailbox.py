@@ -20,7 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from tongguan.gateway.model.errors import Fault, StationBroken
-from tongguan.gateway.system import clock, file_names, files
+from tongguan.gateway.system import clock, file_names, files, times
 from tongguan.gateway.system.folders import Folders
 from tongguan.inbox import file_reader, originals
 from tongguan.inbox.file_reader import Drop, NeverTaken, NotFinished
@@ -188,7 +188,7 @@ class Mailbox:
         return [
             {
                 "file": file_names.shown(file_names.as_text(name)),
-                "since": clock.show(left[name][1]),
+                "since": times.show(left[name][1]),
                 "why": left[name][2].en if language == "en" else left[name][2].zh,
             }
             for name in old[:MOST_IGNORED]

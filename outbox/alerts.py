@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 
-from tongguan.gateway.system import clock, files
+from tongguan.gateway.system import clock, files, times
 
 MOST_LINES = 6  #: of one trouble within `SPELL` seconds
 SPELL = 60.0
@@ -157,7 +157,7 @@ class Alerts:
         if problem is None:
             self._told.pop(key, None)
             self._do.pop(key, None)
-            words: dict[str, Any] = {"over": True, "since": clock.show(now if since is None else since)}
+            words: dict[str, Any] = {"over": True, "since": times.show(now if since is None else since)}
         else:
             self._told[key], self._do[key] = (now, 0), problem.do
             words = _words(problem, held_back)
@@ -212,11 +212,11 @@ class Alerts:
 
 
 def _line(now: int, code: str, about: str, words: dict[str, Any]) -> bytes:
-    return orjson.dumps({"at": clock.show(now), "code": code, "about": about, **words}, default=str) + b"\n"
+    return orjson.dumps({"at": times.show(now), "code": code, "about": about, **words}, default=str) + b"\n"
 
 
 def _words(problem: Problem, held_back: int) -> dict[str, Any]:
-    return {"text": problem.text, "do": problem.do, "since": clock.show(problem.since), "held_back": held_back}
+    return {"text": problem.text, "do": problem.do, "since": times.show(problem.since), "held_back": held_back}
 
 
 def _left_standing(lines: Iterable[bytes]) -> Iterable[tuple[AlertKey, int, int, str]]:
@@ -246,4 +246,4 @@ def _last_lines(file: Path) -> list[bytes]:
 
 
 def _moment(text: str) -> int:
-    return clock.to_ms(datetime.fromisoformat(text))
+    return times.to_ms(datetime.fromisoformat(text))

@@ -17,7 +17,7 @@ import orjson
 
 from tongguan.gateway.journal.notifications import LANE, Notifications
 from tongguan.gateway.model.notification import Notification
-from tongguan.gateway.system import clock, files, logs
+from tongguan.gateway.system import clock, files, logs, times
 from tongguan.gateway.system.backoff import wait_before_next
 from tongguan.outbox.alerts import Alerts
 
@@ -110,7 +110,7 @@ def letter(note: Notification, sender: str) -> dict[str, str]:
         "sender": sender,
         "account": note.account,
         "reference": note.reference,
-        "at": clock.show(note.at) or "",
+        "at": times.show(note.at) or "",
     }
 
 
@@ -152,7 +152,7 @@ class Notifier:
 
     def _again(self, note: Notification) -> int | None:
         """When to try again; None when its time is over."""
-        at, now = clock.from_ms(note.at), clock.now()
+        at, now = times.from_ms(note.at), clock.now()
         wait = wait_before_next(at, now, least=self._waits.least, most=self._waits.most)
         if now + wait > at + self._waits.give_up:
             return None

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from tongguan.codecs.checking.secrets import is_reference
 from tongguan.gateway.profile.profile import CodeTable, Field
-from tongguan.gateway.system.clock import CHINA
+from tongguan.gateway.system.times import CHINA
 
 Convert = Callable[[str], str]
 EXACT = Context(prec=200, rounding=ROUND_HALF_UP)  #: products and sums of any two amounts fit

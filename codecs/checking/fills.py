@@ -18,7 +18,7 @@ from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.profile.profile import CodeTable, Profile
 from tongguan.gateway.settings import Account
-from tongguan.gateway.system.clock import china_date
+from tongguan.gateway.system.times import china_date
 
 KINDS = ("account", "default", "number", "status", "now", "index", "name", "column", "product", "sum", "usd", "query")
 ACCOUNT = ("uscc", "title", "mofcom_code", "customs_code", "organization_code")

@@ -11,7 +11,7 @@ from lxml import etree
 from tongguan.codecs.reading.faults import fault
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.system.clock import CHINA, to_ms
+from tongguan.gateway.system.times import CHINA, to_ms
 
 NAMESPACE = "urn:tongguan:receipt:1"
 _IN = f"{{{NAMESPACE}}}"

@@ -11,7 +11,7 @@ from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import ReceiptRule
-from tongguan.gateway.system.clock import show
+from tongguan.gateway.system.times import show
 
 
 def settle(rule: ReceiptRule, content: ReceiptContent, document: Document, *, round_: int) -> tuple[Document, bool]:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import orjson
 import structlog
 
-from tongguan.gateway.system import clock, logs
+from tongguan.gateway.system import clock, logs, times
 
 Event = MutableMapping[str, Any]
 _MOST_WAITING = 10_000  #: lines that wait for a slow reader
@@ -115,5 +115,5 @@ def _configure(stream: Any, level: int, last: Any) -> None:
 
 
 def _stamp(_: Any, __: str, event: Event) -> Event:
-    event["timestamp"] = clock.show(clock.now_ms())
+    event["timestamp"] = times.show(clock.now_ms())
     return event

@@ -14,7 +14,7 @@ from rich.text import Text
 from tongguan.gateway.cli import context
 from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.errors import in_language
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 
 _WIDE = 400  #: columns where nobody looks: a pipe gets every id whole
 
@@ -72,7 +72,7 @@ def lane_facts(lane: ClosedLane) -> dict[str, Any]:
     return {
         **{name: getattr(lane, name) for name in ("name", "reason", "do", "who")},
         "text": text,
-        "since": clock.show(lane.since),
+        "since": times.show(lane.since),
     }
 
 
@@ -88,7 +88,7 @@ def _cell(value: Any) -> str:
 
 def moment(ms: int | None) -> str:
     """A journal time to the second, China time."""
-    text = clock.show(ms)
+    text = times.show(ms)
     return text[:19].replace("T", " ") if text else ""
 
 

@@ -18,7 +18,7 @@ from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import FREES_REFERENCE, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 from tongguan.gateway.system.disk import shortages
 from tongguan.gateway.work.loop import hold
 from tongguan.outbox.alerts import Alerts
@@ -130,7 +130,7 @@ class HealthChecks:
         else:
             self._alerts.over("quarantined")
         if late:
-            since = clock.show(oldest)
+            since = times.show(oldest)
             text = self._say(f"有报文自 {since} 起等待发送", f"messages have waited since {since}")
             self._alerts.tell("backlog", text, do="tongguan status")
         else:

@@ -14,7 +14,7 @@ from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.errors import in_both, in_language
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 from tongguan.outbox.alerts import Alerts
 from tongguan.signer.cards.pin import Secret
 from tongguan.signer.errors import CardBroken, PinWrong
@@ -148,6 +148,6 @@ class Watching:
     def _shown(self, lane: ClosedLane | None) -> dict[str, Any] | None:
         if lane is None:
             return None
-        text, since = self._in_words(lane.text), clock.show(lane.since)
+        text, since = self._in_words(lane.text), times.show(lane.since)
         shown = {"open": False, "reason": lane.reason, "text": text, "since": since, "do": lane.do}
         return {**shown, "who": lane.who} if lane.who else shown

@@ -12,7 +12,7 @@ from tongguan.gateway.document.changes import value_at, values_at
 from tongguan.gateway.model.document import Content, CountedLine, Document
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Statistics
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import times
 
 PLACES = 6  #: decimals that are kept of a number: no field that is counted may have more
 
@@ -24,7 +24,7 @@ def category(commodity: str) -> str:
 
 def month(ms: int) -> int:
     """The month of China of a journal time: 202611."""
-    return int(clock.china_date(ms)[:7].replace("-", ""))
+    return int(times.china_date(ms)[:7].replace("-", ""))
 
 
 def millionths(text: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tongguan.gateway.model.document import Document, Quantity
 from tongguan.gateway.profile.profile import Profile
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import times
 
 NUMBERS = ("approved", "used", "remaining")
 _NOTHING = ("", "-")
@@ -22,7 +22,7 @@ def told(facts: Mapping[str, str], *, as_of: int, source: str) -> Quantity:
     line: dict[str, str | None] = {name: value for name, value in facts.items() if value not in _NOTHING}
     if "used" not in line:
         line["used"] = _difference(line.get("approved"), line.get("remaining"))
-    return {**line, **{n: line.get(n) for n in NUMBERS}, "as_of": clock.show(as_of), "source": source}
+    return {**line, **{n: line.get(n) for n in NUMBERS}, "as_of": times.show(as_of), "source": source}
 
 
 def _difference(approved: str | None, remaining: str | None) -> str | None:

@@ -21,7 +21,7 @@ from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import Operation, Profile
 from tongguan.gateway.settings import Account, Card, Settings
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 from tongguan.gateway.system.backoff import wait_before_next
 from tongguan.outbox.prints.pdf_worker import PdfWorker
 from tongguan.outbox.prints.plan import Layout
@@ -172,7 +172,7 @@ class Site:
         """When to try a message again: its age in the queue is the next delay."""
         schedule = self.settings.schedule
         begun = message.received_at if message.tries_since is None else message.tries_since
-        received, now = clock.from_ms(begun), clock.now()
+        received, now = times.from_ms(begun), clock.now()
         wait = wait_before_next(received, now, least=schedule.least_wait, most=schedule.most_wait)
         return clock.now_ms() + round(wait / timedelta(milliseconds=1))
 

@@ -1,4 +1,4 @@
-"""The only place that reads the time.
+"""The only place that reads the time (how times are written: `times.py`).
 
 The wall clock (`now`) says when something happened, and somebody may set it; the steady ones only go forward, with real time, and say
 how long something took or may take. `journal/clock_changes.py` holds the one against the other.
@@ -7,16 +7,16 @@ how long something took or may take. `journal/clock_changes.py` holds the one ag
 from __future__ import annotations
 
 import time
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-CHINA = timezone(timedelta(hours=8), "+08:00")
+from tongguan.gateway.system import times
 
 
 def now() -> datetime:
     """The machine's time, UTC, whole milliseconds."""
-    return from_ms(now_ms())
+    return times.from_ms(now_ms())
 
 
 def now_ms() -> int:
@@ -43,36 +43,6 @@ def boot() -> str:
         return ""
 
 
-def from_ms(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def to_ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
 def pause(seconds: float) -> None:
     """Let time pass."""
     time.sleep(seconds)
-
-
-def show(ms: int | None) -> str | None:
-    """A journal time as users see it: `2026-11-20T18:00:00.000+08:00`; None stays None."""
-    if ms is None:
-        return None
-    return from_ms(ms).astimezone(CHINA).isoformat(timespec="milliseconds")
-
-
-def stamp(ms: int) -> str:
-    """A journal time as it stands in file names: `yyyyMMddHHmmssfff`, China time."""
-    return from_ms(ms).astimezone(CHINA).strftime("%Y%m%d%H%M%S") + f"{ms % 1000:03d}"
-
-
-def china_date(ms: int) -> str:
-    """The China calendar day of a journal time, `2026-11-20`."""
-    return from_ms(ms).astimezone(CHINA).strftime("%Y-%m-%d")
-
-
-def china_midnight(day: date) -> datetime:
-    """The first moment of a China calendar day."""
-    return datetime(day.year, day.month, day.day, tzinfo=CHINA)

@@ -11,7 +11,7 @@ from typing import Any
 from tongguan.gateway.document.changes import values_at
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.profile.profile import CodeTable, Field, Profile
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import times
 from tongguan.outbox.prints.default_layout import SECRET
 from tongguan.outbox.prints.plan import BlockPlan, BoxPlan, Layout
 from tongguan.outbox.prints.sheet import Block, Box, Boxes, Grid, GridColumn, Sheet
@@ -59,7 +59,7 @@ def word_of(environment: str) -> str:
 
 
 def printed_at(now: int, language: str) -> str:
-    return f"{PRINTED[language]} {(clock.show(now) or '')[:16].replace('T', ' ')}"
+    return f"{PRINTED[language]} {(times.show(now) or '')[:16].replace('T', ' ')}"
 
 
 def _blocks(plans: Sequence[BlockPlan], values: _Values) -> Iterator[Block]:
@@ -176,10 +176,10 @@ class _Values:
                 return rule.text[self.language] if rule else document.marks.get(name, "")
             case "receipt":
                 at = max((r.issued_at for r in self.subject.receipts if r.code == name), default=None)
-                return clock.china_date(at) if at is not None else ""
+                return times.china_date(at) if at is not None else ""
             case "print":
-                return clock.china_date(self.subject.now)
+                return times.china_date(self.subject.now)
             case "time":
                 at = {"created": document.created_at, "updated": document.updated_at}.get(name, document.round_opened_at)
-                return clock.china_date(at) if at is not None else ""
+                return times.china_date(at) if at is not None else ""
         return document.key

@@ -12,7 +12,7 @@ from typing import Any
 from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.profile.profile import Profile
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import times
 from tongguan.outbox.status.file_writer import FileWriter, MailboxFolders
 from tongguan.outbox.status.render import NamedAnswer, document_status, message_status
 from tongguan.outbox.status.view import StatusView
@@ -94,4 +94,4 @@ def _place(message: Message, shown: Message, box: str, mailbox: MailboxFolders) 
     """The time in the name is that of the first arrival, so the same file dropped again lies there once."""
     source = message.source or ""
     came = shown.received_at if shown.source == source else message.received_at
-    mailbox.place(message.id, source, folder=box, stamp=clock.stamp(came))
+    mailbox.place(message.id, source, folder=box, stamp=times.stamp(came))

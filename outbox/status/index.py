@@ -8,7 +8,7 @@ from typing import Any
 from tongguan.gateway.journal.reading.lookups import AnswerRow
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.message import Kind
-from tongguan.gateway.system import clock, file_names
+from tongguan.gateway.system import clock, file_names, times
 from tongguan.outbox.alerts import Problem
 from tongguan.outbox.status.file_writer import FileWriter
 from tongguan.outbox.status.files import StatusContext
@@ -42,7 +42,7 @@ class Index:
         recent = records.recent_answers(self._account, now - SEVEN_DAYS_MS, MOST_LISTED)
         page = {
             "schema": SCHEMA,
-            "updated_at": clock.show(now),
+            "updated_at": times.show(now),
             "environment": self._context.environment,
             "open": [open_line(message) for message in records.open_messages(self._account, MOST_LISTED)],
             "answers": self._answers(records, recent),
@@ -69,7 +69,7 @@ class Index:
                 "document": message.document if message is not None and ours else document.key if document else None,
                 "number": row.number,
                 "kind": row.kind,
-                "at": clock.show(row.at),
+                "at": times.show(row.at),
             }
         self._lines = {row.id: self._lines[row.id] for row in recent}
         return list(self._lines.values())
@@ -79,11 +79,11 @@ def heartbeat(problems: Sequence[Problem], context: StatusContext) -> bytes:
     """The page, the same for every account, that says that the gateway lives and what is wrong."""
     page = {
         "schema": SCHEMA,
-        "at": clock.show(clock.now_ms()),
+        "at": times.show(clock.now_ms()),
         "version": context.version,
         "environment": context.environment,
         "ok": not problems,
-        "problems": [{"code": p.code, "text": p.text, "since": clock.show(p.since), "do": p.do} for p in problems],
+        "problems": [{"code": p.code, "text": p.text, "since": times.show(p.since), "do": p.do} for p in problems],
         "cards": [],
         "routes": [],
         "deadlines": [],

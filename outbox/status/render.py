@@ -18,13 +18,13 @@ from tongguan.gateway.model.document import Attachment, Content, Document, Recei
 from tongguan.gateway.model.errors import Fault, in_language
 from tongguan.gateway.model.message import FINAL, Message, State
 from tongguan.gateway.profile.profile import Profile
-from tongguan.gateway.system import clock, file_names
+from tongguan.gateway.system import file_names, times
 
 SCHEMA = 1
 #: kind and name of an answer that is in InBox
 NamedAnswer = tuple[str, str]
 #: the same few times stand in a message's and its document's files, move after move
-show = lru_cache(8192)(clock.show)
+show = lru_cache(8192)(times.show)
 #: facts of `Message.extra` that the enterprise sees
 _SHOWN = ("check", "filled", "licence", "copies")
 

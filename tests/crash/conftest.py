@@ -13,7 +13,7 @@ from sites import make_site
 
 from tongguan.gateway.daemon.daemon import offline
 from tongguan.gateway.home.home import change_settings
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
 
@@ -42,4 +42,4 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authoritie
 
 
 def _year() -> str:
-    return clock.china_date(clock.now_ms())[:4]
+    return times.china_date(clock.now_ms())[:4]

@@ -16,7 +16,7 @@ from sites import wait_until
 from workshop import Workshop, open_workshop
 
 from tongguan.gateway.journal import clock_changes
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 from tongguan.inbox.calendar import Calendar
 
 pytestmark = pytest.mark.requirement("GW-08")
@@ -110,7 +110,7 @@ def test_the_alert_of_the_clock_ends_when_it_was_steady_for_a_while(shop: Worksh
 def test_jobs_of_the_calendar_go_on_though_the_clock_went_back(monkeypatch: pytest.MonkeyPatch) -> None:
     called = threading.Semaphore(0)
     calendar = Calendar("Asia/Shanghai", on_trouble=lambda name, trouble: None)
-    calendar.every("job", clock.from_ms(DAY) - clock.from_ms(0), called.release)
+    calendar.every("job", times.from_ms(DAY) - times.from_ms(0), called.release)
     calendar.start()
     assert called.acquire(timeout=30)
     calendar.again()

@@ -16,7 +16,7 @@ from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.output import print_json, print_table, print_text
 from tongguan.gateway.model.errors import in_language
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 
 _SAYS_EVERY = 2.0  #: seconds between two lines of how far it is
 _MOST = 1000
@@ -113,10 +113,10 @@ def listing() -> int | None:
     code = 1 if damaged else 0
     rows.sort(key=lambda row: row["at"])
     if context.as_json():
-        print_json([{**row, "at": clock.show(row["at"])} for row in rows])
+        print_json([{**row, "at": times.show(row["at"])} for row in rows])
         return code
     heads = t("时间 对象 步骤 从 到 经手 说明", "at about step from to who why").split()
-    print_table(heads, [(clock.show(row["at"]), *list(row.values())[1:]) for row in rows])
+    print_table(heads, [(times.show(row["at"]), *list(row.values())[1:]) for row in rows])
     return code
 
 

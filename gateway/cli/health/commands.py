@@ -21,7 +21,7 @@ from tongguan.gateway.cli.setup.checklist import tick_off
 from tongguan.gateway.model.errors import SettingsWrong, in_language
 from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.settings import Settings, as_far_as_readable
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import times
 
 _STYLE = {Level.WELL: "✓", Level.WARNING: "!", Level.CRITICAL: "✗"}
 
@@ -61,13 +61,13 @@ def _as_json(settings: Settings, seen: HealthReport) -> dict[str, Any]:
         "running": seen.running,
         "heartbeat_at": seen.heartbeat.get("at"),
         "counts": [dict(zip(("account", "kind", "state", "count"), row, strict=True)) for row in seen.counts],
-        "oldest": {state: clock.show(at) for state, at in seen.oldest.items()},
+        "oldest": {state: times.show(at) for state, at in seen.oldest.items()},
         "cards": seen.heartbeat.get("cards", {}),
         "routes": seen.heartbeat.get("routes", {}),
         "lanes": [lane_facts(lane) for lane in seen.lanes.values()],
-        "deadlines": [{"message_id": m.id, "operation": m.operation, "at": clock.show(m.deadline_at)} for m in seen.deadlines],
+        "deadlines": [{"message_id": m.id, "operation": m.operation, "at": times.show(m.deadline_at)} for m in seen.deadlines],
         "problems": [
-            {"level": p.level.name.lower(), "code": p.code, "text": p.text, "since": clock.show(p.since), "do": p.do}
+            {"level": p.level.name.lower(), "code": p.code, "text": p.text, "since": times.show(p.since), "do": p.do}
             for p in seen.troubles
         ],
     }

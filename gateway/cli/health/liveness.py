@@ -20,7 +20,7 @@ from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import t
 from tongguan.gateway.cli.messages.orders import daemon_runs
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 from tongguan.gateway.system.disk import shortages
 from tongguan.gateway.system.threads import ANSWER, within
 
@@ -129,4 +129,4 @@ def _begun(settings: Settings) -> int:
 
 def moment(text: str) -> int:
     """A time as status files show it."""
-    return clock.to_ms(datetime.fromisoformat(text))
+    return times.to_ms(datetime.fromisoformat(text))

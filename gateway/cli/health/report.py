@@ -25,7 +25,7 @@ from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken
 from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 from tongguan.gateway.system.folders import Away
 
 __all__ = ["HealthReport", "Level", "Trouble", "health_report"]
@@ -114,7 +114,7 @@ class HealthReport:
         for state in (State.RECEIVED, State.CHECKED, State.SEALED):
             since = self.oldest.get(state)
             if since is not None and now - since > _BACKLOG_MS:
-                text = t(f"最早的 {state} 报文来自 {clock.show(since)}", f"the oldest {state} message came {clock.show(since)}")
+                text = t(f"最早的 {state} 报文来自 {times.show(since)}", f"the oldest {state} message came {times.show(since)}")
                 yield Trouble(Level.WARNING, "backlog", text, f"tongguan list --state {state}", since)
 
     def _of_heartbeat(self) -> Iterable[Trouble]:

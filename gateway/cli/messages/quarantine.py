@@ -12,7 +12,7 @@ from tongguan.gateway.cli.output import age, moment, print_facts, print_json, pr
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.message import Kind, Message, State
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import times
 
 
 def list_receipts() -> int | None:
@@ -20,7 +20,7 @@ def list_receipts() -> int | None:
     with context.journal() as journal:
         receipts = journal.received((State.QUARANTINED, State.UNMATCHED), MOST)
     if context.as_json():
-        print_json([{**line_of(m), "why": _why(m), "received_at": clock.show(m.received_at)} for m in receipts])
+        print_json([{**line_of(m), "why": _why(m), "received_at": times.show(m.received_at)} for m in receipts])
         return None
     print_table(
         t("回执 账户 状态 编号 收到 已过 原因", "id account state number received age why").split(),

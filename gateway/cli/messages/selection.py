@@ -17,7 +17,7 @@ from tongguan.gateway.journal.client import selected
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.settings import span
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 
 MOST = 10_000  #: messages of one order
 
@@ -85,7 +85,7 @@ def moment_of(text: str) -> int:
         raise CommandWrong(
             f"时间 {text} 不可读；写成 2h、3d 或 2026-11-20", f"{text} is no time; write 2h, 3d or 2026-11-20", code=2
         ) from None
-    return clock.to_ms(moment if moment.tzinfo else moment.replace(tzinfo=clock.CHINA))
+    return times.to_ms(moment if moment.tzinfo else moment.replace(tzinfo=times.CHINA))
 
 
 def found(records: Snapshot, id_: str, account: str = "") -> list[Message]:

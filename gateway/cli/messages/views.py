@@ -35,7 +35,7 @@ from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.system import file_names
-from tongguan.gateway.system.clock import show as shown_time
+from tongguan.gateway.system.times import show as shown_time
 from tongguan.outbox.status.files import named_answers
 from tongguan.outbox.status.render import message_status, waiting_for
 from tongguan.outbox.status.view import read_view

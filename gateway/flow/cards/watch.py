@@ -9,7 +9,7 @@ from tongguan.gateway.flow.cards.looks import CardTrouble, trouble_of
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.lane import Lane, LaneKind
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 from tongguan.outbox.alerts import Alerts
 from tongguan.signer.cards.pin import fits, read_pin
 from tongguan.signer.errors import PinNeeded
@@ -60,7 +60,7 @@ class CardWatch:
             return None
         trouble, since = self._told[name]
         text = self._said(trouble)
-        return {"open": False, "reason": trouble.kind, "text": text, "since": clock.show(since), "do": trouble.do}
+        return {"open": False, "reason": trouble.kind, "text": text, "since": times.show(since), "do": trouble.do}
 
     def is_cards(self, lane: ClosedLane) -> bool:
         """Does this lane lead to a card, so that it is opened by what was seen of the card?"""

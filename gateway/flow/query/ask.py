@@ -38,7 +38,7 @@ from tongguan.gateway.model.message import QUERY, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import ANSWERED, Column, Profile, Query, Text
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 from tongguan.gateway.work.loop import Step, each, end, lane_of, parted
 from tongguan.routes.reply import Reply
 
@@ -74,7 +74,7 @@ def _question(site: Site, message: Message, records: Snapshot) -> bytes:
         operation=message.operation,
         sender_id=code,
         receiver_id=authority,
-        send_time=clock.show(clock.now_ms()) or "",
+        send_time=times.show(clock.now_ms()) or "",
         ic_card="",
         environment=site.settings.gateway.environment,
         document=_body(site, message, records),

@@ -16,7 +16,7 @@ from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Answer
 from tongguan.gateway.profile.profile import Profile, Query
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import times
 
 init()  # the system's table is read now, not in the middle of a decision
 RECEIPTS, ATTACHMENTS = "receipts", "attachments"
@@ -38,7 +38,7 @@ def details(site: Site, message: Message, query: Query, records: Snapshot) -> Te
         return [{c.name: _cell(profile, document, a, c.of) for c in query.columns} for a in document.attachments]
     receipts = records.receipts_of_documents([document.id]).get(document.id, [])
     english = site.language(site.account(message.account)) == "en"
-    told = [{"code": r.code, "text": _text(r, english=english), "issued_at": clock.show(r.issued_at) or ""} for r in receipts]
+    told = [{"code": r.code, "text": _text(r, english=english), "issued_at": times.show(r.issued_at) or ""} for r in receipts]
     return [{c.name: _told(profile, document, row, c.of) for c in query.columns} for row in told]
 
 
@@ -93,7 +93,7 @@ def shown(profile: Profile, document: Document, of: str) -> str:
             return rule.text.zh if rule else document.marks.get(name, "-")
         case "time":
             at = {"created": document.created_at, "updated": document.updated_at, "declared": document.round_opened_at}.get(name)
-            return clock.china_date(at) if at else "-"
+            return times.china_date(at) if at else "-"
         case "key":
             return document.key
     return "; ".join(values_at(document.content, of)) or "-"

@@ -17,7 +17,7 @@ from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import CodeTable, Profile, Query
 from tongguan.gateway.profile.queries import names_of
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import times
 
 _TABLE, _FUZZY = "table.", "table~"
 _TIMES = {
@@ -81,7 +81,7 @@ def _fact(profile: Profile, of: str, values: Sequence[str]) -> ColumnElement[boo
 
 def _midnight(day: str, add: int) -> int:
     moment = date.fromisoformat(parse_date(day) or day) + timedelta(days=add)
-    return clock.to_ms(clock.china_midnight(moment))
+    return times.to_ms(times.china_midnight(moment))
 
 
 def table_rows(table: CodeTable, query: Query, filters: Mapping[str, str]) -> Found:

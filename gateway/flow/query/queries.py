@@ -20,7 +20,7 @@ from tongguan.gateway.model.message import QUERY, Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Query
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 from tongguan.gateway.work.loop import end
 
 
@@ -103,4 +103,4 @@ def _messages(message: Message, query: Query, filters: Mapping[str, str], record
 
 def _of_message(message: Message, name: str) -> str:
     value = getattr(message, name)
-    return (clock.show(value) or "") if name.endswith("_at") else str(value or "")
+    return (times.show(value) or "") if name.endswith("_at") else str(value or "")

@@ -17,7 +17,7 @@ from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Column, Query, Text
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 from tongguan.gateway.work.loop import end
 
 ResultRows = Sequence[ResultRow]
@@ -49,7 +49,7 @@ def answer(site: Site, message: Message, query: Query, filters: Mapping[str, str
     page, size = paging(filters)
     head: dict[str, str | int] = {"total": found.total, "page": page, "size": size}
     head |= {
-        "as_of": clock.show(clock.now_ms() if found.as_of is None else found.as_of) or "",
+        "as_of": times.show(clock.now_ms() if found.as_of is None else found.as_of) or "",
         "source": found.source,
         **found.head,
     }

@@ -15,7 +15,7 @@ from tongguan.gateway.model.document import Document, Quantity
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Query
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _by_licence(query: Query, rows: Sequence[ResultRow], as_of: int) -> dict[str
 
 
 def _newer(document: Document, licence: str, as_of: int) -> bool:
-    moment = clock.show(as_of) or ""
+    moment = times.show(as_of) or ""
     return any(str(q.get("as_of")) > moment for q in document.quantities if q.get("licence") == licence)
 
 

@@ -12,7 +12,7 @@ from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.model.message import FREES_REFERENCE, Message, State
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import NOT_TAKEN, TAKEN, Profile, ReceiptRule
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 
 _OPPOSITES = ("accepted", "rejected", "taken", "not taken")
 _NEVER_TOOK_EFFECT = (State.GIVEN_UP, State.STOPPED, State.REFUSED)
@@ -59,7 +59,7 @@ def contradicted(submission: Message, content: ReceiptContent, says: str, record
         "code": content.code,
         "text": content.text,
         "says": says,
-        "issued_at": clock.show(content.issued_at),
+        "issued_at": times.show(content.issued_at),
         "receipt": content.id,
         "keeps_reference": holder is None and says in _OPPOSITES,
         "used_by": holder.id if holder else None,

@@ -15,7 +15,7 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.model.errors import Refused, each_of, in_both
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import ANSWERED, KIND_OF, NOT_ANSWERED, NOT_TAKEN, RESERVED, TAKEN, Profile, ReceiptRule
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 from tongguan.signer.errors import SignatureInvalid
 from tongguan.signer.verify import verify
 
@@ -110,6 +110,6 @@ def _told(site: Site, route: str, raw: bytes) -> ReceiptContent | str:
     if content.environment not in ("", site.settings.gateway.environment):
         return in_both(f"它属于环境 {content.environment}", f"it is of environment {content.environment}")
     if content.issued_at > clock.now_ms() + _AHEAD / timedelta(milliseconds=1):
-        at = clock.show(content.issued_at)
+        at = times.show(content.issued_at)
         return in_both(f"它自称签发于 {at}，尚未到来", f"it says that it was issued at {at}, which is still to come")
     return content

@@ -39,7 +39,7 @@ from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 
 
 def request_of(
@@ -93,7 +93,7 @@ class Series:
 
 
 def _series(profile: Profile, kind: str) -> Series:
-    today = clock.china_date(clock.now_ms())
+    today = times.china_date(clock.now_ms())
     stem, _, tail = profile.numbers[kind].given.partition("{serial")
     stem = stem.format(yy=today[2:4], yyyy=today[:4])
     digits = re.match(r":0?(\d+)d", tail)

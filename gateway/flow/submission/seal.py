@@ -28,7 +28,7 @@ from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Body, Chain, Outcome
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 from tongguan.gateway.work.loop import Step, each, parted
 from tongguan.signer import cms_signature, xml_signature
 from tongguan.signer.cards.card import OpenCard
@@ -108,7 +108,7 @@ def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
         operation=message.operation,
         sender_id=signer,
         receiver_id=message.route or "",
-        send_time=clock.show(clock.now_ms()) or "",
+        send_time=times.show(clock.now_ms()) or "",
         ic_card=card.number if card else "",
         environment=site.settings.gateway.environment,
         document=content,

@@ -14,10 +14,10 @@ from sqlalchemy import Column, Engine, Integer, LargeBinary, create_engine, even
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.database.rows import RowDamaged
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import times
 
 _MAGIC = b"SQLite format 3\0"
-_FIRST, _LAST = (clock.to_ms(clock.china_midnight(day)) for day in (date(1, 1, 2), date(9999, 12, 31)))  #: of all moments
+_FIRST, _LAST = (times.to_ms(times.china_midnight(day)) for day in (date(1, 1, 2), date(9999, 12, 31)))  #: of all moments
 BUSY_MS = 30_000  #: so long a transaction waits for another process
 
 

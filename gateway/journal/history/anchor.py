@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from tongguan.gateway.model.errors import TongguanError, in_both
-from tongguan.gateway.system import clock, files
+from tongguan.gateway.system import clock, files, times
 
 Heads = dict[str, tuple[int, str]]
 """Run to the number and the hash of its last entry."""
@@ -120,7 +120,7 @@ class Anchor:
 
     def _aside(self, why: str, name: str = "") -> Path:
         more = name.removeprefix(self.path.name)
-        return self.path.with_name(f"{self.path.name}.{why}-{clock.stamp(clock.now_ms())}{more}")
+        return self.path.with_name(f"{self.path.name}.{why}-{times.stamp(clock.now_ms())}{more}")
 
     def _put(self, key: Ed25519PrivateKey, anchored: Anchored) -> None:
         said: list[object] = [[run, entry, hash_] for run, (entry, hash_) in anchored.heads.items()]

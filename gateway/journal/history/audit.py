@@ -24,7 +24,7 @@ from tongguan.gateway.journal.history.anchor import Anchor, AnchorWrong, Heads, 
 from tongguan.gateway.journal.history.history import ACCEPT, GATEWAY, GENESIS, KEYS, START, entry_hash, told_line
 from tongguan.gateway.journal.history.ledger import Difference, Ledger
 from tongguan.gateway.model.errors import TongguanError, each_of, in_both
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import times
 
 _OF_DOCUMENTS = (*(form.name for form in digests.FORMS["document"]), *digests.TOGETHER)
 _ENTRY_BITS = 40  #: of a place: the run's index stands above them
@@ -102,7 +102,7 @@ def _chain(connection: Connection, index: int, run: str, walk: _Recomputation) -
     lines = _lines(connection, run)
     entry, own = next(lines, (0, []))
     for row in rows.mappings():
-        number, when = row["entry"], clock.show(row["at"])
+        number, when = row["entry"], times.show(row["at"])
         place = f"运行 {run} 的记录 {number}（{when}）", f"run {run} entry {number} at {when}"
         if row["entry"] != expected:
             raise _Altered(f"缺少运行 {run} 的记录 {expected}", f"run {run} entry {expected} is missing")

@@ -19,7 +19,7 @@ from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import FINAL
 from tongguan.gateway.model.outcome import Answer, Outcome
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import times
 
 
 def write_documents(group: Group, outcomes: Sequence[Outcome]) -> None:
@@ -143,7 +143,7 @@ def write_answers(group: Group, outcomes: Sequence[Outcome]) -> dict[int, str]:
     answers = [a for o in outcomes for a in o.answers]
     if not answers:
         return {}
-    stamp = clock.stamp(group.at)
+    stamp = times.stamp(group.at)
     taken: dict[str, set[str]] = defaultdict(set)
     wanted: dict[str, set[str]] = defaultdict(set)
     for answer in answers:

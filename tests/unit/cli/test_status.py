@@ -20,7 +20,7 @@ from sites import wait_until
 
 from tongguan.gateway.cli.health import liveness
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.system import clock, logs
+from tongguan.gateway.system import clock, logs, times
 from tongguan.outbox.status.file_writer import FileWriter
 
 pytestmark = pytest.mark.requirement("GW-08")
@@ -72,7 +72,7 @@ def silence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def age(home: Path, by_ms: int) -> None:
     """Make the last heartbeat older, or newer, than it is."""
     told = orjson.loads(page(home).read_bytes())
-    page(home).write_bytes(orjson.dumps({**told, "at": clock.show(clock.now_ms() - by_ms)}))
+    page(home).write_bytes(orjson.dumps({**told, "at": times.show(clock.now_ms() - by_ms)}))
 
 
 def test_a_home_where_nothing_ever_ran_is_told_with_the_command_to_type(tongguan: Say, home: Path) -> None:
@@ -147,7 +147,7 @@ def test_while_a_gateway_runs_wrong_settings_hide_nothing_of_it(tongguan: Say, r
 def test_one_that_has_just_begun_is_not_silent_by_its_forerunners_heartbeat(
     tongguan: Say, running: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(liveness, "heartbeats", lambda settings: {"demo": {"at": clock.show(clock.now_ms() - HOUR_MS)}})
+    monkeypatch.setattr(liveness, "heartbeats", lambda settings: {"demo": {"at": times.show(clock.now_ms() - HOUR_MS)}})
     assert "silent" in troubles(tongguan)[1] or "silent" in dict(_life(running))
     os.utime(running / "daemon.lock")
 
@@ -155,7 +155,7 @@ def test_one_that_has_just_begun_is_not_silent_by_its_forerunners_heartbeat(
 
 
 def test_what_its_forerunner_told_is_not_told_as_its_own(tongguan: Say, running: Path, monkeypatch: Any) -> None:
-    left = {"at": clock.show(clock.now_ms() - 15_000), "problems": [{"code": "thread", "text": "x", "since": "y", "do": "z"}]}
+    left = {"at": times.show(clock.now_ms() - 15_000), "problems": [{"code": "thread", "text": "x", "since": "y", "do": "z"}]}
     monkeypatch.setattr("tongguan.gateway.cli.health.report.heartbeats", lambda settings: {"demo": {**left, "cards": {"a": {}}}})
     os.utime(running / "daemon.lock")
     said = tongguan("status", "--json")

@@ -25,7 +25,7 @@ from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.searches import CountedSum
 from tongguan.gateway.model.document import CountedLine, Document
 from tongguan.gateway.profile.profile import AttachmentRule, Profile, ReceiptRule, Statistics, Text
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import times
 
 NONE = Text("", "")
 RULE = Statistics(
@@ -77,7 +77,7 @@ def goods(code: str, quantity: str, *amounts: str, unit: str = "035") -> dict[st
 
 
 def at(text: str) -> int:
-    return clock.to_ms(datetime.fromisoformat(text))
+    return times.to_ms(datetime.fromisoformat(text))
 
 
 def approved(profile: Profile, before: Document, when: str, status: str = "approved") -> Document:
@@ -250,7 +250,7 @@ def live(profile: Profile, journal: Journal, id_: str, life: tuple[str, str, lis
     present, now = born, BEGIN
     for step in steps:
         now += timedelta(hours=step.hours)
-        after = one_step(profile, replace(present, counted=None), step, clock.to_ms(now))
+        after = one_step(profile, replace(present, counted=None), step, times.to_ms(now))
         if after is None:
             break
         if after.version > present.version:

@@ -18,7 +18,7 @@ from tongguan.gateway.model.document import Attachment, Document
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.ids import derived_id, new_id
 from tongguan.gateway.model.message import Message, State
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 
 
 def test_ids_made_later_sort_later() -> None:
@@ -48,20 +48,20 @@ def test_the_same_parts_give_the_same_id_and_others_another(parts: list[str]) ->
 
 @given(st.integers(0, 4_000_000_000_000))
 def test_times_come_back_to_the_millisecond(ms: int) -> None:
-    assert clock.to_ms(clock.from_ms(ms)) == ms
-    shown = clock.show(ms)
+    assert times.to_ms(times.from_ms(ms)) == ms
+    shown = times.show(ms)
     assert shown is not None and shown.endswith("+08:00")
-    assert clock.stamp(ms)[-3:] == f"{ms % 1000:03d}" == shown[-9:-6]
+    assert times.stamp(ms)[-3:] == f"{ms % 1000:03d}" == shown[-9:-6]
 
 
 def test_times_are_shown_in_china() -> None:
     ms = 1_795_190_400_007  # 2026-11-20T16:00:00.007Z: already tomorrow in China
 
-    assert clock.show(ms) == "2026-11-21T00:00:00.007+08:00"
-    assert clock.stamp(ms) == "20261121000000007"
-    assert clock.china_date(ms) == "2026-11-21"
-    assert clock.to_ms(clock.china_midnight(date(2026, 11, 21))) == ms - 7
-    assert clock.show(None) is None
+    assert times.show(ms) == "2026-11-21T00:00:00.007+08:00"
+    assert times.stamp(ms) == "20261121000000007"
+    assert times.china_date(ms) == "2026-11-21"
+    assert times.to_ms(times.china_midnight(date(2026, 11, 21))) == ms - 7
+    assert times.show(None) is None
 
 
 def value_of(name: str, kind: str) -> Any:

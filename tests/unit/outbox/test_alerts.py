@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 from tongguan.outbox import alerts as module
 from tongguan.outbox.alerts import MOST_LINES, MOST_LISTED, SPELL, UNSEEN, Alerts
 
@@ -64,7 +64,7 @@ def test_what_an_earlier_run_told_and_is_still_true_is_not_told_again_before_its
     later = begin(tmp_path, time)
     assert not later.tell("lane", "shut", do="look", about="card:a")
     [problem] = later.problems()
-    assert clock.show(problem.since) == began
+    assert times.show(problem.since) == began
     time.seconds += 4 * 3600
     assert later.tell("lane", "shut", do="look", about="card:a")
 

@@ -24,7 +24,7 @@ from tongguan.gateway.model.errors import Fault, StationBroken
 from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Kind, State
 from tongguan.gateway.model.outcome import Outcome
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import times
 from tongguan.inbox.mailbox import Mailbox
 from tongguan.outbox.status.answers import technical_name
 from tongguan.outbox.status.file_writer import FileWriter
@@ -38,7 +38,7 @@ STAMP = "20261118190640000"
 
 
 def test_the_stamp_of_these_tests_is_the_time_of_arrival() -> None:
-    assert clock.stamp(RECEIVED_AT) == STAMP
+    assert times.stamp(RECEIVED_AT) == STAMP
 
 
 def test_a_new_message_has_a_status_under_its_name_and_its_id(home: Home) -> None:

@@ -1,0 +1,37 @@
+"""Times as the journal keeps them, milliseconds since the epoch, and as users read them: China's. Nothing here reads a clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+CHINA = timezone(timedelta(hours=8), "+08:00")
+
+
+def from_ms(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def to_ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+def show(ms: int | None) -> str | None:
+    """A journal time as users see it: `2026-11-20T18:00:00.000+08:00`; None stays None."""
+    if ms is None:
+        return None
+    return from_ms(ms).astimezone(CHINA).isoformat(timespec="milliseconds")
+
+
+def stamp(ms: int) -> str:
+    """A journal time as it stands in file names: `yyyyMMddHHmmssfff`, China time."""
+    return from_ms(ms).astimezone(CHINA).strftime("%Y%m%d%H%M%S") + f"{ms % 1000:03d}"
+
+
+def china_date(ms: int) -> str:
+    """The China calendar day of a journal time, `2026-11-20`."""
+    return from_ms(ms).astimezone(CHINA).strftime("%Y-%m-%d")
+
+
+def china_midnight(day: date) -> datetime:
+    """The first moment of a China calendar day."""
+    return datetime(day.year, day.month, day.day, tzinfo=CHINA)
