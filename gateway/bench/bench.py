@@ -238,7 +238,7 @@ def _count(folder: Path) -> int:
 
 
 def _tally(daemon: Daemon, state: State) -> int:
-    with daemon.journal.read() as records:
+    with daemon.journal.search() as records:
         return sum(n for _, kind, s, n in records.tally() if kind == "submission" and s == state)
 
 
@@ -253,14 +253,14 @@ def _fail_now_and_then(daemon: Daemon, last: float) -> float:
 def _fail_on_trouble(daemon: Daemon) -> None:
     for state in (State.REFUSED, State.HELD, State.REJECTED):
         if _tally(daemon, state):
-            with daemon.journal.read() as records:
+            with daemon.journal.search() as records:
                 message = records.in_state(state, 1)[0]
             raise RuntimeError(f"message {message.id} is {state}: {message.faults} {message.hold_reason} {message.extra}")
 
 
 def _waits(daemon: Daemon) -> list[float]:
     """Milliseconds from reading a file to its receipt, of each message."""
-    with daemon.journal.read() as records:
+    with daemon.journal.search() as records:
         return sorted(records.spans("read", "send"))
 
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.errors import in_language
+from tongguan.gateway.model.lane import ClosedLane
 from tongguan.gateway.system import clock, times
 
 _WIDE = 400  #: columns where nobody looks: a pipe gets every id whole

@@ -153,7 +153,7 @@ def make_channel(settings: Settings, wire: EventLoop) -> Channel:
 
 def make_mailboxes(settings: Settings, journal: Journal) -> Mapping[str, Mailbox]:
     """The mailbox of each account; one that is not there, or not this account's, is made all the same, and waits until it is."""
-    with journal.read() as records:
+    with journal.search() as records:
         known = {account.name: records.marker(identity_marker(account.name)) for account in settings.account}
     fresh = {name: f"{new_id()} new" for name, marker in known.items() if marker is None}
     journal.set_markers({identity_marker(name): marker for name, marker in fresh.items()})

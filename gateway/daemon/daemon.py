@@ -159,7 +159,7 @@ class Daemon:
 
     def _environment_holds(self) -> None:
         """A journal belongs to test or to production for ever."""
-        with self.journal.read() as records:
+        with self.journal.search() as records:
             known = records.marker("environment")
         mine = self.settings.gateway.environment
         if known is None:
@@ -438,12 +438,12 @@ class _JournalIntake:
         self._daemon = daemon
 
     def cursor(self, route: str, account: str) -> str:
-        with self._daemon.journal.read() as records:
+        with self._daemon.journal.search() as records:
             return records.marker(f"cursor:{route}:{account}") or ""
 
     def deliver(self, route: str, account: str, receipts: list[bytes], after: str, following: str) -> None:
         arrived = [incoming(account, raw, route=route) for raw in receipts]
-        with self._daemon.journal.read() as records:
+        with self._daemon.journal.search() as records:
             known = records.messages(outcome.message.id for outcome in arrived)
         fresh = {o.message.id: (o,) for o in arrived if o.message.id not in known}
         self._daemon.journal.deliver(list(fresh.values()), marker=f"cursor:{route}:{account}", value=following)

@@ -53,7 +53,7 @@ class HealthChecks:
     def deadlines(self) -> None:
         """Unanswered in time: told, and asked for, never silently final. Not sent in time: held for a person."""
         now = clock.now_ms()
-        with self._site.journal.read() as records:
+        with self._site.journal.search() as records:
             overdue = records.overdue(now, _OVERDUE)
             told = records.messages(self._alerts.about("deadline"))
         for about in self._alerts.about("deadline"):
@@ -106,7 +106,7 @@ class HealthChecks:
     def stock(self) -> None:
         """What waits for a person, and what has waited too long to be called work."""
         now = clock.now_ms()
-        with self._site.journal.read() as records:
+        with self._site.journal.search() as records:
             counts: Counter[State] = Counter()
             for _, _, state, count in records.tally():
                 counts[State(state)] += count
@@ -140,7 +140,7 @@ class HealthChecks:
         """Receipts whose code nobody knows, and messages that a receipt contradicts: told until a person has looked."""
         if not self._learned:
             self._learn()
-        with self._site.journal.read() as records:
+        with self._site.journal.search() as records:
             unknown = records.noted([State.UNMATCHED], _NOTED)
             contradicted = records.noted([*FREES_REFERENCE, State.SENT, State.ACCEPTED], _NOTED)
         if unknown:
@@ -161,7 +161,7 @@ class HealthChecks:
         """Once a site, for its profiles never change: what waits for a code that is known by now is settled, however much waits."""
         after = 0
         while True:
-            with self._site.journal.read() as records:
+            with self._site.journal.search() as records:
                 waiting = records.in_state_after(State.UNMATCHED, after, _NOTED)
             if not waiting:
                 break

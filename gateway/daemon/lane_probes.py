@@ -10,9 +10,8 @@ from typing import Any
 from tongguan.gateway.daemon.health_checks import HealthChecks
 from tongguan.gateway.flow.cards.watch import CardWatch, refused_pin
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.errors import in_both, in_language
-from tongguan.gateway.model.lane import Lane, LaneKind
+from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock, times
 from tongguan.outbox.alerts import Alerts

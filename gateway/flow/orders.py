@@ -12,10 +12,9 @@ from tongguan.gateway.flow.site import THING, Site, missing
 from tongguan.gateway.journal.database.engine import journal_file, last_write
 from tongguan.gateway.journal.database.rows import decoded
 from tongguan.gateway.journal.history.history import lane_subject
-from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Held, TongguanError, in_both, in_language
-from tongguan.gateway.model.lane import Lane, LaneKind
+from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
 from tongguan.gateway.model.outcome import Finished, Outcome
 from tongguan.gateway.model.record import replace

@@ -22,8 +22,7 @@ from tongguan.gateway.flow.submission.check import presence_step, read_step
 from tongguan.gateway.flow.submission.owed import owed_step
 from tongguan.gateway.flow.submission.seal import seal_step
 from tongguan.gateway.flow.submission.send import send_step
-from tongguan.gateway.journal.reading.searches import ClosedLane
-from tongguan.gateway.model.lane import Lane, LaneKind
+from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock

@@ -13,28 +13,29 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, and_, insert, select
+from sqlalchemy import Engine, and_, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.database.engine import MEND, examine, journal_file, open_engine, plain
-from tongguan.gateway.journal.database.rows import RowDamaged, message_of
+from tongguan.gateway.journal.database.rows import message_of
 from tongguan.gateway.journal.database.schema import fits
 from tongguan.gateway.journal.history.anchor import Anchor
 from tongguan.gateway.journal.history.audit import OnProgress, Verdict, verify
-from tongguan.gateway.journal.reading.snapshot import Snapshot
-from tongguan.gateway.model.errors import JournalUnfit, StationBroken
+from tongguan.gateway.journal.reading.reader import Reader
+from tongguan.gateway.model.errors import JournalUnfit, StationBroken, TongguanError
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.system import clock
 
 
-class JournalClient:
-    """Open with `Visitor.open`; close it when done."""
+class JournalClient(Reader):
+    """Open with `JournalClient.open`; close it when done."""
 
     def __init__(self, readers: Engine, url: str, home: Path) -> None:
-        self._readers, self._url, self._home = readers, url, home
+        super().__init__(readers)
+        self._url, self._home = url, home
 
     @classmethod
     @contextmanager
@@ -49,20 +50,8 @@ class JournalClient:
         finally:
             client._readers.dispose()
 
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        try:
-            with self._readers.begin() as connection:
-                yield connection
-        except (SQLAlchemyError, RowDamaged) as broken:
-            zh, en = plain(broken)
-            raise JournalUnfit(f"日志无法读取：{zh}", f"the journal cannot be read: {en}", do=MEND) from broken
-
-    @contextmanager
-    def read(self) -> Iterator[Snapshot]:
-        """One moment of the journal."""
-        with self._reading() as connection:
-            yield Snapshot(connection)
+    def _unreadable(self, zh: str, en: str) -> TongguanError:
+        return JournalUnfit(f"日志无法读取：{zh}", f"the journal cannot be read: {en}", do=MEND)
 
     def why_not_writable(self, seconds: float) -> str:
         """Why the gateway could not write the journal now, waiting so long for others; empty when it could. Writes nothing."""
@@ -96,7 +85,7 @@ class JournalClient:
             return verify(connection, Anchor(self._home / "anchor.jsonl"), progress, copy=copy)
 
     def give_order(self, who: str, why: str, command: Mapping[str, Any]) -> str:
-        """Leave an order for the daemon; its id, for `Snapshot.order_result`."""
+        """Leave an order for the daemon; its id, for `Search.order_result`."""
         id_ = new_id()
         row = {"id": id_, "who": who, "why": why, "command": orjson.dumps(command).decode(), "at": clock.now_ms()}
         writing = open_engine(self._url, self._home, writes=True)
@@ -124,7 +113,7 @@ def selected(
     operation: str = "",
     since: int | None = None,
 ) -> list[ColumnElement[bool]]:
-    """The conditions of `Snapshot.list_messages` for these filters; an empty one selects everything."""
+    """The conditions of `Search.list_messages` for these filters; an empty one selects everything."""
     m = tables.message.c
     where: list[ColumnElement[bool]] = []
     if states:
@@ -140,7 +129,7 @@ def selected(
 def selected_documents(
     *, account: str = "", type_: str = "", statuses: Sequence[str] = (), number: str = ""
 ) -> list[ColumnElement[bool]]:
-    """The conditions of `Snapshot.list_documents` for these filters; `statuses` are the profiles' names."""
+    """The conditions of `Search.list_documents` for these filters; `statuses` are the profiles' names."""
     d, n = tables.document.c, tables.number.c
     where: list[ColumnElement[bool]] = []
     for column, value in ((d.account, account), (d.type, type_)):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, delete, insert, literal_column, select, update
+from sqlalchemy import Engine, delete, insert, literal_column, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -32,16 +32,16 @@ from tongguan.gateway.journal.history.consistency import RESTORE, accept, all_he
 from tongguan.gateway.journal.history.history import GATEWAY, GENESIS, KEYS, START, lane_subject
 from tongguan.gateway.journal.notifications import Notifications
 from tongguan.gateway.journal.reading.lookups import slices
-from tongguan.gateway.journal.reading.searches import ClosedLane
+from tongguan.gateway.journal.reading.reader import Reader
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.journal.serials import Serials
 from tongguan.gateway.journal.writing.apply import Finisher
 from tongguan.gateway.journal.writing.outcome_rows import recount
 from tongguan.gateway.journal.writing.writer import Changed, Group, Writer
 from tongguan.gateway.model.document import Document
-from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, in_language
+from tongguan.gateway.model.errors import JournalUnfit, NoJournal, in_language
 from tongguan.gateway.model.ids import new_id
-from tongguan.gateway.model.lane import Lane, LaneKind
+from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Chain, Fate, Finished
 from tongguan.gateway.model.record import replace
@@ -64,11 +64,12 @@ def _log_moves(group: Group) -> None:
             log.info("move", message=message_id, document=document_id, step=step, was=was, state=state, who=who, why=why or None)
 
 
-class Journal:
+class Journal(Reader):
     """Open with `Journal.open`; threads may share it. `start` begins grouping commits in a thread of its own."""
 
     def __init__(self, engine: Engine, readers: Engine, *, anchor: Anchor) -> None:
-        self._engine, self._readers = engine, readers
+        super().__init__(readers)
+        self._engine = engine
         self.anchor = anchor
         self.run = new_id()
         self.opened_at = clock.now_ms()
@@ -139,7 +140,7 @@ class Journal:
             if wrong is not None:
                 self.anchor.begin_anew(all_heads(connection), self._serials.known)
         self.anchor_head()
-        with self.read() as records:
+        with self.search() as records:
             self.lanes = records.lanes()
 
     def _know_anchor(self, group: Group) -> None:
@@ -183,18 +184,9 @@ class Journal:
 
     @contextmanager
     def read(self) -> Iterator[Snapshot]:
-        """One moment of the journal."""
+        """One moment of the journal, to decide on."""
         with self._reading() as connection:
             yield Snapshot(connection)
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        try:
-            with self._readers.begin() as connection:
-                yield connection
-        except (SQLAlchemyError, RowDamaged) as broken:
-            zh, en = plain(broken)
-            raise StationBroken(f"日志库读不出：{zh}", f"the journal cannot be read: {en}") from broken
 
     def finish(self, chains: Sequence[Chain], *, token: int | None = None) -> list[Fate]:
         """Write each chain (consecutive outcomes of one message) whole or not at all; what became of each, in order.
@@ -359,7 +351,7 @@ class Journal:
             self._writer.submit(write)
 
     def checkpoint(self, name: str) -> int:
-        with self.read() as records:
+        with self.search() as records:
             return int(records.marker(f"{digests.PLACES}{name}") or 0)
 
     def set_checkpoint(self, name: str, n: int) -> None:

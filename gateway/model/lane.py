@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
@@ -38,3 +39,21 @@ class Lane(str):
     def name(self) -> str:
         """Of the card, route or account; empty where there is one lane of the kind."""
         return self.partition(":")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedLane:
+    """A closed lane: why, since when, when to probe next (None: a person must open it), the command to type, who shut it."""
+
+    name: Lane
+    reason: str
+    text: str
+    since: int
+    probe_at: int | None
+    do: str
+    who: str | None = None  #: None: the gateway itself
+
+    @property
+    def waits_for(self) -> str:
+        """What messages in it wait for, as their status files say it."""
+        return self.reason if self.reason in ("card", "pin", "route") else "person"

@@ -17,10 +17,9 @@ from weakref import WeakKeyDictionary
 
 from tongguan.gateway.journal.claims import Claim
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Deferred, Held, Refused, StationBroken
-from tongguan.gateway.model.lane import Lane
+from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Chain, Finished, Outcome
 from tongguan.gateway.model.record import replace

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tongguan.gateway.journal.reading.lookups import AnswerRow
-from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.message import Kind
 from tongguan.gateway.system import clock, file_names, times
 from tongguan.outbox.alerts import Problem
@@ -35,7 +35,7 @@ class Index:
     def _beside(self) -> tuple[Any, Any]:
         return self._writer.mailbox.ignored(self._context.language(self._account)), self._context.paused(self._account)
 
-    def write(self, records: Snapshot) -> None:
+    def write(self, records: Search) -> None:
         now = clock.now_ms()
         records.leave_out_damaged()  # who tells of the messages says so
         ignored, paused = beside = self._beside()
@@ -52,7 +52,7 @@ class Index:
         self._writer.page("index.json", encoded(page))
         self._written = beside
 
-    def _answers(self, records: Snapshot, recent: Sequence[AnswerRow]) -> list[dict[str, Any]]:
+    def _answers(self, records: Search, recent: Sequence[AnswerRow]) -> list[dict[str, Any]]:
         new = [row for row in recent if row.id not in self._lines]
         documents = records.heads({row.document_id for row in new if row.kind == "receipt" and row.document_id})
         # A receipt is a message of its own: what the enterprise knows is the submission that it answers.

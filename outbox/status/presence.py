@@ -57,7 +57,7 @@ class Presence:
     def begin(self, kept: int) -> None:
         """Know what an earlier run left: since when it was away, and up to which move all was told."""
         self._checkpoints = deque([(self._monotonic(), kept)])
-        with self._journal.read() as records:
+        with self._journal.search() as records:
             since, _, word = (records.marker(self._marker) or "").partition(" ")
         if since:
             self._away, self._returned = int(since), bool(word)
@@ -132,7 +132,7 @@ class Presence:
         self._alerts.over("mailbox", self._account)
 
     def _since(self, n: int) -> set[str]:
-        with self._journal.read() as records:
+        with self._journal.search() as records:
             return set(records.answers_after(self._account, n))
 
     def wrote(self, file: str) -> None:

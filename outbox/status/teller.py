@@ -109,7 +109,7 @@ class Teller:
         self._over("stop")
 
     def _tell_after(self, n: int) -> None:
-        with self._journal.read() as records:
+        with self._journal.search() as records:
             while rows := records.moves_of(self._account, n, _PAGE):
                 self._tell_again(rows)
                 n = rows[-1][0]
@@ -117,7 +117,7 @@ class Teller:
     def _tell_again(self, moves: Sequence[tuple[int, str, str | None]]) -> None:
         """Have told what moved: also the messages that a receipt answers without moving them."""
         documents = {id_ for _, _, id_ in moves if id_ is not None}
-        with self._journal.read() as records:
+        with self._journal.search() as records:
             records.leave_out_damaged()
             answered = [receipt.message_id for receipt in records.receipts_around((), documents) if receipt.message_id]
         self.tell([*(id_ for _, id_, _ in moves), *answered], documents)
@@ -255,7 +255,7 @@ class Teller:
     def _tell_group(self) -> None:
         messages, documents = self._messages.first(self._group), self._documents.first(self._group)
         try:
-            with self._journal.read() as records:
+            with self._journal.search() as records:
                 view = read_view(records, self._account, messages, documents, shows=self._shows, in_inbox=self._inbox.unmarked)
             self._group = min(GROUP, self._group * 2)
         except (OSError, StationBroken):
@@ -303,11 +303,11 @@ class Teller:
 
     def _look_again(self, n: int) -> None:
         """The mailbox is back: have told and written again what may have got lost in it."""
-        with self._journal.read() as records:
+        with self._journal.search() as records:
             there, opened = set(self._mailbox.in_work()), records.open_messages(self._account, MOST_LISTED)
         for message in opened:
             if message.state in _IN_WORK and message.batch is None and message.id not in there and message.source is not None:
-                with self._journal.read() as records:
+                with self._journal.search() as records:
                     content = records.body(message.id, "source")
                 if content is not None:
                     self._mailbox.restore(message.id, message.source, content)
@@ -343,7 +343,7 @@ class Teller:
 
     def _write_answers(self) -> None:
         unmarked = len(self._inbox.unmarked)
-        with self._journal.read() as records:
+        with self._journal.search() as records:
             answers = records.unwritten_answers(self._account, ANSWERS + unmarked)
         try:
             self._inbox.write(answers)
@@ -386,7 +386,7 @@ class Teller:
         now = self._monotonic()
         if not self._dirty or now < self._index_at:
             return
-        with self._journal.read() as records:
+        with self._journal.search() as records:
             self._dirty = not self._page(partial(self._index.write, records))
         self._index_at = now + max(INDEX, 20 * (self._monotonic() - now))
 

@@ -84,7 +84,7 @@ class Tellers:
         self._alerts.only("GW-A03", self._homeless)
 
     def _tell_of_homeless(self) -> None:
-        with self._journal.read() as records:
+        with self._journal.search() as records:
             self._homeless = records.accounts_with_unwritten() - self.each.keys()
         for account in self._homeless:
             zh, en = (
@@ -94,7 +94,7 @@ class Tellers:
             self._alerts.tell("GW-A03", self._context.say(zh, en), do="tongguan config check", about=account)
 
     def _read_last_move(self) -> int:
-        with self._journal.read() as records:
+        with self._journal.search() as records:
             return records.last_move()
 
     def catch_up(self) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tongguan.gateway.journal.database.rows import RowDamaged
 from tongguan.gateway.journal.reading.lookups import AnswerName
-from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.message import Kind, Message, State
 
@@ -59,7 +59,7 @@ class StatusView:
 
 
 def read_view(
-    records: Snapshot,
+    records: Search,
     account: str,
     message_ids: Iterable[str],
     document_ids: Sequence[str],

@@ -18,7 +18,7 @@ from rounds import turn
 from sites import Site, pulse
 
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.system import files
 
 
@@ -65,7 +65,7 @@ def work_until_idle(daemon: Daemon, home: Path) -> None:
     outboxes = [mailbox.folder / "OutBox" for mailbox in daemon.mailboxes.values()]
     while quiet < 3:
         quiet = 0 if turn(daemon) else quiet + 1
-        with daemon.journal.read() as records:
+        with daemon.journal.search() as records:
             waiting = owed(records) or any(records.open_messages(account, 1) for account in daemon.mailboxes)
         waiting |= any(not e.name.endswith(".tmp") for outbox in outboxes for e in os.scandir(outbox))
         if waiting:
@@ -74,7 +74,7 @@ def work_until_idle(daemon: Daemon, home: Path) -> None:
         assert not patience.over(), f"still open: {patience}; {still(daemon)}"
 
 
-def owed(records: Snapshot) -> bool:
+def owed(records: Search) -> bool:
     """Is there a message whose technical receipt is asked for still, the verdict being there?"""
     found = records._connection.exec_driver_sql("SELECT EXISTS (SELECT 1 FROM message WHERE lane LIKE 'owed:%')")
     return bool(found.scalar())
@@ -82,7 +82,7 @@ def owed(records: Snapshot) -> bool:
 
 def still(daemon: Daemon) -> str:
     """What is open, and what keeps it."""
-    with daemon.journal.read() as records:
+    with daemon.journal.search() as records:
         waiting = [m for account in daemon.mailboxes for m in records.open_messages(account, 5)]
     return f"{waiting}; lanes {dict(daemon.journal.lanes)}; {[p.text for p in daemon.alerts.problems()]}"
 

@@ -22,9 +22,8 @@ from tongguan.gateway.daemon.card_settings import card_settings
 from tongguan.gateway.flow.cards.looks import Looks, holders, trouble_of
 from tongguan.gateway.home import home as homes
 from tongguan.gateway.home.toml_text import NotFound
-from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, in_both
-from tongguan.gateway.model.lane import Lane, LaneKind
+from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.settings import Account, Card
 from tongguan.signer.cards.card import OpenCard, Tries, open_card
 from tongguan.signer.cards.pin import MOST_BYTES
@@ -50,7 +49,7 @@ class Owned:
 
 def _owned() -> list[Owned]:
     try:
-        with context.journal() as journal, journal.read() as records:
+        with context.journal() as journal, journal.search() as records:
             lanes = records.lanes()
     except (NoJournal, JournalUnfit):
         lanes = {}

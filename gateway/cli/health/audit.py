@@ -81,7 +81,7 @@ def _progress() -> Any:
 
 def listing() -> int | None:
     """网关启停、暂停、人工指令 / What moved no message: starts, stops, lanes shut and opened, orders; who, when and why."""
-    with context.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.search() as records:
         damaged = records.leave_out_damaged()
         rows: list[dict[str, Any]] = [
             {

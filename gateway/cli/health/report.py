@@ -19,10 +19,9 @@ from tongguan.gateway.cli.health.liveness import (
     troubles_of_life,
 )
 from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
-from tongguan.gateway.journal.reading.searches import ClosedLane
-from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, in_language
-from tongguan.gateway.model.lane import Lane
+from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock, times
@@ -135,7 +134,7 @@ def health_report(settings: Settings) -> HealthReport:
                 life.append(_broken(wrong))
             if running and (why := journal.why_not_writable(LOCKED_SECONDS)):
                 life.append(_broken(why))
-            with journal.read() as records:
+            with journal.search() as records:
                 return HealthReport(
                     running,
                     heartbeat,
@@ -158,5 +157,5 @@ def _broken(why: str) -> Trouble:
     return Trouble(Level.CRITICAL, "journal", t(f"日志库有问题：{why}", f"trouble with the journal: {why}"), "tongguan doctor")
 
 
-def _oldest(records: Snapshot) -> dict[str, int]:
+def _oldest(records: Search) -> dict[str, int]:
     return {state.value: at for state in _OPEN if (at := records.oldest(state)) is not None}

@@ -14,7 +14,7 @@ from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.selection import AccountOption, LimitOption, TypeOption, submissions
 from tongguan.gateway.cli.output import moment, print_json, print_table, print_text
 from tongguan.gateway.journal.client import selected_documents
-from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.profile import Profile, Profiles
@@ -45,7 +45,7 @@ def documents(
 ) -> int | None:
     """列出单证 / List business documents."""
     conditions = selected_documents(account=account, type_=type_, statuses=_status_names(status) if status else (), number=number)
-    with context.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.search() as records:
         total, rows = records.list_documents(conditions, offset=0, limit=limit)
         if context.as_json():
             print_json(_document_statuses(records, rows))
@@ -71,7 +71,7 @@ def _status_names(text: str) -> list[str]:
     return sorted(names)
 
 
-def _document_statuses(records: Snapshot, documents: Sequence[Document]) -> list[Any]:
+def _document_statuses(records: Search, documents: Sequence[Document]) -> list[Any]:
     """What the files of the documents say."""
     ids = [d.id for d in documents]
     messages, receipts = records.messages_of_documents(ids), records.receipts_of_documents(ids)

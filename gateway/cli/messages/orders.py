@@ -28,7 +28,7 @@ from tongguan.gateway.cli.messages.selection import (
     found,
 )
 from tongguan.gateway.cli.output import moment, print_json, print_table, print_text
-from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.errors import SettingsWrong, in_language
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
 from tongguan.gateway.system import clock
@@ -68,7 +68,7 @@ def _through_daemon(command: Mapping[str, Any], why: str) -> dict[str, Any]:
         id_ = journal.give_order(context.who(), why, command)
         deadline = clock.monotonic() + _PATIENCE_SECONDS
         while clock.monotonic() < deadline:
-            with journal.read() as records:
+            with journal.search() as records:
                 done_at, result = records.order_result(id_)
             if done_at is not None:
                 return dict(result)
@@ -90,7 +90,7 @@ def _here(command: Mapping[str, Any], why: str) -> dict[str, Any]:
         with offline(context.home()) as daemon:
             id_ = daemon.journal.give_order(context.who(), why, command)
             orders(daemon.site)
-            with daemon.journal.read() as records:
+            with daemon.journal.search() as records:
                 return dict(records.order_result(id_)[1])
     except SettingsWrong:
         if daemon_runs():  # started in this moment
@@ -112,7 +112,7 @@ def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
         why: WhyOption = "",
     ) -> int | None:
         filters = Filters(state or (), account, type_, operation, since)
-        with context.journal() as journal, journal.read() as records:
+        with context.journal() as journal, journal.search() as records:
             messages = _chosen(records, ids or (), filters)
         if dry_run:
             _show_dry(do, messages)
@@ -127,7 +127,7 @@ def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
     return act
 
 
-def _chosen(records: Snapshot, ids: Sequence[str], filters: Filters) -> list[Message]:
+def _chosen(records: Search, ids: Sequence[str], filters: Filters) -> list[Message]:
     """The messages of an order: those that each id hits and that are not final, or those that the filters select."""
     if not ids and not filters:
         raise CommandWrong("请给出报文编号或筛选条件", "give ids or filters", code=2)

@@ -9,7 +9,7 @@ from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.orders import WhyOption, line_of, order, show_done
 from tongguan.gateway.cli.messages.selection import MOST, Id, found
 from tongguan.gateway.cli.output import age, moment, print_facts, print_json, print_table, print_text
-from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.system import times
@@ -37,7 +37,7 @@ def _why(message: Message) -> str:
 
 def show(id_: Id) -> int | None:
     """显示一份回执 / Show a receipt as it came."""
-    with context.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.search() as records:
         message = _receipt(records, id_)
         raw = (records.body(message.id, "receipt") or b"").decode("utf-8", "replace")
     if context.as_json():
@@ -55,7 +55,7 @@ def show(id_: Id) -> int | None:
     return None
 
 
-def _receipt(records: Snapshot, id_: str) -> Message:
+def _receipt(records: Search, id_: str) -> Message:
     message = records.message(id_) or next(iter(found(records, id_)), None)
     if message is None or message.kind is not Kind.RECEIPT:
         raise CommandWrong(
@@ -68,7 +68,7 @@ def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
     """The command that applies or drops a receipt in quarantine."""
 
     def act(id_: Id, why: WhyOption = "") -> int | None:
-        with context.journal() as journal, journal.read() as records:
+        with context.journal() as journal, journal.search() as records:
             message = _receipt(records, id_)
         return show_done([message], order({"do": do, "ids": [message.id]}, why=why)["messages"])
 

@@ -14,7 +14,7 @@ import typer
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong
 from tongguan.gateway.journal.client import selected
-from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.settings import span
 from tongguan.gateway.system import clock, times
@@ -44,7 +44,7 @@ class Filters:
     def __bool__(self) -> bool:
         return bool(self.states or self.account or self.type or self.operation or self.since)
 
-    def find(self, records: Snapshot, limit: int) -> list[Message]:
+    def find(self, records: Search, limit: int) -> list[Message]:
         """The submissions that satisfy all, newest first; Wrong for a state, time or account that does not exist."""
         known = [s.value for s in State]
         for state in self.states:
@@ -88,7 +88,7 @@ def moment_of(text: str) -> int:
     return times.to_ms(moment if moment.tzinfo else moment.replace(tzinfo=times.CHINA))
 
 
-def found(records: Snapshot, id_: str, account: str = "") -> list[Message]:
+def found(records: Search, id_: str, account: str = "") -> list[Message]:
     """Every message that an id hits, in every account; Wrong when there is none."""
     hits = records.find(id_, account or None)
     if not hits:

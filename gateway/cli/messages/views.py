@@ -28,11 +28,10 @@ from tongguan.gateway.cli.messages.selection import (
 from tongguan.gateway.cli.output import age, lane_facts, moment, print_facts, print_json, print_table, print_text
 from tongguan.gateway.journal.history.history import GATEWAY, lane_subject
 from tongguan.gateway.journal.reading.lookups import AnswerRow
-from tongguan.gateway.journal.reading.searches import ClosedLane
-from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.errors import in_language
-from tongguan.gateway.model.lane import Lane, LaneKind
+from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.system import file_names
 from tongguan.gateway.system.times import show as shown_time
@@ -51,7 +50,7 @@ def list_messages(
 ) -> int | None:
     """列出报文，最新在前 / List messages, newest first."""
     filters = Filters(state or (), account, type_, operation, since)
-    with context.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.search() as records:
         messages = filters.find(records, limit)
         if context.as_json():
             print_json(statuses(records, messages))
@@ -80,7 +79,7 @@ def print_messages(messages: Sequence[Message], documents: Mapping[str, Document
 
 def show(id_: Id, account: AccountOption = "") -> int | None:
     """显示报文及其单证 / Show a message with its document, faults and receipts."""
-    with context.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.search() as records:
         messages = submissions(found(records, id_, account)) or found(records, id_, account)
         if context.as_json():
             print_json(statuses(records, messages))
@@ -90,7 +89,7 @@ def show(id_: Id, account: AccountOption = "") -> int | None:
     return None
 
 
-def _show(message: Message, records: Snapshot) -> None:
+def _show(message: Message, records: Search) -> None:
     document, shut = records.document(message.document_id), _shut(message, records.lanes())
     source = file_names.shown(message.source) if message.source else None
     facts = {
@@ -136,7 +135,7 @@ def _lane_words(lane: ClosedLane) -> str:
     return f"{lane.name} {lane.reason}: {in_language(lane.text, context.language())} {lane.who or ''} {moment(lane.since)}"
 
 
-def _all_shut(records: Snapshot, messages: Sequence[Message]) -> dict[str, ClosedLane | None]:
+def _all_shut(records: Search, messages: Sequence[Message]) -> dict[str, ClosedLane | None]:
     lanes_now = records.lanes()
     return {m.id: _shut(m, lanes_now) for m in messages}
 
@@ -149,7 +148,7 @@ def _receipt_text(receipt: Receipt) -> str:
     return receipt.en if context.language() == "en" else receipt.zh
 
 
-def statuses(records: Snapshot, messages: Sequence[Message]) -> list[Any]:
+def statuses(records: Search, messages: Sequence[Message]) -> list[Any]:
     """What the status files say, for each message."""
     documents = records.documents(m.document_id for m in messages if m.document_id)
     accounts = {m.account for m in messages}
@@ -184,7 +183,7 @@ def timeline(id_: Id, account: AccountOption = "") -> int | None:
     if subject := _subject(id_):
         _told_of(subject)
         return None
-    with context.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.search() as records:
         hits = found(records, id_, account)
         ids = dict.fromkeys(m.id for m in hits)
         answers = [r for rows in records.messages_of_documents(_documents_of(hits)).values() for r in rows if r.kind == "receipt"]
@@ -225,7 +224,7 @@ def _subject(name: str) -> str | None:
 
 
 def _told_of(subject: str) -> None:
-    with context.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.search() as records:
         moves = records.moves(subject)
     if not moves and subject != GATEWAY:  # of what has left the settings the history still tells
         known_or_wrong(
@@ -250,7 +249,7 @@ def answers(
     again: Annotated[bool, typer.Option("--again", help="write them once more / 重写")] = False,
 ) -> int | None:
     """报文的答复文件；--again 重写到 InBox / A message's answers; --again writes them to InBox once more."""
-    with context.journal() as journal, journal.read() as records:
+    with context.journal() as journal, journal.search() as records:
         hits = found(records, id_, account)
         rows = [row for each in _with_their_receipts(records, hits) for row in records.answers_of(each)]
     if again:
@@ -268,7 +267,7 @@ def answers(
     return None
 
 
-def _with_their_receipts(records: Snapshot, messages: Sequence[Message]) -> list[str]:
+def _with_their_receipts(records: Search, messages: Sequence[Message]) -> list[str]:
     """Ids of the messages and of the receipts that answer them: each receipt is a message of its own."""
     answered = records.receipts_of_messages(m.id for m in messages)
     names = {f"{r.authority}:{r.id}" for receipts in answered.values() for r in receipts}

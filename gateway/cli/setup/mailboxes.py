@@ -25,7 +25,7 @@ def identity_of(account: str) -> str | None:
 def _known(account: str) -> tuple[str | None, bool]:
     """The id of an account's mailbox, and whether the mailbox has not got it yet."""
     try:
-        with context.journal() as journal, journal.read() as records:
+        with context.journal() as journal, journal.search() as records:
             known = records.marker(folders.identity_marker(account))
     except NoJournal:
         return None, True

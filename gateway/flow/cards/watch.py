@@ -7,8 +7,7 @@ from typing import Any
 
 from tongguan.gateway.flow.cards.looks import CardTrouble, trouble_of
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.journal.reading.searches import ClosedLane
-from tongguan.gateway.model.lane import Lane, LaneKind
+from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.system import clock, times
 from tongguan.outbox.alerts import Alerts
 from tongguan.signer.cards.pin import fits, read_pin

@@ -23,7 +23,7 @@ _SLICE = 200
 
 def lanes_nobody_serves(site: Site) -> Iterator[tuple[Lane, Step]]:
     """Lanes of cards and routes that are not in the settings any more, with messages in them; each start tries them once."""
-    with site.journal.read() as records:
+    with site.journal.search() as records:
         lanes = [lane for kind in THING for lane in records.lanes_in_use(kind)]
     for lane in lanes:
         thing = THING[lane.kind]
@@ -61,7 +61,7 @@ def take_up(site: Site) -> int:
     """Let go on what was held for something that is there now; how many."""
     after, released = 0, 0
     while True:
-        with site.journal.read() as records:
+        with site.journal.search() as records:
             held = records.in_state_after(State.HELD, after, _SLICE)
         back = [outcome for message in held if (outcome := _back(site, message)) is not None]
         site.journal.finish([(outcome,) for outcome in back])

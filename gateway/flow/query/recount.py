@@ -27,7 +27,7 @@ class Recount:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._rules = {type_: _hash(compiled.profile) for type_, compiled in site.profiles.items()}
-        with site.journal.read() as records:
+        with site.journal.search() as records:
             kept = orjson.loads(records.marker(MARKER) or "{}")
         self._known: Rules = kept.get("known", {})
         self._after: str = kept.get("after", "") if kept.get("wanted") == self._rules else ""
@@ -36,7 +36,7 @@ class Recount:
         """Count the next documents; False when none is left."""
         if self._known == self._rules:
             return False
-        with self._site.journal.read() as records:
+        with self._site.journal.search() as records:
             documents = records.documents_after(self._after, _SLICE)
             receipts = records.receipts_of_documents(d.id for d in documents)
         anew = [d for each in documents if (d := self._anew(each, receipts.get(each.id, ()))) is not None]

@@ -15,7 +15,7 @@ from tongguan.codecs.checking.compile import Compiled
 from tongguan.gateway.document.counting import category, number_of
 from tongguan.gateway.flow.query.results import Found, paging
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.journal.reading.searches import CountedSum
+from tongguan.gateway.journal.reading.search import CountedSum
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault

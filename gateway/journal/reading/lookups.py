@@ -11,7 +11,15 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, RowMapping, Select, select
 
 from tongguan.gateway.journal.database import statements, tables
-from tongguan.gateway.journal.database.rows import RowDamaged, document_head, facts_of, message_of, receipt_of, unpacked
+from tongguan.gateway.journal.database.rows import (
+    RowDamaged,
+    document_head,
+    document_of,
+    facts_of,
+    message_of,
+    receipt_of,
+    unpacked,
+)
 from tongguan.gateway.journal.history.history import is_subject
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.message import Message, State
@@ -93,6 +101,24 @@ class Lookups:
                     raise
                 self._damaged[wrong.id] = wrong
 
+    def messages(self, ids: Iterable[str]) -> dict[str, Message]:
+        found: dict[str, Message] = {}
+        for part in slices(dict.fromkeys(ids)):
+            found.update((m.id, m) for m in self._nouns(message_of, self._all(statements.MESSAGES, values=part)))
+        return found
+
+    def message(self, id_: str) -> Message | None:
+        return self.messages([id_]).get(id_)
+
+    def documents(self, ids: Iterable[str]) -> dict[str, Document]:
+        found: dict[str, Document] = {}
+        for part in slices(dict.fromkeys(ids)):
+            found.update((d.id, d) for d in self._nouns(document_of, self._all(statements.DOCUMENTS, values=part)))
+        return found
+
+    def document(self, id_: str | None) -> Document | None:
+        return self.documents([id_]).get(id_) if id_ else None
+
     def body(self, message_id: str, role: str) -> bytes | None:
         frame = self._connection.execute(statements.BODY, {"message_id": message_id, "role": role}).scalar()
         return unpacked(frame, f"body {role} of message {message_id}") if frame is not None else None
@@ -102,16 +128,6 @@ class Lookups:
         for part in slices(ids):
             rows = self._connection.execute(statements.BODIES, {"values": part, "role": role})
             found.update({row[0]: unpacked(row[1], f"body of message {row[0]}") for row in rows})
-        return found
-
-    def sealed_of(self, messages: Sequence[Message]) -> dict[str, bytes]:
-        """The sealed bytes of each message's present seal."""
-        found: dict[str, bytes] = {}
-        by_number: dict[int, list[str]] = defaultdict(list)
-        for message in messages:
-            by_number[message.seal_number].append(message.id)
-        for number, ids in by_number.items():
-            found.update(self.bodies(ids, f"sealed:{number}"))
         return found
 
     def heads(self, ids: Iterable[str]) -> dict[str, Document]:

@@ -3,44 +3,58 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
+from sqlalchemy.sql.elements import ColumnElement
 
 from tongguan.gateway.journal.database import statements
 from tongguan.gateway.journal.database.rows import document_of, message_of
 from tongguan.gateway.journal.reading.lookups import slices
-from tongguan.gateway.journal.reading.searches import Searches
+from tongguan.gateway.journal.reading.search import CountedSum, Search
 from tongguan.gateway.model.document import Document, Receipt
-from tongguan.gateway.model.message import Kind, Message
-from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.message import FREES_REFERENCE, Kind, Message, State
+from tongguan.gateway.model.outcome import Number, Outcome
 
 T = TypeVar("T")
+Round = tuple[int, str, int]
+"""Its number, the message that opened it, when."""
+_NEW = 1 << 60  #: stands for the sequence of a message that has none yet
 
 
-class Snapshot(Searches):
-    """A read-only view; the same question gives the same answer for its whole life.
+class Snapshot:
+    """What a decision may ask: one moment of the journal, and on top of it the outcomes decided earlier in the same batch.
 
-    What is asked here sees the earlier outcomes of the batch; what its bases are asked (particulars and lists) does not.
+    Every question sees both, so that deciding messages in one batch comes to the same as deciding them one after another; the
+    same question gives the same answer until an outcome is seen. Three kinds of questions are asked of what is stored alone:
+    `unchanged` compares with that on purpose; the items of a batch never move in the batch of their parent; and `find`,
+    `list_documents` and `counted` make the lists and sums that an enterprise asks for: like every list they may lack what is not
+    committed yet, and nothing but the answer rests on them.
     """
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
+        self._connection, self._stored = connection, Search(connection)
         self._messages: dict[str, Message | None] = {}
         self._documents: dict[str, Document | None] = {}
-        self._by_reference: dict[tuple[str, str], Message | None] = {}
+        self._of_reference: dict[tuple[str, str], dict[str, Message]] = {}  #: that hold or held it, and were read or seen
         self._by_key: dict[tuple[str, str, str], Document | None] = {}
         self._by_number: dict[tuple[str, str], list[str]] = {}
         self._by_name: dict[tuple[str, str], Message | None] = {}
-        self._freed: dict[tuple[str, str], Message | None] = {}
+        self._references: set[tuple[str, str]] = set()  #: that were read
         self._reserved: dict[tuple[str, str], str | None] = {}
         self._ordered: dict[str, list[tuple[int, str]]] = {}
         self._opened: dict[str, Any] = {}
-        self._told: dict[tuple[str, str], Receipt] = {}
-        self._brought: dict[
-            str, dict[str, str | None]
-        ] = {}  # by a receipt's reference: messages that brought it, and their bytes
+        #: of the batch's own outcomes
+        self._of_document: dict[str, dict[str, Message]] = {}
+        self._receipts: dict[tuple[str, str], Receipt] = {}
+        self._brought: dict[str, dict[str, str | None]] = {}  #: by a receipt's reference: who brought it, and its bytes
+        self._numbers: dict[str, list[Number]] = {}  #: by value
+        self._bodies: dict[tuple[str, str], bytes] = {}
+        self._rounds: dict[str, list[Round]] = {}
+
+    def _rows(self, query: Any, **values: Any) -> Iterable[RowMapping]:
+        return self._connection.execute(query, values).mappings()
 
     def see(self, outcome: Outcome) -> None:
         """Let later decisions of the batch see this one."""
@@ -50,20 +64,21 @@ class Snapshot(Searches):
                 self._brought.setdefault(message.reference, {})[message.id] = message.sha256
             if message.source is not None and message.batch is None:
                 self._by_name[(message.account, message.source)] = message
-            if message.holds_reference:
-                self._by_reference[(message.account, message.reference or "")] = message
-            if message.document_id in self._ordered:
-                waiting = [w for w in self._ordered[message.document_id] if w[1] != message.id]
-                if message.makes_others_wait:
-                    waiting.append((message.sequence or 1 << 60, message.id))
-                self._ordered[message.document_id] = waiting
+            if message.reference is not None:
+                self._of_reference.setdefault((message.account, message.reference), {})[message.id] = message
+            if message.document_id is not None:
+                self._of_document.setdefault(message.document_id, {})[message.id] = message
         for document in outcome.documents:
             self._documents[document.id] = document
+            if document.round and document.changing == outcome.message.id:
+                opened = (document.round, outcome.message.id, document.round_opened_at or document.updated_at)
+                self._rounds.setdefault(document.id, []).append(opened)
             key = (document.account, document.type, document.key)
             self._by_key[key] = None if document.deleted else document
         for number in outcome.numbers:
-            self._by_number.setdefault((number.account, number.value), []).append(number.document_id)
-        self._told.update({(r.authority, r.id): r for r in outcome.receipts})
+            self._numbers.setdefault(number.value, []).append(number)
+        self._receipts.update({(r.authority, r.id): r for r in outcome.receipts})
+        self._bodies.update({(b.message_id, b.role): b.content for b in outcome.bodies})
         for gone in outcome.release:
             self._reserved[(gone.kind, gone.value)] = None
         for kept in outcome.reserve:
@@ -73,10 +88,9 @@ class Snapshot(Searches):
 
     def messages(self, ids: Iterable[str]) -> dict[str, Message]:
         ids = list(dict.fromkeys(ids))
-        for part in slices(i for i in ids if i not in self._messages):
-            rows = self._all(statements.MESSAGES, values=part)
-            self._messages.update(dict.fromkeys(part))
-            self._messages.update({m.id: m for m in self._nouns(message_of, rows)})
+        if unread := [i for i in ids if i not in self._messages]:
+            self._messages.update(dict.fromkeys(unread))
+            self._messages.update(self._stored.messages(unread))
         return {i: m for i in ids if (m := self._messages[i]) is not None}
 
     def unchanged(self, messages: Sequence[Message]) -> set[str]:
@@ -95,39 +109,35 @@ class Snapshot(Searches):
 
     def documents(self, ids: Iterable[str]) -> dict[str, Document]:
         ids = list(dict.fromkeys(ids))
-        for part in slices(i for i in ids if i not in self._documents):
-            rows = self._all(statements.DOCUMENTS, values=part)
-            self._documents.update(dict.fromkeys(part))
-            self._documents.update({d.id: d for d in self._nouns(document_of, rows)})
+        if unread := [i for i in ids if i not in self._documents]:
+            self._documents.update(dict.fromkeys(unread))
+            self._documents.update(self._stored.documents(unread))
         return {i: d for i in ids if (d := self._documents[i]) is not None}
 
     def document(self, id_: str | None) -> Document | None:
         return self.documents([id_]).get(id_) if id_ else None
 
     def fetch_references(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Read in one go the messages that hold these (account, reference), and the newest that had each and came to nothing."""
-        for (account,), part in _unread(pairs, self._freed):
-            held: dict[str | None, Message] = {}
-            self._freed.update({(account, reference): None for reference in part})
-            for message in map(message_of, self._all(statements.OF_REFERENCES, account=account, values=part)):
-                if message.holds_reference:
-                    held[message.reference] = message
-                else:
-                    self._freed[(account, message.reference or "")] = message
-            for reference in part:  # what the batch has seen of it is newer
-                self._by_reference.setdefault((account, reference), held.get(reference))
+        """Read in one go the messages that hold these (account, reference), and those that had them and came to nothing."""
+        for (account,), part in _unread(pairs, self._references):
+            self._references.update((account, reference) for reference in part)
+            for message in map(message_of, self._rows(statements.OF_REFERENCES, account=account, values=part)):
+                known = self._of_reference.setdefault((account, message.reference or ""), {})
+                known.setdefault(message.id, message)  # what the batch has seen of it is newer
+
+    def _with_reference(self, account: str, reference: str) -> Iterable[Message]:
+        if (account, reference) not in self._references:
+            self.fetch_references([(account, reference)])
+        return self._of_reference.get((account, reference), {}).values()
 
     def holder_of(self, account: str, reference: str) -> Message | None:
         """The message that holds a reference now."""
-        if (account, reference) not in self._by_reference:
-            self.fetch_references([(account, reference)])
-        return self._by_reference[(account, reference)]
+        return next((m for m in self._with_reference(account, reference) if m.holds_reference), None)
 
     def last_freed(self, account: str, reference: str) -> Message | None:
         """The newest message that had this reference and came to nothing."""
-        if (account, reference) not in self._freed:
-            self.fetch_references([(account, reference)])
-        return self._freed[(account, reference)]
+        freed = (m for m in self._with_reference(account, reference) if m.state in FREES_REFERENCE)
+        return max(freed, key=lambda m: m.sequence or _NEW, default=None)
 
     def is_deleted(self, document_id: str) -> bool:
         """Did a document with this id live once and end?"""
@@ -136,7 +146,7 @@ class Snapshot(Searches):
 
     def fetch_keys(self, keys: Iterable[tuple[str, str, str]]) -> None:
         for (account, type_), part in _unread(keys, self._by_key):
-            rows = self._all(statements.KEYS, account=account, type=type_, values=part)
+            rows = self._rows(statements.KEYS, account=account, type=type_, values=part)
             found = {row["key"]: document_of(row) for row in rows}
             for name in part:
                 document = found.get(name)
@@ -163,30 +173,94 @@ class Snapshot(Searches):
         if (account, value) not in self._by_number:
             rows = self._connection.execute(statements.OF_NUMBER, {"value": value, "account": account})
             self._by_number[(account, value)] = [row[0] for row in rows]
-        found = self.documents(self._by_number[(account, value)]).values()
+        seen = [n.document_id for n in self._numbers.get(value, ()) if n.account == account]
+        found = self.documents([*self._by_number[(account, value)], *seen]).values()
         return [d for d in found if not d.deleted]
 
     def receipts_of_messages(self, ids: Iterable[str]) -> dict[str, list[Receipt]]:
         wanted = set(ids)
-        found = super().receipts_of_messages(wanted)
-        for receipt in self._told.values():
-            if receipt.message_id in wanted:
-                found.setdefault(receipt.message_id, []).append(receipt)
+        return self._with_seen("message_id", wanted, self._stored.receipts_of_messages(wanted))
+
+    def receipts_of_documents(self, ids: Iterable[str]) -> dict[str, list[Receipt]]:
+        wanted = set(ids)
+        return self._with_seen("document_id", wanted, self._stored.receipts_of_documents(wanted))
+
+    def _with_seen(self, column: str, wanted: set[str], found: dict[str, list[Receipt]]) -> dict[str, list[Receipt]]:
+        for receipt in self._receipts.values():
+            if (of := getattr(receipt, column)) in wanted:
+                found.setdefault(of, []).append(receipt)
         return found
 
     def has_receipt(self, authority: str, id_: str) -> bool:
-        return (authority, id_) in self._told or super().has_receipt(authority, id_)
+        return (authority, id_) in self._receipts or self._stored.has_receipt(authority, id_)
 
     def receipt_bytes(self, authority: str, id_: str, *, but: str) -> str | None:
+        """SHA-256 of the bytes under which a receipt was first stored; None when no other message brought it."""
         brought = self._brought.get(f"{authority}:{id_}", {})
-        for message_id, sha256 in brought.items():
-            if message_id != but:
-                return sha256
-        return super().receipt_bytes(authority, id_, but=but)
+        seen = next((sha256 for message_id, sha256 in brought.items() if message_id != but), None)
+        return seen or self._stored.receipt_bytes(authority, id_, but=but)
+
+    def rounds(self, document_id: str) -> list[Round]:
+        """Each round of a document in order."""
+        found = self._stored.rounds(document_id)
+        known = {round_ for round_, *_ in found}
+        return [*found, *(opened for opened in self._rounds.get(document_id, ()) if opened[0] not in known)]
+
+    def messages_of_documents(self, ids: Iterable[str]) -> dict[str, list[Message]]:
+        """By document, in order of sequence; new ones last."""
+        wanted = set(ids)
+        stored = self._stored.messages_of_documents(wanted)
+        found: dict[str, list[Message]] = {}
+        for id_ in wanted:
+            every = {m.id: m for m in stored.get(id_, ())} | self._of_document.get(id_, {})
+            found[id_] = sorted(every.values(), key=lambda m: m.sequence or _NEW)
+        return found
+
+    def body(self, message_id: str, role: str) -> bytes | None:
+        seen = self._bodies.get((message_id, role))
+        return seen if seen is not None else self._stored.body(message_id, role)
+
+    def bodies(self, ids: Sequence[str], role: str) -> dict[str, bytes]:
+        seen = {id_: self._bodies[(id_, role)] for id_ in ids if (id_, role) in self._bodies}
+        return self._stored.bodies([id_ for id_ in ids if id_ not in seen], role) | seen
+
+    def sealed_of(self, messages: Sequence[Message]) -> dict[str, bytes]:
+        """The sealed bytes of each message's present seal."""
+        found: dict[str, bytes] = {}
+        by_number: dict[int, list[str]] = defaultdict(list)
+        for message in messages:
+            by_number[message.seal_number].append(message.id)
+        for number, ids in by_number.items():
+            found.update(self.bodies(ids, f"sealed:{number}"))
+        return found
 
     def owners_of_number(self, series: str, value: str) -> set[str]:
         """The documents, of any account, that have this official number in a series."""
-        return set(self._connection.execute(statements.OWNERS, {"value": value, "series": series}).scalars())
+        stored = self._connection.execute(statements.OWNERS, {"value": value, "series": series}).scalars()
+        return {*stored, *(n.document_id for n in self._numbers.get(value, ()) if n.series == series)}
+
+    # Of what is stored alone
+
+    def items(self, batch_ids: Iterable[str]) -> dict[str, list[Message]]:
+        return self._stored.items(batch_ids)
+
+    def item_states(self, batch: str) -> dict[State, int]:
+        """How many items of a batch are in each state."""
+        return self._stored.item_states(batch)
+
+    def find(self, text: str, account: str) -> list[Message]:
+        """Messages by message id, reference, or any official number of their document, newest last."""
+        return self._stored.find(text, account)
+
+    def list_documents(
+        self, where: Sequence[ColumnElement[bool]], *, offset: int, limit: int, order: ColumnElement[Any]
+    ) -> tuple[int, list[Document]]:
+        """How many documents satisfy `where`, and one page of them."""
+        return self._stored.list_documents(where, offset=offset, limit=limit, order=order)
+
+    def counted(self, account: str, type_: str, *, first: int, last: int, where: Mapping[str, str]) -> list[CountedSum]:
+        """Exact sums of the counted lines of these months (`202601` to `202611`), each dimension of `where` having its value."""
+        return self._stored.counted(account, type_, first=first, last=last, where=where)
 
     def reserved_by(self, kind: str, value: str) -> str | None:
         """The document that has reserved a value."""
@@ -206,8 +280,10 @@ class Snapshot(Searches):
         if message.document_id is None or not message.waits:
             return False
         self.fetch_ordered([message.document_id])
-        mine = message.sequence or 1 << 61
-        return any(sequence < mine and other != message.id for sequence, other in self._ordered[message.document_id])
+        mine, seen = message.sequence or _NEW + 1, self._of_document.get(message.document_id, {})
+        before = [other for sequence, other in self._ordered[message.document_id] if sequence < mine and other not in seen]
+        before += [m.id for m in seen.values() if m.makes_others_wait and (m.sequence or _NEW) < mine]
+        return any(other != message.id for other in before)
 
     def opened(self, message_id: str, read: Callable[[bytes], T]) -> T:
         """What `read` makes of a message's source, once for all the items of a batch."""
@@ -220,7 +296,7 @@ class Snapshot(Searches):
         """Read in one go the newest message of each (account, file name)."""
         for (account,), part in _unread(pairs, self._by_name):
             self._by_name.update({(account, name): None for name in part})
-            for row in self._all(statements.NEWEST, account=account, values=part):
+            for row in self._rows(statements.NEWEST, account=account, values=part):
                 self._by_name[(account, row["source"])] = message_of(row)
 
     def newest_under(self, account: str, name: str) -> Message | None:

@@ -85,7 +85,7 @@ def problems(daemon: Daemon) -> list[str]:
 
 
 def messages(daemon: Daemon) -> list[tuple[str, str | None]]:
-    with daemon.journal.read() as records:
+    with daemon.journal.search() as records:
         return sorted((m.account, m.source) for m in records.list_messages([], limit=100))
 
 

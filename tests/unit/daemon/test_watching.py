@@ -18,8 +18,7 @@ from tongguan.gateway.daemon.health_checks import HealthChecks
 from tongguan.gateway.daemon.lane_probes import Watching
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.searches import ClosedLane
-from tongguan.gateway.model.lane import Lane
+from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.system import clock, disk
@@ -174,7 +173,7 @@ def test_an_authority_that_does_not_answer_is_not_asked_a_hundred_times(
 
     assert len(route.asked) <= 8
     assert len(alerts.about("deadline")) == 100
-    with journal.read() as records:
+    with journal.search() as records:
         assert records.overdue(clock.now_ms(), 200) == [], "all are looked at again in a day"
         assert all(m.state is State.SENT for m in records.messages([f"m{n:03}" for n in range(100)]).values())
 

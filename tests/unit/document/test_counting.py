@@ -22,7 +22,7 @@ from tongguan.codecs.receipts.settle import settle
 from tongguan.gateway.document.changes import changed, opened, settled_down, undone
 from tongguan.gateway.document.counting import counted, millionths, month, number_of
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.searches import CountedSum
+from tongguan.gateway.journal.reading.search import CountedSum
 from tongguan.gateway.model.document import CountedLine, Document
 from tongguan.gateway.profile.profile import AttachmentRule, Profile, ReceiptRule, Statistics, Text
 from tongguan.gateway.system import times

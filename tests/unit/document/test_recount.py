@@ -113,5 +113,5 @@ def test_a_document_that_moved_meanwhile_is_not_overwritten(journal: Journal) ->
 
     assert not journal.recount([stale], marker="counted", value="x")
     assert stored_document(journal, "d0").status == "withdrawn"
-    with journal.read() as records:
+    with journal.search() as records:
         assert records.marker("counted") is None

@@ -184,7 +184,7 @@ def test_why_each_of_them_was_put_aside_is_told_in_both_languages(desk: Desk) ->
         desk.sealers["mofcom"].seal(receipt({**desk.right(), "id": f"aside{n}", **changes}, [])) for n, changes in enumerate(odd)
     ]
     desk.come(b"<a/>", desk.sealers["customs"].seal(receipt(desk.right(), [])), *raws)
-    with desk.daemon.journal.read() as records:
+    with desk.daemon.journal.search() as records:
         aside = [*records.in_state(State.QUARANTINED, 100), *records.in_state(State.UNMATCHED, 100)]
 
     assert len(aside) > len(odd) // 2

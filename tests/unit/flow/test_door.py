@@ -47,7 +47,7 @@ def played(daemon: Daemon, names: list[str]) -> dict[str, Message]:
         return not any(outbox.glob("*.xml"))
 
     wait_until(taken, "the files to be taken")
-    with daemon.journal.read() as records:
+    with daemon.journal.search() as records:
         return {str(m.source): m for m in records.list_messages([], limit=10)}
 
 
@@ -104,7 +104,7 @@ def test_a_file_that_was_held_unread_is_read_when_it_is_tried_again(
 
 def messages_of(daemon: Daemon) -> list[Message]:
     """All messages, in the order in which they came."""
-    with daemon.journal.read() as records:
+    with daemon.journal.search() as records:
         return sorted(records.list_messages([], limit=10), key=lambda message: message.sequence)
 
 
@@ -134,7 +134,7 @@ def until_carried(daemon: Daemon) -> None:
 
 
 def all_messages(daemon: Daemon) -> list[tuple[str | None, State]]:
-    with daemon.journal.read() as records:
+    with daemon.journal.search() as records:
         return sorted((m.source, m.state) for m in records.list_messages([], limit=100))
 
 
@@ -242,7 +242,7 @@ def test_a_file_that_is_sent_again_after_the_clock_was_set_back_is_a_new_try(
     )
     again = Daemon(home)
     played(again, [])
-    with again.journal.read() as records:
+    with again.journal.search() as records:
         both = records.list_messages([], limit=10)
     again.stop()
     daemon.stop = lambda: None  # type: ignore[method-assign]

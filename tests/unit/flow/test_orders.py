@@ -51,7 +51,7 @@ def test_an_order_of_another_process_is_carried_out_at_the_next_look(daemon: Dae
         id_ = given(daemon)
 
         assert orders.turn()
-        with daemon.journal.read() as records:
+        with daemon.journal.search() as records:
             assert records.order_result(id_)[1]["done"] == "pause"
 
 

@@ -168,7 +168,7 @@ def test_after_an_acceptance_no_number_is_given_again_and_receipts_and_sealed_ar
     spoil(home)
     journal = Journal.open("sqlite:///tongguan.db", home, accepted=("wang@host", "disk replaced"))
     number = journal.serials("NA26", digits=6)
-    with journal.read() as records:
+    with journal.search() as records:
         cursor = records.marker("cursor:r:demo")
     claim = journal.claim("s", ["route:r"], limit=5)
 

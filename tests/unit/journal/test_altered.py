@@ -15,9 +15,8 @@ from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.document import CountedLine
-from tongguan.gateway.model.lane import Lane
+from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.notification import Notification
 from tongguan.gateway.model.outcome import Number, Reservation

@@ -13,10 +13,9 @@ import pytest
 from journals import body, comes, moves, open_journal, receipt_message, stored, submission, written
 
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.journal.writing.writer import Changed
 from tongguan.gateway.model.errors import StationBroken
-from tongguan.gateway.model.lane import Lane
+from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.outcome import Finished
 from tongguan.gateway.system import clock, files

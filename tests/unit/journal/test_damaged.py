@@ -222,7 +222,7 @@ def test_a_damaged_order_that_waits_holds_up_no_other(tmp_path: Path) -> None:
             base.execute("UPDATE orders SET command = '{' WHERE id = ?", (ids[0],))
         base.close()
         orders(daemon.site)
-        with daemon.journal.read() as records:
+        with daemon.journal.search() as records:
             first, second = (records.order_result(id_)[1] for id_ in ids)
     finally:
         daemon.stop()
@@ -285,7 +285,7 @@ def test_a_journal_that_another_process_holds_for_long_stops_the_start_in_words(
     try:
         with pytest.raises(JournalUnfit, match="another process holds the database"):
             open_journal(home)
-        with JournalClient.open("sqlite:///tongguan.db", home) as client, client.read() as records:
+        with JournalClient.open("sqlite:///tongguan.db", home) as client, client.search() as records:
             assert records.message("m1") is not None  # who only looks does not wait
             with pytest.raises(TongguanError, match="another process holds the database"):
                 client.give_order("wang", "why", {"do": "pause"})

@@ -7,8 +7,7 @@ from pathlib import Path
 from journals import comes, open_journal, stored, submission, written
 
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.searches import ClosedLane
-from tongguan.gateway.model.lane import Lane
+from tongguan.gateway.model.lane import ClosedLane, Lane
 
 
 def closed(name: str) -> ClosedLane:
@@ -24,7 +23,7 @@ def test_nobody_claims_from_a_closed_lane_and_its_messages_stay_as_they_are(jour
     written(journal, comes(submission("m", lane=Lane("card:c"))))
     before = stored(journal, "m")
     journal.close_lane(closed("card:c"))
-    with journal.read() as records:
+    with journal.search() as records:
         moves = records.moves("m")
 
     assert keys(journal, "card:c") == ()

@@ -201,7 +201,7 @@ def test_a_chain_leaves_the_move_of_each_step(journal: Journal) -> None:
     checked = moves(message, State.CHECKED, documents=(document(),))
     sealed = moves(checked.message, State.SEALED, bodies=(body("m", b"<sealed/>", "sealed:1"),))
     written(journal, (comes(message), checked, sealed))
-    with journal.read() as records:
+    with journal.search() as records:
         steps = [(move.was, move.state) for move in records.moves("m")]
         entries = {move.entry for move in records.moves("m")}
 
@@ -239,7 +239,7 @@ def test_a_message_moved_by_another_in_its_first_commit_is_counted_once(journal:
     new = submission("m")
     ended = replace(new, state=State.ACCEPTED, lane=None, due_at=None)
     written(journal, comes(new), comes(receipt_message("r"), others=(ended,)))
-    with journal.read() as records:
+    with journal.search() as records:
         tally = {(kind, state): n for _, kind, state, n in records.tally()}
 
     assert stored(journal, "m").state is State.ACCEPTED
@@ -251,7 +251,7 @@ def test_a_message_moved_by_another_has_its_own_line_in_the_history(journal: Jou
     written(journal, comes(sent), comes(told))
     ended = replace(sent, state=State.ACCEPTED)
     written(journal, moves(told, State.SETTLED, others=(ended,)))
-    with journal.read() as records:
+    with journal.search() as records:
         last = records.moves("m")[-1]
 
     assert (last.was, last.state, last.step) == ("sent", "accepted", "step")
@@ -306,7 +306,7 @@ def test_an_unmatched_receipt_is_due_in_the_commit_that_learns_its_number(journa
 
 def test_answers_keep_their_names_and_no_name_is_given_twice(journal: Journal) -> None:
     written(journal, *(comes(submission(f"m{n}"), answers=(answer(f"m{n}"),)) for n in range(3)))
-    with journal.read() as records:
+    with journal.search() as records:
         names = [row.file for row in records.unwritten_answers("demo", 9)]
 
     assert len(set(names)) == 3
@@ -317,7 +317,7 @@ def test_the_counts_are_those_of_the_messages(journal: Journal) -> None:
     messages = [submission() for _ in range(5)]
     written(journal, *(comes(m) for m in messages))
     written(journal, *(moves(m, State.SENT) for m in messages[:3]), moves(messages[3], State.REFUSED))
-    with journal.read() as records:
+    with journal.search() as records:
         tally = {state: n for _, _, state, n in records.tally()}
 
     assert tally == {"received": 1, "sent": 3, "refused": 1}
@@ -353,7 +353,7 @@ def test_money_longer_than_any_float_stays_exact(journal: Journal) -> None:
 def test_a_commit_says_by_account_what_it_changed_though_a_receipt_was_fetched_for_another(journal: Journal) -> None:
     """Two accounts with one code: what comes for both is fetched for one."""
     written(journal, comes(submission("m", account="other"), documents=(document(account="other"),)))
-    with journal.read() as records:
+    with journal.search() as records:
         before = records.last_move()
     heard: list[Mapping[str, Changed]] = []
     journal.listeners.append(heard.append)
@@ -367,7 +367,7 @@ def test_a_commit_says_by_account_what_it_changed_though_a_receipt_was_fetched_f
     told = {account: (list(ids.messages), list(ids.documents)) for account, ids in heard[0].items()}
 
     assert told == {"other": (["m"], ["d1"]), "third": ([], [])}
-    with journal.read() as records:
+    with journal.search() as records:
         assert [row[1:] for row in records.moves_of("other", before, 9)] == [("r", "d1")]
     assert journal.write_again("r") == 2
     assert {account: list(ids.messages) for account, ids in heard[1].items()} == {"other": ["r"], "third": ["r"]}

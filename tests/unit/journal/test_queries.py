@@ -11,10 +11,10 @@ from journals import answer, body, comes, document, moves, receipt, receipt_mess
 from sqlalchemy import event
 
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.searches import ClosedLane
+from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import CountedLine
-from tongguan.gateway.model.lane import Lane
+from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.outcome import Number, Reservation
 
@@ -135,23 +135,33 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
     assert len(plans.statements) > 25
 
 
-READS: dict[str, Callable[[Snapshot], Any]] = {
-    "item_states": lambda r: r.item_states("bt"),
+DECIDES: dict[str, Callable[[Snapshot], Any]] = {
     "messages": lambda r: r.messages(["m1", "m2"]),
     "documents": lambda r: r.documents(["d1", "d2"]),
-    "documents after": lambda r: r.documents_after("d1", 5),
     "references": lambda r: r.fetch_references([("demo", "r1"), ("demo", "r2")]),
     "deleted": lambda r: r.is_deleted("d1"),
     "keys": lambda r: r.fetch_keys([("demo", "T", "d1")]),
-    "statistics": lambda r: r.counted("demo", "T", first=202601, last=202611),
-    "statistics of a country": lambda r: r.counted("demo", "T", first=202601, last=202611, where={"country": "142"}),
     "has document": lambda r: r.has_document("demo", "T", {"draft", "done"}),
     "number": lambda r: r.documents_of_number("demo", "L1"),
     "reserved": lambda r: r.reserved_by("k", "v"),
     "ordered": lambda r: r.fetch_ordered(["d1"]),
-    "body": lambda r: r.body("m1", "source"),
     "bodies": lambda r: r.bodies(["m1", "m2"], "source"),
     "names": lambda r: r.fetch_names([("demo", "f1.xml")]),
+    "receipts of documents": lambda r: r.receipts_of_documents(["d1"]),
+    "receipt bytes": lambda r: r.receipt_bytes("a", "rc1", but="m1"),
+    "rounds": lambda r: r.rounds("d1"),
+    "messages of documents": lambda r: r.messages_of_documents(["d1"]),
+    "owners of number": lambda r: r.owners_of_number("T", "L1"),
+}
+SEARCHES: dict[str, Callable[[Search], Any]] = {
+    "item_states": lambda r: r.item_states("bt"),
+    "messages": lambda r: r.messages(["m1", "m2"]),
+    "documents": lambda r: r.documents(["d1", "d2"]),
+    "documents after": lambda r: r.documents_after("d1", 5),
+    "statistics": lambda r: r.counted("demo", "T", first=202601, last=202611),
+    "statistics of a country": lambda r: r.counted("demo", "T", first=202601, last=202611, where={"country": "142"}),
+    "body": lambda r: r.body("m1", "source"),
+    "bodies": lambda r: r.bodies(["m1", "m2"], "source"),
     "newest of name": lambda r: r.newest_of_name("demo", ["f1.xml"]),
     "receipts of messages": lambda r: r.receipts_of_messages(["m1"]),
     "receipts of documents": lambda r: r.receipts_of_documents(["d1"]),
@@ -184,7 +194,7 @@ def test_open_messages_of_an_account_are_found_oldest_first(journal: Journal) ->
     states = [State.SENT, State.RECEIVED, State.ACCEPTED, State.HELD, State.CHECKED]
     written(journal, *(comes(submission(str(n), state=state)) for n, state in enumerate(states)))
     written(journal, comes(submission("x", account="other")), comes(receipt_message("r")))
-    with journal.read() as records:
+    with journal.search() as records:
         assert [m.id for m in records.open_messages("demo", 9)] == ["0", "1", "3", "4"]
         assert [m.id for m in records.open_messages("demo", 2)] == ["0", "1"]
 
@@ -198,11 +208,21 @@ def test_what_a_paused_account_has_waiting_is_passed_over_in_the_index(filled: J
     assert "message_due" in str(plans.plan(claiming))
 
 
-@pytest.mark.parametrize("name", READS)
-def test_reading_walks_through_nothing(filled: Journal, name: str) -> None:
+@pytest.mark.parametrize("name", DECIDES)
+def test_what_a_decision_asks_walks_through_nothing(filled: Journal, name: str) -> None:
     plans = Plans(filled)
     with filled.read() as records:
-        READS[name](records)
+        DECIDES[name](records)
+
+    assert plans.walks() == []
+    assert plans.statements
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_searching_walks_through_nothing(filled: Journal, name: str) -> None:
+    plans = Plans(filled)
+    with filled.search() as records:
+        SEARCHES[name](records)
 
     assert plans.walks() == []
     assert plans.statements
@@ -210,7 +230,7 @@ def test_reading_walks_through_nothing(filled: Journal, name: str) -> None:
 
 def test_what_waits_for_one_mailbox_is_found_whatever_waits_for_others(filled: Journal) -> None:
     plans = Plans(filled)
-    with filled.read() as records:
+    with filled.search() as records:
         records.unwritten_answers("demo", 10)
         records.unwritten_names("demo")
         records.moves_of("demo", 50, 10)
@@ -224,7 +244,7 @@ def test_what_waits_for_one_mailbox_is_found_whatever_waits_for_others(filled: J
 
 def test_statistics_are_grouped_in_the_order_of_their_key(filled: Journal) -> None:
     plans = Plans(filled)
-    with filled.read() as records:
+    with filled.search() as records:
         records.counted("demo", "T", first=202601, last=202611, where={"country": "142"})
     (statement,) = [s for s in plans.statements if "counted" in s]
 

@@ -236,7 +236,7 @@ def test_processes_that_read_and_then_write_lose_nothing(tmp_path: Path) -> None
 def test_a_reader_sees_one_moment(busy: Journal) -> None:
     message = submission("m")
     written(busy, comes(message))
-    with busy.read() as records:
+    with busy.search() as records:
         records.tally()
         written(busy, moves(message, State.SENT))
         assert records.message("m").state is State.RECEIVED  # type: ignore[union-attr]
@@ -247,7 +247,7 @@ def test_a_reader_sees_one_moment(busy: Journal) -> None:
 def test_a_receipt_and_the_cursor_that_says_so_are_one_commit(journal: Journal) -> None:
     journal.deliver([(comes(submission("r")),)], marker="cursor:a:demo", value="7")
     journal.deliver([(comes(submission("r")),)], marker="cursor:a:demo", value="8")
-    with journal.read() as records:
+    with journal.search() as records:
         assert records.marker("cursor:a:demo") == "8"
         assert records.message("r") is not None
 
@@ -256,7 +256,7 @@ def test_orders_are_kept_until_they_are_done(journal: Journal) -> None:
     first = journal.give_order("li", "test", {"do": "hold"})
     journal.give_order("li", "test", {"do": "stop"})
     journal.order_done(first, {"messages": {}})
-    with journal.read() as records:
+    with journal.search() as records:
         assert records.order_result(first)[1] == {"messages": {}}
 
     assert [(who, command) for _, who, _, command in journal.open_orders()] == [("li", '{"do":"stop"}')]

@@ -11,8 +11,7 @@ from journals import comes, moves, open_journal, stored, submission, written
 
 from tongguan.gateway.journal.clock_changes import LEAST_MS, STEADY_MS
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.searches import ClosedLane
-from tongguan.gateway.model.lane import Lane
+from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.notification import Notification
 from tongguan.gateway.system import clock
@@ -176,7 +175,7 @@ def test_deadlines_probes_and_short_messages_move_with_the_clock(tmp_path: Path,
     assert stored(journal, "m").deadline_at == now + 2 * HOUR + jump
     assert journal.lanes["card:a"].probe_at == now + 5000 + jump
     assert journal.lanes["card:b"].probe_at is None
-    with journal.read() as records:
+    with journal.search() as records:
         assert records.lanes() == journal.lanes
     assert journal.notifications.due(machine.wall + 3999, 9) == []
     [waiting] = journal.notifications.due(machine.wall + 4000, 9)

@@ -19,9 +19,8 @@ import orjson
 import pytest
 from patience import STILL, here, wait_until
 
-from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.model.errors import Fault, StationBroken
-from tongguan.gateway.model.lane import Lane
+from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import Kind, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.system import times
@@ -285,7 +284,7 @@ def test_what_is_in_inbox_is_not_written_again_while_it_cannot_be_marked(home: H
     home.told()
 
     assert (home.files("InBox"), home.alerts.problems()) == ([], [])
-    with home.journal.read() as records:
+    with home.journal.search() as records:
         assert records.unwritten_answers("demo", 10) == []
 
 
@@ -769,7 +768,7 @@ def test_answers_are_not_marked_when_the_mailbox_went_away_under_the_hand(home: 
         patch.setattr(FileWriter, "answer", and_gone)
         home.comes(submission("m1"), answers=(answer("m1"),))
         home.told()
-    with home.journal.read() as records:
+    with home.journal.search() as records:
         assert len(records.unwritten_answers("demo", 10)) == 1
     shutil.rmtree(tmp_path / "gone" / "InBox")
     (tmp_path / "gone" / "InBox").mkdir()
@@ -807,7 +806,7 @@ def test_a_journal_that_cannot_be_read_stops_nothing_for_good(home: Home, monkey
 
     home.told()
     home.comes(submission("m1"))
-    monkeypatch.setattr(home.journal, "read", broken)
+    monkeypatch.setattr(home.journal, "search", broken)
     home.told()
     assert [p.code for p in home.alerts.problems()] == ["GW-A01"]
     monkeypatch.undo()
@@ -1000,7 +999,7 @@ def test_answers_of_an_account_without_a_mailbox_stay_in_the_journal_and_hold_up
 
     assert len(home.files("InBox")) == 1
     assert [p.code for p in home.alerts.problems()] == ["GW-A03"]
-    with home.journal.read() as records:
+    with home.journal.search() as records:
         assert records.accounts_with_unwritten() == {"gone"}
 
 

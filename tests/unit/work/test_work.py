@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.reading.searches import ClosedLane
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Deferred, Fault, Held, Refused, StationBroken
-from tongguan.gateway.model.lane import Lane
+from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.model.outcome import Number, Outcome
 from tongguan.gateway.system import clock

@@ -13,26 +13,8 @@ from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import PART, Order, decoded, document_of, facts_of, message_of, order_of
 from tongguan.gateway.journal.reading.lookups import AnswerRow, Lookups, answer_of, slices
 from tongguan.gateway.model.document import Document
-from tongguan.gateway.model.lane import Lane
+from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import Message, State
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedLane:
-    """A closed lane: why, since when, when to probe next (None: a person must open it), the command to type, who shut it."""
-
-    name: Lane
-    reason: str
-    text: str
-    since: int
-    probe_at: int | None
-    do: str
-    who: str | None = None  #: None: the gateway itself
-
-    @property
-    def waits_for(self) -> str:
-        """What messages in it wait for, as their status files say it."""
-        return self.reason if self.reason in ("card", "pin", "route") else "person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +31,8 @@ class CountedSum:
     documents_of_category: int  #: counted in the first commodity of its category: adds up over a category's commodities
 
 
-class Searches(Lookups):
-    """One moment of the journal, searched by states, names, times and numbers."""
+class Search(Lookups):
+    """One moment of the journal as it is stored: what views, the command line and the daemon's looks ask of it, and no decision."""
 
     def documents_after(self, id_: str, limit: int) -> list[Document]:
         """Documents in the order of their ids, deleted ones too."""
