@@ -165,7 +165,7 @@ def make_mailboxes(settings: Settings, journal: Journal) -> Mapping[str, Mailbox
             placed[name] = identity
         else:
             files.sync_file_system(folder)
-            journal.set_marker(name, identity)
+            journal.set_markers({name: identity})
 
     made = {
         account.name: Mailbox(

@@ -127,7 +127,7 @@ class Daemon:
             )
             undo.callback(self._close_cards, None if self._before is None else self._before.site)
             self.mailboxes = assembly.make_mailboxes(self.settings, self.journal)
-            self.watching = Watching(self.site, self.alerts)
+            self.watching = Watching(self.site, self.alerts, self.journal.timekeeper)
             undo.callback(self.watching.close)
             former = self._before.tellers if self._before is not None else None
             self.tellers = Tellers(self.journal, self._surroundings(), self.alerts, before=former)
@@ -163,7 +163,7 @@ class Daemon:
             known = records.marker("environment")
         mine = self.settings.gateway.environment
         if known is None:
-            self.journal.set_marker("environment", mine)
+            self.journal.set_markers({"environment": mine})
         elif known != mine:
             en = f"gateway.environment is {mine!r} but this journal is {known!r}'s: use another home"
             raise SettingsWrong(f"gateway.environment 是 {mine!r}，而日志库属于 {known!r}：请用另一个主目录", en)

@@ -10,6 +10,7 @@ from typing import Any
 from tongguan.gateway.daemon.health_checks import HealthChecks
 from tongguan.gateway.flow.cards.watch import CardWatch, refused_pin
 from tongguan.gateway.flow.site import Site
+from tongguan.gateway.journal.clock_changes import Timekeeper
 from tongguan.gateway.model.errors import in_both, in_language
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.record import replace
@@ -25,8 +26,8 @@ _AGAIN = 60.0  #: seconds after which shut lanes are told again, for the alerts 
 class Watching:
     """Runs beside the stations; `probe` and `clock` each from one thread, all else from any."""
 
-    def __init__(self, site: Site, alerts: Alerts) -> None:
-        self._site, self._alerts = site, alerts
+    def __init__(self, site: Site, alerts: Alerts, timekeeper: Timekeeper) -> None:
+        self._site, self._alerts, self._timekeeper = site, alerts, timekeeper
         self.cards = CardWatch(site, alerts)
         self.checks = HealthChecks(site, alerts, self.cards).all
         self._told: Mapping[str, tuple[str, str]] | None = None
@@ -99,7 +100,7 @@ class Watching:
 
     def clock(self) -> bool:
         """Has the wall clock been set? What waits was moved with it; True once for each time, for whoever else goes by it."""
-        timekeeper = self._site.journal.timekeeper
+        timekeeper = self._timekeeper
         timekeeper.look()
         if jump := timekeeper.unsteady():
             by = timedelta(milliseconds=abs(jump))

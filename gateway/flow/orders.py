@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from tongguan.gateway.flow.cards.watch import refused_pin
 from tongguan.gateway.flow.local.stop import may_stop, stop
 from tongguan.gateway.flow.site import THING, Site, missing
-from tongguan.gateway.journal.database.engine import journal_file, last_write
-from tongguan.gateway.journal.database.rows import decoded
-from tongguan.gateway.journal.history.history import lane_subject
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Held, TongguanError, in_both, in_language
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
@@ -30,7 +27,7 @@ class NotNow(TongguanError):
     """The order does not fit the message as it is."""
 
 
-def carry_out(site: Site, command: dict[str, Any], *, who: str, why: str) -> dict[str, Any]:
+def carry_out(site: Site, command: Mapping[str, Any], *, who: str, why: str) -> dict[str, Any]:
     """Do one order; what was done to each message, by id."""
     match command["do"]:
         case "pause" | "resume":
@@ -42,13 +39,13 @@ def carry_out(site: Site, command: dict[str, Any], *, who: str, why: str) -> dic
             refused_pin(site, command["card"], command["text"])
             return {"lane": Lane(LaneKind.CARD, command["card"]), "done": "shut"}
         case "adopt":  # the folder is marked by whoever ordered it; this is the record of who and why
-            subject, state = lane_subject(Lane(LaneKind.ACCOUNT, command["account"])), str(command["mailbox"])
-            site.journal.note(subject, "adopt", who=who, why=why, state=state)
+            lane, state = Lane(LaneKind.ACCOUNT, command["account"]), str(command["mailbox"])
+            site.journal.note(lane, "adopt", who=who, why=why, state=state)
             return {"account": command["account"], "done": "adopt"}
         case "answers":
             return {"answers": site.journal.write_again(command["id"], who=who, why=why)}
         case "note":
-            site.journal.note(lane_subject(command["lane"]), command["step"], who=who, why=why, state=command["state"])
+            site.journal.note(Lane(command["lane"]), command["step"], who=who, why=why, state=command["state"])
             return {"lane": command["lane"], "done": command["step"]}
     act = _ACTS[command["do"]]
     results = {}
@@ -199,7 +196,7 @@ _ACTS: dict[str, Callable[[Site, Message, Snapshot], Outcome]] = {
 }
 
 
-def _lanes(site: Site, command: dict[str, Any], who: str, why: str) -> dict[str, Any]:
+def _lanes(site: Site, command: Mapping[str, Any], who: str, why: str) -> dict[str, Any]:
     name = command["name"]
     of_route = [Lane(LaneKind.ROUTE, name), Lane(LaneKind.ASK, name)]
     names = {"account": [Lane(LaneKind.ACCOUNT, name)], "route": of_route}.get(command["what"], [Lane(name)])
@@ -217,13 +214,12 @@ class Orders:
 
     def __init__(self, site: Site, *, monotonic: Callable[[], float] = clock.monotonic) -> None:
         self._site, self._monotonic = site, monotonic
-        self._file = journal_file(site.settings.database.url, site.settings.home)
-        self._seen: tuple[int, int] | None = None
+        self._seen: object | None = None
         self._again_at = 0.0
 
     def turn(self) -> bool:
         """Whether any was carried out."""
-        written, now = last_write(self._file), self._monotonic()
+        written, now = self._site.journal.last_write(), self._monotonic()
         if written is not None and written == self._seen and now < self._again_at:
             return False
         self._seen, self._again_at = written, now + _AT_LEAST
@@ -232,12 +228,4 @@ class Orders:
 
 def orders(site: Site) -> Sequence[str]:
     """Carry out what is waiting; the ids done."""
-    done = []
-    for id_, who, why, command in site.journal.open_orders():
-        try:
-            result = carry_out(site, decoded(command, f"order {id_}"), who=who, why=why)
-        except Exception as wrong:
-            result = {"error": f"{type(wrong).__name__}: {wrong}"}
-        site.journal.order_done(id_, result)
-        done.append(id_)
-    return done
+    return site.journal.carry_out_orders(lambda command, who, why: carry_out(site, command, who=who, why=why))

@@ -14,7 +14,7 @@ from cryptography import x509
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.secrets import Names
 from tongguan.gateway.flow.cards.looks import Looks
-from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.port import FlowJournal
 from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.errors import Held, in_both
 from tongguan.gateway.model.lane import Lane, LaneKind
@@ -41,7 +41,7 @@ class Site:
     """One home's gateway, put together by the daemon; nothing in it changes while it runs but the journal."""
 
     settings: Settings
-    journal: Journal
+    journal: FlowJournal
     profiles: Mapping[str, Compiled]
     routes: Mapping[str, HttpsRoute] = field(default_factory=dict)
     cards: Mapping[str, OpenCard] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from sqlalchemy import delete, insert, select
 
 from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import decoded
+from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.writing.writer import Group, Writer
 from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.model.message import Message
@@ -29,22 +30,6 @@ Due = Callable[[Collection[str]], Sequence[Message]]
 #: what did not come back is tried again in hands of this part of the size: few turns, and few crashes to find a culprit
 _SMALLER = 8
 _TAKING = 0  #: stands for the token of a claim whose row is being written
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Messages in one hand. `token` grows with every claim and fences what an earlier owner still writes."""
-
-    token: int
-    station: str
-    lease_ms: int
-    messages: tuple[Message, ...] = ()
-    keys: tuple[str, ...] = ()
-    crashes: int = 0  #: how often a lone claim of its only key did not come back
-    suspects: frozenset[str] = frozenset()  #: keys that an earlier owner had in hand when it ended
-
-    def suspect(self, key: str) -> bool:
-        return key in self.suspects
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import orjson
-from sqlalchemy import Engine, and_, insert, select
+from sqlalchemy import Engine, and_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
+from tongguan.gateway.journal import orders
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.database.engine import MEND, examine, journal_file, open_engine, plain
 from tongguan.gateway.journal.database.rows import message_of
@@ -25,7 +25,6 @@ from tongguan.gateway.journal.history.anchor import Anchor
 from tongguan.gateway.journal.history.audit import OnProgress, Verdict, verify
 from tongguan.gateway.journal.reading.reader import Reader
 from tongguan.gateway.model.errors import JournalUnfit, StationBroken, TongguanError
-from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.system import clock
 
@@ -86,18 +85,15 @@ class JournalClient(Reader):
 
     def give_order(self, who: str, why: str, command: Mapping[str, Any]) -> str:
         """Leave an order for the daemon; its id, for `Search.order_result`."""
-        id_ = new_id()
-        row = {"id": id_, "who": who, "why": why, "command": orjson.dumps(command).decode(), "at": clock.now_ms()}
         writing = open_engine(self._url, self._home, writes=True)
         try:
             with writing.begin() as connection:
-                connection.execute(insert(tables.order).values(**row))
+                return orders.give(connection, who, why, command, clock.now_ms())
         except SQLAlchemyError as broken:
             zh, en = plain(broken)
             raise StationBroken(f"日志库收不下指令：{zh}", f"the journal takes no order: {en}") from broken
         finally:
             writing.dispose()
-        return id_
 
 
 def is_frozen(path: Path | None) -> bool:

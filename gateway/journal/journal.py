@@ -12,25 +12,27 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Engine, delete, insert, literal_column, select, update
+from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.sql.elements import ColumnElement
 
-from tongguan.gateway.journal.claims import Claim, Claims
+from tongguan.gateway.journal import orders
+from tongguan.gateway.journal.claims import Claims
 from tongguan.gateway.journal.clock_changes import Timekeeper
 from tongguan.gateway.journal.database import migrating, statements, tables
-from tongguan.gateway.journal.database.engine import MEND, examine, journal_file, open_engine, plain, writable
-from tongguan.gateway.journal.database.rows import RowDamaged, message_of
+from tongguan.gateway.journal.database.engine import MEND, examine, journal_file, last_write, open_engine, plain, writable
+from tongguan.gateway.journal.database.rows import RowDamaged, decoded, message_of
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.history.anchor import Anchor
 from tongguan.gateway.journal.history.audit import Verdict, verify
 from tongguan.gateway.journal.history.consistency import RESTORE, accept, all_heads, disagreement, stored_numbers
 from tongguan.gateway.journal.history.history import GATEWAY, GENESIS, KEYS, START, lane_subject
 from tongguan.gateway.journal.notifications import Notifications
+from tongguan.gateway.journal.port import CarryOut, Claim
 from tongguan.gateway.journal.reading.lookups import slices
 from tongguan.gateway.journal.reading.reader import Reader
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -48,7 +50,6 @@ from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock, logs, permissions
 from tongguan.gateway.system.threads import Begin, begin_thread
 
-__all__ = ["Claim", "Journal"]
 log = logs.get_logger("journal")
 
 WRITER = "journal"  #: name of the thread that writes
@@ -65,12 +66,15 @@ def _log_moves(group: Group) -> None:
 
 
 class Journal(Reader):
-    """Open with `Journal.open`; threads may share it. `start` begins grouping commits in a thread of its own."""
+    """`FlowJournal` on SQLite, and what the daemon needs besides: `port.py` says what the methods promise.
 
-    def __init__(self, engine: Engine, readers: Engine, *, anchor: Anchor) -> None:
+    Open with `Journal.open`; threads may share it. `start` begins grouping commits in a thread of its own.
+    """
+
+    def __init__(self, engine: Engine, readers: Engine, *, anchor: Anchor, file: Path | None) -> None:
         super().__init__(readers)
         self._engine = engine
-        self.anchor = anchor
+        self.anchor, self._file = anchor, file
         self.run = new_id()
         self.opened_at = clock.now_ms()
         self.listeners: list[Callable[[Mapping[str, Changed]], None]] = []  #: hear of each commit what it changed, by account
@@ -112,7 +116,7 @@ class Journal(Reader):
         if (file := journal_file(url, home)) is not None:
             permissions.make(file)
         engine = open_engine(url, home, writes=True)
-        journal = cls(engine, open_engine(url, home, writes=False), anchor=anchor)
+        journal = cls(engine, open_engine(url, home, writes=False), anchor=anchor, file=file)
         try:
             migrating.to_newest(engine)
             journal._begin_run(wrong, accepted)
@@ -188,18 +192,7 @@ class Journal(Reader):
         with self._reading() as connection:
             yield Snapshot(connection)
 
-    def finish(self, chains: Sequence[Chain], *, token: int | None = None) -> list[Fate]:
-        """Write each chain (consecutive outcomes of one message) whole or not at all; what became of each, in order.
-
-        `token`: the claim under which they were decided; it ends with this call.
-        """
-        return self._finish(chains, token, keeps=False)
-
-    def finish_or_keep(self, chains: Sequence[Chain], *, token: int | None) -> list[Fate]:
-        """Finish; what is in conflict stays in the claim's hand, to be decided again."""
-        return self._finish(chains, token, keeps=True)
-
-    def _finish(self, chains: Sequence[Chain], token: int | None, *, keeps: bool) -> list[Fate]:
+    def finish(self, chains: Sequence[Chain], *, token: int | None = None, keep: bool = False) -> list[Fate]:
         def write(group: Group) -> list[Fate]:
             if token is None:
                 return self._finisher.write(group, chains)
@@ -209,7 +202,7 @@ class Journal(Reader):
                 return [Finished.LOST] * len(chains)
             fates = self._finisher.write(group, chains)
             again = {chain[0].message.id for chain, fate in zip(chains, fates, strict=True) if fate is not Finished.WRITTEN}
-            self._claims.end(group, token, keep=again if keeps else ())
+            self._claims.end(group, token, keep=again if keep else ())
             return fates
 
         fates: list[Fate] = self._writer.submit(write)
@@ -218,7 +211,6 @@ class Journal(Reader):
     # Claims
 
     def claim(self, station: str, lanes: Iterable[str], *, limit: int, lease_ms: int | None = None) -> Claim | None:
-        """Take up to `limit` due messages of these lanes, the longest due first, in order of sequence; None when nothing is due."""
         open_ = [lane for lane in lanes if lane not in self.lanes]
         if not open_:
             return None
@@ -226,22 +218,18 @@ class Journal(Reader):
         return self._claims.take(station, lambda in_hand: self._due(open_, limit, in_hand), self._lease(lease_ms))
 
     def claim_keys(self, station: str, keys: Sequence[str], *, lease_ms: int | None = None) -> Claim:
-        """Take things that are not in the journal yet (files at a door); suspect keys come apart from all others."""
         return self._claims.take_keys(station, keys, self._lease(lease_ms))
 
     def _lease(self, lease_ms: int | None) -> int:
         return self.lease_ms if lease_ms is None else lease_ms
 
     def renew_claims(self) -> None:
-        """Extend what is in the hands of threads that live. A claim that is not renewed ends after `lease_ms`."""
         self._claims.renew()
 
     def give_back(self, token: int) -> None:
-        """End a claim without a move; crashes that are held against its messages stay."""
         self._claims.give_back(token)
 
     def abandon(self, station: str) -> None:
-        """What this station has in hand is lost to it, as if it had crashed: it comes again, one at a time."""
         self._claims.abandon(station)
 
     def _due(self, lanes: Sequence[str], limit: int, in_hand: Collection[str]) -> list[Message]:
@@ -259,7 +247,6 @@ class Journal(Reader):
     # What is known of commits
 
     def bell(self, *lanes: str) -> threading.Event:
-        """One bell for these lanes: set whenever a commit gives work to any of them."""
         bell = self._bells.setdefault(lanes[0], threading.Event())
         for lane in lanes:
             self._bells[lane] = bell
@@ -277,18 +264,12 @@ class Journal(Reader):
                     self.on_trouble(wrong)
 
     def ring(self) -> None:
-        """Wake every station."""
         for bell in list(self._bells.values()):
             bell.set()
 
     # Lanes
 
     def close_lane(self, lane: ClosedLane) -> None:
-        """Nobody claims from a closed lane; its messages stay as they are.
-
-        A lane that only a person may open stays as the person, or the bug, left it.
-        """
-
         def close(group: Group) -> None:
             present = self.lanes.get(lane.name)
             if present is not None and present.probe_at is None and lane.probe_at is not None:
@@ -308,8 +289,6 @@ class Journal(Reader):
         self._writer.submit(close)
 
     def open_lane(self, name: Lane, *, who: str = GATEWAY, why: str = "") -> None:
-        """What waits in the lane may be claimed again."""
-
         def open_(group: Group) -> None:
             if group.connection.execute(delete(tables.lane).where(tables.lane.c.name == name)).rowcount:
                 group.left.append(digests.gone("lane", name))
@@ -319,6 +298,9 @@ class Journal(Reader):
 
         self._writer.submit(open_)
         self.ring()
+
+    def came_twice(self, moment: int) -> bool:
+        return self.timekeeper.came_twice(moment)
 
     def _clock_jumped(self, jump: int) -> None:
         moved = {n: replace(lane, probe_at=lane.probe_at + jump) for n, lane in self.lanes.items() if lane.probe_at is not None}
@@ -330,15 +312,11 @@ class Journal(Reader):
     # Small durable facts
 
     def serials(self, name: str, *, digits: int = 9) -> int:
-        """The next number of a series; from a block in memory, so gaps are allowed and none is given twice (`Serials.take`)."""
         return self._serials.take(name, digits=digits)
 
     def serials_ahead(self, series: Iterable[tuple[str, int]]) -> None:
         """Series that will be asked for: name, digits."""
         self._serials.want(series)
-
-    def set_marker(self, name: str, value: str) -> None:
-        self.set_markers({name: value})
 
     def set_markers(self, values: Mapping[str, str]) -> None:
         """All in one commit."""
@@ -374,8 +352,6 @@ class Journal(Reader):
         return fates
 
     def recount(self, documents: Sequence[Document], *, marker: str, value: str) -> bool:
-        """Write what statistics count of these documents, with a marker; False, and nothing, when one has changed meanwhile."""
-
         def write(group: Group) -> bool:
             written = recount(group, documents)
             if written:
@@ -403,7 +379,6 @@ class Journal(Reader):
         return int(self._writer.submit(unmark))
 
     def write_again(self, message_id: str, *, who: str = GATEWAY, why: str = "") -> int:
-        """Make a message's answers unwritten, so that they are written once more; how many there are."""
         mine = tables.answer.c.message_id == message_id
         unwritten = update(tables.answer).where(mine).values(written=0)
         state = select(tables.message.c.state).where(tables.message.c.id == message_id)
@@ -420,31 +395,25 @@ class Journal(Reader):
     # Orders of operators: rows, so that the command line never writes beside the daemon.
 
     def give_order(self, who: str, why: str, command: Mapping[str, Any]) -> str:
-        id_ = new_id()
-        row = {"id": id_, "who": who, "why": why, "command": orjson.dumps(command).decode()}
-        self._writer.submit(lambda group: group.connection.execute(insert(tables.order).values(**row, at=group.at)) and None)
-        return id_
+        """Leave an order for whoever carries them out; its id, for `Search.order_result`."""
+        return str(self._writer.submit(lambda group: orders.give(group.connection, who, why, command, group.at)))
 
-    def open_orders(self) -> list[tuple[str, str, str, str]]:
-        """Id, who, why, and the command as it is stored."""
-        o = tables.order.c
+    def carry_out_orders(self, carry_out: CarryOut) -> list[str]:
         with self._reading() as connection:
-            given: ColumnElement[int] = literal_column("orders.rowid")  # the order in which they came, whatever the clock said
-            rows = connection.execute(select(o.id, o.who, o.why, o.command).where(o.done_at.is_(None)).order_by(given))
-            return [tuple(row) for row in rows]
+            waiting = orders.open_orders(connection)
+        for id_, who, why, command in waiting:
+            try:
+                result = carry_out(decoded(command, f"order {id_}"), who, why)
+            except Exception as wrong:
+                result = {"error": f"{type(wrong).__name__}: {wrong}"}
+            self._writer.submit(partial(orders.done, id_=id_, result=result))
+        return [id_ for id_, *_ in waiting]
 
-    def order_done(self, id_: str, result: Any) -> None:
-        mine, text = tables.order.c.id == id_, orjson.dumps(result).decode()
+    def last_write(self) -> object | None:
+        return last_write(self._file)
 
-        def write(group: Group) -> None:
-            group.connection.execute(update(tables.order).where(mine).values(done_at=group.at, result=text))
-            row = group.connection.execute(select(tables.order).where(mine)).mappings().all()
-            group.left += digests.records_of("orders", row)
-
-        self._writer.submit(write)
-
-    def note(self, subject: str, step: str, *, who: str, why: str, was: str | None = None, state: str = "") -> None:
-        """Tell the history of what moves no message: `subject` is `gateway`, a lane's subject, or the id of a message."""
+    def note(self, subject: Lane | str, step: str, *, who: str, why: str, was: str | None = None, state: str = "") -> None:
+        subject = lane_subject(subject) if isinstance(subject, Lane) else subject
         self._writer.submit(lambda group: group.tell(subject, step, was, state, who=who, why=why))
 
     # History

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from tongguan.gateway.journal.claims import Claim
-from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.port import Claim, WorkJournal
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Deferred, Held, Refused, StationBroken
 from tongguan.gateway.model.lane import ClosedLane, Lane
@@ -100,7 +99,7 @@ class Bugs:
         return True
 
 
-_bugs: WeakKeyDictionary[Journal, Bugs] = WeakKeyDictionary()  #: of each journal's run
+_bugs: WeakKeyDictionary[WorkJournal, Bugs] = WeakKeyDictionary()  #: of each journal's run
 
 
 def lane_of(claim: Claim) -> Lane:
@@ -225,7 +224,7 @@ def defer(step: Step, message: Message, deferred: Deferred) -> Outcome:
 
 
 def run(
-    journal: Journal,
+    journal: WorkJournal,
     step: Step,
     claim: Claim,
     *,
@@ -277,7 +276,7 @@ def _act(step: Step, claim: Claim) -> Sequence[Any]:
 class _Shut:
     """The lanes that one batch closes: noted while it is decided, written apart from that."""
 
-    def __init__(self, journal: Journal, closed: Callable[[Lane], ClosedLane] | None) -> None:
+    def __init__(self, journal: WorkJournal, closed: Callable[[Lane], ClosedLane] | None) -> None:
         self._journal = journal
         self._closed = closed
         self._names: set[str] = set()
@@ -312,7 +311,7 @@ class _Shut:
 class _Batch:
     """One batch with the answers of its step, from the decisions to the commit."""
 
-    def __init__(self, journal: Journal, step: Step, claim: Claim, answers: Sequence[Any], shut: _Shut) -> None:
+    def __init__(self, journal: WorkJournal, step: Step, claim: Claim, answers: Sequence[Any], shut: _Shut) -> None:
         self._journal = journal
         self._step = step
         self._claim = claim
@@ -341,7 +340,7 @@ class _Batch:
             for left in range(_TRIES, -1, -1):
                 onward = self._step.onward if left == _TRIES else ()
                 chains = self._decided(messages, onward, last=not left)
-                words = journal.finish_or_keep(chains, token=token) if left else journal.finish(chains, token=token)
+                words = journal.finish(chains, token=token, keep=left > 0)
                 open_: set[str] = set()
                 for chain, word in zip(chains, words, strict=True):
                     if word is Finished.WRITTEN:

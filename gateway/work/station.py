@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.port import WorkJournal
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import Step, run
@@ -38,7 +38,7 @@ class Station:
     """One line of work. `turn` does one batch and says whether there was any."""
 
     name: str
-    journal: Journal
+    journal: WorkJournal
     lanes: tuple[Lane, ...]
     step: Step
     closed: Callable[[Lane], ClosedLane]  #: the row of a lane that is found shut

@@ -69,7 +69,7 @@ class Presence:
         while len(self._checkpoints) > 1 and self._checkpoints[1][0] <= now - LOOK_BACK:
             self._checkpoints.popleft()
         if self._returned:
-            self._journal.set_marker(self._marker, "")
+            self._journal.set_markers({self._marker: ""})
             self._returned = False
 
     @property
@@ -94,7 +94,7 @@ class Presence:
             return True
         self._say_why()
         since = self._checkpoints[0][1]
-        self._journal.set_marker(self._marker, str(since))
+        self._journal.set_markers({self._marker: str(since)})
         self._away, self._returned = since, False
         return False
 
@@ -123,7 +123,7 @@ class Presence:
             lying = set(self._writer.answers())
             expected = self._names if self._names is not None else self._since(self._away)
             self._journal.write_missing(self._account, expected - lying)
-            self._journal.set_marker(self._marker, f"{self._away} answers")
+            self._journal.set_markers({self._marker: f"{self._away} answers"})
         self._returned = True
         self._names, self._look_at = None, 0.0
         self._folders.noticed = None

@@ -24,7 +24,7 @@ from tongguan.gateway.flow.submission.check import decide_check, read_step
 from tongguan.gateway.flow.submission.seal import act_seal, seal_step
 from tongguan.gateway.flow.submission.secrets import look_at_secrets
 from tongguan.gateway.flow.table import closed, complete
-from tongguan.gateway.journal.claims import Claim
+from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.ids import new_id
@@ -66,7 +66,7 @@ def _known_already(site: Site, drops: Sequence[Drop]) -> list[Came]:
     again is another matter. Where the clock was set back meanwhile, its times prove nothing: then the file is taken anew, which tells its
     first outcome again.
     """
-    twice = site.journal.timekeeper.came_twice
+    twice = site.journal.came_twice
     old = [drop for drop in drops if drop.changed_at_ms < site.journal.opened_at and not twice(drop.changed_at_ms)]
     if not old:
         return []

@@ -12,7 +12,7 @@ from functools import partial
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.local import LocalRequest
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.journal.claims import Claim
+from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Held, Refused
 from tongguan.gateway.model.faults import fault

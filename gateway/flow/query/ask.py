@@ -30,7 +30,7 @@ from tongguan.gateway.flow.submission.check import hand_of, living, refuse
 from tongguan.gateway.flow.submission.dispatch import at_desk, on_its_way, request_of
 from tongguan.gateway.flow.submission.secrets import without_secrets
 from tongguan.gateway.flow.submission.send import keep_aside
-from tongguan.gateway.journal.claims import Claim
+from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Deferred, Held, Refused, each_of

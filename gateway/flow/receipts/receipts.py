@@ -22,7 +22,7 @@ from tongguan.gateway.flow.receipts.verification import Answered, fetched, issue
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.owed import owing
 from tongguan.gateway.flow.submission.send import verdict_by
-from tongguan.gateway.journal.claims import Claim
+from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.errors import Held, in_both

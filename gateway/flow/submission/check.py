@@ -23,7 +23,7 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import card_faults, card_in_place, may, needed, taken, to_the_card, uses_card
 from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of
 from tongguan.gateway.flow.submission.secrets import look_at_secrets, secret_faults
-from tongguan.gateway.journal.claims import Claim
+from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Deferred, Fault, Refused, in_both

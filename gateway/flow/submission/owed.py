@@ -15,7 +15,7 @@ from typing import Any
 from tongguan.gateway.flow.receipts.verification import claims_to_be_one
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.send import incoming
-from tongguan.gateway.journal.claims import Claim
+from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import each_of, in_both
 from tongguan.gateway.model.lane import Lane, LaneKind

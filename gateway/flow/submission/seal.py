@@ -19,7 +19,7 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import unbound
 from tongguan.gateway.flow.submission.check import refuse
 from tongguan.gateway.flow.submission.secrets import sealed_secrets
-from tongguan.gateway.journal.claims import Claim
+from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Deferred, Refused, in_both

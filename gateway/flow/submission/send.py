@@ -14,7 +14,7 @@ from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.gateway.document.changes import all_reservations, undone
 from tongguan.gateway.flow.receipts.verification import Answered, answer, claims_to_be_one
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.journal.claims import Claim
+from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Receipt
 from tongguan.gateway.model.errors import Deferred, Held, each_of, in_both

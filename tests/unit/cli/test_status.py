@@ -243,7 +243,7 @@ def test_what_stops_a_station_is_told_in_the_homes_language(home: Path) -> None:
     base.execute("CREATE TRIGGER full BEFORE INSERT ON marker BEGIN SELECT RAISE(ABORT, 'full'); END")
 
     def work() -> bool:
-        daemon.journal.set_marker("x", "y")
+        daemon.journal.set_markers({"x": "y"})
         return True
 
     assert daemon._guarded(work) is False

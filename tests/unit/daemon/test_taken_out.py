@@ -17,7 +17,7 @@ from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.flow.orders import carry_out
 from tongguan.gateway.flow.receipts import verification
 from tongguan.gateway.flow.submission.send import Doubt, act_send, incoming
-from tongguan.gateway.journal.claims import Claim
+from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.model.errors import Deferred, Held, in_language
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.lane import Lane

@@ -67,7 +67,7 @@ def told(daemon: Daemon, name: str) -> bool:
 def nudge(daemon: Daemon) -> None:
     """Give every thread something to do: a thread that sleeps in the system sees an exception when it wakes."""
     with contextlib.suppress(StationBroken):  # what the journal's thread had in hand when it ended
-        daemon.journal.set_marker("nudge", "x")
+        daemon.journal.set_markers({"nudge": "x"})
     daemon.watch.wake()
     for ear in daemon.ears.values():
         ear.wake()

@@ -107,7 +107,7 @@ def checks(of: Site, alerts: Alerts) -> HealthChecks:
 
 def test_an_authority_that_hangs_keeps_no_other_lane_shut(journal: Journal, alerts: Alerts, tmp_path: Path) -> None:
     hangs, well = Route(hangs=True), Route()
-    watching = Watching(site(journal, tmp_path, mofcom=hangs, customs=well), alerts)
+    watching = Watching(site(journal, tmp_path, mofcom=hangs, customs=well), alerts, journal.timekeeper)
     shut(journal, "route:mofcom", "route:customs", "ask:customs")
     while len(journal.lanes) > 1:
         watching.probe(patience=0.05)
@@ -126,7 +126,7 @@ def test_a_probe_that_fails_in_a_way_of_its_own_is_no_answer(journal: Journal, a
         def healthy(self) -> bool:
             raise ZeroDivisionError
 
-    watching = Watching(site(journal, tmp_path, mofcom=Broken(), customs=Route()), alerts)
+    watching = Watching(site(journal, tmp_path, mofcom=Broken(), customs=Route()), alerts, journal.timekeeper)
     shut(journal, "route:mofcom", "route:customs")
     watching.probe()
 
@@ -138,7 +138,7 @@ def test_a_probe_that_fails_in_a_way_of_its_own_is_no_answer(journal: Journal, a
 
 def test_a_lane_that_a_person_paused_while_it_was_probed_stays_paused(journal: Journal, alerts: Alerts, tmp_path: Path) -> None:
     route = Route(hangs=True)
-    watching = Watching(site(journal, tmp_path, mofcom=route), alerts)
+    watching = Watching(site(journal, tmp_path, mofcom=route), alerts, journal.timekeeper)
     shut(journal, "route:mofcom")
     watching.probe(patience=0.01)
     paused = replace(journal.lanes["route:mofcom"], reason="paused", probe_at=None)
@@ -152,11 +152,11 @@ def test_a_lane_that_a_person_paused_while_it_was_probed_stays_paused(journal: J
 
 def test_a_lane_that_opened_while_the_gateway_was_down_ends_its_alert(journal: Journal, alerts: Alerts, tmp_path: Path) -> None:
     shut(journal, "route:mofcom")
-    watching = Watching(site(journal, tmp_path, mofcom=Route()), alerts)
+    watching = Watching(site(journal, tmp_path, mofcom=Route()), alerts, journal.timekeeper)
     watching.probe()
     alerts.tell("lane", "route:mofcom is shut", do="look", about="route:mofcom")
     later = Alerts(tmp_path / "alerts.jsonl", repeat=timedelta(hours=4))
-    Watching(site(journal, tmp_path), later).probe()
+    Watching(site(journal, tmp_path), later, journal.timekeeper).probe()
 
     assert later.about("lane") == []
     assert b'"over":true' in (tmp_path / "alerts.jsonl").read_bytes().splitlines()[-1]

@@ -148,7 +148,7 @@ REFUSED = [(f"{name}.xml", State.REFUSED) for name in NAMES]
 CALLS: dict[str, Callable[[Daemon], tuple[Any, str]]] = {
     "claim": lambda daemon: (daemon.journal, "claim_keys"),
     "read": lambda daemon: (daemon.journal, "read"),
-    "finish": lambda daemon: (daemon.journal, "finish_or_keep"),
+    "finish": lambda daemon: (daemon.journal, "finish"),
     "give back": lambda daemon: (daemon.journal, "give_back"),
     "parse": lambda daemon: (door, "look_into"),
     "take": lambda daemon: (door, "accept"),

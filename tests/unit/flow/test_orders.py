@@ -26,8 +26,8 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 def asked(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows whenever the journal is asked for orders."""
     times: list[int] = []
-    ask = daemon.journal.open_orders
-    monkeypatch.setattr(daemon.journal, "open_orders", lambda: times.append(1) or ask())
+    ask = daemon.journal.carry_out_orders
+    monkeypatch.setattr(daemon.journal, "carry_out_orders", lambda act: times.append(1) or ask(act))
     return times
 
 

@@ -29,7 +29,7 @@ def lived(home: Path) -> Path:
         written(journal, comes(message))
         written(journal, moves(message, State.SEALED, with_={"lane": Lane("route:r")}))
         journal.serials("NA26", digits=6)
-        journal.set_marker("cursor:r:demo", "17")
+        journal.set_markers({"cursor:r:demo": "17"})
         if n == 0:
             journal.close()
             for name in FILES:

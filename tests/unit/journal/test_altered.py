@@ -71,8 +71,9 @@ def lived(journal: Journal) -> None:
     journal.notifications.tried(["n1"], {"n2": 5})
     journal.close_lane(ClosedLane(Lane("account:demo"), "paused", "stocktaking", 1, None, "tongguan resume account demo", "wang"))
     journal.serials("a")
-    journal.set_marker("environment", "test")
-    journal.order_done(journal.give_order("wang", "why", {"do": "pause"}), {"done": "pause"})
+    journal.set_markers({"environment": "test"})
+    journal.give_order("wang", "why", {"do": "pause"})
+    journal.carry_out_orders(lambda *_: {"done": "pause"})
     journal.claim("s", ["read"], limit=5)
 
 

@@ -335,11 +335,11 @@ def test_a_conflict_keeps_the_claim_for_the_second_decision(journal: Journal) ->
     assert claim
     m, n = claim.messages
     wrong = replace(moves(m, State.CHECKED), was=State.SEALED)
-    words = journal.finish_or_keep([(wrong,), (moves(n, State.SENT),)], token=claim.token)
+    words = journal.finish([(wrong,), (moves(n, State.SENT),)], token=claim.token, keep=True)
 
     assert words == [Finished.CONFLICT, Finished.WRITTEN]
     assert journal.claim("other", ["read"], limit=1) is None
-    assert journal.finish_or_keep([(moves(m, State.SENT),)], token=claim.token) == [Finished.WRITTEN]
+    assert journal.finish([(moves(m, State.SENT),)], token=claim.token, keep=True) == [Finished.WRITTEN]
     assert journal.finish([(moves(m, State.SENT),)], token=claim.token) == [Finished.LOST]
 
 

@@ -197,8 +197,7 @@ def test_a_damaged_order_is_named_and_hides_no_other(home: Path, change: str, ca
     (home / "tongguan.toml").write_text(SETTINGS)
     journal = open_journal(home)
     ids = [journal.give_order("wang", f"because {n}", {"do": "hold", "ids": [f"m{n}"]}) for n in (1, 2)]
-    for id_ in ids:
-        journal.order_done(id_, {"messages": {}})
+    journal.carry_out_orders(lambda *_: {"messages": {}})
     journal.close()
     with sqlite3.connect(home / "tongguan.db") as base:
         base.execute(f"UPDATE orders SET {change} WHERE id = ?", (ids[0],))

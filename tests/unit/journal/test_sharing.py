@@ -7,8 +7,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -211,6 +212,7 @@ def test_each_series_counts_by_itself(journal: Journal) -> None:
 COUNT = """
 import json, sys
 from pathlib import Path
+from typing import Any
 from sqlalchemy import text
 from tongguan.gateway.journal.database.engine import open_engine
 engine = open_engine("sqlite:///count.db", Path(sys.argv[1]), writes=True)
@@ -252,11 +254,19 @@ def test_a_receipt_and_the_cursor_that_says_so_are_one_commit(journal: Journal) 
         assert records.message("r") is not None
 
 
-def test_orders_are_kept_until_they_are_done(journal: Journal) -> None:
-    first = journal.give_order("li", "test", {"do": "hold"})
-    journal.give_order("li", "test", {"do": "stop"})
-    journal.order_done(first, {"messages": {}})
-    with journal.search() as records:
-        assert records.order_result(first)[1] == {"messages": {}}
+def test_orders_are_carried_out_once_in_the_order_in_which_they_came(journal: Journal) -> None:
+    given: list[object] = []
 
-    assert [(who, command) for _, who, _, command in journal.open_orders()] == [("li", '{"do":"stop"}')]
+    def carry_out(command: Mapping[str, Any], who: str, why: str) -> dict[str, Any]:
+        given.append((command["do"], who, why))
+        if command["do"] == "stop":
+            raise ValueError("no")
+        return {"messages": {}}
+
+    ids = [journal.give_order("li", "test", {"do": what}) for what in ("hold", "stop")]
+    assert journal.carry_out_orders(carry_out) == ids
+    assert journal.carry_out_orders(carry_out) == []
+    with journal.search() as records:
+        assert [records.order_result(id_)[1] for id_ in ids] == [{"messages": {}}, {"error": "ValueError: no"}]
+
+    assert given == [("hold", "li", "test"), ("stop", "li", "test")]

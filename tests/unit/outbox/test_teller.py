@@ -639,8 +639,8 @@ def test_a_mailbox_that_comes_and_goes_all_the_time_is_taken_up_once_a_second_at
 ) -> None:
     """Whoever owns one can rename its folders thousands of times a second; the journal is everybody's."""
     marked: list[str] = []
-    set_marker = home.journal.set_marker
-    monkeypatch.setattr(home.journal, "set_marker", lambda name, value: (marked.append(name), set_marker(name, value)))
+    set_markers = home.journal.set_markers
+    monkeypatch.setattr(home.journal, "set_markers", lambda values: (marked.extend(values), set_markers(values)))
     home.told()
     for n in range(100):
         os.rename(home.folder / "InBox", tmp_path / "aside")
