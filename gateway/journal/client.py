@@ -76,7 +76,7 @@ class JournalClient(Reader):
         where = and_(m.kind == "receipt", m.state.in_([s.value for s in states]))
         query = select(tables.message).where(where).order_by(m.sequence.desc()).limit(limit)
         with self._reading() as connection:
-            return [message_of(row) for row in connection.execute(query).mappings()]
+            return [message_of(row) for row in connection.execute(query)]
 
     def verify(self, progress: OnProgress = lambda *_: None, *, copy: bytes | None = None) -> Verdict:
         """Recompute the history and compare rows and the anchored heads with it, and those of a `copy` of the anchor."""

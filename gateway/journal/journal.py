@@ -239,8 +239,8 @@ class Journal(Reader):
         found: list[Message] = []
         with self._reading() as connection:
             for lane in lanes:  # one by one: each is read in the order of its index, however long it is
-                rows = connection.execute(query, {"lane": lane, **wanted}).mappings().all()
-                found += [message_of(row) for row in rows if row["id"] not in in_hand]
+                rows = connection.execute(query, {"lane": lane, **wanted})
+                found += [message_of(row) for row in rows if row.id not in in_hand]
         found.sort(key=lambda message: (message.due_at, message.sequence))
         return sorted(found[:limit], key=lambda message: message.sequence)
 

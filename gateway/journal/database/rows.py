@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from operator import itemgetter
+from functools import partial
+from operator import attrgetter, is_, is_not, itemgetter
 from typing import Any, TypeVar
 
 import orjson
@@ -21,11 +22,15 @@ from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.model.record import record
 
 _Noun = TypeVar("_Noun")
-_MESSAGE_COLUMNS = [c.name for c in tables.message.columns]
+_MESSAGE_COLUMNS, _DOCUMENT_COLUMNS, _RECEIPT_COLUMNS = (
+    [column.name for column in table.columns] for table in (tables.message, tables.document, tables.receipt)
+)
 _FIXED = ("id", "kind", "account", "received_at", "sequence", "source", "sha256", "form", "item")
 #: columns of a message, and of a document, that a move may change
 MESSAGE_MOVES = [name for name in _MESSAGE_COLUMNS if name not in _FIXED]
-DOCUMENT_MOVES = [c.name for c in tables.document.columns if c.name not in ("id", "account", "type", "key", "created_at")]
+DOCUMENT_MOVES = [name for name in _DOCUMENT_COLUMNS if name not in ("id", "account", "type", "key", "created_at")]
+#: columns of a document without its content, and what goes with that
+DOCUMENT_HEAD = [name for name in _DOCUMENT_COLUMNS if name not in ("content", "attachments", "quantities")]
 
 
 class _Frames(threading.local):
@@ -76,15 +81,18 @@ def unpacked(frame: bytes, what: str) -> bytes:
         raise RowDamaged(what) from wrong
 
 
-def _reads(noun: str) -> Callable[[Callable[[Any], _Noun]], Callable[[Any], _Noun]]:
-    """Name the row when it cannot be decoded."""
+def _reads(
+    noun: str, columns: Sequence[str]
+) -> Callable[[Callable[[Mapping[str, Any]], _Noun]], Callable[[Sequence[Any]], _Noun]]:
+    """Decode a row of these columns by their names; name the row when it cannot be decoded."""
 
-    def wrap(decode: Callable[[Any], _Noun]) -> Callable[[Any], _Noun]:
-        def read(row: Any) -> _Noun:
+    def wrap(decode: Callable[[Mapping[str, Any]], _Noun]) -> Callable[[Sequence[Any]], _Noun]:
+        def read(row: Sequence[Any]) -> _Noun:
+            values = dict(zip(columns, row, strict=True))
             try:
-                return decode(row)
+                return decode(values)
             except _UNREADABLE as wrong:
-                raise RowDamaged(f"{noun} {row['id']}", row["id"]) from wrong
+                raise RowDamaged(f"{noun} {values['id']}", values["id"]) from wrong
 
         return read
 
@@ -104,33 +112,7 @@ def _json(value: Any) -> str | None:
     return orjson.dumps(value).decode() if value else None
 
 
-_FLAGS = ("together", "doubtful", "answered", "handed_on")
-_PLAIN = [
-    name for name in _MESSAGE_COLUMNS if name in {f.name for f in fields(Message)} - {"faults", "contradicted", "extra", *_FLAGS}
-]
-
-
-def message_row(m: Message) -> dict[str, Any]:
-    faults = [[f.code, f.zh, f.en, f.path, f.line, f.label, f.severity] for f in m.faults]
-    row = {name: getattr(m, name) for name in _PLAIN}
-    row |= {name: 1 if getattr(m, name) else None for name in _FLAGS}
-    row["holds_nothing"], row["never_waits"] = None if m.holds else 1, None if m.waits else 1
-    row["faults"], row["contradicted"], row["extra"] = _json(faults), _json(m.contradicted), _json(m.extra)
-    row["holds_reference"], row["makes_others_wait"] = int(m.holds_reference), int(m.makes_others_wait)
-    return row
-
-
-@_reads("message")
-def message_of(row: Any) -> Message:
-    values = {name: row[name] for name in _PLAIN}
-    values["kind"], values["state"] = Kind(values["kind"]), State(values["state"])
-    values["lane"] = Lane(values["lane"]) if values["lane"] is not None else None
-    values["held_lane"] = Lane(values["held_lane"]) if values["held_lane"] is not None else None
-    values["faults"] = tuple(Fault(*f) for f in orjson.loads(row["faults"])) if row["faults"] else ()
-    values |= {name: row[name] is not None for name in _FLAGS}
-    values["holds"], values["waits"] = row["holds_nothing"] is None, row["never_waits"] is None
-    values["contradicted"], values["extra"] = (_object(row[name]) for name in ("contradicted", "extra"))
-    return Message(**values)
+_FLAGS = ("together", "doubtful", "answered", "handed_on")  #: 1 is yes, null is no
 
 
 def _object(text: str | None) -> dict[str, Any] | None:
@@ -140,6 +122,56 @@ def _object(text: str | None) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise TypeError("no object")
     return value
+
+
+def _lane(name: str | None) -> Lane | None:
+    return None if name is None else Lane(name)
+
+
+def _faults(text: str | None) -> tuple[Fault, ...]:
+    return tuple(Fault(*fault) for fault in orjson.loads(text)) if text else ()
+
+
+_PLAIN = [
+    name for name in _MESSAGE_COLUMNS if name in {f.name for f in fields(Message)} - {"faults", "contradicted", "extra", *_FLAGS}
+]
+_plain = attrgetter(*_PLAIN)
+
+
+def message_row(m: Message) -> dict[str, Any]:
+    faults = [[f.code, f.zh, f.en, f.path, f.line, f.label, f.severity] for f in m.faults]
+    row = dict(zip(_PLAIN, _plain(m), strict=True))
+    row |= {name: 1 if getattr(m, name) else None for name in _FLAGS}
+    row["holds_nothing"], row["never_waits"] = None if m.holds else 1, None if m.waits else 1
+    row["faults"], row["contradicted"], row["extra"] = _json(faults), _json(m.contradicted), _json(m.extra)
+    row["holds_reference"], row["makes_others_wait"] = int(m.holds_reference), int(m.makes_others_wait)
+    return row
+
+
+_FIELDS = [field.name for field in fields(Message)]
+_COLUMN_OF = {"holds": "holds_nothing", "waits": "never_waits"}
+_in_order = itemgetter(*(_MESSAGE_COLUMNS.index(_COLUMN_OF.get(name, name)) for name in _FIELDS))
+_FROM_COLUMN: Mapping[str, Callable[[Any], Any]] = {
+    "kind": {kind.value: kind for kind in Kind}.__getitem__,
+    "state": {state.value: state for state in State}.__getitem__,
+    **dict.fromkeys(("lane", "held_lane"), _lane),
+    "faults": _faults,
+    **dict.fromkeys(("contradicted", "extra"), _object),
+    **dict.fromkeys(_FLAGS, partial(is_not, None)),
+    **dict.fromkeys(_COLUMN_OF, partial(is_, None)),
+}
+_CONVERTED = [(_FIELDS.index(name), convert) for name, convert in _FROM_COLUMN.items()]
+
+
+def message_of(row: Sequence[Any]) -> Message:
+    """By position, as this is done several times a message."""
+    values = list(_in_order(row))
+    try:
+        for place, convert in _CONVERTED:
+            values[place] = convert(values[place])
+    except _UNREADABLE as wrong:
+        raise RowDamaged(f"message {row[0]}", row[0]) from wrong
+    return Message(*values)
 
 
 def document_row(d: Document) -> dict[str, Any]:
@@ -155,8 +187,8 @@ def document_row(d: Document) -> dict[str, Any]:
     }
 
 
-@_reads("document")
-def document_head(row: Any) -> Document:
+@_reads("document", DOCUMENT_HEAD)
+def document_head(row: Mapping[str, Any]) -> Document:
     """A document without content and attachments."""
     return Document(
         **{k: row[k] for k in _DOCUMENT_PLAIN},
@@ -166,8 +198,8 @@ def document_head(row: Any) -> Document:
     )
 
 
-@_reads("document")
-def document_of(row: Any) -> Document:
+@_reads("document", _DOCUMENT_COLUMNS)
+def document_of(row: Mapping[str, Any]) -> Document:
     return Document(
         **{k: row[k] for k in _DOCUMENT_PLAIN},
         content=orjson.loads(unpack(row["content"])),
@@ -179,11 +211,7 @@ def document_of(row: Any) -> Document:
     )
 
 
-_DOCUMENT_PLAIN = [
-    c.name
-    for c in tables.document.columns
-    if c.name not in ("content", "numbers", "marks", "attachments", "deleted", "quantities")
-]
+_DOCUMENT_PLAIN = [name for name in DOCUMENT_HEAD if name not in ("numbers", "marks", "deleted")]
 
 
 def counted_rows(d: Document) -> list[dict[str, Any]]:
@@ -209,14 +237,9 @@ def receipt_row(r: Receipt) -> dict[str, Any]:
     return row
 
 
-_RECEIPT_COLUMNS = [c.name for c in tables.receipt.columns]
-
-
-@_reads("receipt")
-def receipt_of(row: Any) -> Receipt:
-    values = {name: row[name] for name in _RECEIPT_COLUMNS}
-    values["applied"] = bool(values["applied"])
-    return Receipt(**values)
+@_reads("receipt", _RECEIPT_COLUMNS)
+def receipt_of(row: Mapping[str, Any]) -> Receipt:
+    return Receipt(**{**row, "applied": bool(row["applied"])})
 
 
 @record
@@ -232,8 +255,8 @@ class Order:
     done: bool
 
 
-@_reads("order")
-def order_of(row: Any) -> Order:
+@_reads("order", [column.name for column in tables.order.columns])
+def order_of(row: Mapping[str, Any]) -> Order:
     command, result = orjson.loads(row["command"]), orjson.loads(row["result"] or "{}")
     about = tuple(map(_text, command.get("ids") or [command[name] for name in ("id",) if name in command]))
     return Order(row["id"], row["at"], row["who"], row["why"], _text(command["do"]), about, "error" not in result)

@@ -11,6 +11,7 @@ from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, text,
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
 from tongguan.gateway.journal.database import tables
+from tongguan.gateway.journal.database.rows import DOCUMENT_HEAD
 from tongguan.gateway.model.message import FREES_REFERENCE
 
 _m, _d, _b, _r, _a = tables.message.c, tables.document.c, tables.body.c, tables.receipt.c, tables.answer.c
@@ -74,8 +75,7 @@ OPEN = (
 
 DOCUMENTS = _document.where(_among(_d.id))
 DOCUMENTS_AFTER = _document.where(_d.id > _given("id")).order_by(_d.id).limit(_most)
-_NO_HEAD = ("content", "attachments", "quantities")
-HEADS = select(*(c for c in tables.document.columns if c.name not in _NO_HEAD)).where(_among(_d.id))
+HEADS = select(*(_d[name] for name in DOCUMENT_HEAD)).where(_among(_d.id))
 VERSIONS = select(_d.id, _d.version).where(_among(_d.id))
 #: of all documents that moves of these messages made or changed
 VERSIONS_MOVED = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, RowMapping, Select, select
+from sqlalchemy import Connection, Select, select
 
 from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import (
@@ -89,10 +89,10 @@ class Lookups:
         self._damaged = {} if self._damaged is None else self._damaged
         return self._damaged
 
-    def _all(self, query: Any, **values: Any) -> Sequence[RowMapping]:
-        return self._connection.execute(query, values).mappings().all()
+    def _all(self, query: Any, **values: Any) -> Sequence[Sequence[Any]]:
+        return self._connection.execute(query, values).all()
 
-    def _nouns(self, decode: Callable[[Any], _Noun], rows: Iterable[RowMapping]) -> Iterator[_Noun]:
+    def _nouns(self, decode: Callable[[Any], _Noun], rows: Iterable[Sequence[Any]]) -> Iterator[_Noun]:
         for row in rows:
             try:
                 yield decode(row)
@@ -197,7 +197,7 @@ class Lookups:
         found = {(receipt.authority, receipt.id): receipt for receipt in self._nouns(receipt_of, rows)}
         return sorted(found.values(), key=lambda receipt: (receipt.issued_at, receipt.rank))
 
-    def _rows(self, query: Select[Any], ids: Iterable[str], document_ids: Iterable[str]) -> Iterator[RowMapping]:
+    def _rows(self, query: Select[Any], ids: Iterable[str], document_ids: Iterable[str]) -> Iterator[Sequence[Any]]:
         for part, documents in zip_longest(slices(dict.fromkeys(ids)), slices(dict.fromkeys(document_ids))):
             wanted = {"values": part or [""], "documents": documents or [""]}  # nothing is named by an empty text
             yield from self._all(query, **wanted)
@@ -238,12 +238,12 @@ class Lookups:
         return [answer_of(row) for row in self._all(select(a).where(a.c.message_id == message_id).order_by(a.c.id))]
 
 
-def _move_of(row: RowMapping) -> Move:
-    line = facts_of(row["line"], f"move {row['n']}")
-    facts = dict(zip(("step", "was", "state", "who", "why"), line[1:6], strict=True))
-    return Move(row["n"], row["run"], row["entry"], row["at"], row["message_id"], row["document_id"], **facts)
+def _move_of(row: Sequence[Any]) -> Move:
+    n, run, entry, at, message_id, document_id, line = row
+    return Move(n, run, entry, at, message_id, document_id, *facts_of(line, f"move {n}")[1:6])
 
 
-def answer_of(row: RowMapping) -> AnswerRow:
-    values = {name: row[name] for name in ("id", "message_id", "document_id", "account", "kind", "file", "number", "at")}
-    return AnswerRow(**values, content=unpacked(row["content"], f"answer {row['file']}"))
+def answer_of(row: Sequence[Any]) -> AnswerRow:
+    """Of a whole row, in the order of its columns."""
+    id_, message_id, document_id, account, kind, file, content, number, at, _written = row
+    return AnswerRow(id_, message_id, document_id, account, kind, file, unpacked(content, f"answer {file}"), number, at)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, func, or_, select
+from sqlalchemy import and_, func, literal, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from tongguan.gateway.journal.database import statements, tables
@@ -41,7 +41,7 @@ class Search(Lookups):
     def in_state_after(self, state: State, sequence: int, limit: int) -> list[Message]:
         """Messages of a state, in the order in which they came, behind a sequence number."""
         rows = self._connection.execute(statements.IN_STATE_AFTER, {"state": state.value, "sequence": sequence, "most": limit})
-        return [message_of(row) for row in rows.mappings()]
+        return [message_of(row) for row in rows]
 
     def lanes_in_use(self, kind: str) -> list[Lane]:
         """The lanes of a kind (those with a name) in which messages wait."""
@@ -83,9 +83,9 @@ class Search(Lookups):
     def recent_answers(self, account: str, since: int, limit: int = 1000) -> list[AnswerRow]:
         """Those that are in InBox, or were; newest first, without contents."""
         a = tables.answer.c
-        columns = select(a.id, a.message_id, a.document_id, a.account, a.kind, a.file, a.number, a.at)
+        columns = select(a.id, a.message_id, a.document_id, a.account, a.kind, a.file, literal(b""), a.number, a.at)
         query = columns.where(and_(a.account == account, a.at >= since, a.written == 1)).order_by(a.at.desc()).limit(limit)
-        return [AnswerRow(**row, content=b"") for row in self._all(query)]
+        return [AnswerRow(*row) for row in self._all(query)]
 
     def open_messages(self, account: str, limit: int) -> list[Message]:
         """The account's open submissions, oldest first; state by state, each in the order of its index."""
@@ -151,7 +151,7 @@ class Search(Lookups):
         wanted = {"account": account, "type": type_, "first": first, "last": last}
         dimensions = [tables.counted.c[name] == value for name, value in (where or {}).items()]
         rows = self._connection.execute(statements.COUNTED.where(*dimensions), wanted)
-        return [_sum(row) for row in rows.mappings()]
+        return [_sum(row) for row in rows]
 
     def tally(self) -> list[tuple[str, str, str, int]]:
         """(account, kind, state, count) of all messages."""
@@ -159,7 +159,7 @@ class Search(Lookups):
         return [tuple(row) for row in self._connection.execute(select(t.account, t.kind, t.state, t.count).where(t.count > 0))]
 
     def lanes(self) -> dict[Lane, ClosedLane]:
-        found = [ClosedLane(**{**row, "name": Lane(row["name"])}) for row in self._all(select(tables.lane))]
+        found = [replace(ClosedLane(*row), name=Lane(row[0])) for row in self._all(select(tables.lane))]
         return {lane.name: lane for lane in found}
 
     def spans(self, first: str, last: str) -> list[float]:
@@ -189,8 +189,9 @@ class Search(Lookups):
         return (None, None) if row is None else (row[0], decoded(row[1], f"order {id_}") if row[1] else None)
 
 
-def _sum(row: RowMapping) -> CountedSum:
+def _sum(row: Sequence[Any]) -> CountedSum:
     """PostgreSQL sums to decimals, SQLite to integers."""
-    quantity, amount = (int(row[f"{name}_high"]) * PART + int(row[f"{name}_low"]) for name in ("quantity", "amount"))
-    documents, of_category = int(row["first_of_commodity"]), int(row["first_of_category"])
-    return CountedSum(row["month"], row["commodity"], row["unit"], row["name"], quantity, amount, documents, of_category)
+    month, commodity, unit, name, *sums = row
+    high, low, amount_high, amount_low, documents, of_category = map(int, sums)
+    quantity, amount = high * PART + low, amount_high * PART + amount_low
+    return CountedSum(month, commodity, unit, name, quantity, amount, documents, of_category)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 from sqlalchemy.sql.elements import ColumnElement
 
 from tongguan.gateway.journal.database import statements
@@ -53,8 +53,8 @@ class Snapshot:
         self._bodies: dict[tuple[str, str], bytes] = {}
         self._rounds: dict[str, list[Round]] = {}
 
-    def _rows(self, query: Any, **values: Any) -> Iterable[RowMapping]:
-        return self._connection.execute(query, values).mappings()
+    def _rows(self, query: Any, **values: Any) -> Iterable[Sequence[Any]]:
+        return self._connection.execute(query, values)
 
     def see(self, outcome: Outcome) -> None:
         """Let later decisions of the batch see this one."""
@@ -147,7 +147,7 @@ class Snapshot:
     def fetch_keys(self, keys: Iterable[tuple[str, str, str]]) -> None:
         for (account, type_), part in _unread(keys, self._by_key):
             rows = self._rows(statements.KEYS, account=account, type=type_, values=part)
-            found = {row["key"]: document_of(row) for row in rows}
+            found = {document.key: document for document in map(document_of, rows)}
             for name in part:
                 document = found.get(name)
                 self._by_key[(account, type_, name)] = document
@@ -296,8 +296,8 @@ class Snapshot:
         """Read in one go the newest message of each (account, file name)."""
         for (account,), part in _unread(pairs, self._by_name):
             self._by_name.update({(account, name): None for name in part})
-            for row in self._rows(statements.NEWEST, account=account, values=part):
-                self._by_name[(account, row["source"])] = message_of(row)
+            for message in map(message_of, self._rows(statements.NEWEST, account=account, values=part)):
+                self._by_name[(account, message.source or "")] = message
 
     def newest_under(self, account: str, name: str) -> Message | None:
         """The newest message that came under a file name."""
