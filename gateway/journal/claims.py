@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from sqlalchemy import delete, insert, select
@@ -19,6 +20,7 @@ from sqlalchemy import delete, insert, select
 from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import decoded
 from tongguan.gateway.journal.port import Claim
+from tongguan.gateway.journal.reading.lookups import slices
 from tongguan.gateway.journal.writing.writer import Group, Writer
 from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.model.message import Message
@@ -52,8 +54,8 @@ class _ClaimHeld:
 class Claims:
     """The claims of one run; threads share it. Its lock is held for memory only, never while the journal reads or commits."""
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
+    def __init__(self, writer: Writer, run: str) -> None:
+        self._writer, self._run = writer, run
         self._lock = threading.Lock()
         self._in_hand: dict[str, int] = {}  #: key to token
         self._claims: dict[int, _ClaimHeld] = {}
@@ -61,12 +63,17 @@ class Claims:
         self._unwritten: list[int] = []  #: tokens given back while the journal could not be written
         self._readers: list[set[str]] = []  #: for each reading that goes on: what came out of a hand meanwhile
 
-    def begin(self, group: Group) -> None:
-        """What another run had in hand when it ended is suspect from now on."""
-        connection = group.connection
-        for keys in connection.execute(statements.IN_HAND).scalars():
+    def begin(self, group: Group, gateway: str, *, alone: bool) -> None:
+        """What runs that are over had in hand is suspect from now on: those that ended, and all earlier ones of this gateway.
+
+        What a run of another gateway has in hand stays there, unless this one is known to be `alone`.
+        """
+        connection, token = group.connection, tables.claim.c.token
+        left = connection.execute(statements.CLAIMS if alone else statements.left_behind(gateway)).all()
+        for _, keys in left:
             _count_crash(group, decoded(keys, "a claim"))
-        connection.execute(delete(tables.claim))
+        for part in slices(row[0] for row in left):
+            connection.execute(delete(tables.claim).where(token.in_(part)))
         c = tables.crash.c
         self._suspects = {row[0]: _Suspicion(row[1], row[2]) for row in connection.execute(select(c.key, c.count, c.together))}
 
@@ -116,7 +123,7 @@ class Claims:
         def take(group: Group) -> int:
             if unwritten:
                 group.connection.execute(delete(tables.claim).where(tables.claim.c.token.in_(unwritten)))
-            row = {"station": station, "until": group.at + lease_ms, "in_hand": orjson.dumps(keys).decode()}
+            row = self._row(group, station, lease_ms, keys)
             return int(group.connection.execute(statements.CLAIM, row).inserted_primary_key[0])  # type: ignore[index]
 
         try:
@@ -133,6 +140,10 @@ class Claims:
             self._claims[token] = _ClaimHeld(claim, threading.current_thread(), clock.monotonic() + lease_ms / 1000)
             self._in_hand.update(dict.fromkeys(keys, token))
         return claim
+
+    def _row(self, group: Group, station: str, lease_ms: int, keys: Sequence[str]) -> dict[str, Any]:
+        in_hand = orjson.dumps(keys).decode()
+        return {"run": self._run, "station": station, "until": group.at + lease_ms, "in_hand": in_hand}
 
     def renew(self) -> None:
         """Extend the claims whose threads live; one whose thread is dead has ended. Called every so often, from one thread."""
@@ -170,9 +181,8 @@ class Claims:
             return
         claim = held.claim
         if keep:
-            in_hand = orjson.dumps([key for key in claim.keys if key in keep]).decode()
-            row = {"token": token, "station": claim.station, "until": group.at + claim.lease_ms, "in_hand": in_hand}
-            group.connection.execute(statements.CLAIM, row)
+            row = self._row(group, claim.station, claim.lease_ms, [key for key in claim.keys if key in keep])
+            group.connection.execute(statements.CLAIM, {"token": token, **row})
         cleared = [key for key in claim.suspects if key not in keep]
         if cleared:
             group.connection.execute(delete(tables.crash).where(tables.crash.c.key.in_(cleared)))

@@ -85,7 +85,7 @@ class Journal(Reader):
         self.lease_ms = 120_000
         self.on_trouble: Callable[[BaseException], None] = lambda wrong: None  #: hears what listeners raised
         self._writer = Writer(engine, self.run, told=self._committed, trouble=lambda wrong: self.on_trouble(wrong))
-        self._claims = Claims(self._writer)
+        self._claims = Claims(self._writer, self.run)
         self._finisher = Finisher()
         self._serials = Serials(self._writer.submit, self.anchor_head)
         self.notifications = Notifications(self._writer, self._reading)
@@ -127,12 +127,13 @@ class Journal(Reader):
 
     def _begin_run(self, wrong: str | None, accepted: tuple[str, str] | None) -> None:
         def begin(group: Group) -> None:
-            self._told_run = begin_run(group, self.run)
+            gateway = self.anchor.public_key()
+            self._told_run = begin_run(group, self.run, gateway)
             self._know_anchor(group)
             if wrong is not None and accepted is not None:
                 accept(group, self.anchor, wrong, who=accepted[0], why=accepted[1])
             self.timekeeper.begin(group)
-            self._claims.begin(group)
+            self._claims.begin(group, gateway, alone=accepted is not None)
             self._finisher.begin(group)
 
         # The anchor is first: a run that ended before it was told of would look like one that somebody made up.
@@ -435,7 +436,7 @@ def _set_marker(group: Group, name: str, value: str) -> None:
     group.left += digests.records_of("marker", [row])
 
 
-def begin_run(group: Group, id_: str) -> dict[str, Any]:
+def begin_run(group: Group, id_: str, gateway: str) -> dict[str, Any]:
     """The row of a new run, which names the run before it and the end of its chain."""
     r, h = tables.run.c, tables.history.c
     before = group.connection.execute(select(r.id, r.number, r.ended_at).order_by(r.number.desc()).limit(1)).first()
@@ -443,7 +444,7 @@ def begin_run(group: Group, id_: str) -> dict[str, Any]:
     if before is not None:
         ends = select(h.entry, h.hash).where(h.run == before.id).order_by(h.entry.desc()).limit(1)
         head = (before.id, *(group.connection.execute(ends).first() or (0, GENESIS)))
-    row = {"id": id_, "started_at": group.at, "ended_at": None, "number": before.number + 1 if before else 1}
+    row = {"id": id_, "started_at": group.at, "ended_at": None, "number": before.number + 1 if before else 1, "gateway": gateway}
     group.connection.execute(insert(tables.run).values(row))
     group.left += digests.records_of("run", [row])
     was = None if before is None else "stopped" if before.ended_at is not None else "killed"

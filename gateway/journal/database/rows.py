@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import orjson
 import zstandard
-from sqlalchemy import Table, insert, update
+from sqlalchemy import Table, and_, bindparam, insert, update
 from sqlalchemy.engine import Dialect
 
 from tongguan.gateway.journal.database import tables
@@ -283,13 +283,15 @@ class Sql:
         sql, values = self._known[key]
         return sql, [values(row) for row in rows]
 
-    def update(self, table: Table, names: list[str], rows: list[dict[str, Any]]) -> tuple[str, list[tuple[Any, ...]]]:
-        """Update the given columns by `id`."""
+    def update(
+        self, table: Table, names: list[str], rows: list[dict[str, Any]], *, fence: str
+    ) -> tuple[str, list[tuple[Any, ...]]]:
+        """Update the given columns by `id`, each row where the column `fence` still has what the row's `was` says."""
         key = ("update", table.name, *names)
         if key not in self._known:
-            statement = update(table).where(table.c.id == "").values({name: None for name in names})
-            compiled = statement.compile(dialect=self._dialect)
+            present = and_(table.c.id == bindparam("_id"), table.c[fence] == bindparam("was"))
+            compiled = update(table).where(present).values({name: None for name in names}).compile(dialect=self._dialect)
             order = [str(n) for n in compiled.positiontup or []]
-            self._known[key] = (str(compiled), itemgetter(*("id" if n.startswith("id_") else n for n in order)))
+            self._known[key] = (str(compiled), itemgetter(*("id" if n == "_id" else n for n in order)))
         sql, values = self._known[key]
         return sql, [values(row) for row in rows]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import Select, and_, bindparam, delete, func, insert, or_, select, text, update
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
 from tongguan.gateway.journal.database import tables
@@ -153,6 +153,16 @@ COUNTED = (
 # What is written beside the rows of a commit
 
 IN_HAND = select(tables.claim.c.in_hand)
+CLAIMS = select(tables.claim.c.token, tables.claim.c.in_hand)
+
+
+def left_behind(gateway: str) -> Select[Any]:
+    """Claims of runs that are over: they ended, or their gateway begins another (one without a gateway is an older release's)."""
+    r = tables.run.c
+    over = or_(r.gateway.is_(None), r.gateway == gateway, r.ended_at.is_not(None))
+    return CLAIMS.outerjoin(tables.run, r.id == tables.claim.c.run).where(over)
+
+
 CLAIM = insert(tables.claim)
 END_CLAIM = delete(tables.claim).where(tables.claim.c.token == _given("token"))
 ENTRY = insert(tables.history)

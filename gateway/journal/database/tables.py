@@ -217,6 +217,7 @@ claim = Table(
     Column("station", Text, nullable=False),
     Column("until", _big, nullable=False),
     Column("in_hand", Text, nullable=False),
+    Column("run", Text),  # whose it is
     sqlite_autoincrement=True,
 )
 crash = Table(
@@ -234,6 +235,7 @@ run = Table(
     Column("started_at", _big, nullable=False),
     Column("ended_at", _big),
     Column("number", _big, nullable=False),  # the order in which runs began: never read from a clock
+    Column("gateway", Text),  # whose run it is: the public key of its anchor
 )
 history = Table(
     "history",

@@ -13,6 +13,7 @@ from tongguan.gateway.journal.database.rows import MESSAGE_MOVES, message_row
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.history.history import line_of, line_of_other
 from tongguan.gateway.journal.writing.outcome_rows import (
+    update_rows,
     wake,
     wake_batches,
     wake_learned,
@@ -21,7 +22,7 @@ from tongguan.gateway.journal.writing.outcome_rows import (
     write_documents,
     write_lists,
 )
-from tongguan.gateway.journal.writing.preconditions import PresentState, behind_earlier, fits, flat, read_known
+from tongguan.gateway.journal.writing.preconditions import Overtaken, PresentState, behind_earlier, fits, flat, read_known
 from tongguan.gateway.journal.writing.writer import Group
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
 from tongguan.gateway.model.outcome import Chain, Fate, Finished, Number, Outcome
@@ -73,13 +74,16 @@ class Finisher:
                 raise
             group.back_to(mark)
             self.sequence = sequence
+            if isinstance(error, Overtaken):
+                return Finished.CONFLICT
             if not isinstance(error, IntegrityError):
                 return error
             return Finished.CLASH if _clashes(group, chain) else Finished.CONFLICT
         return Finished.WRITTEN
 
     def _write(self, group: Group, chains: Sequence[Chain], known: PresentState) -> None:
-        """All rows of these chains; raises IntegrityError when one clashes with another's reference, key or number."""
+        """All rows of these chains; raises IntegrityError when one clashes with another's reference, key or number, Overtaken
+        when one was written by another process since `known` was read."""
         outcomes = list(flat(chains))
         mark = group.mark()
         try:
@@ -133,8 +137,9 @@ class Finisher:
             group.left += digests.records_of("message", rows)
         if moved:
             rows = [message_row(m) for m in moved.values()]
-            group.connection.exec_driver_sql(*group.sql.update(tables.message, MESSAGE_MOVES, rows))
-            group.left += digests.records(digests.MOVED["message"], rows)
+            for row in rows:
+                row["was"] = before[row["id"]]
+            update_rows(group, tables.message, MESSAGE_MOVES, rows, fence="state")
         _tally(group, (*new.values(), *moved.values()), before)
         return freed, batches
 

@@ -14,6 +14,7 @@ from tongguan.gateway.journal.database.rows import DOCUMENT_MOVES, counted_rows,
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.notifications import LANE as NOTIFY
 from tongguan.gateway.journal.reading.lookups import slices
+from tongguan.gateway.journal.writing.preconditions import Overtaken
 from tongguan.gateway.journal.writing.writer import Group
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import FINAL
@@ -40,7 +41,7 @@ def write_documents(group: Group, outcomes: Sequence[Outcome]) -> None:
             last[document.id] = document
             group.change(document.account).documents[document.id] = None
     new = [document_row(d) for d in last.values() if first_version[d.id] == 1]
-    old = [document_row(d) for d in last.values() if first_version[d.id] > 1]
+    old = [document_row(d) | {"was": first_version[d.id] - 1} for d in last.values() if first_version[d.id] > 1]
     _insert(group, tables.document, new)
     if old:
         _update_documents(group, old)
@@ -53,8 +54,16 @@ def write_documents(group: Group, outcomes: Sequence[Outcome]) -> None:
 
 
 def _update_documents(group: Group, rows: list[dict[str, Any]]) -> None:
-    group.connection.exec_driver_sql(*group.sql.update(tables.document, DOCUMENT_MOVES, rows))
-    group.left += digests.records(digests.MOVED["document"], rows)
+    """Each row as it shall be, and in `was` the version that it must still have; raises Overtaken."""
+    update_rows(group, tables.document, DOCUMENT_MOVES, rows, fence="version")
+
+
+def update_rows(group: Group, table: Table, names: list[str], rows: list[dict[str, Any]], *, fence: str) -> None:
+    """Update in bulk what moves; raises Overtaken, some being written, when a row's `fence` is not what its `was` says."""
+    written = group.connection.exec_driver_sql(*group.sql.update(table, names, rows, fence=fence))
+    if written.rowcount != len(rows):
+        raise Overtaken(table.name)
+    group.left += digests.records(digests.MOVED[table.name], rows)
 
 
 def write_counted(group: Group, outcomes: Sequence[Outcome]) -> None:
@@ -70,14 +79,15 @@ def _count(group: Group, documents: Mapping[str, Document]) -> None:
 
 def recount(group: Group, documents: Sequence[Document]) -> bool:
     """Write these documents' next versions and lines; False, and nothing, when one of them has changed since it was read."""
-    versions: dict[str, int] = {}
-    for part in slices(d.id for d in documents):
-        versions.update(tuple(row) for row in group.connection.execute(statements.VERSIONS, {"values": part}))
-    if any(versions.get(d.id) != d.version - 1 for d in documents):
+    mark = group.mark()
+    try:
+        with group.connection.begin_nested():
+            if documents:
+                _update_documents(group, [document_row(d) | {"was": d.version - 1} for d in documents])
+                _count(group, {d.id: d for d in documents})
+    except Overtaken:
+        group.back_to(mark)
         return False
-    if documents:
-        _update_documents(group, [document_row(d) for d in documents])
-        _count(group, {d.id: d for d in documents})
     return True
 
 

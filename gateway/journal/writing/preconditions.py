@@ -17,6 +17,10 @@ from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
 
 
+class Overtaken(Exception):
+    """A row is not as it was read in the same transaction: another process has written it, in a database that lets it."""
+
+
 @dataclass(slots=True)
 class PresentState:
     """The present state of what the chains touch, moved on by each chain that is taken."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tarfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from sqlalchemy import Engine
 from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.journal.database import migrating, tables
 from tongguan.gateway.journal.database.engine import open_engine
-from tongguan.gateway.journal.database.schema import present
+from tongguan.gateway.journal.database.schema import present, revisions
 from tongguan.gateway.model.errors import SettingsWrong
 
 HOMES = sorted(Path(__file__).parents[2].glob("flow/homes/*.tar.xz"))
@@ -80,10 +81,10 @@ def test_a_journal_that_no_migration_leads_from_is_refused_with_what_to_do(tmp_p
 
 
 def test_migrations_run_from_an_older_release_in_their_order(tmp_path: Path) -> None:
-    """As Alembic runs them: two that are made up here follow the first."""
+    """As Alembic runs them: two that are made up here follow the newest."""
     folder = tmp_path / "migrations"
     shutil.copytree(Path(migrating.__file__).with_name("migrations"), folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for before, revision in (("0100", "0101"), ("0101", "0102")):
+    for before, revision in pairwise([revisions()[-1], "8888", "9999"]):
         adds = f"op.add_column('message', sa.Column('of_{revision}', sa.Text()))"
         script = f"import sqlalchemy as sa\nfrom alembic import op\nrevision, down_revision = {revision!r}, {before!r}\n"
         (folder / "versions" / f"{revision}_more.py").write_text(f"{script}def upgrade():\n    {adds}\n")
@@ -91,8 +92,8 @@ def test_migrations_run_from_an_older_release_in_their_order(tmp_path: Path) -> 
     migrating.to_newest(engine)
     with engine.begin() as connection:
         migrating.migrate(connection, ScriptDirectory(folder))
-        assert present(connection) == "0102"
+        assert present(connection) == "9999"
         columns = [row[1] for row in connection.exec_driver_sql("PRAGMA table_info(message)")]
     engine.dispose()
 
-    assert columns[-2:] == ["of_0101", "of_0102"]
+    assert columns[-2:] == ["of_8888", "of_9999"]
