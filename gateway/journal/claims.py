@@ -124,7 +124,7 @@ class Claims:
             if unwritten:
                 group.connection.execute(delete(tables.claim).where(tables.claim.c.token.in_(unwritten)))
             row = self._row(group, station, lease_ms, keys)
-            return int(group.connection.execute(statements.CLAIM, row).inserted_primary_key[0])  # type: ignore[index]
+            return int(statements.CLAIM.value(group.connection, token=None, **row))
 
         try:
             token = self._writer.submit(take, durable=False)
@@ -172,7 +172,7 @@ class Claims:
 
     def owns(self, group: Group, token: int) -> bool:
         """Delete the claim's row in this group; False when it is not ours any more."""
-        return bool(group.connection.execute(statements.END_CLAIM, {"token": token}).rowcount == 1)
+        return statements.END_CLAIM.write(group.connection, {"token": token}) == 1
 
     def end(self, group: Group, token: int, *, keep: Collection[str] = ()) -> None:
         """Once the commit is safe, everything but `keep` is out of hand and has passed: no crash is held against it."""
@@ -182,7 +182,7 @@ class Claims:
         claim = held.claim
         if keep:
             row = self._row(group, claim.station, claim.lease_ms, [key for key in claim.keys if key in keep])
-            group.connection.execute(statements.CLAIM, {"token": token, **row})
+            statements.CLAIM.value(group.connection, token=token, **row)
         cleared = [key for key in claim.suspects if key not in keep]
         if cleared:
             group.connection.execute(delete(tables.crash).where(tables.crash.c.key.in_(cleared)))

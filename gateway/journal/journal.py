@@ -240,8 +240,8 @@ class Journal(Reader):
         found: list[Message] = []
         with self._reading() as connection:
             for lane in lanes:  # one by one: each is read in the order of its index, however long it is
-                rows = connection.execute(query, {"lane": lane, **wanted})
-                found += [message_of(row) for row in rows if row.id not in in_hand]
+                rows = query.rows(connection, lane=lane, **wanted)
+                found += [message_of(row) for row in rows if row[0] not in in_hand]
         found.sort(key=lambda message: (message.due_at, message.sequence))
         return sorted(found[:limit], key=lambda message: message.sequence)
 
@@ -283,7 +283,7 @@ class Journal(Reader):
                 was = present.reason if present else "open"
                 group.tell(lane_subject(lane.name), "close", was, lane.reason, who=lane.who or GATEWAY, why=lane.text)
             if present is None:
-                for id_, account in group.connection.execute(statements.IN_LANE, {"lane": lane.name}):
+                for id_, account in statements.IN_LANE.rows(group.connection, lane=lane.name):
                     group.change(account).messages[id_] = None
             group.after.append(lambda: self._set_lanes({**self.lanes, lane.name: lane}))
 
@@ -363,9 +363,7 @@ class Journal(Reader):
 
     def mark_written(self, ids: Sequence[int]) -> None:
         """These answers are on disk."""
-        self._writer.submit(
-            lambda group: group.connection.execute(statements.WRITTEN, {"values": list(ids)}) and None, durable=False
-        )
+        self._writer.submit(lambda group: statements.WRITTEN.write(group.connection, {"values": list(ids)}), durable=False)
 
     def write_missing(self, account: str, files: Iterable[str]) -> int:
         """Make these answers of an account unwritten: they were in its InBox, and got lost there; how many there are."""
@@ -375,7 +373,7 @@ class Journal(Reader):
 
         def unmark(group: Group) -> int:
             parts = [{"of": account, "values": part} for part in slices(names)]
-            return sum(group.connection.execute(statements.MISSING, part).rowcount for part in parts)
+            return sum(statements.MISSING.write(group.connection, part) for part in parts)
 
         return int(self._writer.submit(unmark))
 

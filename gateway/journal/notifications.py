@@ -24,8 +24,7 @@ class Notifications:
     def due(self, now: int, limit: int) -> list[Notification]:
         """Those whose time has come, the longest due first."""
         with self._reading() as connection:
-            rows = connection.execute(statements.NOTIFICATIONS_DUE, {"now": now, "most": limit}).mappings()
-            return [Notification(**row) for row in rows]
+            return [Notification(*row) for row in statements.NOTIFICATIONS_DUE.rows(connection, now=now, most=limit)]
 
     def tried(self, sent: Sequence[str], failed: Mapping[str, int | None]) -> None:
         """The provider has these; those failed and are tried again at their time (None: never)."""

@@ -135,12 +135,12 @@ class Serials:
             for before in reversed(list(blocks)[:-1]):
                 start = before[0] if before[1] == start else start
             back = {"name": name, "mine": end, "next": start}
-            if start < end and group.connection.execute(statements.GIVE_BACK, back).rowcount:
+            if start < end and statements.GIVE_BACK.write(group.connection, back):
                 group.left += digests.records_of("serial", [{"name": name, "next": start}])
                 self.known[name] = start
 
 
 def _lease(group: Group, name: str, size: int) -> tuple[int, int]:
-    end = int(group.connection.execute(statements.LEASE, {"name": name, "size": size}).scalar_one())
+    end = int(statements.LEASE.value(group.connection, name=name, size=size))
     group.left += digests.records_of("serial", [{"name": name, "next": end}])
     return end - size, end

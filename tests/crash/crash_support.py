@@ -55,7 +55,7 @@ class Authorities:
 
         def skip(group: Group) -> None:
             for row in given:
-                group.connection.execute(statements.SKIP_TO, row)
+                statements.SKIP_TO.write(group.connection, row)
             group.left += digests.records_of("serial", given)
 
         journal._writer.submit(skip)

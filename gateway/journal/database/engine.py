@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Column, Engine, Integer, LargeBinary, create_engine, event
+from sqlalchemy import Column, Engine, Integer, LargeBinary, create_engine, event, text
 
 from tongguan.gateway.journal.database import tables
+from tongguan.gateway.journal.database.prepared import PreparedStatement
 from tongguan.gateway.journal.database.rows import RowDamaged
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken
 from tongguan.gateway.system import times
@@ -171,6 +172,7 @@ def open_engine(url: str, home: Path, *, writes: bool, frozen: bool = False) -> 
     place = f"file:{quote(where)}?mode=ro&immutable=1&uri=true" if frozen else where
     engine = create_engine(f"sqlite:///{place}", **options)
     opened: list[tuple[int, int]] = []
+    begin = PreparedStatement(text("BEGIN IMMEDIATE" if writes else "BEGIN"))
 
     def still_there() -> None:
         found = _file_at(where)
@@ -196,6 +198,6 @@ def open_engine(url: str, home: Path, *, writes: bool, frozen: bool = False) -> 
     @event.listens_for(engine, "begin")
     def _begun(connection: Any) -> None:
         still_there()
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        begin.rows(connection)
 
     return engine

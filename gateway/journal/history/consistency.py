@@ -102,7 +102,7 @@ def accept(group: Group, anchor: Anchor, wrong: str, *, who: str, why: str) -> N
     for name, following in stored_numbers(group.connection).items():
         given[name] = max(following, given.get(name, 0))
     for name, following in given.items():
-        group.connection.execute(statements.SKIP_TO, {"name": name, "next": following})
+        statements.SKIP_TO.write(group.connection, {"name": name, "next": following})
     group.left += digests.records_of("serial", [{"name": n, "next": following} for n, following in given.items()])
     m = tables.marker.c
     cursors = group.connection.execute(select(m.name).where(m.name.startswith(_CURSORS, autoescape=True))).scalars().all()

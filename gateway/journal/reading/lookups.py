@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Select, select
 
 from tongguan.gateway.journal.database import statements, tables
+from tongguan.gateway.journal.database.prepared import PreparedStatement
 from tongguan.gateway.journal.database.rows import (
     RowDamaged,
     document_head,
@@ -104,7 +105,7 @@ class Lookups:
     def messages(self, ids: Iterable[str]) -> dict[str, Message]:
         found: dict[str, Message] = {}
         for part in slices(dict.fromkeys(ids)):
-            found.update((m.id, m) for m in self._nouns(message_of, self._all(statements.MESSAGES, values=part)))
+            found.update((m.id, m) for m in self._nouns(message_of, statements.MESSAGES.rows(self._connection, values=part)))
         return found
 
     def message(self, id_: str) -> Message | None:
@@ -113,20 +114,20 @@ class Lookups:
     def documents(self, ids: Iterable[str]) -> dict[str, Document]:
         found: dict[str, Document] = {}
         for part in slices(dict.fromkeys(ids)):
-            found.update((d.id, d) for d in self._nouns(document_of, self._all(statements.DOCUMENTS, values=part)))
+            found.update((d.id, d) for d in self._nouns(document_of, statements.DOCUMENTS.rows(self._connection, values=part)))
         return found
 
     def document(self, id_: str | None) -> Document | None:
         return self.documents([id_]).get(id_) if id_ else None
 
     def body(self, message_id: str, role: str) -> bytes | None:
-        frame = self._connection.execute(statements.BODY, {"message_id": message_id, "role": role}).scalar()
+        frame = statements.BODY.value(self._connection, message_id=message_id, role=role)
         return unpacked(frame, f"body {role} of message {message_id}") if frame is not None else None
 
     def bodies(self, ids: Sequence[str], role: str) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         for part in slices(ids):
-            rows = self._connection.execute(statements.BODIES, {"values": part, "role": role})
+            rows = statements.BODIES.rows(self._connection, values=part, role=role)
             found.update({row[0]: unpacked(row[1], f"body of message {row[0]}") for row in rows})
         return found
 
@@ -134,13 +135,13 @@ class Lookups:
         """Documents without their content and attachments: what a message's status shows of them."""
         found: dict[str, Document] = {}
         for part in slices(dict.fromkeys(ids)):
-            rows = self._all(statements.HEADS, values=part)
+            rows = statements.HEADS.rows(self._connection, values=part)
             found.update({d.id: d for d in self._nouns(document_head, rows)})
         return found
 
     def versions_moved(self, message_ids: Iterable[str]) -> dict[str, int]:
         """The versions of all documents that moves of these messages made or changed."""
-        parts = (self._connection.execute(statements.VERSIONS_MOVED, {"values": part}) for part in slices(message_ids))
+        parts = (statements.VERSIONS_MOVED.rows(self._connection, values=part) for part in slices(message_ids))
         return {row[0]: row[1] for part in parts for row in part}
 
     def receipts_of_messages(self, ids: Iterable[str]) -> dict[str, list[Receipt]]:
@@ -152,17 +153,18 @@ class Lookups:
     def _receipts(self, column: str, ids: Iterable[str]) -> dict[str, list[Receipt]]:
         found: dict[str, list[Receipt]] = defaultdict(list)
         for part in slices(dict.fromkeys(ids)):
-            rows = self._all(statements.RECEIPTS_BY[column], values=part)
+            rows = statements.RECEIPTS_BY[column].rows(self._connection, values=part)
             for receipt in self._nouns(receipt_of, rows):
                 found[getattr(receipt, column)].append(receipt)
         return dict(found)
 
     def has_receipt(self, authority: str, id_: str) -> bool:
-        return self._connection.execute(statements.KNOWS_RECEIPT, {"authority": authority, "id": id_}).first() is not None
+        return bool(statements.KNOWS_RECEIPT.rows(self._connection, authority=authority, id=id_))
 
     def receipt_bytes(self, authority: str, id_: str, *, but: str) -> str | None:
         """SHA-256 of the bytes under which a receipt was first stored; None when no other message brought it."""
-        return self._connection.execute(statements.RECEIPT_BYTES, {"reference": f"{authority}:{id_}", "but": but}).scalar()
+        first: str | None = statements.RECEIPT_BYTES.value(self._connection, reference=f"{authority}:{id_}", but=but)
+        return first
 
     def rounds(self, document_id: str) -> list[tuple[int, str, int]]:
         """(round, the message that opened it, when) in order."""
@@ -174,7 +176,7 @@ class Lookups:
 
     def item_states(self, batch: str) -> dict[State, int]:
         """How many items of a batch are in each state."""
-        return {State(state): count for state, count in self._connection.execute(statements.ITEM_STATES, {"batch": batch})}
+        return {State(state): count for state, count in statements.ITEM_STATES.rows(self._connection, batch=batch)}
 
     def items(self, batch_ids: Iterable[str]) -> dict[str, list[Message]]:
         return self._messages_by("batch", batch_ids)
@@ -188,24 +190,24 @@ class Lookups:
 
     def around(self, ids: Iterable[str], document_ids: Iterable[str]) -> list[Message]:
         """These messages, what repeats them, and all messages of these documents, in order of sequence."""
-        found = {m.id: m for m in self._nouns(message_of, self._rows(statements.AROUND, ids, document_ids))}
+        found = {m.id: m for m in self._nouns(message_of, self._around(statements.AROUND, ids, document_ids))}
         return sorted(found.values(), key=lambda message: message.sequence)
 
     def receipts_around(self, ids: Iterable[str], document_ids: Iterable[str]) -> list[Receipt]:
         """The receipts of these messages and of these documents, in their order."""
-        rows = self._rows(statements.RECEIPTS_AROUND, ids, document_ids)
+        rows = self._around(statements.RECEIPTS_AROUND, ids, document_ids)
         found = {(receipt.authority, receipt.id): receipt for receipt in self._nouns(receipt_of, rows)}
         return sorted(found.values(), key=lambda receipt: (receipt.issued_at, receipt.rank))
 
-    def _rows(self, query: Select[Any], ids: Iterable[str], document_ids: Iterable[str]) -> Iterator[Sequence[Any]]:
+    def _around(self, query: PreparedStatement, ids: Iterable[str], document_ids: Iterable[str]) -> Iterator[Sequence[Any]]:
         for part, documents in zip_longest(slices(dict.fromkeys(ids)), slices(dict.fromkeys(document_ids))):
             wanted = {"values": part or [""], "documents": documents or [""]}  # nothing is named by an empty text
-            yield from self._all(query, **wanted)
+            yield from query.rows(self._connection, **wanted)
 
     def _messages_by(self, column: str, ids: Iterable[str]) -> dict[str, list[Message]]:
         found: dict[str, list[Message]] = defaultdict(list)
         for part in slices(dict.fromkeys(ids)):
-            rows = self._all(statements.MESSAGES_BY[column], values=part)
+            rows = statements.MESSAGES_BY[column].rows(self._connection, values=part)
             for message in self._nouns(message_of, rows):
                 found[getattr(message, column)].append(message)
         return dict(found)
@@ -226,12 +228,12 @@ class Lookups:
 
     def written_names(self, ids: Iterable[str]) -> list[AnswerName]:
         """The answers of these messages that are in InBox, or were."""
-        rows = (self._connection.execute(statements.ANSWER_NAMES, {"values": part}) for part in slices(dict.fromkeys(ids)))
+        rows = (statements.ANSWER_NAMES.rows(self._connection, values=part) for part in slices(dict.fromkeys(ids)))
         return [AnswerName(*row) for part in rows for row in part]
 
     def unwritten_names(self, account: str) -> list[AnswerName]:
         """Every answer of an account that is not marked as written."""
-        return [AnswerName(*row) for row in self._connection.execute(statements.UNWRITTEN_NAMES, {"account": account})]
+        return [AnswerName(*row) for row in statements.UNWRITTEN_NAMES.rows(self._connection, account=account)]
 
     def answers_of(self, message_id: str) -> list[AnswerRow]:
         a = tables.answer

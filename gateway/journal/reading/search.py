@@ -36,11 +36,11 @@ class Search(Lookups):
 
     def documents_after(self, id_: str, limit: int) -> list[Document]:
         """Documents in the order of their ids, deleted ones too."""
-        return [document_of(row) for row in self._all(statements.DOCUMENTS_AFTER, id=id_, most=limit)]
+        return [document_of(row) for row in statements.DOCUMENTS_AFTER.rows(self._connection, id=id_, most=limit)]
 
     def in_state_after(self, state: State, sequence: int, limit: int) -> list[Message]:
         """Messages of a state, in the order in which they came, behind a sequence number."""
-        rows = self._connection.execute(statements.IN_STATE_AFTER, {"state": state.value, "sequence": sequence, "most": limit})
+        rows = statements.IN_STATE_AFTER.rows(self._connection, state=state.value, sequence=sequence, most=limit)
         return [message_of(row) for row in rows]
 
     def lanes_in_use(self, kind: str) -> list[Lane]:
@@ -53,25 +53,25 @@ class Search(Lookups):
         """File name to the id of the newest message that came under it."""
         newest: dict[str, str] = {}
         for part in slices(names):
-            rows = self._connection.execute(statements.NAMES, {"account": account, "values": part})
+            rows = statements.NAMES.rows(self._connection, account=account, values=part)
             newest.update({row[0]: row[1] for row in rows})
         return newest
 
     def last_move(self) -> int:
-        return self._connection.execute(statements.LAST_MOVE).scalar() or 0
+        return statements.LAST_MOVE.value(self._connection) or 0
 
     def moves_of(self, account: str, n: int, limit: int) -> list[tuple[int, str, str | None]]:
         """What moved after a move, of one account's messages and documents: number, message, document."""
-        rows = self._connection.execute(statements.MOVES_OF, {"account": account, "n": n, "most": limit})
+        rows = statements.MOVES_OF.rows(self._connection, account=account, n=n, most=limit)
         return [tuple(row) for row in rows]
 
     def unwritten_answers(self, account: str, limit: int) -> list[AnswerRow]:
         """Answers that are not in their account's InBox yet, oldest first."""
-        return [answer_of(row) for row in self._all(statements.UNWRITTEN, most=limit, account=account)]
+        return [answer_of(row) for row in statements.UNWRITTEN.rows(self._connection, most=limit, account=account)]
 
     def accounts_with_unwritten(self) -> set[str]:
         """Accounts that have answers which are not in InBox yet."""
-        return set(self._connection.execute(statements.WAITING_ACCOUNTS).scalars())
+        return set(statements.WAITING_ACCOUNTS.column(self._connection))
 
     def answers_after(self, account: str, n: int) -> list[str]:
         """The names of an account's answers that were made after a move and marked as written."""
@@ -92,20 +92,20 @@ class Search(Lookups):
         found: list[Message] = []
         for state in (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT, State.HELD):
             wanted = {"state": state.value, "account": account, "most": limit}
-            found += self._nouns(message_of, self._all(statements.OPEN, **wanted))
+            found += self._nouns(message_of, statements.OPEN.rows(self._connection, **wanted))
         return sorted(found, key=lambda message: message.sequence)[:limit]
 
     def in_state(self, state: State, limit: int) -> list[Message]:
         """Messages in a state, oldest first."""
-        return [message_of(row) for row in self._all(statements.IN_STATE, state=state.value, most=limit)]
+        return [message_of(row) for row in statements.IN_STATE.rows(self._connection, state=state.value, most=limit)]
 
     def overdue(self, now: int, limit: int) -> list[Message]:
-        return [message_of(row) for row in self._all(statements.OVERDUE, now=now, most=limit)]
+        return [message_of(row) for row in statements.OVERDUE.rows(self._connection, now=now, most=limit)]
 
     def noted(self, states: Iterable[State], limit: int) -> list[Message]:
         """Messages in these states that bear a note for a person, oldest note first."""
         values = {"values": [state.value for state in states], "most": limit}
-        return [message_of(row) for row in self._all(statements.NOTED, **values)]
+        return [message_of(row) for row in statements.NOTED.rows(self._connection, **values)]
 
     def oldest(self, state: State) -> int | None:
         """When the oldest message in a state came."""
@@ -175,7 +175,8 @@ class Search(Lookups):
         return spans
 
     def marker(self, name: str) -> str | None:
-        return self._connection.execute(statements.MARKER, {"name": name}).scalar()
+        value: str | None = statements.MARKER.value(self._connection, name=name)
+        return value
 
     def orders_done(self, limit: int) -> list[Order]:
         """The last orders that were carried out."""

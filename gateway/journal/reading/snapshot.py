@@ -53,9 +53,6 @@ class Snapshot:
         self._bodies: dict[tuple[str, str], bytes] = {}
         self._rounds: dict[str, list[Round]] = {}
 
-    def _rows(self, query: Any, **values: Any) -> Iterable[Sequence[Any]]:
-        return self._connection.execute(query, values)
-
     def see(self, outcome: Outcome) -> None:
         """Let later decisions of the batch see this one."""
         for message in (outcome.message, *outcome.others):
@@ -100,7 +97,7 @@ class Snapshot:
         }
         same: set[str] = set()
         for part in slices(as_read):
-            rows = self._connection.execute(statements.MOMENTS, {"values": part})
+            rows = statements.MOMENTS.rows(self._connection, values=part)
             same.update(row[0] for row in rows if as_read[row[0]] == tuple(row[1:]))
         return same
 
@@ -121,7 +118,7 @@ class Snapshot:
         """Read in one go the messages that hold these (account, reference), and those that had them and came to nothing."""
         for (account,), part in _unread(pairs, self._references):
             self._references.update((account, reference) for reference in part)
-            for message in map(message_of, self._rows(statements.OF_REFERENCES, account=account, values=part)):
+            for message in map(message_of, statements.OF_REFERENCES.rows(self._connection, account=account, values=part)):
                 known = self._of_reference.setdefault((account, message.reference or ""), {})
                 known.setdefault(message.id, message)  # what the batch has seen of it is newer
 
@@ -146,7 +143,7 @@ class Snapshot:
 
     def fetch_keys(self, keys: Iterable[tuple[str, str, str]]) -> None:
         for (account, type_), part in _unread(keys, self._by_key):
-            rows = self._rows(statements.KEYS, account=account, type=type_, values=part)
+            rows = statements.KEYS.rows(self._connection, account=account, type=type_, values=part)
             found = {document.key: document for document in map(document_of, rows)}
             for name in part:
                 document = found.get(name)
@@ -163,15 +160,14 @@ class Snapshot:
 
     def has_document(self, account: str, type_: str, statuses: Collection[str]) -> bool:
         """Has the account a living document of this type in one of these statuses?"""
-        rows = self._connection.execute(statements.IN_STATUS, {"account": account, "type": type_, "values": list(statuses)})
-        ids = rows.scalars().all()
+        ids = statements.IN_STATUS.column(self._connection, account=account, type=type_, values=list(statuses))
         seen = [d for d in self._documents.values() if d is not None and d.account == account and d.type == type_]
         return any(d.status in statuses and not d.deleted for d in (*self.documents(ids).values(), *seen))
 
     def documents_of_number(self, account: str, value: str) -> list[Document]:
         """Documents of the account that have this official number (hyphens and case as given)."""
         if (account, value) not in self._by_number:
-            rows = self._connection.execute(statements.OF_NUMBER, {"value": value, "account": account})
+            rows = statements.OF_NUMBER.rows(self._connection, value=value, account=account)
             self._by_number[(account, value)] = [row[0] for row in rows]
         seen = [n.document_id for n in self._numbers.get(value, ()) if n.account == account]
         found = self.documents([*self._by_number[(account, value)], *seen]).values()
@@ -236,7 +232,7 @@ class Snapshot:
 
     def owners_of_number(self, series: str, value: str) -> set[str]:
         """The documents, of any account, that have this official number in a series."""
-        stored = self._connection.execute(statements.OWNERS, {"value": value, "series": series}).scalars()
+        stored = statements.OWNERS.column(self._connection, value=value, series=series)
         return {*stored, *(n.document_id for n in self._numbers.get(value, ()) if n.series == series)}
 
     # Of what is stored alone
@@ -265,14 +261,13 @@ class Snapshot:
     def reserved_by(self, kind: str, value: str) -> str | None:
         """The document that has reserved a value."""
         if (kind, value) not in self._reserved:
-            known = self._connection.execute(statements.RESERVED, {"kind": kind, "value": value})
-            self._reserved[(kind, value)] = known.scalar()
+            self._reserved[(kind, value)] = statements.RESERVED.value(self._connection, kind=kind, value=value)
         return self._reserved[(kind, value)]
 
     def fetch_ordered(self, document_ids: Iterable[str]) -> None:
         for part in slices(d for d in dict.fromkeys(document_ids) if d not in self._ordered):
             self._ordered.update({d: [] for d in part})
-            for row in self._connection.execute(statements.ORDERED, {"values": part}):
+            for row in statements.ORDERED.rows(self._connection, values=part):
                 self._ordered[row[0]].append((row[1], row[2]))
 
     def waits_for_earlier(self, message: Message) -> bool:
@@ -296,7 +291,7 @@ class Snapshot:
         """Read in one go the newest message of each (account, file name)."""
         for (account,), part in _unread(pairs, self._by_name):
             self._by_name.update({(account, name): None for name in part})
-            for message in map(message_of, self._rows(statements.NEWEST, account=account, values=part)):
+            for message in map(message_of, statements.NEWEST.rows(self._connection, account=account, values=part)):
                 self._by_name[(account, message.source or "")] = message
 
     def newest_under(self, account: str, name: str) -> Message | None:

@@ -195,4 +195,4 @@ def _tally(group: Group, messages: Iterable[Message], before: dict[str, State | 
             change[(m.account, m.kind, was)] -= 1
     rows = [{"account": a, "kind": k, "state": s, "change": n} for (a, k, s), n in change.items() if n]
     if rows:
-        group.connection.execute(statements.COUNT, rows)
+        statements.COUNT.write(group.connection, *rows)

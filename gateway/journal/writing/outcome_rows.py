@@ -48,7 +48,7 @@ def write_documents(group: Group, outcomes: Sequence[Outcome]) -> None:
     _insert(group, tables.round_, rounds, again=True)
     changed = [id_ for id_ in facts if first_version[id_] > 1]
     for part in slices(changed):
-        group.connection.execute(statements.FORGET_FACTS, {"values": part})
+        statements.FORGET_FACTS.write(group.connection, {"values": part})
     found = {i: [{"document_id": i, "name": n, "value": v} for n, v in f.items()] for i, f in facts.items()}
     _insert_together(group, tables.fact, found)
 
@@ -73,7 +73,7 @@ def write_counted(group: Group, outcomes: Sequence[Outcome]) -> None:
 
 def _count(group: Group, documents: Mapping[str, Document]) -> None:
     for part in slices(documents):
-        group.connection.execute(statements.UNCOUNT, {"values": part})
+        statements.UNCOUNT.write(group.connection, {"values": part})
     _insert_together(group, tables.counted, {d.id: counted_rows(d) for d in documents.values()})
 
 
@@ -95,7 +95,7 @@ def write_lists(group: Group, outcomes: Sequence[Outcome], names: dict[int, str]
     """Reservations, numbers, receipts (with the `names` of their files), bodies and short messages."""
     for gone in (gone for outcome in outcomes for gone in outcome.release):
         mine = {"kind": gone.kind, "value": gone.value, "document_id": gone.document_id}
-        if group.connection.execute(statements.RELEASE, mine).rowcount:
+        if statements.RELEASE.write(group.connection, mine):
             group.left.append(digests.gone("reservation", gone.kind, gone.value))
     reserved = [{"kind": r.kind, "value": r.value, "document_id": r.document_id} for o in outcomes for r in o.reserve]
     _insert(group, tables.reservation, reserved)
@@ -161,7 +161,7 @@ def write_answers(group: Group, outcomes: Sequence[Outcome]) -> dict[int, str]:
     for account, names in wanted.items():
         group.change(account)
         for part in slices(names):
-            taken[account].update(group.connection.execute(statements.FILES, {"account": account, "values": part}).scalars())
+            taken[account].update(statements.FILES.column(group.connection, account=account, values=part))
     rows = [_answer_row(a, stamp, taken[a.account], group.at) for a in answers]
     _insert(group, tables.answer, rows)
     return {id(answer): row["file"] for answer, row in zip(answers, rows, strict=True)}
@@ -188,21 +188,19 @@ def _answer_row(answer: Answer, stamp: str, taken: set[str], at: int) -> dict[st
 
 def wake(group: Group, freed: set[str]) -> None:
     """The next message of each document may go."""
-    if freed:
-        woken = group.connection.execute(statements.WAKE, [{"now": group.at, "document": d} for d in freed])
-        if woken.rowcount:
-            group.lanes.add("read")
+    if freed and statements.WAKE.write(group.connection, *({"now": group.at, "document": d} for d in freed)):
+        group.lanes.add("read")
 
 
 def wake_batches(group: Group, batches: set[str]) -> None:
     """A batch is looked at again when its items have moved."""
     for batch in batches:
-        if group.connection.execute(statements.WAKE_BATCH, {"now": group.at, "batch": batch, "final": list(FINAL)}).rowcount:
+        if statements.WAKE_BATCH.write(group.connection, {"now": group.at, "batch": batch, "final": list(FINAL)}):
             group.lanes.add("batch")
 
 
 def wake_learned(group: Group, outcomes: Sequence[Outcome]) -> None:
     """Receipts that nobody knew are tried again when their number becomes known."""
     values = [{"now": group.at, "number": n.value} for o in outcomes for n in o.numbers]
-    if values and group.connection.execute(statements.LEARNED, values).rowcount:
+    if values and statements.LEARNED.write(group.connection, *values):
         group.lanes.add("settle")

@@ -61,17 +61,16 @@ def read_known(group: Group, chains: Sequence[Chain]) -> PresentState:
         for document in outcome.documents:
             (made if document.version == 1 else documents).add(document.id)
         documents.update(outcome.relied_on)
-    read = group.connection.execute
     for part in slices(messages - made):
-        known.states.update({row[0]: State(row[1]) for row in read(statements.STATES, {"values": part})})
+        known.states.update({row[0]: State(row[1]) for row in statements.STATES.rows(group.connection, values=part)})
     known.stored = dict(known.states)
     for part in slices(documents - made):
-        known.versions.update({row[0]: row[1] for row in read(statements.VERSIONS, {"values": part})})
+        known.versions.update({row[0]: row[1] for row in statements.VERSIONS.rows(group.connection, values=part)})
     if any(m.state is State.STOPPED for outcome in flat(chains) for m in (outcome.message, *outcome.others)):
-        for keys in read(statements.IN_HAND).scalars():
+        for keys in statements.IN_HAND.column(group.connection):
             known.in_hand.update(decoded(keys, "a claim"))
     for part in slices(ordered):
-        for document_id, _, id_ in read(statements.ORDERED, {"values": part}):
+        for document_id, _, id_ in statements.ORDERED.rows(group.connection, values=part):
             known.waiting.setdefault(document_id, set()).add(id_)
     return known
 

@@ -231,7 +231,7 @@ class Writer:
         if rows:
             group.connection.exec_driver_sql(*self._sql.insert(tables.move, rows))
         values = {"run": self._run, "entry": entry, "at": group.at, "previous": self.head, "hash": head, "leaves": left}
-        group.connection.execute(statements.ENTRY, values)
+        statements.ENTRY.write(group.connection, values)
         return entry, head
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from journals import answer, body, comes, document, moves, receipt, receipt_message, submission, written
 from sqlalchemy import event
 
+from tongguan.gateway.journal.database.prepared import PreparedStatement
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -35,26 +36,45 @@ GROWING = (
     "notification",
 )
 
+DATA = ("SELECT", "UPDATE", "DELETE", "INSERT")  #: how statements begin that have a plan
 
 LINE = CountedLine(202611, "2601", "铁矿砂", "035", 1, 2, True, True)
 
 
+_prepared: dict[str, Any] = {}  #: texts of prepared statements that were run, with the values of the last run
+
+
+@pytest.fixture(autouse=True)
+def noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PreparedStatement statements pass Core by."""
+    filled = PreparedStatement._filled
+
+    def note(prepared: PreparedStatement, dialect: Any, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        text, given = filled(prepared, dialect, values)
+        if text.startswith(DATA):
+            _prepared[text] = given
+        return text, given
+
+    monkeypatch.setattr(PreparedStatement, "_filled", note)
+
+
 class Plans:
-    """Notes every statement of a journal and asks SQLite how it is carried out."""
+    """Notes every statement of a journal and asks SQLite how it is carried out; one at a time."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self.statements: dict[str, Any] = {}
+        _prepared.clear()
+        self.statements = _prepared
         for engine in (journal._engine, journal._readers):
             event.listen(engine, "before_cursor_execute", self._note)
 
     def _note(self, connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool) -> None:
-        if re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT)", statement):
+        if statement.lstrip().startswith(DATA):
             self.statements[statement] = parameters[0] if executemany else parameters
 
     def plan(self, statement: str) -> list[str]:
         with self._journal._engine.connect() as connection:
-            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", self.statements[statement])
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", tuple(self.statements[statement]))
             return [row[3] for row in rows]
 
     def walks(self) -> list[str]:
