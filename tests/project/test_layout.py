@@ -24,6 +24,8 @@ OURS = tuple(part for part in PARTS if part != "simulators")  #: the gateway; th
 CARD_PROGRAMS = {"signer/cards/token_process.py", "signer/cards/token_setup.py"}
 #: the journal's modules
 JOURNAL = "gateway/journal/"
+#: what is one database's alone
+DATABASE = "tongguan.gateway.journal.database.engine"
 #: modules beside them that import SQLAlchemy
 SQL = {
     # builds the conditions of lists and hands them to the journal; runs no statement
@@ -173,3 +175,12 @@ def test_only_files_renames() -> None:
 
 def test_only_the_clock_reads_the_time() -> None:
     assert _with(_reads_clock, *OURS) == CLOCKS
+
+
+def test_what_every_database_must_do_is_tested_without_knowing_one() -> None:
+    folder = ROOT / "tests" / "unit" / "journal"
+    tests = [path.relative_to(ROOT).as_posix() for path in folder.glob("*.py")]
+    knowing = {name: [m for m in _imported(name) if m.startswith(("sqlite3", "sqlalchemy", DATABASE))] for name in tests}
+
+    assert {name: modules for name, modules in knowing.items() if modules} == {}
+    assert not [name for name in tests if "Journal.open" in (ROOT / name).read_text(encoding="utf-8")]

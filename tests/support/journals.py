@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.document import Document, Receipt
+from tongguan.gateway.model.errors import Deferred
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Kind, Message, State
@@ -91,3 +96,65 @@ def stored_document(journal: Journal, id_: str = "d1") -> Document:
 
 def open_journal(home: Path) -> Journal:
     return Journal.open("sqlite:///tongguan.db", home)
+
+
+class Database(Protocol):
+    """What stands behind the journal's port, and one home that uses it."""
+
+    def open(self, home: Path | None = None) -> Journal:
+        """Begin a run, of another home where one is given; what a run before it left open is as after a kill."""
+
+    def in_trouble(self, table: str) -> AbstractContextManager[None]:
+        """Whoever needs this table meanwhile meets an error of the database."""
+
+
+@dataclass(frozen=True)
+class Sqlite:
+    """A file in the home."""
+
+    home: Path
+
+    def open(self, home: Path | None = None) -> Journal:
+        return Journal.open(f"sqlite:///{self.home / 'tongguan.db'}", home or self.home)
+
+    @contextmanager
+    def in_trouble(self, table: str) -> Iterator[None]:
+        with closing(sqlite3.connect(self.home / "tongguan.db")) as base:
+            base.execute(f"ALTER TABLE {table} RENAME TO elsewhere")
+            yield
+            base.execute(f"ALTER TABLE elsewhere RENAME TO {table}")
+
+
+#: each stands behind the port in all tests of `tests/unit/journal` but those of `sqlite/`
+DATABASES: Mapping[str, Callable[[Path], Database]] = {"sqlite": Sqlite}
+
+
+def in_threads(count: int, work: Callable[[int], None]) -> None:
+    """Run `work` in so many threads at once, all let go together; raises what one of them raised."""
+    gate, raised = threading.Barrier(count), list[BaseException]()
+
+    def one(n: int) -> None:
+        try:
+            gate.wait()
+            work(n)
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for error in raised:
+        raise error
+
+
+def numbers(journal: Journal, count: int, digits: int = 6) -> list[int]:
+    """So many numbers, as a step gets them: where none is in hand it is decided again a moment later."""
+    given: list[int] = []
+    while len(given) < count:
+        try:
+            given.append(journal.serials("application", digits=digits))
+        except Deferred:
+            clock.pause(0.002)
+    return given

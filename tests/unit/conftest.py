@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from homes import new_home
-from journals import open_journal
+from journals import Database, Sqlite
 from patience import wait_until
 
 from tongguan.gateway.cli import main
@@ -53,16 +53,22 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    opened = open_journal(tmp_path)
+def database(tmp_path: Path) -> Database:
+    """What the journal's port stands on."""
+    return Sqlite(tmp_path)
+
+
+@pytest.fixture
+def journal(database: Database) -> Iterator[Journal]:
+    opened = database.open()
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def busy(tmp_path: Path) -> Iterator[Journal]:
+def busy(database: Database) -> Iterator[Journal]:
     """A journal with its writer thread, at work: until it is, who asks for a commit does it."""
-    opened = open_journal(tmp_path)
+    opened = database.open()
     opened.start()
     wait_until(lambda: opened._writer._served, "the writer's thread")
     yield opened

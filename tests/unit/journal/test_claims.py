@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from journals import body, comes, moves, open_journal, receipt_message, stored, submission, written
+from journals import Database, body, comes, moves, receipt_message, stored, submission, written
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.writing.writer import Changed
@@ -28,12 +26,12 @@ def test_every_claim_has_a_greater_token(journal: Journal) -> None:
     assert tokens == sorted(set(tokens)) and len(tokens) == 3
 
 
-def test_tokens_grow_across_restarts(tmp_path: Path) -> None:
-    first = open_journal(tmp_path)
+def test_tokens_grow_across_restarts(database: Database) -> None:
+    first = database.open()
     token = first.claim_keys("door", ["k"]).token
     first.give_back(token)
     first.close()
-    second = open_journal(tmp_path)
+    second = database.open()
 
     assert second.claim_keys("door", ["k"]).token > token
     second.close()
@@ -88,12 +86,12 @@ def test_a_finish_under_a_lost_claim_writes_nothing_but_late_receipts(journal: J
         assert records.body("r", "receipt") == b"<Receipt/>"
 
 
-def test_a_gateway_that_slept_writes_nothing_after_another_began(tmp_path: Path) -> None:
-    sleeper = open_journal(tmp_path)
+def test_a_gateway_that_slept_writes_nothing_after_another_began(database: Database) -> None:
+    sleeper = database.open()
     written(sleeper, comes(submission("m")))
     claim = sleeper.claim("s", ["read"], limit=1)
     assert claim
-    other = open_journal(tmp_path)
+    other = database.open()
     written(other, *(comes(submission()) for _ in range(3)))
     late = comes(receipt_message("r"))
     words = sleeper.finish([(moves(claim.messages[0], State.CHECKED, late=(late,)),)], token=claim.token)
@@ -125,17 +123,11 @@ def test_a_claim_that_was_finished_just_before_its_end_is_not_counted_against_it
     assert again and again.crashes == 0 and not again.suspects
 
 
-def crash(journal: Journal) -> Journal:
-    """The same home after a kill: nothing was closed."""
-    home = journal.anchor.path.parent
-    return open_journal(home)
-
-
-def test_after_a_crash_what_was_in_hand_comes_alone_and_the_rest_together(journal: Journal) -> None:
+def test_after_a_crash_what_was_in_hand_comes_alone_and_the_rest_together(journal: Journal, database: Database) -> None:
     written(journal, *(comes(submission(f"m{n}")) for n in range(3)))
     assert journal.claim("a", ["read"], limit=3)
     written(journal, *(comes(submission(f"n{n}")) for n in range(3)))
-    after = crash(journal)
+    after = database.open()
     alone = [after.claim("a", ["read"], limit=9) for _ in range(3)]
     together = after.claim("a", ["read"], limit=9)
 
@@ -144,7 +136,7 @@ def test_after_a_crash_what_was_in_hand_comes_alone_and_the_rest_together(journa
     after.close()
 
 
-def test_three_crashes_count_against_the_culprit_and_not_its_neighbours(journal: Journal) -> None:
+def test_three_crashes_count_against_the_culprit_and_not_its_neighbours(journal: Journal, database: Database) -> None:
     """`m1` kills the gateway each time it is taken in hand."""
     written(journal, *(comes(submission(f"m{n}")) for n in range(3)))
     living, crashes, passed, held = journal, 0, list[str](), list[str]()
@@ -154,7 +146,7 @@ def test_three_crashes_count_against_the_culprit_and_not_its_neighbours(journal:
             written(living, *(moves(m, State.HELD) for m in claim.messages), token=claim.token)
         elif "m1" in claim.keys:
             crashes += 1
-            living = crash(living)
+            living = database.open()
         else:
             passed += list(claim.keys)
             written(living, *(moves(m, State.SENT) for m in claim.messages), token=claim.token)
@@ -165,7 +157,7 @@ def test_three_crashes_count_against_the_culprit_and_not_its_neighbours(journal:
     living.close()
 
 
-def passing(journal: Journal, culprit: str = "", *, limit: int = 128) -> tuple[Journal, int, int, list[str]]:
+def passing(database: Database, journal: Journal, culprit: str = "", *, limit: int = 128) -> tuple[Journal, int, int, list[str]]:
     """Everything done, one batch after the other, where `culprit` kills the gateway: claims, crashes, and who was held."""
     claims, crashes, held = 0, 0, list[str]()
     while claim := journal.claim("a", ["read"], limit=limit):
@@ -175,17 +167,17 @@ def passing(journal: Journal, culprit: str = "", *, limit: int = 128) -> tuple[J
             written(journal, *(moves(m, State.HELD) for m in claim.messages), token=claim.token)
         elif culprit in claim.keys:
             crashes += 1
-            journal = crash(journal)
+            journal = database.open()
         else:
             written(journal, *(moves(m, State.SENT) for m in claim.messages), token=claim.token)
     return journal, claims, crashes, held
 
 
-def test_what_was_in_many_hands_at_a_crash_is_through_in_few_turns(journal: Journal) -> None:
+def test_what_was_in_many_hands_at_a_crash_is_through_in_few_turns(journal: Journal, database: Database) -> None:
     written(journal, *(comes(submission(f"m{n:03}")) for n in range(500)))
     for station in range(4):
         journal.claim(f"s{station}", ["read"], limit=128)
-    after, claims, _, held = passing(crash(journal))
+    after, claims, _, held = passing(database, database.open())
 
     assert claims <= 40 and not held
     after.close()
@@ -193,23 +185,25 @@ def test_what_was_in_many_hands_at_a_crash_is_through_in_few_turns(journal: Jour
 
 @pytest.mark.parametrize("place", [0, 64, 127])
 def test_the_one_that_kills_the_gateway_is_found_among_many_and_held_after_three_crashes_of_its_own(
-    journal: Journal, place: int
+    journal: Journal, database: Database, place: int
 ) -> None:
     written(journal, *(comes(submission(f"m{n:03}")) for n in range(128)))
-    after, _, crashes, held = passing(journal, f"m{place:03}")
+    after, _, crashes, held = passing(database, journal, f"m{place:03}")
 
     assert held == [f"m{place:03}"]
     assert crashes == 6, "among 128, 16 and 2, which are not counted, and three times alone"
     after.close()
 
 
-def test_suspects_of_a_large_hand_are_not_taken_together_with_one_that_crashed_alone(journal: Journal) -> None:
+def test_suspects_of_a_large_hand_are_not_taken_together_with_one_that_crashed_alone(
+    journal: Journal, database: Database
+) -> None:
     written(journal, comes(submission("alone")))
     journal.claim("a", ["read"], limit=1)
-    second = crash(journal)
+    second = database.open()
     written(second, *(comes(submission(f"m{n}", lane=Lane("other"))) for n in range(32)))
     second.claim("b", ["other"], limit=32)
-    third = crash(second)
+    third = database.open()
     claims = [claim for _ in range(9) if (claim := third.claim("c", ["read", "other"], limit=99))]
 
     assert [len(claim.keys) for claim in claims] == [4] * 8 + [1]
@@ -253,42 +247,14 @@ def test_a_lease_is_not_the_wall_clocks(journal: Journal, monkeypatch: pytest.Mo
     assert journal.claim("b", ["read"], limit=1) is None
 
 
-def test_claims_of_several_stations_share_a_commit(busy: Journal) -> None:
-    """None waits for another's reading or commit: while the journal is held up, each has its rows already."""
-    for lane in ("x", "y", "z"):
-        written(busy, comes(submission(lane, lane=lane)))
-    groups: list[int] = []
-    blocked, going = threading.Event(), threading.Event()
-
-    def hold_up(group: object) -> None:
-        blocked.set()
-        going.wait(30)
-
-    holding = threading.Thread(target=lambda: busy._writer.submit(hold_up))
-    holding.start()
-    blocked.wait(30)
-    write, waiting = busy._writer._write, busy._writer._requests
-    busy._writer._write = lambda requests, **more: (groups.append(len(requests)), write(requests, **more))[1]  # type: ignore[method-assign,func-returns-value]
-    threads = [threading.Thread(target=busy.claim, args=(lane, [lane]), kwargs={"limit": 1}) for lane in ("x", "y", "z")]
-    for thread in threads:
-        thread.start()
-    while len(waiting) < 3 and all(thread.is_alive() for thread in threads):
-        threading.Event().wait(0.01)
-    going.set()
-    for thread in (holding, *threads):
-        thread.join()
-
-    assert groups == [3]
-
-
-def test_a_message_that_passed_has_no_crashes_to_its_name(journal: Journal) -> None:
+def test_a_message_that_passed_has_no_crashes_to_its_name(journal: Journal, database: Database) -> None:
     written(journal, comes(submission("m")))
     journal.claim("a", ["read"], limit=1)
-    second = crash(journal)
+    second = database.open()
     claim = second.claim("a", ["read"], limit=1)
     assert claim and claim.crashes == 1
     written(second, moves(claim.messages[0], State.CHECKED, with_={"lane": Lane("card:c")}), token=claim.token)
-    third = crash(second)
+    third = database.open()
     again = third.claim("a", ["card:c"], limit=1)
 
     assert again and again.crashes == 0 and not again.suspects
@@ -296,11 +262,11 @@ def test_a_message_that_passed_has_no_crashes_to_its_name(journal: Journal) -> N
     second.close()
 
 
-def test_files_at_a_door_are_counted_like_messages(journal: Journal) -> None:
+def test_files_at_a_door_are_counted_like_messages(journal: Journal, database: Database) -> None:
     journal.claim_keys("door", ["f1", "f2"])
-    second = crash(journal)
+    second = database.open()
     assert second.claim_keys("door", ["f1", "f2"]).keys == ("f1",)
-    third = crash(second)
+    third = database.open()
     claim = third.claim_keys("door", ["f2", "f1"])
 
     assert claim.keys in (("f1",), ("f2",)) and claim.suspect(claim.keys[0])
@@ -343,38 +309,32 @@ def test_a_conflict_keeps_the_claim_for_the_second_decision(journal: Journal) ->
     assert journal.finish([(moves(m, State.SENT),)], token=claim.token) == [Finished.LOST]
 
 
-def test_a_commit_that_fails_stops_the_station_and_leaves_the_message(journal: Journal, tmp_path: Path) -> None:
+def test_a_commit_that_fails_stops_the_station_and_leaves_the_message(journal: Journal, database: Database) -> None:
     written(journal, comes(submission("m")))
     claim = journal.claim("s", ["read"], limit=1)
     assert claim
 
-    database = sqlite3.connect(tmp_path / "tongguan.db")
-    database.execute("ALTER TABLE message RENAME TO elsewhere")  # stands for every error that the database can have
-    with pytest.raises(StationBroken):
-        journal.finish([(moves(claim.messages[0], State.CHECKED),)], token=claim.token)
-    with pytest.raises(StationBroken):
-        journal.claim("s", ["read"], limit=1)
-    database.execute("ALTER TABLE elsewhere RENAME TO message")
-    database.close()
+    with database.in_trouble("message"):
+        with pytest.raises(StationBroken):
+            journal.finish([(moves(claim.messages[0], State.CHECKED),)], token=claim.token)
+        with pytest.raises(StationBroken):
+            journal.claim("s", ["read"], limit=1)
     assert stored(journal, "m").state is State.RECEIVED
     written(journal, moves(claim.messages[0], State.CHECKED), token=claim.token)
 
 
-def test_a_claim_that_cannot_be_given_back_now_is_given_back_later(journal: Journal, tmp_path: Path) -> None:
+def test_a_claim_that_cannot_be_given_back_now_is_given_back_later(journal: Journal, database: Database) -> None:
     """The journal's trouble is never held against a message."""
     written(journal, comes(submission("m")))
     for _ in range(4):
         claim = journal.claim("s", ["read"], limit=1)
         assert claim and claim.crashes == 0 and not claim.suspects
-        database = sqlite3.connect(tmp_path / "tongguan.db")
-        database.execute("ALTER TABLE claim RENAME TO elsewhere")
-        journal.give_back(claim.token)
-        database.execute("ALTER TABLE elsewhere RENAME TO claim")
-        database.close()
+        with database.in_trouble("claim"):
+            journal.give_back(claim.token)
     claim = journal.claim("s", ["read"], limit=1)
     assert claim
     journal.give_back(claim.token)
-    after = crash(journal)
+    after = database.open()
     claim = after.claim("s", ["read"], limit=1)
 
     assert claim and claim.crashes == 0 and not claim.suspects
@@ -399,7 +359,9 @@ def test_a_listener_that_fails_is_no_failure_of_the_commit_nor_of_the_next_liste
     assert busy.verify().broken is None
 
 
-def test_a_crash_before_the_commit_leaves_nothing_of_it(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_before_the_commit_leaves_nothing_of_it(
+    journal: Journal, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Killed(BaseException):
         pass
 
@@ -411,7 +373,7 @@ def test_a_crash_before_the_commit_leaves_nothing_of_it(journal: Journal, monkey
     with pytest.raises(Killed):
         journal.finish([(comes(submission("m")),)])
     monkeypatch.setattr(files, "crash_point", lambda place: None)
-    after = crash(journal)
+    after = database.open()
     with after.read() as records:
         assert records.message("m") is None
     assert after.verify().broken is None

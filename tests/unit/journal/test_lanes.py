@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from journals import comes, open_journal, stored, submission, written
+from journals import Database, comes, stored, submission, written
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.lane import ClosedLane, Lane
@@ -50,11 +48,11 @@ def test_other_lanes_keep_going(journal: Journal) -> None:
     assert keys(journal, "card:c", "card:d") == ("n",)
 
 
-def test_a_closed_lane_stays_closed_across_restarts(tmp_path: Path) -> None:
-    first = open_journal(tmp_path)
+def test_a_closed_lane_stays_closed_across_restarts(database: Database) -> None:
+    first = database.open()
     first.close_lane(closed("card:c"))
     first.close()
-    second = open_journal(tmp_path)
+    second = database.open()
 
     assert second.lanes == {"card:c": closed("card:c")}
     second.close()

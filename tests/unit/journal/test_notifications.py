@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import comes, document, open_journal, receipt_message, written
+from journals import Database, comes, document, receipt_message, written
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.ids import derived_id
@@ -59,11 +58,11 @@ def test_an_outcome_that_is_not_written_tells_nobody(journal: Journal) -> None:
     assert journal.notifications.due(1, 9) == []
 
 
-def test_they_outlive_the_run(tmp_path: Path) -> None:
-    first = open_journal(tmp_path)
+def test_they_outlive_the_run(database: Database) -> None:
+    first = database.open()
     written(first, comes(receipt_message("r"), notifications=(note(),)))
     first.close()
-    second = open_journal(tmp_path)
+    second = database.open()
 
     assert second.notifications.due(1, 9) == [note()]
     second.close()

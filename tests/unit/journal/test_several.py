@@ -1,4 +1,4 @@
-"""What several gateways on one database may do to each other: two journals, each of a home with a key of its own, on one file.
+"""What several gateways on one database may do to each other: two journals, each of a home with a key of its own, on one database.
 
 A second one cannot be started today, as the anchor of its home knows nothing of the journal: here nobody asks the anchor. SQLite lets only
 one transaction write at a time; what another database shows, a row that moved between reading and writing, is played.
@@ -6,12 +6,11 @@ one transaction write at a time; what another database shows, a row that moved b
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from journals import comes, document, moves, stored, stored_document, submission, written
+from journals import Database, comes, document, in_threads, moves, stored, stored_document, submission, written
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.writing import apply
@@ -24,14 +23,14 @@ Open = Callable[[str], Journal]
 
 
 @pytest.fixture
-def gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+def gateway(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Begin a run of the gateway with this home, on a journal that all homes share."""
     monkeypatch.setattr("tongguan.gateway.journal.journal.disagreement", lambda *_: None)
     opened: list[Journal] = []
 
     def open_(home: str) -> Journal:
         (tmp_path / home).mkdir(exist_ok=True)
-        opened.append(Journal.open(f"sqlite:///{tmp_path / 'shared.db'}", tmp_path / home))
+        opened.append(database.open(tmp_path / home))
         return opened[-1]
 
     yield open_
@@ -118,25 +117,13 @@ def test_a_start_suspects_what_a_run_of_another_gateway_had_in_hand_when_it_ende
     assert found is not None and found.suspects == {"m"}
 
 
-def test_where_a_person_accepted_the_journal_nobody_else_has_anything_in_hand(gateway: Open, tmp_path: Path) -> None:
-    one = gateway("one")
-    written(one, comes(submission("m")))
-    assert one.claim("s", ["read"], limit=1) is not None
-    one.dispose()
-    two = Journal.open(f"sqlite:///{tmp_path / 'shared.db'}", tmp_path / "one", accepted=("wang", "the key is lost"))
-    found = two.claim("s", ["read"], limit=1)
-    two.dispose()
-
-    assert found is not None and found.suspects == {"m"}
-
-
 def test_no_number_is_given_by_two(gateway: Open) -> None:
     both, given = [gateway("one"), gateway("two")], list[int]()
 
     def take(journal: Journal) -> None:
         given.extend(journal.serials("licence", digits=2) for _ in range(60))
 
-    _at_once(take, both)
+    in_threads(2, lambda n: take(both[n]))
     assert len(given) == len(set(given)) == 120
 
 
@@ -147,7 +134,7 @@ def test_new_messages_of_two_all_get_a_place_of_their_own(gateway: Open) -> None
         for _ in range(10):
             fates.extend(journal.finish([(comes(submission()),), (comes(submission()),)]))
 
-    _at_once(come, both)
+    in_threads(2, lambda n: come(both[n]))
     assert fates == [Finished.WRITTEN] * 40
     with both[0].search() as found:
         assert len({m.sequence for m in found.in_state(State.RECEIVED, 50)}) == 40
@@ -160,27 +147,6 @@ def test_of_two_that_decided_on_the_same_version_one_is_written(gateway: Open) -
     for version in range(2, 12):
         fates: list[object] = []
 
-        def change(journal: Journal, version: int = version, fates: list[object] = fates) -> None:
-            again = moves(message, State.RECEIVED, documents=(replace(first, version=version),))
-            fates.extend(journal.finish([(again,)]))
-
-        _at_once(change, both)
+        again = moves(message, State.RECEIVED, documents=(replace(first, version=version),))
+        in_threads(2, lambda n, again=again, fates=fates: fates.extend(both[n].finish([(again,)])))  # type: ignore[misc]
         assert sorted(map(str, fates)) == ["conflict", "written"]
-
-
-def _at_once(work: Callable[[Journal], None], journals: list[Journal]) -> None:
-    gate, raised = threading.Barrier(len(journals)), list[BaseException]()
-
-    def run(journal: Journal) -> None:
-        gate.wait()
-        try:
-            work(journal)
-        except BaseException as wrong:
-            raised.append(wrong)
-
-    threads = [threading.Thread(target=run, args=(journal,)) for journal in journals]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not raised, raised

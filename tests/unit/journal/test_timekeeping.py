@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from journals import comes, moves, open_journal, stored, submission, written
+from journals import Database, comes, moves, stored, submission, written
 
 from tongguan.gateway.journal.clock_changes import LEAST_MS, STEADY_MS
 from tongguan.gateway.journal.journal import Journal
@@ -63,9 +62,9 @@ def due(journal: Journal) -> list[str]:
 
 @pytest.mark.parametrize("jump", JUMPS)
 def test_a_wait_is_as_long_as_it_was_meant_to_be_when_the_clock_is_set_meanwhile(
-    tmp_path: Path, machine: Machine, jump: int
+    database: Database, machine: Machine, jump: int
 ) -> None:
-    journal = open_journal(tmp_path)
+    journal = database.open()
     waits(journal, 10_000)
     machine.wall += jump
     assert due(journal) == []
@@ -80,14 +79,14 @@ def test_a_wait_is_as_long_as_it_was_meant_to_be_when_the_clock_is_set_meanwhile
 @pytest.mark.parametrize("jump", JUMPS)
 @pytest.mark.parametrize("away", [0, 5000])
 def test_a_wait_is_as_long_as_it_was_meant_to_be_when_the_clock_is_set_while_the_gateway_is_down(
-    tmp_path: Path, machine: Machine, jump: int, away: int
+    database: Database, machine: Machine, jump: int, away: int
 ) -> None:
-    journal = open_journal(tmp_path)
+    journal = database.open()
     waits(journal, 10_000)
     journal.close()
     machine.passes(away)
     machine.wall += jump
-    again = open_journal(tmp_path)
+    again = database.open()
     machine.passes(10_000 - LEAST_MS - away - 1)
     assert due(again) == []
     machine.passes(2 * LEAST_MS + 2)
@@ -98,14 +97,14 @@ def test_a_wait_is_as_long_as_it_was_meant_to_be_when_the_clock_is_set_while_the
 
 @pytest.mark.parametrize("jump", [-400 * DAY, -HOUR])
 def test_a_machine_that_started_anew_with_a_clock_behind_keeps_nobody_waiting(
-    tmp_path: Path, machine: Machine, jump: int
+    database: Database, machine: Machine, jump: int
 ) -> None:
-    journal = open_journal(tmp_path)
+    journal = database.open()
     waits(journal, 10_000)
     journal.close()
     machine.starts_anew()
     machine.wall += jump
-    again = open_journal(tmp_path)
+    again = database.open()
     machine.passes(10_000 + LEAST_MS)
 
     assert due(again) == ["m"]
@@ -113,34 +112,21 @@ def test_a_machine_that_started_anew_with_a_clock_behind_keeps_nobody_waiting(
     again.close()
 
 
-def test_a_machine_that_was_off_for_a_day_has_no_wrong_clock(tmp_path: Path, machine: Machine) -> None:
-    journal = open_journal(tmp_path)
+def test_a_machine_that_was_off_for_a_day_has_no_wrong_clock(database: Database, machine: Machine) -> None:
+    journal = database.open()
     waits(journal, HOUR)
     journal.close()
     machine.starts_anew()
     machine.wall += DAY
-    again = open_journal(tmp_path)
+    again = database.open()
 
     assert due(again) == ["m"]
     assert again.timekeeper.unsteady() == 0
     again.close()
 
 
-def test_a_journal_of_an_earlier_release_is_held_against_its_last_commit(tmp_path: Path, machine: Machine) -> None:
-    journal = open_journal(tmp_path)
-    waits(journal, 10_000)
-    journal._writer.submit(lambda group: group.connection.exec_driver_sql("DELETE FROM marker WHERE name = 'clock'") and None)
-    journal.dispose()
-    machine.wall -= HOUR
-    again = open_journal(tmp_path)
-    machine.passes(10_000 + LEAST_MS)
-
-    assert due(again) == ["m"]
-    again.close()
-
-
-def test_steps_too_small_to_count_are_counted_together(tmp_path: Path, machine: Machine) -> None:
-    journal = open_journal(tmp_path)
+def test_steps_too_small_to_count_are_counted_together(database: Database, machine: Machine) -> None:
+    journal = database.open()
     waits(journal, 10_000)
     for _ in range(100):
         machine.wall -= LEAST_MS // 2
@@ -151,8 +137,8 @@ def test_steps_too_small_to_count_are_counted_together(tmp_path: Path, machine: 
     journal.close()
 
 
-def test_what_begins_to_wait_after_the_jump_waits_as_long_as_it_was_meant_to(tmp_path: Path, machine: Machine) -> None:
-    journal = open_journal(tmp_path)
+def test_what_begins_to_wait_after_the_jump_waits_as_long_as_it_was_meant_to(database: Database, machine: Machine) -> None:
+    journal = database.open()
     machine.wall += DAY
     waits(journal, 1000)
     machine.passes(1000)
@@ -162,8 +148,8 @@ def test_what_begins_to_wait_after_the_jump_waits_as_long_as_it_was_meant_to(tmp
 
 
 @pytest.mark.parametrize("jump", [-DAY, DAY])
-def test_deadlines_probes_and_short_messages_move_with_the_clock(tmp_path: Path, machine: Machine, jump: int) -> None:
-    journal, now = open_journal(tmp_path), machine.wall
+def test_deadlines_probes_and_short_messages_move_with_the_clock(database: Database, machine: Machine, jump: int) -> None:
+    journal, now = database.open(), machine.wall
     waits(journal, HOUR, deadline_at=now + 2 * HOUR)
     journal.close_lane(ClosedLane(Lane("card:a"), "card", "", now, now + 5000, "do"))
     journal.close_lane(ClosedLane(Lane("card:b"), "pin", "", now, None, "do"))
@@ -183,8 +169,8 @@ def test_deadlines_probes_and_short_messages_move_with_the_clock(tmp_path: Path,
     journal.close()
 
 
-def test_a_jump_is_known_until_the_clock_was_steady_for_a_while_or_is_back(tmp_path: Path, machine: Machine) -> None:
-    journal = open_journal(tmp_path)
+def test_a_jump_is_known_until_the_clock_was_steady_for_a_while_or_is_back(database: Database, machine: Machine) -> None:
+    journal = database.open()
 
     def unsteady() -> int:
         journal.timekeeper.look()
@@ -204,8 +190,8 @@ def test_a_jump_is_known_until_the_clock_was_steady_for_a_while_or_is_back(tmp_p
     journal.close()
 
 
-def test_a_span_that_came_twice_is_known_for_ever(tmp_path: Path, machine: Machine) -> None:
-    journal, noon = open_journal(tmp_path), machine.wall
+def test_a_span_that_came_twice_is_known_for_ever(database: Database, machine: Machine) -> None:
+    journal, noon = database.open(), machine.wall
     machine.wall += HOUR
     journal.timekeeper.look()
     assert not journal.timekeeper.came_twice(noon + HOUR // 2), "skipped, but never twice"
@@ -214,14 +200,27 @@ def test_a_span_that_came_twice_is_known_for_ever(tmp_path: Path, machine: Machi
     machine.passes(400 * DAY)
     journal.timekeeper.look()
     journal.close()
-    again = open_journal(tmp_path)
+    again = database.open()
 
     assert [again.timekeeper.came_twice(noon + at) for at in (-1000, HOUR // 2, HOUR, HOUR + 1000)] == [False, True, True, False]
     again.close()
 
 
-def test_while_the_clock_runs_as_it_should_nothing_is_written_but_a_marker_a_minute(tmp_path: Path, machine: Machine) -> None:
-    journal = open_journal(tmp_path)
+def test_a_journal_of_an_earlier_release_is_held_against_its_last_commit(database: Database, machine: Machine) -> None:
+    journal = database.open()
+    waits(journal, 10_000)
+    journal._writer.submit(lambda group: group.connection.exec_driver_sql("DELETE FROM marker WHERE name = 'clock'") and None)
+    journal.dispose()
+    machine.wall -= HOUR
+    again = database.open()
+    machine.passes(10_000 + LEAST_MS)
+
+    assert due(again) == ["m"]
+    again.close()
+
+
+def test_while_the_clock_runs_as_it_should_nothing_is_written_but_a_marker_a_minute(database: Database, machine: Machine) -> None:
+    journal = database.open()
     commits: list[int] = []
     write = journal._writer._write
     journal._writer._write = lambda requests, **more: (commits.append(1), write(requests, **more))[1]  # type: ignore[method-assign,func-returns-value]
@@ -235,11 +234,11 @@ def test_while_the_clock_runs_as_it_should_nothing_is_written_but_a_marker_a_min
 
 @pytest.mark.parametrize("seed", range(12))
 def test_whatever_happens_to_the_clock_each_message_is_tried_again_within_its_wait_of_real_time(
-    tmp_path: Path, machine: Machine, seed: int
+    database: Database, machine: Machine, seed: int
 ) -> None:
     """Any sequence of jumps, restarts of the gateway and of the machine, and messages deferred in between."""
     chance = random.Random(seed)
-    journal, until, made = open_journal(tmp_path), dict[str, int](), 0
+    journal, until, made = database.open(), dict[str, int](), 0
     passed = 0  # real time
     for _ in range(40):
         match chance.choice(("wait", "jump", "restart", "reboot", "pass", "pass")):
@@ -254,13 +253,13 @@ def test_whatever_happens_to_the_clock_each_message_is_tried_again_within_its_wa
                 journal.close() if chance.random() < 0.5 else journal.dispose()
                 if chance.random() < 0.5:
                     machine.wall += chance.choice(JUMPS)
-                journal = open_journal(tmp_path)
+                journal = database.open()
             case "reboot":
                 journal.timekeeper.look()  # a jump just before is known, as the upkeep looks every second
                 journal.dispose()
                 machine.starts_anew()
                 machine.wall += chance.choice([jump for jump in JUMPS if jump < 0])
-                journal = open_journal(tmp_path)
+                journal = database.open()
             case "pass":
                 step = chance.choice((100, 3000, 61_000, HOUR))
                 machine.passes(step)

@@ -21,7 +21,7 @@ from tongguan.gateway.journal.database.engine import open_engine
 from tongguan.gateway.journal.database.schema import present, revisions
 from tongguan.gateway.model.errors import SettingsWrong
 
-HOMES = sorted(Path(__file__).parents[2].glob("flow/homes/*.tar.xz"))
+HOMES = sorted(Path(__file__).parents[3].glob("flow/homes/*.tar.xz"))
 
 
 def tables_of(engine: Engine) -> dict[str, list[str]]:

@@ -191,3 +191,17 @@ def test_a_journal_cut_within_its_chain_stays_broken_after_an_acceptance(home: P
     Journal.open("sqlite:///tongguan.db", home, accepted=("wang", "why")).close()
     with JournalClient.open("sqlite:///tongguan.db", home) as client:
         assert "entry 2 is missing" in (client.verify().broken or "")
+
+
+def test_where_a_person_accepted_the_journal_nobody_else_has_anything_in_hand(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    written(journal, comes(submission("m")))
+    assert journal.claim("s", ["read"], limit=1) is not None
+    journal.dispose()
+    (tmp_path / "secrets" / "anchor.key").unlink()
+    (tmp_path / "anchor.jsonl").unlink()
+    accepted = Journal.open("sqlite:///tongguan.db", tmp_path, accepted=("wang", "the key is lost"))
+    found = accepted.claim("s", ["read"], limit=1)
+    accepted.dispose()
+
+    assert found is not None and found.suspects == {"m"}
