@@ -1,4 +1,5 @@
-# make demo: the whole road of every document type, on this machine. make test: everything CI asks.
+# make demo: the whole road of every document type, on this machine. make test: checks and tests;
+# LONG=1 make test: also the tests that must be long (a crash at every commit, kills, the fuzzer), as CI does.
 PYTHON ?= python3
 RUN := .venv/bin
 
@@ -15,7 +16,7 @@ test: .venv/.test
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
-	PATH="$$PWD/.token/bin:$$PATH" $(RUN)/python tools/run-tests -n 4 --dist loadfile --no-loadscope-reorder
+	PATH="$$PWD/.token/bin:$$PATH" $(RUN)/python tools/run-tests -n 4 --dist loadfile --no-loadscope-reorder $(if $(LONG),,-m "not long")
 
 # PyKCS11 needs a C toolchain; without it the demo's cards are software keys.
 .venv/.run: pyproject.toml

@@ -373,6 +373,7 @@ def second_account(site: Site, *, delay: str = "") -> Site:
     return Site(site.home, site.processes, account="second")
 
 
+@pytest.mark.long
 def test_a_slow_card_leaves_another_accounts_pace_alone(own: Place) -> None:
     site, mofcom = own
     second = second_account(site, delay=f"{here(0.5):.1f}s")

@@ -14,6 +14,7 @@ def _items(status: dict[str, object]) -> list[str]:
 
 
 @pytest.mark.requirement("NA-11")
+@pytest.mark.long
 def test_five_hundred_declares_in_one_message_each_end_issued(site: Site) -> None:
     applications = [b.application("declare") for _ in range(500)]
     status = site.wait(site.drop(b.batch(applications)), seconds=110)

@@ -96,6 +96,7 @@ def beats(site: Site) -> None:
     wait_until(lambda: beat.read_bytes() != before, "the heartbeat to move on")
 
 
+@pytest.mark.long
 def test_a_share_that_hangs_holds_nobody_but_its_own_account(share: Share) -> None:
     share.run()
     works(share.mine)
@@ -117,6 +118,7 @@ def test_a_share_that_hangs_holds_nobody_but_its_own_account(share: Share) -> No
     assert share.alerts("demo") == {}
 
 
+@pytest.mark.long
 def test_a_gateway_ends_although_a_share_hangs_and_the_others_last_files_are_written(share: Share) -> None:
     share.run()
     works(share.mine)
@@ -137,6 +139,7 @@ def test_a_gateway_ends_although_a_share_hangs_and_the_others_last_files_are_wri
     wait_until(lambda: all(share.alerts("second").values()), "the alerts to end")
 
 
+@pytest.mark.long
 def test_a_gateway_starts_and_changes_its_settings_although_a_share_hangs_which_is_taken_up_when_it_answers(share: Share) -> None:
     share.run()
     works(share.mine)
@@ -160,6 +163,7 @@ def test_a_gateway_starts_and_changes_its_settings_although_a_share_hangs_which_
     wait_until(lambda: all(share.alerts("second").values()), "the alerts to end")
 
 
+@pytest.mark.long
 def test_commands_do_not_hang_with_a_share(share: Share) -> None:
     share.run()
     share.other.stop()

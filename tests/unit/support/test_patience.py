@@ -51,6 +51,7 @@ def one_busy_core():
     os.sched_setaffinity(0, cores)
 
 
+@pytest.mark.long
 def test_on_one_core_with_busy_neighbours_what_moves_is_waited_for(tmp_path: Path, one_busy_core: None) -> None:
     steps = 8
     process = helper(tmp_path, steps)
