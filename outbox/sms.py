@@ -18,7 +18,7 @@ import orjson
 from tongguan.gateway.journal.notifications import LANE, Notifications
 from tongguan.gateway.model.notification import Notification
 from tongguan.gateway.system import clock, files, logs, times
-from tongguan.gateway.system.backoff import wait_before_next
+from tongguan.gateway.system.backoff import part_of, wait_before_next
 from tongguan.outbox.alerts import Alerts
 
 log = logs.get_logger("notify")
@@ -152,11 +152,12 @@ class Notifier:
 
     def _again(self, note: Notification) -> int | None:
         """When to try again; None when its time is over."""
-        at, now = times.from_ms(note.at), clock.now()
-        wait = wait_before_next(at, now, least=self._waits.least, most=self._waits.most)
-        if now + wait > at + self._waits.give_up:
+        now = clock.now_ms()
+        age = timedelta(milliseconds=now - note.at)
+        wait = wait_before_next(age, least=self._waits.least, most=self._waits.most, part=part_of(note.id, str(now)))
+        if age + wait > self._waits.give_up:
             return None
-        return clock.now_ms() + round(wait / timedelta(milliseconds=1))
+        return now + round(wait / timedelta(milliseconds=1))
 
     def _given_up(self, note: Notification, why: str) -> None:
         text = f"给 {note.masked} 的短信（{note.reference}）未能送出：{why}"

@@ -5,12 +5,16 @@ Promises: never leaves the account's own folder, also not by a link; never shows
 
 import errno
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 from tongguan.signer.cards.pin import Secret
 
 MOST_BYTES = 65_536
+_EMPTY = "empty or absent"
+Seen = Mapping[str, Mapping[str, str | None]]
+"""By account: each reference that was looked at, and what was wrong with it."""
 
 
 class SecretMissing(Exception):
@@ -28,7 +32,7 @@ def read_secret(reference: str, folder: Path) -> Secret:
         raise SecretMissing("neither file: nor env:")
     secret = Secret(text.removesuffix("\n").removesuffix("\r"))
     if not secret.reveal():
-        raise SecretMissing("empty or absent")
+        raise SecretMissing(_EMPTY)
     return secret
 
 
@@ -37,22 +41,25 @@ class Vault:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._looked: dict[str, Mapping[str, str | None]] = {}  #: by account: each reference, and what is wrong with it
+        self.seen: Seen = {}
+        self._lock = threading.Lock()
 
     def look(self, account: str) -> None:
-        """Look at all that an account has."""
-        folder, found = self.root / account, {}
+        """Look at all that an account has, and at the environment."""
+        folder = self.root / account
+        found = {reference: _wrong(reference, folder) for reference in (f"env:{name}" for name in os.environ)}
         for place, folders, files in os.walk(folder):
             for name in (*folders, *files):
                 reference = f"file:{(Path(place) / name).relative_to(folder)}"
                 found[reference] = _wrong(reference, folder)
-        self._looked[account] = found
+        with self._lock:
+            self.seen = {**self.seen, account: found}  # replaced whole: who has the old one goes on with it
 
-    def wrong(self, account: str, reference: str) -> str | None:
-        """Why a reference of an account cannot be used; None when it can. Touches no file."""
-        if reference.startswith("env:"):
-            return _wrong(reference, self.root / account)
-        return self._looked.get(account, {}).get(reference, os.strerror(errno.ENOENT))
+
+def unusable(seen: Seen, account: str, reference: str) -> str | None:
+    """Why a reference of an account could not be used when it was looked at; None when it could."""
+    absent = _EMPTY if reference.startswith("env:") else os.strerror(errno.ENOENT)
+    return seen.get(account, {}).get(reference, absent)
 
 
 def _wrong(reference: str, folder: Path) -> str | None:

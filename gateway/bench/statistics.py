@@ -10,7 +10,7 @@ from typing import Any
 
 from tongguan.codecs.checking.compile import Compiled, compile_profile
 from tongguan.gateway.flow.query.statistics import STATISTICS, statistics
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.database.engine import open_engine
 from tongguan.gateway.journal.database.rows import Sql, counted_rows
@@ -66,11 +66,11 @@ def _fill(settings: Settings, made: Path, lines: Iterator[dict[str, Any]]) -> No
 def _ask(settings: Settings, journal: Journal, compiled: Compiled) -> float:
     """Seconds that one answer takes, without its file."""
     profile, now = compiled.profile, clock.now_ms()
-    site = Site(settings, journal, {profile.type: compiled}, accounts={a.name: a for a in settings.account})
+    rules = Rules(settings, {profile.type: compiled})
     asked = Message(new_id(), Kind.SUBMISSION, settings.account[0].name, profile.type, "query", State.RECEIVED, now, now)
     began = clock.monotonic()
     with journal.read() as records:
-        found = statistics(site, asked, profile.queries[STATISTICS], {"month": f"{_YEAR}-12"}, records)
+        found = statistics(rules, asked, profile.queries[STATISTICS], {"month": f"{_YEAR}-12"}, records)
     took = clock.monotonic() - began
     if found.total != _COMMODITIES:
         raise RuntimeError(f"{found.total} rows instead of {_COMMODITIES}")

@@ -18,6 +18,7 @@ from tongguan.gateway.daemon.profile_settings import fit_profiles
 from tongguan.gateway.daemon.recipients import recipients
 from tongguan.gateway.flow.cards.looks import Looks
 from tongguan.gateway.flow.local import desk_steps
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.errors import AllWrong
@@ -47,35 +48,47 @@ def make_site(settings: Settings, journal: Journal, wire: EventLoop, *, before: 
     `before`: a site of other settings, which runs. Cards that are the same in both are one, so that none is opened, or given its
     PIN, a second time.
     """
-    desk_steps()
     wrong, routes = AllWrong(), {}
     with wrong.look():
         refuse_test_material(settings)
     with wrong.look():
-        profiles = compile_all(load_profiles(home=settings.home))
-        fit_profiles(settings, profiles)
-    with wrong.look():
-        encrypt_to, secrets_to = recipients(settings)
-    with wrong.look():
-        pinned(settings)
+        rules = make_rules(settings)
     for name, route in settings.route.items():
         with wrong.look():
             routes[name] = HttpsRoute(name, route, settings.home, wire)
     wrong.end()
     cards = open_cards(settings, journal, before=before)
     return Site(
-        settings=settings,
+        rules=rules,
         journal=journal,
-        profiles=profiles,
         routes=routes,
         cards=cards,
         looks=Looks(cards, settings.schedule.probe, production=settings.gateway.environment == "production"),
-        trust=trust_of(settings),
-        shared_keys=shared_keys(settings),
-        accounts={account.name: account for account in settings.account},
-        layouts=make_layouts(profiles),
         pdf_worker=PdfWorker(timeout=settings.prints.timeout.total_seconds(), most_bytes=settings.prints.most_memory),
-        fast_cards=frozenset(c.name for a in settings.account for c in a.card if c.kind == "software" and not c.delay),
+    )
+
+
+def make_rules(settings: Settings) -> Rules:
+    """What these settings have decisions go by; SettingsWrong, with every fault, when a profile or certificate cannot be used.
+
+    The same settings, profiles and certificates make the same rules in every process.
+    """
+    desk_steps()
+    wrong = AllWrong()
+    with wrong.look():
+        profiles = compile_all(load_profiles(home=settings.home))
+        fit_profiles(settings, profiles)
+    with wrong.look():
+        encrypt_to, secrets_to = recipients(settings)
+    with wrong.look():
+        trust = trust_of(settings)
+    wrong.end()
+    return Rules(
+        settings=settings,
+        profiles=profiles,
+        trust=trust,
+        shared_keys=shared_keys(settings),
+        layouts=make_layouts(profiles),
         encrypt_to=encrypt_to,
         secrets=secret_names({type_: compiled.profile for type_, compiled in profiles.items()}),
         secrets_to=secrets_to,
@@ -93,7 +106,7 @@ def make_layouts(profiles: Mapping[str, Compiled]) -> Mapping[str, Mapping[str, 
 def open_cards(settings: Settings, journal: Journal, *, before: Site | None = None) -> Mapping[str, OpenCard]:
     """Every card of every account; one whose PIN was refused before stays shut until a person opens it."""
     opened = {}
-    known = {card.name: card for account in before.settings.account for card in account.card} if before is not None else {}
+    known = {card.name: card for account in before.rules.settings.account for card in account.card} if before is not None else {}
     for account in settings.account:
         for card in account.card:
             if before is not None and known.get(card.name) == card:

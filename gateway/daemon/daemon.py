@@ -38,6 +38,7 @@ from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.settings import Settings, own_files, read_settings
 from tongguan.gateway.system import clock, logs, permissions
 from tongguan.gateway.system.threads import Serve, WorkMark
+from tongguan.gateway.work.moment import waits_for
 from tongguan.gateway.work.station import Station
 from tongguan.gateway.work.supervisor import STUCK, WITHIN, Supervisor, complain
 from tongguan.inbox.calendar import Calendar
@@ -145,6 +146,7 @@ class Daemon:
         """From here on the journal's work is this gateway's."""
         self.journal.on_trouble = self._not_told
         self.journal.listeners[:] = [self._told]
+        self.journal.serials_ahead(series_ahead(self.site.rules.types.values(), clock.now_ms()))
         take_up(self.site)
         self.stations: list[Station] = [s for s in stations(self.site) if self._runs(s.name.split(":")[0])]
         self.tellers.recover()
@@ -172,17 +174,17 @@ class Daemon:
         return self._only is None or kind in self._only
 
     def _surroundings(self) -> StatusContext:
-        profiles = self.site.profiles
-        accounts = self.site.accounts
+        profiles = self.site.rules.profiles
+        accounts = self.site.rules.accounts
         language = self.settings.gateway.language
         return StatusContext(
             mailboxes=self.mailboxes,
             environment=self.settings.gateway.environment,
             version=__version__,
-            language=lambda name: self.site.language(accounts[name]) if name in accounts else language,
+            language=lambda name: self.site.rules.language(accounts[name]) if name in accounts else language,
             profile=lambda type_: profiles[type_].profile if type_ in profiles else None,
             health=self.watching.health,
-            shut=self.site.shut,
+            shut=lambda lane: waits_for(self.journal.lanes, lane),
             paused=lambda account: lane.text if (lane := self.journal.lanes.get(Lane(LaneKind.ACCOUNT, account))) else None,
         )
 
@@ -244,7 +246,6 @@ class Daemon:
         gc.set_threshold(20_000, 50, 100)
         begin, loop = self._thread, self.supervisor.loop
         self.journal.start(begin)
-        self.journal.serials_ahead(series_ahead(self.site.types.values()))
         self.tellers.start(begin)
         if self._runs("inbox"):
             loop("watch", lambda: self.watch.wait(_POLL) and False, lambda: None)
@@ -422,8 +423,8 @@ class Daemon:
 
     def _receipt_door(self, name: str) -> ReceiptDoor:
         """Polls once for each code: what comes for accounts that share one is given to the one whose document it is of."""
-        codes = {a.name: self.site.code_on(a, name) for a in self.settings.account}
-        first = {n: code for n, code in codes.items() if code and self.site.accounts_at(name, code)[0] == n}
+        codes = {a.name: self.site.rules.code_on(a, name) for a in self.settings.account}
+        first = {n: code for n, code in codes.items() if code and self.site.rules.accounts_at(name, code)[0] == n}
         return ReceiptDoor(self.site.routes[name], first, _JournalIntake(self), wait=self.settings.schedule.receipts)
 
 
@@ -442,7 +443,7 @@ class _JournalIntake:
             return records.marker(f"cursor:{route}:{account}") or ""
 
     def deliver(self, route: str, account: str, receipts: list[bytes], after: str, following: str) -> None:
-        arrived = [incoming(account, raw, route=route) for raw in receipts]
+        arrived = [incoming(account, raw, route=route, now=clock.now_ms()) for raw in receipts]
         with self._daemon.journal.search() as records:
             known = records.messages(outcome.message.id for outcome in arrived)
         fresh = {o.message.id: (o,) for o in arrived if o.message.id not in known}

@@ -40,7 +40,7 @@ class HealthChecks:
 
     def __init__(self, site: Site, alerts: Alerts, cards: CardWatch) -> None:
         self._site, self._alerts, self._cards = site, alerts, cards
-        self._say = site.settings.gateway.say
+        self._say = site.rules.settings.gateway.say
         self._learned = False  #: has it been looked for receipts whose codes this site's profiles know by now?
         self.all: Mapping[str, Callable[[], None]] = {
             "deadlines": self.deadlines,
@@ -80,7 +80,7 @@ class HealthChecks:
         if message.state in _WAITING:
             do = f"tongguan retry {message.id}; tongguan give-up {message.id}"
             held = Held("期限前没有送达", "not delivered before its deadline", do=do)
-            outcome = hold(message, "deadline", held)
+            outcome = hold(message, "deadline", held, clock.now_ms())
             return (replace(outcome, message=replace(outcome.message, deadline_at=None)),)
         # Held meanwhile: a deadline in the past would be found first, look after look.
         return (Outcome(replace(message, deadline_at=None), message.state, "deadline"),)
@@ -173,7 +173,7 @@ class HealthChecks:
 
     def disks(self) -> None:
         """Room for the journal and for every mailbox."""
-        settings = self._site.settings
+        settings = self._site.rules.settings
         short = shortages([settings.home, *(settings.mailbox(account) for account in settings.account)])
         for each in short:
             zh = f"{each.folder} 所在磁盘只剩 {each.free_bytes // 1_000_000} MB"
@@ -194,12 +194,12 @@ class HealthChecks:
                 (f"卡 {name} 的证书", f"the certificate of card {name}"),
                 do=do,
             )
-        recipients = {(n, c.not_valid_after_utc) for of in (site.encrypt_to, site.secrets_to) for n, c in of.items()}
+        recipients = {(n, c.not_valid_after_utc) for of in (site.rules.encrypt_to, site.rules.secrets_to) for n, c in of.items()}
         named = {f"route:{name} {until:%Y-%m-%d}": (name, until) for name, until in recipients}
         for about, (name, until) in named.items():
             what = (f"路线 {name} 加密所用的证书", f"the certificate that route {name} encrypts to")
             self._ends(about, until, what, do="tongguan config check")
-        shared = {" ".join(routes) for routes in site.shared_keys.values()}
+        shared = {" ".join(routes) for routes in site.rules.shared_keys.values()}
         for about in shared:
             zh = f"路线 {about} 信任同一签名密钥，均不予采信"
             en = f"one signing key is trusted on routes {about}: none of them believes it"
@@ -214,9 +214,9 @@ class HealthChecks:
             self._alerts.over("certificate", about)
 
     def _said(self, text: str | None) -> str:
-        return in_language(text, self._site.settings.gateway.language) or ""
+        return in_language(text, self._site.rules.settings.gateway.language) or ""
 
 
 def _knows(site: Site, receipt: Message) -> bool:
     """Does the profile know the code of a receipt that waits for that?"""
-    return receipt.type in site.profiles and receipt.code in site.profile(receipt.type).receipts
+    return receipt.type in site.rules.profiles and receipt.code in site.rules.profile(receipt.type).receipts

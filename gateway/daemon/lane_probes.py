@@ -32,7 +32,7 @@ class Watching:
         self.checks = HealthChecks(site, alerts, self.cards).all
         self._told: Mapping[str, tuple[str, str]] | None = None
         self._told_at = 0.0
-        self._say = site.settings.gateway.say
+        self._say = site.rules.settings.gateway.say
         self._hands = ThreadPoolExecutor(max_workers=_PROBES, thread_name_prefix="probe")
         self._asked: dict[str, Future[bool]] = {}
         self._jumps = 0
@@ -87,7 +87,7 @@ class Watching:
         if answers:
             journal.open_lane(lane.name)
             return True
-        pause = round(self._site.settings.schedule.probe.total_seconds() * 1000)
+        pause = round(self._site.rules.settings.schedule.probe.total_seconds() * 1000)
         journal.close_lane(replace(present, probe_at=clock.now_ms() + pause))
         return False
 
@@ -113,7 +113,7 @@ class Watching:
         return self._jumps > before
 
     def _in_words(self, text: str) -> str:
-        return in_language(text, self._site.settings.gateway.language) or ""
+        return in_language(text, self._site.rules.settings.gateway.language) or ""
 
     def give_pin(self, name: str, pin: Secret) -> str:
         """Try a person's PIN once; the card's lane opens when it is right, and shuts at once when the card refuses it.
@@ -142,7 +142,7 @@ class Watching:
             n: self._shown(lanes.get(Lane(LaneKind.CARD, n))) or self.cards.shown(n) or {"open": True} for n in self._site.cards
         }
         routes = {n: self._shown(lanes.get(Lane(LaneKind.ROUTE, n))) or {"open": True} for n in self._site.routes}
-        paused = {n: shown for n in self._site.accounts if (shown := self._shown(lanes.get(Lane(LaneKind.ACCOUNT, n))))}
+        paused = {n: shown for n in self._site.rules.accounts if (shown := self._shown(lanes.get(Lane(LaneKind.ACCOUNT, n))))}
         return {"cards": cards, "routes": routes, "accounts": paused, "deadlines": []}
 
     def _shown(self, lane: ClosedLane | None) -> dict[str, Any] | None:

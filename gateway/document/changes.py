@@ -11,12 +11,10 @@ from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Number, Reservation
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Operation, Profile
-from tongguan.gateway.system import clock
 
 
-def born(message: Message, profile: Profile) -> Document:
+def born(message: Message, profile: Profile, now: int) -> Document:
     """A document that does not exist yet: version 0, no status."""
-    now = clock.now_ms()
     return Document(
         id=message.document_id or "",
         account=message.account,
@@ -113,7 +111,7 @@ def settled_down(document: Document) -> Document:
     return replace(document, changing=None, status_before=None)
 
 
-def undone(document: Document, message: Message, profile: Profile) -> Document | None:
+def undone(document: Document, message: Message, profile: Profile, now: int) -> Document | None:
     """Back from the in-between status where this message had put it; None when it had not.
 
     A document that the message itself made stays as a draft: what was entered is not lost.
@@ -122,7 +120,7 @@ def undone(document: Document, message: Message, profile: Profile) -> Document |
         return None
     save = profile.operations.get("save")
     status = document.status_before or (save.to if save else "")
-    return settled_down(changed(document, clock.now_ms(), status=status))
+    return settled_down(changed(document, now, status=status))
 
 
 def attached(

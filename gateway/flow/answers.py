@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tongguan.codecs.writing.render import technical_response, technical_response_json
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import QUERY, Kind, Message, State
 from tongguan.gateway.model.outcome import Answer, Outcome
@@ -21,12 +21,12 @@ _WELL = (State.SENT, State.ACCEPTED)
 _TOLD = frozenset({*_WELL, State.REJECTED, State.REFUSED})
 
 
-def technical(site: Site, message: Message, document: Document | None) -> tuple[Answer, ...]:
+def technical(rules: Rules, message: Message, document: Document | None) -> tuple[Answer, ...]:
     """`Successed_<name>` or `Failed_<name>`: what became of the message so far, once the authority or the desk has it."""
     well = message.state in _WELL
-    account = site.account(message.account)
+    account = rules.account(message.account)
     numbers = document.numbers if document else (message.extra or {}).get("numbers", {})
-    language = site.language(account)
+    language = rules.language(account)
     name = technical_name(message.source or message.id, accepted=well)
     forms = (("xml", ".xml", technical_response), ("json", ".json", technical_response_json))
     return tuple(
@@ -44,7 +44,7 @@ def technical(site: Site, message: Message, document: Document | None) -> tuple[
     )
 
 
-def responded(site: Site, outcome: Outcome) -> Outcome:
+def responded(rules: Rules, outcome: Outcome) -> Outcome:
     """The outcome with its technical response, where its sender is told by one: what the authority or the gateway itself said first."""
     message = outcome.message
     if message.kind is not Kind.SUBMISSION or message.state not in _TOLD or outcome.was in (State.SENT, message.state):
@@ -52,7 +52,7 @@ def responded(site: Site, outcome: Outcome) -> Outcome:
     if message.state is State.ACCEPTED and message.operation == QUERY:  # its result says so
         return outcome
     document = outcome.documents[0] if outcome.documents else None
-    return replace(outcome, answers=(*technical(site, message, document), *outcome.answers))
+    return replace(outcome, answers=(*technical(rules, message, document), *outcome.answers))
 
 
 def business(message: Message, raw: bytes, *, document: Document, profile: Profile) -> Answer:

@@ -8,7 +8,8 @@ from typing import Any
 
 from tongguan.gateway.flow.cards.watch import refused_pin
 from tongguan.gateway.flow.local.stop import may_stop, stop
-from tongguan.gateway.flow.site import THING, Site, missing
+from tongguan.gateway.flow.rules import THING, missing
+from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Held, TongguanError, in_both, in_language
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
@@ -79,7 +80,7 @@ def _hold(site: Site, message: Message, records: Snapshot) -> Outcome:
             f"{message.state}：只有 received、checked、sealed 的报文可以暂挂",
             f"{message.state}: only received, checked and sealed messages can be held",
         )
-    return hold(message, "hold", Held("按指令暂挂", "by order", do=f"tongguan release {message.id}"))
+    return hold(message, "hold", Held("按指令暂挂", "by order", do=f"tongguan release {message.id}"), clock.now_ms())
 
 
 def _release(site: Site, message: Message, records: Snapshot) -> Outcome:
@@ -88,7 +89,7 @@ def _release(site: Site, message: Message, records: Snapshot) -> Outcome:
         return Outcome(seen, message.state, "release")
     if message.state is not State.HELD:
         raise NotNow(f"{message.state}：只有 held 的报文可以放行", f"{message.state}: only held messages can be released")
-    if message.needs and not site.has(message.needs):
+    if message.needs and not site.rules.has(message.needs):
         raise _gone(missing(*message.needs.split(" ", 1)))
     back = message.held_from or State.RECEIVED
     return back_to(message, State(back), _lane(site, message))
@@ -98,13 +99,13 @@ def _lane(site: Site, message: Message) -> Lane:
     """Where it was held; where its card has left the settings, another one's that suits. NotNow when nobody would take it up."""
     lane = message.held_lane or Lane(LaneKind.READ)
     thing = THING.get(lane.kind)
-    if thing is None or site.has(f"{thing} {lane.name}"):
+    if thing is None or site.rules.has(f"{thing} {lane.name}"):
         return lane
     try:
-        account, profile = site.account(message.account), site.profile(message.type)
+        account, profile = site.rules.account(message.account), site.rules.profile(message.type)
     except Held as held:
         raise _gone(held) from None
-    card = site.card_for(account, profile, profile.operations[message.operation]) if thing == "card" else None
+    card = site.rules.card_for(account, profile, profile.operations[message.operation]) if thing == "card" else None
     if card is None:
         raise _gone(missing(thing, lane.name))
     return Lane(lane.kind, card.name)
@@ -133,7 +134,7 @@ def _fresh_deadline(site: Site, message: Message) -> int | None:
     now = clock.now_ms()
     if message.deadline_at is not None and message.deadline_at > now:
         return message.deadline_at
-    compiled = site.profiles.get(message.type)
+    compiled = site.rules.profiles.get(message.type)
     operation = compiled.profile.operations.get(message.operation) if compiled is not None else None
     if operation is None or not message.holds or not operation.give_up:
         return None
@@ -157,14 +158,14 @@ def back_to(message: Message, state: State, lane: Lane) -> Outcome:
 def _stop(site: Site, message: Message, records: Snapshot) -> Outcome:
     if not may_stop(message):
         raise NotNow(f"{message.state}：已不能停止", f"{message.state}: it can no longer be stopped")
-    profile = site.profiles[message.type].profile if message.type in site.profiles else None
+    profile = site.rules.profiles[message.type].profile if message.type in site.rules.profiles else None
     return stop(message, records.document(message.document_id), profile, now=clock.now_ms())
 
 
 def _give_up(site: Site, message: Message, records: Snapshot) -> Outcome:
     if message.kind is not Kind.SUBMISSION or message.state in FINAL:
         raise NotNow(f"{message.state}：没有可放弃的", f"{message.state}: nothing to give up")
-    profile = site.profiles[message.type].profile if message.type in site.profiles else None
+    profile = site.rules.profiles[message.type].profile if message.type in site.rules.profiles else None
     return stop(message, records.document(message.document_id), profile, now=clock.now_ms(), state=State.GIVEN_UP)
 
 

@@ -1,193 +1,51 @@
-"""Everything a step of this site may ask for: settings, profiles, cards, routes, trust."""
+"""The gateway of one home: its rules, and what is open, runs or changes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cached_property, partial
-from itertools import product
-from typing import TypeVar
 
-from cryptography import x509
-
-from tongguan.codecs.checking.compile import Compiled
-from tongguan.codecs.checking.secrets import Names
 from tongguan.gateway.flow.cards.looks import Looks
+from tongguan.gateway.flow.rules import Rules, there
 from tongguan.gateway.journal.port import FlowJournal
-from tongguan.gateway.model.document import Content
-from tongguan.gateway.model.errors import Held, in_both
-from tongguan.gateway.model.lane import Lane, LaneKind
-from tongguan.gateway.model.message import Message
-from tongguan.gateway.profile.profile import Operation, Profile
-from tongguan.gateway.settings import Account, Card, Settings
-from tongguan.gateway.system import clock, times
-from tongguan.gateway.system.backoff import wait_before_next
+from tongguan.gateway.system import clock
+from tongguan.gateway.work.moment import Moment
 from tongguan.outbox.prints.pdf_worker import PdfWorker
-from tongguan.outbox.prints.plan import Layout
 from tongguan.routes.https import HttpsRoute
 from tongguan.signer.cards.card import OpenCard
 from tongguan.signer.envelope import sealed_for
 from tongguan.signer.secret import Vault
-from tongguan.signer.verify import TrustedCertificate
-
-T = TypeVar("T")
-#: what of the settings a lane of this kind leads to
-THING: Mapping[str, str] = {LaneKind.CARD: "card", LaneKind.PRESENCE: "card", LaneKind.ROUTE: "route", LaneKind.ASK: "route"}
 
 
 @dataclass(frozen=True)
 class Site:
-    """One home's gateway, put together by the daemon; nothing in it changes while it runs but the journal."""
+    """Put together by the daemon, for whatever acts; what decides is given the rules and a moment of it."""
 
-    settings: Settings
+    rules: Rules
     journal: FlowJournal
-    profiles: Mapping[str, Compiled]
     routes: Mapping[str, HttpsRoute] = field(default_factory=dict)
     cards: Mapping[str, OpenCard] = field(default_factory=dict)
-    trust: Mapping[str, tuple[TrustedCertificate, ...]] = field(default_factory=dict)
-    shared_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: that several routes trust: believed on none
-    accounts: Mapping[str, Account] = field(default_factory=dict)
     looks: Looks = field(default_factory=Looks)
-    fast_cards: frozenset[str] = frozenset()
-    layouts: Mapping[str, Mapping[str, Layout]] = field(default_factory=dict)  #: type to form to its layout
     pdf_worker: PdfWorker = field(default_factory=partial(PdfWorker, timeout=60, most_bytes=1_000_000_000))
-    encrypt_to: Mapping[str, x509.Certificate] = field(default_factory=dict)  #: by route: who reads what goes over it
-    secrets: Names = field(default_factory=dict)  #: element names of secret fields, by type
-    secrets_to: Mapping[str, x509.Certificate] = field(default_factory=dict)  #: by route: who reads single secret values
-
-    @cached_property
-    def types(self) -> Mapping[str, Profile]:
-        return {name: compiled.profile for name, compiled in self.profiles.items()}
 
     @cached_property
     def vault(self) -> Vault:
-        return Vault(self.settings.path("secrets"))
+        return Vault(self.rules.settings.path("secrets"))
 
-    def compiled(self, type_: str) -> Compiled:
-        """A document type; Held, like all of these, while it is not (or not any more) there."""
-        return self._there(self.profiles, "type", type_)
-
-    def profile(self, type_: str) -> Profile:
-        return self.compiled(type_).profile
-
-    def account(self, name: str) -> Account:
-        return self._there(self.accounts, "account", name)
+    def moment(self) -> Moment:
+        """What decisions may know of now."""
+        return Moment(clock.now_ms(), self.journal.numbers(), self.journal.lanes, self.vault.seen)
 
     def route(self, name: str) -> HttpsRoute:
-        return self._there(self.routes, "route", name)
+        """The open route; Held while the settings have none of that name."""
+        return there(self.routes, "route", name)
 
     def card(self, name: str) -> OpenCard:
-        return self._there(self.cards, "card", name)
-
-    def trusted(self, route: str) -> tuple[TrustedCertificate, ...]:
-        """Whose receipts are believed that came by a route."""
-        return self._there(self.trust, "route", route)
-
-    def _there(self, things: Mapping[str, T], kind: str, name: str) -> T:
-        found = things.get(name)
-        if found is None:
-            raise missing(kind, name)
-        return found
-
-    def has(self, needs: str) -> bool:
-        """Is what a message was held for (`Held.needs`) there again?"""
-        kind, _, name = needs.partition(" ")
-        return name in {"type": self.profiles, "account": self.accounts, "route": self.routes, "card": self.cards}.get(kind, ())
-
-    def code_at(self, account: Account, profile: Profile) -> str:
-        """The account's code at the profile's authority."""
-        return _code(account, profile.account_code)
-
-    def code_on(self, account: Account, route: str) -> str:
-        """The account's code at the authority that listens at a route; empty where no type goes there."""
-        return _code(account, self._codes.get(route, ""))
-
-    def accounts_at(self, route: str, code: str) -> tuple[str, ...]:
-        """Whom a code names at the authority that listens at a route: one enterprise may have several accounts, one for each ERP."""
-        return self._named.get((route, code), ())
-
-    @cached_property
-    def _named(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
-        """Accounts, in the settings' order, by route and their code there."""
-        named: dict[tuple[str, str], tuple[str, ...]] = {}
-        for route, (name, account) in product(self._codes, self.accounts.items()):
-            if code := self.code_on(account, route):
-                named[route, code] = (*named.get((route, code), ()), name)
-        return named
-
-    @cached_property
-    def _codes(self) -> Mapping[str, str]:
-        """Which of an account's codes names it, by route."""
-        return {r: p.account_code for p in self.types.values() for r in (p.route, p.authority) if r and p.account_code}
-
-    def route_of(self, profile: Profile, named: str = "") -> str:
-        """The route of a type's messages: its own where this site has one, else the one that is named, or its authority's.
-
-        A route is named like the authority that listens there: it is who is written to and whose receipts are believed.
-        """
-        if profile.route in self.settings.route and named in ("", profile.authority):
-            return profile.route
-        return named or profile.authority
-
-    def language(self, account: Account) -> str:
-        return account.language or self.settings.gateway.language
-
-    def card_for(self, account: Account, profile: Profile, operation: Operation) -> Card | None:
-        """The account's bound card that may sign this operation: one that is not bound is as good as none."""
-        return next((card for card in self.cards_suiting(account, profile, operation) if card.bound), None)
-
-    def cards_suiting(self, account: Account, profile: Profile, operation: Operation) -> Iterator[Card]:
-        """The account's cards of the authority and role that this operation asks for, bound or not."""
-        for card in account.card:
-            if card.authority == profile.card_authority and (not operation.roles or card.role in operation.roles):
-                yield card
-
-    def card_named(self, name: str) -> tuple[Account, Card]:
-        """A card of the settings, with its account."""
-        return next((a, c) for a in self.accounts.values() for c in a.card if c.name == name)
+        """The open card; Held while the settings have none of that name."""
+        return there(self.cards, "card", name)
 
     def enveloped(self, route: str, content: bytes) -> bytes:
         """Give what goes over a route as it leaves: encrypted where its settings name a certificate, else as it is."""
-        certificate = self.encrypt_to.get(route)
+        certificate = self.rules.encrypt_to.get(route)
         return content if certificate is None else sealed_for(certificate, content)
-
-    def signs(self, message: Message, content: Content) -> bool:
-        """Does the message's operation want its card and signature for this content?"""
-        return self.profiles[message.type].signed_when[message.operation](content)
-
-    def shut(self, lane: Lane | None) -> str | None:
-        """What a message in this lane waits for from the start; None while the lane is open."""
-        row = self.journal.lanes.get(lane) if lane is not None else None
-        return row.waits_for if row is not None else None
-
-    def signs_at_once(self, message: Message) -> bool:
-        """Is the message's card a key in this process, so fast that its signature need not wait in a lane; or is there none?"""
-        lane = message.lane
-        if lane is None or lane in self.journal.lanes:
-            return False
-        return lane.kind == LaneKind.UNSIGNED or (lane.kind == LaneKind.CARD and lane.name in self.fast_cards)
-
-    def next_try(self, message: Message) -> int:
-        """When to try a message again: its age in the queue is the next delay."""
-        schedule = self.settings.schedule
-        begun = message.received_at if message.tries_since is None else message.tries_since
-        received, now = times.from_ms(begun), clock.now()
-        wait = wait_before_next(received, now, least=schedule.least_wait, most=schedule.most_wait)
-        return clock.now_ms() + round(wait / timedelta(milliseconds=1))
-
-
-def missing(kind: str, name: str) -> Held:
-    """What the settings (or the installed types) do not have any more; messages go on when it is back."""
-    zh = {"type": "单证类型", "account": "账户", "route": "路由", "card": "卡"}[kind]
-    do = in_both(
-        f"把{zh} {name} 放回去，然后 kill -HUP（或重启）；要结束报文：tongguan give-up ID",
-        f"put {kind} {name} back, then: kill -HUP (or restart); to end the message: tongguan give-up ID",
-    )
-    where = ("没有安装", "is not installed") if kind == "type" else ("不在设置中", "is not in the settings")
-    return Held(f"{zh} {name} {where[0]}", f"{kind} {name} {where[1]}", do=do, needs=f"{kind} {name}")
-
-
-def _code(account: Account, name: str) -> str:
-    """One of an account's codes by its name."""
-    return {"mofcom_code": account.mofcom_code, "customs_code": account.customs_code, "uscc": account.uscc}.get(name, "")

@@ -70,7 +70,7 @@ DOOR = _states(R, State.REFUSED, State.REPEATED)  #: how a file becomes a messag
 
 def complete(site: Site, step: Step) -> Step:
     """A step with what all of this site's have in common: its messages' senders are told of what it does."""
-    return replace(step, respond=partial(answers.responded, site))
+    return replace(step, respond=partial(answers.responded, site.rules))
 
 
 def stations(site: Site) -> list[Station]:
@@ -79,7 +79,7 @@ def stations(site: Site) -> list[Station]:
     def station(*lanes: Lane, name: str = "") -> Station:
         entry = FLOW[LaneKind(lanes[0].kind)]
         step = complete(site, entry.step(site))
-        return Station(name or str(lanes[0]), site.journal, lanes, step, partial(closed, site), entry.pace())
+        return Station(name or str(lanes[0]), site.journal, lanes, step, site.moment, partial(closed, site), entry.pace())
 
     made = [station(Lane(kind)) for kind in (LaneKind.READ, LaneKind.BATCH, LaneKind.UNSIGNED, LaneKind.PRINT)]
     made.append(station(Lane(LaneKind.VERIFY), Lane(LaneKind.SETTLE), name="receipts"))
@@ -88,11 +88,11 @@ def stations(site: Site) -> list[Station]:
         presence = station(Lane(LaneKind.PRESENCE, name), name=f"card:{name}:presence")
         presence.look = partial(site.looks.freshen, name)
         made.append(presence)
-    for name, route in site.settings.route.items():
+    for name, route in site.rules.settings.route.items():
         made += [station(Lane(kind, name)) for kind in (LaneKind.ROUTE, LaneKind.ASK, LaneKind.OWED)]
         made[-3].pace.most = max(MOST, 4 * route.in_flight)
     for lane, step in lanes_nobody_serves(site):
-        made.append(Station(str(lane), site.journal, (lane,), complete(site, step), partial(closed, site)))
+        made.append(Station(str(lane), site.journal, (lane,), complete(site, step), site.moment, partial(closed, site)))
     return made
 
 
@@ -101,5 +101,5 @@ def closed(site: Site, lane: Lane) -> ClosedLane:
     now = clock.now_ms()
     of_card = lane.kind in (LaneKind.CARD, LaneKind.PRESENCE)
     do = "tongguan card list" if of_card else f"tongguan doctor; tongguan resume route {lane.name}"
-    probe = round(site.settings.schedule.probe.total_seconds() * 1000)
+    probe = round(site.rules.settings.schedule.probe.total_seconds() * 1000)
     return ClosedLane(lane, lane.kind, "", now, now + probe, do)

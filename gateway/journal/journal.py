@@ -312,8 +312,8 @@ class Journal(Reader):
 
     # Small durable facts
 
-    def serials(self, name: str, *, digits: int = 9) -> int:
-        return self._serials.take(name, digits=digits)
+    def numbers(self) -> Serials:
+        return self._serials.at_hand()
 
     def serials_ahead(self, series: Iterable[tuple[str, int]]) -> None:
         """Series that will be asked for: name, digits."""

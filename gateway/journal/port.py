@@ -44,6 +44,13 @@ class Claim:
         return key in self.suspects
 
 
+class Numbers(Protocol):
+    """Leased numbers in memory."""
+
+    def take(self, series: str, *, digits: int = 9) -> int:
+        """The next one of a series, without writing; raises Deferred when there is none and more are on the way."""
+
+
 class WorkJournal(Protocol):
     """What the loop and its stations live by: a database that keeps these dozen promises can stand behind the gateway."""
 
@@ -103,11 +110,8 @@ class FlowJournal(WorkJournal, Protocol):
     def search(self) -> AbstractContextManager[Search]:
         """One moment to look around in; nothing is decided by it that `finish` would not refuse had it changed."""
 
-    def serials(self, name: str, *, digits: int = 9) -> int:
-        """The next number of a series: none is given twice, by any process, also when the journal is lost; gaps are allowed.
-
-        From a block in memory, without writing; Deferred when there is none and more are on the way.
-        """
+    def numbers(self) -> Numbers:
+        """Numbers in memory, leased ahead: none is given twice, by any process, also when the journal is lost; gaps are allowed."""
 
     def note(self, subject: Lane | str, step: str, *, who: str, why: str, was: str | None = None, state: str = "") -> None:
         """Tell the history of what moves no message: of a lane, a message by its id, or the gateway."""

@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import Self
 
 from tongguan.gateway.journal.database import statements
 from tongguan.gateway.journal.history import digests
@@ -32,7 +33,7 @@ def block_size(digits: int) -> int:
 
 
 class Serials:
-    """The series of one run; threads share it. `lease` writes, `safe` makes what was written outlive the journal."""
+    """The series of one run; threads share it. `submit` writes, `safe` makes what was written outlive the journal."""
 
     def __init__(self, submit: Submit, safe: Callable[[], None]) -> None:
         self._submit, self._safe = submit, safe
@@ -44,22 +45,23 @@ class Serials:
         self._served = self._resting = self._over = False
         self.known: dict[str, int] = {}  #: series to the first number that no block holds
 
-    def take(self, name: str, *, digits: int = 9) -> int:
+    def take(self, series: str, *, digits: int = 9) -> int:
         """The next number. Raises Deferred when none is in hand: more are on the way."""
-        for _ in range(2):
-            with self._lock:
-                found = self._next(name)
-                if self._left(name) <= block_size(digits) // 2:
-                    self._wanted[name] = digits
-                    self._asked.notify()
-            if found is not None:
-                return found
-            if self._served:
-                break
-            self.lease()  # no thread does it for us
-        raise Deferred(
-            "numbers", after=_SOON, why=in_both(f"{name} 的后续编号正在取", f"the next numbers of {name} are on the way")
-        )
+        with self._lock:
+            found = self._next(series)
+            if self._left(series) <= block_size(digits) // 2:
+                self._wanted[series] = digits
+                self._asked.notify()
+        if found is None:
+            why = in_both(f"{series} 的后续编号正在取", f"the next numbers of {series} are on the way")
+            raise Deferred("numbers", after=_SOON, why=why)
+        return found
+
+    def at_hand(self) -> Self:
+        """These, after what is wanted was leased where no thread does that."""
+        if not self._served:
+            self.lease()
+        return self
 
     def _next(self, name: str) -> int | None:
         blocks = self._free.get(name)

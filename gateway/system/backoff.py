@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from random import random as _random
+import hashlib
+from datetime import timedelta
 
 #: each wait is lengthened by up to this part of itself, so that what failed together does not come back together
 JITTER = 0.2
@@ -12,12 +11,17 @@ JITTER = 0.2
 RETRY, MOST_RETRY = 1.0, 30.0
 
 
-def wait_before_next(
-    received_at: datetime, now: datetime, *, least: timedelta, most: timedelta, random: Callable[[], float] = _random
-) -> timedelta:
-    """Wait as long as the message has waited already, within bounds: no counter, no table, right after a restart."""
-    wait = max(least, min(now - received_at, most))
-    return wait * (1 + JITTER * random())
+def wait_before_next(age: timedelta, *, least: timedelta, most: timedelta, part: float) -> timedelta:
+    """Wait as long as the message has waited already, within bounds: no counter, no table, right after a restart.
+
+    `part` of the jitter (0 to 1) is added.
+    """
+    return max(least, min(age, most)) * (1 + JITTER * part)
+
+
+def part_of(*words: str) -> float:
+    """Where in the jitter something comes: anywhere between 0 and 1, and there again for the same words."""
+    return int.from_bytes(hashlib.sha256("|".join(words).encode()).digest()[:4]) / (1 << 32)
 
 
 class Backoff:

@@ -1,6 +1,6 @@
 """The work loop: claim, act, decide, finish.
 
-A step is `act` (card or wire; may be absent) and `decide`, which is pure; only `decide` is ever run again. What a step
+A step is `act` (card or wire; may be absent) and `decide`, which is pure; only `decide` is ever run again, with a new moment. What a step
 raises says what happens next; ten equal tracebacks within an hour close its lane.
 """
 
@@ -23,6 +23,7 @@ from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Chain, Finished, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
+from tongguan.gateway.work.moment import Moment
 
 A = TypeVar("A")
 deciding: Callable[[], AbstractContextManager[object]] = (
@@ -48,18 +49,27 @@ class Step:
     """One station's work. `act` gives an answer or an exception for each message, in order; without it the answer is None.
 
     A message may be new (its `sequence` is 0): a file in hand. Then its first outcome makes it, whatever came of it.
+
+    All but `act` and `prepare` is pure: functions of modules, bound to the rules that they go by, so that the same are found in another
+    process. What they are given of the world is the moment.
     """
 
     name: str
-    decide: Callable[[Message, Any, Snapshot], Chain]  #: consecutive moves in one hand; (): it stays as it is
+    decide: Callable[[Moment, Message, Any, Snapshot], Chain]  #: consecutive moves in one hand; (): it stays as it is
     act: Callable[[Claim], Sequence[Any]] | None = None
     prepare: Callable[[Sequence[Any], Snapshot], None] | None = None  #: reads in bulk what deciding these answers will ask for
-    refuse: Callable[[Message, Refused, Snapshot], Outcome] | None = None  #: how a refusal undoes what the message began
-    wait: Callable[[Message], int] | None = None  #: when to try again, milliseconds since the epoch
+    refuse: Callable[[Moment, Message, Refused, Snapshot], Outcome] | None = None  #: how a refusal undoes what the message began
+    wait: Callable[[Message, int], int] | None = None  #: when to try again, from now; milliseconds since the epoch
     respond: Callable[[Outcome], Outcome] = _as_decided  #: adds what the sender is told of a move
-    clashed: Callable[[Message, Held], Outcome] | None = None  #: ends one whose numbers are another document's; held without it
-    failed: Callable[[Message, Exception], Outcome] | None = None  #: ends one that it failed with, or `Crashed`; held without it
-    overtaken: Callable[[Message, Any], Outcome | None] | None = None  #: what is kept of an answer whose message moved meanwhile
+    clashed: Callable[[Moment, Message, Held], Outcome] | None = (
+        None  #: ends one whose numbers are another document's; held without it
+    )
+    failed: Callable[[Moment, Message, Exception], Outcome] | None = (
+        None  #: ends one that it failed with, or `Crashed`; held without it
+    )
+    overtaken: Callable[[Moment, Message, Any], Outcome | None] | None = (
+        None  #: what is kept of an answer whose message moved meanwhile
+    )
     shuts: bool = True  #: equal bugs one after the other close the lane
     onward: tuple[Onward, ...] = ()
 
@@ -69,7 +79,7 @@ class Onward:
     """A station that messages go through in the hand that they are in. Where it cannot act on one, that one waits for it as usual."""
 
     step: Step
-    takes: Callable[[Message, Snapshot], bool]
+    takes: Callable[[Moment, Message, Snapshot], bool]
     act: Callable[[Sequence[Message], Snapshot], Sequence[Any]]  #: quick; an answer or an exception for each
     together: bool = False  #: acts on all of the hand at once, after the stations that take one by one
 
@@ -127,65 +137,64 @@ def parted(messages: Sequence[Message], answers: Sequence[A | Exception]) -> tup
     return good, {message.id: answer for message, answer in pairs if isinstance(answer, Exception)}
 
 
-def _attempt(step: Step, message: Message, answer: Any, records: Snapshot) -> tuple[Chain, Exception | None]:
+def _attempt(step: Step, moment: Moment, message: Message, answer: Any, records: Snapshot) -> tuple[Chain, Exception | None]:
     """The outcomes, and what was raised: a Deferred may close a lane, a bug is counted.
 
     Raises StationBroken when journal, disk or machine failed; any other exception holds the message with its traceback.
     """
     with deciding():
-        return _decide(step, message, answer, records)
+        return _decide(step, moment, message, answer, records)
 
 
-def _decide(step: Step, message: Message, answer: Any, records: Snapshot) -> tuple[Chain, Exception | None]:
+def _decide(step: Step, moment: Moment, message: Message, answer: Any, records: Snapshot) -> tuple[Chain, Exception | None]:
     try:
         try:
             if isinstance(answer, BaseException):
                 raise answer
-            return tuple(step.respond(outcome) for outcome in step.decide(message, answer, records)), None
+            return tuple(step.respond(outcome) for outcome in step.decide(moment, message, answer, records)), None
         except Refused as refused:
             if step.refuse is not None:
-                return (step.respond(step.refuse(message, refused, records)),), None
-            return (step.respond(end(message, State.REFUSED, step.name, faults=refused.faults)),), None
+                return (step.respond(step.refuse(moment, message, refused, records)),), None
+            return (step.respond(end(message, State.REFUSED, step.name, moment.now, faults=refused.faults)),), None
         except Deferred as deferred:
-            return (defer(step, message, deferred),), deferred
+            return (defer(step, message, deferred, moment.now),), deferred
     except StationBroken:
         raise
     except (Held, Crashed) as failed:  # a Held also where the way out of a refusal needs what is not there
-        return (_failed(step, message, failed),), None
+        return (_failed(step, moment, message, failed),), None
     except _MACHINE as broken:
         raise StationBroken(f"{step.name}: {broken}") from broken
     except Exception as bug:
-        return (_failed(step, message, bug),), bug
+        return (_failed(step, moment, message, bug),), bug
 
 
-def _failed(step: Step, message: Message, why: Exception) -> Outcome:
+def _failed(step: Step, moment: Moment, message: Message, why: Exception) -> Outcome:
     """The end, for now, of a message that its step failed with: held, unless the step knows better."""
-    return step.respond(step.failed(message, why) if step.failed is not None else _held(step, message, why))
+    return step.respond(step.failed(moment, message, why) if step.failed is not None else _held(step, message, why, moment.now))
 
 
-def _held(step: Step, message: Message, why: Exception) -> Outcome:
+def _held(step: Step, message: Message, why: Exception, now: int) -> Outcome:
     do = f"tongguan show {message.id}; tongguan retry {message.id}"
     if isinstance(why, Held):
-        return hold(message, step.name, why)
+        return hold(message, step.name, why, now)
     if isinstance(why, Crashed):
         zh, en = "处理此报文时网关三次崩溃", "the gateway crashed three times with this message in hand"
-        return hold(message, step.name, Held(zh, en, do=f"{do}; tongguan give-up {message.id}"))
+        return hold(message, step.name, Held(zh, en, do=f"{do}; tongguan give-up {message.id}"), now)
     name = type(why).__name__
-    outcome = hold(message, step.name, Held(f"程序错误：{step.name} 中的 {name}", f"{name} in {step.name}", do=do))
+    outcome = hold(message, step.name, Held(f"程序错误：{step.name} 中的 {name}", f"{name} in {step.name}", do=do), now)
     text = "".join(traceback.format_exception(why))[-4000:]
     extra = {**(outcome.message.extra or {}), "traceback": text}
     return replace(outcome, message=replace(outcome.message, extra=extra), why=name)
 
 
-def end(message: Message, state: State, step: str, **changes: Any) -> Outcome:
+def end(message: Message, state: State, step: str, now: int, **changes: Any) -> Outcome:
     """The outcome of a message that moves to `state` and is nobody's work any more."""
-    ended = replace(message, state=state, lane=None, due_at=None, waiting_for=None, updated_at=clock.now_ms(), **changes)
+    ended = replace(message, state=state, lane=None, due_at=None, waiting_for=None, updated_at=now, **changes)
     return Outcome(ended, message.state, step)
 
 
-def hold(message: Message, step: str, held: Held) -> Outcome:
+def hold(message: Message, step: str, held: Held, now: int) -> Outcome:
     """A person must look; the state to go back to is kept."""
-    now = clock.now_ms()
     kept = replace(
         message,
         state=State.HELD,
@@ -203,15 +212,14 @@ def hold(message: Message, step: str, held: Held) -> Outcome:
     return Outcome(kept, message.state, step, why=held.both)
 
 
-def defer(step: Step, message: Message, deferred: Deferred) -> Outcome:
+def defer(step: Step, message: Message, deferred: Deferred, now: int) -> Outcome:
     """The same station, later; a message whose lane closes stays due and is found again when the lane opens."""
-    now = clock.now_ms()
     if deferred.closes:
         due = now
     elif deferred.after is not None:
         due = now + round(deferred.after.total_seconds() * 1000)
     else:
-        due = step.wait(message) if step.wait else now + 1000
+        due = step.wait(message, now) if step.wait else now + 1000
     waiting = replace(
         message,
         due_at=due,
@@ -228,12 +236,13 @@ def run(
     step: Step,
     claim: Claim,
     *,
+    moment: Callable[[], Moment],
     closed: Callable[[Lane], ClosedLane] | None = None,
     wrote: Callable[[Chain], None] | None = None,
 ) -> list[Chain]:
     """Do one claimed batch to its end; the chains that were written, of which `wrote` hears at once.
 
-    `closed` makes the lane's row when a step says that a lane must not be tried for now. Raises StationBroken when journal, disk
+    `moment` tells what decisions may know of now, once each time that the batch is decided. `closed` makes the lane's row when a step says that a lane must not be tried for now. Raises StationBroken when journal, disk
     or machine failed: the messages stay as they were, and are given back; where it failed for some, the others go on before.
     """
     shut = _Shut(journal, closed)
@@ -247,7 +256,7 @@ def run(
         journal.give_back(claim.token)
         raise
     try:
-        written = _Batch(journal, step, claim, answers, shut).conclude(wrote)
+        written = _Batch(journal, step, claim, answers, shut, moment).conclude(wrote)
     finally:
         shut.write()
     for answer in answers:
@@ -311,12 +320,15 @@ class _Shut:
 class _Batch:
     """One batch with the answers of its step, from the decisions to the commit."""
 
-    def __init__(self, journal: WorkJournal, step: Step, claim: Claim, answers: Sequence[Any], shut: _Shut) -> None:
+    def __init__(
+        self, journal: WorkJournal, step: Step, claim: Claim, answers: Sequence[Any], shut: _Shut, moment: Callable[[], Moment]
+    ) -> None:
         self._journal = journal
         self._step = step
         self._claim = claim
         self._answers = {m.id: answer for m, answer in zip(claim.messages, answers, strict=True)}
         self._shut = shut
+        self._moment = moment
         self._culprits: dict[str, Exception] = {}  #: what their rows raised, or the number that is another document's
 
     def conclude(self, wrote: Callable[[Chain], None] | None) -> list[Chain]:
@@ -329,7 +341,8 @@ class _Batch:
         if self._step.overtaken is not None:
             done = {chain[0].message.id for chain in written}
             late = [m for m in self._claim.messages if m.id not in done]
-            kept = [outcome for m in late if (outcome := self._step.overtaken(m, self._answers[m.id])) is not None]
+            moment = self._moment()
+            kept = [o for m in late if (o := self._step.overtaken(moment, m, self._answers[m.id])) is not None]
             self._journal.finish([(outcome,) for outcome in kept])
         return written
 
@@ -367,48 +380,55 @@ class _Batch:
         """The chains of these messages, and of those that come of them."""
         chains: dict[str, Chain] = {}
         with self._journal.read() as records:
+            moment = self._moment()
             present = {m.id: m for m in _present(messages, records)}
             if self._step.prepare is not None:
                 answers = (self._answers[id_] for id_ in present)
                 self._step.prepare([answer for answer in answers if not isinstance(answer, Exception)], records)
             for message in list(present.values()):
-                chain = _later(message) if last else self._first(message, records)
+                chain = _later(message, moment.now) if last else self._first(moment, message, records)
                 _seen(chain, chains, present, records)
                 family = [message.id, *(item.message.id for outcome in chain for item in outcome.follow_ons)]
                 for station in onward:
                     if chain and not station.together:
-                        self._go_on(station, family, chains, present, records)
+                        self._go_on(station, moment, family, chains, present, records)
             for station in onward:
                 if station.together:
-                    self._go_on(station, list(chains), chains, present, records)
+                    self._go_on(station, moment, list(chains), chains, present, records)
         return list(chains.values())
 
-    def _first(self, message: Message, records: Snapshot) -> Chain:
+    def _first(self, moment: Moment, message: Message, records: Snapshot) -> Chain:
         """By the hand's own step."""
         culprit, step = self._culprits.get(message.id), self._step
         if culprit is None:
-            chain = self._attempt(step, message, self._answers[message.id], records)
+            chain = self._attempt(step, moment, message, self._answers[message.id], records)
         elif isinstance(culprit, Held):
-            ended = step.clashed(message, culprit) if step.clashed else hold(message, "finish", culprit)
+            ended = step.clashed(moment, message, culprit) if step.clashed else hold(message, "finish", culprit, moment.now)
             chain = (step.respond(ended),)
         else:
-            chain = (_failed(step, message, culprit),)
+            chain = (_failed(step, moment, message, culprit),)
         if chain and not message.sequence:  # whatever came of it, there was no message before
             chain = (replace(chain[0], was=None), *chain[1:])
         return chain
 
     def _go_on(
-        self, station: Onward, ids: Sequence[str], chains: dict[str, Chain], present: dict[str, Message], records: Snapshot
+        self,
+        station: Onward,
+        moment: Moment,
+        ids: Sequence[str],
+        chains: dict[str, Chain],
+        present: dict[str, Message],
+        records: Snapshot,
     ) -> None:
-        ready = [message for id_ in ids if station.takes(message := present[id_], records)]
+        ready = [message for id_ in ids if station.takes(moment, message := present[id_], records)]
         for message, answer in zip(ready, station.act(ready, records) if ready else (), strict=True):
             if not isinstance(answer, Exception):
-                _seen(self._attempt(station.step, message, answer, records), chains, present, records)
+                _seen(self._attempt(station.step, moment, message, answer, records), chains, present, records)
 
-    def _attempt(self, step: Step, message: Message, answer: Any, records: Snapshot) -> Chain:
+    def _attempt(self, step: Step, moment: Moment, message: Message, answer: Any, records: Snapshot) -> Chain:
         if isinstance(answer, _BROKEN):
             return ()
-        chain, raised = _attempt(step, message, answer, records)
+        chain, raised = _attempt(step, moment, message, answer, records)
         if isinstance(raised, Deferred):
             self._shut.for_now(raised)
         elif raised is not None and step.shuts and self._shut.by_bug(step, message, raised):
@@ -442,10 +462,9 @@ def _clash(chain: Chain) -> Held:
     return Held(zh, en, do=f"tongguan show {chain[0].message.id}; tongguan give-up {chain[0].message.id}")
 
 
-def _later(message: Message) -> Chain:
+def _later(message: Message, now: int) -> Chain:
     """After so many conflicts: once more in a while, so that other work is done first."""
     if not message.sequence:
         return ()
-    now = clock.now_ms()
     later = replace(message, due_at=now + 1000, updated_at=now, attempts=message.attempts + 1)
     return (Outcome(later, message.state, "again", why="what it relies on keeps changing"),)

@@ -9,6 +9,7 @@ from tongguan.gateway.journal.port import WorkJournal
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import Step, run
+from tongguan.gateway.work.moment import Moment
 
 MOST = 128  #: messages in one batch
 SPAN_SECONDS = 2.0  #: a batch is sized to about this much work
@@ -41,6 +42,7 @@ class Station:
     journal: WorkJournal
     lanes: tuple[Lane, ...]
     step: Step
+    moment: Callable[[], Moment]
     closed: Callable[[Lane], ClosedLane]  #: the row of a lane that is found shut
     pace: Pace = field(default_factory=Pace)
     look: Callable[[], None] = _nothing  #: before each turn
@@ -51,6 +53,6 @@ class Station:
         if claim is None:
             return False
         began = clock.monotonic()
-        run(self.journal, self.step, claim, closed=self.closed)
+        run(self.journal, self.step, claim, moment=self.moment, closed=self.closed)
         self.pace.did(len(claim.messages), clock.monotonic() - began)
         return True

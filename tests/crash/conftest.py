@@ -9,6 +9,7 @@ import bodies as b
 import pytest
 import structlog
 from crash_support import ISSUED, KEY, Authorities, add_second_account
+from journals import number
 from sites import make_site
 
 from tongguan.gateway.daemon.daemon import offline
@@ -32,7 +33,7 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authoritie
     made.simulate("--fast")
     with offline(made.home) as daemon:
         for series in (f"mofcom:NA{_year()[2:]}", f"customs:EW{_year()}1"):
-            daemon.journal.serials(series)
+            number(daemon.journal, series)
     made.run()
     b.done(made, b.application("declare", document=KEY, reference="licence"))
     made.wait_business(b.APPLICATION, KEY, ISSUED)

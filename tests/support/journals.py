@@ -18,6 +18,7 @@ from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.model.outcome import Answer, Body, Chain, Finished, Outcome
 from tongguan.gateway.system import clock
+from tongguan.gateway.work.moment import Moment
 
 
 def submission(id_: str | None = None, **more: Any) -> Message:
@@ -94,6 +95,17 @@ def stored_document(journal: Journal, id_: str = "d1") -> Document:
     return found
 
 
+def number(journal: Journal, series: str, digits: int = 9) -> int:
+    """The next number of a series, from a block that is leased now where none is in hand."""
+    journal.serials_ahead([(series, digits)])
+    return journal.numbers().take(series, digits=digits)
+
+
+def moment(journal: Journal) -> Moment:
+    """Now, as far as a journal tells."""
+    return Moment(clock.now_ms(), journal.numbers(), journal.lanes)
+
+
 def open_journal(home: Path) -> Journal:
     return Journal.open("sqlite:///tongguan.db", home)
 
@@ -154,7 +166,7 @@ def numbers(journal: Journal, count: int, digits: int = 6) -> list[int]:
     given: list[int] = []
     while len(given) < count:
         try:
-            given.append(journal.serials("application", digits=digits))
+            given.append(journal.numbers().take("application", digits=digits))
         except Deferred:
             clock.pause(0.002)
     return given

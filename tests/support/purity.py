@@ -42,8 +42,6 @@ _EVENTS = frozenset(
 )
 #: Python's own: lines of source that a traceback shows
 _ITS_OWN = ("linecache.py", "tokenize.py")
-#: numbers that no thread leases ahead, where the gateway is played step by step in one thread
-_PLAYED = "journal/serials.py"
 _here = threading.local()
 
 
@@ -76,8 +74,8 @@ def guard() -> None:
 def _on_the_table(attempt: Callable[..., Any], toy: object) -> Callable[..., Any]:
     """Every move that a gateway's step decides is one of `flow/table.py`; steps that a test made up are their own matter."""
 
-    def attempted(step: Any, message: Any, answer: Any, records: Any) -> Any:
-        chain, raised = attempt(step, message, answer, records)
+    def attempted(step: Any, moment: Any, message: Any, answer: Any, records: Any) -> Any:
+        chain, raised = attempt(step, moment, message, answer, records)
         if step.respond is not toy:
             for outcome, before in zip(chain, (message, *(o.message for o in chain)), strict=False):
                 _hold_against_table(step.name, before, outcome.message.state)
@@ -134,7 +132,7 @@ def _touched(what: str) -> None:
     try:
         places = ((frame.f_code, line) for frame, line in traceback.walk_stack(None))
         lines = [f"  {code.co_filename}:{line} {code.co_name}" for code, line in places][:30]
-        if not any(own in line for own in (*_ITS_OWN, _PLAYED) for line in lines):
+        if not any(own in line for own in _ITS_OWN for line in lines):
             with Path(os.environ[FILE]).open("a") as file:
                 file.write("\n".join([f"a decision touched {what}", *lines, ""]))
     finally:

@@ -36,7 +36,7 @@ class CardWatch:
         if not again and clock.monotonic() - self._told_at < _PAUSE_SECONDS:
             return
         self._told_at = clock.monotonic()
-        cards = [(account, card) for account in self._site.accounts.values() for card in account.card]
+        cards = self._site.rules.cards.values()
         found = {card.name: trouble for account, card in cards if (trouble := trouble_of(account, card, self._site.looks))}
         for name, trouble in found.items():
             told = self._told.get(name)
@@ -51,7 +51,7 @@ class CardWatch:
                 self._alerts.over("card", name)
 
     def _said(self, trouble: CardTrouble) -> str:
-        return self._site.settings.gateway.say(trouble.zh, trouble.en)
+        return self._site.rules.settings.gateway.say(trouble.zh, trouble.en)
 
     def shown(self, name: str) -> dict[str, Any] | None:
         """The card as the heartbeat shows it, where something is wrong with it."""
@@ -79,14 +79,14 @@ class CardWatch:
         number = last.number if last else 0
         if number <= self._shut.setdefault((lane.name, lane.since), number):
             return False
-        trouble = trouble_of(*self._site.card_named(name), self._site.looks)
+        trouble = trouble_of(*self._site.rules.cards[name], self._site.looks)
         return trouble is None or trouble.kind in _OPENS_ALL_THE_SAME[kind]
 
     def _has_pin(self, name: str) -> bool:
-        _, card = self._site.card_named(name)
+        _, card = self._site.rules.cards[name]
         last = self._site.looks.last(name)
         try:
-            pin = read_pin(card.pin, self._site.settings.home)
+            pin = read_pin(card.pin, self._site.rules.settings.home)
             if last and last.state:
                 fits(pin, last.state.pin_lengths)
         except PinNeeded:

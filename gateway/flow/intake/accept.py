@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tongguan.codecs.checking.secrets import redacted
 from tongguan.codecs.reading.read import Item, Read, read
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.faults import fault, unknown_type
@@ -20,7 +20,7 @@ from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import FREES_REFERENCE, PRINT, QUERY, Kind, Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.system import clock
+from tongguan.gateway.work.moment import Moment
 
 BATCH = "batch"  #: operation of a message that only carries others
 
@@ -47,20 +47,20 @@ class Carried:
     files: Mapping[str, bytes]
 
 
-def look_into(site: Site, came: Arrival, *, problem: Fault | None = None) -> Arrival:
+def look_into(rules: Rules, came: Arrival, *, problem: Fault | None = None) -> Arrival:
     """Parse what came; faults instead of an exception when it cannot be read. Open secrets are taken out before anything is kept."""
-    came = without_secrets(site, came)
+    came = without_secrets(rules, came)
     if problem is not None:
         return replace(came, faults=(problem,))
     try:
-        return replace(came, read=read(came.source, came.raw, most_bytes=site.settings.gateway.most_bytes))
+        return replace(came, read=read(came.source, came.raw, most_bytes=rules.settings.gateway.most_bytes))
     except Refused as refused:
         return replace(came, faults=refused.faults)
 
 
-def without_secrets(site: Site, came: Arrival) -> Arrival:
+def without_secrets(rules: Rules, came: Arrival) -> Arrival:
     """What may be kept of it."""
-    clean = redacted(came.source, came.raw, site.secrets)
+    clean = redacted(came.source, came.raw, rules.secrets)
     return came if clean is came.raw else replace(came, raw=clean, sha256=hashlib.sha256(clean).hexdigest())
 
 
@@ -80,7 +80,7 @@ def prefetch(arrivals: Sequence[Arrival], records: Snapshot) -> None:
     records.fetch_ordered([*(d.id for d in living.values() if d is not None), *fresh])
 
 
-def accept(site: Site, arrival: Arrival, records: Snapshot) -> Outcome:
+def accept(rules: Rules, arrival: Arrival, records: Snapshot) -> Outcome:
     """The outcome that makes the message; with `follow_ons` for the items of a batch."""
     before = records.newest_under(arrival.account, arrival.source)
     if before is not None and before.id != arrival.id and before.sha256 == arrival.sha256 and not _is_batch(arrival):
@@ -90,8 +90,8 @@ def accept(site: Site, arrival: Arrival, records: Snapshot) -> Outcome:
     if arrival.read is None:
         return _refused(blank(arrival), arrival, arrival.faults)
     if arrival.read.batch:
-        return _batch(site, arrival, arrival.read, records)
-    return _single(site, arrival, arrival.read.items[0], records, blank(arrival), keep=True)
+        return _batch(rules, arrival, arrival.read, records)
+    return _single(rules, arrival, arrival.read.items[0], records, blank(arrival), keep=True)
 
 
 def unread(message: Message) -> bool:
@@ -99,11 +99,11 @@ def unread(message: Message) -> bool:
     return not message.type and message.operation != BATCH and message.batch is None
 
 
-def read_again(site: Site, message: Message, records: Snapshot) -> Outcome:
+def read_again(rules: Rules, moment: Moment, message: Message, records: Snapshot) -> Outcome:
     """What was taken unread, from the bytes that were kept: read as if they came now."""
     raw = records.body(message.id, "source") or b""
-    came = Arrival(message.id, message.account, message.source or "", raw, message.sha256 or "", clock.now_ms())
-    return replace(accept(site, look_into(site, came), records), was=message.state, bodies=())
+    came = Arrival(message.id, message.account, message.source or "", raw, message.sha256 or "", moment.now)
+    return replace(accept(rules, look_into(rules, came), records), was=message.state, bodies=())
 
 
 def _is_batch(arrival: Arrival) -> bool:
@@ -156,18 +156,18 @@ def repeated(message: Message, first: Message) -> Outcome:
     return Outcome(same, None, "read")
 
 
-def _single(site: Site, arrival: Arrival, item: Item, records: Snapshot, message: Message, *, keep: bool) -> Outcome:
+def _single(rules: Rules, arrival: Arrival, item: Item, records: Snapshot, message: Message, *, keep: bool) -> Outcome:
     message = _named(message, item)
     if item.faults:
         return _refused(message, arrival, item.faults, keep=keep)
-    if item.type not in site.profiles:
+    if item.type not in rules.profiles:
         return _refused(
             message,
             arrival,
-            [unknown_type(item.type, {name: profile.registry for name, profile in site.types.items()})],
+            [unknown_type(item.type, {name: profile.registry for name, profile in rules.types.items()})],
             keep=keep,
         )
-    profile = site.profile(item.type)
+    profile = rules.profile(item.type)
     operation = profile.operations.get(item.operation)
     passing = item.operation == QUERY or item.check
     message = replace(
@@ -184,7 +184,7 @@ def _single(site: Site, arrival: Arrival, item: Item, records: Snapshot, message
         return _refused(replace(message, holds=False), arrival, [wrong], keep=keep)
     freed = records.last_freed(arrival.account, item.reference) if item.reference and not passing else None
     message = replace(message, replaces=freed.id if freed else None)
-    key, document_id, wrong_number = _document(site, arrival.account, item, records)
+    key, document_id, wrong_number = _document(rules, arrival.account, item, records)
     if wrong_number is not None:
         return _refused(replace(message, document=key), arrival, [wrong_number], keep=keep)
     give_up = round(operation.give_up.total_seconds() * 1000) if operation else 0
@@ -212,7 +212,7 @@ def _named(message: Message, item: Item) -> Message:
     )
 
 
-def _document(site: Site, account: str, item: Item, records: Snapshot) -> tuple[str | None, str | None, Fault | None]:
+def _document(rules: Rules, account: str, item: Item, records: Snapshot) -> tuple[str | None, str | None, Fault | None]:
     """The ERP's key and the id of the document that the item acts on; a fault when its number is unknown."""
     if item.operation == QUERY and not (item.number or item.document):
         return None, None, None
@@ -220,7 +220,7 @@ def _document(site: Site, account: str, item: Item, records: Snapshot) -> tuple[
         found = [d for d in records.documents_of_number(account, item.number) if d.type == item.type]
         if len(found) == 1:
             return found[0].key, found[0].id, None
-        title = site.profile(item.type).title.zh
+        title = rules.profile(item.type).title.zh
         return None, None, fault("GW-F03", path="@number", label="number", number=item.number, title=title)
     key = item.document or item.reference or ""
     living = records.document_of_key(account, item.type, key)
@@ -239,7 +239,7 @@ def free_id(account: str, type_: str, key: str, records: Snapshot) -> str:
         life += 1
 
 
-def _batch(site: Site, arrival: Arrival, content: Read, records: Snapshot) -> Outcome:
+def _batch(rules: Rules, arrival: Arrival, content: Read, records: Snapshot) -> Outcome:
     """A message for the whole and one for each item; one bad item never spoils the others."""
     whole = replace(blank(arrival), operation=BATCH, reference=content.reference, holds=False, waits=False)
     together = {item.operation for item in content.items if item.operation} == {PRINT}
@@ -254,7 +254,7 @@ def _batch(site: Site, arrival: Arrival, content: Read, records: Snapshot) -> Ou
             item=n - 1,
             together=together,
         )
-        outcome = _single(site, arrival, item, records, child, keep=False)
+        outcome = _single(rules, arrival, item, records, child, keep=False)
         records.see(outcome)
         items.append(outcome)
     whole = replace(whole, lane=Lane(LaneKind.BATCH), due_at=arrival.arrived_at, together=together)

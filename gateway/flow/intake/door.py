@@ -19,6 +19,7 @@ from tongguan.gateway.flow.intake.accept import (
     prefetch,
     without_secrets,
 )
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.check import decide_check, read_step
 from tongguan.gateway.flow.submission.seal import act_seal, seal_step
@@ -33,6 +34,7 @@ from tongguan.gateway.model.outcome import Body, Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import Onward, Step, each, run
+from tongguan.gateway.work.moment import Moment
 from tongguan.inbox.file_reader import Drop
 from tongguan.inbox.mailbox import Mailbox
 
@@ -98,7 +100,8 @@ def _take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> list[Came]:
             came.append(Came(drop, chain[-1].message))
 
     claim = replace(claim, messages=tuple(blank(arrival) for arrival in arrivals.values()))
-    run(site.journal, door_step(site, mailbox.account, arrivals, problems), claim, closed=partial(closed, site), wrote=wrote)
+    step = door_step(site, mailbox.account, arrivals, problems)
+    run(site.journal, step, claim, moment=site.moment, closed=partial(closed, site), wrote=wrote)
     return came
 
 
@@ -107,38 +110,46 @@ def door_step(site: Site, account: str, came: Mapping[str, Arrival], problems: M
 
     An item that something moved under stays received, and the read station takes it up.
     """
+    rules = site.rules
     read: dict[str, Read] = {}
 
     def act(claim: Claim) -> Sequence[Arrival | Exception]:
-        found = each(claim.messages, lambda message: look_into(site, came[message.id], problem=problems.get(message.id)))
+        found = each(claim.messages, lambda message: look_into(rules, came[message.id], problem=problems.get(message.id)))
         read.update({a.id: a.read for a in found if isinstance(a, Arrival) and a.read is not None})
         look_at_secrets(site, account, {item.type for content in read.values() for item in content.items})
         return found
 
-    def decide(_message: Message, arrival: Arrival, records: Snapshot) -> Chain:
-        return (accept(site, arrival, records),)
-
-    def respond(outcome: Outcome) -> Outcome:
-        if outcome.message.state is State.HELD:  # a person looks at its bytes
-            kept = without_secrets(site, came[outcome.message.id])
-            message = replace(outcome.message, sha256=kept.sha256)
-            return replace(outcome, message=message, bodies=(Body(message.id, "source", kept.raw),))
-        return answers.responded(site, outcome)
-
-    def may_be_checked(message: Message, records: Snapshot) -> bool:
-        return message.state is State.RECEIVED and message.operation != BATCH and not records.waits_for_earlier(message)
-
     def contents(messages: Sequence[Message], _records: Snapshot) -> Sequence[Carried]:
         return [carried(read[message.batch or message.id], message) for message in messages]
 
-    def check(message: Message, hand: Carried, records: Snapshot) -> Chain:
-        return (decide_check(site, message, hand, records),)
-
-    def may_be_sealed(message: Message, _records: Snapshot) -> bool:
-        return message.state is State.CHECKED and site.signs_at_once(message)
-
+    check = replace(complete(site, read_step(site)), decide=partial(decide_check, rules))
+    seal = complete(site, seal_step(site))
     onward = (
-        Onward(replace(complete(site, read_step(site)), decide=check), may_be_checked, contents),
-        Onward(complete(site, seal_step(site)), may_be_sealed, partial(act_seal, site), together=True),
+        Onward(check, _may_be_checked, contents),
+        Onward(seal, partial(_may_be_sealed, rules), partial(act_seal, site), together=True),
     )
-    return Step("read", decide, act=act, prepare=prefetch, respond=respond, shuts=False, onward=onward)
+    respond = partial(_responded, rules, came)
+    return Step("read", partial(decide_arrival, rules), act=act, prepare=prefetch, respond=respond, shuts=False, onward=onward)
+
+
+def decide_arrival(rules: Rules, _moment: Moment, _message: Message, arrival: Arrival, records: Snapshot) -> Chain:
+    """What came becomes a message."""
+    return (accept(rules, arrival, records),)
+
+
+def _responded(rules: Rules, came: Mapping[str, Arrival], outcome: Outcome) -> Outcome:
+    """With what the sender is told, and, where it is held, with its bytes: a person looks at them."""
+    if outcome.message.state is not State.HELD:
+        return answers.responded(rules, outcome)
+    kept = without_secrets(rules, came[outcome.message.id])
+    message = replace(outcome.message, sha256=kept.sha256)
+    return replace(outcome, message=message, bodies=(Body(message.id, "source", kept.raw),))
+
+
+def _may_be_checked(_moment: Moment, message: Message, records: Snapshot) -> bool:
+    return message.state is State.RECEIVED and message.operation != BATCH and not records.waits_for_earlier(message)
+
+
+def _may_be_sealed(rules: Rules, moment: Moment, message: Message, _records: Snapshot) -> bool:
+    lane = message.lane
+    return message.state is State.CHECKED and lane is not None and lane not in moment.closed and rules.at_once(lane)

@@ -38,6 +38,6 @@ def stop(
 ) -> Outcome:
     """The outcome of a message that ends by order; its document goes back to where it was."""
     ended = replace(message, state=state, lane=None, due_at=None, deadline_at=None, waiting_for=None, updated_at=now)
-    reverted = undone(document, message, profile) if document and profile else None
+    reverted = undone(document, message, profile, now) if document and profile else None
     release = all_reservations(profile, document) if reverted and document and profile else ()
     return Outcome(ended, message.state, state.value, documents=(reverted,) if reverted else (), release=release)

@@ -11,6 +11,7 @@ from functools import partial
 
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.local import LocalRequest
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -18,11 +19,12 @@ from tongguan.gateway.model.errors import Held, Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import PRINT, Message, State
-from tongguan.gateway.model.outcome import Body, Outcome
+from tongguan.gateway.model.outcome import Body, Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import PrintForm, Profile
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import Step, each, end
+from tongguan.gateway.work.moment import Moment
 from tongguan.outbox.prints.default_layout import usual_layout
 from tongguan.outbox.prints.font import FontMissing, find_font
 from tongguan.outbox.prints.form import Subject, printed_at, sheet_of, word_of
@@ -39,7 +41,7 @@ _MISSING = {
 }
 
 
-def ask_for(site: Site, request: LocalRequest, records: Snapshot) -> Outcome:
+def ask_for(rules: Rules, request: LocalRequest, records: Snapshot) -> Outcome:
     """checked: on its way to the PDF worker; in a batch of prints accepted, as the batch goes there as a whole.
 
     Raises Refused for a form that the type does not have, or not in the document's status.
@@ -49,32 +51,31 @@ def ask_for(site: Site, request: LocalRequest, records: Snapshot) -> Outcome:
     subject = Subject(
         document=document,
         profile=profile,
-        tables=site.compiled(profile.type).tables,
+        tables=rules.compiled(profile.type).tables,
         language=request.language,
-        environment=site.settings.gateway.environment,
+        environment=rules.settings.gateway.environment,
         now=request.now,
         receipts=records.receipts_of_documents([document.id]).get(document.id, ()),
     )
-    layout = site.layouts.get(profile.type, {}).get(form.name) or usual_layout(profile, form.title)
-    outcome = to_pdf(request.message, sheet_of(layout, subject))
+    layout = rules.layouts.get(profile.type, {}).get(form.name) or usual_layout(profile, form.title)
+    outcome = to_pdf(request.message, sheet_of(layout, subject), request.now)
     if not request.message.together:
         return outcome
-    return replace(end(request.message, State.ACCEPTED, PRINT, deadline_at=None), bodies=outcome.bodies)
+    return replace(end(request.message, State.ACCEPTED, PRINT, request.now, deadline_at=None), bodies=outcome.bodies)
 
 
-def to_pdf(message: Message, sheet: Sheet) -> Outcome:
+def to_pdf(message: Message, sheet: Sheet, now: int) -> Outcome:
     """checked: the sheet beside the message, the message in the lane `print`."""
     raw = to_bytes([sheet])
-    return replace(_queued(message), bodies=(Body(message.id, _SHEET, raw),))
+    return replace(_queued(message, now), bodies=(Body(message.id, _SHEET, raw),))
 
 
-def batch_to_pdf(message: Message) -> Outcome:
+def batch_to_pdf(message: Message, now: int) -> Outcome:
     """A batch of prints whose items are all decided."""
-    return _queued(message)
+    return _queued(message, now)
 
 
-def _queued(message: Message) -> Outcome:
-    now = clock.now_ms()
+def _queued(message: Message, now: int) -> Outcome:
     queued = replace(
         message, state=State.CHECKED, lane=Lane(LaneKind.PRINT), due_at=now, updated_at=now, waiting_for=None, attempts=0
     )
@@ -105,7 +106,7 @@ def _forms(profile: Profile) -> Mapping[str, PrintForm]:
 
 def print_step(site: Site) -> Step:
     """The station that makes PDFs."""
-    return Step(PRINT, lambda message, pdf, _records: (decide_print(message, pdf),), act=partial(act_print, site))
+    return Step(PRINT, decide_print, act=partial(act_print, site))
 
 
 def act_print(site: Site, claim: Claim) -> list[bytes | Exception]:
@@ -121,7 +122,7 @@ def _made(site: Site, message: Message, sheets: Sequence[Sheet] | Exception) -> 
         return sheets
     retry = f"tongguan retry {message.id}"
     try:
-        font = find_font(site.settings.prints.font, site.settings.home)
+        font = find_font(site.rules.settings.prints.font, site.rules.settings.home)
         return site.pdf_worker.pdf(font, sheets, patience=_PATIENCE * len(sheets))
     except FontMissing as missing:
         return Held(missing.zh, missing.en, do=f"tongguan doctor; {retry}")
@@ -142,7 +143,8 @@ def _sheets(site: Site, message: Message, records: Snapshot) -> tuple[Sheet, ...
 
 def _missing(site: Site, message: Message, items: Sequence[Message]) -> Sheet:
     """The last page of a batch: what is not in it, and why."""
-    language = site.language(site.account(message.account))
+    rules = site.rules
+    language = rules.language(rules.account(message.account))
     title, labels = _MISSING[language]
     columns = tuple(GridColumn(label, width) for label, width in zip(labels, (1, 4, 4, 9), strict=True))
     rows = tuple(
@@ -155,11 +157,11 @@ def _missing(site: Site, message: Message, items: Sequence[Message]) -> Sheet:
         for item in items
     )
     foot = printed_at(clock.now_ms(), language)
-    environment = word_of(site.settings.gateway.environment)
+    environment = word_of(rules.settings.gateway.environment)
     return Sheet(title, (Grid("", columns, rows),), foot=foot, environment=environment, language=language)
 
 
-def decide_print(message: Message, pdf: bytes) -> Outcome:
+def decide_print(moment: Moment, message: Message, pdf: bytes, _records: Snapshot) -> Chain:
     """accepted, with the PDF in InBox."""
-    outcome = end(message, State.ACCEPTED, PRINT, deadline_at=None)
-    return replace(outcome, answers=answers.results(message, [(".pdf", pdf)]))
+    outcome = end(message, State.ACCEPTED, PRINT, moment.now, deadline_at=None)
+    return (replace(outcome, answers=answers.results(message, [(".pdf", pdf)])),)

@@ -8,7 +8,7 @@ from mimetypes import guess_extension, init
 from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.gateway.document.changes import values_at
 from tongguan.gateway.flow import answers
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Attachment, Document, Receipt
 from tongguan.gateway.model.errors import Held, Refused
@@ -31,13 +31,13 @@ def asked_for(message: Message, records: Snapshot) -> Document:
     return document
 
 
-def details(site: Site, message: Message, query: Query, records: Snapshot) -> TextRows:
+def details(rules: Rules, message: Message, query: Query, records: Snapshot) -> TextRows:
     """A row for each receipt or attachment of the document."""
-    document, profile = asked_for(message, records), site.profile(message.type)
+    document, profile = asked_for(message, records), rules.profile(message.type)
     if query.ask == ATTACHMENTS:
         return [{c.name: _cell(profile, document, a, c.of) for c in query.columns} for a in document.attachments]
     receipts = records.receipts_of_documents([document.id]).get(document.id, [])
-    english = site.language(site.account(message.account)) == "en"
+    english = rules.language(rules.account(message.account)) == "en"
     told = [{"code": r.code, "text": _text(r, english=english), "issued_at": times.show(r.issued_at) or ""} for r in receipts]
     return [{c.name: _told(profile, document, row, c.of) for c in query.columns} for row in told]
 

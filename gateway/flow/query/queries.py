@@ -10,7 +10,7 @@ from tongguan.gateway.flow.query.filters import asks_authority, filter_faults
 from tongguan.gateway.flow.query.lists import documents, orders, table_rows
 from tongguan.gateway.flow.query.results import Found, answer, page_of
 from tongguan.gateway.flow.query.statistics import STATISTICS, statistics
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import no_card
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Refused
@@ -20,14 +20,15 @@ from tongguan.gateway.model.message import QUERY, Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Query
-from tongguan.gateway.system import clock, times
+from tongguan.gateway.system import times
 from tongguan.gateway.work.loop import end
+from tongguan.gateway.work.moment import Moment
 
 
-def decide(site: Site, message: Message, hand: Carried, records: Snapshot) -> Outcome:
+def decide(rules: Rules, moment: Moment, message: Message, hand: Carried, records: Snapshot) -> Outcome:
     """The result at once, or on its way to the authority; raises Refused for filters that do not exist."""
-    profile = site.profile(message.type)
-    _card_bound(site, message, profile)
+    profile = rules.profile(message.type)
+    _card_bound(rules, message, profile)
     query = profile.queries.get(message.query_kind or "")
     if query is None:
         raise Refused([fault("GW-F08", kind=message.query_kind, known=" ".join(profile.queries), path="@kind", label="kind")])
@@ -37,33 +38,34 @@ def decide(site: Site, message: Message, hand: Carried, records: Snapshot) -> Ou
     if faults:
         raise Refused(faults)
     if asks_authority(query, filters):
-        return _asking(site, message, profile, query)
+        return _asking(rules, moment, message, query)
     if query.ask == ATTACHMENTS and filters.get("name"):
         found_file = file_of(message, filters["name"], records)
-        return replace(end(message, State.ACCEPTED, "query", deadline_at=None), answers=found_file)
-    return answer(site, message, query, filters, _found(site, message, query, filters, records))
+        return replace(end(message, State.ACCEPTED, "query", moment.now, deadline_at=None), answers=found_file)
+    found = _found(rules, message, query, filters, records)
+    return answer(rules, message, (query, filters), found, moment.now)
 
 
-def _found(site: Site, message: Message, query: Query, filters: Mapping[str, str], records: Snapshot) -> Found:
+def _found(rules: Rules, message: Message, query: Query, filters: Mapping[str, str], records: Snapshot) -> Found:
     """What is known here."""
     if _of_messages(query):
         return page_of(_messages(message, query, filters, records), filters)
     if query.source == "table":
-        return table_rows(site.compiled(message.type).tables[query.table], query, filters)
+        return table_rows(rules.compiled(message.type).tables[query.table], query, filters)
     if query.ask == STATISTICS:
-        return statistics(site, message, query, filters, records)
+        return statistics(rules, message, query, filters, records)
     if query.ask in (RECEIPTS, ATTACHMENTS):
-        return page_of(details(site, message, query, records), filters)
-    return documents(message, site.profile(message.type), query, filters, records)
+        return page_of(details(rules, message, query, records), filters)
+    return documents(message, rules.profile(message.type), query, filters, records)
 
 
-def _card_bound(site: Site, message: Message, profile: Profile) -> None:
+def _card_bound(rules: Rules, message: Message, profile: Profile) -> None:
     operation = profile.operations.get(QUERY)
     if operation is None or not operation.card_bound:
         return
-    account = site.account(message.account)
-    if site.card_for(account, profile, operation) is None:
-        raise Refused([no_card(site, account, profile, operation)])
+    account = rules.account(message.account)
+    if rules.card_for(account, profile, operation) is None:
+        raise Refused([no_card(rules, account, profile, operation)])
 
 
 def _sorts(query: Query, filters: Mapping[str, str]) -> Collection[str]:
@@ -75,15 +77,15 @@ def _sorts(query: Query, filters: Mapping[str, str]) -> Collection[str]:
     return orders(query)
 
 
-def _asking(site: Site, message: Message, profile: Profile, query: Query) -> Outcome:
+def _asking(rules: Rules, moment: Moment, message: Message, query: Query) -> Outcome:
     """checked, in the lane of the authority that knows."""
-    route = query.route or site.route_of(profile)
-    if query.route and not getattr(site.account(message.account), query.account_code):
+    route = query.route or rules.route_of(rules.profile(message.type))
+    if query.route and not getattr(rules.account(message.account), query.account_code):
         raise Refused([fault("GW-F31", account=message.account, setting=query.account_code, path="@kind", label="kind")])
-    if route not in site.settings.route:
+    if route not in rules.settings.route:
         raise Refused([fault("GW-F32", route=route, path="@kind", label="kind")])
-    lane, now = Lane(LaneKind.ASK, route), clock.now_ms()
-    moved = replace(message, state=State.CHECKED, lane=lane, due_at=now, updated_at=now, waiting_for=site.shut(lane))
+    lane, now = Lane(LaneKind.ASK, route), moment.now
+    moved = replace(message, state=State.CHECKED, lane=lane, due_at=now, updated_at=now, waiting_for=moment.shut(lane))
     moved = replace(moved, route=route, asks=query.ask or query.kind)
     return Outcome(moved, message.state, "check")
 

@@ -18,7 +18,7 @@ from tongguan.gateway.profile.profile import Profile
 
 MARKER = "counted"
 _SLICE = 200
-Rules = dict[str, str]  #: document type to a hash of what it counts
+Counting = dict[str, str]  #: document type to a hash of what it counts
 
 
 class Recount:
@@ -26,10 +26,10 @@ class Recount:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._rules = {type_: _hash(compiled.profile) for type_, compiled in site.profiles.items()}
+        self._rules = {type_: _hash(compiled.profile) for type_, compiled in site.rules.profiles.items()}
         with site.journal.search() as records:
             kept = orjson.loads(records.marker(MARKER) or "{}")
-        self._known: Rules = kept.get("known", {})
+        self._known: Counting = kept.get("known", {})
         self._after: str = kept.get("after", "") if kept.get("wanted") == self._rules else ""
 
     def turn(self) -> bool:
@@ -51,7 +51,7 @@ class Recount:
         rules = self._rules.get(document.type)
         if rules is None or rules == self._known.get(document.type, ""):
             return None
-        profile = self._site.profile(document.type)
+        profile = self._site.rules.profile(document.type)
         bare = replace(document, counted_at=None, version=document.version + 1)
         after = counted(profile, None, bare, status="", at=_told_at(profile, document, receipts))
         if after.counted is None:

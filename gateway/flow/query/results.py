@@ -12,12 +12,12 @@ from tongguan.codecs.writing.xlsx import as_xlsx
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.printing.prints import to_pdf
 from tongguan.gateway.flow.printing.result_sheet import result_sheet
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Column, Query, Text
-from tongguan.gateway.system import clock, times
+from tongguan.gateway.system import times
 from tongguan.gateway.work.loop import end
 
 ResultRows = Sequence[ResultRow]
@@ -42,27 +42,28 @@ class Found:
     columns: Sequence[Column] | None = None  #: None: those of the query
 
 
-def answer(site: Site, message: Message, query: Query, filters: Mapping[str, str], found: Found) -> Outcome:
+def answer(rules: Rules, message: Message, asked: tuple[Query, Mapping[str, str]], found: Found, now: int) -> Outcome:
     """accepted, with the result as a file in the form asked for (default: the form of the question)."""
+    query, filters = asked
     form = filters.get("format") or message.form
-    language = site.language(site.account(message.account))
+    language = rules.language(rules.account(message.account))
     page, size = paging(filters)
     head: dict[str, str | int] = {"total": found.total, "page": page, "size": size}
     head |= {
-        "as_of": times.show(clock.now_ms() if found.as_of is None else found.as_of) or "",
+        "as_of": times.show(now if found.as_of is None else found.as_of) or "",
         "source": found.source,
         **found.head,
     }
     if query.note[language]:
         head["note"] = query.note[language]
     columns = query.columns if found.columns is None else found.columns
-    title = f"{site.profile(message.type).title[language]} {query.kind}"
+    title = f"{rules.profile(message.type).title[language]} {query.kind}"
     result = Result(title, head, columns, found.rows, language)
     if form == PDF:
-        heading = f"{site.profile(message.type).title[language]} {PRINTED.get(query.kind, RESULT)[language]}"
-        return to_pdf(message, result_sheet(heading, result, environment=site.settings.gateway.environment, now=clock.now_ms()))
+        heading = f"{rules.profile(message.type).title[language]} {PRINTED.get(query.kind, RESULT)[language]}"
+        return to_pdf(message, result_sheet(heading, result, environment=rules.settings.gateway.environment, now=now), now)
     content = WRITERS[form](result)
-    outcome = end(message, State.ACCEPTED, "query", deadline_at=None)
+    outcome = end(message, State.ACCEPTED, "query", now, deadline_at=None)
     return replace(outcome, answers=answers.results(message, [(f".{form}", content)]))
 
 

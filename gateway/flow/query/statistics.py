@@ -14,7 +14,7 @@ from decimal import Decimal
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.gateway.document.counting import category, number_of
 from tongguan.gateway.flow.query.results import Found, paging
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.search import CountedSum
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Refused
@@ -49,22 +49,22 @@ def _plus(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, 
     return one[0] + other[0], one[1] + other[1], one[2] + other[2]
 
 
-def statistics(site: Site, message: Message, query: Query, filters: Mapping[str, str], records: Snapshot) -> Found:
+def statistics(rules: Rules, message: Message, query: Query, filters: Mapping[str, str], records: Snapshot) -> Found:
     """The page that is asked for; its head says of which month, by what, in which unit, of which statuses, and who asked.
 
     Raises Refused for a month that is none and for a way of grouping that does not exist.
     """
-    compiled, month, by = site.compiled(message.type), _month(filters), _by(filters)
+    compiled, month, by = rules.compiled(message.type), _month(filters), _by(filters)
     asked = {n: _code(compiled, n, filters[n]) for n in _dimensions(compiled.profile) if filters.get(n)}
     sums = records.counted(message.account, message.type, first=month // 100 * 100 + 1, last=month, where=asked)
     rows = _rows(compiled, _lines(compiled, sums, month, by))
-    account = site.account(message.account)
+    account = rules.account(message.account)
     units = {row["unit"] for row in rows}
     head = {
         "month": f"{month // 100}-{month % 100:02d}",
         "by": by,
         "unit": units.pop() if len(units) == 1 else "-",
-        "status": _statuses(compiled.profile, site.language(account)),
+        "status": _statuses(compiled.profile, rules.language(account)),
         "operator": account.operator or account.title,
     }
     return _page(query, filters, rows, head)

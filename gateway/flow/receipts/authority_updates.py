@@ -15,7 +15,7 @@ from tongguan.gateway.model.document import Document, Quantity
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Query
-from tongguan.gateway.system import clock, times
+from tongguan.gateway.system import times
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class StatusUpdate:
     numbers: Mapping[str, str]
 
 
-def status_told(document: Document, profile: Profile, told: StatusUpdate, *, since: int | None) -> Document | None:
+def status_told(document: Document, profile: Profile, told: StatusUpdate, *, since: int | None, now: int) -> Document | None:
     """The document after an answer to a status question; None when nothing is new.
 
     The answer lists earlier rounds too: only what was issued `since` the authority had the present one moves the status
@@ -104,6 +104,5 @@ def status_told(document: Document, profile: Profile, told: StatusUpdate, *, sin
     if after == document:
         return None
     after = replace(after, content=with_numbers(after.content, profile, after.numbers))
-    now = clock.now_ms()
     after = replace(changed(after, now), facts=facts_of(profile, after))
     return counted(profile, document, after, status=after.status if after.status != document.status else "", at=now)

@@ -12,7 +12,7 @@ from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.model.message import FREES_REFERENCE, Message, State
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import NOT_TAKEN, TAKEN, Profile, ReceiptRule
-from tongguan.gateway.system import clock, times
+from tongguan.gateway.system import times
 
 _OPPOSITES = ("accepted", "rejected", "taken", "not taken")
 _NEVER_TOOK_EFFECT = (State.GIVEN_UP, State.STOPPED, State.REFUSED)
@@ -42,12 +42,11 @@ def another_verdict(submission: Message, rule: ReceiptRule, profile: Profile, re
     return before is not None and before.rank == rule.rank and before.status not in ("", rule.status)
 
 
-def contradicted(submission: Message, content: ReceiptContent, says: str, records: Snapshot) -> Message:
+def contradicted(submission: Message, content: ReceiptContent, says: str, records: Snapshot, *, now: int) -> Message:
     """The message with its mark; what was said once, or weighs less than that, is not said again.
 
     `says`: the opposite of its state, or a status (`another_verdict`), which leaves a free reference free: nobody acts on it.
     """
-    now = clock.now_ms()
     before = submission.contradicted["says"] if submission.contradicted else None
     if before == says or (before in _OPPOSITES and says not in _OPPOSITES):
         return replace(submission, updated_at=now)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
@@ -19,6 +20,7 @@ from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs, named_by
 from tongguan.gateway.flow.receipts.sms_rules import notices
 from tongguan.gateway.flow.receipts.technical import settle_technical
 from tongguan.gateway.flow.receipts.verification import Answered, fetched, issuers
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.owed import owing
 from tongguan.gateway.flow.submission.send import verdict_by
@@ -33,6 +35,7 @@ from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, ReceiptRule, Text
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import NOT_HELD, Step, each, end
+from tongguan.gateway.work.moment import Moment
 
 _NOTHING = Text("", "")
 CODE = "code"  #: what a genuine receipt waits for whose code its type does not know
@@ -52,24 +55,23 @@ def receipt_step(site: Site) -> Step:
 
     Who can answer for an endpoint must not be able to shut the lane of all receipts: each bug holds its own.
     """
+    rules = site.rules
 
     def act(claim: Claim) -> Sequence[Any]:
         with site.journal.read() as records:
             raws = records.bodies([m.id for m in claim.messages], "receipt")
-        return each(claim.messages, lambda message: fetched(site, message, raws.get(message.id, b"")))
+        now = clock.now_ms()
+        return each(claim.messages, lambda message: fetched(rules, message, raws.get(message.id, b""), now=now))
 
-    def decide(message: Message, told: Answered | str, records: Snapshot) -> Chain:
-        if message.state in (State.VERIFIED, State.UNMATCHED) and not isinstance(told, str):
-            return (decide_settle(site, message, told, records),)
-        return decide_receipt(site, message, told, records)
-
-    return Step("settle", decide, act=act, clashed=_quarantined_for_numbers, shuts=False)
+    return Step("settle", partial(decide_receipt, rules), act=act, clashed=_quarantined_for_numbers, shuts=False)
 
 
-def decide_receipt(site: Site, message: Message, told: Answered | str, records: Snapshot) -> Chain:
+def decide_receipt(rules: Rules, moment: Moment, message: Message, told: Answered | str, records: Snapshot) -> Chain:
     """All moves of one receipt in one hand."""
     if isinstance(told, str):
-        return (_aside(message, told, "verify"),)
+        return (_aside(message, told, moment.now, "verify"),)
+    if message.state in (State.VERIFIED, State.UNMATCHED):
+        return (_settled(rules, moment, message, told, records),)
     content = told.content
     kept = replace(
         message,
@@ -79,7 +81,7 @@ def decide_receipt(site: Site, message: Message, told: Answered | str, records: 
         reference=f"{content.authority}:{content.id}",
         holds=False,
         lane=Lane(LaneKind.SETTLE),
-        updated_at=clock.now_ms(),
+        updated_at=moment.now,
         hold_reason=None,
         code=content.code,
         route=content.authority,
@@ -90,57 +92,55 @@ def decide_receipt(site: Site, message: Message, told: Answered | str, records: 
         other = records.receipt_bytes(content.authority, content.id, but=message.id)
         if other is not None and other != message.sha256:
             why = in_both(f"回执 {content.id} 已有，内容却不同", f"receipt {content.id} is known with other bytes")
-            return (_aside(replace(message, code=kept.code, route=kept.route, extra=kept.extra), why, "verify"),)
-        return (first, replace(end(kept, State.SETTLED, "settle"), why=in_both("已有此回执", "known already")))
-    return (first, decide_settle(site, kept, told, records))
+            return (_aside(replace(message, code=kept.code, route=kept.route, extra=kept.extra), why, moment.now, "verify"),)
+        return (first, replace(end(kept, State.SETTLED, "settle", moment.now), why=in_both("已有此回执", "known already")))
+    return (first, _settled(rules, moment, kept, told, records))
 
 
-def _aside(message: Message, why: str, step: str = "settle") -> Outcome:
+def _aside(message: Message, why: str, now: int, step: str = "settle") -> Outcome:
     """Kept and shown, never applied."""
-    return replace(end(message, State.QUARANTINED, step, hold_reason=why), why=why)
+    return replace(end(message, State.QUARANTINED, step, now, hold_reason=why), why=why)
 
 
-def decide_settle(site: Site, message: Message, told: Answered, records: Snapshot) -> Outcome:
+def _settled(rules: Rules, moment: Moment, message: Message, told: Answered, records: Snapshot) -> Outcome:
     """Match the receipt with what it answers, and apply it by its rank in its round."""
     content = told.content
-    accounts = _accounts(site, message)
+    accounts = _accounts(rules, message)
     try:
         submission = named_by(accounts, content, records)
         if content.kind == "technical":
-            return settle_technical(site, message, content, submission, records)
-        if content.type not in site.profiles:
+            return settle_technical(rules, moment, message, content, submission, records)
+        if content.type not in rules.profiles:
             raise NotOurs(f"没有 {content.type} 这个类型", f"type {content.type} is none of ours")
         document = records.document(submission.document_id) if submission else of_number(accounts, content, records)
-        match = _matched(site, message, content, (submission, document), records)
+        match = _matched(rules, content, (submission, document), records)
     except NotOurs as why:
-        return _unmatched(message, content, why.both)
+        return _unmatched(message, content, why.both, moment.now)
     except Elsewhere as why:
-        return _aside(message, why.both)
-    rule = site.profile(content.type).receipts.get(content.code)
+        return _aside(message, why.both, moment.now)
+    rule = rules.profile(content.type).receipts.get(content.code)
     if rule is None:
-        return _unknown_code(site, message, told, match, records)
-    return _business(site, message, told, (match, rule), records)
+        return _unknown_code(rules, moment, message, (told, match), records)
+    return _business(rules, moment, message, (told, match, rule), records)
 
 
-def _accounts(site: Site, message: Message) -> tuple[str, ...]:
+def _accounts(rules: Rules, message: Message) -> tuple[str, ...]:
     """Whose receipt it may be: the account that fetched it, and those that have its code at this authority."""
     route = message.route or ""
-    return site.accounts_at(route, site.code_on(site.account(message.account), route)) or (message.account,)
+    return rules.accounts_at(route, rules.code_on(rules.account(message.account), route)) or (message.account,)
 
 
-def _matched(
-    site: Site, message: Message, content: ReceiptContent, found: tuple[Message | None, Document | None], records: Snapshot
-) -> _Match:
+def _matched(rules: Rules, content: ReceiptContent, found: tuple[Message | None, Document | None], records: Snapshot) -> _Match:
     """The document, and the round and message that the receipt belongs to; NotOurs or Elsewhere where it may not speak of them."""
     submission, document = found
     if document is None:
         raise NotOurs("我方没有单证有此编号", "nothing of ours has its number")
     submission, round_ = round_of(document, submission, content, records)
-    profile = site.profile(content.type)
+    profile = rules.profile(content.type)
     rule = profile.receipts.get(content.code)
     if rule is not None and rule.answers and (submission is None or submission.operation != rule.answers):
         submission = that_asked(document, rule.answers, content, records) or submission
-    allowed = issuers(site, profile, rule, submission)
+    allowed = issuers(rules, profile, rule, submission)
     if content.authority not in allowed:
         whose, of = sorted(allowed), f"{content.code} of {content.type}"
         raise Elsewhere(
@@ -165,40 +165,42 @@ def _another_ones(profile: Profile, document: Document, content: ReceiptContent,
     return named if owners - {document.id} else None
 
 
-def _quarantined_for_numbers(message: Message, why: Held) -> Outcome:
+def _quarantined_for_numbers(moment: Moment, message: Message, why: Held) -> Outcome:
     """A receipt that gives a document another one's number."""
-    return _aside(message, why.both)
+    return _aside(message, why.both, moment.now)
 
 
-def _unmatched(message: Message, content: ReceiptContent, why: str, **changes: Any) -> Outcome:
+def _unmatched(message: Message, content: ReceiptContent, why: str, now: int, **changes: Any) -> Outcome:
     """Kept, and tried again whenever its number is learned."""
     waiting = replace(
         message,
         state=State.UNMATCHED,
         lane=None,
         due_at=None,
-        updated_at=clock.now_ms(),
+        updated_at=now,
         number=content.number,
         **{"waiting_for": "number", "hold_reason": why, **changes},
     )
     return Outcome(waiting, message.state, "settle", why=why)
 
 
-def _unknown_code(site: Site, message: Message, told: Answered, match: _Match, records: Snapshot) -> Outcome:
+def _unknown_code(rules: Rules, moment: Moment, message: Message, found: tuple[Answered, _Match], records: Snapshot) -> Outcome:
     """Genuine, and beyond what the profile knows: handed on as it came, once; it moves nothing, and waits for a profile that does."""
-    content, now = told.content, clock.now_ms()
-    profile = site.profile(content.type)
+    (told, match), now = found, moment.now
+    content = told.content
+    profile = rules.profile(content.type)
     why = in_both(f"{content.type} 没有回执代码 {content.code}", f"{content.type} has no receipt code {content.code}")
     waiting = _unmatched(
         message,
         content,
         why,
+        now,
         waiting_for=CODE,
         document_id=match.document.id,
         hold_since=message.hold_since or now,
         hold_do=f"tongguan quarantine show {message.id}; tongguan quarantine drop {message.id}",
     )
-    outcome = replace(waiting, **_submission_moves(site, match.submission, None, content, records))
+    outcome = replace(waiting, **_submission_moves(rules, moment, match.submission, (None, content), records))
     if message.handed_on:
         return outcome
     outcome = replace(outcome, message=replace(outcome.message, handed_on=True))
@@ -224,11 +226,14 @@ def _receipt(content: ReceiptContent, match: _Match, rule: ReceiptRule, *, appli
     )
 
 
-def _business(site: Site, message: Message, told: Answered, found: tuple[_Match, ReceiptRule], records: Snapshot) -> Outcome:
+def _business(
+    rules: Rules, moment: Moment, message: Message, found: tuple[Answered, _Match, ReceiptRule], records: Snapshot
+) -> Outcome:
+    told, match, rule = found
     content = told.content
-    match, rule = found
-    document, profile, now = match.document, site.profile(content.type), clock.now_ms()
-    outcome = end(message, State.SETTLED, "settle", document_id=document.id, hold_reason=None, hold_since=None, hold_do=None)
+    document, profile, now = match.document, rules.profile(content.type), moment.now
+    seen = {"hold_reason": None, "hold_since": None, "hold_do": None}
+    outcome = end(message, State.SETTLED, "settle", now, document_id=document.id, **seen)
     after, applied = settle(rule, content, document, round_=match.round)
     after = replace(after, updated_at=now, content=with_numbers(after.content, profile, after.numbers))
     if applied and rule.status:
@@ -244,46 +249,46 @@ def _business(site: Site, message: Message, told: Answered, found: tuple[_Match,
         numbers=learned(after, document, profile),
         release=all_reservations(profile, document) if rule.releases and applied else (),
         answers=() if message.handed_on else (answers.business(message, told.raw, document=after, profile=profile),),
-        notifications=notices(site, message.id, receipt, rule, after),
-        **_submission_moves(site, match.submission, rule, content, records, applied=applied),
+        notifications=notices(rules, now, message.id, (receipt, rule), after),
+        **_submission_moves(rules, moment, match.submission, (rule, content), records, applied=applied),
     )
 
 
 def _submission_moves(
-    site: Site,
+    rules: Rules,
+    moment: Moment,
     submission: Message | None,
-    rule: ReceiptRule | None,
-    content: ReceiptContent,
+    told: tuple[ReceiptRule | None, ReceiptContent],
     records: Snapshot,
     *,
     applied: bool = False,
 ) -> dict[str, Any]:
     """What becomes of the submission that a business receipt answers, as changes of the outcome."""
+    rule, content = told
     if submission is None or (rule is not None and rule.answers not in ("", submission.operation)):
         return {}
     if submission.state not in FINAL:
-        moved = _answered(site, submission, rule, content)
+        moved = _answered(rules, submission, rule, content, moment.now)
     elif rule is not None and contradicts(submission, rule, applied=applied):
-        moved = contradicted(submission, content, rule.ends or "taken", records)
+        moved = contradicted(submission, content, rule.ends or "taken", records, now=moment.now)
     elif (
         rule is not None
         and rule.status
         and not applied
-        and another_verdict(submission, rule, site.profile(submission.type), records)
+        and another_verdict(submission, rule, rules.profile(submission.type), records)
     ):
-        moved = contradicted(submission, content, rule.status, records)
+        moved = contradicted(submission, content, rule.status, records, now=moment.now)
     else:
         return {}
     return {"others": (moved,), "others_were": {submission.id: submission.state}}
 
 
-def _answered(site: Site, submission: Message, rule: ReceiptRule | None, content: ReceiptContent) -> Message:
+def _answered(rules: Rules, submission: Message, rule: ReceiptRule | None, content: ReceiptContent, now: int) -> Message:
     """The submission as a receipt leaves it: one that names it proves that it was sent."""
-    now = clock.now_ms()
-    moved = replace(submission, updated_at=now, **NOT_HELD, **owing(site, submission, now))
+    moved = replace(submission, updated_at=now, **NOT_HELD, **owing(rules, submission, now))
     if rule is not None and rule.ends:
         faults = (*submission.faults, *content.faults)
         return replace(moved, state=State(rule.ends), deadline_at=None, waiting_for=None, faults=faults)
     if submission.state is State.SENT:
         return moved
-    return replace(moved, state=State.SENT, waiting_for="authority", deadline_at=verdict_by(site, moved))
+    return replace(moved, state=State.SENT, waiting_for="authority", deadline_at=verdict_by(rules, moved))

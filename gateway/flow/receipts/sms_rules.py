@@ -10,28 +10,30 @@ from fnmatch import fnmatchcase
 
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.gateway.document.changes import value_at
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.ids import derived_id
 from tongguan.gateway.model.notification import Notification
 from tongguan.gateway.profile.profile import Profile, ReceiptRule, Text
 from tongguan.gateway.settings import Account
-from tongguan.gateway.system import clock
 
 #: what a subscriber reads where the type has no words of its own
 _SAYS = Text("{environment}{title} {number}：{status}", "{environment}{title} {number}: {status}")
 _TEST = Text("【测试】", "[test] ")
 
 
-def notices(site: Site, message_id: str, receipt: Receipt, rule: ReceiptRule, document: Document) -> tuple[Notification, ...]:
+def notices(
+    rules: Rules, now: int, message_id: str, told: tuple[Receipt, ReceiptRule], document: Document
+) -> tuple[Notification, ...]:
     """One for each number that is to be told; none of a receipt of an earlier round."""
+    receipt, rule = told
     if receipt.round != document.round:
         return ()
-    compiled, account = site.compiled(document.type), site.account(document.account)
+    compiled, account = rules.compiled(document.type), rules.account(document.account)
     phones = dict.fromkeys((*_asked_for(compiled, rule, document), *_subscribed(account, compiled.profile, rule)))
     if not phones:
         return ()
-    text, now = _text(site, account, compiled.profile, rule, document), clock.now_ms()
+    text = _text(rules, account, compiled.profile, rule, document)
     source = f"{receipt.authority}:{receipt.id}"
     return tuple(
         Notification(
@@ -69,13 +71,13 @@ def _subscribed(account: Account, profile: Profile, rule: ReceiptRule) -> Iterat
             yield subscription.phone
 
 
-def _text(site: Site, account: Account, profile: Profile, rule: ReceiptRule, document: Document) -> str:
-    language = site.language(account)
+def _text(rules: Rules, account: Account, profile: Profile, rule: ReceiptRule, document: Document) -> str:
+    language = rules.language(account)
     says = profile.notify.says if profile.notify else _SAYS
     return says[language].format(
         title=profile.title[language],
         number=document.numbers.get(profile.own_number) or document.key,
         licence=document.numbers.get("licence", "-"),
         status=rule.text[language],
-        environment=_TEST[language] if site.settings.gateway.environment == "test" else "",
+        environment=_TEST[language] if rules.settings.gateway.environment == "test" else "",
     )

@@ -11,7 +11,7 @@ from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.receipts.contradictions import contradicted, contradicts_technically
 from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs
 from tongguan.gateway.flow.receipts.verification import issuers
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.send import technical_receipt, verdict_by
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
@@ -20,51 +20,58 @@ from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import TAKEN
-from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import NOT_HELD, end
+from tongguan.gateway.work.moment import Moment
 
 
 def settle_technical(
-    site: Site, message: Message, content: ReceiptContent, submission: Message | None, records: Snapshot
+    rules: Rules, moment: Moment, message: Message, content: ReceiptContent, submission: Message | None, records: Snapshot
 ) -> Outcome:
     """A technical receipt that came late: it proves that the message was sent, or ends it."""
     if submission is None:
         raise NotOurs("技术回执没有指明报文", "a technical receipt that names no message")
-    profile = site.profile(submission.type)
-    allowed = issuers(site, profile, None, submission)
+    profile = rules.profile(submission.type)
+    allowed = issuers(rules, profile, None, submission)
     if content.authority not in allowed:
         to, of = " ".join(sorted(allowed)), content.authority
         raise Elsewhere(f"报文 {submission.id} 发往 {to}，不是 {of}", f"message {submission.id} went to {to}, not to {of}")
     document = records.document(submission.document_id)
-    outcome = end(message, State.SETTLED, "settle", document_id=submission.document_id, hold_reason=None)
+    outcome = end(message, State.SETTLED, "settle", moment.now, document_id=submission.document_id, hold_reason=None)
     if content.message != submission.wire_id:
         return replace(outcome, why=in_both("它答复的是较早的一次签名", "it answers an earlier seal"))
     before = submission.held_from if submission.state is State.HELD else submission.state
     if before != State.SEALED:
-        return _overtaken(site, outcome, content, submission, document, records)
-    ended = replace(submission, lane=None, due_at=None, updated_at=clock.now_ms(), **NOT_HELD)
+        return _overtaken(rules, moment, outcome, content, (submission, document), records)
+    ended = replace(submission, lane=None, due_at=None, updated_at=moment.now, **NOT_HELD)
     shown = (technical_receipt(content, submission),)
     were = {submission.id: submission.state}
     if content.code == TAKEN:
-        moved = replace(ended, state=State.SENT, waiting_for="authority", deadline_at=verdict_by(site, ended))
+        moved = replace(ended, state=State.SENT, waiting_for="authority", deadline_at=verdict_by(rules, ended))
     else:
         moved = replace(ended, state=State.REJECTED, waiting_for=None, deadline_at=None, faults=content.faults)
-        reverted = undone(document, submission, profile) if document else None
+        reverted = undone(document, submission, profile, moment.now) if document else None
         release = all_reservations(profile, document) if document else ()
         outcome = replace(outcome, documents=(reverted,) if reverted else (), release=release)
-    told = answers.technical(site, moved, document)
+    told = answers.technical(rules, moved, document)
     return replace(outcome, others=(moved,), others_were=were, receipts=shown, answers=told)
 
 
 def _overtaken(
-    site: Site, outcome: Outcome, content: ReceiptContent, submission: Message, document: Document | None, records: Snapshot
+    rules: Rules,
+    moment: Moment,
+    outcome: Outcome,
+    content: ReceiptContent,
+    of: tuple[Message, Document | None],
+    records: Snapshot,
 ) -> Outcome:
     """Something was there before it: shown, answered once, and it moves nothing."""
+    submission, document = of
     before = records.receipts_of_messages([submission.id]).get(submission.id, ())
     outcome = replace(outcome, receipts=(technical_receipt(content, submission),))
     if contradicts_technically(submission, content.code):
-        marked = contradicted(submission, content, "taken" if content.code == TAKEN else "not taken", records)
+        says = "taken" if content.code == TAKEN else "not taken"
+        marked = contradicted(submission, content, says, records, now=moment.now)
         return replace(outcome, others=(marked,), others_were={submission.id: submission.state})
     if content.code != TAKEN or any(r.code == TAKEN for r in before):
         return outcome
-    return replace(outcome, answers=answers.technical(site, replace(submission, state=State.SENT), document))
+    return replace(outcome, answers=answers.technical(rules, replace(submission, state=State.SENT), document))

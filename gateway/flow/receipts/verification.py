@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tongguan.codecs.receipts.receipt import NAMESPACE, ReceiptContent, read_receipt
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.model.errors import Refused, each_of, in_both
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import ANSWERED, KIND_OF, NOT_ANSWERED, NOT_TAKEN, RESERVED, TAKEN, Profile, ReceiptRule
-from tongguan.gateway.system import clock, times
+from tongguan.gateway.system import times
 from tongguan.signer.errors import SignatureInvalid
 from tongguan.signer.verify import verify
 
@@ -32,13 +32,13 @@ class Answered:
     raw: bytes
 
 
-def fetched(site: Site, message: Message, raw: bytes) -> Answered | str:
+def fetched(rules: Rules, message: Message, raw: bytes, *, now: int) -> Answered | str:
     """A receipt that came by itself, or why it must be quarantined."""
     route = message.route or ""
-    content = _told(site, route, raw)
+    content = _told(rules, route, raw, now)
     if isinstance(content, str):
         return content
-    if not _addressed(content, site.code_on(site.account(message.account), route)):
+    if not _addressed(content, rules.code_on(rules.account(message.account), route)):
         return in_both(f"收件人是 {content.account}", f"it is addressed to {content.account}")
     if content.kind == "technical" and content.code not in TO_MESSAGE:
         return in_both(f"技术回执不能有代码 {content.code}", f"a technical receipt cannot say {content.code}")
@@ -49,16 +49,22 @@ def fetched(site: Site, message: Message, raw: bytes) -> Answered | str:
 
 
 def answer(
-    site: Site, message: Message, raw: bytes, *, codes: frozenset[str] = TO_MESSAGE, asked: tuple[str, str] | None = None
+    rules: Rules,
+    message: Message,
+    raw: bytes,
+    *,
+    now: int,
+    codes: frozenset[str] = TO_MESSAGE,
+    asked: tuple[str, str] | None = None,
 ) -> Answered | str:
     """A receipt that is the authority's own answer to this very message, or why it is not believed.
 
     `asked`: the authority that was asked and the account's code there, where they are not those of the type.
     """
-    profile = site.profile(message.type)
-    own = message.route or profile.authority, site.code_at(site.account(message.account), profile)
+    profile = rules.profile(message.type)
+    own = message.route or profile.authority, rules.code_at(rules.account(message.account), profile)
     route, account = asked or own
-    content = _told(site, route, raw)
+    content = _told(rules, route, raw, now)
     if isinstance(content, str):
         zh, en = each_of(content)
         return in_both(f"回执不可信：{zh}", f"its receipt is not believed: {en}")
@@ -79,10 +85,10 @@ def claims_to_be_one(raw: bytes) -> bool:
     return NAMESPACE.encode() in raw[:4096]
 
 
-def issuers(site: Site, profile: Profile, rule: ReceiptRule | None, submission: Message | None) -> frozenset[str]:
+def issuers(rules: Rules, profile: Profile, rule: ReceiptRule | None, submission: Message | None) -> frozenset[str]:
     """Who may say a code of a type: those that the profile names; without names, who the message was sent to."""
     own = (submission.route or "") if submission else ""
-    own = own or site.route_of(profile)
+    own = own or rules.route_of(profile)
     named = rule.by if rule is not None and rule.by else (profile.authority,)
     return frozenset(own if name == profile.authority else name for name in named)
 
@@ -93,11 +99,11 @@ def _addressed(content: ReceiptContent, code: str) -> bool:
     return content.account == code if content.account else unopened
 
 
-def _told(site: Site, route: str, raw: bytes) -> ReceiptContent | str:
+def _told(rules: Rules, route: str, raw: bytes, now: int) -> ReceiptContent | str:
     """What a route's authority has signed, or what is wrong with it."""
-    trusted = site.trusted(route)
+    trusted = rules.trusted(route)
     try:
-        content = read_receipt(verify(raw, trusted, clock.now()).root)
+        content = read_receipt(verify(raw, trusted, times.from_ms(now)).root)
     except SignatureInvalid as wrong:
         return wrong.both
     except Refused as wrong:
@@ -107,9 +113,9 @@ def _told(site: Site, route: str, raw: bytes) -> ReceiptContent | str:
     if content.authority != route:
         en = f"it says that {content.authority} issued it, but it came from {route}"
         return in_both(f"它自称由 {content.authority} 签发，却来自 {route}", en)
-    if content.environment not in ("", site.settings.gateway.environment):
+    if content.environment not in ("", rules.settings.gateway.environment):
         return in_both(f"它属于环境 {content.environment}", f"it is of environment {content.environment}")
-    if content.issued_at > clock.now_ms() + _AHEAD / timedelta(milliseconds=1):
+    if content.issued_at > now + _AHEAD / timedelta(milliseconds=1):
         at = times.show(content.issued_at)
         return in_both(f"它自称签发于 {at}，尚未到来", f"it says that it was issued at {at}, which is still to come")
     return content

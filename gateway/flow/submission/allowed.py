@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tongguan.gateway.document.changes import value_at
 from tongguan.gateway.flow.intake.accept import Carried
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Deferred, Fault, Refused, in_both
@@ -15,52 +15,52 @@ from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Operation, Profile
 from tongguan.gateway.settings import Account
-from tongguan.gateway.system import clock
+from tongguan.gateway.work.moment import Moment
 from tongguan.signer.cards.card import CardState
 
 
-def may(site: Site, message: Message, operation: Operation, document: Document | None) -> list[Fault]:
+def may(rules: Rules, message: Message, operation: Operation, document: Document | None) -> list[Fault]:
     """Status and card: may this be done at all now? A card that is wanted for some contents only is asked for by `card_faults`."""
-    account, profile = site.account(message.account), site.profile(message.type)
+    account, profile = rules.account(message.account), rules.profile(message.type)
     faults = []
     if document is None and "" not in operation.allowed:
         faults.append(fault("GW-F04", key=message.document or "", path="@document", label="document"))
     elif document is not None and document.status not in operation.allowed:
-        language = site.language(account)
+        language = rules.language(account)
         allowed = " / ".join(s.text[language] for name, s in profile.statuses.items() if name in operation.allowed) or "-"
         present = profile.statuses[document.status].text[language]
         faults.append(
             fault("GW-F05", status=present, operation=operation.name, allowed=allowed, path="@operation", label="operation")
         )
-    route = site.route_of(profile, operation.route)
-    if operation.way != "desk" and route not in site.settings.route:
+    route = rules.route_of(profile, operation.route)
+    if operation.way != "desk" and route not in rules.settings.route:
         faults.append(fault("GW-F32", route=route, path="@operation", label="operation"))
-    return faults if operation.signed_when else faults + card_faults(site, message, operation)
+    return faults if operation.signed_when else faults + card_faults(rules, message, operation)
 
 
-def card_faults(site: Site, message: Message, operation: Operation) -> list[Fault]:
+def card_faults(rules: Rules, message: Message, operation: Operation) -> list[Fault]:
     """The account has no card bound, and the operation wants one."""
-    account, profile = site.account(message.account), site.profile(message.type)
+    account, profile = rules.account(message.account), rules.profile(message.type)
     wanted = operation.card_bound or operation.card_present or operation.signed
-    if not wanted or site.card_for(account, profile, operation) is not None:
+    if not wanted or rules.card_for(account, profile, operation) is not None:
         return []
-    return [no_card(site, account, profile, operation)]
+    return [no_card(rules, account, profile, operation)]
 
 
-def unbound(site: Site, message: Message) -> Deferred:
+def unbound(rules: Rules, message: Message) -> Deferred:
     """What was checked already waits: it was the settings that changed."""
-    account, profile = site.account(message.account), site.profile(message.type)
+    account, profile = rules.account(message.account), rules.profile(message.type)
     operation = profile.operations[message.operation]
-    card = next(site.cards_suiting(account, profile, operation), None)
-    why = no_card(site, account, profile, operation).text(site.settings.gateway.language)
+    card = next(rules.cards_suiting(account, profile, operation), None)
+    why = no_card(rules, account, profile, operation).text(rules.settings.gateway.language)
     return Deferred(
         "card", closes=message.lane, why=why, do=f"tongguan card bind {card.name}" if card else "tongguan config check"
     )
 
 
-def no_card(site: Site, account: Account, profile: Profile, operation: Operation) -> Fault:
+def no_card(rules: Rules, account: Account, profile: Profile, operation: Operation) -> Fault:
     """GW-F06: none of the account's cards is bound for this; says what to type."""
-    card = next(site.cards_suiting(account, profile, operation), None)
+    card = next(rules.cards_suiting(account, profile, operation), None)
     do = ("先在设置中登记这样的卡，再执行 tongguan card bind", "set one up in the settings, then type: tongguan card bind")
     if card is not None:
         do = (f"请执行 tongguan card bind {card.name}", f"type: tongguan card bind {card.name}")
@@ -68,9 +68,9 @@ def no_card(site: Site, account: Account, profile: Profile, operation: Operation
     return fault("GW-F06", account=account.name, authority=profile.card_authority, roles=roles, do_zh=do[0], do_en=do[1])
 
 
-def needed(site: Site, message: Message, content: Content, records: Snapshot) -> list[Fault]:
+def needed(rules: Rules, message: Message, content: Content, records: Snapshot) -> list[Fault]:
     """Other documents that the account must have for this, and has not: each need tells it in its own words."""
-    compiled = site.compiled(message.type)
+    compiled = rules.compiled(message.type)
     faults = []
     for need in compiled.profile.needs.values():
         if message.operation not in need.at or not compiled.needs_when[need.name](content):
@@ -96,18 +96,18 @@ def card_in_place(lane: Lane, state: CardState) -> None:
         raise Refused([fault("GW-F19", in_reader=state.number, bound=state.bound)])
 
 
-def to_the_card(site: Site, message: Message, operation: Operation) -> Outcome:
+def to_the_card(rules: Rules, moment: Moment, message: Message, operation: Operation) -> Outcome:
     """Still received, now in the lane of its card, where somebody looks whether that is in its reader.
 
     It waits for the card from here on: the lane may be shut before anybody has looked for this message.
     """
-    account, profile = site.account(message.account), site.profile(message.type)
-    card = site.card_for(account, profile, operation)
+    account, profile = rules.account(message.account), rules.profile(message.type)
+    card = rules.card_for(account, profile, operation)
     if card is None:
-        raise Refused([no_card(site, account, profile, operation)])
-    lane, now = Lane(LaneKind.PRESENCE, card.name), clock.now_ms()
+        raise Refused([no_card(rules, account, profile, operation)])
+    lane, now = Lane(LaneKind.PRESENCE, card.name), moment.now
     return Outcome(
-        replace(message, lane=lane, due_at=now, updated_at=now, waiting_for=site.shut(lane) or "card"), message.state, "check"
+        replace(message, lane=lane, due_at=now, updated_at=now, waiting_for=moment.shut(lane) or "card"), message.state, "check"
     )
 
 

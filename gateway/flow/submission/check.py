@@ -19,6 +19,7 @@ from tongguan.gateway.document.changes import (
 from tongguan.gateway.flow.intake.accept import Carried, carried, free_id, read_again, unread
 from tongguan.gateway.flow.printing import prints
 from tongguan.gateway.flow.query import queries
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import card_faults, card_in_place, may, needed, taken, to_the_card, uses_card
 from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of
@@ -32,36 +33,42 @@ from tongguan.gateway.model.message import PRINT, QUERY, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Operation
-from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import Step, end, lane_of
+from tongguan.gateway.work.moment import Moment
 from tongguan.signer.cards.card import CardState
 from tongguan.signer.errors import CardBroken
 
 
-def hand_of(site: Site, message: Message, records: Snapshot) -> Carried:
+def hand_of(rules: Rules, message: Message, records: Snapshot) -> Carried:
     """Read a message's content again from the bytes it came in."""
 
     def opened(raw: bytes) -> Read:
-        return read(message.source or "", raw, most_bytes=site.settings.gateway.most_bytes)
+        return read(message.source or "", raw, most_bytes=rules.settings.gateway.most_bytes)
 
     return carried(records.opened(message.batch or message.id, opened), message)
 
 
 def read_step(site: Site) -> Step:
     """The station of what is to be checked; also of a file that was taken without having been read."""
+    rules = site.rules
 
     def act(claim: Claim) -> Sequence[None]:
         _look_at_secrets(site, claim)
         return [None] * len(claim.messages)
 
-    def decide(message: Message, _answer: None, records: Snapshot) -> Chain:
-        return (read_again(site, message, records) if unread(message) else decide_check(site, message, None, records),)
+    return Step("check", partial(decide_read, rules), act=act, refuse=partial(refuse, rules), wait=rules.next_try)
 
-    return Step("check", decide, act=act, refuse=partial(refuse, site), wait=site.next_try)
+
+def decide_read(rules: Rules, moment: Moment, message: Message, _answer: None, records: Snapshot) -> Chain:
+    """Check it; one that was taken unread is read first."""
+    if unread(message):
+        return (read_again(rules, moment, message, records),)
+    return decide_check(rules, moment, message, hand_of(rules, message, records), records)
 
 
 def presence_step(site: Site) -> Step:
     """One look at the card for all that want it in its reader; the rest of their check comes after it."""
+    rules = site.rules
 
     def act(claim: Claim) -> Sequence[CardState | Deferred]:
         _look_at_secrets(site, claim)
@@ -73,12 +80,14 @@ def presence_step(site: Site) -> Step:
             return [absent] * len(claim.messages)
         return [state] * len(claim.messages)
 
-    def decide(message: Message, state: CardState, records: Snapshot) -> Chain:
-        assert message.lane is not None
-        card_in_place(message.lane, state)
-        return (decide_check(site, message, None, records, present=True),)
+    return Step("check", partial(decide_present, rules), act=act, refuse=partial(refuse, rules), wait=rules.next_try)
 
-    return Step("check", decide, act=act, refuse=partial(refuse, site), wait=site.next_try)
+
+def decide_present(rules: Rules, moment: Moment, message: Message, state: CardState, records: Snapshot) -> Chain:
+    """Check what wants its card in the reader."""
+    assert message.lane is not None
+    card_in_place(message.lane, state)
+    return decide_check(rules, moment, message, hand_of(rules, message, records), records, present=True)
 
 
 def _look_at_secrets(site: Site, claim: Claim) -> None:
@@ -86,53 +95,58 @@ def _look_at_secrets(site: Site, claim: Claim) -> None:
         look_at_secrets(site, account, {message.type for message in claim.messages})
 
 
-def decide_check(site: Site, message: Message, hand: Carried | None, records: Snapshot, *, present: bool = False) -> Outcome:
+def decide_check(
+    rules: Rules, moment: Moment, message: Message, hand: Carried, records: Snapshot, *, present: bool = False
+) -> Chain:
     """Check one message; raises Refused with every fault. Unless its card is `present`, one that wants it there goes to look."""
-    hand = hand or hand_of(site, message, records)
     if message.operation == QUERY:
-        return queries.decide(site, message, hand, records)
+        return (queries.decide(rules, moment, message, hand, records),)
+    return (_checked(rules, moment, message, hand, records, present=present),)
+
+
+def _checked(rules: Rules, moment: Moment, message: Message, hand: Carried, records: Snapshot, *, present: bool) -> Outcome:
     message, document = living(message, records)
-    checked, faults = _looked_into(site, message, hand, document, records)
+    checked, faults = _looked_into(rules, moment, message, (hand, document), records)
     if any(f.severity == "error" for f in faults):
         raise Refused(faults)
-    profile = site.profile(message.type)
+    profile = rules.profile(message.type)
     operation = profile.operations[message.operation]
     message = replace(message, faults=tuple(faults))
     if hand.item.check:
-        return end(message, State.ACCEPTED, "check", document_id=None, deadline_at=None)
-    if not present and site.signs(message, checked.content) and uses_card(profile, operation, hand):
-        return to_the_card(site, message, operation)
+        return end(message, State.ACCEPTED, "check", moment.now, document_id=None, deadline_at=None)
+    if not present and rules.signs(message, checked.content) and uses_card(profile, operation, hand):
+        return to_the_card(rules, moment, message, operation)
     if checked.filled:
         message = replace(message, extra={**(message.extra or {}), "filled": list(checked.filled)})
-    request = request_of(
-        site, message, hand, document or born(message, profile), content=checked.content, options=checked.options
-    )
+    document = document or born(message, profile, moment.now)
+    request = request_of(rules, moment, message, hand, document, content=checked.content, options=checked.options)
     if operation.desk == PRINT:
-        return prints.ask_for(site, request, records)
+        return prints.ask_for(rules, request, records)
     if operation.way == "desk":
-        return at_desk(site, request, records)
+        return at_desk(request, records)
     if operation.way == "query" or (operation.ask and _unanswered(operation, hand, checked.content)):
-        return asking(site, request)
-    return on_its_way(site, request, records)
+        return asking(rules, moment, request)
+    return on_its_way(rules, moment, request, records)
 
 
 def _looked_into(
-    site: Site, message: Message, hand: Carried, document: Document | None, records: Snapshot
+    rules: Rules, moment: Moment, message: Message, of: tuple[Carried, Document | None], records: Snapshot
 ) -> tuple[Checked, list[Fault]]:
     """The content that the message would make, and everything that is wrong with it, with its files, and with its time."""
-    profile, compiled = site.profile(message.type), site.compiled(message.type)
+    hand, document = of
+    profile, compiled = rules.profile(message.type), rules.compiled(message.type)
     operation = profile.operations[message.operation]
-    faults = may(site, message, operation, document)
+    faults = may(rules, message, operation, document)
     if faults and document is None and "" not in operation.allowed:
         raise Refused(faults)
     checked = check(
         compiled,
         hand.item,
-        account=site.account(message.account),
+        account=rules.account(message.account),
         document=document,
         operation=message.operation,
         numbers=document.numbers if document else {},
-        now_ms=clock.now_ms(),
+        now_ms=moment.now,
     )
     if document is None and hand.item.document and operation.body == "optional" and not checked.content:
         raise Refused([fault("GW-F04", key=hand.item.document, path="@document", label="document")])
@@ -146,11 +160,11 @@ def _looked_into(
         allowed=compiled.attachable(checked.content),
     )
     faults += taken(profile, operation, message, content=checked.content, records=records)
-    faults += needed(site, message, checked.content, records)
+    faults += needed(rules, message, checked.content, records)
     if operation.way == "message":
-        faults += secret_faults(site, message, checked.content, site.route_of(profile, operation.route))
-    if operation.signed_when and site.signs(message, checked.content):
-        faults += card_faults(site, message, operation)
+        faults += secret_faults(rules, moment.secrets, message, checked.content, rules.route_of(profile, operation.route))
+    if operation.signed_when and rules.signs(message, checked.content):
+        faults += card_faults(rules, message, operation)
     return checked, faults
 
 
@@ -168,9 +182,10 @@ def _unanswered(operation: Operation, hand: Carried, content: Content) -> bool:
     return bool(hand.item.filters()) or not all(value_at(content, path) for path in keep)
 
 
-def refuse(site: Site, message: Message, refused: Refused, records: Snapshot) -> Outcome:
+def refuse(rules: Rules, moment: Moment, message: Message, refused: Refused, records: Snapshot) -> Outcome:
     """refused: every fault is listed, and the document goes back to where it was."""
     document = records.document(message.document_id)
-    reverted = undone(document, message, site.profile(message.type)) if document and message.type in site.profiles else None
-    outcome = end(message, State.REFUSED, "check", faults=refused.faults, deadline_at=None)
+    profile = rules.types.get(message.type)
+    reverted = undone(document, message, profile, moment.now) if document and profile else None
+    outcome = end(message, State.REFUSED, "check", moment.now, faults=refused.faults, deadline_at=None)
     return replace(outcome, documents=(reverted,) if reverted else ())

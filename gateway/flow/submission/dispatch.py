@@ -29,7 +29,7 @@ from tongguan.gateway.document.changes import (
 from tongguan.gateway.document.counting import counted
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.local import LocalRequest, desk_step
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import no_card
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
@@ -39,25 +39,33 @@ from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile
-from tongguan.gateway.system import clock, times
+from tongguan.gateway.system import times
+from tongguan.gateway.work.moment import Moment
 
 
 def request_of(
-    site: Site, message: Message, hand: Carried, document: Document, *, content: Content, options: Mapping[str, str] | None = None
+    rules: Rules,
+    moment: Moment,
+    message: Message,
+    hand: Carried,
+    document: Document,
+    *,
+    content: Content,
+    options: Mapping[str, str] | None = None,
 ) -> LocalRequest:
     """What the desk needs to do a message's operation."""
-    profile = site.profile(message.type)
+    profile = rules.profile(message.type)
     operation = profile.operations[message.operation]
 
     def give(kind: str) -> str:
-        return new_number(site, profile, kind)
+        return new_number(moment, profile, kind)
 
     own_numbers = document.version == 0 or operation.desk != "copy"
     return LocalRequest(
         message=message,
         profile=profile,
         operation=operation,
-        account=site.account(message.account),
+        account=rules.account(message.account),
         document=document,
         content=content if operation.body != "none" else document.content,
         options=options or {},
@@ -66,19 +74,19 @@ def request_of(
         media_types={name: media_type(raw) for name, raw in hand.files.items()},
         numbers=numbers_given(operation, document.numbers, give=give) if own_numbers else document.numbers,
         give_number=give,
-        now=clock.now_ms(),
-        language=site.language(site.account(message.account)),
-        profiles=site.types,
+        now=moment.now,
+        language=rules.language(rules.account(message.account)),
+        profiles=rules.types,
     )
 
 
-def new_number(site: Site, profile: Profile, kind: str) -> str:
+def new_number(moment: Moment, profile: Profile, kind: str) -> str:
     """The next number of a kind that the gateway gives, in the shape that the profile says.
 
     Numbers that begin alike are one series, whatever type they are for.
     """
-    series = _series(profile, kind)
-    serial = site.journal.serials(series.name, digits=series.digits)
+    series = _series(profile, kind, moment.now)
+    serial = moment.numbers.take(series.name, digits=series.digits)
     return series.stem + series.tail.format(serial=serial)
 
 
@@ -92,21 +100,21 @@ class Series:
     tail: str
 
 
-def _series(profile: Profile, kind: str) -> Series:
-    today = times.china_date(clock.now_ms())
+def _series(profile: Profile, kind: str, now: int) -> Series:
+    today = times.china_date(now)
     stem, _, tail = profile.numbers[kind].given.partition("{serial")
     stem = stem.format(yy=today[2:4], yyyy=today[:4])
     digits = re.match(r":0?(\d+)d", tail)
     return Series(f"{profile.authority}:{stem}", int(digits[1]) if digits else 9, stem, "{serial" + tail)
 
 
-def series_ahead(profiles: Iterable[Profile]) -> list[tuple[str, int]]:
+def series_ahead(profiles: Iterable[Profile], now: int) -> list[tuple[str, int]]:
     """The series of this year that these types may ask numbers of: name, digits."""
     given = [(p, kind) for p in profiles for o in p.operations.values() for kind in o.give_numbers]
-    return list(dict.fromkeys((s.name, s.digits) for s in (_series(p, kind) for p, kind in given)))
+    return list(dict.fromkeys((s.name, s.digits) for s in (_series(p, kind, now) for p, kind in given)))
 
 
-def at_desk(site: Site, request: LocalRequest, records: Snapshot) -> Outcome:
+def at_desk(request: LocalRequest, records: Snapshot) -> Outcome:
     """Let the desk do it; its answer is the technical response."""
     outcome = desk_step(request.operation.desk or request.operation.name)(request, records)
     documents = tuple(_as_found(request, d) for d in outcome.documents)
@@ -121,39 +129,39 @@ def _as_found(request: LocalRequest, document: Document) -> Document:
     return counted(request.profile, before, after, status=told_of, at=request.now)
 
 
-def asking(site: Site, request: LocalRequest) -> Outcome:
+def asking(rules: Rules, moment: Moment, request: LocalRequest) -> Outcome:
     """checked: the authority is asked first; the content waits beside the message."""
     operation, before = request.operation, request.document
     kept = Body(request.message.id, "content", orjson.dumps(request.content))
-    route = site.route_of(request.profile, operation.route)
-    moved = _moved(site, request, lane=Lane(LaneKind.ASK, route), route=route)
+    route = rules.route_of(request.profile, operation.route)
+    moved = _moved(moment, request, lane=Lane(LaneKind.ASK, route), route=route)
     moved = replace(moved, asks=operation.ask)
     relied_on = {before.id: before.version} if before.version else {}
     return Outcome(moved, request.message.state, "check", bodies=(*_files(request), kept), relied_on=relied_on)
 
 
-def _moved(site: Site, request: LocalRequest, *, lane: Lane, route: str) -> Message:
+def _moved(moment: Moment, request: LocalRequest, *, lane: Lane, route: str) -> Message:
     return replace(
         request.message,
         state=State.CHECKED,
         lane=lane,
         due_at=request.now,
         updated_at=request.now,
-        waiting_for=site.shut(lane),
+        waiting_for=moment.shut(lane),
         attempts=0,
         route=route,
     )
 
 
-def on_its_way(site: Site, request: LocalRequest, records: Snapshot) -> Outcome:
+def on_its_way(rules: Rules, moment: Moment, request: LocalRequest, records: Snapshot) -> Outcome:
     """checked: in the lane of the card, or of what goes unsigned; its document in between."""
     operation, profile, before = request.operation, request.profile, request.document
     filled = with_values(with_numbers(request.content, profile, request.numbers), request.answered or {})
-    lane = _lane(site, request, filled)
+    lane = _lane(rules, request, filled)
     after = _between(request, filled)
     wanted, held = reservations(profile, operation, after), all_reservations(profile, before)
     return Outcome(
-        _moved(site, request, lane=lane, route=site.route_of(profile, operation.route)),
+        _moved(moment, request, lane=lane, route=rules.route_of(profile, operation.route)),
         request.message.state,
         "check",
         documents=(after,),
@@ -164,13 +172,13 @@ def on_its_way(site: Site, request: LocalRequest, records: Snapshot) -> Outcome:
     )
 
 
-def _lane(site: Site, request: LocalRequest, content: Content) -> Lane:
+def _lane(rules: Rules, request: LocalRequest, content: Content) -> Lane:
     """That of the card which signs the content, or of what goes unsigned. Raises Refused when the card is missing."""
-    if not (request.operation.signed and site.signs(request.message, content)):
+    if not (request.operation.signed and rules.signs(request.message, content)):
         return Lane(LaneKind.UNSIGNED)
-    card = site.card_for(request.account, request.profile, request.operation)
+    card = rules.card_for(request.account, request.profile, request.operation)
     if card is None:
-        raise Refused([no_card(site, request.account, request.profile, request.operation)])
+        raise Refused([no_card(rules, request.account, request.profile, request.operation)])
     return Lane(LaneKind.CARD, card.name)
 
 

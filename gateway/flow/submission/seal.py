@@ -30,6 +30,7 @@ from tongguan.gateway.model.outcome import Body, Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock, times
 from tongguan.gateway.work.loop import Step, each, parted
+from tongguan.gateway.work.moment import Moment
 from tongguan.signer import cms_signature, xml_signature
 from tongguan.signer.cards.card import OpenCard
 from tongguan.signer.certificate import Algorithm
@@ -83,16 +84,13 @@ def seal_step(site: Site) -> Step:
         with site.journal.read() as records:
             return act_seal(site, claim.messages, records)
 
-    def decide(message: Message, sealed: Sealed, records: Snapshot) -> Chain:
-        return (decide_seal(site, message, sealed, records),)
-
-    return Step("seal", decide, act=act, refuse=partial(refuse, site), wait=site.next_try)
+    return Step("seal", decide_seal, act=act, refuse=partial(refuse, site.rules), wait=site.rules.next_try)
 
 
 def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
-    profile = site.profile(message.type)
-    account = site.account(message.account)
-    signer = site.code_at(account, profile)
+    rules = site.rules
+    profile, account = rules.profile(message.type), rules.account(message.account)
+    signer = rules.code_at(account, profile)
     name, card = (
         ("", None) if message.lane is not None and message.lane.kind == LaneKind.UNSIGNED else _card(site, message, signer)
     )
@@ -100,7 +98,7 @@ def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
     assert document is not None
     site.route(message.route or "")  # sealed for nobody it would wait in a lane that nobody serves
     filled = sealed_secrets(site, message, document.content, message.route or "")
-    content = render_document(site.compiled(message.type), message, filled, _files(document, records))
+    content = render_document(rules.compiled(message.type), message, filled, _files(document, records))
     unsigned = package(
         message_id=replace(message, seal_number=message.seal_number + 1).wire_id,
         file_name=message.source or "",
@@ -110,7 +108,7 @@ def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
         receiver_id=message.route or "",
         send_time=times.show(clock.now_ms()) or "",
         ic_card=card.number if card else "",
-        environment=site.settings.gateway.environment,
+        environment=rules.settings.gateway.environment,
         document=content,
     )
     return Rendered(message, card, name, unsigned, profile.signature)
@@ -121,11 +119,12 @@ def _card(site: Site, message: Message, signer: str) -> tuple[str, OpenCard]:
 
     A message that was checked already waits where there is none any more: the settings were changed, not the message.
     """
-    account, profile = site.account(message.account), site.profile(message.type)
+    rules = site.rules
+    account, profile = rules.account(message.account), rules.profile(message.type)
     operation = profile.operations[message.operation]
-    bound = site.card_for(account, profile, operation)
+    bound = rules.card_for(account, profile, operation)
     if bound is None:
-        raise unbound(site, message)
+        raise unbound(rules, message)
     card = site.card(bound.name)
     certificate = card.certificate_chain[0]
     holder = holders(certificate)
@@ -201,9 +200,9 @@ def _meaning(lane: Lane | None, trouble: Exception) -> Exception:
     return trouble
 
 
-def decide_seal(site: Site, message: Message, sealed: Sealed, records: Snapshot) -> Outcome:
+def decide_seal(moment: Moment, message: Message, sealed: Sealed, records: Snapshot) -> Chain:
     """sealed: from here on it counts as “may have been sent”."""
-    now = clock.now_ms()
+    now = moment.now
     lane = Lane(LaneKind.ROUTE, message.route or "")
     moved = replace(
         message,
@@ -212,7 +211,7 @@ def decide_seal(site: Site, message: Message, sealed: Sealed, records: Snapshot)
         lane=lane,
         due_at=now,
         updated_at=now,
-        waiting_for=site.shut(lane),
+        waiting_for=moment.shut(lane),
         attempts=0,
     )
     body = Body(message.id, f"sealed:{sealed.number}", sealed.content)
@@ -220,4 +219,4 @@ def decide_seal(site: Site, message: Message, sealed: Sealed, records: Snapshot)
     document = records.document(message.document_id)
     if document is not None:
         relied_on = {document.id: document.version}
-    return Outcome(moved, message.state, "seal", bodies=(body,), relied_on=relied_on)
+    return (Outcome(moved, message.state, "seal", bodies=(body,), relied_on=relied_on),)

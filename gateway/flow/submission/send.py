@@ -13,6 +13,7 @@ from functools import partial
 from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.gateway.document.changes import all_reservations, undone
 from tongguan.gateway.flow.receipts.verification import Answered, answer, claims_to_be_one
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -26,6 +27,7 @@ from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import TAKEN
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import Step, each, lane_of, parted
+from tongguan.gateway.work.moment import Moment
 from tongguan.routes.reply import Reply
 
 
@@ -38,16 +40,13 @@ class Doubt(Deferred):
 
 def send_step(site: Site) -> Step:
     """The station of a route."""
-
-    def decide(message: Message, answered: Answered, records: Snapshot) -> Chain:
-        return (decide_send(site, message, answered, records),)
-
-    return Step("send", decide, act=partial(act_send, site), wait=site.next_try, overtaken=_overtaken)
+    rules = site.rules
+    return Step("send", partial(decide_send, rules), act=partial(act_send, site), wait=rules.next_try, overtaken=_overtaken)
 
 
-def _overtaken(message: Message, answer: object) -> Outcome | None:
+def _overtaken(moment: Moment, message: Message, answer: object) -> Outcome | None:
     """The authority's verdict was quicker than its technical receipt: that one is kept as if it had been fetched."""
-    return late(message, answer.raw) if isinstance(answer, Answered) else None
+    return late(message, answer.raw, moment.now) if isinstance(answer, Answered) else None
 
 
 def act_send(site: Site, claim: Claim) -> list[Answered | Exception]:
@@ -78,9 +77,10 @@ def act_send(site: Site, claim: Claim) -> list[Answered | Exception]:
 
 def _meaning(site: Site, message: Message, reply: Reply, *, in_doubt: bool) -> Answered | Exception:
     """The verified receipt, or what happens next."""
-    give_up = message.deadline_at is not None and clock.now_ms() > message.deadline_at
+    now = clock.now_ms()
+    give_up = message.deadline_at is not None and now > message.deadline_at
     if reply.kind == "receipt" and reply.receipt is not None:
-        answered = answer(site, message, reply.receipt)
+        answered = answer(site.rules, message, reply.receipt, now=now)
         if isinstance(answered, Answered):
             return answered
         keep_aside(site, message, reply.receipt, authority=message.lane.name if message.lane else "", why=answered)
@@ -95,14 +95,14 @@ def _meaning(site: Site, message: Message, reply: Reply, *, in_doubt: bool) -> A
         return Doubt(why, closes=message.lane) if in_doubt else Deferred("route", closes=message.lane, why=why)
     after = reply.retry_after
     if after is None:
-        after = timedelta(milliseconds=max(0, site.next_try(message) - clock.now_ms()))
+        after = timedelta(milliseconds=max(0, site.rules.next_try(message, now) - now))
     return Doubt(why, after=after) if doubtful or in_doubt else Deferred("route", after=after, why=why)
 
 
 def keep_aside(site: Site, message: Message, raw: bytes, *, authority: str, why: str) -> None:
     """An answer that claims to be a receipt and is not believed is evidence: shown to a person, never applied."""
     if claims_to_be_one(raw):
-        came = incoming(message.account, raw, route=authority, answered=True)
+        came = incoming(message.account, raw, route=authority, now=clock.now_ms(), answered=True)
         of = in_both(*(f"{said} ({message.wire_id})" for said in each_of(why)))
         aside = replace(came.message, state=State.QUARANTINED, lane=None, due_at=None, hold_reason=of)
         keep(site, [replace(came, message=aside, why=why)])
@@ -115,35 +115,36 @@ def keep(site: Site, outcomes: Sequence[Outcome]) -> None:
     site.journal.finish([(outcome,) for outcome in outcomes if outcome.message.id not in known])
 
 
-def decide_send(site: Site, message: Message, answered: Answered, records: Snapshot) -> Outcome:
+def decide_send(rules: Rules, moment: Moment, message: Message, answered: Answered, records: Snapshot) -> Chain:
     """sent with the technical receipt, or rejected by it."""
     content = answered.content
-    message = replace(message, lane=None, due_at=None, updated_at=clock.now_ms(), doubtful=False)
-    outcome = _sent(site, message) if content.code == TAKEN else _rejected(site, message, content, records)
-    return replace(
+    message = replace(message, lane=None, due_at=None, updated_at=moment.now, doubtful=False)
+    outcome = _sent(rules, message) if content.code == TAKEN else _rejected(rules, moment, message, content, records)
+    outcome = replace(
         outcome,
         receipts=(technical_receipt(content, message),),
         bodies=(Body(message.id, "receipt", answered.raw),),
-        late=(late(message, answered.raw),),
+        late=(late(message, answered.raw, moment.now),),
     )
+    return (outcome,)
 
 
-def _sent(site: Site, message: Message) -> Outcome:
-    moved = replace(message, state=State.SENT, deadline_at=verdict_by(site, message), waiting_for="authority")
+def _sent(rules: Rules, message: Message) -> Outcome:
+    moved = replace(message, state=State.SENT, deadline_at=verdict_by(rules, message), waiting_for="authority")
     return Outcome(moved, message.state, "send")
 
 
-def verdict_by(site: Site, message: Message) -> int:
+def verdict_by(rules: Rules, message: Message) -> int:
     """When a verdict should be there, counted from the message's last move."""
-    answer_within = site.profile(message.type).operations[message.operation].answer_within
+    answer_within = rules.profile(message.type).operations[message.operation].answer_within
     return message.updated_at + round(answer_within.total_seconds() * 1000)
 
 
-def _rejected(site: Site, message: Message, content: ReceiptContent, records: Snapshot) -> Outcome:
+def _rejected(rules: Rules, moment: Moment, message: Message, content: ReceiptContent, records: Snapshot) -> Outcome:
     """The authority's final no: the document goes back to where it was."""
-    profile = site.profile(message.type)
+    profile = rules.profile(message.type)
     document = records.document(message.document_id)
-    reverted = undone(document, message, profile) if document else None
+    reverted = undone(document, message, profile, moment.now) if document else None
     moved = replace(message, state=State.REJECTED, deadline_at=None, waiting_for=None, faults=content.faults)
     return Outcome(
         moved,
@@ -168,17 +169,16 @@ def technical_receipt(content: ReceiptContent, submission: Message) -> Receipt:
     )
 
 
-def late(message: Message, raw: bytes) -> Outcome:
+def late(message: Message, raw: bytes, now: int) -> Outcome:
     """A receipt that came in an answer nobody waits for any more: stored as if it had been fetched."""
-    return incoming(message.account, raw, route=message.route or "")
+    return incoming(message.account, raw, route=message.route or "", now=now)
 
 
-def incoming(account: str, raw: bytes, *, route: str, answered: bool = False) -> Outcome:
+def incoming(account: str, raw: bytes, *, route: str, now: int, answered: bool = False) -> Outcome:
     """A receipt as it came, not yet believed; its id follows from its bytes, so that the same bytes are one receipt.
 
     `answered`: it answered a request; else it came by itself.
     """
-    now = clock.now_ms()
     sha256 = hashlib.sha256(raw).hexdigest()
     message = Message(
         id=derived_id("receipt", route, account, sha256),

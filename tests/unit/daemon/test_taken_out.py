@@ -98,9 +98,9 @@ def test_a_receipt_of_an_account_that_is_gone_is_held_and_the_others_are_looked_
     opened: Callable[[], Daemon], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     genuine = SimpleNamespace(account="somebody else's", kind="business", code="22", message=None)
-    monkeypatch.setattr(verification, "_told", lambda site, route, raw: genuine)
+    monkeypatch.setattr(verification, "_told", lambda rules, route, raw, now: genuine)
     daemon = opened()
-    gone, ours = (incoming(name, b"<receipt/>", route="mofcom") for name in ("gone", "demo"))
+    gone, ours = (incoming(name, b"<receipt/>", route="mofcom", now=clock.now_ms()) for name in ("gone", "demo"))
     daemon.journal.finish([(gone,), (ours,)])
     turn(daemon, "receipts")
     held = stored(daemon, gone.message.id)
@@ -164,7 +164,7 @@ def test_what_was_held_for_an_account_goes_on_by_itself_when_it_is_back(home: Pa
 
 
 def test_a_receipt_that_ended_the_gateway_three_times_alone_is_held(opened: Callable[[], Daemon]) -> None:
-    receipt = incoming("demo", b"<receipt/>", route="mofcom")
+    receipt = incoming("demo", b"<receipt/>", route="mofcom", now=clock.now_ms())
     opened().journal.finish([(receipt,)])
     for _ in range(3):
         assert opened().journal.claim("receipts", ("verify", "settle"), limit=1) is not None  # and the process ends here
@@ -198,8 +198,11 @@ def test_what_nobody_would_take_up_is_not_released_and_the_order_says_what_is_mi
 ) -> None:
     daemon = opened()
     waiting = held_by_order(daemon, lane)
-    bare = {name: account.model_copy(update={"card": ()}) for name, account in daemon.site.accounts.items()}
-    done = carry_out(dataclasses.replace(daemon.site, accounts=bare), {"do": "release", "ids": [waiting.id]}, who="me", why="")
+    settings = daemon.settings.model_copy(
+        update={"account": tuple(a.model_copy(update={"card": ()}) for a in daemon.settings.account)}
+    )
+    bare = dataclasses.replace(daemon.site, rules=dataclasses.replace(daemon.site.rules, settings=settings))
+    done = carry_out(bare, {"do": "release", "ids": [waiting.id]}, who="me", why="")
 
     assert stored(daemon, waiting.id).state is State.HELD
     assert "gone is not in the settings: put" in (in_language(done["messages"][waiting.id], "en") or "")

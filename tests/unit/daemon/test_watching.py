@@ -70,15 +70,11 @@ def site(journal: Journal, home: Path, **routes: Route) -> Site:
     )
     looks = SimpleNamespace(last=lambda name: None)
     made = SimpleNamespace(
-        settings=settings,
+        rules=SimpleNamespace(settings=settings, accounts={}, cards={}, encrypt_to={}, secrets_to={}, shared_keys={}),
         journal=journal,
         routes=routes,
         cards={},
-        accounts={},
         looks=looks,
-        encrypt_to={},
-        secrets_to={},
-        shared_keys={},
     )
     return cast(Site, made)
 

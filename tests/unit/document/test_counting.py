@@ -264,7 +264,7 @@ def one_step(profile: Profile, before: Document, step: Step, now: int) -> Docume
     if step.what == "declare" and not before.changing:
         return opened(changed(before, now, status="declaring", changing="m", status_before=before.status), now)
     if step.what == "fail" and before.changing:
-        return undone(before, replace(submission("m")), profile)
+        return undone(before, replace(submission("m")), profile, now)
     if step.what == "delete" and not before.changing:
         return counted(profile, before, changed(before, now, deleted=True), status="", at=now)
     if step.what in RECEIPTS:

@@ -29,7 +29,14 @@ def recount(journal: Journal, profile: Profile) -> Callable[..., int]:
         compiled = SimpleNamespace(profile=replace(profile, statistics=rules))
         turns, work = (
             0,
-            Recount(cast(Site, SimpleNamespace(journal=journal, profiles={"T": compiled}, profile=lambda _: compiled.profile))),
+            Recount(
+                cast(
+                    Site,
+                    SimpleNamespace(
+                        journal=journal, rules=SimpleNamespace(profiles={"T": compiled}, profile=lambda _: compiled.profile)
+                    ),
+                )
+            ),
         )
         while work.turn():
             turns += 1
@@ -86,7 +93,7 @@ def test_rules_of_another_type_leave_the_counted_documents_alone(journal: Journa
     types = {"T": SimpleNamespace(profile=profile)}
     for more in ({}, {"U": SimpleNamespace(profile=replace(profile, type="U"))}):
         types |= more
-        site = SimpleNamespace(journal=journal, profiles=types, profile=lambda _: profile)
+        site = SimpleNamespace(journal=journal, rules=SimpleNamespace(profiles=types, profile=lambda _: profile))
         work = Recount(cast(Site, site))
         while work.turn():
             pass
@@ -97,7 +104,10 @@ def test_rules_of_another_type_leave_the_counted_documents_alone(journal: Journa
 def test_a_walk_that_was_broken_off_goes_on_where_it_was(journal: Journal, profile: Profile) -> None:
     old(journal, "approved")
     site = cast(
-        Site, SimpleNamespace(journal=journal, profiles={"T": SimpleNamespace(profile=profile)}, profile=lambda _: profile)
+        Site,
+        SimpleNamespace(
+            journal=journal, rules=SimpleNamespace(profiles={"T": SimpleNamespace(profile=profile)}, profile=lambda _: profile)
+        ),
     )
     assert Recount(site).turn()
     again = Recount(site)

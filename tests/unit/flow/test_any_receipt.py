@@ -22,6 +22,7 @@ from tongguan.gateway.flow.submission.send import incoming
 from tongguan.gateway.home.home import CODES, change_settings
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import Kind, Message, State
+from tongguan.gateway.system import clock
 from tongguan.simulators.messages.signing import Sealer, load_sealer
 
 RECEIPT = "urn:tongguan:receipt:1"
@@ -46,7 +47,7 @@ class Desk:
     def come(self, *receipts: bytes, route: str = "mofcom") -> list[State]:
         """Have receipts come, and the states in which they end."""
         journal = self.daemon.journal
-        arrived = [incoming("demo", raw, route=route) for raw in receipts]
+        arrived = [incoming("demo", raw, route=route, now=clock.now_ms()) for raw in receipts]
         arrived = list({o.message.id: o for o in arrived}.values())
         ids = [o.message.id for o in arrived]
         with journal.read() as records:
@@ -194,7 +195,7 @@ def test_why_each_of_them_was_put_aside_is_told_in_both_languages(desk: Desk) ->
 @pytest.mark.parametrize(("account", "route"), [("gone", "mofcom"), ("demo", "gone")])
 def test_a_receipt_of_an_account_or_route_that_left_the_settings_waits_for_it(desk: Desk, account: str, route: str) -> None:
     raw = desk.sealers["mofcom"].seal(receipt({**desk.right(), "id": account + route}, []))
-    outcome = incoming(account, raw, route=route)
+    outcome = incoming(account, raw, route=route, now=clock.now_ms())
     desk.daemon.journal.deliver([(outcome,)], marker="cursor:test", value="1")
     station = next(s for s in desk.daemon.stations if s.name == "receipts")
     while station.turn():

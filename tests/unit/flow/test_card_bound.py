@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tongguan.codecs.checking.compile import Compiled, compile_all
-from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import card_faults
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.profile.loading import load_profiles
@@ -21,26 +21,26 @@ def installed() -> dict[str, Compiled]:
     return dict(compile_all(load_profiles()))
 
 
-def site_with(installed: dict[str, Compiled], *cards: Card) -> Site:
+def rules_with(installed: dict[str, Compiled], *cards: Card) -> Rules:
     account = Account(name="demo", title="x", uscc="91210200MA0EXAMPLC", card=cards)
     settings = Settings(home=Path("/nowhere"), gateway=Gateway(environment="test"), account=(account,))
-    return Site(settings, None, installed, accounts={"demo": account})  # type: ignore[arg-type]
+    return Rules(settings, installed)
 
 
 def cards(*, bound: str, role: str = "legal") -> list[Card]:
     return [Card(name=f"demo-{of}", authority=of, role=role, bound=bound) for of in ("mofcom", "customs", "ministries")]
 
 
-def told(site: Site, type_: str, operation: str) -> list[str]:
+def told(rules: Rules, type_: str, operation: str) -> list[str]:
     message = Message(
         id="1", account="demo", kind=Kind.SUBMISSION, type=type_, operation=operation, state=State.RECEIVED, sequence=1,
         received_at=0, updated_at=0
     )  # fmt: skip
-    return [f"{f.code} {f.zh} {f.en}" for f in card_faults(site, message, site.profile(type_).operations[operation])]
+    return [f"{f.code} {f.zh} {f.en}" for f in card_faults(rules, message, rules.profile(type_).operations[operation])]
 
 
 def test_every_operation_that_asks_for_a_card_is_refused_while_none_is_bound(installed: dict[str, Compiled]) -> None:
-    unbound, bound = site_with(installed, *cards(bound="")), site_with(installed, *cards(bound="1"))
+    unbound, bound = rules_with(installed, *cards(bound="")), rules_with(installed, *cards(bound="1"))
     seen = 0
     for type_, compiled in installed.items():
         for name, operation in compiled.profile.operations.items():
@@ -55,18 +55,18 @@ def test_every_operation_that_asks_for_a_card_is_refused_while_none_is_bound(ins
 
 
 def test_a_bound_card_of_another_role_does_not_stand_in(installed: dict[str, Compiled]) -> None:
-    site = site_with(installed, *cards(bound="1", role="operator"))
+    rules = rules_with(installed, *cards(bound="1", role="operator"))
     for type_, compiled in installed.items():
         for name, operation in compiled.profile.operations.items():
             wants = operation.signed or operation.card_bound or operation.card_present
             refused = wants and bool(operation.roles) and "operator" not in operation.roles
-            assert bool(told(site, type_, name)) == refused, (type_, name)
+            assert bool(told(rules, type_, name)) == refused, (type_, name)
 
 
 def test_of_two_suitable_cards_the_bound_one_is_taken(installed: dict[str, Compiled]) -> None:
     first, second = Card(name="old", authority="mofcom"), Card(name="new", authority="mofcom", bound="2")
-    site = site_with(installed, first, second)
-    profile = site.profile("NA.application")
+    rules = rules_with(installed, first, second)
+    profile = rules.profile("NA.application")
 
-    chosen = site.card_for(site.account("demo"), profile, profile.operations["declare"])
+    chosen = rules.card_for(rules.account("demo"), profile, profile.operations["declare"])
     assert chosen is not None and chosen.name == "new"

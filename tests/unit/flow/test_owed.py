@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from journals import moment
 
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.owed import owed_step
@@ -27,16 +29,16 @@ def test_three_crashes_put_the_asking_off_and_three_times_three_end_it(tmp_path:
     of: dict[str, Any] = {"type": "T", "operation": "declare", "lane": LANE, "due_at": now - 1}
     message = Message(id="m", kind=Kind.SUBMISSION, account="demo", state=State.ACCEPTED, received_at=now, updated_at=now, **of)
     journal.finish([(Outcome(message, None, "read"),)])
-    site = cast(Site, SimpleNamespace(journal=journal, next_try=lambda message: clock.now_ms() - 1))
+    site = cast(Site, SimpleNamespace(rules=SimpleNamespace(next_try=lambda message, now: now - 1)))
     left = []
     for _ in range(CRASHES + 1):
         for _ in range(CRASHES):  # runs that end with this one message in hand
             assert journal.claim(LANE, (LANE,), limit=1) is not None
             journal.dispose()
-            journal = site.journal = Journal.open("sqlite:///tongguan.db", tmp_path)
+            journal = Journal.open("sqlite:///tongguan.db", tmp_path)
         claim = journal.claim(LANE, (LANE,), limit=1)
         assert claim is not None
-        run(journal, owed_step(site), claim)
+        run(journal, owed_step(site), claim, moment=partial(moment, journal))
         with journal.read() as records:
             found = records.message("m")
         assert found is not None

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from journals import Database, comes, in_threads, moves, numbers, open_journal, stored, submission, written
+from journals import Database, comes, in_threads, moves, number, numbers, open_journal, stored, submission, written
 
 from tongguan.gateway.journal.history.anchor import Anchor
 from tongguan.gateway.journal.journal import Journal
@@ -69,7 +69,7 @@ def test_a_block_fits_its_series(digits: int, size: int) -> None:
 
 
 def test_each_series_counts_by_itself(journal: Journal) -> None:
-    assert [journal.serials("a"), journal.serials("b"), journal.serials("a")] == [1, 1, 2]
+    assert [number(journal, "a"), number(journal, "b"), number(journal, "a")] == [1, 1, 2]
 
 
 def test_a_reader_sees_one_moment(busy: Journal) -> None:

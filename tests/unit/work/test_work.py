@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journals import moment
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -21,6 +22,7 @@ from tongguan.gateway.model.outcome import Number, Outcome
 from tongguan.gateway.system import clock
 from tongguan.gateway.work import loop as work_loop
 from tongguan.gateway.work.loop import BUGS_WINDOW, EQUAL_TRACEBACKS, Bugs, Step, each, run
+from tongguan.gateway.work.moment import Moment
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def step(
 ) -> Step:
     """A step that decides one move for each message."""
     acts = (lambda claim: act(claim.messages)) if act is not None else None
-    return Step(name, lambda message, answer, records: (decide(message, answer, records),), act=acts, **more)
+    return Step(name, lambda moment, message, answer, records: (decide(message, answer, records),), act=acts, **more)
 
 
 def raising(error: BaseException) -> Callable[[Message, Any, Snapshot], Outcome]:
@@ -69,7 +71,7 @@ def shut(name: str) -> ClosedLane:
 def work(journal: Journal, step: Step, **more: Any) -> None:
     claim = journal.claim(step.name, ["read"], limit=99)
     assert claim
-    run(journal, step, claim, **more)
+    run(journal, step, claim, moment=lambda: moment(journal), **more)
 
 
 def stored(journal: Journal, id_: str = "m") -> Message:
@@ -106,7 +108,7 @@ def test_refused_ends_the_message_with_every_fault(journal: Journal) -> None:
 
 
 def test_a_step_may_say_how_a_refusal_undoes_what_the_message_began(journal: Journal) -> None:
-    def refuse(message: Message, refused: Refused, records: Snapshot) -> Outcome:
+    def refuse(moment: Moment, message: Message, refused: Refused, records: Snapshot) -> Outcome:
         return Outcome(replace(message, state=State.REFUSED, lane=None, due_at=None, number="undone"), message.state, "check")
 
     came(journal, "m")
@@ -127,7 +129,7 @@ def test_deferred_leaves_the_message_where_it_is_until_later(journal: Journal) -
 
 def test_deferred_without_a_time_waits_as_the_step_says(journal: Journal) -> None:
     came(journal, "m")
-    work(journal, step("check", raising(Deferred("route")), wait=lambda message: 1 << 50))
+    work(journal, step("check", raising(Deferred("route")), wait=lambda message, now: 1 << 50))
 
     assert stored(journal).due_at == 1 << 50
 
@@ -185,7 +187,7 @@ def test_a_traceback_shows_no_values(journal: Journal) -> None:
 
 
 def test_a_bug_in_undoing_a_refusal_holds_too(journal: Journal) -> None:
-    def refuse(message: Message, refused: Refused, records: Snapshot) -> Outcome:
+    def refuse(moment: Moment, message: Message, refused: Refused, records: Snapshot) -> Outcome:
         raise ZeroDivisionError
 
     came(journal, "m")

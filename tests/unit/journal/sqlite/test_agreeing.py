@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from journals import comes, moves, open_journal, submission, written
+from journals import comes, moves, number, open_journal, submission, written
 
 from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.journal.history.anchor import Anchor
@@ -28,7 +28,7 @@ def lived(home: Path) -> Path:
         message = submission(f"m{n}")
         written(journal, comes(message))
         written(journal, moves(message, State.SEALED, with_={"lane": Lane("route:r")}))
-        journal.serials("NA26", digits=6)
+        number(journal, "NA26", 6)
         journal.set_markers({"cursor:r:demo": "17"})
         if n == 0:
             journal.close()
@@ -167,12 +167,12 @@ def test_after_an_acceptance_no_number_is_given_again_and_receipts_and_sealed_ar
 ) -> None:
     spoil(home)
     journal = Journal.open("sqlite:///tongguan.db", home, accepted=("wang@host", "disk replaced"))
-    number = journal.serials("NA26", digits=6)
+    given = number(journal, "NA26", 6)
     with journal.search() as records:
         cursor = records.marker("cursor:r:demo")
     claim = journal.claim("s", ["route:r"], limit=5)
 
-    assert number == 3
+    assert given == 3
     assert cursor is None
     assert [key for key in (claim.keys if claim else ()) if claim and not claim.suspect(key)] == []
     journal.close()

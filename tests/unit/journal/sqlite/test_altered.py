@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import answer, body, comes, document, moves, open_journal, receipt, submission, written
+from journals import answer, body, comes, document, moves, number, open_journal, receipt, submission, written
 from sqlalchemy import Integer, LargeBinary, Table
 
 from tongguan.gateway.journal.client import JournalClient
@@ -70,7 +70,7 @@ def lived(journal: Journal) -> None:
         )
     journal.notifications.tried(["n1"], {"n2": 5})
     journal.close_lane(ClosedLane(Lane("account:demo"), "paused", "stocktaking", 1, None, "tongguan resume account demo", "wang"))
-    journal.serials("a")
+    number(journal, "a")
     journal.set_markers({"environment": "test"})
     journal.give_order("wang", "why", {"do": "pause"})
     journal.carry_out_orders(lambda *_: {"done": "pause"})

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import open_journal
+from journals import number, open_journal
 
 from tongguan.gateway.cli import main
 from tongguan.gateway.journal.history import digests
@@ -274,7 +274,7 @@ def test_an_older_copy_of_the_anchor_agrees_with_what_was_added_since(
     home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     journal = open_journal(home)
-    journal.serials("NA26", digits=6)
+    number(journal, "NA26", 6)
     copy = shutil.copy(home / "anchor.jsonl", tmp_path / "copy.jsonl")
     journal.close()  # what is left of the numbers goes back
     open_journal(home).close()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from journals import answer, body, comes, document, moves, receipt, receipt_message, submission, written
+from journals import answer, body, comes, document, moves, number, receipt, receipt_message, submission, written
 from sqlalchemy import event
 
 from tongguan.gateway.journal.database.prepared import PreparedStatement
@@ -146,7 +146,7 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
     filled.notifications.tried(["n1"], {"n2": 5})
     filled.recount([document("d55", version=2, counted=(LINE,))], marker="counted", value="x")
     filled.write_again("m1")
-    filled.serials("a")
+    number(filled, "a")
     filled.set_checkpoint("told", 5)
     filled.give_order("li", "why", {})
     filled.carry_out_orders(lambda *_: None)

@@ -103,10 +103,10 @@ def test_a_number_is_never_waited_for(busy: Journal) -> None:
     held = sqlite3.connect(busy.anchor.path.with_name("tongguan.db"), isolation_level=None)
     held.execute("BEGIN IMMEDIATE")
     began = clock.monotonic()
-    given = [busy.serials("application") for _ in range(150)]
+    given = [busy.numbers().take("application") for _ in range(150)]
     with pytest.raises(Deferred):
         while True:
-            busy.serials("application")
+            busy.numbers().take("application")
     took = clock.monotonic() - began
     held.execute("ROLLBACK")
     held.close()
