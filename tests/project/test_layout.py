@@ -52,6 +52,34 @@ PATHS = {
 }
 MACHINE_PATH = re.compile(r"(?<![\w.<>{}()\[\]*?/\\-])/(?:work|tmp|root|Users|home/\w+)(?:/[\w.-]+)*")
 
+#: where decisions are made; codecs and documents do nothing else
+DECIDES = ("gateway/flow/", "gateway/document/", "codecs/")
+#: what acts goes by and no decision may
+LIVE = {"Site", "Journal", "Looks", "clock"}
+#: modules among them that act, too
+ACTS = {
+    "gateway/flow/site.py",
+    "gateway/flow/table.py",
+    # orders of operators, read again at once when the ground moved
+    "gateway/flow/orders.py",
+    # the look at the cards, and who tells of it
+    "gateway/flow/cards/looks.py",
+    "gateway/flow/cards/watch.py",
+    # what is counted anew in the background
+    "gateway/flow/query/recount.py",
+    # the `act` of a step beside its decision
+    "gateway/flow/intake/door.py",
+    "gateway/flow/intake/unserved.py",
+    "gateway/flow/printing/prints.py",
+    "gateway/flow/query/ask.py",
+    "gateway/flow/receipts/receipts.py",
+    "gateway/flow/submission/check.py",
+    "gateway/flow/submission/owed.py",
+    "gateway/flow/submission/seal.py",
+    "gateway/flow/submission/secrets.py",
+    "gateway/flow/submission/send.py",
+}
+
 READS_TIME = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "localtime", "gmtime"}
 READS_DATE = {"now", "utcnow", "today"}
 
@@ -84,6 +112,21 @@ def _imported(name: str) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
+
+
+def _names_imported(name: str) -> set[str]:
+    """What a file imports by name, anywhere in it."""
+    nodes = (node for node in ast.walk(_tree(name)) if isinstance(node, ast.ImportFrom))
+    return {alias.name for node in nodes for alias in node.names}
+
+
+def _deciding(name: str) -> Iterator[ast.FunctionDef]:
+    """The functions of a file that are given rules or a moment."""
+    for node in ast.walk(_tree(name)):
+        if isinstance(node, ast.FunctionDef):
+            given = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+            if {a.annotation.id for a in given if isinstance(a.annotation, ast.Name)} & {"Rules", "Moment"}:
+                yield node
 
 
 def _importing(top: str, *parts: str) -> set[str]:
@@ -184,3 +227,19 @@ def test_what_every_database_must_do_is_tested_without_knowing_one() -> None:
 
     assert {name: modules for name, modules in knowing.items() if modules} == {}
     assert not [name for name in tests if "Journal.open" in (ROOT / name).read_text(encoding="utf-8")]
+
+
+def test_only_what_acts_knows_what_is_open_or_what_time_it_is() -> None:
+    assert {name for name in _modules(*OURS) if name.startswith(DECIDES) and _names_imported(name) & LIVE} == ACTS
+
+
+def test_what_is_given_rules_or_a_moment_is_given_all_and_names_nothing_that_lives() -> None:
+    functions = [(name, each) for name in _modules(*OURS) if name.startswith(DECIDES) for each in _deciding(name)]
+    wrong = [
+        f"{name} {each.name}"
+        for name, each in functions
+        if any(isinstance(node, ast.Name) and node.id in {*LIVE, "site"} for node in ast.walk(each))
+    ]
+
+    assert len(functions) > 50
+    assert wrong == []
