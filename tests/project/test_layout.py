@@ -55,7 +55,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.<>{}()\[\]*?/\\-])/(?:work|tmp|root|Users|ho
 #: where decisions are made; codecs and documents do nothing else
 DECIDES = ("gateway/flow/", "gateway/document/", "codecs/")
 #: what acts goes by and no decision may
-LIVE = {"Site", "Journal", "Looks", "clock"}
+LIVE = {"Site", "FlowJournal", "WorkJournal", "Journal", "Looks", "clock"}
 #: modules among them that act, too
 ACTS = {
     "gateway/flow/site.py",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from journals import Database, comes, document, in_threads, moves, stored, stored_document, submission, written
+from journals import Database, comes, document, in_threads, moves, number, stored, stored_document, submission, written
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.writing import apply
@@ -121,7 +121,7 @@ def test_no_number_is_given_by_two(gateway: Open) -> None:
     both, given = [gateway("one"), gateway("two")], list[int]()
 
     def take(journal: Journal) -> None:
-        given.extend(journal.serials("licence", digits=2) for _ in range(60))
+        given.extend(number(journal, "licence", 2) for _ in range(60))
 
     in_threads(2, lambda n: take(both[n]))
     assert len(given) == len(set(given)) == 120
