@@ -33,6 +33,7 @@ from tongguan.gateway.journal.history.consistency import RESTORE, accept, all_he
 from tongguan.gateway.journal.history.history import GATEWAY, GENESIS, KEYS, START, lane_subject
 from tongguan.gateway.journal.notifications import Notifications
 from tongguan.gateway.journal.port import CarryOut, Claim
+from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.journal.reading.lookups import slices
 from tongguan.gateway.journal.reading.reader import Reader
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -329,14 +330,13 @@ class Journal(Reader):
         if values:
             self._writer.submit(write)
 
-    def checkpoint(self, name: str) -> int:
+    def checkpoint(self, name: str) -> Cursor:
         with self.search() as records:
-            return int(records.marker(f"{digests.PLACES}{name}") or 0)
+            return Cursor.of(records.marker(f"{digests.PLACES}{name}"))
 
-    def set_checkpoint(self, name: str, n: int) -> None:
+    def set_checkpoint(self, name: str, cursor: Cursor) -> None:
         """How far work got; it may be lost with the power, and be done again from an earlier place."""
-        place = f"{digests.PLACES}{name}"
-        self._writer.submit(lambda group: _set_marker(group, place, str(n)), durable=False)
+        self._writer.submit(lambda group: _set_marker(group, f"{digests.PLACES}{name}", str(cursor)), durable=False)
 
     def deliver(self, chains: Sequence[Chain], *, marker: str, value: str) -> list[Fate]:
         """Write what came in together with the cursor that says so."""

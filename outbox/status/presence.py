@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 
 from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.system import clock
 from tongguan.outbox.alerts import Alerts
 from tongguan.outbox.status.file_writer import FileWriter
@@ -48,24 +49,24 @@ class Presence:
         self._look_at, self._idle = 0.0, False
         self._here: bool | None = None  # as found in this turn
         self._generation = self._folders.generation
-        self._away: int | None = None  # since which move
+        self._away: Cursor | None = None  # since when
         self._look_for_at = 0.0  # while it is away: when it is looked for again without anybody's ringing
         self._not_before = 0.0  # when it was taken up: when it may be again
         self._returned = False  # InBox was looked at again, the rest is not surely told
-        self._checkpoints = deque([(monotonic(), 0)])
+        self._checkpoints = deque([(monotonic(), Cursor())])
 
-    def begin(self, kept: int) -> None:
-        """Know what an earlier run left: since when it was away, and up to which move all was told."""
+    def begin(self, kept: Cursor) -> None:
+        """Know what an earlier run left: since when it was away, and up to where all was told."""
         self._checkpoints = deque([(self._monotonic(), kept)])
         with self._journal.search() as records:
             since, _, word = (records.marker(self._marker) or "").partition(" ")
         if since:
-            self._away, self._returned = int(since), bool(word)
+            self._away, self._returned = Cursor.of(since), bool(word)
 
-    def kept(self, n: int) -> None:
-        """All up to this move is told, and surely there."""
+    def kept(self, cursor: Cursor) -> None:
+        """All up to here is told, and surely there."""
         now = self._monotonic()
-        self._checkpoints.append((now, n))
+        self._checkpoints.append((now, cursor))
         while len(self._checkpoints) > 1 and self._checkpoints[1][0] <= now - LOOK_BACK:
             self._checkpoints.popleft()
         if self._returned:
@@ -104,8 +105,8 @@ class Presence:
             text = f"账户 {name} 的信箱停用" if self._language == "zh" else f"the mailbox of account {name} is not used"
             self._alerts.tell("mailbox", f"{text}: {wrong.text(self._language)}", do=wrong.do(self._language), about=name)
 
-    def back(self) -> int | None:
-        """When a mailbox that was away is there again: the move after which all is told again before it is welcome."""
+    def back(self) -> Cursor | None:
+        """When a mailbox that was away is there again: the cursor after which all is told again before it is welcome."""
         now = self._monotonic()
         if self._away is None or now < self._not_before:
             return None
@@ -131,9 +132,9 @@ class Presence:
         self._away, self._here = None, True
         self._alerts.over("mailbox", self._account)
 
-    def _since(self, n: int) -> set[str]:
+    def _since(self, cursor: Cursor) -> set[str]:
         with self._journal.search() as records:
-            return set(records.answers_after(self._account, n))
+            return set(records.answers_after(self._account, cursor))
 
     def wrote(self, file: str) -> None:
         """This answer lies in InBox now."""

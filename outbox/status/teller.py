@@ -16,6 +16,7 @@ from functools import partial
 from random import random
 
 from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.model.errors import StationBroken, TongguanError
 from tongguan.gateway.model.message import State
 from tongguan.gateway.system import clock, files
@@ -40,7 +41,6 @@ MANY = 32
 GROUP, ANSWERS = 400, 100
 #: groups of answers before the messages that they belong to are told of, whatever else waits
 ROUNDS = 4
-_PAGE = 5000
 #: so many documents are known to be shown as they are; one that is not known is written once more with its next message
 _MOST_SHOWN = 100_000
 #: whose originals lie in `work/`
@@ -51,7 +51,7 @@ NAME = "teller"  #: of threads and checkpoints, before the account's
 class Teller:
     """Owns the Status folder of one mailbox; `tell`, `recover` and `stop` may be called from any thread, all else from one.
 
-    `page`, `last_move`: the heartbeat and the last move as they were a moment ago; `serving`: held while a thread serves the mailbox, before and after a change of settings.
+    `page`, `end`: the heartbeat and the end of the history as they were a moment ago; `serving`: held while a thread serves the mailbox, before and after a change of settings.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class Teller:
         alerts: Alerts,
         *,
         page: Callable[[], bytes],
-        last_move: Callable[[], int],
+        end: Callable[[], Cursor],
         serving: threading.Lock,
         monotonic: Callable[[], float] = clock.monotonic,
     ) -> None:
         self._account, self._journal, self._context, self._alerts = account, journal, context, alerts
-        self._heartbeat, self._last_move, self._serving, self._monotonic = page, last_move, serving, monotonic
+        self._heartbeat, self._end, self._serving, self._monotonic = page, end, serving, monotonic
         self._mailbox = context.mailboxes[account]
         self._writer = FileWriter(self._mailbox)
         self._place = f"{NAME}:{account}"
@@ -82,7 +82,7 @@ class Teller:
         self._inbox = InBox(self._writer, journal, wrote=self._presence.wrote)
         self._index = Index(account, self._writer, context)
         self._index_at = self._heartbeat_at = self._checkpoint_at = 0.0
-        self._seen = self._kept = 0  # moves: seen at the last look; kept as checkpoint
+        self._seen = self._kept = Cursor()  # the end of the history at the last look; kept as checkpoint
         self._unsynced = False  # something was written since the last checkpoint
         self._looked_at = 0.0
         self._bell = threading.Event()
@@ -99,28 +99,26 @@ class Teller:
         self._bell.set()
 
     def _begin(self) -> None:
-        n = self._journal.checkpoint(self._place)
-        self._seen = self._kept = n
-        self._presence.begin(n)
+        self._seen = self._kept = kept = self._journal.checkpoint(self._place)
+        self._presence.begin(kept)
         if self._presence.here():
-            self._tell_after(n)
+            self._tell_after(kept)
             self._with_folders(self._tell_of_work)
         self._answers_left = self._begun = True
         self._over("stop")
 
-    def _tell_after(self, n: int) -> None:
+    def _tell_after(self, cursor: Cursor) -> None:
         with self._journal.search() as records:
-            while rows := records.moves_of(self._account, n, _PAGE):
-                self._tell_again(rows)
-                n = rows[-1][0]
+            for moves in records.moves_after(self._account, cursor):
+                self._tell_again(moves)
 
-    def _tell_again(self, moves: Sequence[tuple[int, str, str | None]]) -> None:
+    def _tell_again(self, moves: Sequence[tuple[str, str | None]]) -> None:
         """Have told what moved: also the messages that a receipt answers without moving them."""
-        documents = {id_ for _, _, id_ in moves if id_ is not None}
+        documents = {id_ for _, id_ in moves if id_ is not None}
         with self._journal.search() as records:
             records.leave_out_damaged()
             answered = [receipt.message_id for receipt in records.receipts_around((), documents) if receipt.message_id]
-        self.tell([*(id_ for _, id_, _ in moves), *answered], documents)
+        self.tell([*(id_ for id_, _ in moves), *answered], documents)
 
     def _tell_of_work(self) -> None:
         clear_leftovers(self._mailbox)
@@ -301,7 +299,7 @@ class Teller:
         else:
             self._over("folders")
 
-    def _look_again(self, n: int) -> None:
+    def _look_again(self, cursor: Cursor) -> None:
         """The mailbox is back: have told and written again what may have got lost in it."""
         with self._journal.search() as records:
             there, opened = set(self._mailbox.in_work()), records.open_messages(self._account, MOST_LISTED)
@@ -312,7 +310,7 @@ class Teller:
                 if content is not None:
                     self._mailbox.restore(message.id, message.source, content)
         self.tell({*there, *(message.id for message in opened)})
-        self._tell_after(n)
+        self._tell_after(cursor)
         self._presence.welcome()
         self._shows.clear()  # nobody knows what it lost
         self._answers_left = self._dirty = True
@@ -410,7 +408,7 @@ class Teller:
                 return
             if self._left or not (self._begun and self._presence.here()):
                 return
-            if self._seen > self._kept or self._presence.waits:
+            if self._seen != self._kept or self._presence.waits:
                 if self._unsynced:
                     self._unsynced = False
                     files.sync_file_system(self._mailbox.folders["Status"])
@@ -421,7 +419,7 @@ class Teller:
                 self._kept = self._seen
                 self._presence.kept(self._kept)
             self._looked_at = now
-            self._seen = max(self._seen, self._last_move())
+            self._seen = self._end()
 
     def _about(self, what: str) -> str:
         return f"{self._account}: {what}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.system import clock
 from tongguan.gateway.system.threads import Begin, begin_thread
 from tongguan.outbox.alerts import Alerts
@@ -53,7 +54,7 @@ class Tellers:
         self._journal, self._context, self._alerts = journal, context, alerts
         self._serving: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock) if before is None else before._serving
         self._page = _Shared(lambda: heartbeat(alerts.problems(), context), monotonic)
-        self._last_move = _Shared(self._read_last_move, monotonic)
+        self._end = _Shared(self._read_end, monotonic)
         self._homeless: set[str] = set()  # accounts without a mailbox whose answers were told of
         self.each = {
             account: Teller(
@@ -62,7 +63,7 @@ class Tellers:
                 context,
                 alerts,
                 page=self._page,
-                last_move=self._last_move,
+                end=self._end,
                 serving=self._serving[mailbox.folders.root],
                 monotonic=monotonic,
             )
@@ -93,9 +94,9 @@ class Tellers:
             )
             self._alerts.tell("GW-A03", self._context.say(zh, en), do="tongguan config check", about=account)
 
-    def _read_last_move(self) -> int:
+    def _read_end(self) -> Cursor:
         with self._journal.search() as records:
-            return records.last_move()
+            return records.end()
 
     def catch_up(self) -> None:
         """In this thread: write all that is due now."""
@@ -108,7 +109,7 @@ class Tellers:
 
     def stop(self, seconds: float) -> set[str]:
         """All tell what is waiting, once, at the same time, and end, within so many seconds; the threads that are left behind, as their mailbox hangs."""
-        self._page.due_at = self._last_move.due_at = -math.inf
+        self._page.due_at = self._end.due_at = -math.inf
         ending = {account: threading.Thread(target=each.stop, daemon=True) for account, each in self.each.items()}
         for thread in ending.values():
             thread.start()

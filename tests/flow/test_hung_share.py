@@ -16,6 +16,7 @@ import pytest
 from sites import GUARDED, TONGGUAN, Site, second_account, wait_until
 
 from tongguan.gateway.home.home import change_settings
+from tongguan.gateway.journal.reading.cursor import Cursor
 
 pytestmark = pytest.mark.requirement("GW-05")
 
@@ -70,9 +71,10 @@ class Share:
         return {(line["code"], line["about"]): line.get("over", False) for line in lines if account in line["about"]}
 
     def checkpoint(self, account: str) -> int:
+        """How many entries of the history were told."""
         with closing(sqlite3.connect(f"file:{self.other.home}/tongguan.db?mode=ro", uri=True)) as journal:
             row = journal.execute("SELECT value FROM marker WHERE name = ?", (f"checkpoint:teller:{account}",)).fetchone()
-        return int(row[0]) if row else 0
+        return sum(Cursor.of(row[0]).entries.values()) if row else 0
 
 
 @pytest.fixture

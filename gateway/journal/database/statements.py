@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import Select, and_, bindparam, delete, func, insert, or_, select, text, tuple_, update
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
 from tongguan.gateway.journal.database import tables
@@ -130,18 +130,28 @@ RESERVED = PreparedStatement(
     )
 )
 MARKER = PreparedStatement(select(tables.marker.c.value).where(tables.marker.c.name == _given("name")))
-_v = tables.move.c
-LAST_MOVE = PreparedStatement(select(func.max(_v.n)))
+_v, _h, _g = tables.move.c, tables.history.c, tables.run.c
+_last_entry = select(func.coalesce(func.max(_h.entry), 0)).where(_h.run == _g.id).scalar_subquery()
+#: each gateway's newest run, and its last entry
+NEWEST_RUNS = PreparedStatement(
+    select(_g.number, _g.id, _last_entry).where(_g.number.in_(select(func.max(_g.number)).group_by(_g.gateway)))
+)
+RUNS_BEHIND = PreparedStatement(select(_g.id).where(or_(_g.number > _given("newest"), _among(_g.id))).order_by(_g.number))
 #: a receipt may have been fetched for one account, and have moved a document of another
 MOVES_OF = PreparedStatement(
-    select(_v.n, _v.message_id, _v.document_id)
+    select(_v.entry, _v.n, _v.message_id, _v.document_id)
     .select_from(tables.move)
     .outerjoin(tables.message, _m.id == _v.message_id)
     .outerjoin(tables.document, _d.id == _v.document_id)
-    .where(_v.n > _given("n"), or_(_m.account == _given("account"), _d.account == _given("account")))
-    .order_by(_v.n)
+    .where(
+        _v.run == _given("run"),
+        tuple_(_v.entry, _v.n) > tuple_(_given("entry"), _given("n")),
+        or_(_m.account == _given("account"), _d.account == _given("account")),
+    )
+    .order_by(_v.entry, _v.n)
     .limit(_most)
 )
+ENTRY_AT = PreparedStatement(select(_h.at).where(and_(_h.run == _given("run"), _h.entry == _given("entry"))))
 
 _n = tables.notification.c
 NOTIFICATIONS_DUE = PreparedStatement(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,10 +11,14 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import PART, Order, decoded, document_of, facts_of, message_of, order_of
+from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.journal.reading.lookups import AnswerRow, Lookups, answer_of, slices
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import Message, State
+
+_PAGE = 5000  #: moves
+_WHOLE = 1 << 62  #: behind every move of an entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +61,18 @@ class Search(Lookups):
             newest.update({row[0]: row[1] for row in rows})
         return newest
 
-    def last_move(self) -> int:
-        return statements.LAST_MOVE.value(self._connection) or 0
+    def end(self) -> Cursor:
+        """The end of the history."""
+        runs = statements.NEWEST_RUNS.rows(self._connection)
+        return Cursor(max((number for number, *_ in runs), default=0), {run: entry for _, run, entry in runs})
 
-    def moves_of(self, account: str, n: int, limit: int) -> list[tuple[int, str, str | None]]:
-        """What moved after a move, of one account's messages and documents: number, message, document."""
-        rows = statements.MOVES_OF.rows(self._connection, account=account, n=n, most=limit)
-        return [tuple(row) for row in rows]
+    def moves_after(self, account: str, cursor: Cursor) -> Iterator[list[tuple[str, str | None]]]:
+        """What moved behind a cursor, of one account's messages and documents: message and document, a page at a time."""
+        for run in statements.RUNS_BEHIND.column(self._connection, newest=cursor.newest, values=[*cursor.entries] or [""]):
+            entry, n = cursor.entries.get(run, 0), _WHOLE
+            while rows := statements.MOVES_OF.rows(self._connection, account=account, run=run, entry=entry, n=n, most=_PAGE):
+                yield [(message_id, document_id) for *_, message_id, document_id in rows]
+                entry, n = rows[-1][:2]
 
     def unwritten_answers(self, account: str, limit: int) -> list[AnswerRow]:
         """Answers that are not in their account's InBox yet, oldest first."""
@@ -73,10 +82,10 @@ class Search(Lookups):
         """Accounts that have answers which are not in InBox yet."""
         return set(statements.WAITING_ACCOUNTS.column(self._connection))
 
-    def answers_after(self, account: str, n: int) -> list[str]:
-        """The names of an account's answers that were made after a move and marked as written."""
-        a, m = tables.answer.c, tables.move.c
-        began = self._connection.execute(select(m.at).where(m.n <= n).order_by(m.n.desc()).limit(1)).scalar() or 0
+    def answers_after(self, account: str, cursor: Cursor) -> list[str]:
+        """The names of an account's answers that were made after a cursor and marked as written; perhaps some made before it."""
+        a, ends = tables.answer.c, cursor.entries.items()
+        began = min((statements.ENTRY_AT.value(self._connection, run=run, entry=entry) or 0 for run, entry in ends), default=0)
         rows = self._connection.execute(select(a.file).where(and_(a.account == account, a.at > began, a.written == 1)))
         return [row[0] for row in rows]
 

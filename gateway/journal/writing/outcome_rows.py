@@ -41,10 +41,10 @@ def write_documents(group: Group, outcomes: Sequence[Outcome]) -> None:
             last[document.id] = document
             group.change(document.account).documents[document.id] = None
     new = [document_row(d) for d in last.values() if first_version[d.id] == 1]
-    old = [document_row(d) | {"was": first_version[d.id] - 1} for d in last.values() if first_version[d.id] > 1]
+    old = [d for d in last.values() if first_version[d.id] > 1]
     _insert(group, tables.document, new)
     if old:
-        _update_documents(group, old)
+        _update_documents(group, old, {d.id: first_version[d.id] - 1 for d in old})
     _insert(group, tables.round_, rounds, again=True)
     changed = [id_ for id_ in facts if first_version[id_] > 1]
     for part in slices(changed):
@@ -53,8 +53,9 @@ def write_documents(group: Group, outcomes: Sequence[Outcome]) -> None:
     _insert_together(group, tables.fact, found)
 
 
-def _update_documents(group: Group, rows: list[dict[str, Any]]) -> None:
-    """Each row as it shall be, and in `was` the version that it must still have; raises Overtaken."""
+def _update_documents(group: Group, documents: Iterable[Document], was: Mapping[str, int]) -> None:
+    """The documents as they shall be, and by id the versions that they must still have; raises Overtaken."""
+    rows = [document_row(d) | {"was": was[d.id]} for d in documents]
     update_rows(group, tables.document, DOCUMENT_MOVES, rows, fence="version")
 
 
@@ -83,7 +84,7 @@ def recount(group: Group, documents: Sequence[Document]) -> bool:
     try:
         with group.connection.begin_nested():
             if documents:
-                _update_documents(group, [document_row(d) | {"was": d.version - 1} for d in documents])
+                _update_documents(group, documents, {d.id: d.version - 1 for d in documents})
                 _count(group, {d.id: d for d in documents})
     except Overtaken:
         group.back_to(mark)

@@ -13,6 +13,7 @@ import pytest
 from journals import Database, comes, document, in_threads, moves, number, stored, stored_document, submission, written
 
 from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.journal.writing import apply
 from tongguan.gateway.journal.writing.preconditions import PresentState
 from tongguan.gateway.model.message import State
@@ -150,3 +151,31 @@ def test_of_two_that_decided_on_the_same_version_one_is_written(gateway: Open) -
         again = moves(message, State.RECEIVED, documents=(replace(first, version=version),))
         in_threads(2, lambda n, again=again, fates=fates: fates.extend(both[n].finish([(again,)])))  # type: ignore[misc]
         assert sorted(map(str, fates)) == ["conflict", "written"]
+
+
+def told(journal: Journal, cursor: Cursor) -> list[str]:
+    with journal.search() as records:
+        return [message for page in records.moves_after("demo", cursor) for message, _ in page]
+
+
+def test_who_follows_the_history_misses_nothing_whatever_the_order_of_commits_and_numbers(gateway: Open) -> None:
+    one, two = gateway("one"), gateway("two")
+    written(one, comes(submission("a")))
+    with one.search() as records:
+        cursor = Cursor.of(str(records.end()))
+    written(two, comes(submission("b")))
+    written(one, comes(submission("c")))
+    with two.search() as records:
+        later = records.end()
+    # a database that lets transactions overlap gives numbers before the commit: this one was committed last
+    two._writer.submit(lambda group: group.connection.exec_driver_sql("UPDATE move SET n = -1 WHERE message_id = 'b'") and None)
+    again = gateway("two")
+    written(again, comes(submission("d")))
+
+    assert sorted(told(one, cursor)) == ["b", "c", "d"]
+    assert told(one, later) == ["d"]
+    assert sorted(told(one, Cursor())) == ["a", "b", "c", "d"]
+
+
+def test_a_marker_that_is_no_place_is_the_beginning() -> None:
+    assert [Cursor.of(text) for text in (None, "", "57", "{}", "[1]")] == [Cursor()] * 5

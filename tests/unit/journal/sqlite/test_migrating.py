@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
 import tarfile
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.journal.database import migrating, tables
 from tongguan.gateway.journal.database.engine import open_engine
 from tongguan.gateway.journal.database.schema import present, revisions
+from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.model.errors import SettingsWrong
 
 HOMES = sorted(Path(__file__).parents[3].glob("flow/homes/*.tar.xz"))
@@ -97,3 +100,16 @@ def test_migrations_run_from_an_older_release_in_their_order(tmp_path: Path) -> 
     engine.dispose()
 
     assert columns[-2:] == ["of_8888", "of_9999"]
+
+
+def test_the_checkpoints_of_the_first_release_become_places(tmp_path: Path) -> None:
+    with tarfile.open(HOMES[0]) as archive:
+        archive.extractall(tmp_path, filter="data")
+    with closing(sqlite3.connect(tmp_path / "home" / "tongguan.db")) as base:
+        ((name, n),) = base.execute("SELECT name, value FROM marker WHERE name LIKE 'checkpoint:teller:%'").fetchall()
+        run, entry = base.execute("SELECT run, entry FROM move WHERE n = ?", (n,)).fetchone()
+    journal = open_journal(tmp_path / "home")
+    cursor = journal.checkpoint(name.removeprefix("checkpoint:"))
+    journal.close()
+
+    assert cursor == Cursor(1, {run: entry})

@@ -12,6 +12,7 @@ from sqlalchemy import event
 
 from tongguan.gateway.journal.database.prepared import PreparedStatement
 from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import CountedLine
@@ -147,7 +148,7 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
     filled.recount([document("d55", version=2, counted=(LINE,))], marker="counted", value="x")
     filled.write_again("m1")
     number(filled, "a")
-    filled.set_checkpoint("told", 5)
+    filled.set_checkpoint("told", Cursor(1))
     filled.give_order("li", "why", {})
     filled.carry_out_orders(lambda *_: None)
 
@@ -193,8 +194,8 @@ SEARCHES: dict[str, Callable[[Search], Any]] = {
     "receipts around": lambda r: (r.receipts_around(["m1"], ["d1"]), r.receipts_around(["m1"], [])),
     "repeats": lambda r: r.repeats(["m1"]),
     "messages of documents": lambda r: r.messages_of_documents(["d1"]),
-    "last move": lambda r: r.last_move(),
-    "moves of": lambda r: r.moves_of("demo", 50, 10),
+    "end": lambda r: r.end(),
+    "moves after": lambda r: list(r.moves_after("demo", Cursor())),
     "moves": lambda r: r.moves("m1"),
     "unwritten answers": lambda r: (r.unwritten_answers("demo", 10), r.unwritten_names("demo")),
     "accounts with unwritten": lambda r: r.accounts_with_unwritten(),
@@ -253,13 +254,13 @@ def test_what_waits_for_one_mailbox_is_found_whatever_waits_for_others(filled: J
     with filled.search() as records:
         records.unwritten_answers("demo", 10)
         records.unwritten_names("demo")
-        records.moves_of("demo", 50, 10)
+        list(records.moves_after("demo", records.end()))
 
     for statement in plans.statements:
         if "answer" in statement:
             assert any("answer_unwritten (account=?)" in step for step in plans.plan(statement)), plans.plan(statement)
-        else:
-            assert plans.plan(statement)[0] == "SEARCH move USING INTEGER PRIMARY KEY (rowid>?)"
+        elif "FROM move" in statement:
+            assert plans.plan(statement)[0] == "SEARCH move USING INDEX move_entry (run=? AND entry>?)"
 
 
 def test_statistics_are_grouped_in_the_order_of_their_key(filled: Journal) -> None:
