@@ -14,7 +14,6 @@ from typing import Any
 
 from sqlalchemy import Engine, and_, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.sql.elements import ColumnElement
 
 from tongguan.gateway.journal import orders
 from tongguan.gateway.journal.database import tables
@@ -99,40 +98,3 @@ class JournalClient(Reader):
 def is_frozen(path: Path | None) -> bool:
     """A journal that was closed in a folder that cannot be written: SQLite would need files beside it to open it as usual."""
     return path is not None and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
-
-
-def selected(
-    *,
-    states: Sequence[str] = (),
-    account: str = "",
-    type_: str = "",
-    operation: str = "",
-    since: int | None = None,
-) -> list[ColumnElement[bool]]:
-    """The conditions of `Search.list_messages` for these filters; an empty one selects everything."""
-    m = tables.message.c
-    where: list[ColumnElement[bool]] = []
-    if states:
-        where.append(m.state.in_(states))
-    for column, value in ((m.account, account), (m.type, type_), (m.operation, operation)):
-        if value:
-            where.append(column == value)
-    if since is not None:
-        where.append(m.received_at >= since)
-    return where
-
-
-def selected_documents(
-    *, account: str = "", type_: str = "", statuses: Sequence[str] = (), number: str = ""
-) -> list[ColumnElement[bool]]:
-    """The conditions of `Search.list_documents` for these filters; `statuses` are the profiles' names."""
-    d, n = tables.document.c, tables.number.c
-    where: list[ColumnElement[bool]] = []
-    for column, value in ((d.account, account), (d.type, type_)):
-        if value:
-            where.append(column == value)
-    if statuses:
-        where.append(d.status.in_(statuses))
-    if number:
-        where.append(d.id.in_(select(n.document_id).where(n.value == number)))
-    return where

@@ -13,7 +13,7 @@ from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.selection import AccountOption, LimitOption, TypeOption, submissions
 from tongguan.gateway.cli.output import moment, print_json, print_table, print_text
-from tongguan.gateway.journal.client import selected_documents
+from tongguan.gateway.journal.reading.restrictions import of_documents
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.profile.loading import load_profiles
@@ -44,7 +44,7 @@ def documents(
     limit: LimitOption = 100,
 ) -> int | None:
     """列出单证 / List business documents."""
-    conditions = selected_documents(account=account, type_=type_, statuses=_status_names(status) if status else (), number=number)
+    conditions = of_documents(account=account, type_=type_, statuses=_status_names(status) if status else None, number=number)
     with context.journal() as journal, journal.search() as records:
         total, rows = records.list_documents(conditions, offset=0, limit=limit)
         if context.as_json():

@@ -13,7 +13,7 @@ import typer
 
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong
-from tongguan.gateway.journal.client import selected
+from tongguan.gateway.journal.reading.restrictions import of_messages
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.settings import span
@@ -55,7 +55,7 @@ class Filters:
                     code=2,
                 )
         since = moment_of(self.since) if self.since else None
-        where = selected(states=self.states, account=self.account, type_=self.type, operation=self.operation, since=since)
+        where = of_messages(states=self.states, account=self.account, type_=self.type, operation=self.operation, since=since)
         rows = records.list_messages(where, limit=limit)
         if self.account and not rows:  # of one that has left the settings the journal still knows
             known_or_wrong(self.account, [account.name for account in context.settings().account])

@@ -4,79 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
-
-from sqlalchemy import and_, exists, select
-from sqlalchemy.sql.elements import ColumnElement
 
 from tongguan.codecs.checking.fields import parse_date
 from tongguan.gateway.flow.query.details import shown
 from tongguan.gateway.flow.query.results import Found, page_of, paging
-from tongguan.gateway.journal.database import tables
+from tongguan.gateway.journal.reading.restrictions import TIMES, Restriction, between, has_fact, has_number, of_documents
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import CodeTable, Profile, Query
 from tongguan.gateway.profile.queries import names_of
 from tongguan.gateway.system import times
 
-_TABLE, _FUZZY = "table.", "table~"
-_TIMES = {
-    "created": tables.document.c.created_at,
-    "updated": tables.document.c.updated_at,
-    "declared": tables.document.c.round_opened_at,
-}
+_TABLE, _FUZZY, _TIME = "table.", "table~", "time."
 
 
-def orders(query: Query) -> dict[str, ColumnElement[Any]]:
-    """What a list can be sorted by: its columns of time and status, and when the document was made or last moved."""
-    columns = {c.name: _TIMES[c.of.removeprefix("time.")] for c in query.columns if c.of.startswith("time.")}
-    status = {c.name: tables.document.c.status for c in query.columns if c.of == "status"}
-    return {**_TIMES, **columns, **status}
+def orders(query: Query) -> dict[str, str]:
+    """What a list can be sorted by, as the journal names it: its columns of time and status, and when the document was made or last moved."""
+    columns = {c.name: c.of.removeprefix(_TIME) for c in query.columns if c.of.startswith(_TIME)}
+    status = {c.name: "status" for c in query.columns if c.of == "status"}
+    return {**{time: time for time in TIMES}, **columns, **status}
 
 
 def documents(message: Message, profile: Profile, query: Query, filters: Mapping[str, str], records: Snapshot) -> Found:
     """A page of the account's documents of the type that the filters, and the query's own `only`, let through."""
-    d = tables.document.c
-    where: list[ColumnElement[bool]] = [d.account == message.account, d.type == message.type]
+    where = of_documents(account=message.account, type_=message.type)
     for of, words in query.only.items():
-        where.append(d.status.in_(words) if of == "status" else _fact(profile, of, words))
+        where += of_documents(statuses=words) if of == "status" else [_fact(profile, of, words)]
     for name, of in query.filters.items():
         where += _conditions(profile, of, [filters.get(n, "") for n in names_of(name, of)])
     page, size = paging(filters)
     sort = filters.get("sort") or "-created"
-    column = orders(query)[sort.lstrip("-")]
-    order = column.desc() if sort.startswith("-") else column.asc()
+    order = "-" * sort.startswith("-") + orders(query)[sort.lstrip("-")]
     total, found = records.list_documents(where, offset=(page - 1) * size, limit=size, order=order)
     return Found(total, [{c.name: shown(profile, document, c.of) for c in query.columns} for document in found])
 
 
-def _conditions(profile: Profile, of: str, values: list[str]) -> list[ColumnElement[bool]]:
-    d, n = tables.document.c, tables.number.c
+def _conditions(profile: Profile, of: str, values: list[str]) -> list[Restriction]:
     if not any(values):
         return []
     value = values[0]
     if of == "status":
         names = [s for s, status in profile.statuses.items() if value in (s, status.code, status.text.zh, status.list_text.zh)]
-        return [d.status.in_(names)]
+        return of_documents(statuses=names)
     if of == "key":
-        return [d.key == value]
+        return of_documents(key=value)
     if of.startswith("number."):
-        same = {value, value.replace("-", "")}
-        return [exists(select(n.document_id).where(and_(n.document_id == d.id, n.kind == of[7:], n.value.in_(same))))]
-    if of.startswith("time."):
-        column = _TIMES[of.removeprefix("time.")]
-        low = [column >= _midnight(values[0], 0)] if values[0] else []
-        high = [column < _midnight(values[1], 1)] if values[1] else []
-        return [*low, *high]
+        return [has_number(of.removeprefix("number."), {value, value.replace("-", "")})]
+    if of.startswith(_TIME):
+        first, end = (_midnight(day, add) if day else None for day, add in zip(values, (0, 1), strict=True))
+        return between(of.removeprefix(_TIME), first, end)
     return [_fact(profile, of, [value])]
 
 
-def _fact(profile: Profile, of: str, values: Sequence[str]) -> ColumnElement[bool]:
+def _fact(profile: Profile, of: str, values: Sequence[str]) -> Restriction:
     """One of these values at a path (`~path`: the first of them within the text there)."""
-    f, path = tables.fact.c, of.removeprefix("~")
+    path = of.removeprefix("~")
     name = next((field.find for field in profile.fields if field.path == path and field.find), path)
-    found = f.value.contains(values[0], autoescape=True) if of.startswith("~") else f.value.in_(values)
-    return exists(select(f.document_id).where(and_(f.document_id == tables.document.c.id, f.name == name, found)))
+    return has_fact(name, values, within=of.startswith("~"))
 
 
 def _midnight(day: str, add: int) -> int:

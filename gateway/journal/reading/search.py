@@ -13,6 +13,7 @@ from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import PART, Order, decoded, document_of, facts_of, message_of, order_of
 from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.journal.reading.lookups import AnswerRow, Lookups, answer_of, slices
+from tongguan.gateway.journal.reading.restrictions import ORDERS, Restriction
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import Message, State
@@ -131,23 +132,23 @@ class Search(Lookups):
             where = and_(where, m.account == account)
         return [message_of(row) for row in self._all(select(tables.message).where(where).order_by(m.sequence).limit(1000))]
 
-    def list_messages(self, where: Sequence[ColumnElement[bool]], *, limit: int) -> list[Message]:
+    def list_messages(self, where: Sequence[Restriction], *, limit: int) -> list[Message]:
         """The newest submissions that satisfy `where`, newest first."""
         m = tables.message.c
         query = select(tables.message).where(and_(m.kind == "submission", *where)).order_by(m.sequence.desc()).limit(limit)
         return [message_of(row) for row in self._all(query)]
 
     def list_documents(
-        self, where: Sequence[ColumnElement[bool]], *, offset: int, limit: int, order: ColumnElement[Any] | None = None
+        self, where: Sequence[Restriction], *, offset: int, limit: int, order: str = "-created"
     ) -> tuple[int, list[Document]]:
-        """How many documents satisfy `where`, and one page of them, newest first unless `order` says otherwise."""
-        d = tables.document.c
+        """How many documents satisfy `where`, and one page of them, by one of `ORDERS` (`-`: backwards)."""
+        d, column = tables.document.c, ORDERS[order.removeprefix("-")]
         condition = and_(d.deleted == 0, *where)
         total = self._connection.execute(select(func.count()).select_from(tables.document).where(condition)).scalar() or 0
         query = (
             select(tables.document)
             .where(condition)
-            .order_by(d.created_at.desc() if order is None else order, d.id)
+            .order_by(column.desc() if order.startswith("-") else column, d.id)
             .offset(offset)
             .limit(limit)
         )

@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.sql.elements import ColumnElement
 
 from tongguan.gateway.journal.database import statements
 from tongguan.gateway.journal.database.rows import document_of, message_of
 from tongguan.gateway.journal.reading.lookups import slices
+from tongguan.gateway.journal.reading.restrictions import Restriction
 from tongguan.gateway.journal.reading.search import CountedSum, Search
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.message import FREES_REFERENCE, Kind, Message, State
@@ -248,9 +248,7 @@ class Snapshot:
         """Messages by message id, reference, or any official number of their document, newest last."""
         return self._stored.find(text, account)
 
-    def list_documents(
-        self, where: Sequence[ColumnElement[bool]], *, offset: int, limit: int, order: ColumnElement[Any]
-    ) -> tuple[int, list[Document]]:
+    def list_documents(self, where: Sequence[Restriction], *, offset: int, limit: int, order: str) -> tuple[int, list[Document]]:
         """How many documents satisfy `where`, and one page of them."""
         return self._stored.list_documents(where, offset=offset, limit=limit, order=order)
 

@@ -1,0 +1,59 @@
+"""What restricts lists, for `Search.list_messages` and `list_documents`: made of what is asked, whatever database answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import and_, exists, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from tongguan.gateway.journal.database import tables
+
+Restriction = ColumnElement[bool]
+_m, _d, _n, _f = tables.message.c, tables.document.c, tables.number.c, tables.fact.c
+
+#: the times of a document
+TIMES: Mapping[str, ColumnElement[int]] = {"created": _d.created_at, "updated": _d.updated_at, "declared": _d.round_opened_at}
+#: what documents can be sorted by
+ORDERS: Mapping[str, ColumnElement[Any]] = {**TIMES, "status": _d.status}
+
+
+def of_messages(
+    *, states: Sequence[str] = (), account: str = "", type_: str = "", operation: str = "", since: int | None = None
+) -> list[Restriction]:
+    """Of messages, for these filters; an empty one selects everything."""
+    where: list[Restriction] = [_m.state.in_(states)] if states else []
+    where += [column == value for column, value in ((_m.account, account), (_m.type, type_), (_m.operation, operation)) if value]
+    return where if since is None else [*where, _m.received_at >= since]
+
+
+def of_documents(
+    *, account: str = "", type_: str = "", key: str = "", statuses: Sequence[str] | None = None, number: str = ""
+) -> list[Restriction]:
+    """Of documents, for these filters; an empty one selects everything, no statuses at all nothing. Statuses are the profiles' names."""
+    where: list[Restriction] = [
+        column == value for column, value in ((_d.account, account), (_d.type, type_), (_d.key, key)) if value
+    ]
+    if statuses is not None:
+        where.append(_d.status.in_(statuses))
+    if number:
+        where.append(_d.id.in_(select(_n.document_id).where(_n.value == number)))
+    return where
+
+
+def has_number(kind: str, values: Iterable[str]) -> Restriction:
+    """Documents that have an official number of this kind, one of the values."""
+    return exists(select(_n.document_id).where(and_(_n.document_id == _d.id, _n.kind == kind, _n.value.in_(values))))
+
+
+def between(time: str, first: int | None, end: int | None) -> list[Restriction]:
+    """Documents with one of `TIMES` from a moment, before another; None: however early, or late."""
+    column = TIMES[time]
+    return [*([column >= first] if first is not None else ()), *([column < end] if end is not None else ())]
+
+
+def has_fact(name: str, values: Sequence[str], *, within: bool = False) -> Restriction:
+    """Documents with one of these values under a name; `within`: with the first of them within the text there."""
+    found = _f.value.contains(values[0], autoescape=True) if within else _f.value.in_(values)
+    return exists(select(_f.document_id).where(and_(_f.document_id == _d.id, _f.name == name, found)))
