@@ -8,38 +8,34 @@ are looked at by `codecs/checking/compile.py`, also at start.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any, TypeVar
 
 from tongguan.gateway.profile.fields import read_fields
-from tongguan.gateway.profile.lifecycle import read_number, read_receipts, read_status
-from tongguan.gateway.profile.operations import read_attachments, read_operation
-from tongguan.gateway.profile.parts import read_certificates, read_needs, read_notify, read_prints, read_statistics
-from tongguan.gateway.profile.profile import (
-    Authority,
-    CodeTable,
-    Profile,
-    Profiles,
-    Text,
+from tongguan.gateway.profile.parts import (
+    read_attachments,
+    read_certificates,
+    read_needs,
+    read_notify,
+    read_operation,
+    read_prints,
+    read_receipts,
+    read_rules,
+    read_statistics,
+    read_status,
 )
+from tongguan.gateway.profile.profile import AttachmentRule, Authority, CodeTable, NumberRule, Profile, Profiles
 from tongguan.gateway.profile.queries import QueryScope, read_query
-from tongguan.gateway.profile.rules import read_rules
-from tongguan.gateway.profile.source import (
-    Complaints,
-    TomlFile,
-    TomlTable,
-    both,
-    read_csv,
-    text,
-    whole,
-)
+from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, read_csv, table_of, text
+
+T = TypeVar("T")
 
 TABLES = "tables"  #: the folder of code tables beside the authorities
 FORM = "form.toml"  #: in a form's folder: what its types' profile.toml have in common
 OWN = "profiles"  #: the folder of a home with types of its own
-_NOTHING = Text("", "")
 
 
 def load_profiles(root: Path | None = None, *, home: Path | None = None) -> Profiles:
@@ -102,10 +98,7 @@ def _table(file: Path, complaints: Complaints) -> CodeTable:
 
 def _authority(folder: Path, complaints: Complaints) -> Authority:
     part = TomlFile(folder / "authority.toml", complaints).part()
-    title = part.need("title", both, _NOTHING)
-    account_code = part.one_of("account_code", ("mofcom_code", "customs_code", "uscc"), "")
-    part.rest_is_unknown()
-    return Authority(folder.name, title, account_code)
+    return part.made(Authority, {"account_code": ("mofcom_code", "customs_code", "uscc")}, ("title",), name=folder.name)
 
 
 def _profile(
@@ -124,43 +117,42 @@ def _profile(
         file.over(TomlFile(folders[0] / FORM, complaints))
     part = file.part()
     part.take("form", text, "")
-    operations = tuple(part.tables("operation"))
+    operations = tuple(part.take("operation", table_of, dict[str, Any]()))
     fields = read_fields([f / "fields.csv" for f in folders], tables, operations, complaints)
     paths = {f.path for f in fields}
-    numbers = {k: read_number(file.part("numbers", k), k, paths) for k in part.tables("numbers")}
-    statuses = {k: read_status(file.part("status", k), k) for k in part.tables("status")}
+    numbers = {k: one.made(NumberRule, {"field": paths}, ("label",), kind=k) for k, one in part.parts("numbers").items()}
+    statuses = {k: read_status(one, k) for k, one in part.parts("status").items()}
     asked = QueryScope(numbers, paths, {f.path for f in fields if f.find}, authorities, tables, statuses, folder.parent.name)
-    queries = {k: read_query(file.part("query", k), k, asked) for k in part.tables("query")}
     receipts = read_receipts(part, statuses, operations, authorities)
     known = (statuses, numbers, authorities, paths)
-    profile = Profile(
+
+    def only(key: str, read: Callable[[TomlTable], T], otherwise: T) -> T:
+        """What a table of its own says, where there is one."""
+        return read(file.part(key)) if part.take(key, table_of, dict[str, Any]()) else otherwise
+
+    profile = part.made(
+        Profile,
+        {"signature": ("xml", "cms"), "ministry": tables["ministry"].rows if "ministry" in tables else ()},
+        ("title", "system"),
         type=folder.name,
         authority=folder.parent.name,
         folder=folder,
         version=_version(folders),
-        title=part.need("title", both, _NOTHING),
-        system=part.need("system", text, ""),
         namespace=part.take("namespace", text, f"urn:tongguan:{folder.name}:1"),
         account_code=authorities[folder.parent.name].account_code,
-        own_number=part.take("own_number", text, ""),
         fields=fields,
         rules=read_rules(folders, operations, complaints),
-        operations={k: read_operation(file.part("operation", k), k, known) for k in operations},
+        operations={k: read_operation(one, k, known) for k, one in part.parts("operation").items()},
         statuses=statuses,
         receipts=receipts,
         numbers=numbers,
-        queries=queries,
-        attachments=read_attachments(part, tables, operations),
-        signer=part.take("signer", text, ""),
-        signature=part.one_of("signature", ("xml", "cms"), "xml"),
+        queries={k: read_query(one, k, asked) for k, one in part.parts("query").items()},
+        attachments=only("attachments", lambda one: read_attachments(one, tables, operations), AttachmentRule()),
         card_authority=part.one_of("card", authorities, folder.parent.name),
-        route=part.take("route", text, ""),
-        registry=part.take("registry", whole, 0),
-        ministry=part.one_of("ministry", tables["ministry"].rows if "ministry" in tables else (), ""),
         certificates=read_certificates(part),
         needs=read_needs(part, operations),
-        statistics=read_statistics(part, statuses, {f.path: f for f in fields}),
-        notify=read_notify(part, receipts, paths),
+        statistics=only("statistics", lambda one: read_statistics(one, statuses, {f.path: f for f in fields}), None),
+        notify=only("notify", lambda one: read_notify(one, receipts, paths), None),
         prints=read_prints(part, statuses),
     )
     _whole(profile, part)
@@ -175,7 +167,6 @@ def _form(folder: Path, form: str, root: Path) -> Path:
 
 def _whole(profile: Profile, part: TomlTable) -> None:
     complaints = part.file.complaints
-    part.rest_is_unknown()
     if profile.own_number and profile.own_number not in profile.numbers:
         complaints.unknown(part.place("own_number"), "number", profile.own_number, profile.numbers)
     paths = {f.path for f in profile.fields}

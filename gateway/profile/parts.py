@@ -1,59 +1,156 @@
-"""What else a profile says: the papers it ends in, what it needs, counts, tells and prints."""
+"""What a profile says besides its fields and queries: numbers, statuses, receipts, operations, rules, papers, what it needs, counts and prints."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 
-from tongguan.gateway.profile.profile import Certificate, Field, Need, Notify, PrintForm, Statistics, Text
-from tongguan.gateway.profile.source import TomlTable, both, text
+from tongguan.gateway.profile.profile import (
+    OPERATIONS,
+    RESERVED,
+    AttachmentRule,
+    Authority,
+    Certificate,
+    CodeTable,
+    Field,
+    Need,
+    Notify,
+    NumberRule,
+    Operation,
+    PrintForm,
+    ReceiptRule,
+    Rule,
+    Statistics,
+    Status,
+    Text,
+)
+from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, text
+from tongguan.gateway.settings import size
 
-_NOTHING = Text("", "")
 _ROW = ("commodity", "name", "unit", "quantity", "amount")
 _DIMENSIONS = ("issuing_agency", "trade_mode", "country")
 _MOST_PLACES = 6  #: decimals that statistics add up exactly
+OperationScope = tuple[Mapping[str, Status], Mapping[str, NumberRule], Mapping[str, Authority], Collection[str]]
+
+
+def both_needed(part: TomlTable) -> Text:
+    """What `zh` and `en` say beside the table's other keys."""
+    return Text(part.need("zh", text, ""), part.need("en", text, ""))
+
+
+def read_status(part: TomlTable, name: str) -> Status:
+    usual = both_needed(part)
+    lists, statistics = (
+        Text(part.take(f"{where}_zh", text, usual.zh), part.take(f"{where}_en", text, usual.en))
+        for where in ("list", "statistics")
+    )
+    return part.made(Status, {}, ("code",), name=name, text=usual, list_text=lists, statistics_text=statistics)
+
+
+def read_receipts(
+    part: TomlTable, statuses: Collection[str], operations: Collection[str], authorities: Collection[str]
+) -> dict[str, ReceiptRule]:
+    receipts: dict[str, ReceiptRule] = {}
+    words = {"status": statuses, "ends": ("accepted", "rejected"), "answers": operations, "by": authorities}
+    for row in part.rows("receipt"):
+        rule = row.made(ReceiptRule, words, ("code",), text=both_needed(row))
+        if rule.code in RESERVED:
+            row.complain(
+                "code",
+                f"回执代码 {rule.code!r} 在每个类型中都是技术回执或答复的代码",
+                f"receipt code {rule.code!r} is that of a technical receipt or an answer, for every type",
+            )
+        if rule.code in receipts:
+            row.complain("code", f"回执代码 {rule.code!r} 重复", f"receipt code {rule.code!r} stands twice")
+        if rule.status and rule.rank < 1:
+            zh, en = f"回执 {rule.code!r} 带来状态", f"receipt {rule.code!r} brings a status"
+            row.complain("code", f"{zh}，所以 rank 至少为 1", f"{en}, so it needs a rank of 1 or more")
+        receipts[rule.code] = rule
+    return receipts
+
+
+def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operation:
+    statuses, numbers, authorities, paths = known
+    if name not in OPERATIONS:
+        part.file.complaints.unknown(part.place(), "operation", name, OPERATIONS)
+    operation = part.made(
+        Operation,
+        {
+            "way": ["desk", "message", "query"],
+            "route": authorities,
+            "roles": ["legal", "operator"],
+            "body": ["whole", "optional", "none"],
+            "allowed": ["", *statuses],
+            "between": statuses,
+            "to": statuses,
+            "give_numbers": numbers,
+            "reserve": paths,
+        },
+        name=name,
+    )
+    if not operation.way:
+        part.complain(
+            "way",
+            f"操作 {name} 没有 way：desk、message 或 query",
+            f"operation {name} has no way: desk, message or query",
+        )
+    if operation.way == "message" and not operation.route:
+        part.complain("route", f"操作 {name} 以报文发出，却没有路线", f"operation {name} goes by message but names no route")
+    return operation
+
+
+def read_attachments(part: TomlTable, tables: Mapping[str, CodeTable], operations: Collection[str]) -> AttachmentRule:
+    categories = part.one_of("categories", tables, "")
+    codes = tuple(tables[categories].rows) if categories in tables else ()
+    return part.made(
+        AttachmentRule,
+        {
+            "types": ["application/pdf", "image/jpeg", "image/png", "image/tiff"],
+            "required_at": operations,
+            **({"one_of": codes} if codes else {}),
+        },
+        categories=categories,
+        category_codes=codes,
+        most_bytes=part.take("most_bytes", size, 0),
+        most_bytes_a_page=part.take("most_bytes_a_page", size, 0),
+    )
+
+
+def read_rules(folders: Iterable[Path], operations: Collection[str], complaints: Complaints) -> tuple[Rule, ...]:
+    """`rules.toml`: what must hold, of a form and of its types."""
+    rules: dict[str, Rule] = {}
+    for path in (f / "rules.toml" for f in folders):
+        if not path.is_file():
+            continue
+        whole_file = TomlFile(path, complaints).part()
+        for part in whole_file.rows("rule"):
+            words = {"at": operations, "severity": ("error", "warning")}
+            rule = part.made(Rule, words, ("id", "check", "path", "says"), place=part.place("id"))
+            if rule.id in rules:
+                before = rules[rule.id].place
+                complaints.add(rule.place, f"{before} 已有规则 {rule.id!r}", f"rule {rule.id!r} exists already, in {before}")
+            rules[rule.id] = rule
+        whole_file.rest_is_unknown()
+    return tuple(rules.values())
 
 
 def read_certificates(whole_profile: TomlTable) -> tuple[Certificate, ...]:
-    found = []
-    for n, _ in enumerate(whole_profile.rows("certificate")):
-        part = whole_profile.file.part("certificate", n)
-        texts = Text(part.need("zh", text, ""), part.need("en", text, ""))
-        found.append(Certificate(texts, part.words("codes")))
-        part.rest_is_unknown()
-    return tuple(found)
+    return tuple(part.made(Certificate, text=both_needed(part)) for part in whole_profile.rows("certificate"))
 
 
 def read_needs(whole_profile: TomlTable, operations: Collection[str]) -> dict[str, Need]:
     """The other documents; whether their types and statuses exist is looked at when all are read."""
-    needs = {}
-    for name in whole_profile.tables("needs"):
-        part = whole_profile.file.part("needs", name)
-        needs[name] = Need(
-            name=name,
-            type=part.need("type", text, ""),
-            status=frozenset(part.words("status")),
-            at=frozenset(part.names("at", operations, "operation")),
-            when=tuple(part.rows("when")),
-            says=part.need("says", both, _NOTHING),
-        )
-        part.rest_is_unknown()
-    return needs
+    return {
+        name: part.made(Need, {"at": operations}, ("type", "says"), name=name)
+        for name, part in whole_profile.parts("needs").items()
+    }
 
 
-def read_statistics(whole_profile: TomlTable, statuses: Collection[str], fields: Mapping[str, Field]) -> Statistics | None:
-    if not whole_profile.tables("statistics"):
-        return None
-    part = whole_profile.file.part("statistics")
-    table = part.one_of("table", fields, "")
+def read_statistics(part: TomlTable, statuses: Collection[str], fields: Mapping[str, Field]) -> Statistics:
     row = {word: part.take(word, text, "") for word in _ROW}
-    statistics = Statistics(
-        status=frozenset(part.names("status", statuses, "status")),
-        table=table,
-        row=row,
-        dimensions=part.texts_by_name("dimensions"),
-    )
-    part.rest_is_unknown()
+    statistics = part.made(Statistics, {"status": statuses, "table": fields}, row=row)
+    table = statistics.table
     inside = [(word, f"{table}/{path}" if table else path) for word, path in row.items() if path]
     for key, path in [*inside, *(("dimensions", path) for path in statistics.dimensions.values())]:
         if path not in fields:
@@ -66,32 +163,15 @@ def read_statistics(whole_profile: TomlTable, statuses: Collection[str], fields:
     return statistics
 
 
-def read_notify(whole_profile: TomlTable, receipts: Collection[str], paths: Collection[str]) -> Notify | None:
-    if not whole_profile.tables("notify"):
-        return None
-    part = whole_profile.file.part("notify")
-    notify = Notify(
-        receipts=frozenset(part.names("receipts", receipts, "receipt code")),
-        phone=part.one_of("phone", paths, ""),
-        when=tuple(part.rows("when")),
-        says=part.need("says", both, _NOTHING),
-    )
-    part.rest_is_unknown()
-    return notify
+def read_notify(part: TomlTable, receipts: Collection[str], paths: Collection[str]) -> Notify:
+    return part.made(Notify, {"receipts": receipts, "phone": paths}, ("says",))
 
 
 def read_prints(whole_profile: TomlTable, statuses: Collection[str]) -> Mapping[str, PrintForm]:
-    prints = {}
-    for name in whole_profile.tables("print"):
-        part = whole_profile.file.part("print", name)
-        prints[name] = PrintForm(
-            name=name,
-            title=part.need("title", both, _NOTHING),
-            layout=_layout(part),
-            allowed=frozenset(part.names("allowed", statuses, "status")),
-        )
-        part.rest_is_unknown()
-    return prints
+    return {
+        name: part.made(PrintForm, {"allowed": statuses}, ("title",), name=name, layout=_layout(part))
+        for name, part in whole_profile.parts("print").items()
+    }
 
 
 def _layout(part: TomlTable) -> str:

@@ -26,6 +26,9 @@ class Text:
         return self.en if language == "en" else self.zh
 
 
+NOTHING = Text("", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """A row of fields.csv. A table is a path ending in `[]`; its columns' paths begin with it (`Goods[]/CodeTS`)."""
@@ -75,7 +78,7 @@ class Status:
     code: str
     text: Text
     list_text: Text  #: where lists show another word for the same code
-    statistics_text: Text = Text("", "")  #: and where statistics do
+    statistics_text: Text = NOTHING  #: and where statistics do
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,7 @@ class Query:
     route: str = ""  #: the authority that is asked, when it is not the profile's own
     account_code: str = ""  #: which of the account's codes names it there: mofcom_code | customs_code | uscc
     table: str = ""  #: the code table that answers
-    note: Text = Text("", "")  #: said with the result
+    note: Text = NOTHING  #: said with the result
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: what the journal shows: `of` to its allowed values
     quantities: Mapping[str, str] = field(default_factory=dict)  #: fact of a licence (licence, approved, remaining …) to column
 

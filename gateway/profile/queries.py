@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from tongguan.gateway.profile.profile import PAGING, Authority, CodeTable, Column, NumberRule, Query, Status, Text
-from tongguan.gateway.profile.source import TomlTable, both, table_of, text, texts, whole
+from tongguan.gateway.profile.profile import NOTHING, PAGING, Authority, CodeTable, Column, NumberRule, Query, Status, Text
+from tongguan.gateway.profile.source import TomlTable, tables_of, words_of
 
-_NOTHING = Text("", "")
 _COLUMN = {"name", "zh", "en", "of"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 TIME = "time."  #: how the `of` of a filter by date begins
@@ -40,32 +39,21 @@ def names_of(name: str, of: str) -> tuple[str, ...]:
 
 
 def read_query(part: TomlTable, kind: str, known: QueryScope) -> Query:
-    filters = part.texts_by_name("filters")
+    filters = part.take("filters", words_of, dict[str, str]())
     route = part.one_of("route", known.authorities, "")
     asked = known.authorities.get(route or known.authority)
-    columns = tuple(_column(part, column) for column in part.rows("columns"))
-    query = Query(
+    query = part.made(
+        Query,
+        {"required": filters, "table": known.tables},
         kind=kind,
         source=part.one_of("source", ("journal", "authority", "table"), "journal"),
-        ask=part.take("ask", text, ""),
         filters=filters,
-        columns=columns,
-        required=part.names("required", filters, "filter"),
-        most_days=part.take("most_days", whole, 0),
+        columns=tuple(_column(part, column) for column in part.take("columns", tables_of, list[Any]())),
         route=route,
         account_code=asked.account_code if asked else "",
-        table=part.one_of("table", known.tables, ""),
-        note=part.take("note", both, _NOTHING),
-        only=part.take("only", _lists, {}),
-        quantities=part.texts_by_name("quantities"),
     )
-    part.rest_is_unknown()
     _sound(part, query, known)
     return query
-
-
-def _lists(value: object) -> dict[str, tuple[str, ...]]:
-    return {name: texts(words) for name, words in table_of(value).items()}
 
 
 def _sound(part: TomlTable, query: Query, known: QueryScope) -> None:
@@ -108,7 +96,7 @@ def _sound(part: TomlTable, query: Query, known: QueryScope) -> None:
 def _column(part: TomlTable, given: Mapping[str, object]) -> Column:
     if not isinstance(given, dict) or set(given) - {"columns", "row"} != _COLUMN:
         part.complain("columns", f"列要有 name、zh、en 和 of，而不是 {given}", f"a column has name, zh, en and of, not {given}")
-        return Column("", _NOTHING, "key")
+        return Column("", NOTHING, "key")
     inner = tuple(_column(part, one) for one in given.get("columns", ()))
     word, _, element = given["of"].partition(".")
     row = element if word in ("row", "table") else given.get("row", "")

@@ -9,15 +9,25 @@ import csv
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache
+from dataclasses import MISSING, fields
+from datetime import timedelta
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_origin, get_type_hints
 
 from tongguan.gateway.model.errors import SettingsWrong, TongguanError, each_of, in_both, nearest
-from tongguan.gateway.profile.profile import Text
+from tongguan.gateway.profile.profile import NOTHING, Text
+from tongguan.gateway.settings import span
 
 T = TypeVar("T")
+_ANY: Mapping[str, Collection[str]] = {}
 TomlKey = str | int
+#: what a word is called that stands in a list of this key; else by the key itself
+_MEMBER = {
+    "allowed": "status", "at": "operation", "by": "authority", "give_numbers": "number", "one_of": "category",
+    "receipts": "receipt code", "required": "filter", "required_at": "operation", "reserve": "field", "roles": "role",
+    "types": "media type",
+}  # fmt: skip
 _HEADER = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+\s*(?:#.*)?$")
 
 
@@ -184,41 +194,40 @@ class TomlTable:
             self.complain(key, f"缺少 {key}", f"{key} is missing")
         return self.take(key, read, otherwise)
 
-    def tables(self, key: str) -> Mapping[str, Any]:
-        """The tables under a key; none when it is absent."""
-        nothing: Mapping[str, Any] = {}
-        return self.take(key, table_of, nothing)
+    def made(self, kind: type[T], words: Mapping[str, Collection[str]] = _ANY, needs: Collection[str] = (), /, **given: Any) -> T:
+        """The table as a dataclass: whatever is not `given` is the key of the field's name, read as the field's type says.
 
-    def texts_by_name(self, key: str) -> Mapping[str, str]:
-        nothing: dict[str, str] = {}
-        return self.take(key, words_of, nothing)
+        `needs` must be there; what is absent is the field's default, else empty. A text of `words`, or each of a list, must be one of
+        them. Every key that nobody has taken by then is unknown.
+        """
+        for name, hint, otherwise in _fields(cast(Any, kind)):
+            if name in given:
+                continue
+            key = name.rstrip("_")
+            value = (self.need if key in needs else self.take)(key, _READ[hint], otherwise)
+            if key in words:
+                self._among(key, (value,) if isinstance(value, str) and value else value, words[key])
+            form = get_origin(hint)
+            given[name] = form(value) if form in (tuple, frozenset) else value
+        self.rest_is_unknown()
+        return kind(**given)
 
-    def rows(self, key: str) -> list[Any]:
-        """The tables of a list; none when it is absent."""
-        nothing: list[Any] = []
-        return self.take(key, tables_of, nothing)
+    def _among(self, key: str, said: Collection[str], words: Collection[str]) -> None:
+        for word in said:
+            if word not in words:
+                self.file.complaints.unknown(self.place(key), _MEMBER.get(key, key), word, words)
 
-    def lines(self, key: str) -> list[list[Any]]:
-        """The lists of tables in a list; none when it is absent."""
-        nothing: list[list[Any]] = []
-        return self.take(key, lines_of, nothing)
+    def parts(self, key: str) -> dict[str, TomlTable]:
+        """The tables under a key by their names."""
+        return {name: self.file.part(*self.keys, key, name) for name in self.take(key, table_of, dict[str, Any]())}
 
-    def words(self, key: str) -> tuple[str, ...]:
-        nothing: tuple[str, ...] = ()
-        return self.take(key, texts, nothing)
+    def rows(self, key: str) -> list[TomlTable]:
+        """The tables of a list."""
+        return [self.file.part(*self.keys, key, n) for n, _ in enumerate(self.take(key, tables_of, list[Any]()))]
 
     def one_of(self, key: str, words: Collection[str], otherwise: str) -> str:
         value = self.take(key, text, otherwise)
-        if value and value not in words:
-            self.file.complaints.unknown(self.place(key), key, value, words)
-        return value
-
-    def names(self, key: str, words: Collection[str], what: str) -> tuple[str, ...]:
-        """A list whose every member must be one of `words`."""
-        value = self.words(key)
-        for word in value:
-            if word not in words:
-                self.file.complaints.unknown(self.place(key), what, word, words)
+        self._among(key, (value,) if value else (), words)
         return value
 
     def rest_is_unknown(self) -> None:
@@ -262,7 +271,7 @@ def words_of(value: Any) -> dict[str, str]:
     return {k: text(v) for k, v in table_of(value).items()}
 
 
-def table_of(value: Any) -> Mapping[str, Any]:
+def table_of(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(in_both(f"{value!r} 不是表", f"{value!r} is no table"))
     return value
@@ -278,6 +287,32 @@ def lines_of(value: Any) -> list[list[Any]]:
     if not isinstance(value, list):
         raise TypeError(in_both(f"{value!r} 不是列表", f"{value!r} is no list"))
     return [tables_of(line) for line in value]
+
+
+_READ: Mapping[Any, Callable[[Any], Any]] = {
+    str: text,
+    bool: truth,
+    int: whole,
+    timedelta: span,
+    Text: both,
+    tuple[str, ...]: texts,
+    frozenset[str]: texts,
+    Mapping[str, str]: words_of,
+    Mapping[str, Any]: table_of,
+    Mapping[str, tuple[str, ...]]: lambda value: {name: texts(words) for name, words in table_of(value).items()},
+    tuple[Mapping[str, Any], ...]: tables_of,
+}
+_EMPTY: Mapping[Any, Any] = {str: "", bool: False, Text: NOTHING, tuple: (), frozenset: (), Mapping: {}}
+
+
+@cache
+def _fields(kind: type) -> tuple[tuple[str, Any, Any], ...]:
+    """Each field of a dataclass: name, type, and what it is where nothing is said."""
+    hints = {field.name: (field, get_type_hints(kind)[field.name]) for field in fields(kind)}
+    return tuple(
+        (name, hint, _EMPTY.get(get_origin(hint) or hint) if field.default is MISSING else field.default)
+        for name, (field, hint) in hints.items()
+    )
 
 
 def read_csv(path: Path, complaints: Complaints, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tongguan.gateway.profile.profile import PrintForm, Profile, Text
-from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, both, text, texts, truth, whole
+from tongguan.gateway.profile.profile import NOTHING, PrintForm, Profile, Text
+from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, both, lines_of, tables_of, text, texts, whole
 from tongguan.outbox.prints.default_layout import own_number, usual_layout
-from tongguan.outbox.prints.plan import ALIGNS, NOTHING, SHOWS, WORDS, BlockPlan, BoxPlan, ColumnPlan, Layout
+from tongguan.outbox.prints.plan import ALIGNS, SHOWS, WORDS, BlockPlan, BoxPlan, ColumnPlan, Layout
 from tongguan.outbox.prints.sheet import UNITS
 
 
@@ -27,14 +27,12 @@ def _layout(profile: Profile, form: PrintForm, complaints: Complaints) -> Layout
         return usual_layout(profile, form.title)
     part = TomlFile(profile.folder / form.layout, complaints).part()
     known = _LayoutScope(profile, {f.path: Text(f.label, f.label_en) for f in profile.fields})
-    layout = Layout(
+    return part.made(
+        Layout,
         title=part.take("title", both, form.title),
         number=known.of(part, "number", part.take("number", text, own_number(profile))),
-        landscape=part.take("landscape", truth, False),
-        blocks=tuple(known.block(part.file.part("block", n)) for n, _ in enumerate(part.rows("block"))),
+        blocks=tuple(known.block(block) for block in part.rows("block")),
     )
-    part.rest_is_unknown()
-    return layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +44,14 @@ class _LayoutScope:
 
     def block(self, part: TomlTable) -> BlockPlan:
         table = part.one_of("table", self.labels, "")
-        block = BlockPlan(
+        block = part.made(
+            BlockPlan,
+            {"each": self.labels},
             heading=part.take("heading", both, self.labels.get(table, NOTHING)),
-            each=part.one_of("each", self.labels, ""),
-            rows=tuple(tuple(self.box(_inner(part, box)) for box in row) for row in part.lines("rows")),
+            rows=tuple(tuple(self.box(_inner(part, box)) for box in row) for row in part.take("rows", lines_of, list[Any]())),
             table=table,
-            columns=tuple(self.column(_inner(part, column), table) for column in part.rows("columns")),
-            total=part.take("total", both, NOTHING),
+            columns=tuple(self.column(_inner(part, column), table) for column in part.take("columns", tables_of, list[Any]())),
         )
-        part.rest_is_unknown()
         for row in block.rows:
             if (used := sum(box.width for box in row[:-1])) >= UNITS:
                 part.complain(
@@ -65,34 +62,20 @@ class _LayoutScope:
         return block
 
     def box(self, part: TomlTable) -> BoxPlan:
-        nothing: tuple[str, ...] = ()
-        of = part.take("of", _one_or_more, nothing)
+        of = part.take("of", _one_or_more, tuple[str, ...]())
         no = part.take("no", whole, 0)
         label = self.label(part, of[0] if of else "")
-        box = BoxPlan(
+        return part.made(
+            BoxPlan,
+            {"show": SHOWS},
             label=Text(f"{no}. {label.zh}", f"{no}. {label.en}") if no else label,
             of=tuple(self.of(part, "of", word) for word in of),
-            width=part.take("width", whole, UNITS),
-            lines=part.take("lines", whole, 1),
-            show=part.one_of("show", SHOWS, "both"),
-            text=part.take("text", both, NOTHING),
         )
-        part.rest_is_unknown()
-        return box
 
     def column(self, part: TomlTable, table: str) -> ColumnPlan:
         of = _joined(table, part.need("of", text, ""))
-        column = ColumnPlan(
-            label=self.label(part, of),
-            of=self.of(part, "of", of),
-            width=part.take("width", whole, 1),
-            align=part.one_of("align", ALIGNS, "left"),
-            group=part.take("group", both, NOTHING),
-            show=part.one_of("show", SHOWS, "both"),
-            total=part.take("total", truth, False),
-        )
-        part.rest_is_unknown()
-        return column
+        label, words = self.label(part, of), {"align": ALIGNS, "show": SHOWS}
+        return part.made(ColumnPlan, words, label=label, of=self.of(part, "of", of))
 
     def label(self, part: TomlTable, of: str) -> Text:
         """What the layout says, else the field's own label."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tongguan.gateway.profile.profile import Text
+from tongguan.gateway.profile.profile import NOTHING, Text
+from tongguan.outbox.prints.sheet import UNITS
 
-NOTHING = Text("", "")
 SHOWS = ("both", "name", "code")  #: of a code: code and name, its name alone, itself alone
 ALIGNS = ("left", "right", "center")
 WORDS = ("status", "key", "print.date", "time.created", "time.updated", "time.declared")
@@ -16,7 +16,7 @@ WORDS = ("status", "key", "print.date", "time.created", "time.updated", "time.de
 class BoxPlan:
     label: Text
     of: tuple[str, ...]  #: paths and words; the values stand one under the other
-    width: int
+    width: int = UNITS
     lines: int = 1
     show: str = "both"
     text: Text = NOTHING  #: printed as it is, under the values
