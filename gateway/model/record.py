@@ -1,4 +1,4 @@
-"""Snapshot, and `replace` for them: as frozen dataclasses to whoever reads or checks types, at a fraction of their price.
+"""Records, and `replace` for them: as frozen dataclasses to whoever reads or checks types, at a fraction of their price.
 
 A message makes dozens of them on its way and is changed a dozen times.
 """

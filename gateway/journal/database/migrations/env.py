@@ -1,1 +1,1 @@
-"""Alembic looks for this file; the gateway runs migrations itself (`migrating.py`)."""
+"""Alembic looks for this file; the gateway runs migrations itself (`upgrading.py`)."""

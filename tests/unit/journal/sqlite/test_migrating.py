@@ -18,7 +18,7 @@ from journals import comes, open_journal, stored, submission, written
 from sqlalchemy import Engine
 
 from tongguan.gateway.journal.client import JournalClient
-from tongguan.gateway.journal.database import migrating, tables
+from tongguan.gateway.journal.database import migrating, tables, upgrading
 from tongguan.gateway.journal.database.engine import open_engine
 from tongguan.gateway.journal.database.schema import present, revisions
 from tongguan.gateway.journal.reading.cursor import Cursor
@@ -94,7 +94,7 @@ def test_migrations_run_from_an_older_release_in_their_order(tmp_path: Path) -> 
     engine = open_engine("sqlite:///tongguan.db", tmp_path, writes=True)
     migrating.to_newest(engine)
     with engine.begin() as connection:
-        migrating.migrate(connection, ScriptDirectory(folder))
+        upgrading.migrate(connection, ScriptDirectory(folder))
         assert present(connection) == "9999"
         columns = [row[1] for row in connection.exec_driver_sql("PRAGMA table_info(message)")]
     engine.dispose()
