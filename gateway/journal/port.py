@@ -4,9 +4,9 @@ What every method promises, on every database: a call that writes is one transac
 returned; StationBroken when the database cannot be reached: then nobody knows whether it was written, and whoever asks again is told.
 Unless something else is said, what was written survives a power cut when the call has returned.
 
-What a second process may do meanwhile is anything that the methods here do. No method goes by what this process remembers of the
-database where that could harm: an outcome is written only on the very states and versions that it was decided on, a claim only ends by its own
-token, and a number is given once by the statement that gives it.
+What a second process may do meanwhile is anything that the methods here do: an outcome is written only on the very states and versions that
+it was decided on, a claim ends by its own token alone, a number is given by the statement that counts it. What today's database promises of one
+process only (who is in whose hand, which lanes are closed) stands in docs/architecture.md, "Several gateways on one database".
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ class WorkJournal(Protocol):
     def claim(self, station: str, lanes: Iterable[Lane], *, limit: int) -> Claim | None:
         """Take up to `limit` due messages of these lanes, as far as they are open; None when nothing is due.
 
-        The longest due are taken, and come in order of sequence. What is in one hand is in no other, of any process. Suspects (what
-        an owner that ended had in hand) come before all others and apart from them. Survives the process, perhaps not a power cut.
+        The longest due are taken, and come in order of sequence. What is in one hand is in no other. Suspects (what a run that is over had in hand) come before all others and apart from them. Survives the process, perhaps not a power cut.
         """
 
     def claim_keys(self, station: str, keys: Sequence[str]) -> Claim:

@@ -53,8 +53,7 @@ NAMES = PreparedStatement(select(_m.source, _m.id).where(_under).order_by(_m.sou
 
 #: by the column that has one of the values
 MESSAGES_BY = {
-    name: PreparedStatement(_message.where(_among(_m[name])).order_by(_m.sequence))
-    for name in ("batch", "same_as", "document_id")
+    name: PreparedStatement(_message.where(_among(_m[name])).order_by(_m.sequence)) for name in ("batch", "document_id")
 }
 AROUND = PreparedStatement(_message.where(or_(_among(_m.id), _among(_m.same_as), _among(_m.document_id, "documents"))))
 RECEIPTS_AROUND = PreparedStatement(select(tables.receipt).where(or_(_among(_r.message_id), _among(_r.document_id, "documents"))))

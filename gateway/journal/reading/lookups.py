@@ -181,10 +181,6 @@ class Lookups:
     def items(self, batch_ids: Iterable[str]) -> dict[str, list[Message]]:
         return self._messages_by("batch", batch_ids)
 
-    def repeats(self, ids: Iterable[str]) -> dict[str, list[Message]]:
-        """Messages that came again, by the first one."""
-        return self._messages_by("same_as", ids)
-
     def messages_of_documents(self, ids: Iterable[str]) -> dict[str, list[Message]]:
         return self._messages_by("document_id", ids)
 

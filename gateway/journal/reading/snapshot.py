@@ -235,27 +235,6 @@ class Snapshot:
         stored = statements.OWNERS.column(self._connection, value=value, series=series)
         return {*stored, *(n.document_id for n in self._numbers.get(value, ()) if n.series == series)}
 
-    # Of what is stored alone
-
-    def items(self, batch_ids: Iterable[str]) -> dict[str, list[Message]]:
-        return self._stored.items(batch_ids)
-
-    def item_states(self, batch: str) -> dict[State, int]:
-        """How many items of a batch are in each state."""
-        return self._stored.item_states(batch)
-
-    def find(self, text: str, account: str) -> list[Message]:
-        """Messages by message id, reference, or any official number of their document, newest last."""
-        return self._stored.find(text, account)
-
-    def list_documents(self, where: Sequence[Restriction], *, offset: int, limit: int, order: str) -> tuple[int, list[Document]]:
-        """How many documents satisfy `where`, and one page of them."""
-        return self._stored.list_documents(where, offset=offset, limit=limit, order=order)
-
-    def counted(self, account: str, type_: str, *, first: int, last: int, where: Mapping[str, str]) -> list[CountedSum]:
-        """Exact sums of the counted lines of these months (`202601` to `202611`), each dimension of `where` having its value."""
-        return self._stored.counted(account, type_, first=first, last=last, where=where)
-
     def reserved_by(self, kind: str, value: str) -> str | None:
         """The document that has reserved a value."""
         if (kind, value) not in self._reserved:
@@ -297,6 +276,27 @@ class Snapshot:
         if (account, name) not in self._by_name:
             self.fetch_names([(account, name)])
         return self._by_name[(account, name)]
+
+    # Of what is stored alone
+
+    def items(self, batch_ids: Iterable[str]) -> dict[str, list[Message]]:
+        return self._stored.items(batch_ids)
+
+    def item_states(self, batch: str) -> dict[State, int]:
+        """How many items of a batch are in each state."""
+        return self._stored.item_states(batch)
+
+    def find(self, text: str, account: str) -> list[Message]:
+        """Messages by message id, reference, or any official number of their document, newest last."""
+        return self._stored.find(text, account)
+
+    def list_documents(self, where: Sequence[Restriction], *, offset: int, limit: int, order: str) -> tuple[int, list[Document]]:
+        """How many documents satisfy `where`, and one page of them."""
+        return self._stored.list_documents(where, offset=offset, limit=limit, order=order)
+
+    def counted(self, account: str, type_: str, *, first: int, last: int, where: Mapping[str, str]) -> list[CountedSum]:
+        """Exact sums of the counted lines of these months (`202601` to `202611`), each dimension of `where` having its value."""
+        return self._stored.counted(account, type_, first=first, last=last, where=where)
 
 
 def _unread(keys: Iterable[tuple[str, ...]], known: Collection[Any]) -> Iterator[tuple[tuple[str, ...], list[str]]]:

@@ -192,7 +192,6 @@ SEARCHES: dict[str, Callable[[Search], Any]] = {
     "items": lambda r: r.items(["m1"]),
     "around": lambda r: (r.around(["m1"], ["d1"]), r.around(["m1"], []), r.around([], ["d1"])),
     "receipts around": lambda r: (r.receipts_around(["m1"], ["d1"]), r.receipts_around(["m1"], [])),
-    "repeats": lambda r: r.repeats(["m1"]),
     "messages of documents": lambda r: r.messages_of_documents(["d1"]),
     "end": lambda r: r.end(),
     "moves after": lambda r: list(r.moves_after("demo", Cursor())),
