@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from tongguan.gateway.model.errors import SettingsWrong, each_of, in_both, in_language, nearest
 from tongguan.gateway.system.threads import ANSWER, within
@@ -52,6 +52,7 @@ def size(value: Any) -> int:
 
 Span = Annotated[timedelta, BeforeValidator(span)]
 Size = Annotated[int, BeforeValidator(size)]
+Fingerprint = Annotated[str, AfterValidator(lambda text: text.replace(":", "").strip().lower())]
 
 
 class _Section(BaseModel):
@@ -90,7 +91,7 @@ class Card(_Section):
     pin: str = ""
     certificate: str = ""
     bound: str = ""  #: card number that `tongguan card bind` read; empty: nothing is signed with this card
-    fingerprint: str = ""  #: SHA-256 of the bound certificate, from there too; empty: any certificate with that number
+    fingerprint: Fingerprint = ""  #: SHA-256 of the bound certificate, from there too; empty: any certificate with that number
     delay: Span = timedelta(0)  #: software kind only: each signature takes this long, as on a real key
 
 

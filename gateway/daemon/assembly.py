@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives import serialization
 
 from tongguan.codecs.checking.compile import Compiled, compile_all
 from tongguan.codecs.checking.secrets import secret_names
-from tongguan.gateway.daemon.card_settings import card_settings
 from tongguan.gateway.daemon.production import refuse_test_material
 from tongguan.gateway.daemon.profile_settings import fit_profiles
 from tongguan.gateway.daemon.recipients import recipients
@@ -114,7 +113,7 @@ def open_cards(settings: Settings, journal: Journal, *, before: Site | None = No
                 continue
             lane = journal.lanes.get(Lane(LaneKind.CARD, card.name))
             locked = lane is not None and lane.reason == "pin" and lane.probe_at is None
-            opened[card.name] = open_card(card_settings(card), settings.home, locked=locked, bound=card.bound)
+            opened[card.name] = open_card(card, settings.home, locked=locked, bound=card.bound)
     return opened
 
 

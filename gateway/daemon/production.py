@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from cryptography import x509
 
 from tongguan.gateway.daemon import sample
-from tongguan.gateway.daemon.card_settings import certificate_in_reader
 from tongguan.gateway.daemon.secrets_check import Concern, secret_files, secrets_of
 from tongguan.gateway.daemon.secrets_check import concerns as secrets_told
 from tongguan.gateway.model.errors import SettingsWrong
-from tongguan.gateway.settings import Account, Settings
+from tongguan.gateway.settings import Account, Card, Settings
+from tongguan.signer.cards.card import open_card
 from tongguan.signer.certificate import is_test_material
+from tongguan.signer.errors import CardBroken
 
 _SIMULATORS = "simulators/simulators.toml"
+_LOOK_SECONDS = 5.0
 
 
 def refuse_test_material(settings: Settings) -> None:
@@ -62,9 +65,18 @@ def _of_account(account: Account, home: Path) -> Iterator[Concern]:
         if card.kind == "software":
             zh, en = "软件密钥只用于测试", "a software key is for tests only"
             yield Concern(f"card {card.name}", zh, en, '换成 kind = "pkcs11" 的卡', 'use a card of kind = "pkcs11"')
-        elif (seen := certificate_in_reader(card, home)) and is_test_material(x509.load_der_x509_certificate(seen)):
+        elif (seen := _certificate_in_reader(card, home)) and is_test_material(x509.load_der_x509_certificate(seen)):
             zh, en = "读卡器里是测试卡", "a test card is in its reader"
             yield Concern(f"card {card.name}", zh, en, "换成发卡机构发的卡", "use the card that its issuer gave")
+
+
+def _certificate_in_reader(card: Card, home: Path) -> bytes:
+    """The certificate of whatever card is in the reader, as DER, without using a PIN; empty where none answers soon."""
+    try:
+        with closing(open_card(card, home, locked=True, timeout=_LOOK_SECONDS)) as opened:
+            return opened.probe().certificate
+    except CardBroken:
+        return b""
 
 
 def _certificate_files(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -10,29 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Protocol
 
+from tongguan.gateway.settings import Card
 from tongguan.signer.cards.pin import MOST_BYTES, Secret
 from tongguan.signer.certificate import Algorithm, Identity
 from tongguan.signer.errors import CardBroken, CardMismatch
 
-
-@dataclass(frozen=True)
-class CardSettings:
-    """Describe one bound card; `key` is a label in the token, or a PEM file (with `certificate`) of a software card."""
-
-    name: str
-    authority: str
-    role: Literal["legal", "operator"]
-    kind: Literal["pkcs11", "software", "eport"]
-    module: str = ""
-    token: str = ""
-    key: str = ""
-    pin: str = ""
-    certificate: str = ""
-    fingerprint: str = ""  #: SHA-256 of the bound certificate, in hex; empty: any certificate with the bound number
-    delay: float = 0.0  #: seconds that a software card takes for each signature: it plays a real key in measurements
-    timeout: float = 30.0  #: seconds without any answer, after which the card's process is given up
+SILENCE_SECONDS = 30.0  #: without any answer, after which a card's process is given up
 
 
 class PinState(StrEnum):
@@ -71,49 +55,11 @@ class CardState:
     pin_lengths: tuple[int, int] = (1, MOST_BYTES)  #: of a PIN that this card takes
 
 
-class OpenCard(Protocol):
+class OpenCard(ABC):
     """Sign with one key; every method may be called from many threads at once.
 
     The properties read the card at first use and may raise CardAbsent, CardMismatch or CardBroken.
     """
-
-    @property
-    def certificate_chain(self) -> tuple[bytes, ...]:
-        """Give the certificates as DER, leaf first."""
-
-    @property
-    def number(self) -> str:
-        """Give the card number."""
-
-    @property
-    def algorithm(self) -> Algorithm:
-        """Name the signature algorithm, as the certificate's key has it."""
-
-    @property
-    def silent_seconds(self) -> float:
-        """Tell for how long the card has been asked and given no sign of life; touches nothing, and may be read at any time."""
-
-    def sign(self, digests: Sequence[bytes]) -> list[bytes]:
-        """Sign SHA-256 digests, all or none, in order: RSA as PKCS#1 v1.5, ECDSA as r||s.
-
-        Raises CardAbsent, CardMismatch, PinWrong, PinNeeded or CardBroken; may be repeated after each of them.
-        """
-
-    def give_pin(self, pin: Secret) -> None:
-        """Take a PIN from a person and try it once, now; raises as `sign` does. Where the card is absent it is kept untried.
-
-        PinUnfit where it cannot be this card's: nothing was tried then, and what the card had before still holds.
-        """
-
-    def probe(self) -> CardState:
-        """Look at the card without using PIN or key; raises CardBroken only."""
-
-    def close(self) -> None:
-        """Let the card go; calls after it raise CardBroken."""
-
-
-class CertifiedCard(ABC):
-    """What a card tells by its certificate."""
 
     @abstractmethod
     def _known(self) -> Identity:
@@ -131,11 +77,38 @@ class CertifiedCard(ABC):
 
     @property
     def algorithm(self) -> Algorithm:
-        """Name the signature algorithm of the certificate's key."""
+        """Name the signature algorithm, as the certificate's key has it."""
         return self._known().algorithm
 
+    @property
+    @abstractmethod
+    def silent_seconds(self) -> float:
+        """Tell for how long the card has been asked and given no sign of life; touches nothing, and may be read at any time."""
 
-def other_card(seen: Identity, settings: CardSettings, bound: str, known: Identity | None) -> CardMismatch | None:
+    @abstractmethod
+    def sign(self, digests: Sequence[bytes]) -> list[bytes]:
+        """Sign SHA-256 digests, all or none, in order: RSA as PKCS#1 v1.5, ECDSA as r||s.
+
+        Raises CardAbsent, CardMismatch, PinWrong, PinNeeded or CardBroken; may be repeated after each of them.
+        """
+
+    @abstractmethod
+    def give_pin(self, pin: Secret) -> None:
+        """Take a PIN from a person and try it once, now; raises as `sign` does. Where the card is absent it is kept untried.
+
+        PinUnfit where it cannot be this card's: nothing was tried then, and what the card had before still holds.
+        """
+
+    @abstractmethod
+    def probe(self) -> CardState:
+        """Look at the card without using PIN or key; raises CardBroken only."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let the card go; calls after it raise CardBroken."""
+
+
+def other_card(seen: Identity, settings: Card, bound: str, known: Identity | None) -> CardMismatch | None:
     """Tell how the card that was seen differs from the bound one; without binding, from the first one that was seen."""
     number = bound or (known or seen).number
     if seen.number != number:
@@ -146,11 +119,12 @@ def other_card(seen: Identity, settings: CardSettings, bound: str, known: Identi
     return CardMismatch(*(f"{number} (sha256 {fingerprint[:16]}…)" for fingerprint in (seen.fingerprint, wanted)))
 
 
-def open_card(settings: CardSettings, home: Path, *, locked: bool = False, bound: str = "") -> OpenCard:
+def open_card(settings: Card, home: Path, *, locked: bool = False, bound: str = "", timeout: float = SILENCE_SECONDS) -> OpenCard:
     """Make the card that the settings describe; it need not be in the reader yet, and its PIN is not tried yet.
 
     `locked`: the journal remembers a refused PIN, so the card is not touched with a PIN before `give_pin`.
     `bound`: the number that the card must have; without it, the first card seen is the one.
+    `timeout`: seconds without any answer, after which a token's process is given up.
     """
     # Imported here, so that a gateway without tokens loads nothing of them.
     if settings.kind == "software":
@@ -160,7 +134,7 @@ def open_card(settings: CardSettings, home: Path, *, locked: bool = False, bound
     if settings.kind == "pkcs11":
         from tongguan.signer.cards.token import TokenCard
 
-        return TokenCard(settings, home, locked=locked, bound=bound)
+        return TokenCard(settings, home, locked=locked, bound=bound, timeout=timeout)
     raise CardBroken(
         f"卡 {settings.name}：本版本没有 {settings.kind}；请用 pkcs11 或 software",
         f"card {settings.name}: kind {settings.kind} is not in this release; use pkcs11 or software",

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tongguan.signer.cards.card import CardSettings, CardState, CertifiedCard, PinState, other_card
+from tongguan.gateway.settings import Card
+from tongguan.signer.cards.card import CardState, OpenCard, PinState, other_card
 from tongguan.signer.cards.pin import Secret, pin_of, read_pin
 from tongguan.signer.certificate import (
     ECDSA,
@@ -37,10 +38,10 @@ class _Loaded:
     key: PrivateKey
 
 
-class SoftwareCard(CertifiedCard):
+class SoftwareCard(OpenCard):
     """Sign with a PEM key; `settings.pin` opens it where it is encrypted."""
 
-    def __init__(self, settings: CardSettings, home: Path, *, locked: bool = False, bound: str = "") -> None:
+    def __init__(self, settings: Card, home: Path, *, locked: bool = False, bound: str = "") -> None:
         self._settings = settings
         self._home = home
         self._bound = bound
@@ -62,12 +63,13 @@ class SoftwareCard(CertifiedCard):
     def sign(self, digests: Sequence[bytes]) -> list[bytes]:
         """Sign each digest; with a delay, one at a time, as a real key does."""
         key = self._key()
-        if not self._settings.delay:
+        delay = self._settings.delay.total_seconds()
+        if not delay:
             return [signature_of(key, digest) for digest in digests]
         signatures = []
         for digest in digests:
             with self._key_slot:
-                time.sleep(self._settings.delay)
+                time.sleep(delay)
                 signatures.append(signature_of(key, digest))
         return signatures
 

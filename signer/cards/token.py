@@ -12,8 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tongguan.gateway.settings import Card
 from tongguan.signer.cards import token_process
-from tongguan.signer.cards.card import CardSettings, CardState, CertifiedCard, PinState, Tries, other_card
+from tongguan.signer.cards.card import SILENCE_SECONDS, CardState, OpenCard, PinState, Tries, other_card
 from tongguan.signer.cards.module import find_module, surroundings
 from tongguan.signer.cards.pin import MOST_BYTES, Secret, fits, pin_of, read_pin
 from tongguan.signer.cards.token_channel import TokenChannel
@@ -44,22 +45,23 @@ class _Session:
         self.proved = False
 
 
-class TokenCard(CertifiedCard):
+class TokenCard(OpenCard):
     """Sign with a key that never leaves its token; `program` plays another process in tests."""
 
     def __init__(
         self,
-        settings: CardSettings,
+        settings: Card,
         home: Path,
         *,
         locked: bool = False,
         bound: str = "",
         program: Sequence[str] = PROGRAM,
+        timeout: float = SILENCE_SECONDS,
     ) -> None:
         self._settings = settings
         self._home = home
         self._bound = bound
-        self._program = program
+        self._program, self._timeout = program, timeout
         self._lock = threading.RLock()
         self._channel: TokenChannel | None = None
         self._session: _Session | None = None
@@ -193,7 +195,7 @@ class TokenCard(CertifiedCard):
 
     def _running(self) -> TokenChannel:
         if self._channel is None or self._channel.ended:
-            self._channel = TokenChannel(self._program, self._home, surroundings(self._home), self._settings.timeout)
+            self._channel = TokenChannel(self._program, self._home, surroundings(self._home), self._timeout)
         return self._channel
 
     def _choose(self, tokens: list[list[bytes]]) -> tuple[int, Identity]:

@@ -18,7 +18,6 @@ from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.orders import daemon_runs, order
 from tongguan.gateway.cli.output import print_json, print_table, print_text
-from tongguan.gateway.daemon.card_settings import card_settings
 from tongguan.gateway.flow.cards.looks import Looks, holders, trouble_of
 from tongguan.gateway.home import home as homes
 from tongguan.gateway.home.toml_text import NotFound
@@ -67,7 +66,7 @@ def named(name: str) -> Owned:
 
 @contextmanager
 def opened(owned: Owned, *, locked: bool, bound: str) -> Iterator[OpenCard]:
-    card = open_card(card_settings(owned.card), context.home().resolve(), locked=locked, bound=bound)
+    card = open_card(owned.card, context.home().resolve(), locked=locked, bound=bound)
     try:
         yield card
     finally:

@@ -4,18 +4,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from patience import here
 
+from tongguan.gateway.settings import Card
 from tongguan.signer.cards import token_process
-from tongguan.signer.cards.card import CardSettings
 from tongguan.signer.cards.module import find_module, write_softhsm_configuration
 from tongguan.signer.cards.pin import Secret
 from tongguan.signer.cards.software import SoftwareCard, signature_of
@@ -94,8 +93,16 @@ def software(tmp_path: Path, authority: Issued) -> Callable[..., SoftwareCard]:
     return make
 
 
-def software_settings(pin: str = "", delay: float = 0.0) -> CardSettings:
-    return CardSettings("demo", "customs", "legal", "software", key="key.pem", certificate="card.pem", pin=pin, delay=delay)
+def software_settings(pin: str = "", delay: float = 0.0) -> Card:
+    return Card(
+        name="demo",
+        authority="customs",
+        kind="software",
+        key="key.pem",
+        certificate="card.pem",
+        pin=pin,
+        delay=timedelta(seconds=delay),
+    )
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ class TokenHome:
     """A home with two soft tokens, and another card that carries the label of the first."""
 
     folder: Path
-    settings: CardSettings
+    settings: Card
     log: Path
     pin: str = PIN
 
@@ -111,12 +118,16 @@ class TokenHome:
     def tokens(self) -> Path:
         return self.folder / "tokens"
 
-    def labelled(self, key_type: KeyType) -> CardSettings:
-        return replace(self.settings, token=f"demo-{key_type}")
+    def other(self, **changes: str) -> Card:
+        """Settings of a card that differs in some words."""
+        return self.settings.model_copy(update=changes)
 
-    def with_pin(self, pin: str) -> CardSettings:
+    def labelled(self, key_type: KeyType) -> Card:
+        return self.other(token=f"demo-{key_type}")
+
+    def with_pin(self, pin: str) -> Card:
         (self.folder / "other.pin").write_text(pin)
-        return replace(self.settings, pin="file:other.pin")
+        return self.other(pin="file:other.pin")
 
     def spy(self, patch: str) -> tuple[str, ...]:
         """Give a program that runs the card's process with a changed PyKCS11; every C_Login is written down."""
@@ -158,9 +169,7 @@ def token_home(tmp_path: Path, token_template: Path) -> Iterator[TokenHome]:
     home = tmp_path / "home"
     shutil.copytree(token_template, home)
     (home / "card.pin").write_text(PIN + "\n")
-    settings = CardSettings(
-        "demo", "customs", "legal", "pkcs11", "libsofthsm2.so", "demo-rsa-2048", "sign", "file:card.pin", timeout=here(20)
-    )
+    settings = Card(name="demo", authority="customs", module="libsofthsm2.so", token="demo-rsa-2048", pin="file:card.pin")
     yield TokenHome(home, settings, tmp_path / "logins")
 
 

@@ -10,7 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tongguan.signer.cards.card import CardSettings, PinState, open_card
+from tongguan.gateway.settings import Card
+from tongguan.signer.cards.card import PinState, open_card
 from tongguan.signer.cards.pin import Secret
 from tongguan.signer.cards.software import SoftwareCard
 from tongguan.signer.certificate import is_signature, signing_key
@@ -151,11 +152,10 @@ def test_a_wrong_pin_from_a_person_closes_it_at_once(software):
 
 def test_a_renewed_certificate_under_the_bound_number_is_another_card(software, tmp_path):
     first = software()
-    bound = CardSettings(
-        "demo",
-        "customs",
-        "legal",
-        "software",
+    bound = Card(
+        name="demo",
+        authority="customs",
+        kind="software",
         key="key.pem",
         certificate="card.pem",
         fingerprint=sha256(first.certificate_chain[0]).hexdigest(),
@@ -180,7 +180,7 @@ def test_a_closed_card_signs_no_more(software):
 
 def test_the_e_port_control_is_refused_with_words(tmp_path):
     with pytest.raises(CardBroken, match="eport is not in this release"):
-        open_card(CardSettings("demo", "customs", "legal", "eport"), tmp_path)
+        open_card(Card(name="demo", authority="customs", kind="eport"), tmp_path)
 
 
 def test_a_certificate_whose_key_has_no_algorithm_of_ours_is_named(software, tmp_path, now):

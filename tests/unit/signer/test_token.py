@@ -91,7 +91,7 @@ def test_64_documents_signed_by_8_threads_at_once_keep_their_own_content(key_typ
 
 
 def test_the_card_tells_number_algorithm_and_chain_without_its_pin(token_home, opened):
-    card = opened(TokenCard(replace(token_home.settings, pin="prompt"), token_home.folder, program=token_home.spy("")))
+    card = opened(TokenCard(token_home.other(pin="prompt"), token_home.folder, program=token_home.spy("")))
 
     assert (card.number, card.algorithm, len(card.certificate_chain)) == ("8900000000017", "rsa-sha256", 2)
     assert token_home.logins() == 0
@@ -284,7 +284,7 @@ def test_a_pin_whose_answer_was_lost_is_not_tried_again(token_home, opened):
 
 
 def test_prompt_waits_for_a_person(token_home, opened):
-    card = opened(open_card(replace(token_home.settings, pin="prompt"), token_home.folder))
+    card = opened(open_card(token_home.other(pin="prompt"), token_home.folder))
     refused(card, PinNeeded)
 
     assert card.probe().pin is PinState.NEEDED
@@ -326,8 +326,7 @@ def test_a_card_that_hangs_is_given_up_and_started_anew(token_home, opened):
         "    return real_sign(self, *all)\n"
         "PyKCS11.Session.sign = hanging\n"
     )
-    settings = replace(token_home.settings, timeout=here(1.0))
-    card = opened(TokenCard(settings, token_home.folder, program=token_home.spy(patch)))
+    card = opened(TokenCard(token_home.settings, token_home.folder, program=token_home.spy(patch), timeout=here(1.0)))
     started = time.monotonic()
     refused(card, CardBroken)
 
@@ -337,8 +336,7 @@ def test_a_card_that_hangs_is_given_up_and_started_anew(token_home, opened):
 
 def test_a_slow_card_is_no_hanging_card(token_home, opened):
     patch = "def slow(self, *all):\n    time.sleep(0.3)\n    return real_sign(self, *all)\nPyKCS11.Session.sign = slow\n"
-    settings = replace(token_home.settings, timeout=here(1.0))
-    card = opened(TokenCard(settings, token_home.folder, program=token_home.spy(patch)))
+    card = opened(TokenCard(token_home.settings, token_home.folder, program=token_home.spy(patch), timeout=here(1.0)))
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(lambda _: card.sign(digests(3)), range(4)))
 
@@ -387,19 +385,19 @@ def test_a_key_that_is_not_the_certificates_is_found_out(token_home, opened, aut
     stranger = make_software_card(authority, holder, validity=VALID)
     wanted = NewToken("libsofthsm2.so", "spoilt", "sign", Secret(token_home.pin), Secret("so-0000"))
     set_up_token(wanted, token_home.folder, issue=lambda _: stranger.certificates)
-    card = opened(open_card(replace(token_home.settings, token="spoilt"), token_home.folder))
+    card = opened(open_card(token_home.other(token="spoilt"), token_home.folder))
 
     assert "not the key of its certificate" in str(refused(card, CardBroken))
 
 
 def test_a_missing_library_says_so(token_home, opened):
-    card = opened(open_card(replace(token_home.settings, module="libnothing.so"), token_home.folder))
+    card = opened(open_card(token_home.other(module="libnothing.so"), token_home.folder))
 
     assert "cannot be loaded" in str(refused(card, CardBroken))
 
 
 def test_a_missing_key_label_says_so(token_home, opened):
-    card = opened(open_card(replace(token_home.settings, key="other"), token_home.folder))
+    card = opened(open_card(token_home.other(key="other"), token_home.folder))
 
     assert "other" in str(refused(card, CardBroken))
 
@@ -429,9 +427,9 @@ def test_ctrl_c_and_a_polite_end_of_the_whole_group_leave_the_card_at_work(token
 
 def test_the_process_dies_with_its_parent_and_the_parent_never_loads_pykcs11(token_home):
     program = (
-        "import os, signal, sys\n"
+        "import datetime, os, signal, sys\n"
         "from pathlib import Path\n"
-        "from tongguan.signer.cards.card import CardSettings\n"
+        "from tongguan.gateway.settings import Card\n"
         "from tongguan.signer.cards.token import TokenCard\n"
         f"card = TokenCard({token_home.settings!r}, Path({str(token_home.folder)!r}))\n"
         "card.sign([bytes(32)])\n"
@@ -532,13 +530,13 @@ def test_a_home_with_its_tokens_may_be_moved(token_home, opened):
 def test_certificates_from_the_token_are_those_that_were_issued(token_home, opened, authority, holder):
     wanted = NewToken("libsofthsm2.so", "third", "sign", Secret(token_home.pin), Secret("so-0000"), "p-256")
     issued = make_token(wanted, token_home.folder, authority, holder, validity=VALID)
-    card = opened(open_card(replace(token_home.settings, token="third"), token_home.folder))
+    card = opened(open_card(token_home.other(token="third"), token_home.folder))
 
     assert der_chain(issued.certificates) == card.certificate_chain
 
 
 def test_a_certificate_that_was_not_bound_never_gets_the_pin(token_home, opened):
-    settings = replace(token_home.settings, fingerprint="00" * 32)
+    settings = token_home.other(fingerprint="00" * 32)
     card = opened(TokenCard(settings, token_home.folder, bound="8900000000017", program=token_home.spy("")))
 
     assert "sha256" in str(refused(card, CardMismatch))
@@ -550,7 +548,7 @@ def test_a_certificate_that_was_not_bound_never_gets_the_pin(token_home, opened)
 def test_of_two_tokens_with_one_number_the_bound_certificate_signs(token_home, opened, key_type):
     one = opened(open_card(token_home.labelled(key_type), token_home.folder))
     fingerprint = sha256(one.certificate_chain[0]).hexdigest()
-    settings = replace(token_home.settings, token="", fingerprint=fingerprint)
+    settings = token_home.other(token="", fingerprint=fingerprint)
     card = opened(TokenCard(settings, token_home.folder, bound="8900000000017", program=token_home.spy("")))
 
     assert_signs(card)
