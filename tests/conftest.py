@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import decided_again
 import purity
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,7 +22,8 @@ WAITING = {"flow", "crash"}
 
 @pytest.fixture(scope="session", autouse=True)
 def _guard(tmp_path_factory: pytest.TempPathFactory) -> None:
-    os.environ[purity.FILE] = str(tmp_path_factory.mktemp("purity") / "impure")
+    folder = tmp_path_factory.mktemp("purity")
+    os.environ[purity.FILE], os.environ[decided_again.ADDRESS] = str(folder / "impure"), str(folder / "again")
     purity.guard()
 
 

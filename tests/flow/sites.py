@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import decided_again
 import forkserver
 import patience
 import purity
@@ -82,6 +83,8 @@ class Site:
     def start(self, name: str, *words: str, program: Sequence[str] = ()) -> None:
         """Start `tongguan <words> --home HOME` as the process `name`, forked or by a program."""
         words = (*words, "--home", str(self.home))
+        if name == "run":
+            decided_again.begin()
         with open(self.home / f"{name}.log", "ab", opener=_for_the_owner) as log:
             self.processes[name] = (
                 subprocess.Popen([*program, *words], stdout=log, stderr=log)

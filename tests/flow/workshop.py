@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlalchemy import create_engine, text
 from tongguan.gateway.daemon import assembly
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.profile.profile import Profiles
 
 HEADER = (
     "path,name,label,label_en,type,length,precision,least,most,pattern,occurs,code_table,unit,required_at,changeable_by,"
@@ -192,11 +194,16 @@ class Workshop:
         self.turns(lambda: self.business("XX.registration", reference) == "已备案")
 
 
+def _alone(types: Path, *, home: Path) -> Profiles:
+    """The types of a folder and no others."""
+    return load_profiles(types)
+
+
 def open_workshop(folder: Path, monkeypatch: pytest.MonkeyPatch, *, types: Path | None = None) -> Workshop:
     """A home of its own for the test; `types`: a folder of profiles (without: the installed ones)."""
     site, mofcom, customs = site_with_endpoints(folder, settings=QUICK, card="software")
     if types is not None:
-        monkeypatch.setattr(assembly, "load_profiles", lambda **_: load_profiles(types))
+        monkeypatch.setattr(assembly, "load_profiles", partial(_alone, types))
     return Workshop(site, mofcom, customs, lambda: Daemon(site.home))
 
 

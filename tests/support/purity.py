@@ -17,6 +17,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from decided_again import Twice
+
 FILE = "TONGGUAN_TEST_IMPURE"
 #: files, folders, sockets, processes; a module that is loaded late is a file too
 _EVENTS = frozenset(
@@ -58,12 +60,15 @@ def deciding() -> Iterator[None]:
 def guard() -> None:
     """Watch this process from now on."""
     from tongguan.gateway.journal.writing.writer import Writer
+    from tongguan.gateway.system import clock
     from tongguan.gateway.work import loop as work
     from tongguan.signer.cards.software import SoftwareCard
     from tongguan.signer.cards.token import TokenCard
 
     work.deciding = deciding
-    work._attempt = _on_the_table(work._attempt, work._as_decided)
+    work._attempt = _each_real_one(work._attempt, work._as_decided)
+    for name in ("now", "now_ms", "monotonic", "steady_ms"):
+        _watch(clock, name)
     _watch(Writer, "submit")
     for card in (SoftwareCard, TokenCard):
         for name in [name for name in vars(card) if not name.startswith("_")]:
@@ -71,14 +76,18 @@ def guard() -> None:
     sys.addaudithook(_hear)
 
 
-def _on_the_table(attempt: Callable[..., Any], toy: object) -> Callable[..., Any]:
-    """Every move that a gateway's step decides is one of `flow/table.py`; steps that a test made up are their own matter."""
+def _each_real_one(attempt: Callable[..., Any], toy: object) -> Callable[..., Any]:
+    """Every decision of a gateway's step comes out the same again, and every move is one of `flow/table.py`; steps that a test
+    made up are their own matter."""
+    twice = Twice(attempt, _note)
+    twice.watch()
 
     def attempted(step: Any, moment: Any, message: Any, answer: Any, records: Any) -> Any:
-        chain, raised = attempt(step, moment, message, answer, records)
-        if step.respond is not toy:
-            for outcome, before in zip(chain, (message, *(o.message for o in chain)), strict=False):
-                _hold_against_table(step.name, before, outcome.message.state)
+        if step.respond is toy:
+            return attempt(step, moment, message, answer, records)
+        chain, raised = twice(step, moment, message, answer, records)
+        for outcome, before in zip(chain, (message, *(o.message for o in chain)), strict=False):
+            _hold_against_table(step.name, before, outcome.message.state)
         return chain, raised
 
     return attempted
@@ -95,8 +104,12 @@ def _hold_against_table(step: str, before: Any, state: str) -> None:
     else:
         takes, leads_to = set(), set()
     if before.state not in takes or state not in {*leads_to, before.state, State.HELD}:
-        with Path(os.environ[FILE]).open("a") as file:
-            file.write(f"not in flow/table.py: {step} takes {before.state} from lane {before.lane} and leaves {state}\n")
+        _note(f"not in flow/table.py: {step} takes {before.state} from lane {before.lane} and leaves {state}")
+
+
+def _note(line: str) -> None:
+    with Path(os.environ[FILE]).open("a") as file:
+        file.write(f"{line}\n")
 
 
 def noted() -> str:
@@ -107,8 +120,8 @@ def noted() -> str:
     return found
 
 
-def _watch(cls: type, name: str) -> None:
-    """A method, or what looks like an attribute and is one."""
+def _watch(cls: Any, name: str) -> None:
+    """A method, or what looks like an attribute and is one, or a function of a module."""
     found = vars(cls)[name]
     method: Callable[..., Any] = found.fget if isinstance(found, property) else found
 
@@ -133,7 +146,6 @@ def _touched(what: str) -> None:
         places = ((frame.f_code, line) for frame, line in traceback.walk_stack(None))
         lines = [f"  {code.co_filename}:{line} {code.co_name}" for code, line in places][:30]
         if not any(own in line for own in _ITS_OWN for line in lines):
-            with Path(os.environ[FILE]).open("a") as file:
-                file.write("\n".join([f"a decision touched {what}", *lines, ""]))
+            _note("\n".join([f"a decision touched {what}", *lines]))
     finally:
         _here.decides = True
