@@ -90,9 +90,11 @@ def read_view(
         document_ids = [*behind, *document_ids]
     shown = {m.document_id for m in (*found.values(), *firsts.values()) if m.document_id is not None}
     documents = {**records.heads(shown.difference(document_ids)), **records.documents(document_ids)}
-    living = dict.fromkeys(i for i in document_ids if i in documents and documents[i].account == account)
+    mine = {i: documents[i] for i in document_ids if i in documents and documents[i].account == account}
+    # One file for a key: of those who had it the last one is told of, and one that is deleted never after its successor.
+    told_of = sorted(mine.keys() - records.succeeded(mine.values()), key=lambda i: mine[i].created_at)
     answered = {i for i in told if (found.get(i) or firsts[i]).state not in _BEFORE_RECEIPTS}
-    receipts = records.receipts_around(answered | parts, living)
+    receipts = records.receipts_around(answered | parts, mine)
     unwritten = records.unwritten_names(account)
     names = [*records.written_names(answered | parts), *(name for name in unwritten if name.id in in_inbox)]
     missing = {name.file: name.message_id for name in unwritten if name.id not in in_inbox}
@@ -104,9 +106,9 @@ def read_view(
         receipts=_by("message_id", receipts, answered | parts),
         items=items,
         newest=records.newest_of_name(account, sorted({m.source for m in found.values() if m.source and m.batch is None})),
-        moved_documents=tuple(living),
-        document_messages=_by("document_id", around, living),
-        document_receipts=_by("document_id", receipts, living),
+        moved_documents=tuple(told_of),
+        document_messages=_by("document_id", around, mine),
+        document_receipts=_by("document_id", receipts, mine),
         answers=_by("message_id", names, answered | parts),
         missing=frozenset(missing),
         damaged=damaged,

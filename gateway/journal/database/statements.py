@@ -94,9 +94,9 @@ VERSIONS = PreparedStatement(select(_d.id, _d.version).where(_among(_d.id)))
 VERSIONS_MOVED = PreparedStatement(
     select(_d.id, _d.version).where(and_(_d.id == tables.move.c.document_id, _among(tables.move.c.message_id))).distinct()
 )
-KEYS = PreparedStatement(
-    _document.where(and_(_d.account == _given("account"), _d.type == _given("type"), _among(_d.key), _d.deleted == 0))
-)
+_living = and_(_d.account == _given("account"), _d.type == _given("type"), _among(_d.key), _d.deleted == 0)
+KEYS = PreparedStatement(_document.where(_living))
+LIVING_KEYS = PreparedStatement(select(_d.key).where(_living))
 #: a few are enough: one that has just moved on in the same hand is no answer, so more than one is read
 IN_STATUS = PreparedStatement(
     select(_d.id)

@@ -62,6 +62,19 @@ class Search(Lookups):
             newest.update({row[0]: row[1] for row in rows})
         return newest
 
+    def succeeded(self, documents: Iterable[Document]) -> set[str]:
+        """Of these documents the deleted ones whose key another has by now: their ids."""
+        by_place: dict[tuple[str, str], dict[str, list[str]]] = {}
+        for gone in (d for d in documents if d.deleted):
+            by_place.setdefault((gone.account, gone.type), {}).setdefault(gone.key, []).append(gone.id)
+        return {
+            id_
+            for (account, type_), ids in by_place.items()
+            for part in slices(ids)
+            for row in statements.LIVING_KEYS.rows(self._connection, account=account, type=type_, values=part)
+            for id_ in ids[row[0]]
+        }
+
     def end(self) -> Cursor:
         """The end of the history."""
         runs = statements.NEWEST_RUNS.rows(self._connection)

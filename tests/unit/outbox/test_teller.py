@@ -87,6 +87,23 @@ def test_the_original_lies_where_the_state_says(home: Home, state: State, box: s
     assert places == expected
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["told of together", "the deleted one is told of last"])
+def test_the_file_of_a_key_is_its_living_documents(home: Home, late: bool) -> None:
+    """A draft is deleted and another made under its key; whatever still comes for the first."""
+    first, second = document("d9"), document("d1")
+    message = home.comes(submission("m1", State.SENT, document_id="d9"), documents=(first,))
+    deleted = home.comes(submission("m2", State.ACCEPTED), documents=(replace(first, version=2, deleted=True),))
+    home.comes(submission("m3", State.SENT, document_id="d1"), documents=(second,))
+    home.told()
+    if late:
+        home.moves(message, State.REJECTED, documents=(replace(first, version=3, deleted=True),))
+        home.moves(deleted, State.ACCEPTED)
+        home.told()
+
+    (name,) = home.files("Status/documents")
+    assert home.page(f"documents/{name}")["versions"]["document"] == 1
+
+
 def test_an_original_in_sentbox_stays_there_whatever_comes_later(home: Home) -> None:
     message = home.comes(submission("m1", State.SENT))
     home.told()
