@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -352,27 +352,13 @@ def _explain(error: Any) -> str:
     return in_both(*(f"{place}: {said}".removeprefix(": ") for said in (zh, en)))
 
 
-_PARTS: dict[str, type[_Section]] = {
-    "gateway": Gateway,
-    "database": Database,
-    "broker": Broker,
-    "account": Account,
-    "card": Card,
-    "acts_for": ActsFor,
-    "route": Route,
-    "schedule": Schedule,
-    "retention": Retention,
-    "prints": Prints,
-    "alerts": AlertSettings,
-    "subscribe": Subscribe,
-    "sms": Sms,
-}
-
-
 def _known_keys(place: Sequence[Any]) -> list[str]:
     """The keys that may stand at a place: those of the last part on the way there."""
-    parts = [_PARTS[name] for name in place if name in _PARTS]
-    return sorted(parts[-1].model_fields if parts else Settings.model_fields.keys() - {"home"})
+    part: type[_Section] = Settings
+    for name in place:
+        inner = part.model_fields[name].annotation if name in part.model_fields else None
+        part = next((each for each in (inner, *get_args(inner)) if isinstance(each, type) and issubclass(each, _Section)), part)
+    return sorted(part.model_fields.keys() - {"home"})
 
 
 def own_files(settings: Settings) -> list[Path]:

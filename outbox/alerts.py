@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +228,7 @@ def _left_standing(lines: Iterable[bytes]) -> Iterable[tuple[AlertKey, int, int,
             key = (str(said["code"]), str(said["about"]))
             found.pop(key, None)
             if not said.get("over"):
-                found[key] = (_moment(said["since"]), _moment(said["at"]), str(said["do"]))
+                found[key] = (times.read(said["since"]), times.read(said["at"]), str(said["do"]))
         except (ValueError, KeyError, TypeError, AttributeError):
             continue  # half a line, as after a power cut, or not ours
     return [(key, *told) for key, told in found.items()]
@@ -243,7 +243,3 @@ def _last_lines(file: Path) -> list[bytes]:
             return lines.read().split(b"\n")
     except OSError:
         return []
-
-
-def _moment(text: str) -> int:
-    return times.to_ms(datetime.fromisoformat(text))

@@ -7,6 +7,7 @@ arrived. Repeats nothing, follows no redirect, keeps no cookie, asks no proxy, u
 from __future__ import annotations
 
 import ssl
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -72,20 +73,20 @@ class Connections:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: URL, wire_id: str, sealed: TrackedBody, *, most: int) -> HttpAnswer:
-        async with self._open().post(url, data=sealed, headers={"Message-Id": wire_id}, allow_redirects=False) as response:
-            return await _read(response, most)
+        return await self._exchange("POST", url, most, data=sealed, headers={"Message-Id": wire_id})
 
     async def post_json(self, url: URL, body: bytes, *, key: str, most: int) -> HttpAnswer:
         """Post JSON under a key by which the other side knows a repeat."""
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-        async with self._open().post(url, data=body, headers=headers, allow_redirects=False) as response:
-            return await _read(response, most)
+        return await self._exchange("POST", url, most, data=body, headers=headers)
 
     async def get(self, url: URL, *, most: int, longer_seconds: float = 0) -> HttpAnswer:
         """As `post`; a long poll may take `longer_seconds` more than other requests."""
-        session = self._open()
-        timeout = aiohttp.ClientTimeout(total=self._timeout_seconds + longer_seconds) if longer_seconds else session.timeout
-        async with session.get(url, allow_redirects=False, timeout=timeout) as response:
+        timeout = aiohttp.ClientTimeout(total=self._timeout_seconds + longer_seconds)
+        return await self._exchange("GET", url, most, timeout=timeout)
+
+    async def _exchange(self, method: str, url: URL, most: int, **more: Any) -> HttpAnswer:
+        async with self._open().request(method, url, allow_redirects=False, **more) as response:
             return await _read(response, most)
 
     async def close(self) -> None:

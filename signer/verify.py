@@ -92,11 +92,8 @@ def parse_strict(raw: bytes, *, most_bytes: int = MOST_BYTES) -> etree._Element:
     if len(raw) > most_bytes:
         _refuse("size", f"{len(raw)} 字节，最多读 {most_bytes}", f"{len(raw)} bytes, at most {most_bytes} are read")
     # A parser of lxml serves one thread at a time, and making one costs less than guarding one.
-    parser = etree.XMLParser(
-        encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False
-    )
     try:
-        root = safe_xml.parse(raw, parser)
+        root = safe_xml.parse(raw, safe_xml.new_parser())
     except safe_xml.NotRead as wrong:
         raise SignatureInvalid(_NOT_READ.get(wrong.code, "size"), wrong.zh, wrong.en) from None
     odd = next(root.iter(etree.Comment, etree.ProcessingInstruction, etree.Entity), None)

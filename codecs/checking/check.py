@@ -15,7 +15,7 @@ from lxml import etree
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.defaults import fill_defaults, fill_system, forget_system
 from tongguan.codecs.checking.fault_list import FaultList
-from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, getter, split
+from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, getter, row_at, split
 from tongguan.codecs.checking.fills import FillContext
 from tongguan.codecs.checking.validation import walk_json, walk_xml
 from tongguan.codecs.reading.item import Item
@@ -146,18 +146,12 @@ def _unchanged(compiled: Compiled, content: Row, document: Document, operation: 
             continue
         names = split(node.field.path)[1]
         if not now and names and "[]" not in node.field.path:
-            _put(content, names, before[0])
+            row_at(content, names[:-1])[names[-1]] = before[0]
             continue
         shown = {"before": _shown(before), "value": _shown(now)}
         findings.spoil(
             "GW-C20", tuple(n for n in node.field.path.replace("[]", "").split("/")), node, operation=operation, **shown
         )
-
-
-def _put(content: Row, names: list[str], value: Any) -> None:
-    for name in names[:-1]:
-        content = content.setdefault(name, {})
-    content[names[-1]] = value
 
 
 def _shown(values: list[Any]) -> str:

@@ -70,11 +70,18 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
     wrong = Complaints()
     fills = _fills(profile, nodes, tables, wrong)
     rules = _rules(profile, nodes, tables, wrong)
-    conditions = _Conditions(profile, nodes, tables, wrong)
-    attachable = conditions.made("attachments", profile.attachments.when)
-    signed_when = {name: conditions.made(f"operation.{name}", o.signed_when) for name, o in profile.operations.items()}
-    needs_when = {name: conditions.made(f"needs.{name}", need.when) for name, need in profile.needs.items()}
-    notify_when = conditions.made("notify", profile.notify.when if profile.notify else ())
+
+    def condition(owner: str, conditions: Sequence[Mapping[str, Any]]) -> Condition:
+        try:
+            return compile_conditions(owner, conditions, nodes, tables)
+        except (ValueError, TypeError, ArithmeticError) as complaint:
+            wrong.raised(f"{profile.folder}/profile.toml", complaint)
+            return lambda content: True
+
+    attachable = condition("attachments", profile.attachments.when)
+    signed_when = {name: condition(f"operation.{name}", o.signed_when) for name, o in profile.operations.items()}
+    needs_when = {name: condition(f"needs.{name}", need.when) for name, need in profile.needs.items()}
+    notify_when = condition("notify", profile.notify.when if profile.notify else ())
     _unknown_words(profile, wrong)
     wrong.end()
     return Compiled(
@@ -106,23 +113,6 @@ def _unknown_words(profile: Profile, wrong: Complaints) -> None:
         zh, en = nearest(blank, NOTIFY_WORDS)
         place = f"{profile.folder}/profile.toml: notify.says"
         wrong.add(place, f"没有什么填入 {{{blank}}}{zh}", f"nothing fills {{{blank}}}{en}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Conditions:
-    """Makes the conditions of `profile.toml`, noting what is wrong with them."""
-
-    profile: Profile
-    nodes: Mapping[str, Node]
-    tables: Mapping[str, CodeTable]
-    wrong: Complaints
-
-    def made(self, owner: str, conditions: Sequence[Mapping[str, Any]]) -> Condition:
-        try:
-            return compile_conditions(owner, conditions, self.nodes, self.tables)
-        except (ValueError, TypeError, ArithmeticError) as complaint:
-            self.wrong.raised(f"{self.profile.folder}/profile.toml", complaint)
-            return lambda content: True
 
 
 def _read_statuses(profile: Profile, nodes: Mapping[str, Node]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tongguan.codecs.checking.compile import Compiled, CompiledFill
 from tongguan.codecs.checking.fault_list import FaultList
-from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, at
+from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, at, row_at
 from tongguan.codecs.checking.fields import ValueWrong
 from tongguan.codecs.checking.fills import FillContext
 
@@ -38,7 +38,7 @@ def _another(group: Row | None, name: str, ours: str | None) -> bool:
 
 
 def _default(node: Node, groups: tuple[str, ...], content: Row, value: str, findings: FaultList) -> bool:
-    row, name = _row(content, groups) if groups else content, node.name
+    row, name = row_at(content, groups) if groups else content, node.name
     if name in row or (findings.unusable and (*groups, name) in findings.unusable):
         return False
     try:
@@ -67,7 +67,7 @@ def fill_system(compiled: Compiled, contexts: Contexts, known: FillContext, find
                 right = fill(rows, trail, known)
                 row = last
                 if groups:
-                    row = _row(last, groups) if right is not None else at(last, groups) or _NOTHING
+                    row = row_at(last, groups) if right is not None else at(last, groups) or _NOTHING
                 given = row.get(name)
                 if right is not None:
                     row[name] = right
@@ -93,9 +93,3 @@ def _fits(one: CompiledFill, value: str, trail: Trail, findings: FaultList) -> N
         one.node.convert(value)  # type: ignore[misc]
     except ValueWrong as wrong:
         findings.spoil(wrong.code, trail, one.node, **wrong.facts)
-
-
-def _row(row: Row, groups: tuple[str, ...]) -> Row:
-    for group in groups:
-        row = row.setdefault(group, {})
-    return row

@@ -101,6 +101,13 @@ def at(row: Any, names: Sequence[str]) -> Any:
     return row
 
 
+def row_at(row: Row, groups: Sequence[str]) -> Row:
+    """The row of the innermost of these groups, made where it is absent."""
+    for group in groups:
+        row = row.setdefault(group, {})
+    return row
+
+
 class Contexts(dict[tuple[str, ...], list[tuple[Rows, Trail]]]):
     """Of tables on the way: each row of the innermost, with the rows around it and its trail; of no table: the content.
 

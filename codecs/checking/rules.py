@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tongguan.codecs.checking.conditions import Test, compile_test
-from tongguan.codecs.checking.field_tree import Contexts, Node, Rows, Trail, getter, split
+from tongguan.codecs.checking.field_tree import Contexts, Node, Rows, Trail, at, getter, split
 from tongguan.codecs.checking.named_checks import CHECKS, OF_PRESENCE, OF_ROWS, OF_VALUES, WHOLE, Getter
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.profile.profile import CodeTable, Rule
@@ -119,16 +119,10 @@ def _of_rows(rule: Rule, look: Getter, see: Callable[[str], Getter]) -> FindRows
         wrong = wrongs(look(rows))
         if not wrong:
             return ()
-        places = [n for n, row in enumerate(all_rows(rows)) if _has(row, rest)]
+        places = [n for n, row in enumerate(all_rows(rows)) if at(row, rest) is not None]
         return [(*table, places[n], *rest) for n in wrong]
 
     return found
-
-
-def _has(row: Any, names: Sequence[str]) -> bool:
-    for name in names:
-        row = row.get(name) if isinstance(row, dict) else None
-    return row is not None
 
 
 def _arguments(rule: Rule, needs: frozenset[str]) -> Mapping[str, Any]:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tongguan.codecs.reading.faults import fault
-from tongguan.codecs.reading.item import Item, spoiled
+from tongguan.codecs.reading.item import Item, Read, WireForm, digest, spoiled
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, MOST_LISTED, MOST_NAME, near
-from tongguan.gateway.model.errors import Fault
+from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.profile.profile import OPERATIONS, PAGING
 
+Attached = tuple[tuple[str, str], ...]
 _TRUE = {"true": True, "1": True, "false": False, "0": False}
 #: control characters, and invisible ones that make two names look alike
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
@@ -26,13 +27,15 @@ class ItemPlace:
     path: str
     mark: str
     line: int | None = None
+    batch: bool = False  #: the item is one of several
+    spare: str | None = None  #: its reference where it gives none
 
     def of(self, name: str) -> str:
         return f"{self.path}{self.mark}{name}"
 
 
-def read_frame(given: Mapping[str, str], place: ItemPlace, faults: list[Fault], *, spare: str | None = None) -> dict[str, Any]:
-    """What the attributes make of an `Item`; `spare` is the reference of a batch's item that gives none. Adds to `faults`."""
+def read_frame(given: Mapping[str, str], place: ItemPlace, faults: list[Fault]) -> dict[str, Any]:
+    """What the attributes make of an `Item`. Adds to `faults`."""
     operation = given.get("operation", "")
     if not operation:
         faults.append(_missing("operation", place))
@@ -42,7 +45,7 @@ def read_frame(given: Mapping[str, str], place: ItemPlace, faults: list[Fault], 
     if checking not in _TRUE:
         faults.append(_wrong("GW-M14", "check", place, value=checking))
     check = _TRUE.get(checking, False)
-    reference = given.get("reference") or spare or None
+    reference = given.get("reference") or place.spare or None
     if not reference and operation not in ("query", "check") and not check:
         faults.append(_missing("reference", place))
     names = {"reference": reference, **{name: given.get(name) or None for name in ("document", "number", "kind")}}
@@ -81,6 +84,28 @@ def attachment_faults(named: Sequence[tuple[str, str]], path: str, line: int | N
             faults.append(fault("GW-E03", path=path, line=line, name=file))
         seen.add(file)
     return faults
+
+
+def whole_item(
+    type_: str,
+    frame: Mapping[str, Any],
+    place: ItemPlace,
+    *,
+    body: Any,
+    canonical: bytes,
+    named: Attached,
+    files: Mapping[str, bytes],
+) -> Item:
+    """The item of what was read, with the hash by which the same content is known again."""
+    sha256 = digest(canonical, named, files, prefix=f"{frame['reference']}/" if place.batch else "")
+    return Item(type=type_, body=body, attachments=named, sha256=sha256, place=place.path, **frame)
+
+
+def alone(form: WireForm, item: Item, faults: Sequence[Fault], files: Mapping[str, bytes]) -> Read:
+    """A file of one message; Refused when anything is wrong with it."""
+    if faults:
+        raise Refused(faults)
+    return Read(form, item.reference, (item,), False, files)
 
 
 def told_apart(items: Sequence[Item], places: Sequence[ItemPlace]) -> tuple[Item, ...]:

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import orjson
 
 from tongguan.codecs.reading.faults import fault
-from tongguan.codecs.reading.frame import ItemPlace, attachment_faults, name_faults, read_frame, told_apart
-from tongguan.codecs.reading.item import Item, Numeral, Read, digest, spoiled
+from tongguan.codecs.reading.frame import ItemPlace, alone, attachment_faults, name_faults, read_frame, told_apart, whole_item
+from tongguan.codecs.reading.item import Item, Numeral, Read, spoiled
 from tongguan.codecs.reading.vocabulary import KEYS, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_PARTS, MOST_TEXT, near
 from tongguan.codecs.writing.markup import NO_XML
 from tongguan.gateway.model.errors import MOST_TOLD, Fault, Refused
@@ -48,10 +48,7 @@ def read_json(raw: bytes, files: Mapping[str, bytes]) -> Read:
     if "batch" in given:
         return _batch(given, files)
     faults: list[Fault] = []
-    item = _item(given, ItemPlace("", "/"), faults, files=files)
-    if faults:
-        raise Refused(faults)
-    return Read("json", item.reference, (item,), False, files)
+    return alone("json", _item(given, ItemPlace("", "/"), faults, files), faults, files)
 
 
 def parse(raw: bytes) -> Any:
@@ -169,24 +166,14 @@ def _batch(given: dict[str, Any], files: Mapping[str, bytes]) -> Read:
         raise Refused(faults)
     items, places = [], []
     for n, one in enumerate(batch):
-        where = ItemPlace(f"/batch/{n}", "/")
+        where = ItemPlace(f"/batch/{n}", "/", batch=True, spare=f"{reference}-{n + 1}" if reference else None)
         wrong: list[Fault] = [] if isinstance(one, dict) else [_kind_fault(where.path, "batch", "object")]
-        given_ = one if isinstance(one, dict) else {}
-        spare = f"{reference}-{n + 1}" if reference else None
-        items.append(spoiled(_item(given_, where, wrong, files=files, spare=spare, batch=True), wrong))
+        items.append(spoiled(_item(one if isinstance(one, dict) else {}, where, wrong, files), wrong))
         places.append(where)
     return Read("json", reference, told_apart(items, places), True, files)
 
 
-def _item(
-    given: dict[str, Any],
-    place: ItemPlace,
-    faults: list[Fault],
-    *,
-    files: Mapping[str, bytes],
-    spare: str | None = None,
-    batch: bool = False,
-) -> Item:
+def _item(given: dict[str, Any], place: ItemPlace, faults: list[Fault], files: Mapping[str, bytes]) -> Item:
     faults.extend(_unknown(key, place, KEYS) for key in islice(given, MOST_FAULTS) if key not in KEYS)
     type_ = _text(given, "type", place, faults)
     if not type_ and "type" not in given:
@@ -195,7 +182,7 @@ def _item(
     attributes = {name: text for name in _TEXTS if (text := _text(given, name, place, faults))}
     if "check" in given:
         attributes["check"] = _flag(given["check"])
-    frame = read_frame(attributes, place, faults, spare=spare)
+    frame = read_frame(attributes, place, faults)
     body = given.get("body")
     if body is not None and not isinstance(body, dict):
         faults.append(_kind_fault(place.of("body"), "body", "object"))
@@ -203,14 +190,7 @@ def _item(
     attachments = _attachments(given.get("attachments"), place, faults)
     content = {key: value for key, value in given.items() if key != "attachments"}
     canonical = b"" if faults else orjson.dumps(content, default=str, option=orjson.OPT_SORT_KEYS)
-    return Item(
-        type=type_,
-        body=body or {},
-        attachments=attachments,
-        sha256=digest(canonical, attachments, files, prefix=f"{frame['reference']}/" if batch else ""),
-        place=place.path,
-        **frame,
-    )
+    return whole_item(type_, frame, place, body=body or {}, canonical=canonical, named=attachments, files=files)
 
 
 def _unknown(key: str, place: ItemPlace, known: tuple[str, ...]) -> Fault:

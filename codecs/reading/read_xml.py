@@ -14,8 +14,17 @@ from typing import Any
 from lxml import etree
 
 from tongguan.codecs.reading.faults import fault
-from tongguan.codecs.reading.frame import ItemPlace, attachment_faults, name_faults, read_frame, told_apart, unknown_attribute
-from tongguan.codecs.reading.item import Item, Read, digest, spoiled
+from tongguan.codecs.reading.frame import (
+    ItemPlace,
+    alone,
+    attachment_faults,
+    name_faults,
+    read_frame,
+    told_apart,
+    unknown_attribute,
+    whole_item,
+)
+from tongguan.codecs.reading.item import Item, Read, spoiled
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_NAME, MOST_TEXT
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.system import safe_xml
@@ -40,10 +49,7 @@ def read_xml(raw: bytes, files: Mapping[str, bytes]) -> Read:
     if name == "Batch" and namespace in ("", "{" + _BATCH):
         return _batch(root, files)
     faults: list[Fault] = []
-    item = _item(root, ItemPlace(f"/{name}", "/@", _line(root)), faults, files=files)
-    if faults:
-        raise Refused(faults)
-    return Read("xml", item.reference, (item,), False, files)
+    return alone("xml", _item(root, ItemPlace(f"/{name}", "/@", _line(root)), faults, files), faults, files)
 
 
 def parse(raw: bytes) -> etree._Element:
@@ -63,11 +69,7 @@ def parse(raw: bytes) -> etree._Element:
 def _parser() -> etree.XMLParser:
     parser: etree.XMLParser | None = getattr(_own, "parser", None)
     if parser is None:
-        parser = _own.parser = etree.XMLParser(
-            encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False,
-            huge_tree=False, remove_comments=True, remove_pis=True,
-            remove_blank_text=True,
-        )  # fmt: skip
+        parser = _own.parser = safe_xml.new_parser(remove_comments=True, remove_pis=True, remove_blank_text=True)
     return parser
 
 
@@ -104,26 +106,20 @@ def _batch(root: etree._Element, files: Mapping[str, bytes]) -> Read:
         raise Refused([*faults, fault(code, path="/Batch", line=place.line, most=MOST_ITEMS, count=len(root))])
     if any(t and not t.isspace() for t in (root.text, *(e.tail for e in root))):
         faults.append(fault("GW-C25", path="/Batch", line=place.line, value="".join(t or "" for t in (root.text,)).strip()))
-    places = [ItemPlace(f"/Batch/*[{n}]", "/@", _line(element)) for n, element in enumerate(root, 1)]
+    places = [
+        ItemPlace(f"/Batch/*[{n}]", "/@", _line(element), batch=True, spare=f"{reference}-{n}" if reference else None)
+        for n, element in enumerate(root, 1)
+    ]
     if faults:
         raise Refused(faults)
     items = []
-    for n, (element, where) in enumerate(zip(root, places, strict=True), 1):
+    for element, where in zip(root, places, strict=True):
         wrong: list[Fault] = []
-        spare = f"{reference}-{n}" if reference else None
-        items.append(spoiled(_item(element, where, wrong, files=files, spare=spare, batch=True), wrong))
+        items.append(spoiled(_item(element, where, wrong, files), wrong))
     return Read("xml", reference, told_apart(items, places), True, files)
 
 
-def _item(
-    element: etree._Element,
-    place: ItemPlace,
-    faults: list[Fault],
-    *,
-    files: Mapping[str, bytes],
-    spare: str | None = None,
-    batch: bool = False,
-) -> Item:
+def _item(element: etree._Element, place: ItemPlace, faults: list[Fault], files: Mapping[str, bytes]) -> Item:
     namespace, _, type_ = element.tag[: 3 * MOST_NAME].rpartition("}")  # a longer one is in no namespace that is right
     right = f"urn:tongguan:{type_}:1"
     if namespace[1:] != right:
@@ -134,17 +130,10 @@ def _item(
             given[str(name)] = str(value)
         elif not str(name).startswith(_XSI):
             faults.append(unknown_attribute(str(name), place))
-    frame = read_frame(given, place, faults, spare=spare)
+    frame = read_frame(given, place, faults)
     attachments = _take_attachments(element, place, faults)
     canonical = b"" if faults else _canonical(element, faults)
-    return Item(
-        type=type_,
-        body=element,
-        attachments=attachments,
-        sha256=digest(canonical, attachments, files, prefix=f"{frame['reference']}/" if batch else ""),
-        place=place.path,
-        **frame,
-    )
+    return whole_item(type_, frame, place, body=element, canonical=canonical, named=attachments, files=files)
 
 
 def _canonical(element: etree._Element, faults: list[Fault]) -> bytes:

@@ -11,7 +11,7 @@ from lxml import etree
 from tongguan.codecs.reading.faults import fault
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.system.times import CHINA, to_ms
+from tongguan.gateway.system.times import read
 
 NAMESPACE = "urn:tongguan:receipt:1"
 _IN = f"{{{NAMESPACE}}}"
@@ -129,9 +129,8 @@ def moment_told(text: str | None) -> int | None:
 def _moment(text: str) -> int:
     """When it was issued; without an offset it is China's time. No clock is right that says another century."""
     try:
-        moment = datetime.fromisoformat(text)
-        if moment.year in _YEARS:
-            return to_ms(moment if moment.tzinfo else moment.replace(tzinfo=CHINA))
+        if datetime.fromisoformat(text).year in _YEARS:
+            return read(text)
     except (ValueError, OverflowError):
         pass
     raise _wrong(f"issued_at 为 {text}", f"issued_at {text}")

@@ -144,12 +144,8 @@ def technical_response(message: Message, *, numbers: Mapping[str, str], language
 
 def technical_response_json(message: Message, *, numbers: Mapping[str, str], language: str, code: str) -> bytes:
     """The same in JSON; a fault looks as in the status file."""
-    faults = [
-        {"code": f.code, "severity": f.severity, "path": f.path, "line": f.line, "label": f.label, "message": f.text(language)}
-        for f in message.faults
-    ]
     whole = {
         "schema": 1, "message_id": message.id, "reference": message.reference, "document": message.document, "code": code,
-        "numbers": dict(numbers), "faults": faults,
+        "numbers": dict(numbers), "faults": [fault.shown(language) for fault in message.faults],
     }  # fmt: skip
     return orjson.dumps(whole, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

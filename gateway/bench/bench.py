@@ -151,18 +151,26 @@ def _end_to_end(run: Run, made: Path) -> str:
     mailbox = made / "mailboxes" / "demo"
     files = -(-run.messages // run.batch)
     answers = run.messages + (files if run.batch > 1 else 0)
-    began = look = time.perf_counter()
-    daemon.start()
-    try:
-        while _count(mailbox / "SentBox") < files or _count(mailbox / "InBox") < answers:
-            time.sleep(_POLL)
-            look = _fail_now_and_then(daemon, look)
-        took = time.perf_counter() - began
+    with _timed(daemon, lambda: _count(mailbox / "SentBox") >= files and _count(mailbox / "InBox") >= answers) as took:
         peak = _peak_mb()
         waits = _waits(daemon)
+    return _line(run, run.messages / took, waits, peak_mb=peak)
+
+
+@contextlib.contextmanager
+def _timed(daemon: Daemon, done: Callable[[], bool]) -> Iterator[float]:
+    """Run it until all is done, looking for trouble once a second: how long that took."""
+    began = looked = time.perf_counter()
+    daemon.start()
+    try:
+        while not done():
+            time.sleep(_POLL)
+            if time.perf_counter() - looked > 1:
+                _fail_on_trouble(daemon)
+                looked = time.perf_counter()
+        yield time.perf_counter() - began
     finally:
         daemon.stop()
-    return _line(run, run.messages / took, waits, peak_mb=peak)
 
 
 def _accept(run: Run, made: Path) -> str:
@@ -171,15 +179,8 @@ def _accept(run: Run, made: Path) -> str:
     os.sync()
     time.sleep(_SETTLED)
     daemon = Daemon(made, only=frozenset({"inbox"}))
-    began = look = time.perf_counter()
-    daemon.start()
-    try:
-        while _tally(daemon, State.SEALED) + _tally(daemon, State.CHECKED) < run.messages:
-            time.sleep(_POLL)
-            look = _fail_now_and_then(daemon, look)
-        took = time.perf_counter() - began
-    finally:
-        daemon.stop()
+    with _timed(daemon, lambda: _tally(daemon, State.SEALED) + _tally(daemon, State.CHECKED) >= run.messages) as took:
+        pass
     return _line(run, run.messages / took, [])
 
 
@@ -240,14 +241,6 @@ def _count(folder: Path) -> int:
 def _tally(daemon: Daemon, state: State) -> int:
     with daemon.journal.search() as records:
         return sum(n for _, kind, s, n in records.tally() if kind == "submission" and s == state)
-
-
-def _fail_now_and_then(daemon: Daemon, last: float) -> float:
-    """Look for trouble once a second; when it was last looked for."""
-    if time.perf_counter() - last < 1:
-        return last
-    _fail_on_trouble(daemon)
-    return time.perf_counter()
 
 
 def _fail_on_trouble(daemon: Daemon) -> None:

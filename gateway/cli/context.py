@@ -209,6 +209,16 @@ def t(zh: str, en: str) -> str:
     return en if language() == "en" else zh
 
 
+def told(kept: str | None) -> str | None:
+    """A text that the journal keeps in both languages, in the user's."""
+    return in_language(kept, language())
+
+
+def words(what: Any) -> str:
+    """What says itself in `zh` and `en`, in the user's language."""
+    return t(what.zh, what.en)
+
+
 def who() -> str:
     """Who gives an order, for the history."""
     try:

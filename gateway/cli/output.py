@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.lane import ClosedLane
 from tongguan.gateway.system import clock, times
 
@@ -42,10 +41,20 @@ def print_text(text: str) -> None:
     console().print(Text(text))
 
 
-def print_table(heads: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "", state_at: int | None = None) -> None:
-    """A table; `state_at`: the column that holds a message's state."""
-    table = Table(title=title or None, box=None, pad_edge=False, header_style="bold", title_justify="left")
-    for head in heads:
+def say(zh: str, en: str) -> None:
+    """Print the text in the user's language."""
+    print_text(context.t(zh, en))
+
+
+def facts_of(what: Any, *names: str) -> dict[str, Any]:
+    """Attributes by their names, for JSON."""
+    return {name: getattr(what, name) for name in names}
+
+
+def print_table(zh: str, en: str, rows: Iterable[Sequence[Any]], *, state_at: int | None = None) -> None:
+    """A table under heads in the user's language; `state_at`: the column that holds a message's state."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in context.t(zh, en).split():
         table.add_column(head, overflow="fold")
     for row in rows:
         cells = [Text(_cell(value)) for value in row]
@@ -68,12 +77,8 @@ def print_facts(facts: Mapping[str, Any]) -> None:
 
 def lane_facts(lane: ClosedLane) -> dict[str, Any]:
     """A lane that is shut, for JSON."""
-    text = in_language(lane.text, context.language())
-    return {
-        **{name: getattr(lane, name) for name in ("name", "reason", "do", "who")},
-        "text": text,
-        "since": times.show(lane.since),
-    }
+    since = times.show(lane.since)
+    return {**facts_of(lane, "name", "reason", "do", "who"), "text": context.told(lane.text), "since": since}
 
 
 def _cell(value: Any) -> str:

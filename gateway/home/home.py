@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tongguan.gateway.daemon.sample import CODES, NAME, TITLE, USCC, remember_secrets
 from tongguan.gateway.home.toml_text import with_value
@@ -166,17 +167,7 @@ def _make_card(home: Path, kind: CardKind, authority: str, by: tuple[Issued, Val
         made = make_software_card(issuer, holder, validity=validity, pin=pin)
         _write_secret(home / "cards" / f"{card}.key", made.key)
         (home / "cards" / f"{card}.pem").write_bytes(made.certificates)
-    return SampleCard(authority, holder.number, _leaf(made.certificates))
-
-
-def _leaf(chain: bytes) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    return x509.load_pem_x509_certificates(chain)[0].public_bytes(Encoding.PEM)
-
-
-def _fingerprint(pem: bytes) -> str:
-    return identity(der_chain(pem)).fingerprint
+    return SampleCard(authority, holder.number, x509.load_pem_x509_certificates(made.certificates)[0].public_bytes(Encoding.PEM))
 
 
 def _write_secret(path: Path, content: bytes) -> None:
@@ -192,7 +183,7 @@ def _settings(kind: CardKind, ports: dict[str, int], language: str, made: Sequen
             card=f"{NAME}-{card.authority}",
             authority=card.authority,
             number=card.number,
-            fingerprint=_fingerprint(card.certificate),
+            fingerprint=identity(der_chain(card.certificate)).fingerprint,
         )
         for card in made
     ]

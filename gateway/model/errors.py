@@ -73,6 +73,11 @@ class Fault:
     def text(self, language: str) -> str:
         return self.en if language == "en" else self.zh
 
+    def shown(self, language: str) -> dict[str, Any]:
+        """As status files and answers in JSON tell it."""
+        names = ("code", "severity", "path", "line", "label")
+        return {**{name: getattr(self, name) for name in names}, "message": self.text(language)}
+
 
 def short(value: object, most: int = 120) -> str:
     """A value as a fault shows it: never at length, never with half a letter."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -289,24 +289,15 @@ class Authority:
     account_code: str
 
 
-class Profiles(Mapping[str, Profile]):
+class Profiles(dict[str, Profile]):
     """Document type to its profile, with the code tables and authorities that the profiles name; equal to itself alone."""
 
     __eq__ = object.__eq__
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __init__(
         self, profiles: Mapping[str, Profile], tables: Mapping[str, CodeTable], authorities: Mapping[str, Authority]
     ) -> None:
-        self._profiles = dict(profiles)
+        super().__init__(profiles)
         self.tables = dict(tables)
         self.authorities = dict(authorities)
-
-    def __getitem__(self, type: str) -> Profile:
-        return self._profiles[type]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._profiles)
-
-    def __len__(self) -> int:
-        return len(self._profiles)

@@ -55,6 +55,13 @@ class NotRead(TongguanError):
         super().__init__(*(says.format(text=text[:200], most=most) for says in _SAYS[code]))
 
 
+def new_parser(**more: Any) -> etree.XMLParser:
+    """A parser for `parse`; it serves one thread at a time."""
+    return etree.XMLParser(
+        encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False, **more
+    )
+
+
 def parse(raw: bytes, parser: etree.XMLParser) -> etree._Element:
     """The root of a tree within our bounds; `parser` reads UTF-8 whatever is declared. Raises NotRead."""
     text = as_utf8(raw)

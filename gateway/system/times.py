@@ -22,6 +22,12 @@ def show(ms: int | None) -> str | None:
     return from_ms(ms).astimezone(CHINA).isoformat(timespec="milliseconds")
 
 
+def read(text: str) -> int:
+    """A time in ISO form as the journal keeps it; without an offset it is China's. ValueError or OverflowError when it is none."""
+    moment = datetime.fromisoformat(text)
+    return to_ms(moment if moment.tzinfo else moment.replace(tzinfo=CHINA))
+
+
 def stamp(ms: int) -> str:
     """A journal time as it stands in file names: `yyyyMMddHHmmssfff`, China time."""
     return from_ms(ms).astimezone(CHINA).strftime("%Y%m%d%H%M%S") + f"{ms % 1000:03d}"

@@ -15,7 +15,7 @@ import orjson
 from tongguan.gateway.document import quantities
 from tongguan.gateway.document.changes import value_at, with_values
 from tongguan.gateway.model.document import Attachment, Content, Document, Receipt
-from tongguan.gateway.model.errors import Fault, in_language
+from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.message import FINAL, Message, State
 from tongguan.gateway.profile.profile import Profile
 from tongguan.gateway.system import file_names, times
@@ -80,7 +80,7 @@ def message_status(
         "waiting_for": waiting_for(message, shut),
         "business_status": business_status(document, profile, language),
         "numbers": document.numbers if document is not None else {},
-        "faults": [_fault(fault, language) for fault in message.faults],
+        "faults": [fault.shown(language) for fault in message.faults],
         "receipts": [_receipt(receipt, language, missing) for receipt in receipts],
         "answers": _answers(answers),
         "items": [_item(item, named, language) for item, named in items],
@@ -185,7 +185,7 @@ def _contradiction(message: Message) -> dict[str, Any]:
 
 
 def _item(item: Message, answers: Sequence[NamedAnswer], language: str) -> dict[str, Any]:
-    faults = [_fault(fault, language) for fault in item.faults]
+    faults = [fault.shown(language) for fault in item.faults]
     more = {"type": item.type or None, "document": item.document, "faults": faults, "answers": _answers(answers)}
     return {**_line(item), **more}
 
@@ -201,17 +201,6 @@ def _attachment(attachment: Attachment) -> dict[str, Any]:
         "media_type": attachment.media_type,
         "size_bytes": attachment.size_bytes,
         "sha256": attachment.sha256,
-    }
-
-
-def _fault(fault: Fault, language: str) -> dict[str, Any]:
-    return {
-        "code": fault.code,
-        "severity": fault.severity,
-        "path": fault.path,
-        "line": fault.line,
-        "label": fault.label,
-        "message": fault.text(language),
     }
 
 

@@ -4,6 +4,7 @@ A card promises that a PIN is tried once and never again by itself, that the pri
 signatures come only from the card whose certificate it shows. It never sees a document.
 """
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,9 +62,28 @@ class OpenCard(ABC):
     The properties read the card at first use and may raise CardAbsent, CardMismatch or CardBroken.
     """
 
+    def __init__(self, settings: Card, home: Path, bound: str) -> None:
+        self._settings, self._home, self._bound = settings, home, bound
+        self._lock = threading.RLock()
+        self._card: Identity | None = None
+        self._pin: Secret | None = None
+        self._closed = False
+
     @abstractmethod
+    def _look(self) -> Identity:
+        """Read the certificate, and make sure that it is the bound card's."""
+
     def _known(self) -> Identity:
         """What the certificate says, read at first use."""
+        card = self._card
+        if card is None:
+            with self._lock:
+                return self._look()
+        return card
+
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise CardBroken(f"卡 {self._settings.name} 已关闭", f"card {self._settings.name} is closed")
 
     @property
     def certificate_chain(self) -> tuple[bytes, ...]:

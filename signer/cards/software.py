@@ -42,18 +42,12 @@ class SoftwareCard(OpenCard):
     """Sign with a PEM key; `settings.pin` opens it where it is encrypted."""
 
     def __init__(self, settings: Card, home: Path, *, locked: bool = False, bound: str = "") -> None:
-        self._settings = settings
-        self._home = home
-        self._bound = bound
-        self._pin: Secret | None = None
+        super().__init__(settings, home, bound)
         without = PinState.NEEDED if settings.pin == "prompt" else PinState.UNTRIED if settings.pin else PinState.NONE
         self._pin_state = PinState.WRONG if locked and settings.pin != "prompt" else without
-        self._lock = threading.RLock()
         self._key_slot = threading.Lock()
         self._key_path = str(home / settings.key)
-        self._card: Identity | None = None
         self._loaded: _Loaded | None = None
-        self._closed = False
 
     @property
     def silent_seconds(self) -> float:
@@ -104,13 +98,6 @@ class SoftwareCard(OpenCard):
         with self._lock:
             self._closed, self._loaded, self._pin = True, None, None
 
-    def _known(self) -> Identity:
-        card = self._card
-        if card is None:
-            with self._lock:
-                return self._look()
-        return card
-
     def _look(self) -> Identity:
         """Read the certificates and make sure that they are those of the bound card."""
         seen = self._read()
@@ -130,8 +117,7 @@ class SoftwareCard(OpenCard):
 
     def _key(self) -> PrivateKey:
         """Give the key, read again only when the file is another than before."""
-        if self._closed:
-            raise CardBroken(f"卡 {self._settings.name} 已关闭", f"card {self._settings.name} is closed")
+        self._must_be_open()
         mark = self._mark()
         loaded = self._loaded
         if loaded is not None and loaded.mark == mark:

@@ -6,7 +6,6 @@ logs in once, and signs. The PIN is tried once: after a refusal, or after a try 
 
 import json
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -58,19 +57,13 @@ class TokenCard(OpenCard):
         program: Sequence[str] = PROGRAM,
         timeout: float = SILENCE_SECONDS,
     ) -> None:
-        self._settings = settings
-        self._home = home
-        self._bound = bound
+        super().__init__(settings, home, bound)
         self._program, self._timeout = program, timeout
-        self._lock = threading.RLock()
         self._channel: TokenChannel | None = None
         self._session: _Session | None = None
-        self._card: Identity | None = None
-        self._pin: Secret | None = None
         self._pin_state = PinState.NEEDED if settings.pin == "prompt" else PinState.WRONG if locked else PinState.UNTRIED
         self._tries_left: int | None = None
         self._by_person = False
-        self._closed = False
 
     @property
     def silent_seconds(self) -> float:
@@ -144,14 +137,10 @@ class TokenCard(OpenCard):
         if channel is not None:
             channel.close()
 
-    def _known(self) -> Identity:
-        card = self._card
-        if card is None:
-            with self._lock:
-                self._opened()
-                assert self._card is not None
-                return self._card
-        return card
+    def _look(self) -> Identity:
+        self._opened()
+        assert self._card is not None
+        return self._card
 
     def _ready(self) -> _Session:
         """Give a session that is logged in."""
@@ -173,8 +162,7 @@ class TokenCard(OpenCard):
 
     def _opened(self) -> _Session:
         """Give a session with the bound card, whose certificate was read; no PIN is sent here."""
-        if self._closed:
-            raise CardBroken(f"卡 {self._settings.name} 已关闭", f"card {self._settings.name} is closed")
+        self._must_be_open()
         if self._session is not None and not self._session.channel.ended:
             return self._session
         channel = self._running()

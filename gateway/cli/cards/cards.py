@@ -15,9 +15,10 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import CommandWrong, t
+from tongguan.gateway.cli.context import CommandWrong, t, words
 from tongguan.gateway.cli.messages.orders import daemon_runs, order
-from tongguan.gateway.cli.output import print_json, print_table, print_text
+from tongguan.gateway.cli.messages.selection import known_or_wrong
+from tongguan.gateway.cli.output import facts_of, print_json, print_table, print_text, say
 from tongguan.gateway.flow.cards.looks import Looks, holders, trouble_of
 from tongguan.gateway.home import home as homes
 from tongguan.gateway.home.toml_text import NotFound
@@ -56,12 +57,9 @@ def _owned() -> list[Owned]:
 
 
 def named(name: str) -> Owned:
-    every = _owned()
-    for owned in every:
-        if owned.card.name == name:
-            return owned
-    known = " ".join(o.card.name for o in every)
-    raise CommandWrong(f"没有卡 {name}；可用：{known}", f"there is no card {name}; there are {known}", code=2)
+    every = {owned.card.name: owned for owned in _owned()}
+    known_or_wrong(name, every, "卡", "card")
+    return every[name]
 
 
 @contextmanager
@@ -122,22 +120,21 @@ def record(name: str, step: str, state: str, *, why: str) -> None:
     order({"do": "note", "lane": f"card:{name}", "step": step, "state": state}, why=why)
 
 
-def list_cards() -> int | None:
+def list_cards() -> None:
     """列出卡 / List the cards: number, certificate, tries left, whether they are open."""
     rows = list_states()
     if context.as_json():
         print_json(rows)
-        return None
-    heads = t(
+        return
+    names = ("name", "account", "authority", "role", "kind", "present", "number", "bound", "valid_until", "tries", "state")
+    print_table(
         "卡 账户 机关 角色 类型 在位 卡号 绑定 有效期至 剩余次数 状态",
         "card account authority role kind present number bound until tries state",
-    ).split()
-    names = ("name", "account", "authority", "role", "kind", "present", "number", "bound", "valid_until", "tries", "state")
-    print_table(heads, [[row[name] for name in names] for row in rows])
+        [[row[name] for name in names] for row in rows],
+    )
     for row in rows:
         if row["do"]:
             print_text(f"{row['text'] or row['name']}: {row['do']}")
-    return None
 
 
 def list_states() -> list[dict[str, Any]]:
@@ -146,7 +143,7 @@ def list_states() -> list[dict[str, Any]]:
 
 
 def _looked_at(owned: Owned) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(owned.card, name) for name in ("name", "authority", "role", "kind", "bound")}
+    row: dict[str, Any] = facts_of(owned.card, "name", "authority", "role", "kind", "bound")
     row |= {
         "account": owned.account.name,
         "present": None,
@@ -165,14 +162,14 @@ def _looked_at(owned: Owned) -> dict[str, Any]:
             seen = looks.look(owned.card.name)
     except CardBroken as broken:
         do = "tongguan doctor" if owned.card.bound else f"tongguan card bind {owned.card.name}"
-        return row | {"state": f"broken: {broken.text(context.language())}", "do": do}
+        return row | {"state": f"broken: {words(broken)}", "do": do}
     row |= {"present": seen.present, "number": seen.number, "matches": seen.matches, "tries": seen.tries.value}
     row["pin_lengths"] = seen.pin_lengths
     row["valid_until"] = seen.valid_until.strftime("%Y-%m-%d") if seen.valid_until else ""
     trouble = trouble_of(owned.account, owned.card, looks)
     # What was looked at here was locked: how its PIN stands, the gateway's lane tells.
     if trouble is not None and (trouble.kind != "pin" or seen.tries is Tries.BLOCKED):
-        row |= {"state": trouble.kind, "do": trouble.do, "text": t(trouble.zh, trouble.en)}
+        row |= {"state": trouble.kind, "do": trouble.do, "text": words(trouble)}
     return row
 
 
@@ -180,25 +177,22 @@ def bind(
     name: Annotated[
         str, typer.Argument(metavar="[NAME]", help="without it: every card not bound yet / 省略：所有未绑定的卡")
     ] = "",
-) -> int | None:
+) -> None:
     """绑定读卡器里的卡 / Bind the cards in the readers: the settings keep their numbers."""
     chosen = [named(name)] if name else [o for o in _owned() if not o.card.bound]
     bound = {owned.card.name: _bind(owned) for owned in chosen}
     if context.as_json():
         print_json(bound)
-        return None
+        return
     for card, facts in bound.items():
-        print_text(
-            t(
-                f"{card}：已绑定 {facts['number']}（{facts['fingerprint']}）",
-                f"{card}: {facts['number']} is bound ({facts['fingerprint']})",
-            )
+        say(
+            f"{card}：已绑定 {facts['number']}（{facts['fingerprint']}）",
+            f"{card}: {facts['number']} is bound ({facts['fingerprint']})",
         )
     if not bound:
-        print_text(t("没有未绑定的卡", "no card is unbound"))
+        say("没有未绑定的卡", "no card is unbound")
     elif daemon_runs():
-        print_text(t("重启网关，或向它发 SIGHUP，即可使用", "restart the gateway, or send it SIGHUP, to use it"))
-    return None
+        say("重启网关，或向它发 SIGHUP，即可使用", "restart the gateway, or send it SIGHUP, to use it")
 
 
 def _bind(owned: Owned) -> dict[str, str]:

@@ -14,10 +14,9 @@ import typer
 
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.cards.cards import Owned, asking, named, opened, record, remembered
-from tongguan.gateway.cli.context import CommandWrong, t
+from tongguan.gateway.cli.context import CommandWrong, t, told
 from tongguan.gateway.cli.messages.orders import daemon_runs, order
 from tongguan.gateway.cli.output import print_json, print_text
-from tongguan.gateway.model.errors import in_language
 from tongguan.signer.cards.pin import Secret, pin_of, read_pin
 from tongguan.signer.errors import PinNeeded
 
@@ -28,14 +27,13 @@ _PATIENCE_SECONDS = 60
 def pin(
     name: Annotated[str, typer.Argument(metavar="NAME")],
     pin_file: Annotated[Path | None, typer.Option(help="read it from there instead of asking / 从文件读取")] = None,
-) -> int | None:
+) -> None:
     """输入 PIN，试一次，成功则重新开卡 / Give a PIN: tried once; a right one opens the card again."""
     owned = named(name)
     given = _asked_pin(name, pin_file)
     said = _through_daemon(name, given) if daemon_runs() else _directly(owned, given)
     record(name, "pin", "given", why="card pin")
     print_json({"card": name, "ok": True, "text": said}) if context.as_json() else print_text(said)
-    return None
 
 
 def _asked_pin(name: str, file: Path | None) -> Secret:
@@ -64,7 +62,7 @@ def _through_daemon(name: str, given: Secret) -> str:
                 f"网关没有应答（{error}）；查看：tongguan status", f"the gateway does not answer ({error}); look: tongguan status"
             ) from None
     if not answer.get("ok"):
-        why = in_language(answer.get("text"), context.language())
+        why = told(answer.get("text"))
         raise CommandWrong(f"卡 {name} 没有打开：{why}", f"card {name} did not open: {why}")
     return t(f"卡 {name} 已打开", f"card {name} is open")
 

@@ -23,7 +23,7 @@ from tongguan.gateway.cli.context import t
 from tongguan.gateway.cli.demo.examples import Example, read_examples, repeated
 from tongguan.gateway.cli.demo.processes import Child, child
 from tongguan.gateway.cli.demo.progress import Progress, open_progress
-from tongguan.gateway.cli.output import print_json, print_table, print_text
+from tongguan.gateway.cli.output import print_json, print_table, print_text, say
 from tongguan.gateway.daemon import sample
 from tongguan.gateway.home import home as homes
 from tongguan.gateway.profile.loading import load_profiles
@@ -160,8 +160,7 @@ def _told(home: Path, examples: Sequence[Example], course: Course, *, seconds: f
         for name, seen in course.failed.items():
             _show_failure(next(e for e in examples if e.name == name), seen)
         many = len(course.done)
-        print_text(t(f"{many} 条按预期完成，{len(course.failed)} 条不符，用时 {seconds:.1f} 秒",
-                     f"{many} ended as expected, {len(course.failed)} did not, in {seconds:.1f} s"))  # fmt: skip
+        say(f"{many} 条按预期完成，{len(course.failed)} 条不符，用时 {seconds:.1f} 秒", f"{many} ended as expected, {len(course.failed)} did not, in {seconds:.1f} s")  # fmt: skip
     if course.failed or kept:
         look = f"tongguan list --home {home}"
         context.complain(f"主目录保留在 {home}；查看：{look}", f"the home stays at {home}; look: {look}")
@@ -171,7 +170,6 @@ def _told(home: Path, examples: Sequence[Example], course: Course, *, seconds: f
 
 
 def _show(examples: Sequence[Example], course: Course) -> None:
-    heads = t("报文 操作 状态 单证状态 编号 回执", "message operation state status numbers receipts").split()
     rows, repeats = [], Counter[str]()
     for example in examples:
         seen = course.done.get(example.name) or course.failed.get(example.name) or {}
@@ -183,13 +181,13 @@ def _show(examples: Sequence[Example], course: Course) -> None:
         status = (seen.get("business_status") or {}).get("text", "")
         numbers = list((seen.get("numbers") or {}).values())
         rows.append((example.name, seen.get("operation"), seen.get("state"), status, numbers, receipts))
-    print_table(heads, rows, state_at=2)
+    print_table("报文 操作 状态 单证状态 编号 回执", "message operation state status numbers receipts", rows, state_at=2)
 
 
 def _show_failure(example: Example, seen: Mapping[str, Any]) -> None:
     wanted = " ".join(filter(None, (example.state, example.status)))
     got = seen.get("state") or t("没有处理", "not taken")
-    print_text(t(f"✗ {example.name}：应为 {wanted}，现为 {got}", f"✗ {example.name}: {wanted} expected, it is {got}"))
+    say(f"✗ {example.name}：应为 {wanted}，现为 {got}", f"✗ {example.name}: {wanted} expected, it is {got}")
     for fault in seen.get("faults", ()):
         print_text(f"    {fault['code']} {fault['path']} {fault['message']}")
     if seen.get("hold"):

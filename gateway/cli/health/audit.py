@@ -5,17 +5,16 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import CommandWrong, t
-from tongguan.gateway.cli.output import print_json, print_table, print_text
-from tongguan.gateway.model.errors import in_language
+from tongguan.gateway.cli.context import CommandWrong, t, told
+from tongguan.gateway.cli.output import facts_of, print_json, print_table, print_text, say
 from tongguan.gateway.system import clock, times
 
 _SAYS_EVERY = 2.0  #: seconds between two lines of how far it is
@@ -34,39 +33,35 @@ def verify(
         raise CommandWrong(f"{anchor}：{wrong.strerror}", f"{anchor}: {wrong.strerror}", code=2) from None
     with context.journal() as journal:
         verdict = journal.verify(_progress(), copy=copy)
-    broken, key = (in_language(wrong, context.language()) for wrong in (verdict.broken, verdict.key))
+    broken, key = (told(wrong) for wrong in (verdict.broken, verdict.key))
     code = 1 if broken or key else 0
     if context.as_json():
-        names = ("entries", "moves", "runs", "accepted")
-        print_json({"ok": not code, **{name: getattr(verdict, name) for name in names}, "broken": broken, "key": key})
+        facts = facts_of(verdict, "entries", "moves", "runs", "accepted")
+        print_json({"ok": not code, **facts, "broken": broken, "key": key})
         return code
     for accepted in verdict.accepted:
-        print_text(t(f"! 曾有人确认继续使用恢复后的文件：{accepted}", f"! somebody went on after a restore: {accepted}"))
+        say(f"! 曾有人确认继续使用恢复后的文件：{accepted}", f"! somebody went on after a restore: {accepted}")
     if key:
         from tongguan.gateway.journal.history.consistency import RESTORE
 
         print_text(f"✗ {key}\n    {t(*RESTORE)}")
     if broken:
-        print_text(
-            t(
-                f"✗ 历史不完整：{broken}\n    保全现场，从备份核对",
-                f"✗ the history is broken: {broken}\n    keep this home as it is and compare it with a backup",
-            )
+        say(
+            f"✗ 历史不完整：{broken}\n    保全现场，从备份核对",
+            f"✗ the history is broken: {broken}\n    keep this home as it is and compare it with a backup",
         )
         return 1
     entries, moves, runs = verdict.entries, verdict.moves, verdict.runs
-    print_text(
-        t(
-            f"✓ 历史完整：{runs} 次运行，{entries} 条记录，{moves} 步",
-            f"✓ the history is whole: {runs} runs, {entries} entries, {moves} moves",
-        )
+    say(
+        f"✓ 历史完整：{runs} 次运行，{entries} 条记录，{moves} 步",
+        f"✓ the history is whole: {runs} runs, {entries} entries, {moves} moves",
     )
     if anchor:
-        print_text(t(f"✓ {anchor} 所记都在其中", f"✓ all that {anchor} says is in it"))
+        say(f"✓ {anchor} 所记都在其中", f"✓ all that {anchor} says is in it")
     return code
 
 
-def _progress() -> Any:
+def _progress() -> Callable[[str, int, int], None]:
     """Lines on stderr while it takes long."""
     said_at = clock.monotonic()
 
@@ -83,44 +78,25 @@ def listing() -> int | None:
     """网关启停、暂停、人工指令 / What moved no message: starts, stops, lanes shut and opened, orders; who, when and why."""
     with context.journal() as journal, journal.search() as records:
         damaged = records.leave_out_damaged()
-        rows: list[dict[str, Any]] = [
-            {
-                "at": m.at,
-                "about": m.message_id,
-                "step": m.step,
-                "was": m.was,
-                "state": m.state,
-                "who": m.who,
-                "why": in_language(m.why, context.language()),
-            }
-            for m in records.events(_MOST)
-        ]
+        rows = [(m.at, m.message_id, m.step, m.was, m.state, m.who, told(m.why)) for m in records.events(_MOST)]
         rows += [
-            {
-                "at": order.at,
-                "about": " ".join(order.about),
-                "step": order.do,
-                "was": None,
-                "state": "done" if order.done else "not done",
-                "who": order.who,
-                "why": order.why,
-            }
+            (order.at, " ".join(order.about), order.do, None, "done" if order.done else "not done", order.who, order.why)
             for order in records.orders_done(_MOST)
             if order.about
         ]
     for wrong in damaged.values():
         context.complain(f"✗ {wrong.zh}；tongguan audit verify", f"✗ {wrong.en}; tongguan audit verify")
     code = 1 if damaged else 0
-    rows.sort(key=lambda row: row["at"])
+    rows.sort(key=lambda row: row[0])
+    shown = [(times.show(at), *rest) for at, *rest in rows]
     if context.as_json():
-        print_json([{**row, "at": times.show(row["at"])} for row in rows])
-        return code
-    heads = t("时间 对象 步骤 从 到 经手 说明", "at about step from to who why").split()
-    print_table(heads, [(times.show(row["at"]), *list(row.values())[1:]) for row in rows])
+        print_json([dict(zip(("at", "about", "step", "was", "state", "who", "why"), row, strict=True)) for row in shown])
+    else:
+        print_table("时间 对象 步骤 从 到 经手 说明", "at about step from to who why", shown)
     return code
 
 
-def accept(why: Annotated[str, typer.Option("--why", help="the reason, for the history / 原因")]) -> int | None:
+def accept(why: Annotated[str, typer.Option("--why", help="the reason, for the history / 原因")]) -> None:
     """恢复后确认以现有文件继续 / Go on with journal and anchor as they are, after a restore that cannot be mended."""
     # Imported here: commands that only look load none of it.
     from tongguan.gateway.cli.logs import only_trouble
@@ -133,20 +109,17 @@ def accept(why: Annotated[str, typer.Option("--why", help="the reason, for the h
     with _alone():
         wrong = context.disagreement()
         if wrong is None:
-            print_text(t("日志与锚文件一致，无需确认", "journal and anchor agree: there is nothing to accept"))
-            return None
+            say("日志与锚文件一致，无需确认", "journal and anchor agree: there is nothing to accept")
+            return
         Journal.open(known.database.url, known.home, accepted=(context.who(), why)).close(why="accepted")
     if context.as_json():
         print_json({"accepted": wrong})
-        return None
-    print_text(
-        t(
-            f"已确认：{wrong}\n  已给出的编号不再给出；回执从头重取；已签名的报文先询问再发送",
-            f"accepted: {wrong}\n  numbers given are not given again, receipts are fetched from the beginning, and what is sealed is "
-            "asked for before it is sent",
-        )
+        return
+    say(
+        f"已确认：{wrong}\n  已给出的编号不再给出；回执从头重取；已签名的报文先询问再发送",
+        f"accepted: {wrong}\n  numbers given are not given again, receipts are fetched from the beginning, and what is sealed is "
+        "asked for before it is sent",
     )
-    return None
 
 
 @contextmanager

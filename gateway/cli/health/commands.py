@@ -10,7 +10,7 @@ import typer
 
 from tongguan import __version__
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.context import t, told, words
 from tongguan.gateway.cli.health.doctor import findings, settings_findings
 from tongguan.gateway.cli.health.finding import Finding
 from tongguan.gateway.cli.health.liveness import is_running
@@ -18,7 +18,7 @@ from tongguan.gateway.cli.health.metrics import exposition
 from tongguan.gateway.cli.health.report import HealthReport, Level, Trouble, health_report
 from tongguan.gateway.cli.output import age, lane_facts, moment, print_json, print_table, print_text
 from tongguan.gateway.cli.setup.checklist import tick_off
-from tongguan.gateway.model.errors import SettingsWrong, in_language
+from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.settings import Settings, as_far_as_readable
 from tongguan.gateway.system import times
@@ -37,7 +37,7 @@ def status(
         settings = as_far_as_readable(context.home())
         if not is_running(settings):
             raise
-        said = wrong.text(context.language())
+        said = words(wrong)
         text = t(f"设置有错，网关仍用启动时的设置：{said}", f"wrong, the gateway goes on with those it began with: {said}")
         faults = [Trouble(Level.CRITICAL, "settings", text, "tongguan config check")]
     with context.using(settings):
@@ -82,14 +82,14 @@ def _show(settings: Settings, seen: HealthReport) -> None:
         counts[(account, kind)][state] = count
     if counts:
         rows = [(*key, " ".join(f"{state}={count}" for state, count in states.items())) for key, states in counts.items()]
-        print_table(t("账户 种类 数量", "account kind counts").split(), rows)
+        print_table("账户 种类 数量", "account kind counts", rows)
     if seen.oldest:
         rows_old = [(state, moment(at), age(at)) for state, at in seen.oldest.items()]
-        print_table(t("状态 最早一条 已过", "state oldest age").split(), rows_old, state_at=0)
+        print_table("状态 最早一条 已过", "state oldest age", rows_old, state_at=0)
     _show_lanes(settings, seen)
     if seen.deadlines:
         rows_due = [(m.id, m.reference, m.operation, moment(m.deadline_at)) for m in seen.deadlines]
-        print_table(t("报文 企业编号 操作 期限", "message_id reference operation deadline").split(), rows_due)
+        print_table("报文 企业编号 操作 期限", "message_id reference operation deadline", rows_due)
     for trouble in seen.troubles:
         since = f" ({age(trouble.since)})" if trouble.since else ""
         print_text(f"{_STYLE[trouble.level] if trouble.level else '·'} {trouble.code}: {trouble.text}{since}\n    {trouble.do}")
@@ -100,15 +100,9 @@ def _show_lanes(settings: Settings, seen: HealthReport) -> None:
     rows = []
     for kind, name in [*cards, *(("route", name) for name in settings.route)]:
         lane = seen.lanes.get(Lane(kind, name))
-        said = (
-            f"{_reason(lane.reason)} {in_language(lane.text, context.language())}".strip()
-            if lane
-            else t("可用", "open")
-            if seen.running
-            else "-"
-        )
+        said = f"{_reason(lane.reason)} {told(lane.text)}".strip() if lane else t("可用", "open") if seen.running else "-"
         rows.append((kind, name, said, age(lane.since) if lane else ""))
-    print_table(t("通道 名称 状态 已过", "lane name state age").split(), rows)
+    print_table("通道 名称 状态 已过", "lane name state age", rows)
 
 
 def _reason(reason: str) -> str:

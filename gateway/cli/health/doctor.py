@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from cryptography import x509
 from tongguan.codecs.checking.compile import compile_all
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.cards.cards import list_states
-from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.context import t, words
 from tongguan.gateway.cli.health.finding import Finding
 from tongguan.gateway.cli.health.security import pins, production, secrets, tokens
 from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
@@ -26,7 +26,7 @@ from tongguan.gateway.daemon.recipients import RecipientFile, named, read_recipi
 from tongguan.gateway.home.home import why_no_tokens
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles
-from tongguan.gateway.settings import Settings, own_files
+from tongguan.gateway.settings import Route, Settings, own_files
 from tongguan.gateway.system import clock, permissions
 from tongguan.gateway.system.folders import FOLDERS
 from tongguan.outbox.prints.font import Font, FontMissing, find_font
@@ -55,6 +55,14 @@ def findings_here() -> list[Finding]:
         *pins(settings, {state["name"]: state["pin_lengths"] for state in states}),
         *_cards(states),
     ]
+
+
+def _look(check: str, look: Callable[[], str], do: str) -> Finding:
+    """What a look shows; else why it cannot be used, and what to do."""
+    try:
+        return Finding(check, look())
+    except (SettingsWrong, FontMissing) as wrong:
+        return Finding(check, words(wrong), do)
 
 
 def _machine(settings: Settings) -> Iterable[Finding]:
@@ -88,7 +96,7 @@ def _journal(settings: Settings) -> Iterable[Finding]:
         lost = context.disagreement()
         yield Finding("journal", lost or t("还没有", "none yet"), t(*RESTORE) if lost else "")
     except JournalUnfit as unfit:
-        yield Finding("journal", t(unfit.zh, unfit.en), t(*MEND))
+        yield Finding("journal", words(unfit), t(*MEND))
     for path in permissions.loose(home, own_files(settings)):
         yield Finding("private", str(path), f"chmod go= {path}")
 
@@ -114,13 +122,13 @@ def _profiles(settings: Settings) -> Iterable[Finding]:
         profiles = load_profiles(home=settings.home)
         compiled = compile_all(profiles)
     except SettingsWrong as wrong:
-        yield Finding("profiles", wrong.text(context.language()), t("改正所列文件", "mend the files named"))
+        yield Finding("profiles", words(wrong), t("改正所列文件", "mend the files named"))
         return
     yield Finding("profiles", t(f"{len(profiles)} 种单证", f"{len(profiles)} document types"))
     try:
         fit_profiles(settings, compiled)
     except SettingsWrong as wrong:
-        yield Finding("accounts", wrong.text(context.language()), t("改正这些设置", "mend these settings"))
+        yield Finding("accounts", words(wrong), t("改正这些设置", "mend these settings"))
     known = set(profiles.authorities)
     for place, name in (
         *(("route", route) for route in settings.route),
@@ -137,11 +145,15 @@ def _profiles(settings: Settings) -> Iterable[Finding]:
 def _routes(settings: Settings) -> Iterable[Finding]:
     """An address or a TLS setting with which no gateway starts."""
     for name, route in settings.route.items():
-        try:
+
+        def usable(name: str = name, route: Route = route) -> str:
             if trust.address(name, route).scheme == "https":
                 trust.tls(name, route, settings.home)
-        except SettingsWrong as wrong:
-            yield Finding(f"route {name}", wrong.text(context.language()), t("改正这项设置", "mend this setting"))
+            return ""
+
+        found = _look(f"route {name}", usable, t("改正这项设置", "mend this setting"))
+        if not found.ok:
+            yield found
 
 
 def _certificates(settings: Settings) -> Iterable[Finding]:
@@ -185,17 +197,13 @@ def _certificate(check: str, path: Path) -> Finding:
 def _recipient(settings: Settings, one: RecipientFile) -> Finding:
     """Can be encrypted to this certificate?"""
     name, key, file = one
-    check = f"route {name} {key} {file}"
-    try:
-        certificate = read_recipient(settings, one)
-    except SettingsWrong as wrong:
-        return Finding(
-            check,
-            wrong.text(context.language()),
-            t("放入该机关的 RSA 加密证书（PEM）", "put the authority's RSA encryption certificate (PEM) there"),
-        )
-    until = certificate.not_valid_after_utc.strftime("%Y-%m-%d")
-    return Finding(check, t(f"加密，有效期至 {until}", f"encrypts, valid until {until}"))
+
+    def encrypts() -> str:
+        until = read_recipient(settings, one).not_valid_after_utc.strftime("%Y-%m-%d")
+        return t(f"加密，有效期至 {until}", f"encrypts, valid until {until}")
+
+    do = t("放入该机关的 RSA 加密证书（PEM）", "put the authority's RSA encryption certificate (PEM) there")
+    return _look(f"route {name} {key} {file}", encrypts, do)
 
 
 def _tokens(settings: Settings) -> Iterable[Finding]:
@@ -221,33 +229,29 @@ def _install(module: str) -> str:
 def _short_messages(settings: Settings) -> Iterable[Finding]:
     """A provider whose address or token cannot be used; a file needs nothing."""
     if settings.sms.kind == "http":
-        wire = EventLoop()
-        try:
-            HttpProvider(settings.sms, settings.gateway.environment, settings.home, wire)
-        except SettingsWrong as wrong:
-            yield Finding("sms", wrong.text(context.language()), t("改正 [sms] 设置", "mend the settings of [sms]"))
-        else:
-            yield Finding("sms", settings.sms.url)
-        finally:
-            wire.stop()
+
+        def usable() -> str:
+            with EventLoop() as wire:
+                HttpProvider(settings.sms, settings.gateway.environment, settings.home, wire)
+            return settings.sms.url
+
+        yield _look("sms", usable, t("改正 [sms] 设置", "mend the settings of [sms]"))
 
 
 def _font(settings: Settings) -> Finding:
-    try:
+    def font() -> str:
         path = find_font(settings.prints.font, settings.home)
         Font(path)
-    except FontMissing as missing:
-        return Finding(
-            "font", t(missing.zh, missing.en), t("用 prints.font 指定中文字体文件", "name a Chinese font file as prints.font")
-        )
-    return Finding("font", path.name)
+        return path.name
+
+    return _look("font", font, t("用 prints.font 指定中文字体文件", "name a Chinese font file as prints.font"))
 
 
 def _folders(settings: Settings) -> Iterable[Finding]:
     for account in settings.account:
         mailbox, check = settings.mailbox(account), f"mailbox {account.name}"
         wrong = mailbox_troubles(settings, account)
-        yield from (Finding(check, each.text(context.language()), each.do(context.language())) for each in wrong)
+        yield from (Finding(check, words(each), each.do(context.language())) for each in wrong)
         if not wrong:
             yield Finding(check, str(mailbox))
             yield from _open_to_others(check, mailbox)
@@ -275,20 +279,11 @@ def _cards(states: Iterable[Mapping[str, Any]]) -> Iterable[Finding]:
 
 
 def _endpoints(settings: Settings) -> Iterable[Finding]:
-    # Imported here: only doctor speaks to the endpoints, and every other command would wait for these.
-    from tongguan.routes.event_loop import EventLoop
+    # Imported here: only doctor speaks to the endpoints, and every other command would wait for this.
     from tongguan.routes.https import HttpsRoute
 
-    wire = EventLoop()
-    wire.start()
-    try:
+    with EventLoop() as wire:
         for name, route in settings.route.items():
             healthy = HttpsRoute(name, route, settings.home, wire).healthy()
-            do = (
-                ""
-                if healthy
-                else t("检查网络和地址；测试环境：tongguan simulate", "check network and url; in a test home: tongguan simulate")
-            )
-            yield Finding(f"route {name}", route.url, do)
-    finally:
-        wire.stop()
+            do = t("检查网络和地址；测试环境：tongguan simulate", "check network and url; in a test home: tongguan simulate")
+            yield Finding(f"route {name}", route.url, "" if healthy else do)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import IntEnum
 from functools import partial
 from pathlib import Path
@@ -63,7 +62,7 @@ def heartbeats(settings: Settings) -> dict[str, dict[str, Any]]:
 def _page(mailbox: Path) -> dict[str, Any] | None:
     try:
         page: dict[str, Any] = orjson.loads((mailbox / "Status" / "heartbeat.json").read_bytes())
-        moment(page["at"])
+        times.read(page["at"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return page
@@ -72,7 +71,7 @@ def _page(mailbox: Path) -> dict[str, Any] | None:
 def of_this_run(settings: Settings, running: bool, pages: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The heartbeats without those that an earlier gateway left to one that has just begun."""
     since = _begun(settings) if running and _just_begun(settings) else 0
-    return [page for page in pages.values() if moment(page["at"]) >= since]
+    return [page for page in pages.values() if times.read(page["at"]) >= since]
 
 
 def troubles_of_life(settings: Settings, running: bool, pages: Mapping[str, Mapping[str, Any]]) -> Iterable[Trouble]:
@@ -94,7 +93,7 @@ def _stopped(pages: Mapping[str, Mapping[str, Any]]) -> Trouble:
     last = max((str(page["at"]) for page in pages.values()), default=None)
     text = t("网关没有运行", "the gateway does not run")
     text += t(f"；最后的心跳在 {last}", f"; its last heartbeat was {last}") if last else t("；从未运行过", "; it never ran here")
-    return Trouble(Level.CRITICAL, "stopped", text, f"tongguan run --home {context.home()}", moment(last) if last else None)
+    return Trouble(Level.CRITICAL, "stopped", text, f"tongguan run --home {context.home()}", times.read(last) if last else None)
 
 
 def _silences(settings: Settings, pages: Mapping[str, Mapping[str, Any]]) -> Iterable[Trouble]:
@@ -106,12 +105,12 @@ def _silences(settings: Settings, pages: Mapping[str, Mapping[str, Any]]) -> Ite
         elif _silent(page):
             zh = f"账户 {account.name} 的信箱自 {page['at']} 起没有心跳"
             en = f"no heartbeat since {page['at']} in the mailbox of {account.name}"
-            yield Trouble(Level.CRITICAL, "silent", t(zh, en), "tongguan doctor", moment(page["at"]))
+            yield Trouble(Level.CRITICAL, "silent", t(zh, en), "tongguan doctor", times.read(page["at"]))
 
 
 def _silent(page: Mapping[str, Any]) -> bool:
     # Also one of the future: the clock was set back, and who lives has written another within seconds.
-    return abs(clock.now_ms() - moment(page["at"])) > SILENT_MS
+    return abs(clock.now_ms() - times.read(page["at"])) > SILENT_MS
 
 
 def _just_begun(settings: Settings) -> bool:
@@ -125,8 +124,3 @@ def _begun(settings: Settings) -> int:
         return os.stat(settings.home / "daemon.lock").st_mtime_ns // 1_000_000
     except OSError:
         return 0
-
-
-def moment(text: str) -> int:
-    """A time as status files show it."""
-    return times.to_ms(datetime.fromisoformat(text))

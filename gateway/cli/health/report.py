@@ -7,20 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.context import t, told, words
 from tongguan.gateway.cli.health.liveness import (
     LOCKED_SECONDS,
     Level,
     Trouble,
     heartbeats,
     is_running,
-    moment,
     of_this_run,
     troubles_of_life,
 )
 from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
 from tongguan.gateway.journal.reading.search import Search
-from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, in_language
+from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.settings import Settings
@@ -66,7 +65,7 @@ class HealthReport:
     def _of_mailboxes(self) -> Iterable[Trouble]:
         for account, wrong in self.mailboxes.items():
             for each in wrong:
-                text = f"{account}: {each.text(context.language())}"
+                text = f"{account}: {words(each)}"
                 yield Trouble(Level.CRITICAL, "mailbox", text, each.do(context.language()))
 
     def _of_lanes(self) -> Iterable[Trouble]:
@@ -76,40 +75,23 @@ class HealthReport:
                 level = Level.WELL
             said = t("已暂停", "paused") if lane.reason == "paused" else t(f"已关闭：{lane.reason}", f"shut: {lane.reason}")
             by = t(f"（{lane.who}）", f" (by {lane.who})") if lane.who else ""
-            yield Trouble(
-                level,
-                "lane",
-                f"{lane.name} {said} {in_language(lane.text, context.language())}".rstrip() + by,
-                lane.do,
-                lane.since,
-            )
+            text = f"{lane.name} {said} {told(lane.text)}".rstrip() + by
+            yield Trouble(level, "lane", text, lane.do, lane.since)
 
     def _of_messages(self) -> Iterable[Trouble]:
         now = clock.now_ms()
-        if held := self.count(State.HELD):
-            yield Trouble(
-                Level.WARNING,
-                "held",
-                t(f"{held} 条报文暂挂，等人处理", f"{held} held for a person"),
-                "tongguan list --state held",
-            )
-        if kept := self.count(State.QUARANTINED):
-            yield Trouble(
-                Level.WARNING,
-                "quarantined",
-                t(f"{kept} 份回执被隔离", f"{kept} receipts in quarantine"),
-                "tongguan quarantine list",
-            )
+        held, kept = self.count(State.HELD), self.count(State.QUARANTINED)
+        if held:
+            text = t(f"{held} 条报文暂挂，等人处理", f"{held} held for a person")
+            yield Trouble(Level.WARNING, "held", text, "tongguan list --state held")
+        if kept:
+            text = t(f"{kept} 份回执被隔离", f"{kept} receipts in quarantine")
+            yield Trouble(Level.WARNING, "quarantined", text, "tongguan quarantine list")
         since = self.oldest.get(State.UNMATCHED)
         if since is not None and now - since > _UNMATCHED_MS:
             many = self.count(State.UNMATCHED)
-            yield Trouble(
-                Level.WARNING,
-                "unmatched",
-                t(f"{many} 份回执未匹配", f"{many} receipts match nothing"),
-                "tongguan quarantine list",
-                since,
-            )
+            text = t(f"{many} 份回执未匹配", f"{many} receipts match nothing")
+            yield Trouble(Level.WARNING, "unmatched", text, "tongguan quarantine list", since)
         for state in (State.RECEIVED, State.CHECKED, State.SEALED):
             since = self.oldest.get(state)
             if since is not None and now - since > _BACKLOG_MS:
@@ -120,13 +102,13 @@ class HealthReport:
         for problem in self.heartbeat.get("problems", ()) if self.running else ():
             if problem["code"] not in _SEEN_HERE:
                 level = Level.CRITICAL if problem["code"] in _GRAVE else Level.WARNING
-                yield Trouble(level, problem["code"], problem["text"], problem["do"], moment(problem["since"]))
+                yield Trouble(level, problem["code"], problem["text"], problem["do"], times.read(problem["since"]))
 
 
 def health_report(settings: Settings) -> HealthReport:
     """Look at journal, lock, disks and heartbeats; a home that never ran is one that does not run."""
     running, pages = is_running(settings), heartbeats(settings)
-    heartbeat = max(of_this_run(settings, running, pages), key=lambda page: moment(page["at"]), default={})
+    heartbeat = max(of_this_run(settings, running, pages), key=lambda page: times.read(page["at"]), default={})
     life = list(troubles_of_life(settings, running, pages))
     try:
         with context.journal() as journal:
@@ -149,7 +131,7 @@ def health_report(settings: Settings) -> HealthReport:
         lost = t(f"{gone} 不见了", f"{gone} is gone") if running else context.disagreement()
         life += [_broken(lost)] if lost else []
     except (StationBroken, JournalUnfit) as broken:
-        life.append(_broken(broken.text(context.language())))
+        life.append(_broken(words(broken)))
     return HealthReport(running, heartbeat, life=life)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.context import t, words
 from tongguan.gateway.cli.health.finding import Finding
 from tongguan.gateway.daemon.production import made_for_tests
 from tongguan.gateway.daemon.secrets_check import Concern, concerns
@@ -32,7 +31,7 @@ def production(settings: Settings) -> Iterable[Finding]:
 
 
 def _found(concern: Concern, *, warning: bool) -> Finding:
-    return Finding(concern.check, t(concern.zh, concern.en), t(concern.do_zh, concern.do_en), warning)
+    return Finding(concern.check, words(concern), t(concern.do_zh, concern.do_en), warning)
 
 
 def pins(settings: Settings, lengths: Mapping[str, tuple[int, int]]) -> Iterable[Finding]:
@@ -45,9 +44,9 @@ def pins(settings: Settings, lengths: Mapping[str, tuple[int, int]]) -> Iterable
                 given = read_pin(card.pin, settings.home)
                 fits(given, lengths[card.name])
             except PinUnfit as unfit:
-                yield Finding(f"pin {card.name}", t(unfit.zh, str(unfit)), t(f"写对 {card.pin}", f"write it right: {card.pin}"))
+                yield Finding(f"pin {card.name}", words(unfit), t(f"写对 {card.pin}", f"write it right: {card.pin}"))
             except PinNeeded as needed:
-                yield Finding(f"pin {card.name}", t(needed.zh, needed.en), t(f"写入 {card.pin}", f"write it: {card.pin}"))
+                yield Finding(f"pin {card.name}", words(needed), t(f"写入 {card.pin}", f"write it: {card.pin}"))
             else:
                 yield Finding(
                     f"pin {card.name}", t(f"{card.pin} 可读（没有拿去试）", f"{card.pin} can be read (it was not tried)")
@@ -63,6 +62,6 @@ def tokens(settings: Settings) -> Iterable[Finding]:
             except SettingsWrong as wrong:
                 yield Finding(
                     f"route {name} token",
-                    wrong.text(context.language()),
+                    words(wrong),
                     t("写入主管部门给的令牌", "write the token that the authority gave there"),
                 )

@@ -10,9 +10,9 @@ import orjson
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import CommandWrong, t
+from tongguan.gateway.cli.context import CommandWrong
 from tongguan.gateway.cli.messages.selection import AccountOption, LimitOption, TypeOption, submissions
-from tongguan.gateway.cli.output import moment, print_json, print_table, print_text
+from tongguan.gateway.cli.output import moment, print_json, print_table, say
 from tongguan.gateway.journal.reading.restrictions import of_documents
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.document import Document
@@ -42,19 +42,18 @@ def documents(
     number: Annotated[str, typer.Option(help="an official number / 官方编号")] = "",
     status: Annotated[str, typer.Option(help="name, code or text / 单证状态")] = "",
     limit: LimitOption = 100,
-) -> int | None:
+) -> None:
     """列出单证 / List business documents."""
     conditions = of_documents(account=account, type_=type_, statuses=_status_names(status) if status else None, number=number)
     with context.journal() as journal, journal.search() as records:
         total, rows = records.list_documents(conditions, offset=0, limit=limit)
         if context.as_json():
             print_json(_document_statuses(records, rows))
-            return None
-    heads = t("单证 类型 账户 状态 编号 附记 更新", "document type account status numbers marks updated").split()
-    print_table(heads, [(d.key, d.type, d.account, status_text(d), d.numbers, d.marks, moment(d.updated_at)) for d in rows])
+            return
+    shown = [(d.key, d.type, d.account, status_text(d), d.numbers, d.marks, moment(d.updated_at)) for d in rows]
+    print_table("单证 类型 账户 状态 编号 附记 更新", "document type account status numbers marks updated", shown)
     if total > len(rows):
-        print_text(t(f"共 {total} 件", f"{total} in all"))
-    return None
+        say(f"共 {total} 件", f"{total} in all")
 
 
 def _status_names(text: str) -> list[str]:

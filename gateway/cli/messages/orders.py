@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import CommandWrong, t
+from tongguan.gateway.cli.context import CommandWrong, told
 from tongguan.gateway.cli.messages.selection import (
     MOST,
     AccountOption,
@@ -26,10 +26,11 @@ from tongguan.gateway.cli.messages.selection import (
     StateOption,
     TypeOption,
     found,
+    known_or_wrong,
 )
-from tongguan.gateway.cli.output import moment, print_json, print_table, print_text
+from tongguan.gateway.cli.output import facts_of, moment, print_json, print_table, say
 from tongguan.gateway.journal.reading.search import Search
-from tongguan.gateway.model.errors import SettingsWrong, in_language
+from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
 from tongguan.gateway.system import clock
 
@@ -118,7 +119,7 @@ def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
             _show_dry(do, messages)
             return None
         if not messages:
-            print_text(t("没有符合条件的报文", "no message satisfies that"))
+            say("没有符合条件的报文", "no message satisfies that")
             return None
         result = order({"do": do, "ids": [m.id for m in messages]}, why=why)
         return show_done(messages, result["messages"])
@@ -154,29 +155,29 @@ def _show_dry(do: str, messages: Sequence[Message]) -> None:
         print_json({"do": do, "dry_run": True, "messages": [line_of(m) for m in messages]})
         return
     print_table(
-        t("报文 企业编号 账户 类型 操作 状态 收到", "message_id reference account type operation state received").split(),
+        "报文 企业编号 账户 类型 操作 状态 收到",
+        "message_id reference account type operation state received",
         [(m.id, m.reference, m.account, m.type, m.operation, m.state.value, moment(m.received_at)) for m in messages],
         state_at=5,
     )
-    print_text(
-        t(f"将对以上 {len(messages)} 条执行 {do}（未执行）", f"{do} would be done to these {len(messages)}; nothing was done")
-    )
+    say(f"将对以上 {len(messages)} 条执行 {do}（未执行）", f"{do} would be done to these {len(messages)}; nothing was done")
 
 
 def line_of(message: Message) -> dict[str, Any]:
-    names = ("account", "reference", "type", "operation")
-    return {"message_id": message.id, "state": message.state.value, **{name: getattr(message, name) for name in names}}
+    facts = facts_of(message, "account", "reference", "type", "operation")
+    return {"message_id": message.id, "state": message.state.value, **facts}
 
 
 def show_done(messages: Sequence[Message], done: Mapping[str, str]) -> int:
     """What became of each; 1 when one of them could not be done."""
-    done = {id_: in_language(said, context.language()) or "" for id_, said in done.items()}
+    done = {id_: told(said) or "" for id_, said in done.items()}
     refused = {id_: said for id_, said in done.items() if said not in _SAID_BY_STATE}
     if context.as_json():
         print_json({"done": {i: s for i, s in done.items() if i not in refused}, "not_done": refused})
     else:
         print_table(
-            t("报文 企业编号 原状态 现在", "message_id reference was now").split(),
+            "报文 企业编号 原状态 现在",
+            "message_id reference was now",
             [(m.id, m.reference, m.state.value, done.get(m.id, "?")) for m in messages],
             state_at=3,
         )
@@ -206,21 +207,17 @@ def switching(do: str, zh: str, en: str) -> Callable[..., int | None]:
         what: Annotated[What, typer.Argument()],
         name: Annotated[str, typer.Argument()],
         why: WhyOption = "",
-    ) -> int | None:
+    ) -> None:
         if do == "pause" and not why:  # who finds it shut must read what for; to open it again needs no reason
             raise CommandWrong("请用 --why 说明为什么暂停", "say with --why what it is paused for", code=2)
         settings = context.settings()
         known = {What.ACCOUNT: [a.name for a in settings.account], What.ROUTE: list(settings.route), What.LANE: lanes()}[what]
-        if name not in known:
-            raise CommandWrong(
-                f"没有 {name}；可用：{' '.join(known)}", f"there is no {what.value} {name}; there are {' '.join(known)}", code=2
-            )
+        known_or_wrong(name, known, "", what.value)
         result = order({"do": do, "what": what.value, "name": name}, why=why)
         if context.as_json():
             print_json(result)
         else:
-            print_text(t(f"{what.value} {name}：{'已暂停' if do == 'pause' else '已恢复'}", f"{what.value} {name}: {do}d"))
-        return None
+            say(f"{what.value} {name}：{'已暂停' if do == 'pause' else '已恢复'}", f"{what.value} {name}: {do}d")
 
     switch.__doc__ = f"{zh} / {en}"
     return switch

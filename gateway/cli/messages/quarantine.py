@@ -5,44 +5,43 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import CommandWrong, t
+from tongguan.gateway.cli.context import CommandWrong, t, told, words
 from tongguan.gateway.cli.messages.orders import WhyOption, line_of, order, show_done
 from tongguan.gateway.cli.messages.selection import MOST, Id, found
 from tongguan.gateway.cli.output import age, moment, print_facts, print_json, print_table, print_text
 from tongguan.gateway.journal.reading.search import Search
-from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.system import times
 
 
-def list_receipts() -> int | None:
+def list_receipts() -> None:
     """列出隔离和未匹配的回执 / List receipts in quarantine, and those that match nothing."""
     with context.journal() as journal:
         receipts = journal.received((State.QUARANTINED, State.UNMATCHED), MOST)
     if context.as_json():
         print_json([{**line_of(m), "why": _why(m), "received_at": times.show(m.received_at)} for m in receipts])
-        return None
+        return
     print_table(
-        t("回执 账户 状态 编号 收到 已过 原因", "id account state number received age why").split(),
+        "回执 账户 状态 编号 收到 已过 原因",
+        "id account state number received age why",
         [(m.id, m.account, m.state.value, m.number, moment(m.received_at), age(m.received_at), _why(m)) for m in receipts],
         state_at=2,
     )
-    return None
 
 
 def _why(message: Message) -> str:
-    faults = "; ".join(f"{f.code} {f.text(context.language())}" for f in message.faults)
-    return in_language(message.hold_reason, context.language()) or faults or str((message.extra or {}).get("why", ""))
+    faults = "; ".join(f"{f.code} {words(f)}" for f in message.faults)
+    return told(message.hold_reason) or faults or str((message.extra or {}).get("why", ""))
 
 
-def show(id_: Id) -> int | None:
+def show(id_: Id) -> None:
     """显示一份回执 / Show a receipt as it came."""
     with context.journal() as journal, journal.search() as records:
         message = _receipt(records, id_)
         raw = (records.body(message.id, "receipt") or b"").decode("utf-8", "replace")
     if context.as_json():
         print_json({**line_of(message), "why": _why(message), "content": raw})
-        return None
+        return
     print_facts(
         {
             "id": message.id,
@@ -52,7 +51,6 @@ def show(id_: Id) -> int | None:
         }
     )
     print_text(raw)
-    return None
 
 
 def _receipt(records: Search, id_: str) -> Message:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from difflib import get_close_matches
 from typing import Annotated
 
@@ -46,14 +45,8 @@ class Filters:
 
     def find(self, records: Search, limit: int) -> list[Message]:
         """The submissions that satisfy all, newest first; Wrong for a state, time or account that does not exist."""
-        known = [s.value for s in State]
         for state in self.states:
-            if state not in known:
-                raise CommandWrong(
-                    f"没有状态 {state}；可用：{' '.join(known)}",
-                    f"there is no state {state}; there are {' '.join(known)}",
-                    code=2,
-                )
+            known_or_wrong(state, (s.value for s in State), "状态", "state")
         since = moment_of(self.since) if self.since else None
         where = of_messages(states=self.states, account=self.account, type_=self.type, operation=self.operation, since=since)
         rows = records.list_messages(where, limit=limit)
@@ -62,14 +55,18 @@ class Filters:
         return rows
 
 
-def known_or_wrong(name: str, known: Iterable[str]) -> None:
-    """Wrong for a name that nothing has, with the nearest that something has, or all of them."""
+def known_or_wrong(name: str, known: Iterable[str], what: str = "", what_en: str = "") -> None:
+    """Wrong for a name that nothing of that kind has, with the nearest that something has, or all of them."""
     names = list(known)
     if name not in names:
         near = get_close_matches(name, names, 1, 0.4) or names
         zh, en = (f"；是不是 {near[0]}？", f"; did you mean {near[0]}?") if len(near) == 1 else ("", "")
         every = " ".join(names)
-        raise CommandWrong(f"没有 {name}{zh or f'；有：{every}'}", f"there is no {name}{en or f'; there are {every}'}", code=2)
+        raise CommandWrong(
+            f"没有{what} {name}{zh or f'；可用：{every}'}",
+            f"there is no {f'{what_en} {name}'.strip()}{en or f'; there are {every}'}",
+            code=2,
+        )
 
 
 def moment_of(text: str) -> int:
@@ -80,12 +77,11 @@ def moment_of(text: str) -> int:
         except ValueError:
             pass
     try:
-        moment = datetime.fromisoformat(text)
+        return times.read(text)
     except ValueError:
         raise CommandWrong(
             f"时间 {text} 不可读；写成 2h、3d 或 2026-11-20", f"{text} is no time; write 2h, 3d or 2026-11-20", code=2
         ) from None
-    return times.to_ms(moment if moment.tzinfo else moment.replace(tzinfo=times.CHINA))
 
 
 def found(records: Search, id_: str, account: str = "") -> list[Message]:

@@ -9,7 +9,7 @@ import orjson
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.context import t, told, words
 from tongguan.gateway.cli.messages.documents import profile_of, status_text
 from tongguan.gateway.cli.messages.orders import lanes, order
 from tongguan.gateway.cli.messages.selection import (
@@ -25,12 +25,11 @@ from tongguan.gateway.cli.messages.selection import (
     known_or_wrong,
     submissions,
 )
-from tongguan.gateway.cli.output import age, lane_facts, moment, print_facts, print_json, print_table, print_text
+from tongguan.gateway.cli.output import age, facts_of, lane_facts, moment, print_facts, print_json, print_table, print_text, say
 from tongguan.gateway.journal.history.history import GATEWAY, lane_subject
-from tongguan.gateway.journal.reading.lookups import AnswerRow
+from tongguan.gateway.journal.reading.lookups import AnswerRow, Move
 from tongguan.gateway.journal.reading.search import Search
-from tongguan.gateway.model.document import Document, Receipt
-from tongguan.gateway.model.errors import in_language
+from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.system import file_names
@@ -47,25 +46,20 @@ def list_messages(
     operation: OperationOption = "",
     since: SinceOption = "",
     limit: LimitOption = 100,
-) -> int | None:
+) -> None:
     """列出报文，最新在前 / List messages, newest first."""
     filters = Filters(state or (), account, type_, operation, since)
     with context.journal() as journal, journal.search() as records:
         messages = filters.find(records, limit)
         if context.as_json():
             print_json(statuses(records, messages))
-            return None
+            return
         documents = records.documents(m.document_id for m in messages if m.document_id)
         lanes_now = records.lanes()
     print_messages(messages, documents, lanes_now)
-    return None
 
 
 def print_messages(messages: Sequence[Message], documents: Mapping[str, Document], lanes_now: Mapping[Lane, ClosedLane]) -> None:
-    heads = t(
-        "报文编号 企业编号 账户 类型 操作 状态 单证状态 等待 收到 已过",
-        "message_id reference account type operation state document waiting received age",
-    ).split()
     rows = [
         (
             *(m.id, m.reference, m.account, m.type, m.operation, m.state.value),
@@ -74,19 +68,23 @@ def print_messages(messages: Sequence[Message], documents: Mapping[str, Document
         )
         for m in messages
     ]
-    print_table(heads, rows, state_at=5)
+    print_table(
+        "报文编号 企业编号 账户 类型 操作 状态 单证状态 等待 收到 已过",
+        "message_id reference account type operation state document waiting received age",
+        rows,
+        state_at=5,
+    )
 
 
-def show(id_: Id, account: AccountOption = "") -> int | None:
+def show(id_: Id, account: AccountOption = "") -> None:
     """显示报文及其单证 / Show a message with its document, faults and receipts."""
     with context.journal() as journal, journal.search() as records:
         messages = submissions(found(records, id_, account)) or found(records, id_, account)
         if context.as_json():
             print_json(statuses(records, messages))
-            return None
+            return
         for message in messages:
             _show(message, records)
-    return None
 
 
 def _show(message: Message, records: Search) -> None:
@@ -107,8 +105,8 @@ def _show(message: Message, records: Search) -> None:
         t("更新", "updated"): moment(message.updated_at),
         t("期限", "deadline"): moment(message.deadline_at),
         t("尝试次数", "attempts"): message.attempts or None,
-        t("暂挂原因", "held"): in_language(message.hold_reason, context.language()),
-        t("请执行", "do"): in_language(message.hold_do, context.language()) or (shut.do if shut else None),
+        t("暂挂原因", "held"): told(message.hold_reason),
+        t("请执行", "do"): told(message.hold_do) or (shut.do if shut else None),
         t("代替", "replaces"): message.replaces,
         t("同于", "same as"): message.same_as,
         t("通道", "lane"): _lane_words(shut) if shut else None,
@@ -117,9 +115,9 @@ def _show(message: Message, records: Search) -> None:
     print_facts(facts)
     for fault in message.faults:
         place = " ".join(str(part) for part in (fault.path, fault.line) if part)
-        print_text(f"  {fault.code} {place} {fault.text(context.language())}")
+        print_text(f"  {fault.code} {place} {words(fault)}")
     for receipt in records.receipts_of_messages([message.id]).get(message.id, []):
-        print_text(f"  {moment(receipt.issued_at)} {receipt.code} {_receipt_text(receipt)} {receipt.file or ''}")
+        print_text(f"  {moment(receipt.issued_at)} {receipt.code} {words(receipt)} {receipt.file or ''}")
     print_text("")
 
 
@@ -132,20 +130,11 @@ def _shut(message: Message, lanes: Mapping[Lane, ClosedLane]) -> ClosedLane | No
 
 
 def _lane_words(lane: ClosedLane) -> str:
-    return f"{lane.name} {lane.reason}: {in_language(lane.text, context.language())} {lane.who or ''} {moment(lane.since)}"
-
-
-def _all_shut(records: Search, messages: Sequence[Message]) -> dict[str, ClosedLane | None]:
-    lanes_now = records.lanes()
-    return {m.id: _shut(m, lanes_now) for m in messages}
+    return f"{lane.name} {lane.reason}: {told(lane.text)} {lane.who or ''} {moment(lane.since)}"
 
 
 def _waiting(message: Message, shut: ClosedLane | None) -> str | None:
     return waiting_for(message, shut.waits_for if shut else None)
-
-
-def _receipt_text(receipt: Receipt) -> str:
-    return receipt.en if context.language() == "en" else receipt.zh
 
 
 def statuses(records: Search, messages: Sequence[Message]) -> list[Any]:
@@ -155,7 +144,8 @@ def statuses(records: Search, messages: Sequence[Message]) -> list[Any]:
     snapshots = {name: read_view(records, name, [m.id for m in messages if m.account == name], ()) for name in accounts}
     for damaged in (damaged for snapshot in snapshots.values() for damaged in snapshot.damaged.values()):
         raise damaged
-    environment, shut = context.settings().gateway.environment, _all_shut(records, messages)
+    environment, lanes_now = context.settings().gateway.environment, records.lanes()
+    shut = {m.id: _shut(m, lanes_now) for m in messages}
     pages = [
         orjson.loads(
             message_status(
@@ -178,11 +168,11 @@ def statuses(records: Search, messages: Sequence[Message]) -> list[Any]:
     return pages
 
 
-def timeline(id_: Id, account: AccountOption = "") -> int | None:
+def timeline(id_: Id, account: AccountOption = "") -> None:
     """报文的每一步；也可查 account:名、route:名、card:名、gateway / Every step of a message, or of an account, route, card, gateway."""
     if subject := _subject(id_):
         _told_of(subject)
-        return None
+        return
     with context.journal() as journal, journal.search() as records:
         hits = found(records, id_, account)
         ids = dict.fromkeys(m.id for m in hits)
@@ -191,26 +181,25 @@ def timeline(id_: Id, account: AccountOption = "") -> int | None:
         moves = sorted((move for each in ids for move in records.moves(each)), key=lambda move: move.n)
         known = records.messages(ids)
     if context.as_json():
-        names = ("message_id", "step", "was", "state", "who", "why", "run", "entry")
-        told = [in_language(m.why, context.language()) for m in moves]
-        print_json(
-            [
-                {"at": shown_time(m.at), **{name: getattr(m, name) for name in names}, "why": why}
-                for m, why in zip(moves, told, strict=True)
-            ]
-        )
-        return None
-    heads = t("时间 报文 操作 步骤 从 到 经手 说明", "at message operation step from to who why").split()
+        print_json([_step(m, "message_id") for m in moves])
+        return
     rows = [
         (
             *(shown_time(m.at), known[m.message_id].reference or m.message_id, known[m.message_id].operation),
-            *(m.step, m.was, m.state, m.who, in_language(m.why, context.language())),
+            *(m.step, m.was, m.state, m.who, told(m.why)),
         )
         for m in moves
         if m.message_id in known
     ]
-    print_table(heads, rows, state_at=5)
-    return None
+    print_table("时间 报文 操作 步骤 从 到 经手 说明", "at message operation step from to who why", rows, state_at=5)
+
+
+def _step(move: Move, *more: str) -> dict[str, Any]:
+    return {
+        "at": shown_time(move.at),
+        **facts_of(move, *more, "step", "was", "state", "who", "why", "run", "entry"),
+        "why": told(move.why),
+    }
 
 
 def _subject(name: str) -> str | None:
@@ -231,12 +220,10 @@ def _told_of(subject: str) -> None:
             subject.removeprefix(lane_subject("")), [f"account:{a.name}" for a in context.settings().account] + lanes()
         )
     if context.as_json():
-        names = ("step", "was", "state", "who", "why", "run", "entry")
-        print_json([{"at": shown_time(m.at), **{name: getattr(m, name) for name in names}} for m in moves])
+        print_json([_step(m) for m in moves])
         return
-    heads = t("时间 步骤 从 到 经手 说明", "at step from to who why").split()
-    rows = [(shown_time(m.at), m.step, m.was, m.state, m.who, in_language(m.why, context.language())) for m in moves]
-    print_table(heads, rows)
+    rows = [(shown_time(m.at), m.step, m.was, m.state, m.who, told(m.why)) for m in moves]
+    print_table("时间 步骤 从 到 经手 说明", "at step from to who why", rows)
 
 
 def _documents_of(messages: Sequence[Message]) -> list[str]:
@@ -247,7 +234,7 @@ def answers(
     id_: Id,
     account: AccountOption = "",
     again: Annotated[bool, typer.Option("--again", help="write them once more / 重写")] = False,
-) -> int | None:
+) -> None:
     """报文的答复文件；--again 重写到 InBox / A message's answers; --again writes them to InBox once more."""
     with context.journal() as journal, journal.search() as records:
         hits = found(records, id_, account)
@@ -257,14 +244,14 @@ def answers(
             order({"do": "answers", "id": message_id}, why="answers --again")
     if context.as_json():
         print_json([_answer(row) for row in rows])
-        return None
+        return
     print_table(
-        t("文件 种类 编号 时间", "file kind number at").split(),
+        "文件 种类 编号 时间",
+        "file kind number at",
         [(file_names.shown(row.file), row.kind, row.number, moment(row.at)) for row in rows],
     )
     if again:
-        print_text(t("已重新写入 InBox", "written to InBox once more"))
-    return None
+        say("已重新写入 InBox", "written to InBox once more")
 
 
 def _with_their_receipts(records: Search, messages: Sequence[Message]) -> list[str]:
@@ -277,5 +264,5 @@ def _with_their_receipts(records: Search, messages: Sequence[Message]) -> list[s
 
 
 def _answer(row: AnswerRow) -> dict[str, Any]:
-    names = ("message_id", "account", "kind", "number")
-    return {"file": file_names.shown(row.file), "at": shown_time(row.at), **{name: getattr(row, name) for name in names}}
+    facts = facts_of(row, "message_id", "account", "kind", "number")
+    return {"file": file_names.shown(row.file), "at": shown_time(row.at), **facts}

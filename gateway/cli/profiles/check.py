@@ -16,7 +16,7 @@ from tongguan.codecs.reading.attachments import check_attachments
 from tongguan.codecs.reading.read import Item, Read, read
 from tongguan.codecs.writing.markup import visible
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import CommandWrong, t
+from tongguan.gateway.cli.context import CommandWrong, t, words
 from tongguan.gateway.cli.output import print_json, print_text
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.faults import fault, unknown_type
@@ -136,7 +136,7 @@ def _show(found: CheckedItem) -> None:
         print_text(f"{name}: " + t("没有问题", "clean"))
     for each in found.faults:
         place = ":".join(str(part) for part in (name, each.line) if part is not None)
-        print_text(f"{place}: {each.code} {each.path} {each.text(context.language())}")
+        print_text(f"{place}: {each.code} {each.path} {words(each)}")
 
 
 def _as_json(found: CheckedItem) -> dict[str, Any]:
@@ -148,15 +148,5 @@ def _as_json(found: CheckedItem) -> dict[str, Any]:
         "reference": item.reference if item else None,
         "clean": found.code == CLEAN,
         "readable": found.code != UNREADABLE,
-        "faults": [
-            {
-                "code": f.code,
-                "severity": f.severity,
-                "path": f.path,
-                "line": f.line,
-                "label": f.label,
-                "message": f.text(context.language()),
-            }
-            for f in found.faults
-        ],
+        "faults": [f.shown(context.language()) for f in found.faults],
     }

@@ -13,8 +13,9 @@ import typer
 
 from tongguan.codecs.writing.schema import write_schemas
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import CommandWrong, t
-from tongguan.gateway.cli.output import print_json, print_table, print_text
+from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.messages.selection import known_or_wrong
+from tongguan.gateway.cli.output import print_json, print_table, print_text, say
 from tongguan.gateway.cli.profiles.registry import page
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.profile import Operation, Profile
@@ -28,13 +29,11 @@ def profiles(
     matrix: Annotated[bool, typer.Option("--matrix", help="type x operation x status x card / 操作矩阵")] = False,
     write: Annotated[bool, typer.Option("--write", help="write schema.xsd and schema.json / 生成 schema")] = False,
     registry: Annotated[bool, typer.Option("--registry", help="the licence systems as a page / 许可证件系统一览")] = False,
-) -> int | None:
+) -> None:
     """单证类型：字段、规则、状态 / Document types: fields, rules, statuses, schemas."""
     every = load_profiles(home=context.home() if (context.home() / "tongguan.toml").is_file() else None)
-    if type_ and type_ not in every:
-        raise CommandWrong(
-            f"没有单证类型 {type_}；可用：{' '.join(every)}", f"there is no type {type_}; there are {' '.join(every)}", code=2
-        )
+    if type_:
+        known_or_wrong(type_, every, "单证类型", "type")
     chosen = [every[type_]] if type_ else list(every.values())
     if registry:
         sys.stdout.write(page(every, context.language()))
@@ -48,14 +47,12 @@ def profiles(
         _show(chosen[0])
     else:
         _list(chosen)
-    return None
 
 
 def _list(chosen: Sequence[Profile]) -> None:
-    heads = t("类型 名称 机关 操作 字段 规则 版本", "type title authority operations fields rules version").split()
     lang = context.language()
     rows = [(p.type, p.title[lang], p.authority, list(p.operations), len(p.fields), len(p.rules), p.version) for p in chosen]
-    print_table(heads, rows)
+    print_table("类型 名称 机关 操作 字段 规则 版本", "type title authority operations fields rules version", rows)
 
 
 def _write(chosen: Sequence[Profile]) -> None:
@@ -64,9 +61,9 @@ def _write(chosen: Sequence[Profile]) -> None:
         print_json([str(path) for path in written])
         return
     for path in written:
-        print_text(t(f"已写 {path}", f"wrote {path}"))
+        say(f"已写 {path}", f"wrote {path}")
     if not written:
-        print_text(t("schema 都是最新的", "every schema is in step"))
+        say("schema 都是最新的", "every schema is in step")
 
 
 def _changed_schemas(profile: Profile) -> Iterable[Path]:
@@ -83,9 +80,8 @@ def _matrix(chosen: Sequence[Profile]) -> None:
     if context.as_json():
         print_json(rows)
         return
-    heads = t("类型 操作 方式 去向 允许状态 途中 完成 卡", "type operation way to allowed_in between after card").split()
-    names = ("type", "operation", "way", "route", "allowed", "between", "to", "card")
-    print_table(heads, [[row[name] for name in names] for row in rows])
+    zh, en = "类型 操作 方式 去向 允许状态 途中 完成 卡", "type operation way to allowed_in between after card"
+    print_table(zh, en, [list(row.values()) for row in rows])
 
 
 def _row(profile: Profile, operation: Operation) -> dict[str, Any]:
@@ -112,13 +108,8 @@ def _row(profile: Profile, operation: Operation) -> dict[str, Any]:
 def _query_row(profile: Profile, kind: str) -> dict[str, Any]:
     source = profile.queries[kind].source
     route = profile.authority if source == "authority" else ""
-    return dict(
-        zip(
-            ("type", "operation", "way", "route", "allowed", "between", "to", "card"),
-            (profile.type, f"query {kind}", source, route, [], "", "", []),
-            strict=True,
-        )
-    )
+    row = {"type": profile.type, "operation": f"query {kind}", "way": source, "route": route}
+    return {**row, "allowed": [], "between": "", "to": "", "card": []}
 
 
 def _show(profile: Profile) -> None:
@@ -127,10 +118,8 @@ def _show(profile: Profile) -> None:
     _matrix([profile])
     english = lang == "en"
     print_table(
-        t(
-            "字段 名称 类型 长度 小数 行数 代码表 单位 必填于 系统填写 出处",
-            "field label type length decimals rows table unit required_at filled_by source",
-        ).split(),
+        "字段 名称 类型 长度 小数 行数 代码表 单位 必填于 系统填写 出处",
+        "field label type length decimals rows table unit required_at filled_by source",
         [
             (
                 *(f.path, f.label_en if english else f.label, f.type, f.length or "", f.precision or "", f.occurs, f.code_table),
@@ -140,14 +129,14 @@ def _show(profile: Profile) -> None:
         ],
     )
     print_table(
-        t("规则 操作 字段 检查 说明 出处", "rule at field check says from").split(),
+        "规则 操作 字段 检查 说明 出处",
+        "rule at field check says from",
         [(r.id, sorted(r.at), r.path, r.check, r.says[lang], r.from_) for r in profile.rules],
     )
+    print_table("状态 代码 名称", "status code text", [(s.name, s.code, s.text[lang]) for s in profile.statuses.values()])
     print_table(
-        t("状态 代码 名称", "status code text").split(), [(s.name, s.code, s.text[lang]) for s in profile.statuses.values()]
-    )
-    print_table(
-        t("回执 名称 状态 级别 结束", "receipt text status rank ends").split(),
+        "回执 名称 状态 级别 结束",
+        "receipt text status rank ends",
         [(r.code, r.text[lang], r.status, r.rank, r.ends) for r in profile.receipts.values()],
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tongguan.gateway.profile.profile import Certificate, Profile, Profiles
+from tongguan.gateway.profile.profile import Profile, Profiles
 
 _HEAD = {
     "en": """\
@@ -28,7 +28,7 @@ A system's own route is used where the settings have it (`[route.nmpa]`), else t
 """,
 }
 _COLUMNS = {
-    "en": (
+    "en": [
         "no.",
         "type",
         "system",
@@ -40,8 +40,8 @@ _COLUMNS = {
         "route",
         "application no.",
         "valid",
-    ),
-    "zh": ("序号", "类型", "系统名称", "主管部门", "监管证件", "代码", "填在", "卡", "通道", "申请编号", "有效期"),
+    ],
+    "zh": ["序号", "类型", "系统名称", "主管部门", "监管证件", "代码", "填在", "卡", "通道", "申请编号", "有效期"],
 }
 
 
@@ -60,7 +60,7 @@ def _row(profiles: Profiles, profile: Profile, language: str) -> Sequence[str]:
         f"`{profile.type}`",
         profile.title[language],
         ministry.get(language, ""),
-        "<br>".join(_once(_titled(certificate, language) for certificate in profile.certificates)),
+        "<br>".join(_once(certificate.text[language] for certificate in profile.certificates)),
         " ".join(f"`{code}`" for code in codes),
         " ".join(_once(_place(code, language) for code in codes)),
         profiles.authorities[profile.card_authority].title[language],
@@ -72,10 +72,6 @@ def _row(profiles: Profiles, profile: Profile, language: str) -> Sequence[str]:
 
 def _once(words: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(words))
-
-
-def _titled(certificate: Certificate, language: str) -> str:
-    return certificate.text[language]
 
 
 def _place(code: str, language: str) -> str:

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import CommandWrong, t
-from tongguan.gateway.cli.output import print_json, print_text
+from tongguan.gateway.cli.context import CommandWrong
+from tongguan.gateway.cli.output import print_json, say
 from tongguan.gateway.daemon import sample
 from tongguan.gateway.home import home as homes
 from tongguan.signer.errors import CardBroken
@@ -42,7 +42,7 @@ def init(
     customs_url: Annotated[str, typer.Option(help="海关通道地址")] = "",
     ministries_url: Annotated[str, typer.Option(help="其他部委通道地址")] = "",
     module: Annotated[str, typer.Option(help="the cards' PKCS#11 library / 卡的库")] = "",
-) -> int | None:
+) -> None:
     """建立主目录：设置、示例账户、测试卡 / Make a home: settings, a sample account, test cards."""
     given = {"account": account, "title": title, "uscc": uscc, "customs_code": customs_code, "mofcom_code": mofcom_code}
     given |= {"mofcom_url": mofcom_url, "customs_url": customs_url, "ministries_url": ministries_url, "module": module}
@@ -50,7 +50,7 @@ def init(
         from tongguan.gateway.cli.setup.production import found_production
 
         found_production(folder, given)
-        return None
+        return
     if any(given.values()):
         flags = " ".join("--" + name.replace("_", "-") for name, value in given.items() if value)
         raise CommandWrong(f"{flags} 只和 --production 一起用", f"{flags} are for --production only", code=2)
@@ -62,19 +62,16 @@ def init(
         ) from None
     if context.as_json():
         print_json({"home": str(folder), "cards": made.cards, "account": sample.NAME, "mailbox": f"mailboxes/{sample.NAME}"})
-        return None
+        return
     if made.why_software:
-        print_text(t(f"测试卡用软件密钥：{made.why_software[0]}", f"the test cards are software keys: {made.why_software[1]}"))
+        say(f"测试卡用软件密钥：{made.why_software[0]}", f"the test cards are software keys: {made.why_software[1]}")
     outbox = folder / "mailboxes" / sample.NAME / "OutBox"
-    print_text(
-        t(
-            f"主目录 {folder} 已建好。接着：\n  tongguan simulate --fast --home {folder} &\n  tongguan run --home {folder} &\n"
-            f"  把报文放进 {outbox}，再看：tongguan status --home {folder}",
-            f"home {folder} is made. Next:\n  tongguan simulate --fast --home {folder} &\n  tongguan run --home {folder} &\n"
-            f"  drop messages into {outbox}, then: tongguan status --home {folder}",
-        )
+    say(
+        f"主目录 {folder} 已建好。接着：\n  tongguan simulate --fast --home {folder} &\n  tongguan run --home {folder} &\n"
+        f"  把报文放进 {outbox}，再看：tongguan status --home {folder}",
+        f"home {folder} is made. Next:\n  tongguan simulate --fast --home {folder} &\n  tongguan run --home {folder} &\n"
+        f"  drop messages into {outbox}, then: tongguan status --home {folder}",
     )
-    return None
 
 
 def run(
@@ -104,7 +101,7 @@ def _allow_many_files() -> None:
 def simulate(
     fast: Annotated[bool, typer.Option("--fast", help="steps follow within a tenth of a second / 加速")] = False,
     faults: Annotated[Path | None, typer.Option(help="a file of fault rules / 故障规则文件")] = None,
-) -> int | None:
+) -> None:
     """运行商务部和海关的模拟器 / Run the simulators of MOFCOM and customs."""
     from tongguan.simulators.serve import serve
     from tongguan.simulators.settings import WrongSettings
@@ -118,7 +115,6 @@ def simulate(
         serve(home, fast=fast, faults=faults)
     except (WrongSettings, OSError, ValueError) as wrong:
         raise CommandWrong(str(wrong), str(wrong), code=context.WRONG_SETTINGS) from None
-    return None
 
 
 def demo(

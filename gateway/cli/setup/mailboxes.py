@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import CommandWrong, t
+from tongguan.gateway.cli.context import CommandWrong, t, words
 from tongguan.gateway.cli.messages.orders import WhyOption, order
+from tongguan.gateway.cli.messages.selection import known_or_wrong
 from tongguan.gateway.cli.output import print_json, print_table, print_text
 from tongguan.gateway.model.errors import NoJournal
 from tongguan.gateway.settings import Account, Settings
@@ -52,9 +53,7 @@ def list_mailboxes() -> int:
                     "account": account.name,
                     "mailbox": str(settings.mailbox(account)),
                     "id": identity_of(account.name),
-                    "troubles": [
-                        {"text": each.text(context.language()), "do": each.do(context.language())} for each in wrong[account.name]
-                    ],
+                    "troubles": [{"text": words(each), "do": each.do(context.language())} for each in wrong[account.name]],
                 }
                 for account in settings.account
             ]
@@ -64,10 +63,10 @@ def list_mailboxes() -> int:
             (account.name, identity_of(account.name), settings.mailbox(account), "✗" if wrong[account.name] else "✓")
             for account in settings.account
         ]
-        print_table(t("账户 标识 信箱 状态", "account id mailbox state").split(), rows)
+        print_table("账户 标识 信箱 状态", "account id mailbox state", rows)
         for account, troubles in wrong.items():
             for each in troubles:
-                print_text(f"✗ {account}: {each.text(context.language())}\n    {each.do(context.language())}")
+                print_text(f"✗ {account}: {words(each)}\n    {each.do(context.language())}")
     return 1 if any(wrong.values()) else 0
 
 
@@ -77,22 +76,22 @@ def adopt(
 ) -> None:
     """把设置所指的文件夹作为该账户的信箱 / From now on the folder that the settings name is this account's mailbox."""
     settings = context.settings()
-    mine = next((each for each in settings.account if each.name == account), None)
-    if mine is None:
-        raise CommandWrong(f"没有账户 {account}", f"there is no account {account}", code=2)
+    mine = {each.name: each for each in settings.account}
+    known_or_wrong(account, mine, "账户", "account")
+    mailbox = settings.mailbox(mine[account])
     identity = identity_of(account)
     if identity is None:
         raise CommandWrong(
             "网关还没有运行过；首次启动时会认领信箱", "the gateway has never run here: it takes its mailboxes at its first start"
         )
-    order({"do": "adopt", "account": account, "mailbox": str(settings.mailbox(mine))}, why=why)
+    order({"do": "adopt", "account": account, "mailbox": str(mailbox)}, why=why)
     try:
-        folders.adopt(settings.mailbox(mine), identity)
+        folders.adopt(mailbox, identity)
     except (Away, OSError) as wrong:
-        text = wrong.text(context.language()) if isinstance(wrong, Away) else str(wrong)
+        text = words(wrong) if isinstance(wrong, Away) else str(wrong)
         raise CommandWrong(f"不能作为信箱：{text}", f"it cannot be the mailbox: {text}") from wrong
     done = t("已认领为账户 {} 的信箱", "is the mailbox of account {} now").format(account)
     if context.as_json():
-        print_json({"account": account, "mailbox": str(settings.mailbox(mine)), "id": identity})
+        print_json({"account": account, "mailbox": str(mailbox), "id": identity})
     else:
-        print_text(f"{settings.mailbox(mine)} {done}")
+        print_text(f"{mailbox} {done}")

@@ -9,10 +9,10 @@ from pathlib import Path
 import typer
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import CommandWrong, t
+from tongguan.gateway.cli.context import CommandWrong, t, words
 from tongguan.gateway.cli.health.doctor import findings_here
 from tongguan.gateway.cli.health.finding import Finding
-from tongguan.gateway.cli.output import print_json, print_text
+from tongguan.gateway.cli.output import print_json, print_text, say
 from tongguan.gateway.cli.setup.checklist import FILE, write_checklist
 from tongguan.gateway.home.production_home import QUESTIONS, Question, make_production_home
 
@@ -40,9 +40,7 @@ def _asked(question: Question, given: str) -> str:
     while not answer or _wrong(question, answer) is not None:
         if answer:
             print_text(t(*(_wrong(question, answer) or ("", ""))))
-        answer = str(
-            typer.prompt(t(question.zh, question.en), default=None if question.needed else "", show_default=False)
-        ).strip()
+        answer = str(typer.prompt(words(question), default=None if question.needed else "", show_default=False)).strip()
         if not (answer or question.needed):
             break
     return answer
@@ -60,11 +58,9 @@ def _tell(folder: Path, missing: list[Finding]) -> None:
     if context.as_json():
         print_json({"home": str(folder), "missing": [{"check": each.check, "do": each.do} for each in missing]})
         return
-    print_text(
-        t(
-            f"生产主目录 {folder} 已建好。还缺（{folder / FILE}，用 tongguan doctor --home {folder} 逐项核对）：",
-            f"production home {folder} is made. Still missing ({folder / FILE}; tongguan doctor --home {folder} ticks it off):",
-        )
+    say(
+        f"生产主目录 {folder} 已建好。还缺（{folder / FILE}，用 tongguan doctor --home {folder} 逐项核对）：",
+        f"production home {folder} is made. Still missing ({folder / FILE}; tongguan doctor --home {folder} ticks it off):",
     )
     for each in missing:
         print_text(f"  {each.check}: {each.do}")
