@@ -61,15 +61,12 @@ class Step:
     refuse: Callable[[Moment, Message, Refused, Snapshot], Outcome] | None = None  #: how a refusal undoes what the message began
     wait: Callable[[Message, int], int] | None = None  #: when to try again, from now; milliseconds since the epoch
     respond: Callable[[Outcome], Outcome] = _as_decided  #: adds what the sender is told of a move
-    clashed: Callable[[Moment, Message, Held], Outcome] | None = (
-        None  #: ends one whose numbers are another document's; held without it
-    )
-    failed: Callable[[Moment, Message, Exception], Outcome] | None = (
-        None  #: ends one that it failed with, or `Crashed`; held without it
-    )
-    overtaken: Callable[[Moment, Message, Any], Outcome | None] | None = (
-        None  #: what is kept of an answer whose message moved meanwhile
-    )
+    #: ends one whose numbers are another document's; held without it
+    clashed: Callable[[Moment, Message, Held], Outcome] | None = None
+    #: ends one that it failed with, or `Crashed`; held without it
+    failed: Callable[[Moment, Message, Exception], Outcome] | None = None
+    #: what is kept of an answer whose message moved meanwhile
+    overtaken: Callable[[Moment, Message, Any], Outcome | None] | None = None
     shuts: bool = True  #: equal bugs one after the other close the lane
     onward: tuple[Onward, ...] = ()
 
@@ -242,8 +239,9 @@ def run(
 ) -> list[Chain]:
     """Do one claimed batch to its end; the chains that were written, of which `wrote` hears at once.
 
-    `moment` tells what decisions may know of now, once each time that the batch is decided. `closed` makes the lane's row when a step says that a lane must not be tried for now. Raises StationBroken when journal, disk
-    or machine failed: the messages stay as they were, and are given back; where it failed for some, the others go on before.
+    `moment` tells what decisions may know of now, once each time that the batch is decided. `closed` makes the lane's row when a step
+    says that a lane must not be tried for now. Raises StationBroken when journal, disk or machine failed: the messages stay as they
+    were, and are given back; where it failed for some, the others go on before.
     """
     shut = _Shut(journal, closed)
     try:
@@ -342,7 +340,8 @@ class _Batch:
             done = {chain[0].message.id for chain in written}
             late = [m for m in self._claim.messages if m.id not in done]
             moment = self._moment()
-            kept = [o for m in late if (o := self._step.overtaken(moment, m, self._answers[m.id])) is not None]
+            with deciding():
+                kept = [o for m in late if (o := self._step.overtaken(moment, m, self._answers[m.id])) is not None]
             self._journal.finish([(outcome,) for outcome in kept])
         return written
 
@@ -403,7 +402,8 @@ class _Batch:
         if culprit is None:
             chain = self._attempt(step, moment, message, self._answers[message.id], records)
         elif isinstance(culprit, Held):
-            ended = step.clashed(moment, message, culprit) if step.clashed else hold(message, "finish", culprit, moment.now)
+            with deciding():
+                ended = step.clashed(moment, message, culprit) if step.clashed else hold(message, "finish", culprit, moment.now)
             chain = (step.respond(ended),)
         else:
             chain = (_failed(step, moment, message, culprit),)
@@ -420,7 +420,8 @@ class _Batch:
         present: dict[str, Message],
         records: Snapshot,
     ) -> None:
-        ready = [message for id_ in ids if station.takes(moment, message := present[id_], records)]
+        with deciding():
+            ready = [message for id_ in ids if station.takes(moment, message := present[id_], records)]
         for message, answer in zip(ready, station.act(ready, records) if ready else (), strict=True):
             if not isinstance(answer, Exception):
                 _seen(self._attempt(station.step, moment, message, answer, records), chains, present, records)
