@@ -205,8 +205,7 @@ class Settings(_Section):
     @model_validator(mode="after")
     def _whole(self) -> Settings:
         names = [a.name for a in self.account]
-        cards = [c.name for a in self.account for c in a.card]
-        for what, given in (("account", names), ("card", cards)):
+        for what, given in (("account", names), ("card", [card.name for card in self.cards])):
             twice = {n for n in given if given.count(n) > 1}
             if twice:
                 which = ", ".join(sorted(twice))
@@ -236,6 +235,11 @@ class Settings(_Section):
                     zh = f"账户 {name} 的信箱 {place} 在账户 {other} 的信箱里：请给它单独的文件夹"
                     en = f"the mailbox of account {name!r} is {place}, which lies in the mailbox of account {other!r}"
                     raise ValueError(in_both(zh, f"{en}: give it a folder of its own"))
+
+    @property
+    def cards(self) -> list[Card]:
+        """Every card of every account."""
+        return [card for account in self.account for card in account.card]
 
     def path(self, relative: str) -> Path:
         return self.home / relative

@@ -82,6 +82,13 @@ class Alerts:
         self._write_here()
         return told
 
+    def stands(self, code: str, text: str, *, do: str) -> None:
+        """Raise an alert while there is a text to tell; without, its trouble is over."""
+        if text:
+            self.tell(code, text, do=do)
+        else:
+            self.over(code)
+
     def over(self, code: str, about: str = "") -> None:
         """The trouble is gone; the next one of its kind is told at once."""
         key = (code, about)

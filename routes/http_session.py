@@ -15,11 +15,18 @@ from aiohttp.payload import Payload
 from yarl import URL
 
 from tongguan.gateway.model.errors import TongguanError, each_of, in_both
-from tongguan.routes.content_type import content_type
 from tongguan.routes.reply import HttpAnswer, Reply, retry_after
 
 #: shorter than the five seconds after which common servers close a quiet connection, so that we rarely write into a closed one
 KEPT_FOR_SECONDS = 4.0
+
+
+#: the object identifiers of CMS content types (RFC 5652) as they stand at the beginning of a message, and their S/MIME words
+_CMS = {
+    bytes.fromhex("06092a864886f70d010702"): "signed-data",
+    bytes.fromhex("06092a864886f70d010703"): "enveloped-data",
+}
+_LONGEST_HEAD = 11  #: bytes of a DER tag with its length, before the identifier
 
 
 class Unusable(TongguanError):
@@ -42,6 +49,15 @@ _KINDS = (
 )
 #: what an exchange raises when it has no answer
 NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError, Unusable)
+
+
+def content_type(body: bytes) -> str:
+    """Name the form of a sealed body by its first bytes: a CMS message, signed or enveloped; what is none is XML."""
+    if body[:1] == b"\x30":
+        for identifier, word in _CMS.items():
+            if body.find(identifier, 0, _LONGEST_HEAD + len(identifier)) > 0:
+                return f"application/pkcs7-mime; smime-type={word}"
+    return "application/xml"
 
 
 class TrackedBody(Payload):

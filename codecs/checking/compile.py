@@ -18,7 +18,7 @@ from tongguan.codecs.checking.fills import KINDS, Fill, depends, filler
 from tongguan.codecs.checking.fills import Unfit as FillWrong
 from tongguan.codecs.checking.rules import CompiledRule, compile_rule
 from tongguan.codecs.checking.secrets import secret_paths
-from tongguan.gateway.model.errors import AllWrong, nearest
+from tongguan.gateway.model.errors import nearest
 from tongguan.gateway.profile.profile import CodeTable, Profile, Profiles
 from tongguan.gateway.profile.source import Complaints
 
@@ -135,7 +135,7 @@ def compile_all(profiles: Profiles) -> dict[str, Compiled]:
 @lru_cache(maxsize=4)
 def _compiled(profiles: Profiles) -> Mapping[str, Compiled]:
     compiled: dict[str, Compiled] = {}
-    wrong = AllWrong()
+    wrong = Complaints()
     for name, profile in profiles.items():
         with wrong.look():
             compiled[name] = compile_profile(profile, profiles.tables)

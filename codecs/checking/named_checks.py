@@ -42,19 +42,12 @@ def _uscc(with_: Mapping[str, Any], see: See) -> ValueCheck:
     return lambda value, rows: uscc_is_right(value)
 
 
-def _matches(with_: Mapping[str, Any], see: See) -> ValueCheck:
-    whole = re.compile(with_["pattern"]).fullmatch
-    return lambda value, rows: whole(value) is not None
+def _formed(way: str, right: bool) -> Callable[[Mapping[str, Any], See], ValueCheck]:
+    def make(with_: Mapping[str, Any], see: See) -> ValueCheck:
+        found = getattr(re.compile(with_["pattern"]), way)
+        return lambda value, rows: (found(value) is not None) is right
 
-
-def _not_matches(with_: Mapping[str, Any], see: See) -> ValueCheck:
-    whole = re.compile(with_["pattern"]).fullmatch
-    return lambda value, rows: whole(value) is None
-
-
-def _contains(with_: Mapping[str, Any], see: See) -> ValueCheck:
-    part = re.compile(with_["pattern"]).search
-    return lambda value, rows: part(value) is not None
+    return make
 
 
 def _differs(with_: Mapping[str, Any], see: See) -> ValueCheck:
@@ -109,9 +102,9 @@ def _same(with_: Mapping[str, Any], see: See) -> RowsCheck:
 #: name to its factory and the arguments that it needs
 OF_VALUES: dict[str, tuple[Callable[[Mapping[str, Any], See], ValueCheck], frozenset[str]]] = {
     "uscc": (_uscc, frozenset()),
-    "matches": (_matches, frozenset({"pattern"})),
-    "not_matches": (_not_matches, frozenset({"pattern"})),
-    "contains": (_contains, frozenset({"pattern"})),
+    "matches": (_formed("fullmatch", True), frozenset({"pattern"})),
+    "not_matches": (_formed("fullmatch", False), frozenset({"pattern"})),
+    "contains": (_formed("search", True), frozenset({"pattern"})),
     "differs": (_differs, frozenset({"others"})),
     "at_most": (_at_most, frozenset({"other"})),
     "date_not_before": (_date_not_before, frozenset({"other"})),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -20,7 +19,6 @@ from tongguan.gateway.flow.local import desk_steps
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.model.errors import AllWrong
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.profile.loading import load_profiles
@@ -47,7 +45,7 @@ def make_site(settings: Settings, journal: Journal, wire: EventLoop, *, before: 
     `before`: a site of other settings, which runs. Cards that are the same in both are one, so that none is opened, or given its
     PIN, a second time.
     """
-    wrong, routes = AllWrong(), {}
+    wrong, routes = Complaints(), {}
     with wrong.look():
         refuse_test_material(settings)
     with wrong.look():
@@ -73,7 +71,7 @@ def make_rules(settings: Settings) -> Rules:
     The same settings, profiles and certificates make the same rules in every process.
     """
     desk_steps()
-    wrong = AllWrong()
+    wrong = Complaints()
     with wrong.look():
         profiles = compile_all(load_profiles(home=settings.home))
         fit_profiles(settings, profiles)
@@ -105,15 +103,14 @@ def make_layouts(profiles: Mapping[str, Compiled]) -> Mapping[str, Mapping[str, 
 def open_cards(settings: Settings, journal: Journal, *, before: Site | None = None) -> Mapping[str, OpenCard]:
     """Every card of every account; one whose PIN was refused before stays shut until a person opens it."""
     opened = {}
-    known = {card.name: card for account in before.rules.settings.account for card in account.card} if before is not None else {}
-    for account in settings.account:
-        for card in account.card:
-            if before is not None and known.get(card.name) == card:
-                opened[card.name] = before.cards[card.name]
-                continue
-            lane = journal.lanes.get(Lane(LaneKind.CARD, card.name))
-            locked = lane is not None and lane.reason == "pin" and lane.probe_at is None
-            opened[card.name] = open_card(card, settings.home, locked=locked, bound=card.bound)
+    known = {card.name: card for card in before.rules.settings.cards} if before is not None else {}
+    for card in settings.cards:
+        if before is not None and known.get(card.name) == card:
+            opened[card.name] = before.cards[card.name]
+            continue
+        lane = journal.lanes.get(Lane(LaneKind.CARD, card.name))
+        locked = lane is not None and lane.reason == "pin" and lane.probe_at is None
+        opened[card.name] = open_card(card, settings.home, locked=locked, bound=card.bound)
     return opened
 
 
@@ -179,37 +176,24 @@ def make_mailboxes(settings: Settings, journal: Journal) -> Mapping[str, Mailbox
             files.sync_file_system(folder)
             journal.set_markers({name: identity})
 
-    made = {
-        account.name: Mailbox(
-            settings.mailbox(account),
+    made: dict[str, Mailbox] = {}
+    for account in settings.account:
+        root, name = settings.mailbox(account), identity_marker(account.name)
+        # The id is given before the marker is written, so that a crash in between leaves one that is still to be written.
+        identity, _, new = (known[account.name] or fresh[account.name]).partition(" ")
+        placing = partial(place, name, identity)
+        made[account.name] = Mailbox(
+            root,
             account.name,
             settle=settings.gateway.settle,
             ignored_after=settings.gateway.ignored_after,
             most_bytes=settings.gateway.most_bytes,
-            folders=_folders(
-                settings.mailbox(account),
-                account.name,
-                place,
-                known[account.name] or fresh[account.name],
-            ),
+            folders=Folders(root, account=account.name, identity=identity, new=bool(new), placed=placing),
         )
-        for account in settings.account
-    }
     # One that does not answer keeps the thread that looks, and is away for its own threads until it does.
     within(ANSWER, {each.folder / "OutBox": each.folders.here for each in made.values()})
     starting = False
-    new = {name: each for name, each in made.items() if identity_marker(name) in placed}
-    synced = within(ANSWER, {each.folder: partial(files.sync_file_system, each.folders[""]) for each in new.values()})
-    journal.set_markers({(key := identity_marker(name)): placed[key] for name, each in new.items() if each.folder in synced})
+    fresh_ones = {key: each for name, each in made.items() if (key := identity_marker(name)) in placed}
+    synced = within(ANSWER, {each.folder: partial(files.sync_file_system, each.folders[""]) for each in fresh_ones.values()})
+    journal.set_markers({key: placed[key] for key, each in fresh_ones.items() if each.folder in synced})
     return made
-
-
-def _folders(root: Path, account: str, place: Callable[[str, str, int], None], known: str) -> Folders:
-    """The folders of an account, with the id by which the journal knows them.
-
-    The id is given before the marker is written, so that a crash in between leaves one that is still to be written.
-    """
-    name = identity_marker(account)
-    identity, _, new = known.partition(" ")
-    placed = partial(place, name, identity)
-    return Folders(root, account=account, identity=identity, new=bool(new), placed=placed)

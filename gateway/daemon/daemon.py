@@ -317,10 +317,8 @@ class Daemon:
         )
 
     def _look_at_listeners(self) -> None:
-        if why := logs.trouble():
-            self.alerts.tell("log", self.say(f"日志行丢失：{why}", f"log lines are lost: {why}"), do="tongguan doctor")
-        else:
-            self.alerts.over("log")
+        text = self.say(f"日志行丢失：{why}", f"log lines are lost: {why}") if (why := logs.trouble()) else ""
+        self.alerts.stands("log", text, do="tongguan doctor")
         if clock.monotonic() - self._untold_at > WITHIN.total_seconds():
             self.alerts.over("listener")
 

@@ -113,28 +113,13 @@ class HealthChecks:
             oldest = min((at for state in _WAITING if (at := records.oldest(state)) is not None), default=now)
         held, aside = counts[State.HELD], counts[State.QUARANTINED]
         late = now - oldest > _BACKLOG.total_seconds() * 1000
-        if held:
-            self._alerts.tell(
-                "held",
-                self._say(f"{held} 条报文暂挂，等人处理", f"{held} messages wait for a person"),
-                do="tongguan list --state held",
-            )
-        else:
-            self._alerts.over("held")
-        if aside:
-            self._alerts.tell(
-                "quarantined",
-                self._say(f"{aside} 份回执不可信，已隔离", f"{aside} receipts are not believed"),
-                do="tongguan quarantine list",
-            )
-        else:
-            self._alerts.over("quarantined")
-        if late:
-            since = times.show(oldest)
-            text = self._say(f"有报文自 {since} 起等待发送", f"messages have waited since {since}")
-            self._alerts.tell("backlog", text, do="tongguan status")
-        else:
-            self._alerts.over("backlog")
+        text = self._say(f"{held} 条报文暂挂，等人处理", f"{held} messages wait for a person")
+        self._alerts.stands("held", text if held else "", do="tongguan list --state held")
+        text = self._say(f"{aside} 份回执不可信，已隔离", f"{aside} receipts are not believed")
+        self._alerts.stands("quarantined", text if aside else "", do="tongguan quarantine list")
+        since = times.show(oldest)
+        text = self._say(f"有报文自 {since} 起等待发送", f"messages have waited since {since}")
+        self._alerts.stands("backlog", text if late else "", do="tongguan status")
 
     def noted(self) -> None:
         """Receipts whose code nobody knows, and messages that a receipt contradicts: told until a person has looked."""

@@ -102,13 +102,14 @@ class Watching:
         """Has the wall clock been set? What waits was moved with it; True once for each time, for whoever else goes by it."""
         timekeeper = self._timekeeper
         timekeeper.look()
+        text = ""
         if jump := timekeeper.unsteady():
             by = timedelta(milliseconds=abs(jump))
-            zh = f"系统时钟向{'前' if jump > 0 else '后'}跳了 {by}；等待的报文、期限已随之调整"
-            en = f"the machine's clock jumped {'forward' if jump > 0 else 'back'} by {by}; what waits was moved with it"
-            self._alerts.tell("clock", self._say(zh, en), do="timedatectl")
-        else:
-            self._alerts.over("clock")
+            text = self._say(
+                f"系统时钟向{'前' if jump > 0 else '后'}跳了 {by}；等待的报文、期限已随之调整",
+                f"the machine's clock jumped {'forward' if jump > 0 else 'back'} by {by}; what waits was moved with it",
+            )
+        self._alerts.stands("clock", text, do="timedatectl")
         before, self._jumps = self._jumps, timekeeper.count
         return self._jumps > before
 

@@ -86,10 +86,9 @@ def _certificate_files(settings: Settings) -> Iterator[tuple[str, str]]:
         for key in ("encrypt_to", "secrets_to", "ca", "client_certificate"):
             if file := getattr(route, key):
                 yield f"route {name} {key}", file
-    for account in settings.account:
-        for card in account.card:
-            if card.certificate:
-                yield f"card {card.name} certificate", card.certificate
+    for card in settings.cards:
+        if card.certificate:
+            yield f"card {card.name} certificate", card.certificate
 
 
 def _marked(path: Path) -> bool:

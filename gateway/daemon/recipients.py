@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from cryptography import x509
 
-from tongguan.gateway.model.errors import AllWrong, SettingsWrong
+from tongguan.gateway.model.errors import SettingsWrong
+from tongguan.gateway.profile.source import Complaints
 from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock
 from tongguan.signer.envelope import RecipientWrong, recipient
@@ -41,7 +42,7 @@ def read_recipient(settings: Settings, one: RecipientFile) -> x509.Certificate:
 def recipients(settings: Settings) -> tuple[Mapping[str, x509.Certificate], Mapping[str, x509.Certificate]]:
     """By route: who reads what is sent, and who reads single secret values; the first also where only he is named."""
     read: dict[str, dict[str, x509.Certificate]] = {"encrypt_to": {}, "secrets_to": {}}
-    wrong = AllWrong()
+    wrong = Complaints()
     for one in named(settings):
         name, key, _ = one
         with wrong.look():

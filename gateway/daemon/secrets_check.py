@@ -27,10 +27,9 @@ class Concern:
 
 def secrets_of(settings: Settings) -> Iterator[tuple[str, str]]:
     """Every setting that says where a secret is, with its value; empty ones are left out."""
-    for account in settings.account:
-        for card in account.card:
-            if card.pin not in ("", "prompt"):
-                yield f"card {card.name} pin", card.pin
+    for card in settings.cards:
+        if card.pin not in ("", "prompt"):
+            yield f"card {card.name} pin", card.pin
     for name, route in settings.route.items():
         if route.token:
             yield f"route {name} token", route.token
@@ -67,10 +66,9 @@ def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
         kind, _, place = value.partition(":")
         if kind == "file" and place:
             yield check, settings.path(place)
-    for account in settings.account:
-        for card in account.card:
-            if card.kind == "software":
-                yield f"card {card.name} key", settings.path(card.key)
+    for card in settings.cards:
+        if card.kind == "software":
+            yield f"card {card.name} key", settings.path(card.key)
     for name, route in settings.route.items():
         if route.client_key:
             yield f"route {name} client_key", settings.path(route.client_key)

@@ -55,31 +55,21 @@ mofcom_code = "{mofcom}"
 mailbox = "mailboxes/{name}"
 answers = "xml"
 """
-_TOKEN = """
+_CARD = """
 [[account.card]]
 name = "{card}"
 authority = "{authority}"
 role = "legal"
-kind = "pkcs11"
-module = "libsofthsm2.so"
-token = "{card}"
-key = "sign"
+{kind}
 pin = "file:secrets/{authority}.pin"
 fingerprint = "{fingerprint}"
 bound = "{number}"
 """
-_SOFTWARE = """
-[[account.card]]
-name = "{card}"
-authority = "{authority}"
-role = "legal"
-kind = "software"                  # a key in a file: for tests only
-key = "cards/{card}.key"
-certificate = "cards/{card}.pem"
-pin = "file:secrets/{authority}.pin"
-fingerprint = "{fingerprint}"
-bound = "{number}"
-"""
+_KINDS = {
+    "pkcs11": 'kind = "pkcs11"\nmodule = "libsofthsm2.so"\ntoken = "{card}"\nkey = "sign"',
+    "software": 'kind = "software"                  # a key in a file: for tests only\n'
+    'key = "cards/{card}.key"\ncertificate = "cards/{card}.pem"',
+}
 _ROUTE = """
 [route.{authority}]
 environment = "test"
@@ -177,7 +167,7 @@ def _write_secret(path: Path, content: bytes) -> None:
 
 def _settings(kind: CardKind, ports: dict[str, int], language: str, made: Sequence[SampleCard]) -> str:
     head = _HEAD.format(title=TITLE, name=NAME, uscc=USCC, language=language, **CODES)
-    form = _TOKEN if kind == "pkcs11" else _SOFTWARE
+    form = _CARD.replace("{kind}", _KINDS[kind])
     cards = [
         form.format(
             card=f"{NAME}-{card.authority}",

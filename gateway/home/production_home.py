@@ -34,21 +34,17 @@ class Question:
         return "--" + self.name.replace("_", "-")
 
 
-def _shaped(pattern: str, zh: str, en: str, *samples: str) -> Callable[[str], tuple[str, str] | None]:
+def _fit(fits: Callable[[str], object], zh: str, en: str, *samples: str) -> Callable[[str], tuple[str, str] | None]:
     def wrong(value: str) -> tuple[str, str] | None:
         if value in samples:
             return "这是示例企业的", "that is the sample enterprise's"
-        return None if re.fullmatch(pattern, value) else (zh, en)
+        return None if fits(value) else (zh, en)
 
     return wrong
 
 
-def _uscc(value: str) -> tuple[str, str] | None:
-    if value == sample.USCC:
-        return "这是示例企业的", "that is the sample enterprise's"
-    return (
-        None if uscc_is_right(value) else ("应为 18 位，且校验码相符", "it has 18 signs, and its check character must be right")
-    )
+def _shaped(pattern: str, zh: str, en: str, *samples: str) -> Callable[[str], tuple[str, str] | None]:
+    return _fit(re.compile(pattern).fullmatch, zh, en, *samples)
 
 
 def _url(value: str) -> tuple[str, str] | None:
@@ -68,7 +64,8 @@ QUESTIONS = (
              _shaped(r"[a-z0-9-]{1,32}", "用小写字母、数字和连字符，最多 32 位", "up to 32 of a-z, 0-9 and -")),
     Question("title", "企业名称", "title of the enterprise",
              _shaped(r"[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*", "不能为空", "it must not be empty", sample.TITLE)),
-    Question("uscc", "统一社会信用代码", "unified social credit code", _uscc),
+    Question("uscc", "统一社会信用代码", "unified social credit code",
+             _fit(uscc_is_right, "应为 18 位，且校验码相符", "it has 18 signs, and its check character must be right", sample.USCC)),
     Question("customs_code", "海关 10 位编码", "customs code of 10 signs",
              _shaped(r"[0-9A-Z]{10}", "应为 10 位", "it has 10 signs", sample.CODES["customs"])),
     Question("mofcom_code", "商务部 13 位企业代码", "MOFCOM's code of 13 signs",

@@ -6,8 +6,7 @@ traceback — except `StationBroken` (journal, disk, machine), which stops the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -142,29 +141,6 @@ class StationBroken(TongguanError):
 
 class SettingsWrong(TongguanError):
     """The settings cannot be used; the text names the key, and what would be right."""
-
-
-class AllWrong:
-    """Gathers what several looks find wrong with the settings, so that all of it is told at once.
-
-    `with wrong.look(): …` around each, then `end`, which raises SettingsWrong with every fault, a line each, if there was any.
-    """
-
-    def __init__(self) -> None:
-        self._zh: dict[str, None] = {}
-        self._en: dict[str, None] = {}
-
-    @contextmanager
-    def look(self) -> Iterator[None]:
-        try:
-            yield
-        except SettingsWrong as wrong:
-            self._zh |= dict.fromkeys(wrong.zh.splitlines())
-            self._en |= dict.fromkeys(wrong.en.splitlines())
-
-    def end(self) -> None:
-        if self._en:
-            raise SettingsWrong("\n".join(self._zh), "\n".join(self._en))
 
 
 class JournalUnfit(SettingsWrong):

@@ -9,9 +9,11 @@ import csv
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, fields
 from datetime import timedelta
 from functools import cache, cached_property, lru_cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_origin, get_type_hints
 
@@ -46,13 +48,21 @@ _CALLED = {
 
 
 class Complaints:
-    """Everything that is wrong with the profiles, with its place, in Chinese and English."""
+    """Everything that is wrong with the settings and profiles, with its place, in Chinese and English; told at once by `end`."""
 
     def __init__(self) -> None:
-        self.all: list[tuple[str, str]] = []
+        self.all: dict[tuple[str, str], None] = {}
 
     def add(self, place: str, zh: str, en: str) -> None:
-        self.all.append((f"{place}: {zh}", f"{place}: {en}"))
+        self.all[f"{place}: {zh}", f"{place}: {en}"] = None
+
+    @contextmanager
+    def look(self) -> Iterator[None]:
+        """What a look finds wrong is told with the rest."""
+        try:
+            yield
+        except SettingsWrong as wrong:
+            self.all |= dict.fromkeys(zip_longest(wrong.zh.splitlines(), wrong.en.splitlines(), fillvalue=""))
 
     def raised(self, place: str, wrong: Exception, before: tuple[str, str] = ("", "")) -> None:
         """What an error says, in both languages where it does."""

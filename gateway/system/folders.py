@@ -110,14 +110,14 @@ class Folders:
         """The first folder that is not what is held any more."""
         try:
             if _place(os.stat(self.root))[:2] != self._places[""][:2]:
-                return _wrong(self.root, "被替换", "was replaced", in_both("把信箱放回去", "put the mailbox back"))
+                return _wrong(self.root, "被替换", "was replaced", "把信箱放回去", "put the mailbox back")
             for name, parent, base in _PARTS:
                 found = _place(os.stat(base, dir_fd=self._handles[parent], follow_symlinks=False))
                 if found != self._places[name]:
                     if (why := unfit(self.root, name, self._handles[parent], found[0])) is not None:
                         return why
                     if found[:2] != self._places[name][:2]:
-                        return _wrong(self.root / name, "被替换", "was replaced", in_both("把它放回去", "put it back"))
+                        return _wrong(self.root / name, "被替换", "was replaced", "把它放回去", "put it back")
                     self._places[name] = found
             return self._marker_wrong()
         except FileNotFoundError as gone:
@@ -206,17 +206,17 @@ def unfit(root: Path, name: str, parent: int, device: int) -> Away | None:
     try:
         seen = os.stat(os.path.basename(name), dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
-        return _wrong(path, "不存在", "is missing", _bring(path))
+        return _wrong(path, "不存在", "is missing", *_bring(path))
     if stat.S_ISLNK(seen.st_mode):
         leads = os.readlink(os.path.basename(name), dir_fd=parent)
         return _wrong(
-            path, f"是链接，指向 {leads}", f"is a link to {leads}", in_both("换成真正的文件夹", "put a real folder in its place")
+            path, f"是链接，指向 {leads}", f"is a link to {leads}", "换成真正的文件夹", "put a real folder in its place"
         )
     if not stat.S_ISDIR(seen.st_mode):
-        return _wrong(path, "不是文件夹", "is no folder", in_both("换成文件夹", "put a folder in its place"))
+        return _wrong(path, "不是文件夹", "is no folder", "换成文件夹", "put a folder in its place")
     if seen.st_dev != device:
-        do = in_both("一个信箱的文件夹必须在同一文件系统上", "all folders of a mailbox must lie on one file system")
-        return _wrong(path, "在另一个文件系统上", "lies on another file system", do)
+        do = "一个信箱的文件夹必须在同一文件系统上", "all folders of a mailbox must lie on one file system"
+        return _wrong(path, "在另一个文件系统上", "lies on another file system", *do)
     return _unusable(path, _place(seen), parent)
 
 
@@ -224,8 +224,8 @@ def _elsewhere(path: Path, handle: int, root: int) -> Away | None:
     """A folder that is mounted there from another place, maybe from another account's mailbox: nothing can be renamed into it either."""
     if _mount(handle) == _mount(root):
         return None
-    do = in_both(f"umount {path}：信箱的文件夹必须都在信箱里", f"umount {path}: all folders of a mailbox must lie in it")
-    return _wrong(path, "是挂载点", "is a mount point", do)
+    do = f"umount {path}：信箱的文件夹必须都在信箱里", f"umount {path}: all folders of a mailbox must lie in it"
+    return _wrong(path, "是挂载点", "is a mount point", *do)
 
 
 def _mount(handle: int) -> str:
@@ -275,19 +275,15 @@ def strange(root: Path, account: str, found: str | None) -> Away:
             root / MARKER,
             "不存在：共享不在，或这是另一个信箱",
             "is missing: the share is away, or this is another mailbox",
-            in_both(
-                f"让共享恢复；若今后就用这个文件夹作信箱：{do}",
-                f"bring the share back; if this folder is to be the mailbox from now on: {do}",
-            ),
+            f"让共享恢复；若今后就用这个文件夹作信箱：{do}",
+            f"bring the share back; if this folder is to be the mailbox from now on: {do}",
         )
     return _wrong(
         root / MARKER,
         "的标识不是本账户的：这是另一个信箱或副本",
         "is not this account's: this is another mailbox, or a copy of one",
-        in_both(
-            f"放回正确的信箱；若今后就用这个文件夹作信箱：{do}",
-            f"put the right mailbox there; if this folder is to be the mailbox from now on: {do}",
-        ),
+        f"放回正确的信箱；若今后就用这个文件夹作信箱：{do}",
+        f"put the right mailbox there; if this folder is to be the mailbox from now on: {do}",
     )
 
 
@@ -360,22 +356,21 @@ def _mark(root: int) -> tuple[int, ...]:
 
 def silent(root: Path) -> Away:
     """The mailbox does not answer: not even an error."""
-    do = in_both("看共享（NFS）的服务器和网络", "look at the share's server and network")
-    return _wrong(root, "没有应答", "does not answer", do)
+    return _wrong(root, "没有应答", "does not answer", "看共享（NFS）的服务器和网络", "look at the share's server and network")
 
 
-def _wrong(path: Path, zh: str, en: str, do: str) -> Away:
-    return Away(f"{path} {zh}", f"{path} {en}", do)
+def _wrong(path: Path, zh: str, en: str, do: str, do_en: str = "") -> Away:
+    return Away(f"{path} {zh}", f"{path} {en}", in_both(do, do_en or do))
 
 
-def _bring(path: Path) -> str:
-    return in_both(f"把它放回去，或 mkdir -m 770 {path}", f"put it back, or mkdir -m 770 {path}")
+def _bring(path: Path) -> tuple[str, str]:
+    return f"把它放回去，或 mkdir -m 770 {path}", f"put it back, or mkdir -m 770 {path}"
 
 
 def _failed(root: Path, wrong: OSError) -> Away:
     path = Path(os.fsdecode(wrong.filename)) if isinstance(wrong.filename, str | bytes) else wrong.filename
     shown = path if isinstance(path, Path) and path.is_absolute() else root
     if isinstance(wrong, FileNotFoundError):
-        back = in_both("把信箱放回去", "put the mailbox back")
-        return _wrong(shown, "不存在", "is missing", _bring(shown) if shown != root else back)
+        back = "把信箱放回去", "put the mailbox back"
+        return _wrong(shown, "不存在", "is missing", *(_bring(shown) if shown != root else back))
     return _wrong(shown, f"不能使用：{wrong.strerror}", f"cannot be used: {wrong.strerror}", "tongguan doctor")

@@ -96,7 +96,7 @@ def _show(settings: Settings, seen: HealthReport) -> None:
 
 
 def _show_lanes(settings: Settings, seen: HealthReport) -> None:
-    cards = [("card", card.name) for account in settings.account for card in account.card]
+    cards = [("card", card.name) for card in settings.cards]
     rows = []
     for kind, name in [*cards, *(("route", name) for name in settings.route)]:
         lane = seen.lanes.get(Lane(kind, name))

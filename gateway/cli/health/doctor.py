@@ -132,7 +132,7 @@ def _profiles(settings: Settings) -> Iterable[Finding]:
     known = set(profiles.authorities)
     for place, name in (
         *(("route", route) for route in settings.route),
-        *((f"card {card.name}", card.authority) for account in settings.account for card in account.card),
+        *((f"card {card.name}", card.authority) for card in settings.cards),
     ):
         if name not in known:
             yield Finding(
@@ -207,7 +207,7 @@ def _recipient(settings: Settings, one: RecipientFile) -> Finding:
 
 
 def _tokens(settings: Settings) -> Iterable[Finding]:
-    modules = {card.module for account in settings.account for card in account.card if card.kind == "pkcs11"}
+    modules = {card.module for card in settings.cards if card.kind == "pkcs11"}
     for module in sorted(modules):
         found = find_module(module, settings.home)
         yield Finding(

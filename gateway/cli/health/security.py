@@ -36,21 +36,18 @@ def _found(concern: Concern, *, warning: bool) -> Finding:
 
 def pins(settings: Settings, lengths: Mapping[str, tuple[int, int]]) -> Iterable[Finding]:
     """Each PIN is read as its card would read it, and not tried."""
-    for account in settings.account:
-        for card in account.card:
-            if not is_reference(card.pin):
-                continue
-            try:
-                given = read_pin(card.pin, settings.home)
-                fits(given, lengths[card.name])
-            except PinUnfit as unfit:
-                yield Finding(f"pin {card.name}", words(unfit), t(f"写对 {card.pin}", f"write it right: {card.pin}"))
-            except PinNeeded as needed:
-                yield Finding(f"pin {card.name}", words(needed), t(f"写入 {card.pin}", f"write it: {card.pin}"))
-            else:
-                yield Finding(
-                    f"pin {card.name}", t(f"{card.pin} 可读（没有拿去试）", f"{card.pin} can be read (it was not tried)")
-                )
+    for card in settings.cards:
+        if not is_reference(card.pin):
+            continue
+        try:
+            given = read_pin(card.pin, settings.home)
+            fits(given, lengths[card.name])
+        except PinUnfit as unfit:
+            yield Finding(f"pin {card.name}", words(unfit), t(f"写对 {card.pin}", f"write it right: {card.pin}"))
+        except PinNeeded as needed:
+            yield Finding(f"pin {card.name}", words(needed), t(f"写入 {card.pin}", f"write it: {card.pin}"))
+        else:
+            yield Finding(f"pin {card.name}", t(f"{card.pin} 可读（没有拿去试）", f"{card.pin} can be read (it was not tried)"))
 
 
 def tokens(settings: Settings) -> Iterable[Finding]:

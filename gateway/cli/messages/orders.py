@@ -196,7 +196,7 @@ class What(StrEnum):
 def lanes() -> list[str]:
     """The lanes of these settings, as `tongguan status` names them."""
     settings = context.settings()
-    cards = [f"{kind}:{card.name}" for account in settings.account for card in account.card for kind in ("card", "presence")]
+    cards = [f"{kind}:{card.name}" for card in settings.cards for kind in ("card", "presence")]
     return [*cards, *_OWN_LANES, *(f"{kind}:{route}" for kind in ("route", "ask") for route in settings.route)]
 
 

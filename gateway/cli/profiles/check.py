@@ -68,7 +68,7 @@ def _looked_into(file: Path, settings: Settings, account: Account, profiles: dic
     """What is wrong with a file. Whatever it does to us, the answer is words, and the other files are looked into."""
     name = visible(file_names.shown(file_names.as_text(os.fsencode(file))))
     try:
-        return [replace(each, file=name) for each in _file(file, settings, account, profiles)]
+        return list(_file(name, file, settings, account, profiles))
     except Exception as bug:
         said = f"{type(bug).__name__}: {bug}"[:300].encode("utf-8", "replace").decode()
         why = Fault(
@@ -77,18 +77,18 @@ def _looked_into(file: Path, settings: Settings, account: Account, profiles: dic
         return [CheckedItem(name, None, (why,), UNREADABLE)]
 
 
-def _file(file: Path, settings: Settings, account: Account, profiles: dict[str, Compiled]) -> Iterable[CheckedItem]:
+def _file(name: str, file: Path, settings: Settings, account: Account, profiles: dict[str, Compiled]) -> Iterable[CheckedItem]:
     try:
         with file.open("rb") as source:
             raw = source.read(settings.gateway.most_bytes + 1)
         content = read(file.name, raw, most_bytes=settings.gateway.most_bytes)
     except OSError as error:
         why = Fault("", f"读不到：{error.strerror}", f"cannot be read: {error.strerror}")
-        return [CheckedItem(str(file), None, (why,), UNREADABLE)]
+        return [CheckedItem(name, None, (why,), UNREADABLE)]
     except Refused as refused:
         readable = all(f.code.startswith(_READABLE) for f in refused.faults)
-        return [CheckedItem(str(file), None, refused.faults, FAULTS if readable else UNREADABLE)]
-    return [_item(str(file), item, content, account, profiles) for item in content.items]
+        return [CheckedItem(name, None, refused.faults, FAULTS if readable else UNREADABLE)]
+    return [_item(name, item, content, account, profiles) for item in content.items]
 
 
 def _item(file: str, item: Item, content: Read, account: Account, profiles: dict[str, Compiled]) -> CheckedItem:

@@ -76,7 +76,9 @@ def test_every_alert_is_worded_in_the_language_of_the_home() -> None:
         for part in ("gateway", "inbox", "outbox")
         for file in (ROOT / part).rglob("*.py")
         for call in ast.walk(ast.parse(file.read_text("utf-8")))
-        if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "tell" and {k.arg for k in call.keywords} & {"do"}
+        if isinstance(call, ast.Call)
+        and getattr(call.func, "attr", "") in ("tell", "stands")
+        and {k.arg for k in call.keywords} & {"do"}
         if isinstance(call.args[1], (ast.JoinedStr, ast.Constant))
     ]
 
