@@ -63,7 +63,10 @@ class Alerts:
             AlertKey, int
         ] = {}  #: what an earlier run told and did not end, and this one has not seen yet: since when
         self._began = clock.monotonic()
-        earlier = _last_lines(file)
+        try:
+            earlier = files.tail(file, _REMEMBERED_BYTES)
+        except OSError:
+            earlier = []
         if earlier and earlier[-1]:
             self._unwritten.append(b"\n")  # an earlier run ended in the middle of a line
         for key, since, at, do in _left_standing(earlier):
@@ -239,14 +242,3 @@ def _left_standing(lines: Iterable[bytes]) -> Iterable[tuple[AlertKey, int, int,
         except (ValueError, KeyError, TypeError, AttributeError):
             continue  # half a line, as after a power cut, or not ours
     return [(key, *told) for key, told in found.items()]
-
-
-def _last_lines(file: Path) -> list[bytes]:
-    try:
-        if not file.is_file():
-            return []
-        with open(file, "rb") as lines:
-            lines.seek(max(0, file.stat().st_size - _REMEMBERED_BYTES))
-            return lines.read().split(b"\n")
-    except OSError:
-        return []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -53,9 +54,9 @@ class FileChannel:
         return [""] * len(notes)
 
     def _append(self, lines: bytes) -> None:
-        with open(self._file, "a+b", opener=_private) as file:
-            if file.tell() and not _ends_with_newline(file.name):
-                lines = b"\n" + lines  # an earlier run ended in the middle of a line
+        if any(files.tail(self._file, 1)):
+            lines = b"\n" + lines  # an earlier run ended in the middle of a line
+        with open(self._file, "ab", opener=_private) as file:
             file.write(lines)
             file.flush()
             os.fsync(file.fileno())
@@ -63,13 +64,11 @@ class FileChannel:
 
     def _known(self) -> set[str]:
         """Ids of the last lines."""
-        try:
-            with open(self._file, "rb") as file:
-                file.seek(max(0, self._file.stat().st_size - _REMEMBERED_BYTES))
-                lines = file.read().split(b"\n")
-        except FileNotFoundError:
-            return set()
-        return {str(known["id"]) for line in lines if isinstance(known := _line(line), dict) and "id" in known}
+        found = set()
+        for line in files.tail(self._file, _REMEMBERED_BYTES):
+            with suppress(ValueError, KeyError, TypeError):  # half a line, or not ours
+                found.add(str(orjson.loads(line)["id"]))
+        return found
 
 
 class HttpChannel:
@@ -86,19 +85,6 @@ class HttpChannel:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _ends_with_newline(name: str) -> bool:
-    with open(name, "rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
-
-
-def _line(line: bytes) -> object:
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
 
 
 def letter(note: Notification, sender: str) -> dict[str, str]:

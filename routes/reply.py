@@ -54,20 +54,22 @@ class HttpAnswer(NamedTuple):
     body: bytes
     retry_after: timedelta | None
 
+    @property
+    def is_busy(self) -> bool:
+        """Does it say that it takes nothing now, but will?"""
+        return self.status == 429 or (self.status == 503 and self.retry_after is not None)
+
 
 def reply_to_post(answer: HttpAnswer) -> Reply:
     """Read the answer to a message or a query."""
     status, body, retry_after = answer
-    if status in (200, 202):
-        if body:
-            return Reply("receipt", body, status=status)
-        return Reply("lost", why=in_both(f"应答 {status}，没有回执", f"answered {status} without a receipt"), status=status)
-    if status == 429 or (status == 503 and retry_after is not None):
+    if answer.is_busy:
         return _busy(answer)
-    if 400 <= status < 500:
+    if status in (200, 202) or 400 <= status < 500:
         if body:
             return Reply("receipt", body, status=status)
-        return Reply("later", why=in_both(f"应答 {status}，没有回执", f"answered {status} without a receipt"), status=status)
+        why = in_both(f"应答 {status}，没有回执", f"answered {status} without a receipt")
+        return Reply("later" if status >= 400 else "lost", why=why, status=status)
     # A proxy says 500, 502, 503 or 504 also when the endpoint behind it has taken the message.
     return Reply("lost", retry_after=retry_after, why=in_both(f"应答 {status}", f"answered {status}"), status=status)
 
@@ -79,7 +81,7 @@ def reply_to_ask(answer: HttpAnswer) -> Reply:
         return Reply("receipt", body, status=status)
     if status == 404:
         return Reply("unknown", why=in_both("从未见过", "never seen"), status=status)
-    if status == 429 or (status == 503 and retry_after is not None):
+    if answer.is_busy:
         return _busy(answer)
     return Reply(
         "lost", retry_after=retry_after, why=in_both(f"询问得到应答 {status}", f"asked, and answered {status}"), status=status

@@ -63,8 +63,14 @@ def status_name(source: str) -> str:
 
 def stem(source: str) -> str:
     """A file's name without its extension, as it stands in the names of answers."""
+    return as_text(_parted(source)[0])
+
+
+def _parted(source: str) -> tuple[bytes, bytes]:
+    """A file's name without its extension, and that."""
     raw = as_bytes(source)
-    return as_text(raw[: len(raw) - len(extension(raw))])
+    end = len(raw) - len(extension(raw))
+    return raw[:end], raw[end:]
 
 
 def stamped(name: str, stamp: str, suffix: str, *, turn: int = 1) -> str:
@@ -75,16 +81,14 @@ def stamped(name: str, stamp: str, suffix: str, *, turn: int = 1) -> str:
 
 def box_name(source: str, stamp: str, *, turn: int = 1) -> str:
     """An original's name in SentBox or FailBox; the extension keeps its letters."""
-    raw = as_bytes(source)
-    end = len(raw) - len(extension(raw))
-    return stamped(as_text(raw[:end]), stamp, raw[end:].decode(), turn=turn)
+    name, ending = _parted(source)
+    return stamped(as_text(name), stamp, ending.decode(), turn=turn)
 
 
 def numbered(source: str, turn: int) -> str:
     """A file's name on disk; from the second turn on with `-2`, `-3`, … before the extension."""
-    raw = as_bytes(source)
-    end = len(raw) - len(extension(raw))
-    return os.fsdecode(raw) if turn == 1 else _name(raw[:end], f"-{turn}".encode() + raw[end:])
+    name, ending = _parted(source)
+    return os.fsdecode(name + ending) if turn == 1 else _name(name, f"-{turn}".encode() + ending)
 
 
 def document_name(document_type: str, key: str) -> str:

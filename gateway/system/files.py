@@ -51,6 +51,15 @@ def _write_all(handle: int, content: bytes) -> None:
         view = view[os.write(handle, view) :]
 
 
+def tail(file: Path, most_bytes: int) -> list[bytes]:
+    """The last lines of a plain file, the first of them maybe not whole; none where there is no such file. OSError when it cannot be read."""
+    if not file.is_file():
+        return []
+    with open(file, "rb") as lines:
+        lines.seek(max(0, os.fstat(lines.fileno()).st_size - most_bytes))
+        return lines.read().split(b"\n")
+
+
 def move(source: Path | str | bytes, target: Path | str, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None) -> bool:
     """Rename within a file system; False when `source` is not there any more (another worker has it)."""
     at("rename")

@@ -29,7 +29,6 @@ from tongguan.gateway.cli.output import age, facts_of, lane_facts, moment, print
 from tongguan.gateway.journal.history.history import GATEWAY, lane_subject
 from tongguan.gateway.journal.reading.lookups import AnswerRow, Move
 from tongguan.gateway.journal.reading.search import Search
-from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.system import file_names
@@ -56,10 +55,6 @@ def list_messages(
             return
         documents = records.documents(m.document_id for m in messages if m.document_id)
         lanes_now = records.lanes()
-    print_messages(messages, documents, lanes_now)
-
-
-def print_messages(messages: Sequence[Message], documents: Mapping[str, Document], lanes_now: Mapping[Lane, ClosedLane]) -> None:
     rows = [
         (
             *(m.id, m.reference, m.account, m.type, m.operation, m.state.value),
