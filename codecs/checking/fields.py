@@ -22,8 +22,10 @@ FLAGS = {"true": "1", "1": "1", "是": "1", "false": "0", "0": "0", "否": "0"}
 _UNITS = [Decimal(1).scaleb(-places, EXACT) for places in range(31)]
 _NUMBER = re.compile(r"[+-]?[0-9]{1,60}(?:\.[0-9]{1,60})?")
 _PLAIN = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]*[1-9])?")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?")
+#: what dates and times look like, in words that a schema reads too
+DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}"
+TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+\-][0-9]{2}:[0-9]{2})?"
+_is_date, _is_time = re.compile(DATE).fullmatch, re.compile(TIME).fullmatch
 
 
 class ValueWrong(Exception):
@@ -150,7 +152,7 @@ def rounded(value: Decimal, places: int) -> str:
 @lru_cache(maxsize=8192)
 def parse_date(text: str) -> str | None:
     """`2026-11-20` of itself or of `20261120`; None for what is no day of the calendar."""
-    if _DATE.fullmatch(text):
+    if _is_date(text):
         try:
             return date.fromisoformat(text).isoformat()
         except ValueError:
@@ -166,7 +168,7 @@ def _date(text: str) -> str:
 
 
 def _time(text: str) -> str:
-    if _TIME.fullmatch(text):
+    if _is_time(text):
         try:
             moment = datetime.fromisoformat(text)
             moment = moment.replace(tzinfo=CHINA) if moment.tzinfo is None else moment.astimezone(CHINA)

@@ -12,14 +12,13 @@ from typing import Any
 
 from lxml import etree
 
+from tongguan.codecs.checking.fields import DATE, TIME
 from tongguan.codecs.checking.secrets import REFERENCE
 from tongguan.codecs.reading.vocabulary import MOST_NAME
 from tongguan.gateway.profile.profile import Field, Profile
 from tongguan.gateway.profile.queries import names_of
 
 _XS = "http://www.w3.org/2001/XMLSchema"
-_DATE = "[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}"
-_TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,6})?)?(Z|[+\\-][0-9]{2}:[0-9]{2})?"
 _FLAGS = ("true", "false", "1", "0", "是", "否")
 _FORMATS = ("json", "xml", "csv", "xlsx", "pdf")
 _SOURCES = ("journal", "authority")
@@ -78,7 +77,7 @@ def _xsd(profile: Profile) -> bytes:
         _add(filters, "element", name=name, type="xs:string")
     _attachments(whole)
     _attributes(root, profile)
-    for name, words in (("date", _DATE), ("datetime", _TIME)):
+    for name, words in (("date", DATE), ("datetime", TIME)):
         _restrict(_add(schema, "simpleType", name=name), "xs:string", pattern=words)
     _enumerate(_add(schema, "simpleType", name="flag"), _FLAGS)
     _restrict(_add(schema, "simpleType", name="name"), "xs:string", minLength=1, maxLength=255)
@@ -219,9 +218,9 @@ def _json_value(field: Field) -> dict[str, Any]:
             text = {"type": "string", "pattern": f"^-?[0-9]{left}{right}$"}
             return {"anyOf": [{"type": "number", **least, **most}, text]}
         case "date":
-            return {"type": "string", "pattern": f"^({_DATE})$"}
+            return {"type": "string", "pattern": f"^({DATE})$"}
         case "datetime":
-            return {"type": "string", "pattern": f"^({_TIME})$"}
+            return {"type": "string", "pattern": f"^({TIME})$"}
         case "flag":
             return {"enum": [True, False, *_FLAGS]}
         case "secret":

@@ -12,12 +12,11 @@ from tongguan import __version__
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import t, told, words
 from tongguan.gateway.cli.health.doctor import findings, settings_findings
-from tongguan.gateway.cli.health.finding import Finding
+from tongguan.gateway.cli.health.finding import Finding, tick_off
 from tongguan.gateway.cli.health.liveness import is_running
 from tongguan.gateway.cli.health.metrics import exposition
 from tongguan.gateway.cli.health.report import HealthReport, Level, Trouble, health_report
 from tongguan.gateway.cli.output import age, lane_facts, moment, print_json, print_table, print_text
-from tongguan.gateway.cli.setup.checklist import tick_off
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.settings import Settings, as_far_as_readable
