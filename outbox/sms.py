@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +17,7 @@ import orjson
 
 from tongguan.gateway.journal.notifications import LANE, Notifications
 from tongguan.gateway.model.notification import Notification
+from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock, files, logs, times
 from tongguan.gateway.system.backoff import part_of, wait_before_next
 from tongguan.outbox.alerts import Alerts
@@ -100,24 +100,15 @@ def letter(note: Notification, sender: str) -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """How long to wait between tries, and after how long to give up."""
-
-    least: timedelta
-    most: timedelta
-    give_up: timedelta
-
-
 class Notifier:
     """The station that sends: `turn` does one hand and says whether there was anything to do."""
 
     name = LANE
     lanes = (LANE,)
 
-    def __init__(self, journal: Notifications, channel: Channel, alerts: Alerts, *, waits: Waits, language: str) -> None:
+    def __init__(self, journal: Notifications, channel: Channel, alerts: Alerts, settings: Settings) -> None:
         self._journal, self._channel, self._alerts = journal, channel, alerts
-        self._waits, self._language = waits, language
+        self._settings = settings
 
     def turn(self) -> bool:
         notes = self._journal.due(clock.now_ms(), MOST)
@@ -140,13 +131,13 @@ class Notifier:
         """When to try again; None when its time is over."""
         now = clock.now_ms()
         age = timedelta(milliseconds=now - note.at)
-        wait = wait_before_next(age, least=self._waits.least, most=self._waits.most, part=part_of(note.id, str(now)))
-        if age + wait > self._waits.give_up:
+        schedule = self._settings.schedule
+        wait = wait_before_next(age, least=schedule.least_wait, most=schedule.most_wait, part=part_of(note.id, str(now)))
+        if age + wait > self._settings.sms.give_up:
             return None
         return now + round(wait / timedelta(milliseconds=1))
 
     def _given_up(self, note: Notification, why: str) -> None:
-        text = f"给 {note.masked} 的短信（{note.reference}）未能送出：{why}"
-        if self._language == "en":
-            text = f"the short message to {note.masked} about {note.reference} was not delivered: {why}"
-        self._alerts.tell("sms", text, do="tongguan doctor")
+        zh = f"给 {note.masked} 的短信（{note.reference}）未能送出：{why}"
+        en = f"the short message to {note.masked} about {note.reference} was not delivered: {why}"
+        self._alerts.tell("sms", self._settings.gateway.say(zh, en), do="tongguan doctor")

@@ -46,7 +46,7 @@ from tongguan.inbox.mailbox import Mailbox
 from tongguan.inbox.receipts import ReceiptDoor
 from tongguan.inbox.watch import Ear, Watch
 from tongguan.outbox.alerts import Alerts
-from tongguan.outbox.sms import Notifier, Waits
+from tongguan.outbox.sms import Notifier
 from tongguan.outbox.status.files import StatusContext
 from tongguan.outbox.status.tellers import Tellers
 from tongguan.routes.event_loop import EventLoop
@@ -132,7 +132,8 @@ class Daemon:
             undo.callback(self.watching.close)
             former = self._before.tellers if self._before is not None else None
             self.tellers = Tellers(self.journal, self._surroundings(), self.alerts, before=former)
-            self.notifier = self._notifier()
+            channel = assembly.make_channel(self.settings, self.wire)
+            self.notifier = Notifier(self.journal.notifications, channel, self.alerts, self.settings)
             self.ears = {name: Ear(mailbox) for name, mailbox in self.mailboxes.items()}
             self.watch = Watch(self.ears.values())
             undo.callback(self.watch.close)
@@ -187,13 +188,6 @@ class Daemon:
             shut=lambda lane: waits_for(self.journal.lanes, lane),
             paused=lambda account: lane.text if (lane := self.journal.lanes.get(Lane(LaneKind.ACCOUNT, account))) else None,
         )
-
-    def _notifier(self) -> Notifier:
-        schedule = self.settings.schedule
-        waits = Waits(schedule.least_wait, schedule.most_wait, self.settings.sms.give_up)
-        channel = assembly.make_channel(self.settings, self.wire)
-        language = self.settings.gateway.language
-        return Notifier(self.journal.notifications, channel, self.alerts, waits=waits, language=language)
 
     def _told(self, changed: Mapping[str, Changed]) -> None:
         for account, ids in changed.items():
