@@ -134,9 +134,12 @@ def _load() -> None:
 def _serve(asked: socket.socket) -> dict[str, Any]:
     """Fork for each request; gives it, in the child. Ends with the process that asks."""
     running: dict[int, tuple[int, int]] = {}  # by what tells of the end: the process, and whom to tell
+    asking = select.poll()  # the number of a file has no bound here
+    asking.register(asked, select.POLLIN)
     while True:
-        for ready in select.select([asked, *running], [], [])[0]:
+        for ready, _ in asking.poll():
             if ready in running:
+                asking.unregister(ready)
                 pid, telling = running.pop(ready)
                 _tell(telling, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
                 os.close(telling)
@@ -148,7 +151,9 @@ def _serve(asked: socket.socket) -> dict[str, Any]:
             stdout, stderr, telling = files
             if pid := os.fork():
                 _tell(telling, pid)
-                running[os.pidfd_open(pid)] = (pid, telling)
+                end = os.pidfd_open(pid)
+                running[end] = (pid, telling)
+                asking.register(end, select.POLLIN)
                 os.close(stdout)
                 os.close(stderr)
                 continue
