@@ -78,13 +78,14 @@ def make_rules(settings: Settings) -> Rules:
     with wrong.look():
         encrypt_to, secrets_to = recipients(settings)
     with wrong.look():
-        trust = trust_of(settings)
+        certificates = pinned(settings)
     wrong.end()
+    shared = shared_keys(settings, certificates)
     return Rules(
         settings=settings,
         profiles=profiles,
-        trust=trust,
-        shared_keys=shared_keys(settings),
+        trust={name: tuple(c for c in found if _key_of(c) not in shared) for name, found in certificates.items()},
+        shared_keys=shared,
         layouts=make_layouts(profiles),
         encrypt_to=encrypt_to,
         secrets=secret_names({type_: compiled.profile for type_, compiled in profiles.items()}),
@@ -130,17 +131,11 @@ def pinned(settings: Settings) -> Mapping[str, tuple[TrustedCertificate, ...]]:
     return found
 
 
-def trust_of(settings: Settings) -> Mapping[str, tuple[TrustedCertificate, ...]]:
-    """Whose receipts are believed on each route: those of keys that are this authority's and nobody else's."""
-    shared = shared_keys(settings)
-    return {name: tuple(c for c in found if _key_of(c) not in shared) for name, found in pinned(settings).items()}
-
-
-def shared_keys(settings: Settings) -> Mapping[str, tuple[str, ...]]:
+def shared_keys(settings: Settings, certificates: Mapping[str, tuple[TrustedCertificate, ...]]) -> Mapping[str, tuple[str, ...]]:
     """Keys that several routes trust, with those routes: they prove no authority, unless each of the routes says `one_platform`."""
     routes: dict[str, list[str]] = {}
-    for name, certificates in pinned(settings).items():
-        for key in dict.fromkeys(map(_key_of, certificates)):
+    for name, found in certificates.items():
+        for key in dict.fromkeys(map(_key_of, found)):
             routes.setdefault(key, []).append(name)
     several = {key: names for key, names in routes.items() if len(names) > 1}
     return {key: tuple(names) for key, names in several.items() if not all(settings.route[n].one_platform for n in names)}

@@ -167,10 +167,10 @@ def _certificates(settings: Settings) -> Iterable[Finding]:
 
 def _shared_keys(settings: Settings) -> Iterable[Finding]:
     """A key that several routes trust proves none of them."""
-    from tongguan.gateway.daemon.assembly import shared_keys  # commands that only look load none of it
+    from tongguan.gateway.daemon.assembly import pinned, shared_keys  # commands that only look load none of it
 
     with contextlib.suppress(SettingsWrong):  # said of the file itself
-        for routes in shared_keys(settings).values():
+        for routes in shared_keys(settings, pinned(settings)).values():
             names = " ".join(routes)
             yield Finding(
                 f"routes {names}",

@@ -142,9 +142,8 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
     content = answered.content
     if content.code != ANSWERED:
         return (end(message, State.REJECTED, "ask", moment.now, faults=content.faults, deadline_at=None),)
-    told = _leaves(content)
     if message.operation == QUERY:
-        return (_plain(rules, moment, message, (content, told), records),)
+        return (_plain(rules, moment, message, content, records),)
     profile = rules.profile(message.type)
     operation = profile.operations[message.operation]
     message, document = living(message, records)
@@ -154,7 +153,7 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
         raise Refused(faults)
     document = document or born(message, profile, moment.now)
     request = request_of(rules, moment, message, hand_of(rules, message, records), document, content=kept)
-    keep = operation.options.get("keep")
+    keep, told = operation.options.get("keep"), _leaves(content)
     answered_elements = {to: told[of] for to, of in keep.items() if of in told} if isinstance(keep, dict) else told
     request = replace(request, answered=answered_elements)
     way = operation.way == "message"
@@ -173,23 +172,20 @@ def _leaves(content: ReceiptContent) -> dict[str, str]:
     return found
 
 
-def _plain(
-    rules: Rules, moment: Moment, message: Message, said: tuple[ReceiptContent, dict[str, str]], records: Snapshot
-) -> Outcome:
+def _plain(rules: Rules, moment: Moment, message: Message, content: ReceiptContent, records: Snapshot) -> Outcome:
     """A query's own answer; what it says of the document's status is applied like receipts are."""
-    content, told = said
     document = records.document(message.document_id)
     profile = rules.profile(message.type)
     query = profile.queries[message.query_kind or ""]
     filters = hand_of(rules, message, records).item.filters()
     if query.in_rows:
-        return _rows(rules, moment, message, (content, query, filters), records)
+        return _rows(rules, moment, message, content, records, query=query, filters=filters)
     after = None
     if document is not None and content.content is not None:
         status = _status(rules, message, content)
         after = status_told(document, profile, status, since=begun_at(document, records), now=moment.now)
     shown = after or document
-    found = _found(profile, shown, query, content=content, told=told)
+    found = _found(profile, shown, query, content)
     found = replace(found, source="authority", as_of=content.issued_at)
     outcome = answer(rules, message, (query, filters), found, moment.now)
     if after is None or document is None:
@@ -216,10 +212,10 @@ def _malformed(message: Message, content: ReceiptContent, kind: str, zh: str, en
     return Held(f"{of} 的{kind}答复有误：{zh}", f"the answer of {of}{to} is malformed: {en}", do=do)
 
 
-def _found(profile: Profile, shown: Document | None, query: Query, *, content: ReceiptContent, told: dict[str, str]) -> Found:
+def _found(profile: Profile, shown: Document | None, query: Query, content: ReceiptContent) -> Found:
     """What the answer says of one document; of none: the answer's own elements."""
     if shown is None:
-        leaves = {name: value for name, value in told.items() if "@" not in name}
+        leaves = {name: value for name, value in _leaves(content).items() if "@" not in name}
         return Found(1, [leaves], columns=[Column(name, Text(name, name), "") for name in leaves])
     if query.ask == RECEIPTS:
         rows = receipts_told(profile, shown, query, content)
@@ -228,10 +224,16 @@ def _found(profile: Profile, shown: Document | None, query: Query, *, content: R
 
 
 def _rows(
-    rules: Rules, moment: Moment, message: Message, of: tuple[ReceiptContent, Query, dict[str, str]], records: Snapshot
+    rules: Rules,
+    moment: Moment,
+    message: Message,
+    content: ReceiptContent,
+    records: Snapshot,
+    *,
+    query: Query,
+    filters: dict[str, str],
 ) -> Outcome:
     """The authority's table as a result; one that is not what was asked for is never guessed at."""
-    content, query, filters = of
     page, size = paging(filters)
     try:
         told = read_answer(content.content, query.columns, page=page, size=size)

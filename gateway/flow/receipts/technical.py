@@ -14,7 +14,6 @@ from tongguan.gateway.flow.receipts.verification import issuers
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.send import technical_receipt, verdict_by
 from tongguan.gateway.journal.reading.snapshot import Snapshot
-from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Outcome
@@ -35,13 +34,13 @@ def settle_technical(
     if content.authority not in allowed:
         to, of = " ".join(sorted(allowed)), content.authority
         raise Elsewhere(f"报文 {submission.id} 发往 {to}，不是 {of}", f"message {submission.id} went to {to}, not to {of}")
-    document = records.document(submission.document_id)
     outcome = end(message, State.SETTLED, "settle", moment.now, document_id=submission.document_id, hold_reason=None)
     if content.message != submission.wire_id:
         return replace(outcome, why=in_both("它答复的是较早的一次签名", "it answers an earlier seal"))
     before = submission.held_from if submission.state is State.HELD else submission.state
     if before != State.SEALED:
-        return _overtaken(rules, moment, outcome, content, (submission, document), records)
+        return _overtaken(rules, moment, outcome, content, submission, records)
+    document = records.document(submission.document_id)
     ended = replace(submission, lane=None, due_at=None, updated_at=moment.now, **NOT_HELD)
     shown = (technical_receipt(content, submission),)
     were = {submission.id: submission.state}
@@ -61,11 +60,10 @@ def _overtaken(
     moment: Moment,
     outcome: Outcome,
     content: ReceiptContent,
-    of: tuple[Message, Document | None],
+    submission: Message,
     records: Snapshot,
 ) -> Outcome:
     """Something was there before it: shown, answered once, and it moves nothing."""
-    submission, document = of
     before = records.receipts_of_messages([submission.id]).get(submission.id, ())
     outcome = replace(outcome, receipts=(technical_receipt(content, submission),))
     if contradicts_technically(submission, content.code):
@@ -74,4 +72,5 @@ def _overtaken(
         return replace(outcome, others=(marked,), others_were={submission.id: submission.state})
     if content.code != TAKEN or any(r.code == TAKEN for r in before):
         return outcome
+    document = records.document(submission.document_id)
     return replace(outcome, answers=answers.technical(rules, replace(submission, state=State.SENT), document))

@@ -106,7 +106,7 @@ def decide_check(
 
 def _checked(rules: Rules, moment: Moment, message: Message, hand: Carried, records: Snapshot, *, present: bool) -> Outcome:
     message, document = living(message, records)
-    checked, faults = _looked_into(rules, moment, message, (hand, document), records)
+    checked, faults = _looked_into(rules, moment, message, hand, records, document=document)
     if any(f.severity == "error" for f in faults):
         raise Refused(faults)
     profile = rules.profile(message.type)
@@ -130,10 +130,9 @@ def _checked(rules: Rules, moment: Moment, message: Message, hand: Carried, reco
 
 
 def _looked_into(
-    rules: Rules, moment: Moment, message: Message, of: tuple[Carried, Document | None], records: Snapshot
+    rules: Rules, moment: Moment, message: Message, hand: Carried, records: Snapshot, *, document: Document | None
 ) -> tuple[Checked, list[Fault]]:
     """The content that the message would make, and everything that is wrong with it, with its files, and with its time."""
-    hand, document = of
     profile, compiled = rules.profile(message.type), rules.compiled(message.type)
     operation = profile.operations[message.operation]
     faults = may(rules, message, operation, document)

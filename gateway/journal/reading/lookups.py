@@ -102,20 +102,19 @@ class Lookups:
                     raise
                 self._damaged[wrong.id] = wrong
 
+    def _of(self, statement: PreparedStatement, values: Iterable[str], **more: Any) -> Iterator[tuple[Any, ...]]:
+        """The rows of each of these values, which may be more than one statement can take."""
+        for part in slices(dict.fromkeys(values)):
+            yield from statement.rows(self._connection, values=part, **more)
+
     def messages(self, ids: Iterable[str]) -> dict[str, Message]:
-        found: dict[str, Message] = {}
-        for part in slices(dict.fromkeys(ids)):
-            found.update((m.id, m) for m in self._nouns(message_of, statements.MESSAGES.rows(self._connection, values=part)))
-        return found
+        return {m.id: m for m in self._nouns(message_of, self._of(statements.MESSAGES, ids))}
 
     def message(self, id_: str) -> Message | None:
         return self.messages([id_]).get(id_)
 
     def documents(self, ids: Iterable[str]) -> dict[str, Document]:
-        found: dict[str, Document] = {}
-        for part in slices(dict.fromkeys(ids)):
-            found.update((d.id, d) for d in self._nouns(document_of, statements.DOCUMENTS.rows(self._connection, values=part)))
-        return found
+        return {d.id: d for d in self._nouns(document_of, self._of(statements.DOCUMENTS, ids))}
 
     def document(self, id_: str | None) -> Document | None:
         return self.documents([id_]).get(id_) if id_ else None
@@ -125,24 +124,16 @@ class Lookups:
         return unpacked(frame, f"body {role} of message {message_id}") if frame is not None else None
 
     def bodies(self, ids: Sequence[str], role: str) -> dict[str, bytes]:
-        found: dict[str, bytes] = {}
-        for part in slices(ids):
-            rows = statements.BODIES.rows(self._connection, values=part, role=role)
-            found.update({row[0]: unpacked(row[1], f"body of message {row[0]}") for row in rows})
-        return found
+        rows = self._of(statements.BODIES, ids, role=role)
+        return {id_: unpacked(frame, f"body of message {id_}") for id_, frame in rows}
 
     def heads(self, ids: Iterable[str]) -> dict[str, Document]:
         """Documents without their content and attachments: what a message's status shows of them."""
-        found: dict[str, Document] = {}
-        for part in slices(dict.fromkeys(ids)):
-            rows = statements.HEADS.rows(self._connection, values=part)
-            found.update({d.id: d for d in self._nouns(document_head, rows)})
-        return found
+        return {d.id: d for d in self._nouns(document_head, self._of(statements.HEADS, ids))}
 
     def versions_moved(self, message_ids: Iterable[str]) -> dict[str, int]:
         """The versions of all documents that moves of these messages made or changed."""
-        parts = (statements.VERSIONS_MOVED.rows(self._connection, values=part) for part in slices(message_ids))
-        return {row[0]: row[1] for part in parts for row in part}
+        return dict(self._of(statements.VERSIONS_MOVED, message_ids))
 
     def receipts_of_messages(self, ids: Iterable[str]) -> dict[str, list[Receipt]]:
         return self._receipts("message_id", ids)
@@ -152,10 +143,8 @@ class Lookups:
 
     def _receipts(self, column: str, ids: Iterable[str]) -> dict[str, list[Receipt]]:
         found: dict[str, list[Receipt]] = defaultdict(list)
-        for part in slices(dict.fromkeys(ids)):
-            rows = statements.RECEIPTS_BY[column].rows(self._connection, values=part)
-            for receipt in self._nouns(receipt_of, rows):
-                found[getattr(receipt, column)].append(receipt)
+        for receipt in self._nouns(receipt_of, self._of(statements.RECEIPTS_BY[column], ids)):
+            found[getattr(receipt, column)].append(receipt)
         return dict(found)
 
     def has_receipt(self, authority: str, id_: str) -> bool:
@@ -202,10 +191,8 @@ class Lookups:
 
     def _messages_by(self, column: str, ids: Iterable[str]) -> dict[str, list[Message]]:
         found: dict[str, list[Message]] = defaultdict(list)
-        for part in slices(dict.fromkeys(ids)):
-            rows = statements.MESSAGES_BY[column].rows(self._connection, values=part)
-            for message in self._nouns(message_of, rows):
-                found[getattr(message, column)].append(message)
+        for message in self._nouns(message_of, self._of(statements.MESSAGES_BY[column], ids)):
+            found[getattr(message, column)].append(message)
         return dict(found)
 
     def moves(self, message_id: str) -> list[Move]:
@@ -224,8 +211,7 @@ class Lookups:
 
     def written_names(self, ids: Iterable[str]) -> list[AnswerName]:
         """The answers of these messages that are in InBox, or were."""
-        rows = (statements.ANSWER_NAMES.rows(self._connection, values=part) for part in slices(dict.fromkeys(ids)))
-        return [AnswerName(*row) for part in rows for row in part]
+        return [AnswerName(*row) for row in self._of(statements.ANSWER_NAMES, ids)]
 
     def unwritten_names(self, account: str) -> list[AnswerName]:
         """Every answer of an account that is not marked as written."""

@@ -12,7 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import PART, Order, decoded, document_of, facts_of, message_of, order_of
 from tongguan.gateway.journal.reading.cursor import Cursor
-from tongguan.gateway.journal.reading.lookups import AnswerRow, Lookups, answer_of, slices
+from tongguan.gateway.journal.reading.lookups import AnswerRow, Lookups, answer_of
 from tongguan.gateway.journal.reading.restrictions import ORDERS, Restriction
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.lane import ClosedLane, Lane
@@ -56,11 +56,7 @@ class Search(Lookups):
 
     def newest_of_name(self, account: str, names: Sequence[str]) -> dict[str, str]:
         """File name to the id of the newest message that came under it."""
-        newest: dict[str, str] = {}
-        for part in slices(names):
-            rows = statements.NAMES.rows(self._connection, account=account, values=part)
-            newest.update({row[0]: row[1] for row in rows})
-        return newest
+        return dict(self._of(statements.NAMES, names, account=account))
 
     def succeeded(self, documents: Iterable[Document]) -> set[str]:
         """Of these documents the deleted ones whose key another has by now: their ids."""
@@ -70,9 +66,8 @@ class Search(Lookups):
         return {
             id_
             for (account, type_), ids in by_place.items()
-            for part in slices(ids)
-            for row in statements.LIVING_KEYS.rows(self._connection, account=account, type=type_, values=part)
-            for id_ in ids[row[0]]
+            for (key,) in self._of(statements.LIVING_KEYS, ids, account=account, type=type_)
+            for id_ in ids[key]
         }
 
     def end(self) -> Cursor:

@@ -84,11 +84,7 @@ class Snapshot:
             self.see(follow_on)
 
     def messages(self, ids: Iterable[str]) -> dict[str, Message]:
-        ids = list(dict.fromkeys(ids))
-        if unread := [i for i in ids if i not in self._messages]:
-            self._messages.update(dict.fromkeys(unread))
-            self._messages.update(self._stored.messages(unread))
-        return {i: m for i in ids if (m := self._messages[i]) is not None}
+        return _known(self._messages, ids, self._stored.messages)
 
     def unchanged(self, messages: Sequence[Message]) -> set[str]:
         """Which of these are still as they were when they were read: state, seal, deadline and moment of the last change."""
@@ -105,11 +101,7 @@ class Snapshot:
         return self.messages([id_]).get(id_)
 
     def documents(self, ids: Iterable[str]) -> dict[str, Document]:
-        ids = list(dict.fromkeys(ids))
-        if unread := [i for i in ids if i not in self._documents]:
-            self._documents.update(dict.fromkeys(unread))
-            self._documents.update(self._stored.documents(unread))
-        return {i: d for i in ids if (d := self._documents[i]) is not None}
+        return _known(self._documents, ids, self._stored.documents)
 
     def document(self, id_: str | None) -> Document | None:
         return self.documents([id_]).get(id_) if id_ else None
@@ -297,6 +289,15 @@ class Snapshot:
     def counted(self, account: str, type_: str, *, first: int, last: int, where: Mapping[str, str]) -> list[CountedSum]:
         """Exact sums of the counted lines of these months (`202601` to `202611`), each dimension of `where` having its value."""
         return self._stored.counted(account, type_, first=first, last=last, where=where)
+
+
+def _known(known: dict[str, T | None], ids: Iterable[str], read: Callable[[Iterable[str]], dict[str, T]]) -> dict[str, T]:
+    """Those of these ids that there are; what is not `known` yet is read, and known from then on, also as absent."""
+    ids = list(dict.fromkeys(ids))
+    if unread := [id_ for id_ in ids if id_ not in known]:
+        known.update(dict.fromkeys(unread))
+        known.update(read(unread))
+    return {id_: found for id_ in ids if (found := known[id_]) is not None}
 
 
 def _unread(keys: Iterable[tuple[str, ...]], known: Collection[Any]) -> Iterator[tuple[tuple[str, ...], list[str]]]:
