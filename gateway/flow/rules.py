@@ -15,7 +15,7 @@ from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.secrets import Names
 from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.errors import Held, in_both
-from tongguan.gateway.model.lane import Lane, LaneKind
+from tongguan.gateway.model.lane import NAMED_AFTER, Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import Operation, Profile
 from tongguan.gateway.settings import Account, Card, Settings
@@ -24,8 +24,8 @@ from tongguan.outbox.prints.plan import Layout
 from tongguan.signer.verify import TrustedCertificate
 
 T = TypeVar("T")
-#: what of the settings a lane of this kind leads to
-THING: Mapping[str, str] = {LaneKind.CARD: "card", LaneKind.PRESENCE: "card", LaneKind.ROUTE: "route", LaneKind.ASK: "route"}
+#: what of the settings a message in a lane of this kind cannot do without; a receipt that is owed can stay away
+THING = {kind: of for kind, of in NAMED_AFTER.items() if kind not in (LaneKind.OWED, LaneKind.ACCOUNT)}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -20,6 +21,17 @@ class LaneKind(StrEnum):
     VERIFY = "verify"  #: a receipt as it came
     SETTLE = "settle"  #: a genuine receipt
     ACCOUNT = "account"  #: holds no message: closing it pauses the account
+
+
+#: what of the settings a lane of this kind is for, each has its own; of every other kind there is one lane
+NAMED_AFTER: Mapping[str, str] = {
+    LaneKind.PRESENCE: "card",
+    LaneKind.CARD: "card",
+    LaneKind.ASK: "route",
+    LaneKind.ROUTE: "route",
+    LaneKind.OWED: "route",
+    LaneKind.ACCOUNT: "account",
+}
 
 
 class Lane(str):

@@ -31,6 +31,7 @@ from tongguan.gateway.cli.messages.selection import (
 from tongguan.gateway.cli.output import facts_of, moment, print_json, print_table, say
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.errors import SettingsWrong
+from tongguan.gateway.model.lane import NAMED_AFTER, Lane, LaneKind
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
 from tongguan.gateway.system import clock
 
@@ -184,9 +185,6 @@ def show_done(messages: Sequence[Message], done: Mapping[str, str]) -> int:
     return 1 if refused else 0
 
 
-_OWN_LANES = ("read", "batch", "verify", "settle")
-
-
 class What(StrEnum):
     ACCOUNT = "account"
     ROUTE = "route"
@@ -196,8 +194,9 @@ class What(StrEnum):
 def lanes() -> list[str]:
     """The lanes of these settings, as `tongguan status` names them."""
     settings = context.settings()
-    cards = [f"{kind}:{card.name}" for card in settings.cards for kind in ("card", "presence")]
-    return [*cards, *_OWN_LANES, *(f"{kind}:{route}" for kind in ("route", "ask") for route in settings.route)]
+    names = {"card": [card.name for card in settings.cards], "route": list(settings.route)}
+    kinds = (kind for kind in LaneKind if kind is not LaneKind.ACCOUNT)
+    return [Lane(kind, name) for kind in kinds for name in names.get(NAMED_AFTER.get(kind, ""), [""])]
 
 
 def switching(do: str, zh: str, en: str) -> Callable[..., int | None]:

@@ -29,7 +29,7 @@ from tongguan.gateway.cli.output import age, facts_of, lane_facts, moment, print
 from tongguan.gateway.journal.history.history import GATEWAY, lane_subject
 from tongguan.gateway.journal.reading.lookups import AnswerRow, Move
 from tongguan.gateway.journal.reading.search import Search
-from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
+from tongguan.gateway.model.lane import NAMED_AFTER, ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.system import file_names
 from tongguan.gateway.system.times import show as shown_time
@@ -202,7 +202,7 @@ def _subject(name: str) -> str | None:
     if name == GATEWAY:
         return GATEWAY
     kind, colon, rest = name.partition(":")
-    if not colon or not rest or kind not in ("account", "route", "ask", "card", "lane"):
+    if not colon or not rest or kind not in (*NAMED_AFTER, "lane"):
         return None
     return lane_subject(rest if kind == "lane" else name)
 

@@ -16,6 +16,7 @@ from sites import wait_until
 from tongguan.gateway.cli.commands import make_app
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.home.home import change_settings
+from tongguan.gateway.model.lane import ClosedLane
 from tongguan.simulators.books.store import Store
 
 pytestmark = pytest.mark.requirement("GW-08")
@@ -67,6 +68,22 @@ def test_who_pauses_says_why_and_who_resumes_need_not(
     told = next(p for p in tongguan("status", "--json").json["problems"] if p["code"] == "lane")
     assert "已暂停 盘点" in told["text"] and "paused" not in told["text"]
     assert tongguan(*told["do"].split()[1:]).code == 0
+    assert "lane" not in {p["code"] for p in tongguan("status", "--json").json["problems"]}
+
+
+def test_every_lane_that_a_bug_may_close_is_opened_by_the_command_that_is_printed(
+    tongguan: Callable[..., Any], home: Path
+) -> None:
+    """`tongguan resume lane NAME`, as the work loop says it (`loop._Shut.by_bug`), of whatever lane a station serves."""
+    daemon = Daemon(home)
+    lanes = {lane for station in daemon.stations for lane in station.lanes}
+    for lane in lanes:
+        daemon.journal.close_lane(ClosedLane(lane, "bug", "a bug", 1, None, f"tongguan resume lane {lane}"))
+    daemon.stop()
+
+    told = {p["do"] for p in tongguan("status", "--json").json["problems"] if p["code"] == "lane"}
+    assert told == {f"tongguan resume lane {lane}" for lane in lanes}
+    assert {command: tongguan(*command.split()[1:]).code for command in told} == dict.fromkeys(told, 0)
     assert "lane" not in {p["code"] for p in tongguan("status", "--json").json["problems"]}
 
 
