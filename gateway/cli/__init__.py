@@ -18,5 +18,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no Chinese is told in signs, not by a traceback
             stream.reconfigure(errors="backslashreplace")
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    make_app(words)(args=words, prog_name="tongguan")
+    make_app()(args=None if arguments is None else list(arguments), prog_name="tongguan")

@@ -1,20 +1,23 @@
-"""All commands by name. A command's module is imported when the command is typed: the others cost it nothing."""
+"""All commands by name, with what the help says of each. A command's module is imported when it is typed: the others cost nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from tongguan.gateway.cli.context import command
+from tongguan import __version__
 
 
 @dataclass(frozen=True)
 class Command:
-    """Where a command's function is; with `made_of` it is made by calling that with these words."""
+    """What a command's help begins with, and where its function is; with `made_of` it is made by calling that with these words."""
 
+    text: str
     module: str
     name: str
     made_of: tuple[str, ...] = ()
@@ -30,91 +33,185 @@ class CommandGroup:
 
 
 COMMANDS: Mapping[str, Command | CommandGroup] = {
-    "init": Command("setup.commands", "init", homeless=True),
-    "demo": Command("setup.commands", "demo", homeless=True),
-    "run": Command("setup.commands", "run"),
-    "simulate": Command("setup.commands", "simulate"),
-    "check": Command("profiles.check", "check"),
-    "bench": Command("health.bench", "bench", homeless=True),
-    "list": Command("messages.views", "list_messages"),
-    "show": Command("messages.views", "show"),
-    "timeline": Command("messages.views", "timeline"),
-    "answers": Command("messages.views", "answers"),
-    "documents": Command("messages.documents", "documents"),
-    "hold": Command("messages.orders", "acting", ("hold", "暂停处理报文", "Hold messages for a person")),
-    "release": Command("messages.orders", "acting", ("release", "放行暂挂的报文", "Let held messages go on")),
-    "retry": Command("messages.orders", "acting", ("retry", "立即重试", "Try again now")),
-    "stop": Command("messages.orders", "acting", ("stop", "停止尚未生效的报文", "Stop messages before they take effect")),
-    "give-up": Command("messages.orders", "acting", ("give-up", "放弃报文", "Give messages up")),
-    "pause": Command("messages.orders", "switching", ("pause", "暂停账户或通道", "Pause an account or a route")),
-    "resume": Command("messages.orders", "switching", ("resume", "恢复账户或通道", "Resume an account or a route")),
+    "init": Command(
+        "建立主目录：设置、示例账户、测试卡 / Make a home: settings, a sample account, test cards.",
+        "setup.commands",
+        "init",
+        homeless=True,
+    ),
+    "demo": Command(
+        "演示：每种单证的示例走完全程 / Play the examples of every document type from end to end.",
+        "setup.commands",
+        "demo",
+        homeless=True,
+    ),
+    "run": Command("运行网关（前台）/ Run the gateway in the foreground.", "setup.commands", "run"),
+    "simulate": Command("运行商务部和海关的模拟器 / Run the simulators of MOFCOM and customs.", "setup.commands", "simulate"),
+    "check": Command(
+        "校验报文，不发送 / Validate files without sending: exit 0 clean, 1 faults, 2 unreadable.", "profiles.check", "check"
+    ),
+    "bench": Command(
+        "测量本机速度，每次一行 / Measure this machine's rate, one line a run.", "health.bench", "bench", homeless=True
+    ),
+    "list": Command("列出报文，最新在前 / List messages, newest first.", "messages.views", "list_messages"),
+    "show": Command("显示报文及其单证 / Show a message with its document, faults and receipts.", "messages.views", "show"),
+    "timeline": Command(
+        "报文的每一步；也可查 account:名、route:名、card:名、gateway / Every step of a message, or of an account, route, card, gateway.",
+        "messages.views",
+        "timeline",
+    ),
+    "answers": Command(
+        "报文的答复文件；--again 重写到 InBox / A message's answers; --again writes them to InBox once more.",
+        "messages.views",
+        "answers",
+    ),
+    "documents": Command("列出单证 / List business documents.", "messages.documents", "documents"),
+    "hold": Command("暂停处理报文 / Hold messages for a person", "messages.orders", "acting", ("hold",)),
+    "release": Command("放行暂挂的报文 / Let held messages go on", "messages.orders", "acting", ("release",)),
+    "retry": Command("立即重试 / Try again now", "messages.orders", "acting", ("retry",)),
+    "stop": Command("停止尚未生效的报文 / Stop messages before they take effect", "messages.orders", "acting", ("stop",)),
+    "give-up": Command("放弃报文 / Give messages up", "messages.orders", "acting", ("give-up",)),
+    "pause": Command("暂停账户或通道 / Pause an account or a route", "messages.orders", "switching", ("pause",)),
+    "resume": Command("恢复账户或通道 / Resume an account or a route", "messages.orders", "switching", ("resume",)),
     "quarantine": CommandGroup(
         "隔离的回执 / receipts that are not believed",
         {
-            "list": Command("messages.quarantine", "list_receipts"),
-            "show": Command("messages.quarantine", "show"),
-            "apply": Command(
-                "messages.quarantine", "acting", ("apply", "重新验证并应用", "Verify again, and apply if it is right now")
+            "list": Command(
+                "列出隔离和未匹配的回执 / List receipts in quarantine, and those that match nothing.",
+                "messages.quarantine",
+                "list_receipts",
             ),
-            "drop": Command("messages.quarantine", "acting", ("drop", "丢弃", "Drop it")),
+            "show": Command("显示一份回执 / Show a receipt as it came.", "messages.quarantine", "show"),
+            "apply": Command(
+                "重新验证并应用 / Verify again, and apply if it is right now", "messages.quarantine", "acting", ("apply",)
+            ),
+            "drop": Command("丢弃 / Drop it", "messages.quarantine", "acting", ("drop",)),
         },
     ),
     "card": CommandGroup(
         "卡 / cards: what is in the readers, bind, test, PIN",
         {
-            "list": Command("cards.cards", "list_cards"),
-            "bind": Command("cards.cards", "bind"),
-            "test": Command("cards.cards", "test"),
-            "pin": Command("cards.pin", "pin"),
+            "list": Command(
+                "列出卡 / List the cards: number, certificate, tries left, whether they are open.", "cards.cards", "list_cards"
+            ),
+            "bind": Command(
+                "绑定读卡器里的卡 / Bind the cards in the readers: the settings keep their numbers.", "cards.cards", "bind"
+            ),
+            "test": Command("试签一次 / Make a trial signature and verify it.", "cards.cards", "test"),
+            "pin": Command(
+                "输入 PIN，试一次，成功则重新开卡 / Give a PIN: tried once; a right one opens the card again.", "cards.pin", "pin"
+            ),
         },
     ),
     "mailbox": CommandGroup(
         "信箱 / mailboxes: what is wrong with them; take a folder as one",
         {
-            "list": Command("setup.mailboxes", "list_mailboxes"),
-            "adopt": Command("setup.mailboxes", "adopt"),
+            "list": Command(
+                "各账户的信箱 / Each account's mailbox, its id, and what is wrong with it. Exit 1 when one of them cannot be used.",
+                "setup.mailboxes",
+                "list_mailboxes",
+            ),
+            "adopt": Command(
+                "把设置所指的文件夹作为该账户的信箱 / From now on the folder that the settings name is this account's mailbox.",
+                "setup.mailboxes",
+                "adopt",
+            ),
         },
     ),
-    "profiles": Command("profiles.profiles", "profiles"),
-    "status": Command("health.commands", "status"),
-    "doctor": Command("health.commands", "doctor"),
-    "config": CommandGroup("设置 / settings", {"check": Command("health.commands", "config_check")}),
+    "profiles": Command(
+        "单证类型：字段、规则、状态 / Document types: fields, rules, statuses, schemas.", "profiles.profiles", "profiles"
+    ),
+    "status": Command(
+        "一屏看全局 / One screen: counts, ages, cards, routes, troubles. Exit 0 well, 1 warning, 2 critical, 78 wrong settings.",
+        "health.status",
+        "status",
+    ),
+    "doctor": Command("体检：本机是否适合运行 / Is this machine fit? Each ok, or what to do.", "health.checks", "doctor"),
+    "config": CommandGroup(
+        "设置 / settings",
+        {
+            "check": Command("检查设置 / Are the settings right? Exit 78 when not.", "health.checks", "config_check"),
+        },
+    ),
     "audit": CommandGroup(
         "审计 / the history",
         {
-            "verify": Command("health.audit", "verify"),
-            "list": Command("health.audit", "listing"),
-            "accept": Command("health.audit", "accept"),
+            "verify": Command(
+                "核对历史是否完整 / Is the history whole? Altered or missing entries and rows are named.",
+                "health.audit",
+                "verify",
+            ),
+            "list": Command(
+                "网关启停、暂停、人工指令 / What moved no message: starts, stops, lanes shut and opened, orders; who, when and why.",
+                "health.audit",
+                "listing",
+            ),
+            "accept": Command(
+                "恢复后确认以现有文件继续 / Go on with journal and anchor as they are, after a restore that cannot be mended.",
+                "health.audit",
+                "accept",
+            ),
         },
     ),
 }
 
 
-def make_app(words: Sequence[str] = ()) -> typer.Typer:
-    """The program; when its first word is a command's, with that command alone."""
+def make_app() -> TyperGroup:
+    """The program."""
     app = typer.Typer(
         name="tongguan",
         help="通关网关 / a gateway between enterprises and the Single Window's authorities",
         no_args_is_help=True,
-        pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(_nothing)
-    _add(app, {words[0]: COMMANDS[words[0]]} if words and words[0] in COMMANDS else COMMANDS)
-    return app
+    app.callback()(_begin)
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    group.commands.update(_listed(COMMANDS))
+    return group
 
 
-def _nothing() -> None:
-    """Make even one command a word of its own."""
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print(f"tongguan {__version__}")
+        raise typer.Exit
 
 
-def _add(app: typer.Typer, commands: Mapping[str, Command | CommandGroup]) -> None:
-    for name, entry in commands.items():
-        if isinstance(entry, CommandGroup):
-            group = typer.Typer(name=name, help=entry.text, no_args_is_help=True, pretty_exceptions_enable=False)
-            group.callback()(_nothing)
-            _add(group, entry.commands)
-            app.add_typer(group)
-        else:
-            function = getattr(import_module(f"tongguan.gateway.cli.{entry.module}"), entry.name)
-            command(app, name, homeless=entry.homeless)(function(*entry.made_of) if entry.made_of else function)
+def _begin(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="show the version / 显示版本")
+    ] = False,
+) -> None:
+    """What precedes every command."""
+
+
+def _listed(commands: Mapping[str, Command | CommandGroup]) -> dict[str, Any]:
+    return {
+        name: TyperGroup(name=name, help=entry.text, no_args_is_help=True, commands=_listed(entry.commands))
+        if isinstance(entry, CommandGroup)
+        else _Listed(name, entry)
+        for name, entry in commands.items()
+    }
+
+
+class _Listed(TyperCommand):
+    """A command in a list; when it is typed, or its own help or completion is asked for, the real one stands in."""
+
+    def __init__(self, name: str, entry: Command) -> None:
+        super().__init__(name, help=entry.text)
+        self.entry = entry
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        return real(self.name or "", self.entry).make_context(info_name, args, parent, **extra)
+
+
+def real(name: str, entry: Command) -> TyperCommand:
+    """The command itself, its module imported."""
+    from tongguan.gateway.cli.context import command
+
+    function = getattr(import_module(f"tongguan.gateway.cli.{entry.module}"), entry.name)
+    app = typer.Typer(add_completion=False)
+    command(app, name, text=entry.text, homeless=entry.homeless)(function(*entry.made_of) if entry.made_of else function)
+    made = typer.main.get_command(app)
+    assert isinstance(made, TyperCommand)
+    return made

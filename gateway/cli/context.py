@@ -58,8 +58,8 @@ class CommandWrong(TongguanError):
         self.code = code
 
 
-def command(app: typer.Typer, name: str, *, homeless: bool = False) -> Callable[[Callable[..., int | None]], None]:
-    """Register a function as a command; `homeless` ones are not about an existing home."""
+def command(app: typer.Typer, name: str, *, text: str, homeless: bool = False) -> Callable[[Callable[..., int | None]], None]:
+    """Register a function as a command whose help says `text`; `homeless` ones are not about an existing home."""
 
     def register(function: Callable[..., int | None]) -> None:
         @functools.wraps(function)
@@ -76,7 +76,7 @@ def command(app: typer.Typer, name: str, *, homeless: bool = False) -> Callable[
         run.__dict__.pop("__wrapped__", None)
         run.__dict__["__signature__"] = signature.replace(parameters=[*mine, *added], return_annotation=None)
         run.__annotations__ = {p.name: p.annotation for p in (*mine, *added)}
-        app.command(name)(run)
+        app.command(name, help=text)(run)
 
     return register
 

@@ -178,11 +178,9 @@ def _commands() -> set[str]:
     if importlib.util.find_spec("tongguan.gateway.cli") is None:
         pytest.skip("there is no command line yet")
     # Imported here, so that the other tests tell what they find when the command line cannot be imported.
-    from typer.main import get_command
-
     from tongguan.gateway.cli.commands import make_app
 
-    return {f"tongguan {name}" for name in _leaves(get_command(make_app()))}
+    return {f"tongguan {name}" for name in _leaves(make_app())}
 
 
 def _leaves(command: Any, name: str = "") -> Iterator[str]:

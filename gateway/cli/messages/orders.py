@@ -100,7 +100,7 @@ def _here(command: Mapping[str, Any], why: str) -> dict[str, Any]:
         raise
 
 
-def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
+def acting(do: str) -> Callable[..., int | None]:
     """The command that orders `do` for the messages chosen."""
 
     def act(
@@ -125,7 +125,6 @@ def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
         result = order({"do": do, "ids": [m.id for m in messages]}, why=why)
         return show_done(messages, result["messages"])
 
-    act.__doc__ = f"{zh} / {en}"
     return act
 
 
@@ -199,7 +198,7 @@ def lanes() -> list[str]:
     return [Lane(kind, name) for kind in kinds for name in names.get(NAMED_AFTER.get(kind, ""), [""])]
 
 
-def switching(do: str, zh: str, en: str) -> Callable[..., int | None]:
+def switching(do: str) -> Callable[..., int | None]:
     """The command that pauses or resumes an account or a route."""
 
     def switch(
@@ -218,5 +217,4 @@ def switching(do: str, zh: str, en: str) -> Callable[..., int | None]:
         else:
             say(f"{what.value} {name}：{'已暂停' if do == 'pause' else '已恢复'}", f"{what.value} {name}: {do}d")
 
-    switch.__doc__ = f"{zh} / {en}"
     return switch

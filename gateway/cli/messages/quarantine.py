@@ -62,7 +62,7 @@ def _receipt(records: Search, id_: str) -> Message:
     return message
 
 
-def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
+def acting(do: str) -> Callable[..., int | None]:
     """The command that applies or drops a receipt in quarantine."""
 
     def act(id_: Id, why: WhyOption = "") -> int | None:
@@ -70,5 +70,4 @@ def acting(do: str, zh: str, en: str) -> Callable[..., int | None]:
             message = _receipt(records, id_)
         return show_done([message], order({"do": do, "ids": [message.id]}, why=why)["messages"])
 
-    act.__doc__ = f"{zh} / {en}"
     return act
