@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields as attributes
+from functools import lru_cache
 from pathlib import Path
 
 from tongguan.gateway.model.errors import nearest
@@ -24,18 +25,22 @@ def read_fields(
     fields: dict[str, Field] = {}
     for file in files:
         own: set[str] = set()
-        for line, row in read_csv(file, complaints, COLUMNS) if file.is_file() else ():
-            place = f"{file}:{line}"
-            field = _field(row, place, complaints)
-            if field is None:
-                continue
+        for field in _rows(file, complaints):
             if field.path in own:
-                complaints.add(place, f"字段 {field.path} 重复", f"field {field.path} stands twice")
+                complaints.add(field.place, f"字段 {field.path} 重复", f"field {field.path} stands twice")
             own.add(field.path)
             _named(field, fields, complaints)
             _known(field, tables, operations, complaints)
             fields[field.path] = field
     return tuple(fields.values())
+
+
+@lru_cache(maxsize=8)
+def _rows(file: Path, complaints: Complaints) -> tuple[Field, ...]:
+    """What a file says: a form's is read once, for all of its types, as long as the complaints are the same."""
+    rows = read_csv(file, complaints, COLUMNS) if file.is_file() else ()
+    fields = (_field(row, f"{file}:{line}", complaints) for line, row in rows)
+    return tuple(field for field in fields if field is not None)
 
 
 def _field(row: Mapping[str, str], place: str, complaints: Complaints) -> Field | None:

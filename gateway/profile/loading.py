@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +32,7 @@ from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, rea
 
 T = TypeVar("T")
 
+INSTALLED = Path(__file__).parents[1] / "profiles"
 TABLES = "tables"  #: the folder of code tables beside the authorities
 FORM = "form.toml"  #: in a form's folder: what its types' profile.toml have in common
 OWN = "profiles"  #: the folder of a home with types of its own
@@ -44,7 +44,7 @@ def load_profiles(root: Path | None = None, *, home: Path | None = None) -> Prof
     SettingsWrong lists everything that is wrong. A home adds types, authorities and code tables, and replaces none.
     Folders that say the same as before are the same profiles, not read again: at SIGHUP and in `check` nothing has changed, mostly.
     """
-    root = root or Path(str(files("tongguan.gateway").joinpath("profiles")))
+    root = root or INSTALLED
     roots = (root, *([home / OWN] if home is not None and (home / OWN).is_dir() else []))
     try:
         folders = sorted(f for each in roots for f in (*each.glob("*"), *each.glob("*/*")) if f.is_dir())

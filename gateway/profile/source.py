@@ -125,16 +125,19 @@ class TomlFile:
         return self._form.place(*keys) if line is None and self._form is not None else f"{self.path}:{line or 1}"
 
     @cached_property
-    def _lines(self) -> tuple[list[str], list[tuple[int, str]]]:
-        lines = self.text.splitlines()
-        return lines, [(n, ".".join(p.strip(" \"'") for p in found[1].split("."))) for n, found in _headers(lines)]
+    def _lines(self) -> tuple[list[str], dict[str, list[int]]]:
+        """The lines, and at which of them the tables of each name begin."""
+        lines, headers = self.text.splitlines(), dict[str, list[int]]()
+        for n, found in _headers(lines):
+            headers.setdefault(".".join(p.strip(" \"'") for p in found[1].split(".")), []).append(n)
+        return lines, headers
 
     def _line(self, keys: Sequence[TomlKey]) -> int | None:
         lines, headers = self._lines
         for depth in range(len(keys), 0, -1):
             name = ".".join(str(k) for k in keys[:depth] if isinstance(k, str))
             nth = next((k for k in reversed(keys[:depth]) if isinstance(k, int)), 0)
-            hits = [n for n, header in headers if header == name]
+            hits = headers.get(name, [])
             if nth < len(hits):
                 return _key_line(lines, hits[nth], keys[depth:]) or hits[nth]
         return _key_line(lines, 0, keys)
@@ -163,11 +166,12 @@ def _key_line(lines: Sequence[str], start: int, keys: Sequence[TomlKey]) -> int 
     words = [k for k in keys if isinstance(k, str)]
     if not words:
         return None
-    for n, line in enumerate(lines[start:], start + 1):
-        if n > start and _HEADER.match(line):
+    key = re.compile(rf"""^\s*["']?{re.escape(words[0])}["']?\s*[=.]""")
+    for n in range(start, len(lines)):
+        if key.match(lines[n]):
+            return n + 1
+        if _HEADER.match(lines[n]):
             return None
-        if re.match(rf"""^\s*["']?{re.escape(words[0])}["']?\s*[=.]""", line):
-            return n
     return None
 
 
@@ -210,14 +214,12 @@ class TomlTable:
         `needs` must be there; what is absent is the field's default, else empty. A text of `words`, or each of a list, must be one of
         them. Every key that nobody has taken by then is unknown.
         """
-        for name, hint, otherwise in _fields(cast(Any, kind)):
+        for name, key, hint, form, otherwise in _fields(cast(Any, kind)):
             if name in given:
                 continue
-            key = name.rstrip("_")
             value = (self.need if key in needs else self.take)(key, _READ[hint], otherwise)
             if key in words:
                 self._among(key, (value,) if isinstance(value, str) and value else value, words[key])
-            form = get_origin(hint)
             given[name] = form(value) if form in (tuple, frozenset) else value
         self.rest_is_unknown()
         return kind(**given)
@@ -316,13 +318,15 @@ _EMPTY: Mapping[Any, Any] = {str: "", bool: False, Text: NOTHING, tuple: (), fro
 
 
 @cache
-def _fields(kind: type) -> tuple[tuple[str, Any, Any], ...]:
-    """Each field of a dataclass: name, type, and what it is where nothing is said."""
-    hints = {field.name: (field, get_type_hints(kind)[field.name]) for field in fields(kind)}
-    return tuple(
-        (name, hint, _EMPTY.get(get_origin(hint) or hint) if field.default is MISSING else field.default)
-        for name, (field, hint) in hints.items()
-    )
+def _fields(kind: type) -> tuple[tuple[str, str, Any, Any, Any], ...]:
+    """Each field of a dataclass: name, key in the file, type, what the type is a form of, and what it is where nothing is said."""
+    hints, found = get_type_hints(kind), []
+    for field in fields(kind):
+        hint = hints[field.name]
+        form = get_origin(hint)
+        otherwise = _EMPTY.get(form or hint) if field.default is MISSING else field.default
+        found.append((field.name, field.name.rstrip("_"), hint, form, otherwise))
+    return tuple(found)
 
 
 def read_csv(path: Path, complaints: Complaints, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -344,7 +348,7 @@ def read_csv(path: Path, complaints: Complaints, columns: Sequence[str]) -> Iter
             return
         for row in rows:
             if len(row) == len(header):
-                yield rows.line_num, dict(zip(header, (cell.strip() for cell in row), strict=True))
+                yield rows.line_num, dict(zip(header, map(str.strip, row), strict=True))
             elif row:
                 has, wanted = len(row), len(header)
                 complaints.add(
