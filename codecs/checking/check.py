@@ -1,6 +1,6 @@
 """Hold a message against its profile: canonical content, or every fault at once.
 
-Promises: one walk over what was sent; nothing is changed in it; the same document gives the same content in XML and JSON; what
+Promises: one walk over what was sent, where a first look is not enough; nothing is changed in it; the same document gives the same content in XML and JSON; what
 the system sets is never taken from the sender. Paths and lines are looked for only when there is a fault.
 """
 
@@ -17,7 +17,7 @@ from tongguan.codecs.checking.defaults import fill_defaults, fill_system, forget
 from tongguan.codecs.checking.fault_list import FaultList
 from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, getter, row_at, split
 from tongguan.codecs.checking.fills import FillContext
-from tongguan.codecs.checking.validation import walk_json, walk_xml
+from tongguan.codecs.checking.validation import plain_xml, walk_json, walk_xml
 from tongguan.codecs.reading.item import Item
 from tongguan.codecs.reading.locations import Locations
 from tongguan.gateway.model.document import Content, Document
@@ -56,7 +56,7 @@ def check(
     if body is None and (rule == "whole" or document is None):
         findings.add("GW-C22", (), None, operation=operation)
         return Checked(document.content if document else {}, findings.told(places), (), options)
-    content = _walked(compiled, body, document, findings)
+    content = _walked(compiled, item, body, document, findings)
     known = FillContext(account, document, numbers, now_ms)
     if document is not None and body is not None:
         _unchanged(compiled, content, document, operation, findings)
@@ -101,8 +101,11 @@ def _no_body(body: Any, operation: str, findings: FaultList) -> None:
         findings.add("GW-C21", (), None, operation=operation)
 
 
-def _walked(compiled: Compiled, body: Any, document: Document | None, findings: FaultList) -> Row:
+def _walked(compiled: Compiled, item: Item, body: Any, document: Document | None, findings: FaultList) -> Row:
     if isinstance(body, etree._Element):
+        content = plain_xml(compiled.root, compiled.profile.namespace, item.canonical)
+        if content is not None:
+            return content
         if body.text and not body.text.isspace():
             findings.add("GW-C25", (), None, value=body.text.strip())
         return walk_xml(compiled.root, body, (), findings)

@@ -84,16 +84,21 @@ def _formed(convert: Convert, pattern: str) -> Convert:
     return convert_and_look
 
 
+class _Codes(dict[str, str]):
+    """Each text that a field takes, to its canonical form."""
+
+    def __init__(self, texts: Mapping[str, str], code: str, /, **facts: object) -> None:
+        super().__init__(texts)
+        self._wrong = code, facts
+
+    def __missing__(self, text: str) -> str:
+        code, facts = self._wrong
+        raise ValueWrong(code, value=text, **facts)
+
+
 def _code(table: CodeTable) -> Convert:
     known = {**table.codes, **{code: code for code in table.rows}}  # a code goes before a name of the same letters
-
-    def convert(text: str) -> str:
-        code = known.get(text)
-        if code is None:
-            raise ValueWrong("GW-C14", value=text, table=table.name, known=known)
-        return code
-
-    return convert
+    return _Codes(known, "GW-C14", table=table.name, known=known).__getitem__
 
 
 def canonical_number(text: str) -> str:
@@ -112,15 +117,14 @@ def _number(field: Field) -> Convert:
     least = Decimal(field.least) if field.least else None
     most = Decimal(field.most) if field.most else None
     bounded = most is not None or (least is not None and least > _UNITS[places])
-    zero_fits = least is None or least <= 0
+    no_zero = "" if least is None or least <= 0 else r"(?!0\Z)"
     whole_most = max(digits - places, 1)
     fraction_form = rf"(?:\.[0-9]{{0,{places - 1}}}[1-9])?" if places else ""
-    surely = re.compile(
-        rf"(?:0|[1-9][0-9]{{0,{whole_most - 1}}}){fraction_form}"
-    ).fullmatch  # no bound but the digits' can be passed
+    # no bound but the digits' can be passed
+    surely = re.compile(rf"{no_zero}(?:0|[1-9][0-9]{{0,{whole_most - 1}}}){fraction_form}").fullmatch
 
     def convert(text: str) -> str:
-        if not bounded and surely(text) and (zero_fits or text != "0"):
+        if not bounded and surely(text):
             return text
         if not _PLAIN.fullmatch(text):
             try:
@@ -149,7 +153,6 @@ def rounded(value: Decimal, places: int) -> str:
     return "0" if text in ("-0", "") else text
 
 
-@lru_cache(maxsize=8192)
 def parse_date(text: str) -> str | None:
     """`2026-11-20` of itself or of `20261120`; None for what is no day of the calendar."""
     if _is_date(text):
@@ -160,6 +163,7 @@ def parse_date(text: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=8192)
 def _date(text: str) -> str:
     day = parse_date(text)
     if day is None:
@@ -185,8 +189,4 @@ def _secret(text: str) -> str:
     return text
 
 
-def _flag(text: str) -> str:
-    flag = FLAGS.get(text)
-    if flag is None:
-        raise ValueWrong("GW-C13", value=text)
-    return flag
+_flag = _Codes(FLAGS, "GW-C13").__getitem__

@@ -98,7 +98,7 @@ def whole_item(
 ) -> Item:
     """The item of what was read, with the hash by which the same content is known again."""
     sha256 = digest(canonical, named, files, prefix=f"{frame['reference']}/" if place.batch else "")
-    return Item(type=type_, body=body, attachments=named, sha256=sha256, place=place.path, **frame)
+    return Item(type=type_, body=body, attachments=named, sha256=sha256, canonical=canonical, place=place.path, **frame)
 
 
 def alone(form: WireForm, item: Item, faults: Sequence[Fault], files: Mapping[str, bytes]) -> Read:

@@ -40,6 +40,7 @@ class Item:
     body: Any
     attachments: tuple[tuple[str, str], ...]  #: file name, category
     sha256: str  #: of the content in canonical form and of the attachments' bytes
+    canonical: bytes  #: the content in canonical form: of XML the exclusive one
     place: str  #: XPath or JSON pointer of the item
     paging: Mapping[str, str] = field(default_factory=dict)  #: page, size, sort, format, source of a query
     faults: tuple[Fault, ...] = ()

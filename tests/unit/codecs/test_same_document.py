@@ -8,6 +8,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
+from first_look import with_and_without
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -131,3 +132,12 @@ def test_what_was_checked_is_canonical_and_stays_as_it_is(type_: str, data: st.D
     told = {(f.code, f.label) for f in checked.faults}  # a product that is too large for its field is, both times
     assert _without_empty(again.content) == first
     assert [f for f in again.faults if f.code in OF_VALUES and (f.code, f.label) not in told] == []
+
+
+@searched
+def test_the_first_look_finds_what_the_walk_finds(type_: str, data: st.DataObject) -> None:
+    content = data.draw(_content(COMPILED[type_].root).filter(bool))
+
+    first, walked = with_and_without(lambda: _checked(type_, "xml", content))
+
+    assert first == walked
