@@ -264,6 +264,7 @@ class Daemon:
             on_well=lambda name: self.alerts.over("calendar", name),
         )
         self.calendar.every("anchor", timedelta(minutes=1), self.journal.anchor_head)
+        self.calendar.every("statistics", timedelta(days=1), self.journal.learn)
         for name, check in self.watching.checks.items():
             self.calendar.every(name, 6 * self.settings.schedule.probe, check)
         self.calendar.start(begin)

@@ -12,11 +12,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, and_, select
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from tongguan.gateway.journal import orders
-from tongguan.gateway.journal.database import tables
+from tongguan.gateway.journal.database import statements
 from tongguan.gateway.journal.database.engine import MEND, examine, journal_file, open_engine, plain
 from tongguan.gateway.journal.database.rows import message_of
 from tongguan.gateway.journal.database.schema import fits
@@ -70,12 +70,11 @@ class JournalClient(Reader):
         return ""
 
     def received(self, states: Sequence[State], limit: int) -> list[Message]:
-        """Receipts in these states, newest first."""
-        m = tables.message.c
-        where = and_(m.kind == "receipt", m.state.in_([s.value for s in states]))
-        query = select(tables.message).where(where).order_by(m.sequence.desc()).limit(limit)
+        """Receipts in these states (which only receipts come to), newest first."""
         with self._reading() as connection:
-            return [message_of(row) for row in connection.execute(query)]
+            rows = (row for s in states for row in statements.NEWEST_IN_STATE.rows(connection, state=s.value, most=limit))
+            found = [message_of(row) for row in rows]
+        return sorted(found, key=lambda message: -message.sequence)[:limit]
 
     def verify(self, progress: OnProgress = lambda *_: None, *, copy: bytes | None = None) -> Verdict:
         """Recompute the history and compare rows and the anchored heads with it, and those of a `copy` of the anchor."""

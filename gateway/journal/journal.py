@@ -24,7 +24,7 @@ from tongguan.gateway.journal import orders
 from tongguan.gateway.journal.claims import Claims
 from tongguan.gateway.journal.clock_changes import Timekeeper
 from tongguan.gateway.journal.database import migrating, statements, tables
-from tongguan.gateway.journal.database.engine import MEND, examine, journal_file, last_write, open_engine, plain, writable
+from tongguan.gateway.journal.database.engine import MEND, examine, journal_file, last_write, learn, open_engine, plain, writable
 from tongguan.gateway.journal.database.rows import RowDamaged, decoded, message_of
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.history.anchor import Anchor
@@ -34,7 +34,7 @@ from tongguan.gateway.journal.history.history import GATEWAY, GENESIS, KEYS, STA
 from tongguan.gateway.journal.notifications import Notifications
 from tongguan.gateway.journal.port import CarryOut, Claim
 from tongguan.gateway.journal.reading.cursor import Cursor
-from tongguan.gateway.journal.reading.lookups import slices
+from tongguan.gateway.journal.reading.lookups import answer_of, slices
 from tongguan.gateway.journal.reading.reader import Reader
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.journal.serials import Serials
@@ -42,7 +42,7 @@ from tongguan.gateway.journal.writing.apply import Finisher
 from tongguan.gateway.journal.writing.outcome_rows import recount
 from tongguan.gateway.journal.writing.writer import Changed, Group, Writer
 from tongguan.gateway.model.document import Document
-from tongguan.gateway.model.errors import JournalUnfit, NoJournal, in_language
+from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, in_language
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import Message
@@ -141,6 +141,7 @@ class Journal(Reader):
         if wrong is None:
             self.anchor.write({self.run: (0, GENESIS)}, {})
         self._writer.submit(begin)
+        self.learn()
         with self._reading() as connection:
             self._serials.known = stored_numbers(connection)
             if wrong is not None:
@@ -155,6 +156,11 @@ class Journal(Reader):
         known = (group.connection.execute(select(m.value).where(m.name == KEYS)).scalar() or "").split()
         if mine not in known:
             _set_marker(group, KEYS, " ".join([*known, mine]))
+
+    def learn(self) -> None:
+        """Renew what the database knows of its tables; it stays as it is where that cannot be written."""
+        with suppress(StationBroken):
+            self._writer.submit(lambda group: learn(group.connection), durable=False)
 
     def start(self, begin: Begin = begin_thread) -> None:
         """Group commits from now on, in a thread that `begin` makes and keeps going."""
@@ -378,16 +384,14 @@ class Journal(Reader):
         return int(self._writer.submit(unmark))
 
     def write_again(self, message_id: str, *, who: str = GATEWAY, why: str = "") -> int:
-        mine = tables.answer.c.message_id == message_id
-        unwritten = update(tables.answer).where(mine).values(written=0)
         state = select(tables.message.c.state).where(tables.message.c.id == message_id)
 
         def write(group: Group) -> int:
             present = group.connection.execute(state).scalar() or ""
             group.tell(message_id, "answers again", present, present, who=who, why=why)
-            for account in group.connection.execute(select(tables.answer.c.account).where(mine)).scalars():
-                group.change(account).messages[message_id] = None
-            return int(group.connection.execute(unwritten).rowcount)
+            for answer in statements.ANSWERS_OF.rows(group.connection, message_id=message_id):
+                group.change(answer_of(answer).account).messages[message_id] = None
+            return statements.WRITE_AGAIN.write(group.connection, {"of": message_id})
 
         return int(self._writer.submit(write))
 

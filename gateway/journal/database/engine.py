@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Column, Engine, Integer, LargeBinary, create_engine, event, text
+from sqlalchemy import Column, Connection, Engine, Integer, LargeBinary, create_engine, event, text
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.database.prepared import PreparedStatement
@@ -19,6 +20,7 @@ from tongguan.gateway.system import times
 
 _MAGIC = b"SQLite format 3\0"
 _FIRST, _LAST = (times.to_ms(times.china_midnight(day)) for day in (date(1, 1, 2), date(9999, 12, 31)))  #: of all moments
+_LOOKED_AT, _LONG = 400, 10_000  #: entries of an index that are looked at; rows of a table that is long
 BUSY_MS = 30_000  #: so long a transaction waits for another process
 
 
@@ -147,6 +149,13 @@ def _is_strange(column: Column[Any]) -> str:
     return f"typeof([{column.name}]) NOT IN ('null', '{kind}')"
 
 
+class _Compiler(SQLiteCompiler):
+    """Writes which index a statement goes by (`statements.by`)."""
+
+    def get_from_hint_text(self, table: Any, text: Any) -> Any:
+        return text
+
+
 def _file_at(path: str) -> tuple[int, int]:
     """Which file lies there: its device and inode; zeros where there is none."""
     try:
@@ -154,6 +163,22 @@ def _file_at(path: str) -> tuple[int, int]:
     except FileNotFoundError:
         return 0, 0
     return found.st_dev, found.st_ino
+
+
+def learn(connection: Connection) -> None:
+    """Let SQLite look at some entries of each index, for what is put together as a person asks: a millisecond, however long they are.
+
+    What is asked again and again names its index (`statements.by`). Of short tables nothing is kept: they may be long before the next
+    look, and then be walked through.
+    """
+    if connection.dialect.name == "sqlite":
+        for each in (
+            f"PRAGMA analysis_limit = {_LOOKED_AT}",
+            "ANALYZE",
+            f"DELETE FROM sqlite_stat1 WHERE CAST(stat AS INTEGER) < {_LONG}",
+            "ANALYZE sqlite_master",  # reads what is kept
+        ):
+            connection.exec_driver_sql(each)
 
 
 def open_engine(url: str, home: Path, *, writes: bool, frozen: bool = False) -> Engine:
@@ -171,6 +196,7 @@ def open_engine(url: str, home: Path, *, writes: bool, frozen: bool = False) -> 
     options |= {"pool_size": 1, "max_overflow": 0} if writes else {"pool_size": 8, "max_overflow": 24}
     place = f"file:{quote(where)}?mode=ro&immutable=1&uri=true" if frozen else where
     engine = create_engine(f"sqlite:///{place}", **options)
+    engine.dialect.statement_compiler = _Compiler
     opened: list[tuple[int, int]] = []
     begin = PreparedStatement(text("BEGIN IMMEDIATE" if writes else "BEGIN"))
 

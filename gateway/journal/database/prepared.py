@@ -12,11 +12,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
-_LIST = re.compile(r"__\[POSTCOMPILE_\w+\]")  #: where Core leaves the place of a list
+_LIST = re.compile(r"(VALUES \()?__\[POSTCOMPILE_\w+\]")  #: where Core leaves the place of a list; of rows of one value each
 
 
 class PreparedStatement:
-    """A statement with named values. A value that is a list fills an `IN`; its last one is repeated, so that few lengths occur."""
+    """A statement with named values. A value that is a list fills an `IN`, or the rows after `VALUES`; its last one is repeated,
+    so that few lengths occur."""
 
     def __init__(self, statement: ClauseElement) -> None:
         self.statement = statement
@@ -72,8 +73,12 @@ class PreparedStatement:
         key = tuple(lengths)
         if key not in self._texts:
             marks = iter(lengths)
-            self._texts[key] = _LIST.sub(lambda _: ", ".join("?" * next(marks)), self._texts[None])
+            self._texts[key] = _LIST.sub(lambda found: _marks(next(marks), found[1] or ""), self._texts[None])
         return self._texts[key], given
+
+
+def _marks(count: int, rows: str) -> str:
+    return rows + ("), (" if rows else ", ").join("?" * count)
 
 
 def _refused(connection: Connection, text: str, wrong: Exception) -> Exception:

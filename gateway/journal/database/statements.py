@@ -1,19 +1,37 @@
 """The questions that every message asks of the journal, each made once: only the values change.
 
-Making a statement and the key of its compiled form costs several times what running it does.
+Making a statement and the key of its compiled form costs several times what running it does. Where more than one index would do, the
+statement says which (`by`): what a planner guesses, with statistics or without, may be right for today's journal and read all of
+next year's. The values that a partial index is about stand in the text: as a parameter they would hide it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Select, and_, bindparam, delete, func, insert, or_, select, text, tuple_, update
+from sqlalchemy import (
+    Delete,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    tuple_,
+    union_all,
+    update,
+)
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.database.prepared import PreparedStatement
 from tongguan.gateway.journal.database.rows import DOCUMENT_HEAD
-from tongguan.gateway.model.message import FREES_REFERENCE
 
 _m, _d, _b, _r, _a = tables.message.c, tables.document.c, tables.body.c, tables.receipt.c, tables.answer.c
 
@@ -21,6 +39,20 @@ _m, _d, _b, _r, _a = tables.message.c, tables.document.c, tables.body.c, tables.
 def _among(column: ColumnElement[Any], name: str = "values") -> ColumnElement[bool]:
     """The column is one of a parameter's values."""
     return column.in_(bindparam(name, expanding=True))
+
+
+def _is(column: ColumnElement[Any], literal: str) -> ColumnElement[bool]:
+    """The column has this value, which stands in the text."""
+    return column == literal_column(literal)
+
+
+_Indexed = TypeVar("_Indexed", Select[Any], Update, Delete)
+_INDEXED = {str(index.name): table for table in tables.metadata.sorted_tables for index in table.indexes}
+
+
+def by(index: str, statement: _Indexed) -> _Indexed:
+    """The statement, which SQLite reads by this index and no other, or refuses."""
+    return statement.with_hint(selectable=_INDEXED[index], text=f"INDEXED BY {index}", dialect_name="sqlite")
 
 
 def _given(name: str) -> BindParameter[Any]:
@@ -33,55 +65,95 @@ _most: BindParameter[Any] = bindparam("most")
 MESSAGES = PreparedStatement(_message.where(_among(_m.id)))
 MOMENTS = PreparedStatement(select(_m.id, _m.state, _m.seal_number, _m.updated_at, _m.deadline_at).where(_among(_m.id)))
 STATES = PreparedStatement(select(_m.id, _m.state).where(_among(_m.id)))
-#: who holds a reference, and who had it and came to nothing
-OF_REFERENCES = PreparedStatement(
-    _message.where(
-        and_(
-            _m.account == _given("account"),
-            _among(_m.reference),
-            or_(_m.holds_reference == 1, _m.state.in_([state.value for state in FREES_REFERENCE])),
-        )
-    ).order_by(_m.sequence)
+_columns = ", ".join(f"message.{column.name}" for column in tables.message.columns)
+_WANTED = "WITH wanted (value) AS (VALUES :values)"
+
+
+def _newest(columns: str, index: str, where: str) -> str:
+    """Of each wanted value the newest message that an index finds under it, however many others there are."""
+    found = f"SELECT sequence FROM message AS other INDEXED BY {index} WHERE account = :account AND {where}"
+    return f"SELECT {columns} FROM wanted CROSS JOIN message WHERE sequence = ({found} ORDER BY sequence DESC LIMIT 1)"
+
+
+def _of_each(*queries: str) -> PreparedStatement:
+    return PreparedStatement(text(f"{_WANTED} {' UNION ALL '.join(queries)}").bindparams(bindparam("values", expanding=True)))
+
+
+#: who holds a reference, and who was the last to have it and come to nothing
+OF_REFERENCES = _of_each(
+    f"SELECT {_columns} FROM wanted CROSS JOIN message INDEXED BY message_reference "
+    "WHERE account = :account AND reference = value AND holds_reference = 1",
+    _newest(_columns, "message_freed", f"reference = value AND {tables.FREED}"),
 )
 ORDERED = PreparedStatement(
-    select(_m.document_id, _m.sequence, _m.id).where(and_(_among(_m.document_id), _m.makes_others_wait == 1))
+    by(
+        "message_order",
+        select(_m.document_id, _m.sequence, _m.id).where(and_(_among(_m.document_id), _is(_m.makes_others_wait, "1"))),
+    )
 )
 
-_under = and_(_m.account == _given("account"), _among(_m.source), _m.batch.is_(None))
-NEWEST = PreparedStatement(_message.where(_m.sequence.in_(select(func.max(_m.sequence)).where(_under).group_by(_m.source))))
-NAMES = PreparedStatement(select(_m.source, _m.id).where(_under).order_by(_m.source, _m.sequence))
+_NAMED = "source = value AND batch IS NULL"
+NEWEST = _of_each(_newest(_columns, "message_name", _NAMED))
+NAMES = _of_each(_newest("source, id", "message_name", _NAMED))
 
 #: by the column that has one of the values
 MESSAGES_BY = {
-    name: PreparedStatement(_message.where(_among(_m[name])).order_by(_m.sequence)) for name in ("batch", "document_id")
+    name: PreparedStatement(by(index, _message).where(_among(_m[name])).order_by(_m.sequence))
+    for name, index in (("batch", "message_batch"), ("document_id", "message_document"))
 }
-AROUND = PreparedStatement(_message.where(or_(_among(_m.id), _among(_m.same_as), _among(_m.document_id, "documents"))))
-RECEIPTS_AROUND = PreparedStatement(select(tables.receipt).where(or_(_among(_r.message_id), _among(_r.document_id, "documents"))))
+#: these messages, what repeats them, and those of documents; one may come more than once
+AROUND = PreparedStatement(
+    union_all(
+        _message.where(_among(_m.id)),
+        by("message_same", _message).where(_among(_m.same_as)),
+        by("message_document", _message).where(_among(_m.document_id, "documents")),
+    )
+)
+_receipts_of = {name: by(f"receipt_{name.removesuffix('_id')}", select(tables.receipt)) for name in ("message_id", "document_id")}
+RECEIPTS_AROUND = PreparedStatement(
+    union_all(
+        _receipts_of["message_id"].where(_among(_r.message_id)),
+        _receipts_of["document_id"].where(_among(_r.document_id, "documents")),
+    )
+)
 RECEIPTS_BY = {
-    name: PreparedStatement(select(tables.receipt).where(_among(_r[name])).order_by(_r.issued_at, _r.rank))
-    for name in ("message_id", "document_id")
+    name: PreparedStatement(query.where(_among(_r[name])).order_by(_r.issued_at, _r.rank)) for name, query in _receipts_of.items()
 }
 
 _in_lane = and_(_m.lane == _given("lane"), _m.due_at <= _given("now"))
-IN_LANE = PreparedStatement(select(_m.id, _m.account).where(and_(_m.lane == _given("lane"), _m.due_at.is_not(None))))
-_due = _message.where(_in_lane).order_by(_m.due_at, _m.sequence).limit(_most)
+_waiting = by("message_due", select(_m.id, _m.account))
+IN_LANE = PreparedStatement(_waiting.where(and_(_m.lane == _given("lane"), _m.due_at.is_not(None))))
+#: the first lane behind another in which a message waits
+NEXT_LANE = PreparedStatement(
+    by("message_due", select(_m.lane))
+    .where(and_(_m.lane > _given("after"), _m.lane < _given("end"), _m.due_at.is_not(None)))
+    .order_by(_m.lane)
+    .limit(1)
+)
+_due = by("message_due", _message).where(_in_lane).order_by(_m.due_at, _m.sequence).limit(_most)
 DUE = PreparedStatement(_due)
 #: while accounts are paused: receipts wait for nobody, least of all for another account of the same enterprise
 DUE_OF_OTHERS = PreparedStatement(_due.where(or_(_m.account.not_in(bindparam("paused", expanding=True)), _m.kind == "receipt")))
 OVERDUE = PreparedStatement(
-    _message.where(and_(_m.deadline_at.is_not(None), _m.deadline_at <= _given("now"))).order_by(_m.deadline_at).limit(_most)
+    by("message_deadline", _message).where(_m.deadline_at <= _given("now")).order_by(_m.deadline_at).limit(_most)
 )
-IN_STATE_AFTER = PreparedStatement(
-    _message.where(and_(_m.state == _given("state"), _m.sequence > _given("sequence"))).order_by(_m.sequence).limit(_most)
+_in_state = by("message_state", _message).where(_m.state == _given("state")).limit(_most)
+IN_STATE = PreparedStatement(_in_state.order_by(_m.sequence))
+IN_STATE_AFTER = PreparedStatement(_in_state.where(_m.sequence > _given("sequence")).order_by(_m.sequence))
+NEWEST_IN_STATE = PreparedStatement(_in_state.order_by(_m.sequence.desc()))
+OLDEST = PreparedStatement(
+    by("message_state", select(_m.received_at)).where(_m.state == _given("state")).order_by(_m.sequence).limit(1)
 )
-IN_STATE = PreparedStatement(_message.where(_m.state == _given("state")).order_by(_m.sequence).limit(_most))
 #: receipts whose code nobody knows, and messages that a receipt contradicts
-_noted = or_(_m.state == "unmatched", _m.contradicted.is_not(None))
 NOTED = PreparedStatement(
-    _message.where(and_(_m.hold_since.is_not(None), _among(_m.state), _noted)).order_by(_m.hold_since).limit(_most)
+    by("message_noted", _message)
+    .where(and_(_m.state == _given("state"), text(tables.NOTED)))
+    .order_by(_m.hold_since)
+    .limit(_most)
 )
 OPEN = PreparedStatement(
-    _message.where(and_(_m.state == _given("state"), _m.account == _given("account"), _m.kind == "submission"))
+    by("message_open", _message)
+    .where(and_(_m.account == _given("account"), text(tables.OPEN)))
     .order_by(_m.sequence)
     .limit(_most)
 )
@@ -92,37 +164,28 @@ HEADS = PreparedStatement(select(*(_d[name] for name in DOCUMENT_HEAD)).where(_a
 VERSIONS = PreparedStatement(select(_d.id, _d.version).where(_among(_d.id)))
 #: of all documents that moves of these messages made or changed
 VERSIONS_MOVED = PreparedStatement(
-    select(_d.id, _d.version).where(and_(_d.id == tables.move.c.document_id, _among(tables.move.c.message_id))).distinct()
+    by("move_message", select(_d.id, _d.version))
+    .where(and_(_d.id == tables.move.c.document_id, _among(tables.move.c.message_id)))
+    .distinct()
 )
-_living = and_(_d.account == _given("account"), _d.type == _given("type"), _among(_d.key), _d.deleted == 0)
-KEYS = PreparedStatement(_document.where(_living))
-LIVING_KEYS = PreparedStatement(select(_d.key).where(_living))
+_living = and_(_d.account == _given("account"), _d.type == _given("type"), _is(_d.deleted, "0"))
+KEYS = PreparedStatement(by("document_key", _document).where(and_(_living, _among(_d.key))))
+LIVING_KEYS = PreparedStatement(by("document_key", select(_d.key)).where(and_(_living, _among(_d.key))))
 #: a few are enough: one that has just moved on in the same hand is no answer, so more than one is read
-IN_STATUS = PreparedStatement(
-    select(_d.id)
-    .where(and_(_d.account == _given("account"), _d.type == _given("type"), _among(_d.status), _d.deleted == 0))
-    .limit(20)
-)
+IN_STATUS = PreparedStatement(by("document_status", select(_d.id)).where(and_(_living, _among(_d.status))).limit(20))
 
 BODY = PreparedStatement(select(_b.content).where(and_(_b.message_id == _given("message_id"), _b.role == _given("role"))))
 BODIES = PreparedStatement(select(_b.message_id, _b.content).where(and_(_among(_b.message_id), _b.role == _given("role"))))
 KNOWS_RECEIPT = PreparedStatement(select(_r.id).where(and_(_r.authority == _given("authority"), _r.id == _given("id"))))
 RECEIPT_BYTES = PreparedStatement(
-    select(_m.sha256)
+    by("message_reference_any", select(_m.sha256))
     .where(and_(_m.reference == _given("reference"), _m.kind == "receipt", _m.id != _given("but")))
     .order_by(_m.sequence)
     .limit(1)
 )
-OF_NUMBER = PreparedStatement(
-    select(tables.number.c.document_id).where(
-        and_(tables.number.c.value == _given("value"), tables.number.c.account == _given("account"))
-    )
-)
-OWNERS = PreparedStatement(
-    select(tables.number.c.document_id).where(
-        and_(tables.number.c.value == _given("value"), tables.number.c.series == _given("series"))
-    )
-)
+_owner = by("number_value", select(tables.number.c.document_id)).where(tables.number.c.value == _given("value"))
+OF_NUMBER = PreparedStatement(_owner.where(tables.number.c.account == _given("account")))
+OWNERS = PreparedStatement(_owner.where(tables.number.c.series == _given("series")))
 RESERVED = PreparedStatement(
     select(tables.reservation.c.document_id).where(
         and_(tables.reservation.c.kind == _given("kind"), tables.reservation.c.value == _given("value"))
@@ -130,15 +193,24 @@ RESERVED = PreparedStatement(
 )
 MARKER = PreparedStatement(select(tables.marker.c.value).where(tables.marker.c.name == _given("name")))
 _v, _h, _g = tables.move.c, tables.history.c, tables.run.c
-_last_entry = select(func.coalesce(func.max(_h.entry), 0)).where(_h.run == _g.id).scalar_subquery()
-#: each gateway's newest run, and its last entry
+#: each gateway's newest run, and its last entry; those of an older release are without a gateway
 NEWEST_RUNS = PreparedStatement(
-    select(_g.number, _g.id, _last_entry).where(_g.number.in_(select(func.max(_g.number)).group_by(_g.gateway)))
+    text(
+        "WITH RECURSIVE each (gateway) AS (SELECT min(gateway) FROM run UNION ALL "
+        "SELECT (SELECT min(gateway) FROM run WHERE gateway > each.gateway) FROM each WHERE gateway IS NOT NULL) "
+        "SELECT number, id, (SELECT coalesce(max(entry), 0) FROM history WHERE run = run.id) FROM each CROSS JOIN run "
+        "WHERE number = (SELECT max(number) FROM run AS own INDEXED BY run_gateway WHERE own.gateway IS each.gateway)"
+    )
 )
-RUNS_BEHIND = PreparedStatement(select(_g.id).where(or_(_g.number > _given("newest"), _among(_g.id))).order_by(_g.number))
+RUNS_BEHIND = PreparedStatement(
+    union_all(
+        by("run_number", select(_g.id, _g.number)).where(_g.number > _given("newest")),
+        select(_g.id, _g.number).where(_among(_g.id)),
+    )
+)
 #: a receipt may have been fetched for one account, and have moved a document of another
 MOVES_OF = PreparedStatement(
-    select(_v.entry, _v.n, _v.message_id, _v.document_id)
+    by("move_entry", select(_v.entry, _v.n, _v.message_id, _v.document_id))
     .select_from(tables.move)
     .outerjoin(tables.message, _m.id == _v.message_id)
     .outerjoin(tables.document, _d.id == _v.document_id)
@@ -154,22 +226,41 @@ ENTRY_AT = PreparedStatement(select(_h.at).where(and_(_h.run == _given("run"), _
 
 _n = tables.notification.c
 NOTIFICATIONS_DUE = PreparedStatement(
-    select(tables.notification).where(_n.next_at <= _given("now")).order_by(_n.next_at).limit(_most)
+    by("notification_due", select(tables.notification)).where(_n.next_at <= _given("now")).order_by(_n.next_at).limit(_most)
 )
 
-_unwritten = and_(_a.written == 0, _a.account == _given("account"))
-UNWRITTEN = PreparedStatement(select(tables.answer).where(_unwritten).order_by(_a.id).limit(_most))
-WAITING_ACCOUNTS = PreparedStatement(select(_a.account).where(_a.written == 0).distinct())
+_unwritten = and_(_is(_a.written, "0"), _a.account == _given("account"))
+UNWRITTEN = PreparedStatement(by("answer_unwritten", select(tables.answer)).where(_unwritten).order_by(_a.id).limit(_most))
+WAITING_ACCOUNTS = PreparedStatement(by("answer_unwritten", select(_a.account)).where(_is(_a.written, "0")).distinct())
 #: marked as written, which is to be written again
 MISSING = PreparedStatement(
-    update(tables.answer).where(and_(_a.account == _given("of"), _among(_a.file), _a.written == 1)).values(written=0)
+    by("answer_file", update(tables.answer))
+    .where(and_(_a.account == _given("of"), _among(_a.file), _a.written == 1))
+    .values(written=0)
 )
+_name = select(_a.id, _a.message_id, _a.kind, _a.file)
 #: names without contents: of given messages, and of what is not in its InBox yet
-ANSWER_NAMES = PreparedStatement(
-    select(_a.id, _a.message_id, _a.kind, _a.file).where(and_(_among(_a.message_id), _a.written == 1)).order_by(_a.id)
+ANSWER_NAMES = PreparedStatement(by("answer_message", _name).where(and_(_among(_a.message_id), _a.written == 1)).order_by(_a.id))
+UNWRITTEN_NAMES = PreparedStatement(by("answer_unwritten", _name).where(_unwritten))
+FILES = PreparedStatement(by("answer_file", select(_a.file)).where(and_(_a.account == _given("account"), _among(_a.file))))
+_written_since = and_(_a.account == _given("account"), _a.at >= _given("since"), _a.written == 1)
+ANSWERS_SINCE = PreparedStatement(by("answer_at", select(_a.file)).where(_written_since))
+#: the newest of them without contents
+RECENT = PreparedStatement(
+    by("answer_at", select(_a.id, _a.message_id, _a.document_id, _a.account, _a.kind, _a.file, literal(b""), _a.number, _a.at))
+    .where(_written_since)
+    .order_by(_a.at.desc())
+    .limit(_most)
 )
-UNWRITTEN_NAMES = PreparedStatement(select(_a.id, _a.message_id, _a.kind, _a.file).where(_unwritten))
-FILES = PreparedStatement(select(_a.file).where(and_(_a.account == _given("account"), _among(_a.file))))
+ANSWERS_OF = PreparedStatement(
+    by("answer_message", select(tables.answer)).where(_a.message_id == _given("message_id")).order_by(_a.id)
+)
+WRITE_AGAIN = PreparedStatement(
+    by("answer_message", update(tables.answer)).where(_a.message_id == _given("of")).values(written=0)
+)
+MOVES = PreparedStatement(by("move_message", select(tables.move)).where(_v.message_id == _given("message_id")).order_by(_v.n))
+#: what moved no message
+EVENTS = PreparedStatement(by("move_event", select(tables.move)).where(text(tables.EVENT)).order_by(_v.n.desc()).limit(_most))
 
 _c = tables.counted.c
 _lines = (_c.quantity_high, _c.quantity_low, _c.amount_high, _c.amount_low, _c.first_of_commodity, _c.first_of_category)
@@ -204,7 +295,7 @@ CLAIM = PreparedStatement(insert(tables.claim).returning(tables.claim.c.token))
 END_CLAIM = PreparedStatement(delete(tables.claim).where(tables.claim.c.token == _given("token")))
 ENTRY = PreparedStatement(insert(tables.history))
 FORGET_FACTS = PreparedStatement(delete(tables.fact).where(_among(tables.fact.c.document_id)))
-UNCOUNT = PreparedStatement(delete(tables.counted).where(_among(tables.counted.c.document_id)))
+UNCOUNT = PreparedStatement(by("counted_document", delete(tables.counted)).where(_among(tables.counted.c.document_id)))
 RELEASE = PreparedStatement(
     delete(tables.reservation).where(
         and_(
@@ -235,17 +326,21 @@ COUNT = PreparedStatement(
 WAKE = PreparedStatement(
     text(
         "UPDATE message SET due_at = :now, waiting_for = NULL WHERE due_at IS NULL AND waiting_for = 'earlier message' AND id = "
-        "(SELECT id FROM message WHERE document_id = :document AND makes_others_wait = 1 ORDER BY sequence LIMIT 1)"
+        "(SELECT id FROM message INDEXED BY message_order WHERE document_id = :document AND makes_others_wait = 1 ORDER BY sequence LIMIT 1)"
     )
 )
 #: A batch is looked at when its first item has left, and when none is open any more.
 WAKE_BATCH = PreparedStatement(
     text(
         "UPDATE message SET due_at = :now WHERE id = :batch AND lane = 'batch' AND due_at > :now AND (state = 'received' OR NOT EXISTS "
-        "(SELECT 1 FROM message item WHERE item.batch = :batch AND item.state NOT IN :final))"
+        "(SELECT 1 FROM message AS item INDEXED BY message_batch WHERE item.batch = :batch AND item.state NOT IN :final))"
     ).bindparams(bindparam("final", expanding=True))
 )
-ITEM_STATES = PreparedStatement(select(_m.state, func.count()).where(_m.batch == _given("batch")).group_by(_m.state))
+ITEM_STATES = PreparedStatement(
+    by("message_batch", select(_m.state, func.count())).where(_m.batch == _given("batch")).group_by(_m.state)
+)
 LEARNED = PreparedStatement(
-    text("UPDATE message SET due_at = :now, lane = 'settle' WHERE state = 'unmatched' AND number = :number")
+    text(
+        "UPDATE message INDEXED BY message_number SET due_at = :now, lane = 'settle' WHERE state = 'unmatched' AND number = :number"
+    )
 )

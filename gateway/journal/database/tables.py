@@ -21,6 +21,17 @@ def _partial(name: str, *columns: Any, where: str, unique: bool = False) -> Inde
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
+# What a partial index and its statement must say in the same words. Another set of states is another index: a migration.
+#: had a reference, and came to nothing
+FREED = "state IN ('given_up', 'refused', 'rejected', 'stopped')"
+#: an enterprise waits for it
+OPEN = "kind = 'submission' AND state IN ('received', 'checked', 'sealed', 'sent', 'held')"
+#: bears a note for a person: a receipt whose code nobody knows, or what a receipt contradicts
+NOTED = "hold_since IS NOT NULL AND (state = 'unmatched' OR contradicted IS NOT NULL)"
+#: a move of no message: ids of messages begin with a figure or a letter up to f
+EVENT = "message_id >= 'g'"
+
+
 message = Table(
     "message",
     metadata,
@@ -48,18 +59,20 @@ message = Table(
     Column("tries_since", _big),
     *_columns(Text, "asks", "code", "held_lane", "needs", "faults", "contradicted", "extra", nullable=True),
 )
-# The account stands in these two so that messages of other, or paused, accounts are passed over without reading their rows.
+# The account stands in this one so that messages of paused accounts are passed over without reading their rows.
 _partial("message_due", message.c.lane, message.c.due_at, message.c.sequence, message.c.account, where="due_at IS NOT NULL")
 _partial("message_reference", message.c.account, message.c.reference, unique=True, where="holds_reference = 1")
 _partial("message_reference_any", message.c.reference, where="reference IS NOT NULL")
-_partial("message_name", message.c.account, message.c.source, message.c.sequence, where="source IS NOT NULL")
+_partial("message_freed", message.c.account, message.c.reference, message.c.sequence, where=FREED)
+_partial("message_name", message.c.account, message.c.source, message.c.sequence, where="source IS NOT NULL AND batch IS NULL")
 _partial("message_document", message.c.document_id, message.c.sequence, where="document_id IS NOT NULL")
 _partial("message_order", message.c.document_id, message.c.sequence, where="makes_others_wait = 1")
-Index("message_state", message.c.state, message.c.sequence, message.c.account)
+Index("message_state", message.c.state, message.c.sequence)
+_partial("message_open", message.c.account, message.c.sequence, where=OPEN)
 _partial("message_deadline", message.c.deadline_at, where="deadline_at IS NOT NULL")
 _partial("message_batch", message.c.batch, where="batch IS NOT NULL")
 _partial("message_same", message.c.same_as, where="same_as IS NOT NULL")
-_partial("message_noted", message.c.state, message.c.hold_since, where="hold_since IS NOT NULL")
+_partial("message_noted", message.c.state, message.c.hold_since, where=NOTED)
 _partial("message_number", message.c.number, where="state = 'unmatched'")
 
 document = Table(
@@ -81,7 +94,7 @@ document = Table(
 )
 _partial("document_key", document.c.account, document.c.type, document.c.key, unique=True, where="deleted = 0")
 Index("document_updated", document.c.account, document.c.type, document.c.updated_at)
-Index("document_status", document.c.account, document.c.type, document.c.status)
+_partial("document_status", document.c.account, document.c.type, document.c.status, where="deleted = 0")
 
 fact = Table(
     "fact",
@@ -237,6 +250,8 @@ run = Table(
     Column("number", _big, nullable=False),  # the order in which runs began: never read from a clock
     Column("gateway", Text),  # whose run it is: the public key of its anchor
 )
+Index("run_number", run.c.number)
+Index("run_gateway", run.c.gateway, run.c.number)
 history = Table(
     "history",
     metadata,
@@ -258,6 +273,7 @@ move = Table(
 )
 Index("move_message", move.c.message_id)
 Index("move_entry", move.c.run, move.c.entry)
+_partial("move_event", move.c.n, where=EVENT)
 
 order = Table(
     "orders",

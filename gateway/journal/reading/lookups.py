@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, select
 
 from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.prepared import PreparedStatement
@@ -196,18 +196,12 @@ class Lookups:
         return dict(found)
 
     def moves(self, message_id: str) -> list[Move]:
-        m = tables.move.c
-        return self._moves(select(tables.move).where(m.message_id == message_id).order_by(m.n))
+        return list(self._nouns(_move_of, statements.MOVES.rows(self._connection, message_id=message_id)))
 
     def events(self, limit: int) -> list[Move]:
         """The last things that moved no message: what was about the gateway, or a lane."""
-        m = tables.move.c
-        # Ids of messages begin with a figure or a letter up to f: the index leads past them.
-        found = select(tables.move).where(m.message_id >= "g").order_by(m.n.desc()).limit(limit)
-        return [move for move in reversed(self._moves(found)) if is_subject(move.message_id)]
-
-    def _moves(self, query: Select[Any]) -> list[Move]:
-        return list(self._nouns(_move_of, self._all(query)))
+        rows = reversed(statements.EVENTS.rows(self._connection, most=limit))
+        return [move for move in self._nouns(_move_of, rows) if is_subject(move.message_id)]
 
     def written_names(self, ids: Iterable[str]) -> list[AnswerName]:
         """The answers of these messages that are in InBox, or were."""
@@ -218,8 +212,7 @@ class Lookups:
         return [AnswerName(*row) for row in statements.UNWRITTEN_NAMES.rows(self._connection, account=account)]
 
     def answers_of(self, message_id: str) -> list[AnswerRow]:
-        a = tables.answer
-        return [answer_of(row) for row in self._all(select(a).where(a.c.message_id == message_id).order_by(a.c.id))]
+        return [answer_of(row) for row in statements.ANSWERS_OF.rows(self._connection, message_id=message_id)]
 
 
 def _move_of(row: Sequence[Any]) -> Move:

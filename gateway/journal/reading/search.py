@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import and_, func, literal, or_, select
+from sqlalchemy import and_, func, literal_column, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from tongguan.gateway.journal.database import statements, tables
@@ -50,9 +51,12 @@ class Search(Lookups):
 
     def lanes_in_use(self, kind: str) -> list[Lane]:
         """The lanes of a kind (those with a name) in which messages wait."""
-        lane, beginning = tables.message.c.lane, f"{kind}:"
-        found = select(lane).distinct().where(tables.message.c.due_at.is_not(None), lane >= beginning, lane < f"{beginning}~")
-        return [Lane(name) for name in self._connection.execute(found).scalars()]
+        beginning, found = f"{kind}:", list[Lane]()
+        wanted = {"after": beginning, "end": f"{beginning}~"}
+        while (name := statements.NEXT_LANE.value(self._connection, **wanted)) is not None:
+            found.append(Lane(name))
+            wanted["after"] = name
+        return found
 
     def newest_of_name(self, account: str, names: Sequence[str]) -> dict[str, str]:
         """File name to the id of the newest message that came under it."""
@@ -77,7 +81,8 @@ class Search(Lookups):
 
     def moves_after(self, account: str, cursor: Cursor) -> Iterator[list[tuple[str, str | None]]]:
         """What moved behind a cursor, of one account's messages and documents: message and document, a page at a time."""
-        for run in statements.RUNS_BEHIND.column(self._connection, newest=cursor.newest, values=[*cursor.entries] or [""]):
+        behind = statements.RUNS_BEHIND.rows(self._connection, newest=cursor.newest, values=[*cursor.entries] or [""])
+        for run, _ in sorted(set(behind), key=itemgetter(1)):
             entry, n = cursor.entries.get(run, 0), _WHOLE
             while rows := statements.MOVES_OF.rows(self._connection, account=account, run=run, entry=entry, n=n, most=_PAGE):
                 yield [(message_id, document_id) for *_, message_id, document_id in rows]
@@ -93,25 +98,18 @@ class Search(Lookups):
 
     def answers_after(self, account: str, cursor: Cursor) -> list[str]:
         """The names of an account's answers that were made after a cursor and marked as written; perhaps some made before it."""
-        a, ends = tables.answer.c, cursor.entries.items()
+        ends = cursor.entries.items()
         began = min((statements.ENTRY_AT.value(self._connection, run=run, entry=entry) or 0 for run, entry in ends), default=0)
-        rows = self._connection.execute(select(a.file).where(and_(a.account == account, a.at > began, a.written == 1)))
-        return [row[0] for row in rows]
+        return statements.ANSWERS_SINCE.column(self._connection, account=account, since=began + 1)
 
     def recent_answers(self, account: str, since: int, limit: int = 1000) -> list[AnswerRow]:
         """Those that are in InBox, or were; newest first, without contents."""
-        a = tables.answer.c
-        columns = select(a.id, a.message_id, a.document_id, a.account, a.kind, a.file, literal(b""), a.number, a.at)
-        query = columns.where(and_(a.account == account, a.at >= since, a.written == 1)).order_by(a.at.desc()).limit(limit)
-        return [AnswerRow(*row) for row in self._all(query)]
+        rows = statements.RECENT.rows(self._connection, account=account, since=since, most=limit)
+        return [AnswerRow(*row) for row in rows]
 
     def open_messages(self, account: str, limit: int) -> list[Message]:
-        """The account's open submissions, oldest first; state by state, each in the order of its index."""
-        found: list[Message] = []
-        for state in (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT, State.HELD):
-            wanted = {"state": state.value, "account": account, "most": limit}
-            found += self._nouns(message_of, statements.OPEN.rows(self._connection, **wanted))
-        return sorted(found, key=lambda message: message.sequence)[:limit]
+        """The account's open submissions, oldest first."""
+        return list(self._nouns(message_of, statements.OPEN.rows(self._connection, account=account, most=limit)))
 
     def in_state(self, state: State, limit: int) -> list[Message]:
         """Messages in a state, oldest first."""
@@ -122,14 +120,13 @@ class Search(Lookups):
 
     def noted(self, states: Iterable[State], limit: int) -> list[Message]:
         """Messages in these states that bear a note for a person, oldest note first."""
-        values = {"values": [state.value for state in states], "most": limit}
-        return [message_of(row) for row in statements.NOTED.rows(self._connection, **values)]
+        rows = (row for s in states for row in statements.NOTED.rows(self._connection, state=s.value, most=limit))
+        return sorted(map(message_of, rows), key=lambda message: message.hold_since or 0)[:limit]
 
     def oldest(self, state: State) -> int | None:
         """When the oldest message in a state came."""
-        m = tables.message.c
-        query = select(m.received_at).where(m.state == state.value).order_by(m.sequence).limit(1)
-        return self._connection.execute(query).scalar()
+        came: int | None = statements.OLDEST.value(self._connection, state=state.value)
+        return came
 
     def find(self, text: str, account: str | None = None) -> list[Message]:
         """Messages by message id, reference, or any official number of their document, newest last."""
@@ -151,7 +148,7 @@ class Search(Lookups):
     ) -> tuple[int, list[Document]]:
         """How many documents satisfy `where`, and one page of them, by one of `ORDERS` (`-`: backwards)."""
         d, column = tables.document.c, ORDERS[order.removeprefix("-")]
-        condition = and_(d.deleted == 0, *where)
+        condition = and_(d.deleted == literal_column("0"), *where)
         total = self._connection.execute(select(func.count()).select_from(tables.document).where(condition)).scalar() or 0
         query = (
             select(tables.document)

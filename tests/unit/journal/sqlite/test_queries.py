@@ -1,15 +1,21 @@
-"""Flat cost: no question of the daemon walks through all messages, documents or moves."""
+"""Flat cost: no question of the daemon walks through all messages, documents or moves, or leaves it to the planner to see how not to.
+
+How much is really read, in a young journal and in an old one, is counted in `test_growth.py`.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import answer, body, comes, document, moves, number, receipt, receipt_message, submission, written
-from sqlalchemy import event
+from journals import answer, body, comes, document, moves, number, open_journal, receipt, receipt_message, submission, written
+from sqlalchemy import Connection, Engine, event
 
+from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.prepared import PreparedStatement
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.cursor import Cursor
@@ -17,7 +23,7 @@ from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import CountedLine
 from tongguan.gateway.model.lane import ClosedLane, Lane
-from tongguan.gateway.model.message import State
+from tongguan.gateway.model.message import FINAL, FREES_REFERENCE, State
 from tongguan.gateway.model.outcome import Number, Reservation
 
 #: tables that grow with every message for ever
@@ -37,7 +43,29 @@ GROWING = (
     "notification",
 )
 
-DATA = ("SELECT", "UPDATE", "DELETE", "INSERT")  #: how statements begin that have a plan
+DATA = ("SELECT", "UPDATE", "DELETE", "INSERT", "WITH")  #: how statements begin that have a plan
+
+#: what may be walked through: a partial index is as long as what it is about, whatever is stored
+SHORT = {
+    "answer_unwritten": "what waits to be written",
+    "move_event": "starts, stops and lanes; read from its end to a limit",
+}
+#: statements that sort what they found, by a part of their text: that never is more than what was asked for, or is part of
+SORTS = {
+    "ORDER BY message.sequence": "items of batches, or messages of documents, that were asked for by their ids",
+    "ORDER BY receipt.issued_at": "receipts of messages, or of documents, that were asked for by their ids",
+    "ORDER BY answer.id": "answers of messages that were asked for by their ids",
+    "SELECT message.sha256": "those who brought one receipt",
+    "GROUP BY message.state": "a batch",
+    "SELECT DISTINCT document.id": "documents that given messages moved",
+    "ORDER BY orders.rowid": "orders that are not carried out yet",
+}
+#: statements that need no index, by a part of their text, or are put together as a person asks: they look for what few have
+ASKED = {
+    "SELECT history.run FROM history": "is there an entry at all: one row",
+    "number.value = ? AND message": "find: has this id, this reference or this number",
+    "message.id = ? OR message.reference = ?": "find: has this id, this reference or this number",
+}
 
 LINE = CountedLine(202611, "2601", "铁矿砂", "035", 1, 2, True, True)
 
@@ -79,15 +107,30 @@ class Plans:
             return [row[3] for row in rows]
 
     def walks(self) -> list[str]:
-        """Statements that walk through a growing table, each with its plan."""
-        found = []
-        for statement in list(self.statements):
-            for step in self.plan(statement):
-                if "answer_unwritten" in step:
-                    continue  # partial: as long as what waits, whatever is stored
-                if re.match(rf"SCAN ({'|'.join(GROWING)})\b", step):
-                    found.append(f"{step}: {' '.join(statement.split())}")
-        return found
+        """What is wrong with the plans of all statements."""
+        return [wrong for statement in list(self.statements) for wrong in faults(statement, self.plan(statement))]
+
+
+def faults(statement: str, plan: list[str]) -> list[str]:
+    """Steps that walk through a growing table, sort what may be long, or find their way by an index that nobody named."""
+    statement = " ".join(statement.split())
+    if any(part in statement for part in ASKED):
+        return []
+    named = re.findall(r"INDEXED BY (\w+)", statement)
+    found = []
+    for step in plan:
+        by = re.match(
+            rf"(SEARCH|SCAN) (?:{'|'.join(GROWING)}|other|own|item)\b(?: USING (?:COVERING )?(?:INDEX (\w+)|.*PRIMARY KEY))?",
+            step,
+        )
+        if by is None:
+            if step.startswith("USE TEMP B-TREE") and not any(part in statement for part in SORTS):
+                found.append(step)
+        elif by[1] == "SCAN":
+            found += [] if by[2] in SHORT else [step]
+        elif by[2] is not None and by[2] not in named and not by[2].startswith("sqlite_autoindex"):
+            found.append(step)
+    return [f"{step}: {statement}" for step in found]
 
 
 @pytest.fixture
@@ -115,6 +158,80 @@ def test_a_walk_would_be_found(filled: Journal) -> None:
         connection.exec_driver_sql("SELECT id FROM message WHERE waiting_for = 'x'")
 
     assert len(plans.walks()) == 1
+
+
+def test_a_sorting_and_an_index_by_chance_would_be_found(filled: Journal) -> None:
+    plans = Plans(filled)
+    with filled._reading() as connection:
+        connection.exec_driver_sql("SELECT id FROM message WHERE state = 'sent' ORDER BY attempts")
+
+    assert [wrong.partition(":")[0] for wrong in plans.walks()] == [
+        "SEARCH message USING INDEX message_state (state=?)",
+        "USE TEMP B-TREE FOR ORDER BY",
+    ]
+
+
+def prepared() -> dict[str, PreparedStatement]:
+    """All that were made once, by their names."""
+    found = {}
+    for name, made in vars(statements).items():
+        each = made.items() if isinstance(made, dict) else [("", made)]
+        found.update({f"{name} {key}".rstrip(): one for key, one in each if isinstance(one, PreparedStatement)})
+    return found
+
+
+@pytest.mark.parametrize("statistics", ["none", "of today", "of another journal"])
+def test_what_is_asked_again_and_again_goes_by_a_key_or_the_index_that_it_names(filled: Journal, statistics: str) -> None:
+    with filled._engine.connect() as connection:
+        if statistics != "none":
+            connection.exec_driver_sql("ANALYZE")
+        if statistics == "of another journal":  # a million rows, of which one value of any column but a key finds nearly all
+            rows = "CASE WHEN idx LIKE 'sqlite_auto%' THEN '1000000 1 1 1' ELSE '1000000 900000 900000 900000 900000' END"
+            connection.exec_driver_sql(f"UPDATE sqlite_stat1 SET stat = {rows}")
+            connection.exec_driver_sql("ANALYZE sqlite_master")
+        wrong = {name: faults(*_planned(connection, statement)) for name, statement in prepared().items()}
+
+    assert {name: found for name, found in wrong.items() if found} == {}
+    assert len(wrong) > 60
+
+
+def _planned(connection: Connection, statement: PreparedStatement) -> tuple[str, list[str]]:
+    """The text of a statement, each list in it two long, and its plan."""
+    with contextlib.suppress(KeyError):
+        statement._filled(connection.dialect, {})
+    lists = re.findall(r"POSTCOMPILE_(\w+)]", statement._texts[None])
+    wanted = {value: ["a", "b"] if value in lists else 1 for value, usual in statement._names if usual is None}
+    text, given = statement._filled(connection.dialect, wanted)
+    return text, [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", tuple(given))]
+
+
+def test_what_is_free_again_and_what_is_open_are_the_states_that_the_indexes_speak_of() -> None:
+    def states(where: str) -> set[str]:
+        return set(re.findall(r"'(\w+)'", where.partition("state IN")[2]))
+
+    assert states(tables.FREED) == set(FREES_REFERENCE)
+    assert states(tables.OPEN) == set(State) - FINAL - {State.VERIFIED, State.UNMATCHED, State.QUARANTINED}
+
+
+def test_starting_walks_through_nothing(filled: Journal, tmp_path: Path) -> None:
+    filled.close()
+    heard: dict[str, Any] = {}
+
+    def note(_c: Any, _u: Any, statement: str, parameters: Any, _x: Any, executemany: bool) -> None:
+        if statement.lstrip().startswith(DATA):
+            heard[statement] = parameters[0] if executemany else parameters
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        journal = open_journal(tmp_path)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    plans = Plans(journal)
+    plans.statements.update(heard)
+
+    assert plans.walks() == []
+    assert len(heard) > 15
+    journal.close()
 
 
 def test_writing_walks_through_nothing(filled: Journal) -> None:
@@ -173,6 +290,16 @@ DECIDES: dict[str, Callable[[Snapshot], Any]] = {
     "rounds": lambda r: r.rounds("d1"),
     "messages of documents": lambda r: r.messages_of_documents(["d1"]),
     "owners of number": lambda r: r.owners_of_number("T", "L1"),
+    "holder and freed": lambda r: (r.holder_of("demo", "r1"), r.last_freed("demo", "r1")),
+    "of names": lambda r: (r.newest_under("demo", "f1.xml"), r.document_of_key("demo", "T", "d1")),
+    "unchanged": lambda r: r.unchanged([r.message("m1")]),
+    "sealed": lambda r: r.sealed_of([r.message("m1")]),
+    "waits": lambda r: r.waits_for_earlier(r.message("m1")),
+    "of a message": lambda r: (r.message("m1"), r.document("d1"), r.body("m1", "source"), r.has_receipt("a", "rc1")),
+    "receipts of messages": lambda r: r.receipts_of_messages(["m1"]),
+    "items": lambda r: (r.items(["m1"]), r.item_states("m1")),
+    "find": lambda r: r.find("L1", "demo"),
+    "counted": lambda r: r.counted("demo", "T", first=202601, last=202611, where={}),
 }
 SEARCHES: dict[str, Callable[[Search], Any]] = {
     "item_states": lambda r: r.item_states("bt"),
@@ -194,6 +321,17 @@ SEARCHES: dict[str, Callable[[Search], Any]] = {
     "receipts around": lambda r: (r.receipts_around(["m1"], ["d1"]), r.receipts_around(["m1"], [])),
     "messages of documents": lambda r: r.messages_of_documents(["d1"]),
     "end": lambda r: r.end(),
+    "noted": lambda r: r.noted([State.UNMATCHED, State.SENT], 10),
+    "in state": lambda r: (r.in_state(State.SENT, 5), r.in_state_after(State.UNMATCHED, 1, 5)),
+    "lanes in use": lambda r: r.lanes_in_use("route"),
+    "answers after": lambda r: r.answers_after("demo", r.end()),
+    "events": lambda r: r.events(5),
+    "succeeded": lambda r: r.succeeded(r.documents(["d1"]).values()),
+    "versions moved": lambda r: r.versions_moved(["m1", "m2"]),
+    "heads": lambda r: r.heads(["d1"]),
+    "written names": lambda r: r.written_names(["m1", "m2"]),
+    "order result": lambda r: r.order_result("x"),
+    "message": lambda r: (r.message("m1"), r.document("d1")),
     "moves after": lambda r: list(r.moves_after("demo", Cursor())),
     "moves": lambda r: r.moves("m1"),
     "unwritten answers": lambda r: (r.unwritten_answers("demo", 10), r.unwritten_names("demo")),
@@ -208,6 +346,26 @@ SEARCHES: dict[str, Callable[[Search], Any]] = {
     "marker": lambda r: r.marker("x"),
     "lanes": lambda r: r.lanes(),
 }
+
+
+#: what a person asks, or a measurement: it takes as long as the answer, or reads back from the newest to its limit
+BY_HAND = {"list_messages", "list_documents", "orders_done", "spans", "leave_out_damaged", "see", "opened"}
+
+
+@pytest.mark.parametrize(("kind", "asked"), [(Snapshot, DECIDES), (Search, SEARCHES)])
+def test_no_question_is_left_out(filled: Journal, kind: type, asked: Mapping[str, Callable[[Any], Any]]) -> None:
+    heard: set[str] = set()
+
+    class Listening(kind):  # type: ignore[misc]
+        def __getattribute__(self, name: str) -> Any:
+            heard.add(name)
+            return super().__getattribute__(name)
+
+    with filled._reading() as connection:
+        for ask in asked.values():
+            ask(Listening(connection))
+
+    assert {name for name in dir(kind) if not name.startswith("_")} - heard - BY_HAND == set()
 
 
 def test_open_messages_of_an_account_are_found_oldest_first(journal: Journal) -> None:
