@@ -1,13 +1,12 @@
 """Hold a message against its profile: canonical content, or every fault at once.
 
-Promises: one walk over what was sent, where a first look is not enough; nothing is changed in it; the same document gives the same content in XML and JSON; what
-the system sets is never taken from the sender. Paths and lines are looked for only when there is a fault.
+Promises: one walk over what was sent, where a first look is not enough; nothing is changed in it; the same document gives the
+same content in XML and JSON; what the system sets is never taken from the sender. Paths and lines are looked for only when there is a fault.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lxml import etree
@@ -22,12 +21,13 @@ from tongguan.codecs.reading.item import Item
 from tongguan.codecs.reading.locations import Locations
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Fault
+from tongguan.gateway.model.record import record
 from tongguan.gateway.settings import Account
 
 _EMPTY: Row = {}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Checked:
     content: Content
     faults: list[Fault]

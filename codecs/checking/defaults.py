@@ -71,16 +71,17 @@ def fill_system(compiled: Compiled, contexts: Contexts, known: FillContext, find
                 given = row.get(name)
                 if right is not None:
                     row[name] = right
-                if given != right and (given is not None or len(right or "") > one.surely):
-                    _look(one, (*trail, *groups, name), row, (given, right), findings)
+                    if given is None:
+                        if len(right) > one.surely:
+                            _fits(one, right, (*trail, *groups, name), findings)
+                        continue
+                if given != right:
+                    _differs(one, (*trail, *groups, name), row, (given, right), findings)
 
 
-def _look(one: CompiledFill, trail: Trail, row: Row, values: tuple[Any, str | None], findings: FaultList) -> None:
-    """The sender said nothing (an amount may still not fit), or something else."""
+def _differs(one: CompiledFill, trail: Trail, row: Row, values: tuple[Any, str | None], findings: FaultList) -> None:
+    """The sender said something else."""
     given, right = values
-    if given is None:
-        _fits(one, str(right), trail, findings)
-        return
     if right is None:
         del row[one.node.name]
     if one.reads.isdisjoint(findings.unusable_paths):

@@ -149,8 +149,9 @@ def rounded(value: Decimal, places: int) -> str:
     """A computed amount, half-up to the field's decimals, in canonical form."""
     exact = value.quantize(_UNITS[places], ROUND_HALF_UP, EXACT)
     text = str(exact) if places < 6 else format(exact, "f")  # no exponent is written before the seventh decimal
-    text = text.rstrip("0").rstrip(".") if places else text
-    return "0" if text in ("-0", "") else text
+    if places:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
 
 
 def parse_date(text: str) -> str | None:

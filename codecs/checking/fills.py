@@ -7,7 +7,6 @@ repeat the value, another one is a fault showing both.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import reduce
 from typing import Any
@@ -16,6 +15,7 @@ from tongguan.codecs.checking.field_tree import Node, Row, Rows, Trail, at, firs
 from tongguan.codecs.checking.fields import EXACT, rounded
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import TongguanError
+from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.profile import CodeTable, Profile
 from tongguan.gateway.settings import Account
 from tongguan.gateway.system.times import china_date
@@ -24,7 +24,7 @@ KINDS = ("account", "default", "number", "status", "now", "index", "name", "colu
 ACCOUNT = ("uscc", "title", "mofcom_code", "customs_code", "organization_code")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FillContext:
     """What fills may look at beside the content."""
 
@@ -62,7 +62,7 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
             names = _names(node)
             return lambda rows, trail, known: at(known.before, names) or china_date(known.now_ms)
         case "index" if not argument:
-            return lambda rows, trail, known: str(int(trail[-1]) + 1) if trail else None
+            return lambda rows, trail, known: str(trail[-1] + 1) if trail else None  # type: ignore[operator]  # a row's number
         case "name":
             return _column(node, argument, "zh", nodes=nodes, tables=tables)
         case "column":
@@ -141,16 +141,19 @@ def _column(node: Node, path: str, column: str, *, nodes: Mapping[str, Node], ta
 
 def _product(node: Node, factors: list[Callable[[Rows], Any]]) -> Fill:
     places = node.field.precision
-    multiply = EXACT.multiply
+    first, *others = factors
 
     def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
-        value: Decimal | None = None
-        for factor in factors:
+        given = first(rows)
+        if given is None:
+            return None
+        value = Decimal(given)
+        for factor in others:
             given = factor(rows)
             if given is None:
                 return None
-            value = Decimal(given) if value is None else multiply(value, Decimal(given))
-        return None if value is None else rounded(value, places)
+            value = EXACT.multiply(value, Decimal(given))
+        return rounded(value, places)
 
     return fill
 
@@ -159,9 +162,15 @@ def _sum(node: Node, argument: str, nodes: Mapping[str, Node]) -> Fill:
     if argument not in nodes:
         raise Unfit(node, f"没有字段 {argument}", f"there is no field {argument}")
     values, places = getter(argument, split(node.field.path)[0]), node.field.precision
+    of = nodes[argument].field
+    whole = (
+        of.type == "number" and not of.precision and not of.fill.startswith("query")
+    )  # what an authority says is as it says it
 
     def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
         given = values(rows)
+        if given and whole:
+            return str(sum(map(int, given)))
         return rounded(reduce(EXACT.add, map(Decimal, given)), places) if given else None
 
     return fill

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tongguan.codecs.reading.faults import fault
 from tongguan.codecs.reading.item import Item, Read, WireForm, digest, spoiled
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, MOST_LISTED, MOST_NAME, near
 from tongguan.gateway.model.errors import Fault, Refused
+from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.profile import OPERATIONS, PAGING
 
 Attached = tuple[tuple[str, str], ...]
@@ -20,7 +20,7 @@ _TRUE = {"true": True, "1": True, "false": False, "0": False}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ItemPlace:
     """Where an item stands, for faults: `mark` is put before an attribute's name."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from lxml import etree
 
 from tongguan.codecs.checking.field_tree import Trail
+from tongguan.gateway.model.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Locations:
     """The body of one message; `element` is None where it is JSON, or where the message carried none."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from tongguan.codecs.writing.markup import attribute, attributes, is_special, text
+from tongguan.codecs.writing.markup import attribute, attributes, text
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import Profile
 
@@ -86,21 +86,18 @@ def _plan(profile: Profile) -> list[_Element]:
 
 
 def _write(out: list[str], elements: Sequence[_Element], content: Mapping[str, Any]) -> None:
-    add = out.append
     for name, opening, closing, below in elements:
-        if name not in content:
-            continue
-        value = content[name]
+        value = content.get(name)
         if not value:
             continue
         if below is None:
             # Most texts are letters and digits only: asking that first saves time.
-            add(f"{opening}{value}{closing}" if value.isalnum() or not is_special(value) else opening + text(value) + closing)
+            out += (opening, value if value.isalnum() else text(value), closing)
             continue
         for row in value if isinstance(value, list) else (value,):
-            add(opening)
+            out.append(opening)
             _write(out, below, row)
-            add(closing)
+            out.append(closing)
 
 
 def package(

@@ -28,18 +28,18 @@ def born(message: Message, profile: Profile, now: int) -> Document:
     )
 
 
-def value_at(content: Mapping[str, Any], path: str) -> str:
+def value_at(content: Content, path: str) -> str:
     """The text at a path of plain elements; empty where there is none (or a table)."""
     value: Any = content
     for part in path.split("/"):
-        value = value.get(part, "") if isinstance(value, Mapping) else ""
+        value = value.get(part, "") if isinstance(value, dict) else ""
     return value if isinstance(value, str) else ""
 
 
 def values_at(content: Any, path: str) -> list[str]:
     """All texts at a path, tables (`Goods[]/CodeTS`) included, in order."""
     part, _, rest = path.partition("/")
-    below = content.get(part.removesuffix("[]")) if isinstance(content, Mapping) else None
+    below = content.get(part.removesuffix("[]")) if isinstance(content, dict) else None
     if below is None:
         return []
     rows = below if isinstance(below, list) else [below]
@@ -48,15 +48,10 @@ def values_at(content: Any, path: str) -> list[str]:
     return [row for row in rows if isinstance(row, str)]
 
 
-def facts_of(profile: Profile, document: Document) -> dict[str, str]:
+def facts_of(profile: Profile, content: Content) -> dict[str, str]:
     """The indexed facts of a document: fields with a `find` name; of a table the first row's."""
-    facts = {}
-    for field in profile.fields:
-        if field.find:
-            values = values_at(document.content, field.path)
-            if values:
-                facts[field.find] = values[0]
-    return facts
+    found = ((field.find, values_at(content, field.path)) for field in profile.fields if field.find)
+    return {name: values[0] for name, values in found if values}
 
 
 def with_numbers(content: Content, profile: Profile, numbers: Mapping[str, str]) -> Content:

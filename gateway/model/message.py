@@ -101,7 +101,10 @@ class Message:
     @property
     def wire_id(self) -> str:
         """The `Message-Id` header: the same for every resend of the same sealed bytes."""
-        return f"{self.id}-{self.seal_number}"
+        return self.wire_id_of(self.seal_number)
+
+    def wire_id_of(self, seal_number: int) -> str:
+        return f"{self.id}-{seal_number}"
 
     @property
     def holds_reference(self) -> bool:

@@ -22,7 +22,7 @@ _SMALL = 20_000_000  #: length times elements; from it on attributes and namespa
 
 Code = Literal["encoding", "bytes", "doctype", "parts", "form", "attributes", "namespaces", "namespace"]
 
-_COMMON = b'<?xml version="1.0" encoding="UTF-8"?>'
+_COMMON = (b'<?xml version="1.0" encoding="UTF-8"?>', b"<?xml version='1.0' encoding='UTF-8'?>")
 _ENCODINGS = {
     "utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "utf-8", "ascii": "utf-8",
     "gb18030": "gb18030", "gbk": "gb18030", "gb2312": "gb18030", "gb_2312-80": "gb18030", "cp936": "gb18030",
@@ -30,8 +30,8 @@ _ENCODINGS = {
 }  # fmt: skip
 _DECLARED = re.compile(rb"""\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _BLANKS = re.compile(rb"\s*")
-#: a declaration that is not in the usual form with few enough letters: one that may be long, or only looks like one
-_MAY_BE_LONG = re.compile(rb"""xmlns(?!(?::[^=\s"']{1,64})?=(?:"[^"]{0,%d}"|'[^']{0,%d}'))""" % (MOST_NAMESPACE, MOST_NAMESPACE))
+#: a declaration in the usual form with few enough letters; any other may be long, or only looks like one
+_SHORT = re.compile(rb"""xmlns(?::[^=\s"']{1,64})?=(?:"[^"]{0,%d}"|'[^']{0,%d}')""" % (MOST_NAMESPACE, MOST_NAMESPACE))
 _WIDE = etree.XPath(f"(/descendant-or-self::*[@*[{MOST_ATTRIBUTES + 1}]])[1]")
 
 
@@ -79,9 +79,20 @@ def parse(raw: bytes, parser: etree.XMLParser) -> etree._Element:
     large = len(text) * text.count(b"<") > _SMALL
     if large or values > MOST_ATTRIBUTES:
         _refuse_wide(root)
-    if large or (values > MOST_NAMESPACES and text.count(b"xmlns") > MOST_NAMESPACES) or _MAY_BE_LONG.search(text):
+    declared = text.count(b"xmlns")
+    if large or declared > MOST_NAMESPACES or _some_long(text, declared):
         _refuse_declared(root)
     return root
+
+
+def _some_long(text: bytes, declared: int) -> bool:
+    """May a namespace of so many that are declared be longer than its bound?"""
+    at = -1
+    for _ in range(declared):
+        at = text.find(b"xmlns", at + 1)
+        if _SHORT.match(text, at) is None:
+            return True
+    return False
 
 
 def _refuse_wide(root: etree._Element) -> None:

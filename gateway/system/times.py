@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 
 CHINA = timezone(timedelta(hours=8), "+08:00")
+_EPOCH = date(1970, 1, 1)
+_DAY_MS, _EAST_MS = 86_400_000, 8 * 3_600_000
 
 
 def from_ms(ms: int) -> datetime:
@@ -35,7 +38,12 @@ def stamp(ms: int) -> str:
 
 def china_date(ms: int) -> str:
     """The China calendar day of a journal time, `2026-11-20`."""
-    return from_ms(ms).astimezone(CHINA).strftime("%Y-%m-%d")
+    return _day((ms + _EAST_MS) // _DAY_MS)
+
+
+@lru_cache(maxsize=1024)
+def _day(number: int) -> str:
+    return (_EPOCH + timedelta(days=number)).isoformat()
 
 
 def china_midnight(day: date) -> datetime:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from tongguan.codecs.checking.secrets import redacted
 from tongguan.codecs.reading.read import Item, Read, read
@@ -19,13 +18,13 @@ from tongguan.gateway.model.ids import derived_id
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import FREES_REFERENCE, PRINT, QUERY, Kind, Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
-from tongguan.gateway.model.record import replace
+from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.work.moment import Moment
 
 BATCH = "batch"  #: operation of a message that only carries others
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Arrival:
     """One file or queue message, read and parsed as far as it goes."""
 
@@ -39,7 +38,7 @@ class Arrival:
     faults: tuple[Fault, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Carried:
     """An item in hand with the files that belong to it; parsed once, used by every step of the first hand."""
 
@@ -183,15 +182,16 @@ def _single(rules: Rules, arrival: Arrival, item: Item, records: Snapshot, messa
         wrong = fault("GW-F01", path="@reference", label="reference", reference=item.reference, first=holder.id)
         return _refused(replace(message, holds=False), arrival, [wrong], keep=keep)
     freed = records.last_freed(arrival.account, item.reference) if item.reference and not passing else None
-    message = replace(message, replaces=freed.id if freed else None)
+    replaces = freed.id if freed else None
     key, document_id, wrong_number = _document(rules, arrival.account, item, records)
     if wrong_number is not None:
-        return _refused(replace(message, document=key), arrival, [wrong_number], keep=keep)
+        return _refused(replace(message, document=key, replaces=replaces), arrival, [wrong_number], keep=keep)
     give_up = round(operation.give_up.total_seconds() * 1000) if operation else 0
     message = replace(
         message,
         document=key,
         document_id=document_id,
+        replaces=replaces,
         lane=Lane(LaneKind.READ),
         due_at=message.received_at,
         deadline_at=message.received_at + give_up if give_up and not passing else None,

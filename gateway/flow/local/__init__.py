@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -13,14 +12,14 @@ from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Outcome
-from tongguan.gateway.model.record import replace
+from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.profile.profile import Operation, Profile
 
 if TYPE_CHECKING:
     from tongguan.gateway.settings import Account
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LocalRequest:
     """What a desk step is given: the message in hand, its checked content and the document (version 0: not yet)."""
 

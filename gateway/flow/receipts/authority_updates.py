@@ -104,5 +104,5 @@ def status_told(document: Document, profile: Profile, told: StatusUpdate, *, sin
     if after == document:
         return None
     after = replace(after, content=with_numbers(after.content, profile, after.numbers))
-    after = replace(changed(after, now), facts=facts_of(profile, after))
+    after = replace(changed(after, now), facts=facts_of(profile, after.content))
     return counted(profile, document, after, status=after.status if after.status != document.status else "", at=now)

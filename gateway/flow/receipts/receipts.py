@@ -238,7 +238,7 @@ def _business(
     after = replace(after, updated_at=now, content=with_numbers(after.content, profile, after.numbers))
     if applied and rule.status:
         after = settled_down(after)
-    after = replace(after, facts=facts_of(profile, after))
+    after = replace(after, facts=facts_of(profile, after.content))
     told_of = rule.status if match.round == document.round else ""
     after = counted(profile, document, after, status=told_of, at=content.issued_at)
     receipt = _receipt(content, match, rule, applied=applied)

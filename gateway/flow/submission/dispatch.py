@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 
 import orjson
 
@@ -37,7 +37,7 @@ from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
-from tongguan.gateway.model.record import replace
+from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.profile.profile import Profile
 from tongguan.gateway.system import times
 from tongguan.gateway.work.moment import Moment
@@ -90,7 +90,7 @@ def new_number(moment: Moment, profile: Profile, kind: str) -> str:
     return series.stem + series.tail.format(serial=serial)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Series:
     """Where numbers of a kind are counted this year, and how they are written."""
 
@@ -101,11 +101,15 @@ class Series:
 
 
 def _series(profile: Profile, kind: str, now: int) -> Series:
-    today = times.china_date(now)
-    stem, _, tail = profile.numbers[kind].given.partition("{serial")
-    stem = stem.format(yy=today[2:4], yyyy=today[:4])
+    return _of_year(profile.authority, profile.numbers[kind].given, times.china_date(now)[:4])
+
+
+@lru_cache(maxsize=1024)
+def _of_year(authority: str, given: str, year: str) -> Series:
+    stem, _, tail = given.partition("{serial")
+    stem = stem.format(yy=year[2:], yyyy=year)
     digits = re.match(r":0?(\d+)d", tail)
-    return Series(f"{profile.authority}:{stem}", int(digits[1]) if digits else 9, stem, "{serial" + tail)
+    return Series(f"{authority}:{stem}", int(digits[1]) if digits else 9, stem, "{serial" + tail)
 
 
 def series_ahead(profiles: Iterable[Profile], now: int) -> list[tuple[str, int]]:
@@ -124,7 +128,7 @@ def at_desk(request: LocalRequest, records: Snapshot) -> Outcome:
 def _as_found(request: LocalRequest, document: Document) -> Document:
     """The document with what lists and statistics find of it."""
     before = request.document if request.document.id == document.id else None
-    after = document if document.deleted else replace(document, facts=facts_of(request.profile, document))
+    after = document if document.deleted else replace(document, facts=facts_of(request.profile, document.content))
     told_of = after.status if before is None or before.status != after.status else ""
     return counted(request.profile, before, after, status=told_of, at=request.now)
 
@@ -187,10 +191,11 @@ def _between(request: LocalRequest, content: Content) -> Document:
     operation, profile, message, before = request.operation, request.profile, request.message, request.document
     one = profile.attachments.one_a_category
     files = attached(before.attachments, message, request.attachments, request.files, types=request.media_types, one=one)
-    after = changed(before, request.now, content=content, numbers=dict(request.numbers), attachments=files)
-    after = replace(after, facts=facts_of(profile, after))
-    if operation.between:
-        after = replace(after, status=operation.between, changing=message.id, status_before=before.status)
+    between = {"status": operation.between, "changing": message.id, "status_before": before.status} if operation.between else {}
+    facts = facts_of(profile, content)
+    after = changed(
+        before, request.now, content=content, numbers=dict(request.numbers), attachments=files, facts=facts, **between
+    )
     return opened(after, request.now) if operation.opens_round else after
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -27,7 +26,7 @@ from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Body, Chain, Outcome
-from tongguan.gateway.model.record import replace
+from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.system import clock, times
 from tongguan.gateway.work.loop import Step, each, parted
 from tongguan.gateway.work.moment import Moment
@@ -39,7 +38,7 @@ from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeed
 Prepared = xml_signature.PreparedXml | cms_signature.PreparedCms
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sealed:
     """The bytes as they leave, signed and encrypted as it was asked, and the seal number that they carry."""
 
@@ -47,7 +46,7 @@ class Sealed:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rendered:
     """A message whose bytes lack only the signature; without a card they are whole."""
 
@@ -100,7 +99,7 @@ def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
     filled = sealed_secrets(site, message, document.content, message.route or "")
     content = render_document(rules.compiled(message.type), message, filled, _files(document, records))
     unsigned = package(
-        message_id=replace(message, seal_number=message.seal_number + 1).wire_id,
+        message_id=message.wire_id_of(message.seal_number + 1),
         file_name=message.source or "",
         message_type=message.type,
         operation=message.operation,
