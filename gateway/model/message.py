@@ -37,7 +37,10 @@ class State(StrEnum):
 
 
 FINAL = frozenset({State.ACCEPTED, State.REJECTED, State.REFUSED, State.STOPPED, State.GIVEN_UP, State.SETTLED, State.REPEATED})
+#: of a submission: it is not over
+OPEN = frozenset({State.RECEIVED, State.CHECKED, State.SEALED, State.SENT, State.HELD})
 FREES_REFERENCE = frozenset({State.REFUSED, State.REJECTED, State.STOPPED, State.GIVEN_UP})
+EARLIER = "earlier message"  #: what a message waits for that has one of its document before it
 QUERY = "query"  #: operation of a message that asks, and changes nothing
 PRINT = "print"  #: operation of a message that wants a PDF
 _PRESS = Lane(LaneKind.PRINT)

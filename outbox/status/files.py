@@ -56,6 +56,7 @@ def write_document_file(document_id: str, view: StatusView, context: StatusConte
         document,
         [m for m in view.document_messages.get(document_id, ()) if m.kind is Kind.SUBMISSION and m.state is not State.REPEATED],
         view.document_receipts.get(document_id, ()),
+        content=view.contents[document_id],
         missing=view.missing,
         environment=context.environment,
         language=context.language(document.account),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
-from tongguan.gateway.journal.reading.lookups import AnswerRow
+import orjson
+
 from tongguan.gateway.journal.reading.search import Search
-from tongguan.gateway.model.message import Kind
+from tongguan.gateway.model.message import EARLIER, OPEN, Message
+from tongguan.gateway.model.record import record
 from tongguan.gateway.system import clock, file_names, times
 from tongguan.outbox.alerts import Problem
 from tongguan.outbox.status.file_writer import FileWriter
@@ -18,14 +21,80 @@ from tongguan.outbox.status.render import SCHEMA, encoded, open_line
 SEVEN_DAYS_MS = 7 * 86_400_000
 #: open messages and answers are listed to this number each, so that the page costs the same in a year
 MOST_LISTED = 1000
+#: and of more open messages so many are known
+_MOST_KNOWN = 2 * MOST_LISTED
+
+
+class Open:
+    """The lines of an account's open messages, kept as they are written; those told of change, the others are not read again.
+
+    Of very many only the first are known, more than are listed, so that the rest is read only now and then.
+    """
+
+    def __init__(self, account: str) -> None:
+        self._account = account
+        self._lines: dict[str, _Line] | None = None  # None: to be read
+        self._last: int | None = None  # the sequence number up to which all are known; None: all are
+
+    def forget(self) -> None:
+        """Something may have moved that is not told of."""
+        self._lines = None
+
+    def told(self, messages: Iterable[Message], unreadable: Iterable[str] = ()) -> None:
+        """These submissions stand as they are here, and of others nothing can be read any more."""
+        if self._lines is None:
+            return
+        for message in messages:
+            if message.state not in OPEN:
+                self._lines.pop(message.id, None)
+            elif self._last is None or message.sequence <= self._last:
+                self._lines[message.id] = _line(message)
+        for id_ in unreadable:
+            self._lines.pop(id_, None)
+        if len(self._lines) > 2 * _MOST_KNOWN:
+            self._know(sorted(self._lines.values(), key=attrgetter("sequence"))[:_MOST_KNOWN], whole=False)
+
+    def written(self, records: Search) -> list[bytes]:
+        """The lines of the page, oldest first."""
+        if self._lines is None or (self._last is not None and len(self._lines) < MOST_LISTED):
+            found = records.open_messages(self._account, _MOST_KNOWN)
+            whole = len(found) < _MOST_KNOWN and not records.leave_out_damaged()
+            self._know(map(_line, found), whole=whole)
+        # The commit that lets the next message of a document go changes what that one waits for without telling of it.
+        if waiting := [line.message_id for line in self._first() if line.waits]:
+            current = records.messages(waiting)
+            self.told(current.values(), unreadable=[id_ for id_ in waiting if id_ not in current])
+        return [line.text for line in self._first()]
+
+    def _first(self) -> list[_Line]:
+        return sorted((self._lines or {}).values(), key=attrgetter("sequence"))[:MOST_LISTED]
+
+    def _know(self, lines: Iterable[_Line], *, whole: bool) -> None:
+        self._lines = {line.message_id: line for line in lines}
+        self._last = None if whole else max((line.sequence for line in self._lines.values()), default=0)
+
+
+@record
+class _Line:
+    """An open message in the page."""
+
+    sequence: int
+    message_id: str
+    waits: bool  #: for an earlier message of its document
+    text: bytes
+
+
+def _line(message: Message) -> _Line:
+    return _Line(message.sequence, message.id, message.waiting_for == EARLIER, encoded(open_line(message)))
 
 
 class Index:
-    """An account's `index.json`; remembers the lines of answers, which never change."""
+    """An account's `index.json`; remembers its lines."""
 
     def __init__(self, account: str, writer: FileWriter, context: StatusContext) -> None:
         self._account, self._writer, self._context = account, writer, context
-        self._lines: dict[int, dict[str, Any]] = {}
+        self.open = Open(account)
+        self._answers: dict[int, bytes] = {}  # they never change
         self._written: tuple[Any, Any] | None = None
 
     def stale(self) -> bool:
@@ -39,40 +108,47 @@ class Index:
         now = clock.now_ms()
         records.leave_out_damaged()  # who tells of the messages says so
         ignored, paused = beside = self._beside()
-        recent = records.recent_answers(self._account, now - SEVEN_DAYS_MS, MOST_LISTED)
         page = {
             "schema": SCHEMA,
             "updated_at": times.show(now),
             "environment": self._context.environment,
-            "open": [open_line(message) for message in records.open_messages(self._account, MOST_LISTED)],
-            "answers": self._answers(records, recent),
+            "open": _listed(self.open.written(records)),
+            "answers": _listed(self._recent(records, now)),
             "ignored": ignored,
             "paused": paused,
         }
         self._writer.page("index.json", encoded(page))
         self._written = beside
 
-    def _answers(self, records: Search, recent: Sequence[AnswerRow]) -> list[dict[str, Any]]:
-        new = [row for row in recent if row.id not in self._lines]
-        documents = records.heads({row.document_id for row in new if row.kind == "receipt" and row.document_id})
+    def _recent(self, records: Search, now: int) -> Iterable[bytes]:
+        """The lines of what was answered lately, newest first."""
+        ids = records.recent_answers(self._account, now - SEVEN_DAYS_MS, MOST_LISTED)
+        new = records.answers_numbered([id_ for id_ in ids if id_ not in self._answers])
+        received = [row for row in new if row.kind == "receipt" and row.document_id]
+        documents = records.heads({row.document_id for row in received if row.document_id})
         # A receipt is a message of its own: what the enterprise knows is the submission that it answers.
         answered = {receipt.file: receipt.message_id for receipt in records.receipts_around((), documents) if receipt.message_id}
         asked = {row.id: answered.get(row.file, row.message_id) for row in new}
-        messages = records.messages(set(asked.values()))
+        ours = records.references(asked.values())
         for row in new:
-            message, document = messages.get(asked[row.id]), documents.get(row.document_id or "")
-            ours = message is not None and message.kind is Kind.SUBMISSION
-            self._lines[row.id] = {
+            document = documents.get(row.document_id or "")
+            reference, key = ours.get(asked[row.id], (None, document.key if document is not None else None))
+            line = {
                 "file": file_names.shown(row.file),
                 "message_id": asked[row.id],
-                "reference": message.reference if message is not None and ours else None,
-                "document": message.document if message is not None and ours else document.key if document else None,
+                "reference": reference,
+                "document": key,
                 "number": row.number,
                 "kind": row.kind,
                 "at": times.show(row.at),
             }
-        self._lines = {row.id: self._lines[row.id] for row in recent}
-        return list(self._lines.values())
+            self._answers[row.id] = encoded(line)
+        self._answers = {id_: self._answers[id_] for id_ in ids}
+        return self._answers.values()
+
+
+def _listed(lines: Iterable[bytes]) -> orjson.Fragment:
+    return orjson.Fragment(b"[" + b",".join(lines) + b"]")
 
 
 def heartbeat(problems: Sequence[Problem], context: StatusContext) -> bytes:

@@ -14,9 +14,10 @@ import orjson
 
 from tongguan.gateway.document import quantities
 from tongguan.gateway.document.changes import value_at, with_values
-from tongguan.gateway.model.document import Attachment, Content, Document, Receipt
+from tongguan.gateway.model.document import Attachment, Document, Quantity, Receipt
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.message import FINAL, Message, State
+from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.profile import Profile
 from tongguan.gateway.system import file_names, times
 
@@ -25,6 +26,16 @@ SCHEMA = 1
 NamedAnswer = tuple[str, str]
 #: the same few times stand in a message's and its document's files, move after move
 show = lru_cache(8192)(times.show)
+
+
+@record
+class ShownContent:
+    """What a document's own file shows of its content."""
+
+    body: bytes  #: JSON
+    quantities: Sequence[Quantity] | None
+
+
 #: facts of `Message.extra` that the enterprise sees
 _SHOWN = ("check", "filled", "licence", "copies")
 
@@ -34,7 +45,11 @@ def encoded(content: Any) -> bytes:
     try:
         return orjson.dumps(content)
     except TypeError:
-        return json.dumps(content, ensure_ascii=False, default=str).encode("utf-8", "replace")
+        return json.dumps(content, ensure_ascii=False, default=_other).encode("utf-8", "replace")
+
+
+def _other(value: Any) -> Any:
+    return orjson.loads(orjson.dumps(value)) if isinstance(value, orjson.Fragment) else str(value)
 
 
 def waiting_for(message: Message, shut: str | None = None) -> str | None:
@@ -107,12 +122,14 @@ def document_status(
     messages: Sequence[Message],
     receipts: Sequence[Receipt],
     *,
+    content: ShownContent | None = None,
     missing: Container[str] = (),
     environment: str,
     language: str,
     profile: Profile | None,
 ) -> bytes:
-    """The file of a business document, rewritten at each of its moves."""
+    """The file of a business document, rewritten at each of its moves. `content`: what is shown of its content, where it comes without."""
+    content = content or shown_content(document, profile)
     waiting = [m for m in messages if m.state not in FINAL and m.deadline_at is not None]
     return encoded(
         {
@@ -127,26 +144,27 @@ def document_status(
             "deleted": document.deleted,
             "round": document.round,
             "versions": {"document": document.version, "profile": document.profile},
-            "body": _body(document, profile),
+            "body": orjson.Fragment(content.body),
             "attachments": [_attachment(attachment) for attachment in document.attachments],
             "messages": [_line(message) for message in messages],
             "receipts": [_receipt(receipt, language, missing) for receipt in receipts],
             "contradicted": [{"message_id": m.id, "state": m.state, **_contradiction(m)} for m in messages if m.contradicted],
             "deadlines": [{"message_id": m.id, "operation": m.operation, "at": show(m.deadline_at)} for m in waiting],
-            "quantities": quantities.shown(document, profile),
+            "quantities": content.quantities,
             "created_at": show(document.created_at),
             "updated_at": show(document.updated_at),
         }
     )
 
 
-def _body(document: Document, profile: Profile | None) -> Content:
-    """The content, its own status field (单证状态) as the document stands now."""
+def shown_content(document: Document, profile: Profile | None, *, json: bytes | None = None) -> ShownContent:
+    """What is shown of a document's content; its own status field (单证状态) as the document stands now. `json`: the content, written already."""
+    quantity = quantities.shown(document, profile)
     field = next((f.path for f in profile.fields if f.fill == "status"), "") if profile is not None else ""
     status = profile.statuses.get(document.status) if profile is not None else None
-    if status is None or not value_at(document.content, field):
-        return document.content
-    return with_values(document.content, {field: status.code})
+    if status is not None and value_at(document.content, field) not in ("", status.code):
+        return ShownContent(encoded(with_values(document.content, {field: status.code})), quantity)
+    return ShownContent(json if json is not None else encoded(document.content), quantity)
 
 
 def business_status(document: Document | None, profile: Profile | None, language: str) -> dict[str, str] | None:

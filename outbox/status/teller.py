@@ -100,6 +100,7 @@ class Teller:
 
     def _begin(self) -> None:
         self._seen = self._kept = kept = self._journal.checkpoint(self._place)
+        self._index.open.forget()
         self._presence.begin(kept)
         if self._presence.here():
             self._tell_after(kept)
@@ -195,6 +196,7 @@ class Teller:
         else:  # what is not told now is told when it is back
             self._messages, self._documents = Pending(), Pending()
             self._answers_left = self._dirty = False
+            self._index.open.forget()
         if self._monotonic() >= self._checkpoint_at:
             self._keep_place()
         self._reading_again.well()
@@ -254,7 +256,15 @@ class Teller:
         messages, documents = self._messages.first(self._group), self._documents.first(self._group)
         try:
             with self._journal.search() as records:
-                view = read_view(records, self._account, messages, documents, shows=self._shows, in_inbox=self._inbox.unmarked)
+                view = read_view(
+                    records,
+                    self._account,
+                    messages,
+                    documents,
+                    profile=self._context.profile,
+                    shows=self._shows,
+                    in_inbox=self._inbox.unmarked,
+                )
             self._group = min(GROUP, self._group * 2)
         except (OSError, StationBroken):
             raise
@@ -263,6 +273,7 @@ class Teller:
                 self._group = 1
                 return
             view = None
+            self._index.open.forget()
             self._bug(*messages, *documents, bug=bug)
         since = min(self._messages.take(messages), self._documents.take(documents))
         if view is not None:
@@ -280,8 +291,9 @@ class Teller:
                 self._shows[id_] = view.documents[id_].version
             if id_ in view.short:
                 self._documents.lack(id_, since)
+        self._dirty = self._dirty or bool(view.messages)
+        self._index.open.told(view.messages.values(), unreadable=view.damaged)
         for id_, message in view.messages.items():
-            self._dirty = True
             self._try(partial(write_message_files, message, view, self._context, self._writer), self._messages, id_, since)
             if id_ in view.short:
                 self._messages.lack(id_, since)

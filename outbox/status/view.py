@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -12,6 +12,9 @@ from tongguan.gateway.journal.reading.lookups import AnswerName
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.message import Kind, Message, State
+from tongguan.gateway.model.record import replace
+from tongguan.gateway.profile.profile import Profile
+from tongguan.outbox.status.render import ShownContent, shown_content
 
 _Told = TypeVar("_Told", Message, Receipt, AnswerName)
 
@@ -27,7 +30,8 @@ class StatusView:
 
     messages: Mapping[str, Message]  #: submissions to tell of
     firsts: Mapping[str, Message]  #: what repeats among them repeat
-    documents: Mapping[str, Document]
+    documents: Mapping[str, Document]  #: without their content
+    contents: Mapping[str, ShownContent]  #: of those whose own file is to be written
     receipts: Mapping[str, list[Receipt]]  #: by message
     items: Mapping[str, list[Message]]  #: by batch
     newest: Mapping[str, str]  #: the newest message of a file name
@@ -64,12 +68,13 @@ def read_view(
     message_ids: Iterable[str],
     document_ids: Sequence[str],
     *,
+    profile: Callable[[str], Profile | None] = lambda type_: None,
     shows: Mapping[str, int] | None = None,
     in_inbox: Container[int] = (),
 ) -> StatusView:
     """Read all that the status files of these messages and documents show, as far as they are this account's.
 
-    `shows`: versions of documents in their own files; a document that these messages moved and that is at another one is told of
+    `profile`: of a type of which a document's own file is told of. `shows`: versions of documents in their own files; a document that these messages moved and that is at another one is told of
     too. `in_inbox`: answers written but not yet marked.
     """
     damaged = records.leave_out_damaged()
@@ -89,7 +94,11 @@ def read_view(
         around.sort(key=lambda message: message.sequence)
         document_ids = [*behind, *document_ids]
     shown = {m.document_id for m in (*found.values(), *firsts.values()) if m.document_id is not None}
-    documents = {**records.heads(shown.difference(document_ids)), **records.documents(document_ids)}
+    documents = records.heads(shown.difference(document_ids))
+    contents = {}
+    for document, json in records.documents_and_json(document_ids):  # one by one: whole contents of many are much to keep
+        documents[document.id] = replace(document, content={})
+        contents[document.id] = shown_content(document, profile(document.type), json=json)
     mine = {i: documents[i] for i in document_ids if i in documents and documents[i].account == account}
     # One file for a key: of those who had it the last one is told of, and one that is deleted never after its successor.
     told_of = sorted(mine.keys() - records.succeeded(mine.values()), key=lambda i: mine[i].created_at)
@@ -103,6 +112,7 @@ def read_view(
         messages=found,
         firsts=firsts,
         documents=documents,
+        contents=contents,
         receipts=_by("message_id", receipts, answered | parts),
         items=items,
         newest=records.newest_of_name(account, sorted({m.source for m in found.values() if m.source and m.batch is None})),

@@ -15,7 +15,7 @@ from sqlalchemy import Table, and_, bindparam, insert, update
 from sqlalchemy.engine import Dialect
 
 from tongguan.gateway.journal.database import tables
-from tongguan.gateway.model.document import Attachment, Document, Receipt
+from tongguan.gateway.model.document import Attachment, Content, Document, Receipt
 from tongguan.gateway.model.errors import Fault, TongguanError
 from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Kind, Message, State
@@ -200,9 +200,20 @@ def document_head(row: Mapping[str, Any]) -> Document:
 
 @_reads("document", _DOCUMENT_COLUMNS)
 def document_of(row: Mapping[str, Any]) -> Document:
+    return _document(row, orjson.loads(unpack(row["content"])))
+
+
+@_reads("document", _DOCUMENT_COLUMNS)
+def document_and_json(row: Mapping[str, Any]) -> tuple[Document, bytes]:
+    """A document, and its content as it is stored."""
+    content = unpack(row["content"])
+    return _document(row, orjson.loads(content)), content
+
+
+def _document(row: Mapping[str, Any], content: Content) -> Document:
     return Document(
         **{k: row[k] for k in _DOCUMENT_PLAIN},
-        content=orjson.loads(unpack(row["content"])),
+        content=content,
         numbers=orjson.loads(row["numbers"]),
         marks=orjson.loads(row["marks"]),
         attachments=tuple(Attachment(*a) for a in orjson.loads(row["attachments"])),

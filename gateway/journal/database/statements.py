@@ -63,6 +63,8 @@ _message, _document = select(tables.message), select(tables.document)
 _most: BindParameter[Any] = bindparam("most")
 
 MESSAGES = PreparedStatement(_message.where(_among(_m.id)))
+#: what an answer's line tells of the message that it answers
+REFERENCES = PreparedStatement(select(_m.id, _m.reference, _m.document).where(and_(_among(_m.id), _m.kind == "submission")))
 MOMENTS = PreparedStatement(select(_m.id, _m.state, _m.seal_number, _m.updated_at, _m.deadline_at).where(_among(_m.id)))
 STATES = PreparedStatement(select(_m.id, _m.state).where(_among(_m.id)))
 _columns = ", ".join(f"message.{column.name}" for column in tables.message.columns)
@@ -245,12 +247,15 @@ UNWRITTEN_NAMES = PreparedStatement(by("answer_unwritten", _name).where(_unwritt
 FILES = PreparedStatement(by("answer_file", select(_a.file)).where(and_(_a.account == _given("account"), _among(_a.file))))
 _written_since = and_(_a.account == _given("account"), _a.at >= _given("since"), _a.written == 1)
 ANSWERS_SINCE = PreparedStatement(by("answer_at", select(_a.file)).where(_written_since))
-#: the newest of them without contents
+#: the newest of them
 RECENT = PreparedStatement(
-    by("answer_at", select(_a.id, _a.message_id, _a.document_id, _a.account, _a.kind, _a.file, literal(b""), _a.number, _a.at))
-    .where(_written_since)
-    .order_by(_a.at.desc())
-    .limit(_most)
+    by("answer_at", select(_a.id)).where(_written_since).order_by(_a.at.desc(), _a.id.desc()).limit(_most)
+)
+#: without contents
+ANSWERS = PreparedStatement(
+    select(_a.id, _a.message_id, _a.document_id, _a.account, _a.kind, _a.file, literal(b""), _a.number, _a.at).where(
+        _among(_a.id)
+    )
 )
 ANSWERS_OF = PreparedStatement(
     by("answer_message", select(tables.answer)).where(_a.message_id == _given("message_id")).order_by(_a.id)

@@ -14,6 +14,7 @@ from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.prepared import PreparedStatement
 from tongguan.gateway.journal.database.rows import (
     RowDamaged,
+    document_and_json,
     document_head,
     document_of,
     facts_of,
@@ -26,6 +27,7 @@ from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.message import Message, State
 
 _Noun = TypeVar("_Noun")
+_Value = TypeVar("_Value", str, int)
 _SLICE = 400  #: most values of one IN list
 
 
@@ -71,7 +73,7 @@ class Move:
     why: str
 
 
-def slices(values: Iterable[str]) -> Iterator[list[str]]:
+def slices(values: Iterable[_Value]) -> Iterator[list[_Value]]:
     """The values in parts that one statement can take."""
     whole = list(values)
     for start in range(0, len(whole), _SLICE):
@@ -102,7 +104,7 @@ class Lookups:
                     raise
                 self._damaged[wrong.id] = wrong
 
-    def _of(self, statement: PreparedStatement, values: Iterable[str], **more: Any) -> Iterator[tuple[Any, ...]]:
+    def _of(self, statement: PreparedStatement, values: Iterable[_Value], **more: Any) -> Iterator[tuple[Any, ...]]:
         """The rows of each of these values, which may be more than one statement can take."""
         for part in slices(dict.fromkeys(values)):
             yield from statement.rows(self._connection, values=part, **more)
@@ -126,6 +128,10 @@ class Lookups:
     def bodies(self, ids: Sequence[str], role: str) -> dict[str, bytes]:
         rows = self._of(statements.BODIES, ids, role=role)
         return {id_: unpacked(frame, f"body of message {id_}") for id_, frame in rows}
+
+    def documents_and_json(self, ids: Iterable[str]) -> Iterator[tuple[Document, bytes]]:
+        """Documents, each with its content as JSON too: whoever shows it need not write it anew, nor keep it."""
+        return self._nouns(document_and_json, self._of(statements.DOCUMENTS, ids))
 
     def heads(self, ids: Iterable[str]) -> dict[str, Document]:
         """Documents without their content and attachments: what a message's status shows of them."""

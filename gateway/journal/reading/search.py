@@ -102,10 +102,17 @@ class Search(Lookups):
         began = min((statements.ENTRY_AT.value(self._connection, run=run, entry=entry) or 0 for run, entry in ends), default=0)
         return statements.ANSWERS_SINCE.column(self._connection, account=account, since=began + 1)
 
-    def recent_answers(self, account: str, since: int, limit: int = 1000) -> list[AnswerRow]:
-        """Those that are in InBox, or were; newest first, without contents."""
-        rows = statements.RECENT.rows(self._connection, account=account, since=since, most=limit)
-        return [AnswerRow(*row) for row in rows]
+    def recent_answers(self, account: str, since: int, limit: int = 1000) -> list[int]:
+        """The numbers of those that are in InBox, or were; newest first."""
+        return statements.RECENT.column(self._connection, account=account, since=since, most=limit)
+
+    def answers_numbered(self, ids: Iterable[int]) -> list[AnswerRow]:
+        """These answers, without contents."""
+        return [AnswerRow(*row) for row in self._of(statements.ANSWERS, ids)]
+
+    def references(self, ids: Iterable[str]) -> dict[str, tuple[str | None, str | None]]:
+        """Of these submissions: reference, and key of the document."""
+        return {id_: (reference, document) for id_, reference, document in self._of(statements.REFERENCES, ids)}
 
     def open_messages(self, account: str, limit: int) -> list[Message]:
         """The account's open submissions, oldest first."""

@@ -12,7 +12,7 @@ from tongguan.gateway.journal.database import statements
 from tongguan.gateway.journal.database.rows import decoded
 from tongguan.gateway.journal.reading.lookups import slices
 from tongguan.gateway.journal.writing.writer import Group
-from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.message import EARLIER, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
 
@@ -119,5 +119,5 @@ def fits(chain: Chain, known: PresentState) -> bool:
 def behind_earlier(message: Message, known: PresentState) -> Message:
     """A new message behind an earlier one of its document waits until that is sent or ends."""
     if message.id in known.behind and message.makes_others_wait:
-        return replace(message, due_at=None, waiting_for="earlier message")
+        return replace(message, due_at=None, waiting_for=EARLIER)
     return message

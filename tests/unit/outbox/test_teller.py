@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import orjson
@@ -22,12 +23,14 @@ from patience import STILL, here, wait_until
 from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.model.errors import Fault, StationBroken
 from tongguan.gateway.model.lane import ClosedLane, Lane
-from tongguan.gateway.model.message import Kind, State
+from tongguan.gateway.model.message import FINAL, Kind, Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.system import times
 from tongguan.inbox.mailbox import Mailbox
+from tongguan.outbox.status import index
 from tongguan.outbox.status.answers import technical_name
 from tongguan.outbox.status.file_writer import FileWriter
+from tongguan.outbox.status.index import Index
 from tongguan.outbox.status.rewriting import Rewriter
 from tongguan.outbox.status.teller import MANY
 from tongguan.outbox.status.tellers import Tellers
@@ -337,6 +340,49 @@ def test_the_index_is_written_once_a_second_at_most(home: Home) -> None:
     home.told()
 
     assert len(home.page("index.json")["open"]) == 1
+
+
+def page_from_the_journal(home: Home) -> dict[str, Any]:
+    """What the index of a teller would say that has just begun."""
+    kept = (home.folder / "Status" / "index.json").read_bytes()
+    with home.journal.search() as records:
+        Index("demo", FileWriter(home.mailbox), home.around).write(records)
+    made = home.page("index.json")
+    (home.folder / "Status" / "index.json").write_bytes(kept)
+    return made
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_index_that_is_kept_says_what_one_made_from_the_journal_says(
+    home: Home, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr(index, "MOST_LISTED", 5)
+    monkeypatch.setattr(index, "_MOST_KNOWN", 7)
+    chance = Random(seed)
+    there: dict[str, Message] = {}
+    for turn in range(60):
+        for _ in range(chance.randrange(4)):
+            if there and chance.random() < 0.6:
+                message = chance.choice([*there.values()])
+                state = chance.choice([State.CHECKED, State.SEALED, State.SENT, State.HELD, State.REFUSED, State.ACCEPTED])
+                given = (answer(message.id, f"Successed_{message.id}"),) if chance.random() < 0.5 else ()
+                with home.journal.search() as records:
+                    present = records.messages([message.id])[message.id]
+                there[message.id] = home.moves(present, state, answers=given)
+                if state in FINAL:
+                    del there[message.id]
+            else:
+                id_ = f"m{len(there)}-{turn}-{chance.random()}"
+                waits = {"document_id": "d1", "document": "PO/1"} if chance.random() < 0.5 else {}
+                there[id_] = home.comes(submission(id_, due_at=RECEIVED_AT, **waits))
+        if chance.random() < 0.1:
+            home.teller = home.new_teller()
+            home.teller.recover()
+        home.clock.pass_(1.5)
+        home.told()
+        kept, made = home.page("index.json"), page_from_the_journal(home)
+
+        assert {**kept, "updated_at": None} == {**made, "updated_at": None}
 
 
 def test_when_a_lane_is_shut_what_stands_in_it_tells_what_it_waits_for(home: Home) -> None:
