@@ -328,16 +328,13 @@ class Mailbox:
             self._again.discard(name)
             self._list(name)
 
-    def place(self, message_id: str, source: str, *, folder: str, stamp: str) -> Path | None:
-        """Carry the original from `work/` to SentBox or FailBox; None when it is not in `work/`: placed before, or never a file."""
+    def place(self, message_id: str, source: str, *, folder: str, stamp: str) -> str | None:
+        """Carry the original from `work/` to SentBox or FailBox: its name there; None when it is not in `work/`: placed before, or never a file."""
         with self._moving:
-            if not originals.lies_in_work(self.folders, message_id, source):
-                name = file_names.as_bytes(source)
-                if name in self._in_hand:
-                    self._early.setdefault(name, {})[message_id] = (source, folder, stamp)
-                return None
             placed = originals.to_box(self.folders, message_id, source, box=folder, stamp=stamp)
-        return self.folder / folder / placed if placed is not None else None
+            if placed is None and (name := file_names.as_bytes(source)) in self._in_hand:
+                self._early.setdefault(name, {})[message_id] = (source, folder, stamp)
+        return placed
 
     def restore(self, message_id: str, source: str, content: bytes) -> None:
         """Put back into `work/` an original that got lost there. OSError when a disk fails."""

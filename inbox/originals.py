@@ -23,10 +23,6 @@ def work_name(message_id: str, source: str) -> str:
     return f"{message_id}{file_names.extension(file_names.as_bytes(source)).decode()}"
 
 
-def lies_in_work(folders: Folders, message_id: str, source: str) -> bool:
-    return _lies(work_name(message_id, source), folders["work"])
-
-
 def to_work(folders: Folders, drop: Drop, message_id: str) -> None:
     """Carry a file to `work/`; without harm when it lies there already. OSError when the disk does not do it."""
     target, work = work_name(message_id, drop.name), folders["work"]
@@ -54,29 +50,29 @@ def _linked(folders: Folders, origin: str, name: str) -> bool:
         return False
     except OSError:
         content = _content(origin, work)
-        if content is None or _lies(name, outbox):
+        if content is None or files.lies(name, outbox):
             return False
         files.write(name, content, dir_fd=outbox)
     return True
 
 
 def to_box(folders: Folders, message_id: str, source: str, *, box: str, stamp: str) -> str | None:
-    """Carry an original from `work/` to its box; its name there, or None when somebody else took it."""
-    origin = work_name(message_id, source)
-    target = _free(folders, origin, source, box=box, stamp=stamp)
-    return target if files.move(origin, target, src_dir_fd=folders["work"], dst_dir_fd=folders[box]) else None
+    """Carry an original from `work/` to its box; its name there, or None when it is not in `work/`.
 
-
-def _free(folders: Folders, origin: str, source: str, *, box: str, stamp: str) -> str:
-    """The first name that is free, or that holds the same bytes: the same file dropped twice lies there once."""
+    Its name is the first that is free, or that holds the same bytes: the same file dropped twice lies there once.
+    """
+    origin, work = work_name(message_id, source), folders["work"]
     turn = 1
     while True:
         target = file_names.box_name(source, stamp, turn=turn)
-        if not _lies(target, folders[box]):
-            return target
-        content = _content(target, folders[box])
-        if content is not None and content == _content(origin, folders["work"]):
-            return target
+        try:
+            return target if files.move_beside(origin, target, src_dir_fd=work, dst_dir_fd=folders[box]) else None
+        except FileExistsError:
+            content = _content(origin, work)
+            if content is None and not files.lies(origin, work):
+                return None
+        if content is not None and content == _content(target, folders[box]):
+            return target if files.move(origin, target, src_dir_fd=work, dst_dir_fd=folders[box]) else None
         turn += 1
 
 
@@ -87,14 +83,6 @@ def in_work(folders: Folders) -> Iterator[str]:
             name = os.fsencode(entry.name)
             if ending := file_names.extension(name):
                 yield file_names.as_text(name[: -len(ending)])
-
-
-def _lies(name: str, folder: int) -> bool:
-    try:
-        os.lstat(name, dir_fd=folder)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _content(name: str, folder: int) -> bytes | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import threading
 from collections import defaultdict
@@ -14,6 +15,9 @@ from pathlib import Path
 crash_point: Callable[[str], None] = lambda place: None
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_renameat2 = getattr(_libc, "renameat2", None)
+_NO_REPLACE, _EXCHANGE = 1, 2
+_UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
 
 
 def at(place: str) -> None:
@@ -31,7 +35,7 @@ def write(target: Path | str, content: bytes, *, dir_fd: int | None = None, dura
     temporary = f"{folder}/.{os.getpid()}-{os.urandom(6).hex()}.tmp"
     handle = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=dir_fd)
     try:
-        _write_all(handle, content)
+        write_all(handle, content)
         if durable:
             os.fsync(handle)
         at("rename")
@@ -45,8 +49,11 @@ def write(target: Path | str, content: bytes, *, dir_fd: int | None = None, dura
         sync_folder(folder if dir_fd is None else dir_fd)
 
 
-def _write_all(handle: int, content: bytes) -> None:
-    view = memoryview(content)
+def write_all(handle: int, content: bytes) -> None:
+    """Write to an open file until all is in it. OSError when the disk does not take it."""
+    if (written := os.write(handle, content)) == len(content):
+        return
+    view = memoryview(content)[written:]
     while view:
         view = view[os.write(handle, view) :]
 
@@ -71,6 +78,48 @@ def move(source: Path | str | bytes, target: Path | str, *, src_dir_fd: int | No
         except FileNotFoundError:
             return False
         raise
+    return True
+
+
+def move_beside(source: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> bool:
+    """As `move`, but FileExistsError when `target` is there: it is not replaced."""
+    at("rename")
+    try:
+        _renamed(source, target, src_dir_fd, dst_dir_fd, _NO_REPLACE)
+    except FileNotFoundError:
+        if lies(source, src_dir_fd):
+            raise
+        return False
+    except RenameUnknown:
+        if lies(target, dst_dir_fd):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
+        return move(source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+    return True
+
+
+def exchange(source: str, target: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+    """Let two files change places in one step. FileNotFoundError when one is not there; RenameUnknown where this is not known."""
+    _renamed(source, target, src_dir_fd, dst_dir_fd, _EXCHANGE)
+
+
+class RenameUnknown(OSError):
+    """The system, or the file system, does not know such a rename."""
+
+
+def _renamed(source: str, target: str, src_dir_fd: int, dst_dir_fd: int, how: int) -> None:
+    if _renameat2 is None:
+        raise RenameUnknown(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if _renameat2(src_dir_fd, os.fsencode(source), dst_dir_fd, os.fsencode(target), how) != 0:
+        code = ctypes.get_errno()
+        raise (RenameUnknown if code in _UNKNOWN else OSError)(code, os.strerror(code), target)
+
+
+def lies(name: str, folder: int) -> bool:
+    """Whether an open folder has an entry of this name, whatever that is."""
+    try:
+        os.lstat(name, dir_fd=folder)
+    except FileNotFoundError:
+        return False
     return True
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Protocol
 
 from tongguan.gateway.system import clock, file_names
@@ -18,7 +17,7 @@ class MailboxFolders(Protocol):
 
     @property
     def folders(self) -> Folders: ...
-    def place(self, message_id: str, source: str, *, folder: str, stamp: str) -> Path | None: ...
+    def place(self, message_id: str, source: str, *, folder: str, stamp: str) -> str | None: ...
     def in_work(self) -> Iterable[str]: ...
     def restore(self, message_id: str, source: str, content: bytes) -> None: ...
     def ignored(self, language: str) -> list[dict[str, str | None]]: ...
@@ -52,7 +51,7 @@ class FileWriter:
         self._write("Status", name, content)
 
     def answer(self, file: str, content: bytes) -> None:
-        self._write("InBox", file_names.on_disk(file), content)
+        self._hand().write(self._folders["InBox"], file_names.on_disk(file), content, new=True)
 
     def answers(self) -> Iterator[str]:
         """The names that lie in InBox now."""

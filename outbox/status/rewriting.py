@@ -11,8 +11,6 @@ Nothing is forced to disk. A file that somebody else linked, or changed the mode
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import os
 import stat
 from collections import deque
@@ -23,10 +21,7 @@ from tongguan.gateway.system import clock, files
 #: seconds before a replaced file is filled again; seconds after which it is no longer wanted
 REST, UNWANTED = 5.0, 120.0
 
-_EXCHANGE = 2
 _LINK = "link"
-_UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
-_renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
 
 
 class Rewriter:
@@ -39,40 +34,42 @@ class Rewriter:
         self._folder = spares
         self._rest = rest
         self._monotonic = monotonic
-        self._exchanges = _renameat2 is not None
+        self._exchanges = True
         self._made = 0
         self._mode: tuple[int, int, int] | None = None
         self._spares = deque((name, 0.0) for name in sorted(os.listdir(spares)))
 
-    def write(self, folder: int, name: str, content: bytes) -> None:
-        """Put `content` at `name`, whole or not at all."""
+    def write(self, folder: int, name: str, content: bytes, *, new: bool = False) -> None:
+        """Put `content` at `name`, whole or not at all; `new`: most likely nothing is there."""
         if not self._exchanges:
             files.write(name, content, dir_fd=folder)
             return
         spare = self._filled(content)
         files.at("rename")
         try:
-            if not self._exchange(spare, folder, name):
+            if new or not self._exchange(spare, folder, name):
                 os.rename(spare, name, src_dir_fd=self._folder, dst_dir_fd=folder)
                 return
-        except OSError as wrong:
-            self._spares.append((spare, self._monotonic()))
-            if wrong.errno not in _UNKNOWN:
-                raise
+        except files.RenameUnknown:
             self._exchanges = False
             files.write(name, content, dir_fd=folder)
-            return
+        except OSError:
+            self._spares.append((spare, self._monotonic()))
+            raise
         self._spares.append((spare, self._monotonic()))
 
     def link(self, place: tuple[int, str], second: tuple[int, str]) -> None:
         """Make `second` another name of the file at `place`, in place of what was there; OSError where links are unknown."""
         folder, name = place
+        files.at("rename")
+        with contextlib.suppress(FileExistsError):  # the first status of a file: nothing is to be replaced
+            os.link(name, second[1], src_dir_fd=folder, dst_dir_fd=second[0], follow_symlinks=False)
+            return
         try:
             os.link(name, _LINK, src_dir_fd=folder, dst_dir_fd=self._folder, follow_symlinks=False)
         except FileExistsError:
             os.unlink(_LINK, dir_fd=self._folder)
             os.link(name, _LINK, src_dir_fd=folder, dst_dir_fd=self._folder, follow_symlinks=False)
-        files.at("rename")
         if not self._exchanges or not self._exchange(_LINK, *second):
             os.rename(_LINK, second[1], src_dir_fd=self._folder, dst_dir_fd=second[0])
         else:
@@ -80,22 +77,20 @@ class Rewriter:
 
     def _exchange(self, spare: str, folder: int, name: str) -> bool:
         """Let a file of ours and a target change places; False when there is no target."""
-        assert _renameat2 is not None
-        if _renameat2(self._folder, os.fsencode(spare), folder, os.fsencode(name), _EXCHANGE) == 0:
-            return True
-        wrong = ctypes.get_errno()
-        if wrong == errno.ENOENT:
+        try:
+            files.exchange(spare, name, src_dir_fd=self._folder, dst_dir_fd=folder)
+        except FileNotFoundError:
             return False
-        raise OSError(wrong, os.strerror(wrong), name)
+        return True
 
     def _filled(self, content: bytes) -> str:
         """A file of ours that holds exactly `content`: one that has rested, or a new one."""
-        handle, name = self._rested() or self._new()
+        rested = self._rested()
+        handle, name = rested or self._new()
         try:
-            view = memoryview(content)
-            while view:
-                view = view[os.write(handle, view) :]
-            os.ftruncate(handle, len(content))
+            files.write_all(handle, content)
+            if rested is not None:
+                os.ftruncate(handle, len(content))
         except OSError:
             self._spares.append((name, self._monotonic()))
             raise

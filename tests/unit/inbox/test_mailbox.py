@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import os
 import socket
 import time
@@ -14,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tongguan.gateway.model.errors import StationBroken
-from tongguan.gateway.system import file_names
+from tongguan.gateway.system import file_names, files
 from tongguan.inbox import mailbox as door
 from tongguan.inbox import originals
 from tongguan.inbox.file_reader import Drop
@@ -220,7 +222,7 @@ def test_an_original_goes_through_work_to_its_box(box: Mailbox) -> None:
 
     assert taken(box, drop, "m1") == box.folder / "work" / "m1.xml"
     assert list(box.in_work()) == ["m1"]
-    assert box.place("m1", drop.name, folder="SentBox", stamp=STAMP) == box.folder / "SentBox" / f"a_{STAMP}.XML"
+    assert box.place("m1", drop.name, folder="SentBox", stamp=STAMP) == f"a_{STAMP}.XML"
     assert box.place("m1", drop.name, folder="SentBox", stamp=STAMP) is None
     assert [p.read_bytes() for p in all_files(box, "OutBox", "work", "SentBox", "FailBox")] == [b"<a/>"]
 
@@ -242,6 +244,25 @@ def test_the_same_file_twice_lies_in_its_box_once(box: Mailbox) -> None:
         box.place(message, "a.xml", folder="SentBox", stamp=STAMP)
 
     assert all_files(box, "OutBox", "work", "SentBox") == [box.folder / "SentBox" / f"a_{STAMP}.xml"]
+
+
+@pytest.mark.parametrize("without", ["the call", "the flag"])
+def test_a_system_that_cannot_tell_whether_a_name_is_free_is_asked_before(
+    box: Mailbox, monkeypatch: pytest.MonkeyPatch, without: str
+) -> None:
+    def unknown(*_: object) -> int:
+        ctypes.set_errno(errno.EINVAL)
+        return -1
+
+    monkeypatch.setattr(files, "_renameat2", None if without == "the call" else unknown)
+    for message, content in (("m1", b"<one/>"), ("m2", b"<other/>"), ("m3", b"<one/>")):
+        rename_in(box, "a.xml", content)
+        taken(box, looked(box)[0], message)
+        box.place(message, "a.xml", folder="SentBox", stamp=STAMP)
+
+    lie = sorted(path.read_bytes() for path in all_files(box, "OutBox", "work", "SentBox"))
+    assert lie == [b"<one/>", b"<other/>"]
+    assert box.place("m1", "a.xml", folder="SentBox", stamp=STAMP) is None
 
 
 def test_another_file_of_the_same_name_and_time_gets_a_number(box: Mailbox) -> None:
@@ -534,7 +555,7 @@ def test_what_somebody_put_under_the_name_in_a_box_is_neither_opened_nor_replace
     [drop] = looked(box)
     taken(box, drop, "m1")
 
-    assert box.place("m1", "a.xml", folder="SentBox", stamp=STAMP) == box.folder / "SentBox" / f"a_{STAMP}-2.xml"
+    assert box.place("m1", "a.xml", folder="SentBox", stamp=STAMP) == f"a_{STAMP}-2.xml"
     assert (secret.read_bytes(), os.path.lexists(target)) == (b"<a/>", True)
 
 
@@ -601,5 +622,5 @@ def test_any_name_that_a_file_system_allows_ends_in_exactly_one_place(
     taken(box, drop, "m1")
     placed = box.place("m1", drop.name, folder=folder, stamp=STAMP)
 
-    assert all_files(box, "OutBox", "work", "SentBox", "FailBox") == [placed]
+    assert all_files(box, "OutBox", "work", "SentBox", "FailBox") == [box.folder / folder / (placed or "")]
     (box.folder / "Status" / file_names.status_name(drop.name)).write_bytes(b"{}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tongguan.outbox.status import rewriting
+from tongguan.gateway.system import files
 from tongguan.outbox.status.rewriting import Rewriter as Bare
 
 from .conftest import Clock
@@ -132,7 +132,7 @@ def test_a_file_system_that_cannot_exchange_is_served_by_renaming(
     tmp_path: Path, rewriter: Rewriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unknown(*_: Any) -> bool:
-        raise OSError(errno.EINVAL, "exchange")
+        raise files.RenameUnknown(errno.EINVAL, "exchange")
 
     rewriter.write(str(tmp_path / "a"), b"1")
     monkeypatch.setattr(rewriter._bare, "_exchange", unknown)
@@ -143,7 +143,7 @@ def test_a_file_system_that_cannot_exchange_is_served_by_renaming(
 
 
 def test_a_system_without_the_call_is_served_by_renaming(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rewriting, "_renameat2", None)
+    monkeypatch.setattr(files, "_renameat2", None)
     rewriter = Rewriter(tmp_path / ".spare", monotonic=clock)
     for content in (b"1", b"2"):
         rewriter.write(str(tmp_path / "a"), content)
