@@ -51,7 +51,7 @@ class FileWriter:
         self._write("Status", name, content)
 
     def answer(self, file: str, content: bytes) -> None:
-        self._hand().write(self._folders["InBox"], file_names.on_disk(file), content, new=True)
+        self._write("InBox", file_names.on_disk(file), content)
 
     def answers(self) -> Iterator[str]:
         """The names that lie in InBox now."""

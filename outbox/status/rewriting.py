@@ -39,16 +39,14 @@ class Rewriter:
         self._mode: tuple[int, int, int] | None = None
         self._spares = deque((name, 0.0) for name in sorted(os.listdir(spares)))
 
-    def write(self, folder: int, name: str, content: bytes, *, new: bool = False) -> None:
-        """Put `content` at `name`, whole or not at all; `new`: most likely nothing is there."""
+    def write(self, folder: int, name: str, content: bytes) -> None:
+        """Put `content` at `name`, whole or not at all."""
         if not self._exchanges:
             files.write(name, content, dir_fd=folder)
             return
         spare = self._filled(content)
-        files.at("rename")
         try:
-            if new or not self._exchange(spare, folder, name):
-                os.rename(spare, name, src_dir_fd=self._folder, dst_dir_fd=folder)
+            if self._moved(spare, folder, name):
                 return
         except files.RenameUnknown:
             self._exchanges = False
@@ -57,6 +55,17 @@ class Rewriter:
             self._spares.append((spare, self._monotonic()))
             raise
         self._spares.append((spare, self._monotonic()))
+
+    def _moved(self, spare: str, folder: int, name: str) -> bool:
+        """Put a file of ours at the target; False when what was there lies in its place now."""
+        try:
+            if files.move_beside(spare, name, src_dir_fd=self._folder, dst_dir_fd=folder):
+                return True
+        except FileExistsError:
+            if self._exchange(spare, folder, name):
+                return False
+        os.rename(spare, name, src_dir_fd=self._folder, dst_dir_fd=folder)
+        return True
 
     def link(self, place: tuple[int, str], second: tuple[int, str]) -> None:
         """Make `second` another name of the file at `place`, in place of what was there; OSError where links are unknown."""
