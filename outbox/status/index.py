@@ -25,7 +25,7 @@ MOST_LISTED = 1000
 _MOST_KNOWN = 2 * MOST_LISTED
 
 
-class Open:
+class OpenMessages:
     """The lines of an account's open messages, kept as they are written; those told of change, the others are not read again.
 
     Of very many only the first are known, more than are listed, so that the rest is read only now and then.
@@ -33,7 +33,7 @@ class Open:
 
     def __init__(self, account: str) -> None:
         self._account = account
-        self._lines: dict[str, _Line] | None = None  # None: to be read
+        self._lines: dict[str, _OpenLine] | None = None  # None: to be read
         self._last: int | None = None  # the sequence number up to which all are known; None: all are
 
     def forget(self) -> None:
@@ -48,7 +48,7 @@ class Open:
             if message.state not in OPEN:
                 self._lines.pop(message.id, None)
             elif self._last is None or message.sequence <= self._last:
-                self._lines[message.id] = _line(message)
+                self._lines[message.id] = _open_line(message)
         for id_ in unreadable:
             self._lines.pop(id_, None)
         if len(self._lines) > 2 * _MOST_KNOWN:
@@ -59,23 +59,23 @@ class Open:
         if self._lines is None or (self._last is not None and len(self._lines) < MOST_LISTED):
             found = records.open_messages(self._account, _MOST_KNOWN)
             whole = len(found) < _MOST_KNOWN and not records.leave_out_damaged()
-            self._know(map(_line, found), whole=whole)
+            self._know(map(_open_line, found), whole=whole)
         # The commit that lets the next message of a document go changes what that one waits for without telling of it.
         if waiting := [line.message_id for line in self._first() if line.waits]:
             current = records.messages(waiting)
             self.told(current.values(), unreadable=[id_ for id_ in waiting if id_ not in current])
         return [line.text for line in self._first()]
 
-    def _first(self) -> list[_Line]:
+    def _first(self) -> list[_OpenLine]:
         return sorted((self._lines or {}).values(), key=attrgetter("sequence"))[:MOST_LISTED]
 
-    def _know(self, lines: Iterable[_Line], *, whole: bool) -> None:
+    def _know(self, lines: Iterable[_OpenLine], *, whole: bool) -> None:
         self._lines = {line.message_id: line for line in lines}
         self._last = None if whole else max((line.sequence for line in self._lines.values()), default=0)
 
 
 @record
-class _Line:
+class _OpenLine:
     """An open message in the page."""
 
     sequence: int
@@ -84,8 +84,8 @@ class _Line:
     text: bytes
 
 
-def _line(message: Message) -> _Line:
-    return _Line(message.sequence, message.id, message.waiting_for == EARLIER, encoded(open_line(message)))
+def _open_line(message: Message) -> _OpenLine:
+    return _OpenLine(message.sequence, message.id, message.waiting_for == EARLIER, encoded(open_line(message)))
 
 
 class Index:
@@ -93,7 +93,7 @@ class Index:
 
     def __init__(self, account: str, writer: FileWriter, context: StatusContext) -> None:
         self._account, self._writer, self._context = account, writer, context
-        self.open = Open(account)
+        self.open = OpenMessages(account)
         self._answers: dict[int, bytes] = {}  # they never change
         self._written: tuple[Any, Any] | None = None
 
