@@ -248,9 +248,7 @@ FILES = PreparedStatement(by("answer_file", select(_a.file)).where(and_(_a.accou
 _written_since = and_(_a.account == _given("account"), _a.at >= _given("since"), _a.written == 1)
 ANSWERS_SINCE = PreparedStatement(by("answer_at", select(_a.file)).where(_written_since))
 #: the newest of them
-RECENT = PreparedStatement(
-    by("answer_at", select(_a.id)).where(_written_since).order_by(_a.at.desc(), _a.id.desc()).limit(_most)
-)
+RECENT = PreparedStatement(by("answer_at", select(_a.id)).where(_written_since).order_by(_a.at.desc(), _a.id.desc()).limit(_most))
 #: without contents
 ANSWERS = PreparedStatement(
     select(_a.id, _a.message_id, _a.document_id, _a.account, _a.kind, _a.file, literal(b""), _a.number, _a.at).where(
