@@ -29,7 +29,7 @@ show = lru_cache(8192)(times.show)
 
 
 @record
-class ShownContent:
+class DocumentContent:
     """What a document's own file shows of its content."""
 
     body: bytes  #: JSON
@@ -122,14 +122,14 @@ def document_status(
     messages: Sequence[Message],
     receipts: Sequence[Receipt],
     *,
-    content: ShownContent | None = None,
+    content: DocumentContent | None = None,
     missing: Container[str] = (),
     environment: str,
     language: str,
     profile: Profile | None,
 ) -> bytes:
     """The file of a business document, rewritten at each of its moves. `content`: what is shown of its content, where it comes without."""
-    content = content or shown_content(document, profile)
+    content = content or document_content(document, profile)
     waiting = [m for m in messages if m.state not in FINAL and m.deadline_at is not None]
     return encoded(
         {
@@ -157,14 +157,14 @@ def document_status(
     )
 
 
-def shown_content(document: Document, profile: Profile | None, *, json: bytes | None = None) -> ShownContent:
+def document_content(document: Document, profile: Profile | None, *, json: bytes | None = None) -> DocumentContent:
     """What is shown of a document's content; its own status field (单证状态) as the document stands now. `json`: the content, written already."""
     quantity = quantities.shown(document, profile)
     field = next((f.path for f in profile.fields if f.fill == "status"), "") if profile is not None else ""
     status = profile.statuses.get(document.status) if profile is not None else None
     if status is not None and value_at(document.content, field) not in ("", status.code):
-        return ShownContent(encoded(with_values(document.content, {field: status.code})), quantity)
-    return ShownContent(json if json is not None else encoded(document.content), quantity)
+        return DocumentContent(encoded(with_values(document.content, {field: status.code})), quantity)
+    return DocumentContent(json if json is not None else encoded(document.content), quantity)
 
 
 def business_status(document: Document | None, profile: Profile | None, language: str) -> dict[str, str] | None:

@@ -14,7 +14,7 @@ from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile
-from tongguan.outbox.status.render import ShownContent, shown_content
+from tongguan.outbox.status.render import DocumentContent, document_content
 
 _Told = TypeVar("_Told", Message, Receipt, AnswerName)
 
@@ -31,7 +31,7 @@ class StatusView:
     messages: Mapping[str, Message]  #: submissions to tell of
     firsts: Mapping[str, Message]  #: what repeats among them repeat
     documents: Mapping[str, Document]  #: without their content
-    contents: Mapping[str, ShownContent]  #: of those whose own file is to be written
+    contents: Mapping[str, DocumentContent]  #: of those whose own file is to be written
     receipts: Mapping[str, list[Receipt]]  #: by message
     items: Mapping[str, list[Message]]  #: by batch
     newest: Mapping[str, str]  #: the newest message of a file name
@@ -98,7 +98,7 @@ def read_view(
     contents = {}
     for document, json in records.documents_and_json(document_ids):  # one by one: whole contents of many are much to keep
         documents[document.id] = replace(document, content={})
-        contents[document.id] = shown_content(document, profile(document.type), json=json)
+        contents[document.id] = document_content(document, profile(document.type), json=json)
     mine = {i: documents[i] for i in document_ids if i in documents and documents[i].account == account}
     # One file for a key: of those who had it the last one is told of, and one that is deleted never after its successor.
     told_of = sorted(mine.keys() - records.succeeded(mine.values()), key=lambda i: mine[i].created_at)
