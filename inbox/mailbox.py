@@ -3,7 +3,8 @@
 Promises: files come in order of name; an unfinished one is left alone; every file is handed out once, and whatever happens to
 the hand that has it, it ends there carried away or let go: once its message is committed it lies in `work/` under the message's
 id, after `place` in SentBox or FailBox, else it is handed out again. A file that was replaced while its earlier bytes were in
-hand comes again. What is no submission is never opened. Nothing here decides what a message means.
+hand comes again. What is no submission is never opened. Nothing here decides what a message means. However many files wait, the list of
+them is made anew only as often as costs a hundredth of a core: names that are heard of come into it, and where hints were lost it is made at once.
 One thread (the door's) sweeps and takes; `place` and `ignored` may be called from another.
 """
 
@@ -25,8 +26,8 @@ from tongguan.gateway.system.folders import Folders
 from tongguan.inbox import file_reader, originals
 from tongguan.inbox.file_reader import Drop, NeverTaken, NotFinished
 
-#: a list of names not used up after so many seconds is made anew
-LIST_LASTS = 1.0
+#: a list of names not used up after so many seconds is made anew, where making it takes no more than this part of the time
+LIST_LASTS, SHARE = 1.0, 0.01
 #: so many bytes are read ahead at most, however many files are asked for: one batch of 500 is enough for one hand
 MOST_AHEAD = 2_000_000
 #: so many names are listed as ignored at most
@@ -62,6 +63,7 @@ class Mailbox:
         self._listed: set[bytes] = set()  # the same names
         self._whole: set[bytes] = set()  # renamed in, so finished
         self._looks: dict[bytes, tuple[tuple[int, ...], float]] = {}  # unfinished: as last seen, and since when
+        self._resting: list[tuple[float, bytes]] = []  # a heap: the same, and what is none any more, by since when
         self._left: dict[bytes, tuple[float, int, NeverTaken]] = {}  # ignored: since when (two clocks), why
         self._in_hand: set[bytes] = set()
         self._again: set[bytes] = set()  # came again while in hand
@@ -121,13 +123,32 @@ class Mailbox:
     def distrust(self) -> None:
         self._trusted = False
 
+    def wake(self) -> None:
+        """Its thread looks again and again by itself."""
+
     def settles_in(self) -> float | None:
-        if not self._looks:
-            return None
-        return min(since for _, since in self._looks.values()) + self._settle - self._monotonic()
+        while self._resting and not self._rests(*self._resting[0]):
+            heapq.heappop(self._resting)
+        return self._resting[0][0] + self._settle - self._monotonic() if self._resting else None
+
+    def _rests(self, since: float, name: bytes) -> bool:
+        look = self._looks.get(name)
+        return look is not None and look[1] == since
+
+    def _saw(self, name: bytes, mark: tuple[int, ...]) -> None:
+        """An unfinished file is looked at again when it has rested."""
+        now = self._monotonic()
+        self._looks[name] = (mark, now)
+        heapq.heappush(self._resting, (now, name))
+
+    def _list_rested(self, now: float) -> None:
+        while self._resting and now - self._resting[0][0] >= self._settle:
+            since, name = heapq.heappop(self._resting)
+            if self._rests(since, name) and name not in self._in_hand:
+                self._list(name)
 
     def sweep(self) -> None:
-        """List OutBox anew, unless a list is still being used up.
+        """List OutBox anew, unless a list is still being used up, or was made too short a while ago for what it costs.
 
         Nothing is there to be taken while the mailbox is not as it should be. StationBroken when the folder cannot be read, or while a file that is committed cannot be carried to `work/`: nothing
         more is taken then, or it would come again and again.
@@ -136,7 +157,8 @@ class Mailbox:
             return
         self.carry()
         now = self._monotonic()
-        if self._trusted and now - self._swept_at < (LIST_LASTS if self._names else 10 * self._sweep_takes):
+        self._list_rested(now)
+        if self._trusted and now - self._swept_at < max(LIST_LASTS if self._names else 0.0, self._sweep_takes / SHARE):
             return
         try:
             ours, others = self._scan()
@@ -261,11 +283,10 @@ class Mailbox:
         if seen.st_ctime_ns <= self._quiet_before_ns:
             return True
         mark = (*file_reader.identity(seen), seen.st_ctime_ns)
-        now = self._monotonic()
         known = self._looks.get(name)
         if known is not None and known[0] == mark:
-            return now - known[1] >= self._settle
-        self._looks[name] = (mark, now)
+            return self._monotonic() - known[1] >= self._settle
+        self._saw(name, mark)
         return False
 
     def _begin_again(self, name: bytes) -> None:
@@ -275,7 +296,7 @@ class Mailbox:
             seen = os.lstat(name, dir_fd=self.folders["OutBox"])
         except OSError:
             return
-        self._looks[name] = ((*file_reader.identity(seen), seen.st_ctime_ns), self._monotonic())
+        self._saw(name, (*file_reader.identity(seen), seen.st_ctime_ns))
 
     def committed(self, drop: Drop, message_id: str) -> None:
         """The journal has it: from now on the file is owed to `work/`, and never handed out again as it is."""

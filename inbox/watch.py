@@ -47,6 +47,9 @@ class Watched(Protocol):
     def distrust(self) -> None:
         """Hints were lost: sweep again, and ask for the folders if they are gone."""
 
+    def wake(self) -> None:
+        """Nothing can be heard of it for now: it has to look by itself, as often as it can afford."""
+
     def settles_in(self) -> float | None:
         """Seconds until the next unfinished file may be taken; None: there is none."""
 
@@ -162,9 +165,10 @@ class Watch:
             number = self._libc.inotify_add_watch(self._inotify, mailbox.outbox, _WANTED)
             if number < 0:
                 still.append(mailbox)
-            else:
-                self._by_watch[number] = mailbox
-                self._watched[number] = generation
+                mailbox.wake()
+                continue
+            self._by_watch[number] = mailbox
+            self._watched[number] = generation
             mailbox.distrust()
         self._unwatched = still
 

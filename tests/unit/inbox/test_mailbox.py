@@ -574,6 +574,101 @@ def test_a_list_is_used_up_before_it_is_made_again(box: Mailbox, clock: Clock) -
     assert names(looked(box)) == ["0a.xml"]
 
 
+@pytest.fixture
+def listed(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> list[int]:
+    """How many names each listing of OutBox found; listing takes its time, as it does."""
+    sizes: list[int] = []
+    scan = Mailbox._scan
+
+    def scanned(box: Mailbox) -> object:
+        ours, others = scan(box)
+        sizes.append(len(ours) + len(others))
+        clock.pass_(PER_NAME * sizes[-1])
+        return ours, others
+
+    monkeypatch.setattr(Mailbox, "_scan", scanned)
+    return sizes
+
+
+PER_NAME = 2e-5  #: seconds
+
+
+def waiting(box: Mailbox, count: int, suffix: str = ".xml") -> None:
+    for n in range(count):
+        outbox(box, f"{n:06d}{suffix}").write_bytes(b"<a/>")
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".part"])
+def test_however_many_files_wait_they_are_listed_in_a_hundredth_of_the_time(
+    tmp_path: Path, clock: Clock, listed: list[int], suffix: str
+) -> None:
+    box = mailbox_at(tmp_path / "box", clock)
+    waiting(box, 2000, suffix)
+    began = clock.now
+    for _ in range(600):
+        looked(box, 1)
+        clock.pass_(0.1)
+
+    assert len(listed) >= 2 and sum(listed) * PER_NAME <= (clock.now - began) / 100 + 2 * 2000 * PER_NAME
+
+
+def test_while_a_list_is_used_up_what_is_heard_of_comes_in_its_order(box: Mailbox, clock: Clock, listed: list[int]) -> None:
+    waiting(box, 2000)
+    assert looked(box) == []
+    clock.pass_(2.1)
+    assert names(looked(box, 1)) == ["000000.xml"]
+    before = len(listed)
+    rename_in(box, "000001a.xml")
+    rename_in(box, "000000a.xml")
+
+    assert names(looked(box, 3)) == ["000000a.xml", "000001.xml", "000001a.xml"]
+    assert len(listed) == before
+
+
+def test_lost_hints_have_the_folder_listed_at_once(box: Mailbox, listed: list[int]) -> None:
+    waiting(box, 2000)
+    looked(box, 1)
+    before = len(listed)
+    box.sweep()
+    assert len(listed) == before
+    box.distrust()
+    box.sweep()
+
+    assert len(listed) == before + 1
+
+
+def test_what_came_unheard_is_found_when_the_folder_is_listed_again(box: Mailbox, clock: Clock, listed: list[int]) -> None:
+    waiting(box, 2000)
+    looked(box, 0)
+    outbox(box, "unheard.xml").write_bytes(b"<a/>")
+    clock.pass_(2000 * PER_NAME / door.SHARE + 0.1)
+    box.sweep()
+
+    assert listed[-1] == 2001
+
+
+def test_a_file_that_has_rested_needs_no_listing(box: Mailbox, clock: Clock, listed: list[int]) -> None:
+    waiting(box, 2000, ".part")
+    looked(box)
+    outbox(box, "a.xml").write_bytes(b"<a/>")
+    box.hint(b"a.xml", whole=False)
+    assert looked(box) == []
+    assert box.settles_in() == pytest.approx(2.0)
+    before = len(listed)
+    while not (found := looked(box)):
+        clock.pass_(0.1)
+
+    assert (names(found), len(listed), box.settles_in()) == (["a.xml"], before, None)
+
+
+def test_an_empty_folder_is_listed_as_often_as_anybody_looks(box: Mailbox, clock: Clock, listed: list[int]) -> None:
+    for _ in range(10):
+        looked(box)
+        clock.pass_(0.1)
+
+    assert len(listed) == 10
+
+
 class Crash(BaseException):
     """The machine stopped here."""
 

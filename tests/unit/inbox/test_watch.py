@@ -146,3 +146,34 @@ def test_more_renames_than_the_queue_holds_are_all_found(watch: Watch, boxes: li
         found += len(take(boxes[0]))
 
     assert found == limit // 2 + 10
+
+
+class Deaf:
+    """A folder that inotify refuses to watch."""
+
+    outbox, generation = b"/nowhere", 1
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def hint(self, name: bytes, *, whole: bool) -> bool:
+        raise AssertionError("nothing is heard of it")
+
+    def distrust(self) -> None:
+        self.told.append("distrust")
+
+    def wake(self) -> None:
+        self.told.append("wake")
+
+    def settles_in(self) -> float | None:
+        return None
+
+
+def test_a_folder_that_cannot_be_watched_is_woken_and_lists_as_often_as_it_can_afford() -> None:
+    deaf = Deaf()
+    watch = Watch([deaf])
+    for _ in range(3):
+        watch.wait(here(5))
+    watch.close()
+
+    assert deaf.told == ["wake"] * len(deaf.told) and len(deaf.told) >= 3
