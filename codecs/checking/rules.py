@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tongguan.codecs.checking.conditions import Test, compile_test
-from tongguan.codecs.checking.field_tree import Contexts, Node, Rows, Trail, at, getter, split
+from tongguan.codecs.checking.field_tree import Contexts, Node, Rows, Trail, at, first, getter, split
 from tongguan.codecs.checking.named_checks import CHECKS, OF_PRESENCE, OF_ROWS, OF_VALUES, WHOLE, Getter
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.profile.profile import CodeTable, Rule
@@ -85,28 +85,30 @@ def _guarded(found: FindRows, tests: Sequence[Test], tables: tuple[str, ...]) ->
 
 
 def _broken(rule: Rule, tables: tuple[str, ...], see: Callable[[str], Getter]) -> FindRows:
-    look = see(rule.path)
+    see(rule.path)
+    value_of = first(rule.path, tables)
     own = tuple(split(rule.path)[1]) if not rule.path.endswith("[]") else tuple(split(rule.path)[0][-1].split("/"))
     here: Sequence[Trail] = (own,)
     if rule.check in OF_PRESENCE:
         _arguments(rule, frozenset())
     if rule.check == "required":
-        return lambda rows: () if look(rows) else here
+        return lambda rows: here if value_of(rows) is None else ()
     if rule.check == "absent":
-        return lambda rows: here if look(rows) else ()
+        return lambda rows: () if value_of(rows) is None else here
     if rule.check in OF_ROWS:
-        return _of_rows(rule, look, see)
+        return _of_rows(rule, see)
     make, needs = OF_VALUES[rule.check]
     holds = make(_arguments(rule, needs), see)
 
     def found(rows: Rows) -> Sequence[Trail]:
-        values = look(rows)
-        return () if not values or holds(values[0], rows) else here
+        value = value_of(rows)
+        return () if value is None or holds(value, rows) else here
 
     return found
 
 
-def _of_rows(rule: Rule, look: Getter, see: Callable[[str], Getter]) -> FindRows:
+def _of_rows(rule: Rule, see: Callable[[str], Getter]) -> FindRows:
+    look = see(rule.path)
     make, needs = OF_ROWS[rule.check]
     wrongs = make(_arguments(rule, needs), see)
     table = tuple(split(rule.path)[0][-1].split("/"))

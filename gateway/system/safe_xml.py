@@ -65,9 +65,10 @@ def new_parser(**more: Any) -> etree.XMLParser:
 def parse(raw: bytes, parser: etree.XMLParser) -> etree._Element:
     """The root of a tree within our bounds; `parser` reads UTF-8 whatever is declared. Raises NotRead."""
     text = as_utf8(raw)
-    if b"<!DOCTYPE" in text and _has_dtd(text):
+    if _has_dtd(text) and b"<!DOCTYPE" in text:
         raise NotRead("doctype", line=text.count(b"\n", 0, text.index(b"<!DOCTYPE")) + 1)
-    values = text.count(b"=")  # no fewer than there are attributes and declarations
+    last = text.rfind(b"=") + 1  # no attribute or declaration ends behind it; mostly it stands in the first tag
+    values = text.count(b"=", 0, last)  # no fewer than there are of both
     if len(text) > MOST_PARTS and (values > MOST_PARTS or text.count(b"<") > 2 * MOST_PARTS):
         raise NotRead("parts", most=MOST_PARTS)
     try:
@@ -76,23 +77,24 @@ def parse(raw: bytes, parser: etree.XMLParser) -> etree._Element:
         raise NotRead("form", wrong.msg or "empty", line=wrong.lineno or None) from None
     except ValueError as wrong:
         raise NotRead("form", str(wrong)) from None
-    large = len(text) * text.count(b"<") > _SMALL
+    large = len(text) ** 2 > 3 * _SMALL and len(text) * text.count(b"<") > _SMALL  # an element takes three letters at least
     if large or values > MOST_ATTRIBUTES:
         _refuse_wide(root)
-    declared = text.count(b"xmlns")
-    if large or declared > MOST_NAMESPACES or _some_long(text, declared):
+    if large or _declares_much(text, last):
         _refuse_declared(root)
     return root
 
 
-def _some_long(text: bytes, declared: int) -> bool:
-    """May a namespace of so many that are declared be longer than its bound?"""
+def _declares_much(text: bytes, last: int) -> bool:
+    """May more namespaces be declared at one place, or a longer one, than the bounds allow?"""
     at = -1
-    for _ in range(declared):
-        at = text.find(b"xmlns", at + 1)
+    for _ in range(MOST_NAMESPACES + 1):
+        at = text.find(b"xmlns", at + 1, last)
+        if at < 0:
+            return False
         if _SHORT.match(text, at) is None:
-            return True
-    return False
+            break
+    return True
 
 
 def _refuse_wide(root: etree._Element) -> None:

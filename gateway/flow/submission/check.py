@@ -111,13 +111,13 @@ def _checked(rules: Rules, moment: Moment, message: Message, hand: Carried, reco
         raise Refused(faults)
     profile = rules.profile(message.type)
     operation = profile.operations[message.operation]
-    message = replace(message, faults=tuple(faults))
+    warnings = tuple(faults)
     if hand.item.check:
-        return end(message, State.ACCEPTED, "check", moment.now, document_id=None, deadline_at=None)
+        return end(message, State.ACCEPTED, "check", moment.now, faults=warnings, document_id=None, deadline_at=None)
     if not present and rules.signs(message, checked.content) and uses_card(profile, operation, hand):
-        return to_the_card(rules, moment, message, operation)
-    if checked.filled:
-        message = replace(message, extra={**(message.extra or {}), "filled": list(checked.filled)})
+        return to_the_card(rules, moment, replace(message, faults=warnings), operation)
+    extra = {**(message.extra or {}), "filled": list(checked.filled)} if checked.filled else message.extra
+    message = replace(message, faults=warnings, extra=extra)
     document = document or born(message, profile, moment.now)
     request = request_of(rules, moment, message, hand, document, content=checked.content, options=checked.options)
     if operation.desk == PRINT:
