@@ -15,6 +15,7 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -63,7 +64,7 @@ class BenchEndpoint:
         if posted and path == "/v1/messages":
             http, kind, body = await self._message(scope, receive)
         elif path == "/v1/receipts":
-            http, kind, body = await self._receipts(scope)
+            http, kind, body = await self._receipts(scope, receive)
         else:
             http, kind, body = (200 if path == "/v1/health" else 404), b"text/plain", b""
         headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
@@ -84,9 +85,10 @@ class BenchEndpoint:
         account, type_ = (found[1].decode() if (found := wanted.search(body)) else "" for wanted in (_SENDER, _TYPE))
         return 202, b"application/xml", self.receipt(message.decode(), account, type_)
 
-    async def _receipts(self, scope: Scope) -> tuple[int, bytes, bytes]:
+    async def _receipts(self, scope: Scope, receive: Receive) -> tuple[int, bytes, bytes]:
         asked = parse_qs(scope["query_string"].decode())
-        await asyncio.sleep(min(float(asked.get("wait", ["0"])[0]), 60.0))
+        with suppress(TimeoutError):  # whoever has gone waits for no answer
+            await asyncio.wait_for(_gone(receive), min(float(asked.get("wait", ["0"])[0]), 60.0))
         after = asked.get("after", ["0"])[0]
         return 200, b"application/json", b'{"receipts": [], "next": "%d"}' % (int(after) if after.isdigit() else 0)
 
@@ -98,6 +100,11 @@ class BenchEndpoint:
         value = base64.b64encode(sign(self._sealer.key, signed.encode())).decode()
         block = f'<ds:Signature xmlns:ds="{DS}">{signed}<ds:SignatureValue>{value}</ds:SignatureValue>{self._sealer.info}</ds:Signature>'
         return (plain[: -len(_END)] + block + _END).encode()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def main() -> None:

@@ -230,6 +230,7 @@ class Daemon:
 
     def start(self) -> None:
         """Begin; SettingsWrong has been raised before, if at all."""
+        log.info("starting", version=__version__)
         # What is loaded by now stays for good: the collector need not walk through it again and again (a tenth of the time).
         if self._before is not None:
             self._take_over()

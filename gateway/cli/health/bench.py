@@ -16,6 +16,7 @@ class Measurement(StrEnum):
     E2E = "e2e"
     ACCEPT = "accept"
     IDLE = "idle"
+    MEMORY = "memory"
     VERIFY = "verify"
     STATISTICS = "statistics"
 
@@ -24,7 +25,8 @@ def bench(
     part: Annotated[
         Measurement,
         typer.Argument(
-            help="e2e: drop to receipt; accept: read, seal, commit; idle: one at a time; verify: receipts; statistics: licences / 项目"
+            help="e2e: drop to receipt; accept: read, seal, commit; idle: one at a time; memory: after few and after many;"
+            " verify: receipts; statistics: licences / 项目"
         ),
     ] = Measurement.E2E,
     messages: Annotated[int, typer.Option(min=1, help="how many / 报文数")] = 2000,
@@ -32,13 +34,14 @@ def bench(
     delay: Annotated[int, typer.Option(min=0, help="the endpoint answers after so many milliseconds / 端点延迟")] = 0,
     waiting: Annotated[int, typer.Option(min=0, help="files that wait behind the measured ones / 另有等待的文件数")] = 0,
     batch: Annotated[int, typer.Option(min=1, max=500, help="messages in one file / 每个文件的报文数")] = 1,
+    rounds: Annotated[int, typer.Option(min=1, help="so many times; the median is told / 轮数")] = 1,
     full: Annotated[bool, typer.Option("--full", help="against the full simulators / 对完整模拟器")] = False,
 ) -> None:
     """测量本机速度，每次一行 / Measure this machine's rate, one line a run."""
-    # Imported here: it brings the daemon, the simulators' keys and signxml along.
+    # Imported here: it brings the journal, the simulators' keys and signxml along.
     from tongguan.gateway.bench.bench import Run, measure
 
     if key not in ("software", "token") and not key.isdecimal():
         raise CommandWrong("--key 应为 software、token 或毫秒数", "--key is software, token or a number of milliseconds")
     only_trouble()
-    print_text(measure(Run(part.value, messages, key, delay, full, waiting, batch)))
+    print_text(measure(Run(part.value, messages, key, delay, full, waiting, batch, rounds)))

@@ -1,0 +1,105 @@
+"""What a measured gateway has around it: a fresh home, an enterprise that drops files, an authority that answers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files as resources
+from pathlib import Path
+
+from tongguan.gateway.home import home
+
+_TEMPLATE = "bench-*.xml"
+_MARK = b'reference="bench-0"'
+_SETTLED = 2.1  #: seconds after which a file that was written before the start is known to be finished
+_PAUSE = 0.05
+
+
+def template() -> bytes:
+    """The sample message of the installed profiles: 6 KB, Chinese text, a table."""
+    root = Path(str(resources("tongguan.gateway") / "profiles"))
+    return next(iter(sorted(root.glob(f"*/*/examples/{_TEMPLATE}")))).read_bytes()
+
+
+def make_home(made: Path, key: str) -> None:
+    """A home of one account; `key`: software, token, or milliseconds that each signature takes."""
+    home.make_home(made, card="pkcs11" if key == "token" else "software", port_base=0)
+    if key not in ("software", "token"):
+        home.change_settings(made, "account.card", "delay", f"{key}ms", named="demo-mofcom")
+
+
+def mailbox(made: Path) -> Path:
+    return made / "mailboxes" / "demo"
+
+
+def drop(made: Path, count: int, *, first: int = 0, batch: int = 1) -> None:
+    """Put `count` different messages into OutBox, so many to a file."""
+    outbox = mailbox(made) / "OutBox"
+    text = template()
+    item = text.partition(b"?>")[2] if batch > 1 else text
+    for n in range(first, first + count, batch):
+        items = [item.replace(_MARK, f'reference="bench-{m}"'.encode()) for m in range(n, min(n + batch, first + count))]
+        content = b'<Batch reference="bench-b%d">%b</Batch>' % (n, b"".join(items)) if batch > 1 else items[0]
+        (outbox / f"m{n:07d}.tmp").write_bytes(content)
+        os.rename(outbox / f"m{n:07d}.tmp", outbox / f"m{n:07d}.xml")
+
+
+def settle() -> None:
+    """Let what was dropped be finished for whoever comes, and the disk be quiet."""
+    os.sync()
+    time.sleep(_SETTLED)
+
+
+def count(folder: Path) -> int:
+    with os.scandir(folder) as entries:
+        return sum(not e.name.startswith(".") for e in entries)
+
+
+@contextmanager
+def authority(made: Path, delay_ms: int, *, full: bool) -> Iterator[int]:
+    """Who the home's routes lead to: it only acknowledges (signed receipts, least work), or is the full simulators. Its process."""
+    process = _simulators(made) if full else _acknowledger(made, delay_ms)
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _begin(module: str, *options: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", module, *options], stdout=subprocess.DEVNULL)
+
+
+def _simulators(made: Path) -> subprocess.Popen[bytes]:
+    process = _begin("tongguan.simulators.serve", "--home", str(made), "--fast")
+    while not (made / "simulators" / "ports.json").exists():
+        time.sleep(_PAUSE)
+    home.set_ports(made)
+    return process
+
+
+def _acknowledger(made: Path, delay_ms: int) -> subprocess.Popen[bytes]:
+    """The endpoint that only acknowledges, under the name of the first route, with an elliptic key the route then trusts."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    keys = made / "simulators"
+    named = ["--port", str(port), "--authority", "mofcom", "--delay-ms", str(delay_ms)]
+    keyed = ["--key", str(keys / "customs.key"), "--certificate", str(keys / "customs.pem")]
+    process = _begin("tongguan.simulators.bench_endpoint", *named, *keyed)
+    # No two routes may believe one key: the two authorities change places.
+    shutil.copy(keys / "customs.pem", made / "trust" / "mofcom.pem")
+    shutil.copy(keys / "mofcom.pem", made / "trust" / "customs.pem")
+    for route in home.AUTHORITIES:
+        home.change_settings(made, f"route.{route}", "url", f"http://127.0.0.1:{port}")
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return process
+        except OSError:
+            time.sleep(_PAUSE)

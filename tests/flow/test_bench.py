@@ -1,0 +1,65 @@
+"""`tongguan bench` measures a gateway in processes of its own, and says what every one of them used."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tongguan.gateway.bench.bench import Run, measure
+from tongguan.gateway.bench.process import used_by
+
+FIGURES = re.compile(
+    r"([\d.]+) msgs/s (\w+) n=(\d+)(?: rounds=\d+ \[([\d.]+)\.\.([\d.]+)\])? .*peak ([\d.]+) MB.* \| "
+    r"CPU ([\d.]+) ms a message, endpoint ([\d.]+)"
+)
+
+
+def figures(line: str) -> list[float]:
+    found = FIGURES.match(line)
+    assert found, line
+    return [float(word) for word in found.groups() if word and word[0].isdigit()]
+
+
+@pytest.mark.parametrize("part", ["e2e", "accept", "idle", "memory"])
+def test_one_line_says_rate_memory_and_processor(tmp_path: Path, part: str) -> None:
+    line = measure(Run(part, messages=2), tmp_path)
+
+    assert len(line.splitlines()) == 1
+    assert all(value > 0 for value in figures(line)[:4]), line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_several_rounds_the_median_and_the_range_are_said(tmp_path: Path) -> None:
+    rate, _, least, most = figures(measure(Run(messages=1, rounds=2), tmp_path))[:4]
+
+    assert least <= rate <= most
+
+
+def test_what_a_process_used_includes_what_it_began() -> None:
+    work = "sum(range(3_000_000))"
+    script = f"import subprocess, sys; other = subprocess.Popen([sys.executable, '-c', 'import sys; {work}; print(1, flush=True); sys.stdin.read()'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{script}; other.wait()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stdin is not None
+        process.stdout.readline()
+        used = used_by(process.pid)
+        process.stdin.close()
+
+    assert len(used.now_mb) == len(used.most_mb) == 2
+    assert min(used.now_mb) > 1
+    assert used.seconds >= 2 / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_gateway_that_does_not_begin_ends_the_measurement_with_what_it_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "options", ["--no-such-option"])
+
+    with pytest.raises(RuntimeError, match="no-such-option"):
+        measure(Run(messages=1), tmp_path)
