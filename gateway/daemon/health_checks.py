@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from tongguan.gateway.flow.cards.watch import CardWatch
 from tongguan.gateway.flow.orders import back_to
-from tongguan.gateway.flow.receipts.receipts import CODE
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.model.errors import Held, in_language
 from tongguan.gateway.model.lane import Lane, LaneKind
@@ -144,16 +143,19 @@ class HealthChecks:
 
     def _learn(self) -> None:
         """Once a site, for its profiles never change: what waits for a code that is known by now is settled, however much waits."""
-        after = 0
-        while True:
-            with self._site.journal.search() as records:
-                waiting = records.in_state_after(State.UNMATCHED, after, _NOTED)
-            if not waiting:
-                break
-            after = waiting[-1].sequence
-            known = [m for m in waiting if m.waiting_for == CODE and _knows(self._site, m)]
-            self._site.journal.finish([(back_to(m, State.VERIFIED, Lane(LaneKind.SETTLE)),) for m in known])
-        self._site.journal.ring()
+        journal = self._site.journal
+        with journal.search() as records:
+            known = [each for each in records.codes_waited_for() if _knows(self._site, *each)]
+        for type_, code in known:
+            after = 0
+            while True:
+                with journal.search() as records:
+                    waiting = records.waiting_for_code(type_, code, after, _NOTED)
+                if not waiting:
+                    break
+                after = waiting[-1].sequence
+                journal.finish([(back_to(m, State.VERIFIED, Lane(LaneKind.SETTLE)),) for m in waiting])
+        journal.ring()
         self._learned = True
 
     def disks(self) -> None:
@@ -202,6 +204,6 @@ class HealthChecks:
         return in_language(text, self._site.rules.settings.gateway.language) or ""
 
 
-def _knows(site: Site, receipt: Message) -> bool:
-    """Does the profile know the code of a receipt that waits for that?"""
-    return receipt.type in site.rules.profiles and receipt.code in site.rules.profile(receipt.type).receipts
+def _knows(site: Site, type_: str, code: str) -> bool:
+    """Does the profile know the code of receipts that wait for that?"""
+    return type_ in site.rules.profiles and code in site.rules.profile(type_).receipts

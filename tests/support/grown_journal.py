@@ -107,7 +107,7 @@ class Growth:
     def unmatched(self, begun: int, n: int) -> Outcome:
         """Receipts of nothing that is known; every other one of a code that nobody knows."""
         at = begun + n
-        noted = {"hold_reason": "code 77", "hold_since": at, "waiting_for": "code"} if n % 2 else {}
+        noted = {"hold_reason": "code 77", "hold_since": at, "waiting_for": "code", "code": "77"} if n % 2 else {}
         given = {"account": self._account, "type": self._type, "received_at": at, "updated_at": at, "sequence": n, **_DONE}
         known = {"reference": f"authority:grown-{n}", "number": f"UNKNOWN{n}", "state": State.UNMATCHED, **noted}
         return comes(receipt_message(derived_id("grown", str(n)), **given, **known))
@@ -116,6 +116,11 @@ class Growth:
         """Sent, of another account: its verdict is awaited."""
         due = begun + 400 * _DAY_MS + n
         return comes(self._came(begun, n, state=State.SENT, account="other", deadline_at=due, seal_number=1))
+
+    def needing(self, begun: int, n: int) -> Outcome:
+        """Held for an account that is not in the settings."""
+        held = {"needs": "account gone", "hold_since": begun + n, "hold_reason": "gone", "held_from": "received"}
+        return comes(self._came(begun, n, state=State.HELD, account="gone", **held))
 
     def held_back(self, begun: int, n: int) -> Outcome:
         """Was held, and given up while it was."""
@@ -132,6 +137,7 @@ KINDS: Mapping[str, Callable[[Growth, int, int], Outcome]] = {
     "unmatched": Growth.unmatched,
     "sent": Growth.sent,
     "held-back": Growth.held_back,
+    "needing": Growth.needing,
 }
 
 
@@ -188,7 +194,7 @@ def main() -> None:
     with journal.search() as records:
         end = records.end()
     for account in settings.account:
-        journal.set_checkpoint(f"{NAME}:{account}", end)
+        journal.set_checkpoint(f"{NAME}:{account.name}", end)
     journal.close()
 
 

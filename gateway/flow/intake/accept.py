@@ -6,6 +6,7 @@ Promises: nothing that was taken is forgotten, whatever is wrong with it; the sa
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 from tongguan.codecs.checking.secrets import redacted
@@ -230,13 +231,16 @@ def _document(rules: Rules, account: str, item: Item, records: Snapshot) -> tupl
 
 
 def free_id(account: str, type_: str, key: str, records: Snapshot) -> str:
-    """The id that the next document of this key will have: each life of a key has its own."""
-    life = 1
-    while True:
-        id_ = derived_id("document", account, type_, key, str(life))
-        if not records.is_deleted(id_):
-            return id_
-        life += 1
+    """The id that the next document of this key will have: each life of a key has its own, and none is left out."""
+
+    def of(life: int) -> str:
+        return derived_id("document", account, type_, key, str(life))
+
+    most = 1
+    while records.is_deleted(of(most)):
+        most *= 2
+    lives = range(most // 2 + 1, most + 1)
+    return of(lives[bisect_left(lives, True, key=lambda life: not records.is_deleted(of(life)))])
 
 
 def _batch(rules: Rules, arrival: Arrival, content: Read, records: Snapshot) -> Outcome:

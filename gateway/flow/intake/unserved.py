@@ -61,21 +61,23 @@ def _to_another_card(rules: Rules, moment: Moment, message: Message, _answer: No
 
 def take_up(site: Site) -> int:
     """Let go on what was held for something that is there now; how many."""
+    with site.journal.search() as records:
+        there = [needs for needs in records.needed() if site.rules.has(needs)]
+    return sum(_let_go(site, needs) for needs in there)
+
+
+def _let_go(site: Site, needs: str) -> int:
     after, released = 0, 0
     while True:
         with site.journal.search() as records:
-            held = records.in_state_after(State.HELD, after, _SLICE)
-        back = [outcome for message in held if (outcome := _back(site, message)) is not None]
-        site.journal.finish([(outcome,) for outcome in back])
-        released += len(back)
+            held = records.held_for(needs, after, _SLICE)
+        site.journal.finish([(_back(message, needs),) for message in held])
+        released += len(held)
         if len(held) < _SLICE:
             return released
         after = held[-1].sequence
 
 
-def _back(site: Site, message: Message) -> Outcome | None:
-    needs = message.needs
-    if not needs or not site.rules.has(needs):
-        return None
+def _back(message: Message, needs: str) -> Outcome:
     outcome = back_to(message, State(message.held_from or State.RECEIVED), message.held_lane or Lane(LaneKind.READ))
     return replace(outcome, why=f"{needs} is there again")

@@ -141,10 +141,33 @@ OVERDUE = PreparedStatement(
 )
 _in_state = by("message_state", _message).where(_m.state == _given("state")).limit(_most)
 IN_STATE = PreparedStatement(_in_state.order_by(_m.sequence))
-IN_STATE_AFTER = PreparedStatement(_in_state.where(_m.sequence > _given("sequence")).order_by(_m.sequence))
 NEWEST_IN_STATE = PreparedStatement(_in_state.order_by(_m.sequence.desc()))
 OLDEST = PreparedStatement(
     by("message_state", select(_m.received_at)).where(_m.state == _given("state")).order_by(_m.sequence).limit(1)
+)
+_behind = _m.sequence > _given("sequence")
+#: receipts wait for their code to be known: their first type behind others, the first code of a type behind others, and those receipts
+_coded = by("message_coded", select(_m.type, _m.code)).where(text(tables.CODED)).order_by(_m.type, _m.code).limit(1)
+NEXT_CODED = PreparedStatement(_coded.where(_m.type > _given("type")))
+NEXT_CODE = PreparedStatement(_coded.where(and_(_m.type == _given("type"), _m.code > _given("code"))))
+OF_CODE = PreparedStatement(
+    by("message_coded", _message)
+    .where(and_(text(tables.CODED), _m.type == _given("type"), _m.code == _given("code"), _behind))
+    .order_by(_m.sequence)
+    .limit(_most)
+)
+#: the first thing behind others that held messages need; and those messages
+NEXT_NEED = PreparedStatement(
+    by("message_needing", select(_m.needs))
+    .where(and_(text(tables.NEEDING), _m.needs > _given("after")))
+    .order_by(_m.needs)
+    .limit(1)
+)
+OF_NEED = PreparedStatement(
+    by("message_needing", _message)
+    .where(and_(text(tables.NEEDING), _m.needs == _given("needs"), _behind))
+    .order_by(_m.sequence)
+    .limit(_most)
 )
 #: receipts whose code nobody knows, and messages that a receipt contradicts
 NOTED = PreparedStatement(

@@ -28,6 +28,10 @@ FREED = "state IN ('given_up', 'refused', 'rejected', 'stopped')"
 OPEN = "kind = 'submission' AND state IN ('received', 'checked', 'sealed', 'sent', 'held')"
 #: bears a note for a person: a receipt whose code nobody knows, or what a receipt contradicts
 NOTED = "hold_since IS NOT NULL AND (state = 'unmatched' OR contradicted IS NOT NULL)"
+#: a receipt whose code its type does not know
+CODED = "state = 'unmatched' AND waiting_for = 'code'"
+#: held until something is in the settings again
+NEEDING = "state = 'held' AND needs IS NOT NULL"
 #: a move of no message: ids of messages begin with a figure or a letter up to f
 EVENT = "message_id >= 'g'"
 
@@ -73,6 +77,8 @@ _partial("message_deadline", message.c.deadline_at, where="deadline_at IS NOT NU
 _partial("message_batch", message.c.batch, where="batch IS NOT NULL")
 _partial("message_same", message.c.same_as, where="same_as IS NOT NULL")
 _partial("message_noted", message.c.state, message.c.hold_since, where=NOTED)
+_partial("message_coded", message.c.type, message.c.code, message.c.sequence, where=CODED)
+_partial("message_needing", message.c.needs, message.c.sequence, where=NEEDING)
 _partial("message_number", message.c.number, where="state = 'unmatched'")
 
 document = Table(

@@ -44,9 +44,32 @@ class Search(Lookups):
         """Documents in the order of their ids, deleted ones too."""
         return [document_of(row) for row in statements.DOCUMENTS_AFTER.rows(self._connection, id=id_, most=limit)]
 
-    def in_state_after(self, state: State, sequence: int, limit: int) -> list[Message]:
-        """Messages of a state, in the order in which they came, behind a sequence number."""
-        rows = statements.IN_STATE_AFTER.rows(self._connection, state=state.value, sequence=sequence, most=limit)
+    def codes_waited_for(self) -> list[tuple[str, str]]:
+        """Types and codes of the receipts that wait for their code to be known."""
+        found, type_, code = list[tuple[str, str]](), "", ""
+        while rows := (
+            statements.NEXT_CODE.rows(self._connection, type=type_, code=code)
+            or statements.NEXT_CODED.rows(self._connection, type=type_)
+        ):
+            type_, code = rows[0][0], rows[0][1] or ""
+            found.append((type_, code))
+        return found
+
+    def waiting_for_code(self, type_: str, code: str, sequence: int, limit: int) -> list[Message]:
+        """The receipts that wait for this code, in the order in which they came, behind a sequence number."""
+        wanted = {"type": type_, "code": code, "sequence": sequence, "most": limit}
+        return [message_of(row) for row in statements.OF_CODE.rows(self._connection, **wanted)]
+
+    def needed(self) -> list[str]:
+        """What held messages need to be in the settings."""
+        found = list[str]()
+        while (needs := statements.NEXT_NEED.value(self._connection, after=found[-1] if found else "")) is not None:
+            found.append(needs)
+        return found
+
+    def held_for(self, needs: str, sequence: int, limit: int) -> list[Message]:
+        """The messages held for that, in the order in which they came, behind a sequence number."""
+        rows = statements.OF_NEED.rows(self._connection, needs=needs, sequence=sequence, most=limit)
         return [message_of(row) for row in rows]
 
     def lanes_in_use(self, kind: str) -> list[Lane]:

@@ -10,6 +10,8 @@ _OPEN = "kind = 'submission' AND state IN ('received', 'checked', 'sealed', 'sen
 _MADE = (
     ("message_freed", "message", ("account", "reference", "sequence"), "state IN ('given_up', 'refused', 'rejected', 'stopped')"),
     ("message_open", "message", ("account", "sequence"), _OPEN),
+    ("message_coded", "message", ("type", "code", "sequence"), "state = 'unmatched' AND waiting_for = 'code'"),
+    ("message_needing", "message", ("needs", "sequence"), "state = 'held' AND needs IS NOT NULL"),
     ("move_event", "move", ("n",), "message_id >= 'g'"),
     ("run_number", "run", ("number",), None),
     ("run_gateway", "run", ("gateway", "number"), None),
