@@ -26,11 +26,13 @@ class _Unusual(Exception):
 
 def plain_xml(node: Node, namespace: str, canonical: bytes) -> Row | None:
     """The content of a message, read from its canonical form; None where it must be walked, for it may be wrong."""
+    if not canonical.startswith(f'<{node.name} xmlns="{namespace}"'.encode()):
+        return None
     # Canonical form has a `<` or `>` of its own only round tags; one in an attribute leaves an odd quotation mark before it.
     parts = iter(canonical.decode().replace(">", "<").split("<")[1:])
     tags = zip(parts, parts, strict=False)
-    root, text = next(tags, ("", ""))
-    if text or not root.startswith(f'{node.name} xmlns="{namespace}"') or root.count('"') % 2:
+    root, text = next(tags)
+    if text or root.count('"') % 2:
         return None
     try:
         return _plain_row(node, tags)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tongguan.codecs.reading.faults import fault
-from tongguan.codecs.reading.item import Item, Read, WireForm, digest, spoiled
+from tongguan.codecs.reading.item import MOST_KEPT, Item, Read, WireForm, digest, spoiled
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, MOST_LISTED, MOST_NAME, near
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.record import record
@@ -98,7 +98,8 @@ def whole_item(
 ) -> Item:
     """The item of what was read, with the hash by which the same content is known again."""
     sha256 = digest(canonical, named, files, prefix=f"{frame['reference']}/" if place.batch else "")
-    return Item(type=type_, body=body, attachments=named, sha256=sha256, canonical=canonical, place=place.path, **frame)
+    kept = canonical if len(canonical) <= MOST_KEPT else b""
+    return Item(type=type_, body=body, attachments=named, sha256=sha256, canonical=kept, place=place.path, **frame)
 
 
 def alone(form: WireForm, item: Item, faults: Sequence[Fault], files: Mapping[str, bytes]) -> Read:

@@ -13,6 +13,7 @@ from lxml import etree
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.record import record
 
+MOST_KEPT = 200_000  #: bytes of a canonical form: a longer one is not kept for a look, which takes memory for each piece at once
 WireForm = Literal["xml", "json"]
 
 
@@ -40,7 +41,7 @@ class Item:
     body: Any
     attachments: tuple[tuple[str, str], ...]  #: file name, category
     sha256: str  #: of the content in canonical form and of the attachments' bytes
-    canonical: bytes  #: the content in canonical form: of XML the exclusive one
+    canonical: bytes  #: the content in canonical form, of XML the exclusive one; empty when it is longer than `MOST_KEPT`
     place: str  #: XPath or JSON pointer of the item
     paging: Mapping[str, str] = field(default_factory=dict)  #: page, size, sort, format, source of a query
     faults: tuple[Fault, ...] = ()

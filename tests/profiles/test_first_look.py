@@ -13,6 +13,7 @@ from mutations import mutated
 from tongguan.codecs.checking.check import Checked, check
 from tongguan.codecs.checking.compile import compile_all
 from tongguan.codecs.checking.validation import plain_xml
+from tongguan.codecs.reading.item import MOST_KEPT
 from tongguan.codecs.reading.read import Item, read
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Refused
@@ -121,3 +122,13 @@ def test_whatever_may_be_wrong_is_walked(old: str, new: str) -> None:
     first, walked = with_and_without(lambda: checked(item))
     assert first == walked
     assert looked(item) is None
+
+
+@pytest.mark.parametrize(("letters", "seen"), [(MOST_KEPT - 10_000, True), (MOST_KEPT + 10_000, False)])
+def test_a_long_message_is_walked_at_once(letters: int, seen: bool) -> None:
+    blanks = " " * letters
+    item = bench("<Year>2026</Year>", f"<Year>2026{blanks}</Year>")
+
+    assert (looked(item) is not None) is seen
+    first, walked = with_and_without(lambda: checked(item))
+    assert first == walked
