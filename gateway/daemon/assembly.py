@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
 
@@ -15,6 +15,7 @@ from tongguan.gateway.daemon.production import refuse_test_material
 from tongguan.gateway.daemon.profile_settings import fit_profiles
 from tongguan.gateway.daemon.recipients import recipients
 from tongguan.gateway.flow.cards.looks import Looks
+from tongguan.gateway.flow.intake.preparer import Preparer
 from tongguan.gateway.flow.local import desk_steps
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
@@ -39,7 +40,14 @@ from tongguan.signer.cards.card import OpenCard, open_card
 from tongguan.signer.verify import TrustedCertificate
 
 
-def make_site(settings: Settings, journal: Journal, wire: EventLoop, *, before: Site | None = None) -> Site:
+def make_site(
+    settings: Settings,
+    journal: Journal,
+    wire: EventLoop,
+    *,
+    before: Site | None = None,
+    preparer: Callable[[Rules], Preparer | None] = lambda rules: None,
+) -> Site:
     """The site of these settings; SettingsWrong, with every fault, when a profile, certificate or route cannot be used.
 
     `before`: a site of other settings, which runs. Cards that are the same in both are one, so that none is opened, or given its
@@ -61,6 +69,7 @@ def make_site(settings: Settings, journal: Journal, wire: EventLoop, *, before: 
         routes=routes,
         cards=cards,
         looks=Looks(cards, settings.schedule.probe, production=settings.gateway.environment == "production"),
+        preparer=preparer(rules),
         pdf_worker=PdfWorker(timeout=settings.prints.timeout.total_seconds(), most_bytes=settings.prints.most_memory),
     )
 

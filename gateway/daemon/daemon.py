@@ -23,10 +23,12 @@ from tongguan import __version__
 from tongguan.gateway.daemon import assembly
 from tongguan.gateway.daemon.lane_probes import Watching
 from tongguan.gateway.daemon.pin_socket import PinDoor
-from tongguan.gateway.flow.intake.door import take
+from tongguan.gateway.daemon.preparing.workers import PrepareWorkers, make_workers
+from tongguan.gateway.flow.intake.door import PART, take
 from tongguan.gateway.flow.intake.unserved import take_up
 from tongguan.gateway.flow.orders import Orders
 from tongguan.gateway.flow.query.recount import Recount
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.flow.submission.send import incoming
@@ -52,7 +54,7 @@ from tongguan.outbox.status.tellers import Tellers
 from tongguan.routes.event_loop import EventLoop
 
 log = logs.get_logger("daemon")
-_DROPS = 64  #: files taken in one hand
+_DROPS = 4 * PART  #: files taken in one hand where others prepare them: while a part is written, they are at the next
 _LOCK_TRIES, _LOCK_PAUSE = 20, 0.05  #: a second in all
 _PROBE = 0.1  #: seconds between two looks at shut lanes
 _UPKEEP = 1.0  #: seconds between two looks at what is in hand
@@ -62,14 +64,15 @@ _OTHERS_END = 60.0  #: seconds that all threads together get to finish what is i
 _LAST_TURN = 25.0  #: seconds after that for the last files of all mailboxes
 _HANGUP, _FATAL = bytes([signal.SIGHUP]), b"\xff"  #: what wakes the main thread: a signal's number, or the supervisor
 #: threads that others need to the end, so that they end last
-_LAST = ("journal", "numbers", "wire", "teller")
+_LAST = ("journal", "numbers", "wire", "teller", "prepare")
 #: work that may take longer than other work
 _PATIENCE = {name: timedelta(minutes=10) for name in ("card", "print", "calendar:deadlines")}
 FAILED = 70  #: exit code (EX_SOFTWARE): the service manager begins anew
 
 
 class Daemon:
-    """One home's gateway. `only` names the stations to run (all when None).
+    """One home's gateway. `only` names the stations to run (all when None), `processes` how many there are of it (None: as suits the
+    machine).
 
     `fatal` hears why the process must end: a thread fails again and again. `before` is the gateway that runs here, of other
     settings: its home, journal and unchanged cards are taken over, and nothing of it is touched before `start`.
@@ -88,6 +91,7 @@ class Daemon:
         only: frozenset[str] | None = None,
         fatal: Callable[[str], None] = lambda why: None,
         before: Daemon | None = None,
+        processes: int | None = None,
     ) -> None:
         self.settings: Settings = read_settings(home)
         self.say = self.settings.gateway.say
@@ -97,7 +101,7 @@ class Daemon:
                 "database.url cannot be changed while the gateway runs: stop it, and start it again",
             )
         self.home_lock = _lock(self.settings.home) if before is None else before.home_lock
-        self._only, self._before = only, before
+        self._only, self._before, self._processes = only, before, processes
         if before is not None and self.settings.alerts == before.settings.alerts:
             self.alerts = before.alerts
         else:
@@ -124,7 +128,11 @@ class Daemon:
             self._environment_holds()
             self.wire.start(self._thread)
             self.site = assembly.make_site(
-                self.settings, self.journal, self.wire, before=self._before.site if self._before is not None else None
+                self.settings,
+                self.journal,
+                self.wire,
+                before=self._before.site if self._before is not None else None,
+                preparer=self._make_workers,
             )
             undo.callback(self._close_cards, None if self._before is None else self._before.site)
             self.mailboxes = assembly.make_mailboxes(self.settings, self.journal)
@@ -142,6 +150,10 @@ class Daemon:
             if self._before is None:
                 self._take_over()
             undo.pop_all()
+
+    def _make_workers(self, rules: Rules) -> PrepareWorkers | None:
+        self.workers = make_workers(self._processes, rules, self.journal, self.alerts)
+        return self.workers
 
     def _take_over(self) -> None:
         """From here on the journal's work is this gateway's."""
@@ -221,7 +233,7 @@ class Daemon:
     def _empty(self, mailbox: Mailbox) -> bool:
         """Take the next files of one mailbox."""
         mailbox.sweep()
-        with mailbox.hand(_DROPS) as drops:
+        with mailbox.hand(_DROPS if self.workers is not None else PART) as drops:
             came = take(self.site, mailbox, drops) if drops else []
         self.tellers.tell(mailbox.account, [each.message.id for each in came if each.before])
         return bool(drops)
@@ -242,6 +254,8 @@ class Daemon:
         begin, loop = self._thread, self.supervisor.loop
         self.journal.start(begin)
         self.tellers.start(begin)
+        if self.workers is not None and self._runs("inbox"):
+            self.workers.start(begin)
         if self._runs("inbox"):
             loop("watch", lambda: self.watch.wait(_POLL) and False, lambda: None)
             for name in self.mailboxes:
@@ -360,6 +374,8 @@ class Daemon:
         hung = set(self.supervisor.join(_OTHERS_END, until=lambda name: not _is_last(name)))
         for name in hung:
             log.error("thread does not end", thread=name)
+        if self.workers is not None:
+            self.workers.stop()
         hung |= self.tellers.stop(_LAST_TURN)
         self.watching.close()
         self.wire.stop()
@@ -386,7 +402,7 @@ class Daemon:
     def swapped(self, fatal: Callable[[str], None] = lambda why: None) -> Daemon:
         """The gateway of the settings on disk, running in the place of this one; this one, going on, while they are wrong."""
         try:
-            following = Daemon(self.settings.home, only=self._only, fatal=fatal, before=self)
+            following = Daemon(self.settings.home, only=self._only, fatal=fatal, before=self, processes=self._processes)
         except Exception as wrong:  # whatever it is: the old settings are right
             why = f"{type(wrong).__name__}: {wrong}"
             if isinstance(wrong, SettingsWrong):
@@ -467,7 +483,7 @@ def _lock(home: Path) -> int:
     raise SettingsWrong(f"{home}：已有网关在此运行", f"{home}: a gateway is already running here")
 
 
-def serve(home: Path, *, only: frozenset[str] | None = None) -> int:
+def serve(home: Path, *, only: frozenset[str] | None = None, processes: int | None = None) -> int:
     """Run a home's gateway until SIGTERM or SIGINT. SIGHUP swaps in the settings on disk, all of them, if they are right:
     what is in hand is finished first."""
     # A signal that another thread is handed, or that comes just before the main thread waits, would not wake it: the pipe does.
@@ -476,7 +492,7 @@ def serve(home: Path, *, only: frozenset[str] | None = None) -> int:
     signal.set_wakeup_fd(noted, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
-    daemon = Daemon(home, only=only, fatal=lambda why: _wake(noted))
+    daemon = Daemon(home, only=only, fatal=lambda why: _wake(noted), processes=processes)
     daemon.begin()
     while (came := os.read(signals, 1)) == _HANGUP:
         daemon = daemon.swapped(lambda why: _wake(noted))

@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
+from hashlib import sha256
 from itertools import product
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.secrets import Names
@@ -40,6 +42,16 @@ class Rules:
     encrypt_to: Mapping[str, x509.Certificate] = field(default_factory=dict)  #: by route: who reads what goes over it
     secrets: Names = field(default_factory=dict)  #: element names of secret fields, by type
     secrets_to: Mapping[str, x509.Certificate] = field(default_factory=dict)  #: by route: who reads single secret values
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The same where the profiles and recipients are: so that two processes know that they decide alike."""
+        recipients = {**self.encrypt_to, **{f"secrets {route}": each for route, each in self.secrets_to.items()}}
+        facts = [
+            sorted((name, profile.version) for name, profile in self.types.items()),
+            sorted((name, each.fingerprint(SHA256()).hex()) for name, each in recipients.items()),
+        ]
+        return sha256(repr(facts).encode()).hexdigest()
 
     @cached_property
     def types(self) -> Mapping[str, Profile]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 from tongguan.gateway.flow.cards.looks import Looks
+from tongguan.gateway.flow.intake.preparer import Preparer
 from tongguan.gateway.flow.rules import Rules, there
 from tongguan.gateway.journal.port import FlowJournal
 from tongguan.gateway.system import clock
@@ -27,6 +28,7 @@ class Site:
     routes: Mapping[str, HttpsRoute] = field(default_factory=dict)
     cards: Mapping[str, OpenCard] = field(default_factory=dict)
     looks: Looks = field(default_factory=Looks)
+    preparer: Preparer | None = None  #: None: all is decided in this process
     pdf_worker: PdfWorker = field(default_factory=partial(PdfWorker, timeout=60, most_bytes=1_000_000_000))
 
     @cached_property

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,6 @@ from tongguan.gateway.journal.port import CarryOut, Claim
 from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.journal.reading.lookups import answer_of, slices
 from tongguan.gateway.journal.reading.reader import Reader
-from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.journal.serials import Serials
 from tongguan.gateway.journal.writing.apply import Finisher
 from tongguan.gateway.journal.writing.outcome_rows import recount
@@ -194,12 +193,6 @@ class Journal(Reader):
         self._engine.dispose()
         self._readers.dispose()
 
-    @contextmanager
-    def read(self) -> Iterator[Snapshot]:
-        """One moment of the journal, to decide on."""
-        with self._reading() as connection:
-            yield Snapshot(connection)
-
     def finish(self, chains: Sequence[Chain], *, token: int | None = None, keep: bool = False) -> list[Fate]:
         def write(group: Group) -> list[Fate]:
             if token is None:
@@ -325,6 +318,14 @@ class Journal(Reader):
     def serials_ahead(self, series: Iterable[tuple[str, int]]) -> None:
         """Series that will be asked for: name, digits."""
         self._serials.want(series)
+
+    def lend_numbers(self, series: Mapping[str, int], count: int) -> dict[str, tuple[int, int]]:
+        """So many numbers of each series (with its digits), as far as they are in hand: the first, and the one after the last."""
+        return {name: part for name, digits in series.items() if (part := self._serials.part(name, digits, count)) is not None}
+
+    def take_back_numbers(self, left: Mapping[str, tuple[int, int]]) -> None:
+        """These were lent, and not given."""
+        self._serials.put_back(left)
 
     def set_markers(self, values: Mapping[str, str]) -> None:
         """All in one commit."""

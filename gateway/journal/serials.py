@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Self
 
@@ -49,13 +49,36 @@ class Serials:
         """The next number. Raises Deferred when none is in hand: more are on the way."""
         with self._lock:
             found = self._next(series)
-            if self._left(series) <= block_size(digits) // 2:
-                self._wanted[series] = digits
-                self._asked.notify()
+            self._look_ahead(series, digits)
         if found is None:
             why = in_both(f"{series} 的后续编号正在取", f"the next numbers of {series} are on the way")
             raise Deferred("numbers", after=_SOON, why=why)
         return found
+
+    def part(self, series: str, digits: int, count: int) -> tuple[int, int] | None:
+        """Up to so many numbers that follow each other, for somebody who gives them; None when none is in hand."""
+        with self._lock:
+            blocks = self._free.get(series)
+            found = None
+            if blocks and not self._over:
+                start, end = blocks.popleft()
+                found = start, min(end, start + count)
+                if found[1] < end:
+                    blocks.appendleft((found[1], end))
+            self._look_ahead(series, digits)
+        return found
+
+    def put_back(self, left: Mapping[str, tuple[int, int]]) -> None:
+        """What is left of such parts is the next to be given."""
+        with self._lock:
+            for series, (start, end) in left.items():
+                if start < end:
+                    self._free.setdefault(series, deque()).appendleft((start, end))
+
+    def _look_ahead(self, series: str, digits: int) -> None:
+        if self._left(series) <= block_size(digits) // 2:
+            self._wanted[series] = digits
+            self._asked.notify()
 
     def at_hand(self) -> Self:
         """These, after what is wanted was leased where no thread does that."""

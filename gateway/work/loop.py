@@ -263,6 +263,15 @@ def run(
     return written
 
 
+def prepared(journal: WorkJournal, step: Step, claim: Claim, *, moment: Callable[[], Moment]) -> list[Chain]:
+    """What `run` would write of a batch, for another process to write: nothing is written here, and no lane closed.
+
+    It ends before the first message to which anything out of the ordinary happens (a bug, a wait, a hold): that one, and those after
+    it, are left to `run`. Raises StationBroken when journal, disk or machine failed.
+    """
+    return _Preparation(journal, step, claim, _act(step, claim), moment).chains()
+
+
 def _act(step: Step, claim: Claim) -> Sequence[Any]:
     """An answer for each message; a bug in `act` itself is everyone's answer: it is never run again to find the culprit."""
     if step.act is None:
@@ -435,6 +444,36 @@ class _Batch:
         elif raised is not None and step.shuts and self._shut.by_bug(step, message, raised):
             return ()
         return chain
+
+
+class _Preparation(_Batch):
+    """A batch that is decided once, and not written."""
+
+    def __init__(
+        self, journal: WorkJournal, step: Step, claim: Claim, answers: Sequence[Any], moment: Callable[[], Moment]
+    ) -> None:
+        super().__init__(journal, step, claim, answers, _Shut(journal, None), moment)
+        self._unusual: set[str] = set()  #: of the claim
+
+    def chains(self) -> list[Chain]:
+        found = self._decided(self._claim.messages, self._step.onward, last=False)
+        usual = set[str]()
+        for message in self._claim.messages:
+            if message.id in self._unusual:
+                break
+            usual.add(message.id)
+        return [chain for chain in found if _of_hand(chain[0].message) in usual]
+
+    def _attempt(self, step: Step, moment: Moment, message: Message, answer: Any, records: Snapshot) -> Chain:
+        chain, raised = ((), answer) if isinstance(answer, _BROKEN) else _attempt(step, moment, message, answer, records)
+        if raised is not None or any(outcome.message.state is State.HELD for outcome in chain):
+            self._unusual.add(_of_hand(message))
+        return chain
+
+
+def _of_hand(message: Message) -> str:
+    """The message of the hand that it is, or is an item of."""
+    return message.batch or message.id
 
 
 def _present(messages: Sequence[Message], records: Snapshot) -> Iterator[Message]:

@@ -76,6 +76,7 @@ def init(
 
 def run(
     only: Annotated[str, typer.Option(help="stations, e.g. inbox,card,route / 只运行这些工位")] = "",
+    processes: Annotated[int, typer.Option(min=0, help="1: all in one; 0: as suits the machine / 进程数")] = 0,
 ) -> int:
     """运行网关（前台）/ Run the gateway in the foreground."""
     # Imported here, so that commands that only look load none of it.
@@ -86,7 +87,7 @@ def run(
     _allow_many_files()
     stations = frozenset(name.strip() for name in only.split(",") if name.strip())
     try:
-        return serve(context.home(), only=stations or None)
+        return serve(context.home(), only=stations or None, processes=processes or None)
     finally:
         leave_standard_output()
 

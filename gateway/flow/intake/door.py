@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +20,7 @@ from tongguan.gateway.flow.intake.accept import (
     prefetch,
     without_secrets,
 )
+from tongguan.gateway.flow.intake.preparer import Hand, Preparer, PreparerEnded
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.check import decide_check, read_step
@@ -30,13 +32,17 @@ from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.message import Message, State
-from tongguan.gateway.model.outcome import Body, Chain, Outcome
+from tongguan.gateway.model.outcome import Body, Chain, Finished, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
-from tongguan.gateway.work.loop import Onward, Step, each, run
+from tongguan.gateway.work.loop import CRASHES, Onward, Step, each, prepared, run
 from tongguan.gateway.work.moment import Moment
 from tongguan.inbox.file_reader import Drop
 from tongguan.inbox.mailbox import Mailbox
+
+PART = 64  #: files decided and written together
+#: a hand of fewer files, with fewer bytes, is done before another process has heard of it
+_FEW, _SMALL = 8, 64_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +92,112 @@ def _known_already(site: Site, drops: Sequence[Drop]) -> list[Came]:
 
 
 def _take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> list[Came]:
+    """Part by part, a commit for each. A preparer is at the next part while one is written.
+
+    What a preparer leaves (whatever is out of the ordinary), and what something moved under, is decided here; and so is all that comes
+    after it, since what was prepared of that may rest on it.
+    """
+    came: list[Came] = []
+    taken = [_claimed(site, mailbox.account, drops[n : n + PART]) for n in range(0, len(drops), PART)]
+    try:
+        asked = _asked(site.preparer, taken)
+        while taken:
+            left: _Taken | None = taken[0]
+            if asked:
+                try:
+                    left = _write_prepared(site, mailbox, taken[0], asked.pop(0).result(), came)
+                except PreparerEnded as ended:
+                    if ended.begun:  # over this very part, it seems: it comes in smaller ones from now on
+                        _give_back(site, taken[1:])
+                        site.journal.abandon(f"door:{mailbox.account}")
+                        taken.clear()
+                        break
+            if left is not None:
+                asked = []
+                _decide_here(site, mailbox, left, came)
+            del taken[0]
+            mailbox.carry()
+    finally:
+        _give_back(site, taken)
+    return came
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Files in this hand, claimed, with what they are to become."""
+
+    claim: Claim
+    hand: Hand
+    drops: Mapping[str, Drop]  #: by id of the message to be
+
+
+def _claimed(site: Site, account: str, drops: Sequence[Drop]) -> _Taken:
     keys = {f"file:{drop.account}/{drop.name}/{drop.sha256}": drop for drop in drops}
-    claim = site.journal.claim_keys(f"door:{mailbox.account}", list(keys))
+    claim = site.journal.claim_keys(f"door:{account}", list(keys))
     by_id = {new_id(): keys[key] for key in claim.keys}
     arrivals = {id_: Arrival(id_, d.account, d.name, d.raw or b"", d.sha256, clock.now_ms()) for id_, d in by_id.items()}
     problems = {id_: drop.problem for id_, drop in by_id.items() if drop.problem is not None}
-    came: list[Came] = []
+    return _Taken(claim, Hand(account, arrivals, problems), by_id)
 
+
+def _give_back(site: Site, taken: Sequence[_Taken]) -> None:
+    for each_ in taken:
+        site.journal.give_back(each_.claim.token)
+
+
+def _asked(preparer: Preparer | None, taken: Sequence[_Taken]) -> list[Future[Sequence[Chain]]]:
+    """What the preparer is asked, part by part; nothing where it would not pay.
+
+    Suspects are always looked into over there, if anywhere: they may end whoever does.
+    """
+    if preparer is None or any(part.claim.crashes >= CRASHES for part in taken):
+        return []
+    suspects = any(part.claim.suspects for part in taken)
+    files = [arrival for part in taken for arrival in part.hand.arrivals.values()]
+    if not suspects and (not preparer.ready or (len(files) < _FEW and sum(len(file.raw) for file in files) < _SMALL)):
+        return []
+    return [preparer.ask(part.hand, anew=not n) for n, part in enumerate(taken)]
+
+
+def _write_prepared(site: Site, mailbox: Mailbox, taken: _Taken, chains: Sequence[Chain], came: list[Came]) -> _Taken | None:
+    """Write what was prepared; what is left to be decided here, claimed anew, or None."""
+    left = dict(taken.drops)
+    for chain, fate in zip(chains, site.journal.finish(chains, token=taken.claim.token), strict=True):
+        drop = left.get(chain[0].message.id)  # items of a batch have no file of their own
+        if fate is Finished.WRITTEN and drop is not None:
+            del left[chain[0].message.id]
+            _committed(mailbox, drop, chain, came)
+    return _claimed(site, mailbox.account, list(left.values())) if left else None
+
+
+def _decide_here(site: Site, mailbox: Mailbox, taken: _Taken, came: list[Came]) -> None:
     def wrote(chain: Chain) -> None:
-        drop = by_id.get(chain[0].message.id)  # items of a batch have no file of their own
+        drop = taken.drops.get(chain[0].message.id)
         if drop is not None:
-            mailbox.committed(drop, chain[-1].message.id)
-            came.append(Came(drop, chain[-1].message))
+            _committed(mailbox, drop, chain, came)
 
-    claim = replace(claim, messages=tuple(blank(arrival) for arrival in arrivals.values()))
-    step = door_step(site, mailbox.account, arrivals, problems)
+    step, claim = hand_step(site, taken.hand), _with_messages(taken.claim, taken.hand)
     run(site.journal, step, claim, moment=site.moment, closed=partial(closed, site), wrote=wrote)
-    return came
+
+
+def _committed(mailbox: Mailbox, drop: Drop, chain: Chain, came: list[Came]) -> None:
+    mailbox.committed(drop, chain[-1].message.id)
+    came.append(Came(drop, chain[-1].message))
+
+
+def _with_messages(claim: Claim, hand: Hand) -> Claim:
+    return replace(claim, messages=tuple(blank(arrival) for arrival in hand.arrivals.values()))
+
+
+def prepare(site: Site, hand: Hand) -> list[Chain]:
+    """What becomes of a hand, for another process to write: as many of its files as come before one that needs `take`."""
+    claim = _with_messages(Claim(0, "", 0), hand)
+    return prepared(site.journal, hand_step(site, hand), claim, moment=site.moment)
+
+
+def hand_step(site: Site, hand: Hand) -> Step:
+    """The station of these files."""
+    return door_step(site, hand.account, hand.arrivals, hand.problems)
 
 
 def door_step(site: Site, account: str, came: Mapping[str, Arrival], problems: Mapping[str, Fault]) -> Step:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tongguan.gateway.journal.database.engine import plain
 from tongguan.gateway.journal.database.rows import RowDamaged
 from tongguan.gateway.journal.reading.search import Search
+from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import StationBroken, TongguanError
 
 
@@ -25,6 +26,12 @@ class Reader:
         """One moment of the journal, for whoever shows it or looks after it; what is decided rests on a `Snapshot`."""
         with self._reading() as connection:
             yield Search(connection)
+
+    @contextmanager
+    def read(self) -> Iterator[Snapshot]:
+        """One moment of the journal, to decide on."""
+        with self._reading() as connection:
+            yield Snapshot(connection)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

@@ -1,0 +1,1 @@
+"""Processes that decide hands of files beside the gateway's own."""

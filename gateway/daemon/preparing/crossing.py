@@ -1,0 +1,68 @@
+"""What crosses between the gateway and a process that prepares, and how it is read there.
+
+What comes back was made from files of strangers: so nothing but the records of `gateway/model` is made from it.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
+
+from tongguan.gateway.flow.intake.preparer import Hand
+from tongguan.gateway.model.lane import ClosedLane, Lane
+from tongguan.gateway.model.outcome import Chain
+from tongguan.gateway.model.record import record
+
+_PROTOCOL = 5
+_MODEL = "tongguan.gateway.model."
+
+NumberRange = tuple[int, int]
+"""The first number, and the one after the last."""
+
+
+@record
+class Job:
+    """A hand with what the gateway knows at this moment."""
+
+    hand: Hand
+    anew: bool  #: what was prepared for this mailbox before is in the journal
+    closed: Mapping[Lane, ClosedLane]
+    numbers: Mapping[str, NumberRange]  #: by series: lent for this hand
+
+
+@record
+class Prepared:
+    """What became of a hand's first files, as far as nothing out of the ordinary happened."""
+
+    chains: list[Chain]
+    left: Mapping[str, NumberRange] = field(default_factory=dict)  #: numbers that were not needed
+    asked: Mapping[str, int] = field(default_factory=dict)  #: series that were asked for, with their digits
+
+
+def sent(job: Job) -> bytes:
+    return pickle.dumps(job, _PROTOCOL)
+
+
+def received(raw: bytes) -> Job:
+    """From the gateway: it is believed."""
+    job: Job = pickle.loads(raw)
+    return job
+
+
+def answered(prepared: Prepared) -> bytes:
+    return pickle.dumps((prepared.chains, prepared.left, prepared.asked), _PROTOCOL)
+
+
+def believed(raw: bytes) -> Prepared:
+    """From the process: plain values and records alone; UnpicklingError, and whatever else they cannot be made with."""
+    return Prepared(*_Records(io.BytesIO(raw)).load())
+
+
+class _Records(pickle.Unpickler):
+    def find_class(self, module: str, name: str, /) -> Any:
+        if module.startswith(_MODEL) and "." not in name:
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name} does not cross")

@@ -1,0 +1,263 @@
+"""Keep the processes that prepare running: each has a thread here that hands it one job after the other.
+
+Promises: no job is lost with its process: whoever asked is told that it ended, and whether the job was in work; a process that
+ends, or falls silent over a job, is begun anew; one that would decide by other rules than the gateway's is not asked. The first one
+begins when there is work for it, so that an idle gateway is one process.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+
+from tongguan.gateway.daemon.preparing.crossing import Job, Prepared, believed, sent
+from tongguan.gateway.flow.intake.preparer import Hand, PreparerEnded
+from tongguan.gateway.flow.rules import Rules
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.model.outcome import Chain
+from tongguan.gateway.system import clock, logs
+from tongguan.gateway.system.backoff import Backoff
+from tongguan.gateway.system.threads import Begin, WorkMark
+from tongguan.outbox.alerts import Alerts
+
+log = logs.get_logger("workers")
+
+MOST = 4  #: processes in all that are begun without having been asked for
+SILENCE = 100.0  #: seconds after which a process that owes an answer is ended
+_GREETING = 60.0  #: likewise for its first word
+_END = 2.0  #: seconds that a process has to end by itself
+NAME = "prepare"  #: of threads, before the number
+
+
+def usual_processes() -> int:
+    """One for each core that we may use, up to a few."""
+    return max(1, min(MOST, len(os.sched_getaffinity(0))))
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A job on its way."""
+
+    hand: Hand
+    anew: bool
+    done: Future[Sequence[Chain]]
+
+
+class _Unfit(Exception):
+    """The process cannot be used; the text says why, in Chinese and English."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        self.zh, self.en = zh, en
+        super().__init__(en)
+
+
+class PrepareWorkers:
+    """So many processes for one gateway; a mailbox's hands go to one of them as long as it has any there."""
+
+    def __init__(self, count: int, rules: Rules, journal: Journal, alerts: Alerts, *, at_once: bool = False) -> None:
+        self._at_once = at_once
+        self.each = [_Worker(n, rules, journal, alerts) for n in range(1, count + 1)]
+        self._of: dict[str, _Worker] = {}
+
+    @property
+    def ready(self) -> bool:
+        """Is one there? Where none is yet, the first is begun."""
+        found = any(worker.ready for worker in self.each)
+        if not found:
+            self.each[0].want()
+        return found
+
+    def ask(self, hand: Hand, *, anew: bool) -> Future[Sequence[Chain]]:
+        if anew:
+            there = [worker for worker in self.each if worker.ready] or self.each[:1]
+            idle = min(there, key=lambda worker: worker.waiting)
+            self._of[hand.account] = idle
+            for worker in self.each:
+                if not worker.ready and idle.waiting:
+                    worker.want()
+                    break
+        return self._of[hand.account].ask(hand, anew=anew)
+
+    def start(self, begin: Begin) -> None:
+        for worker in self.each:
+            if self._at_once:
+                worker.want()
+            begin(f"{NAME}:{worker.number}", worker.serve)
+
+    def stop(self) -> None:
+        """No job comes any more."""
+        for worker in self.each:
+            worker.stop()
+
+    @property
+    def pids(self) -> list[int]:
+        return [worker.pid for worker in self.each if worker.pid is not None]
+
+
+class _Worker:
+    """One process, and the thread that speaks with it."""
+
+    def __init__(self, number: int, rules: Rules, journal: Journal, alerts: Alerts) -> None:
+        self.number = number
+        self._rules, self._journal, self._alerts = rules, journal, alerts
+        self._say = rules.settings.gateway.say
+        self._jobs: deque[_Asked] = deque()
+        self._bell, self._ring = socket.socketpair()
+        self._bell.setblocking(False)
+        self._ring.setblocking(False)
+        self._wanted = threading.Event()
+        self._stopping = False
+        self._series: dict[str, int] = {}  #: that jobs asked for, with their digits
+        self._again = Backoff()
+        self.ready = False
+        self.pid: int | None = None
+
+    @property
+    def waiting(self) -> int:
+        return len(self._jobs)
+
+    def want(self) -> None:
+        """Have the process begin, if it has not."""
+        self._wanted.set()
+
+    def ask(self, hand: Hand, *, anew: bool) -> Future[Sequence[Chain]]:
+        asked = _Asked(hand, anew, Future())
+        self._jobs.append(asked)
+        self.want()
+        self._wake()
+        return asked.done
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wanted.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # it is awake
+            self._ring.send(b"w")
+
+    def serve(self, pulse: WorkMark) -> None:
+        """Have the process run from the moment that it is wanted, until `stop`."""
+        try:
+            self._wanted.wait()
+            while not self._stopping:
+                began = False
+                try:
+                    with self._running(pulse) as connection:
+                        began = True
+                        self._work(connection, pulse)
+                except _Unfit as wrong:
+                    self._failed(wrong, began=began)
+                except (EOFError, OSError) as wrong:
+                    zh, en = "进程已结束", f"the process ended ({type(wrong).__name__})"
+                    self._failed(_Unfit(zh, en), began=began)
+        finally:
+            self._give_up()
+
+    @contextmanager
+    def _running(self, pulse: WorkMark) -> Iterator[Connection]:
+        """The process, once it has shown that it decides as we do."""
+        here, there = socket.socketpair()
+        with Connection(here.detach()) as connection:
+            with there:
+                process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "tongguan.gateway.daemon.preparing.process", str(there.fileno())],
+                    pass_fds=[there.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                )
+            self.pid = process.pid
+            try:
+                with pulse:
+                    connection.send_bytes(pickle.dumps(self._rules.settings))
+                    if not connection.poll(_GREETING):
+                        raise _Unfit("没有启动", "it did not begin")
+                    if connection.recv_bytes().decode() != self._rules.fingerprint:
+                        zh = "磁盘上的单证类型或证书与运行中的不同：kill -HUP 后再用"
+                        raise _Unfit(zh, "profiles or certificates on disk are not those that run: it is of use after kill -HUP")
+                self.ready = True
+                yield connection
+            finally:
+                self.ready, self.pid = False, None
+                connection.close()
+                try:
+                    process.wait(_END if self._stopping else 0)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+    def _work(self, connection: Connection, pulse: WorkMark) -> None:
+        while True:
+            while self._jobs:
+                asked = self._jobs.popleft()
+                try:
+                    with pulse:
+                        answer = self._told(connection, asked)
+                except BaseException:
+                    asked.done.set_exception(PreparerEnded(begun=True))
+                    raise
+                asked.done.set_result(answer)
+                self._well()
+            if self._stopping:
+                return
+            if connection in wait([connection, self._bell]):
+                raise EOFError  # it has nothing to say unasked
+            with suppress(BlockingIOError):
+                self._bell.recv(4096)
+
+    def _told(self, connection: Connection, asked: _Asked) -> Sequence[Chain]:
+        """What it prepared; nothing, where it could not."""
+        count = len(asked.hand.arrivals)
+        numbers = self._journal.lend_numbers(self._series, count)
+        connection.send_bytes(sent(Job(asked.hand, asked.anew, self._journal.lanes, numbers)))
+        if not connection.poll(SILENCE):
+            raise _Unfit("没有应答", "it does not answer")
+        raw = connection.recv_bytes()
+        try:
+            prepared = believed(raw) if raw else Prepared([], numbers)
+        except Exception as wrong:  # whatever it sent, it is no answer
+            raise _Unfit("应答不对", f"its answer makes no sense: {type(wrong).__name__}") from wrong
+        self._journal.take_back_numbers(prepared.left)
+        self._series.update(prepared.asked)
+        return prepared.chains
+
+    def _failed(self, wrong: _Unfit, *, began: bool) -> None:
+        """Wait a while before the next one begins; where none could, what waits for it is told."""
+        if not began:
+            self._give_up()
+        now = clock.monotonic()
+        self._again.failed(now)
+        log.error("preparing process failed", number=self.number, why=wrong.en)
+        text = self._say(
+            f"预处理进程：{wrong.zh}；由主进程继续", f"preparing process: {wrong.en}; the gateway goes on without it"
+        )
+        self._alerts.tell("process", text, do="tongguan doctor", about=str(self.number))
+        while not self._stopping and (left := self._again.at - clock.monotonic()) > 0:
+            wait([self._bell], left)
+            with suppress(BlockingIOError):
+                self._bell.recv(4096)
+
+    def _well(self) -> None:
+        self._again.well()
+        self._alerts.over("process", str(self.number))
+
+    def _give_up(self) -> None:
+        """Nobody serves what still waits."""
+        while self._jobs:
+            self._jobs.popleft().done.set_exception(PreparerEnded(begun=False))
+
+
+def make_workers(processes: int | None, rules: Rules, journal: Journal, alerts: Alerts) -> PrepareWorkers | None:
+    """Those of a gateway of so many processes, itself one of them; None: as many as suit the machine."""
+    count = (usual_processes() if processes is None else processes) - 1
+    return PrepareWorkers(count, rules, journal, alerts, at_once=processes is not None) if count > 0 else None

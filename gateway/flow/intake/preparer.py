@@ -1,0 +1,44 @@
+"""Who decides a hand of files in another process: what is handed there, and what may come back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from typing import Protocol
+
+from tongguan.gateway.flow.intake.accept import Arrival
+from tongguan.gateway.model.errors import Fault
+from tongguan.gateway.model.outcome import Chain
+from tongguan.gateway.model.record import record
+
+
+@record
+class Hand:
+    """Files of one mailbox that are decided together, wherever that is."""
+
+    account: str
+    arrivals: Mapping[str, Arrival]  #: by the id of the message to be
+    problems: Mapping[str, Fault]  #: likewise: why some of them could not be read
+
+
+class PreparerEnded(Exception):
+    """The process ended, or fell silent. `begun`: with this hand in work."""
+
+    def __init__(self, *, begun: bool) -> None:
+        self.begun = begun
+        super().__init__("the process that prepares ended")
+
+
+class Preparer(Protocol):
+    """Processes that decide hands, and write nothing: whoever asked writes."""
+
+    @property
+    def ready(self) -> bool:
+        """Does one wait for work?"""
+
+    def ask(self, hand: Hand, *, anew: bool) -> Future[Sequence[Chain]]:
+        """Have a hand decided, after those that its mailbox has asked for before; PreparerEnded is raised by the result.
+
+        The chains are those of its first files, as far as nothing out of the ordinary happened. Not `anew`: on top of what was
+        prepared for this mailbox since the last one that was.
+        """
