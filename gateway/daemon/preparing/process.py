@@ -27,7 +27,7 @@ from tongguan.gateway.journal.database.engine import open_engine
 from tongguan.gateway.journal.port import FlowJournal
 from tongguan.gateway.journal.reading.reader import Reader
 from tongguan.gateway.journal.reading.snapshot import Snapshot
-from tongguan.gateway.model.errors import Deferred
+from tongguan.gateway.model.errors import Deferred, SettingsWrong
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.outcome import Chain
 from tongguan.gateway.settings import Settings
@@ -107,7 +107,11 @@ def serve(connection: Connection) -> None:
     settings: Settings = pickle.loads(connection.recv_bytes())
     readers = open_engine(settings.database.url, settings.home, writes=False)
     journal = PreparingJournal(readers)
-    site = preparing_site(settings, journal)
+    try:
+        site = preparing_site(settings, journal)
+    except SettingsWrong:  # what lies on disk now is not what runs
+        connection.send_bytes(b"")
+        return
     connection.send_bytes(site.rules.fingerprint.encode())
     gc.collect()
     gc.freeze()

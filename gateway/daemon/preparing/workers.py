@@ -12,7 +12,6 @@ import pickle
 import socket
 import subprocess
 import sys
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -36,6 +35,7 @@ MOST = 4  #: processes in all that are begun without having been asked for
 SILENCE = 100.0  #: seconds after which a process that owes an answer is ended
 _GREETING = 60.0  #: likewise for its first word
 _END = 2.0  #: seconds that a process has to end by itself
+PROGRAM = ("-m", "tongguan.gateway.daemon.preparing.process")
 NAME = "prepare"  #: of threads, before the number
 
 
@@ -115,8 +115,7 @@ class _Worker:
         self._bell, self._ring = socket.socketpair()
         self._bell.setblocking(False)
         self._ring.setblocking(False)
-        self._wanted = threading.Event()
-        self._stopping = False
+        self._wanted = self._stopping = False
         self._series: dict[str, int] = {}  #: that jobs asked for, with their digits
         self._again = Backoff()
         self.ready = False
@@ -128,18 +127,19 @@ class _Worker:
 
     def want(self) -> None:
         """Have the process begin, if it has not."""
-        self._wanted.set()
+        if not self._wanted:
+            self._wanted = True
+            self._wake()
 
     def ask(self, hand: Hand, *, anew: bool) -> Future[Sequence[Chain]]:
         asked = _Asked(hand, anew, Future())
         self._jobs.append(asked)
-        self.want()
+        self._wanted = True
         self._wake()
         return asked.done
 
     def stop(self) -> None:
         self._stopping = True
-        self._wanted.set()
         self._wake()
 
     def _wake(self) -> None:
@@ -149,7 +149,8 @@ class _Worker:
     def serve(self, pulse: WorkMark) -> None:
         """Have the process run from the moment that it is wanted, until `stop`."""
         try:
-            self._wanted.wait()
+            while not (self._wanted or self._stopping):
+                self._rest()
             while not self._stopping:
                 began = False
                 try:
@@ -171,7 +172,7 @@ class _Worker:
         with Connection(here.detach()) as connection:
             with there:
                 process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "tongguan.gateway.daemon.preparing.process", str(there.fileno())],
+                    [sys.executable, "-P", *PROGRAM, str(there.fileno())],
                     pass_fds=[there.fileno()],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
@@ -199,21 +200,19 @@ class _Worker:
     def _work(self, connection: Connection, pulse: WorkMark) -> None:
         while True:
             while self._jobs:
-                asked = self._jobs.popleft()
+                asked = self._jobs[0]
                 try:
                     with pulse:
-                        answer = self._told(connection, asked)
-                except BaseException:
-                    asked.done.set_exception(PreparerEnded(begun=True))
-                    raise
-                asked.done.set_result(answer)
+                        asked.done.set_result(self._told(connection, asked))
+                finally:
+                    self._jobs.popleft()
+                    if not asked.done.done():
+                        asked.done.set_exception(PreparerEnded(begun=True))
                 self._well()
             if self._stopping:
                 return
-            if connection in wait([connection, self._bell]):
+            if self._rest(connection):
                 raise EOFError  # it has nothing to say unasked
-            with suppress(BlockingIOError):
-                self._bell.recv(4096)
 
     def _told(self, connection: Connection, asked: _Asked) -> Sequence[Chain]:
         """What it prepared; nothing, where it could not."""
@@ -231,6 +230,13 @@ class _Worker:
         self._series.update(prepared.asked)
         return prepared.chains
 
+    def _rest(self, *others: Connection, patience: float | None = None) -> bool:
+        """Until somebody rings, so many seconds at most; True when one of the others has something to say."""
+        heard = wait([self._bell, *others], patience)
+        with suppress(BlockingIOError):
+            self._bell.recv(4096)
+        return any(each is not self._bell for each in heard)
+
     def _failed(self, wrong: _Unfit, *, began: bool) -> None:
         """Wait a while before the next one begins; where none could, what waits for it is told."""
         if not began:
@@ -243,9 +249,7 @@ class _Worker:
         )
         self._alerts.tell("process", text, do="tongguan doctor", about=str(self.number))
         while not self._stopping and (left := self._again.at - clock.monotonic()) > 0:
-            wait([self._bell], left)
-            with suppress(BlockingIOError):
-                self._bell.recv(4096)
+            self._rest(patience=left)
 
     def _well(self) -> None:
         self._again.well()

@@ -69,6 +69,8 @@ def nudge(daemon: Daemon) -> None:
     with contextlib.suppress(StationBroken):  # what the journal's thread had in hand when it ended
         daemon.journal.set_markers({"nudge": "x"})
     daemon.watch.wake()
+    for worker in daemon.workers.each if daemon.workers else ():
+        worker._wake()
     for ear in daemon.ears.values():
         ear.wake()
     daemon.journal.ring()

@@ -1,0 +1,303 @@
+"""Processes that prepare: what they give comes to the same as without them, and whatever becomes of one, nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import bodies as b
+import psutil
+import pytest
+from homes import new_home
+from lxml import etree
+from patience import wait_until
+
+from tongguan.gateway.daemon.daemon import Daemon
+from tongguan.gateway.daemon.preparing import crossing, workers
+from tongguan.gateway.flow.intake import door
+from tongguan.gateway.home.home import change_settings
+from tongguan.gateway.model.message import Message, State
+
+ENDED = {State.SEALED, State.REFUSED, State.ACCEPTED, State.HELD, State.REPEATED}
+
+
+@contextmanager
+def running(home: Path, processes: int = 2) -> Iterator[Daemon]:
+    """A gateway whose authorities are not there; its first worker is up."""
+    daemon = Daemon(home, processes=processes)
+    daemon.start()
+    try:
+        if daemon.workers is not None:
+            wait_until(lambda: daemon.workers.ready, "a worker", moves=lambda: pids(daemon))  # type: ignore[union-attr]
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    made = new_home(tmp_path / "home", language="en")
+    change_settings(made, "gateway", "settle", "0s")
+    return made
+
+
+def pids(daemon: Daemon) -> list[int]:
+    return daemon.workers.pids if daemon.workers is not None else []
+
+
+def declared(reference: str, **more: Any) -> bytes:
+    return etree.tostring(b.message(b.APPLICATION, "declare", like="ok-declare.xml", reference=reference, **more))
+
+
+def drop(home: Path, files: dict[str, bytes]) -> None:
+    """All at once, so that they come in few hands."""
+    outbox = home / "mailboxes" / "demo" / "OutBox"
+    beside = home / "beside"
+    beside.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (beside / name).write_bytes(content)
+    for name in files:
+        (beside / name).rename(outbox / name)
+
+
+def messages(daemon: Daemon) -> list[Message]:
+    with daemon.journal.search() as records:
+        return list(records.list_messages([], limit=2000))
+
+
+def done(daemon: Daemon, count: int) -> list[Message]:
+    """The messages, once so many of them came to where they can come without an authority."""
+
+    def look() -> list[Message]:
+        found = messages(daemon)
+        return found if sum(m.state in ENDED for m in found) >= count else []
+
+    found: list[Message] = wait_until(look, f"{count} messages", moves=lambda: len(messages(daemon)))
+    return found
+
+
+def mixed() -> dict[str, bytes]:
+    """Files of every fate, some of which rest on others, on both sides of the border of a part."""
+    files = {f"m{n:03d}.xml": declared(f"r{n}") for n in range(150)}
+    files["m010.xml"] = b"<NA.application"
+    files["m020.xml"] = files["m003.xml"]  # the same again
+    files["m070.xml"] = declared("r5")  # a reference that is taken
+    files["m030.xml"] = etree.tostring(b.message(b.APPLICATION, "save", like="ok-save.xml", reference="s1", document="d1"))
+    files["m063.xml"] = etree.tostring(b.message(b.APPLICATION, "save", like="ok-save.xml", reference="s2", document="d2"))
+    files["m064.xml"] = etree.tostring(b.message(b.APPLICATION, "delete", reference="x2", document="d2"))
+    files["m140.xml"] = etree.tostring(b.message(b.APPLICATION, "delete", reference="x1", document="d1"))
+    files["m090.xml"] = b.batch([b.message(b.APPLICATION, "save", like="ok-save.xml", reference=f"i{n}") for n in range(3)], "all")
+    return files
+
+
+def fates(found: list[Message]) -> dict[Any, Any]:
+    return {
+        (m.source, m.item): (m.state, m.reference, m.document, m.seal_number, [f.code for f in m.faults], m.lane)
+        for m in found
+    }
+
+
+@pytest.mark.requirement("GW-05")
+def test_what_is_prepared_beside_comes_to_the_same_as_what_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, prepared, came = mixed(), Counter[str](), {}
+    real = workers._Worker._told
+
+    def counted(worker: Any, connection: Any, asked: Any) -> Any:
+        chains = real(worker, connection, asked)
+        prepared["asked"] += len(asked.hand.arrivals)
+        prepared["given"] += sum(chain[0].message.id in asked.hand.arrivals for chain in chains)
+        return chains
+
+    monkeypatch.setattr(workers._Worker, "_told", counted)
+    for processes in (1, 2):
+        home = new_home(tmp_path / str(processes), language="en")
+        change_settings(home, "gateway", "settle", "0s")
+        with running(home, processes) as daemon:
+            drop(home, files)
+            came[processes] = fates(done(daemon, len(files) + 3))
+            assert daemon.journal.verify().broken is None
+            assert bool(pids(daemon)) is (processes == 2)
+
+    assert came[2] == came[1]
+    assert prepared["given"] > 64, prepared  # not the first hand: which numbers are needed is learned from it
+
+
+@pytest.mark.requirement("GW-05")
+@pytest.mark.requirement("GW-11")
+def test_a_worker_that_is_killed_at_its_work_loses_nothing_and_is_begun_anew(home: Path) -> None:
+    with running(home) as daemon:
+        killed = 0
+        for batch in range(6):
+            drop(home, {f"b{batch}-{n:03d}.xml": declared(f"b{batch}-{n}") for n in range(100)})
+            wait_until(lambda n=batch: len(messages(daemon)) > n * 100, "the hand to be begun")
+            for pid in pids(daemon):
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+        found = done(daemon, 600)
+
+        assert killed
+        assert Counter(m.state for m in found) == {State.SEALED: 600}
+        assert len({m.reference for m in found}) == 600
+        assert daemon.journal.verify().broken is None
+        assert not daemon.supervisor.reason
+        wait_until(lambda: daemon.workers and daemon.workers.ready, "a worker again")
+        drop(home, {f"z{n:03d}.xml": declared(f"z{n}") for n in range(64)})
+        done(daemon, 664)
+        wait_until(lambda: "process" not in {p.code for p in daemon.alerts.problems()}, "the alert to be over")
+
+
+POISONED = """
+import os, sys
+from tongguan.gateway.daemon.preparing import process
+prepare = process.prepare
+def poisoned(site, hand):
+    if any(b"poison" in a.raw for a in hand.arrivals.values()):
+        os.abort()
+    return prepare(site, hand)
+process.prepare = poisoned
+process.main()
+"""
+
+
+@pytest.mark.requirement("GW-05")
+def test_the_file_that_ends_workers_is_held_and_the_gateway_never_looks_into_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "PROGRAM", ("-c", POISONED))
+    monkeypatch.setattr(workers, "Backoff", Impatient)
+    looked: list[str] = []
+    real = door.look_into
+
+    def watched(rules: Any, came: Any, **more: Any) -> Any:
+        looked.append(came.source)
+        return real(rules, came, **more)
+
+    monkeypatch.setattr(door, "look_into", watched)
+    with running(home) as daemon:
+        files = {f"m{n:03d}.xml": declared(f"r{n}") for n in range(100)}
+        files["m050.xml"] += b"<!--poison-->"
+        drop(home, files)
+        found = {m.source: m for m in done(daemon, 100)}
+
+    assert found["m050.xml"].state is State.HELD
+    assert "crashed three times" in str(found["m050.xml"].hold_reason)
+    assert Counter(m.state for m in found.values()) == {State.HELD: 1, State.SEALED: 99}
+    assert "m050.xml" not in looked
+
+
+class Impatient(workers.Backoff):
+    """Tries again at once."""
+
+    def failed(self, now: float) -> None:
+        self.at = now
+
+
+@pytest.mark.requirement("GW-06")
+def test_a_worker_that_falls_silent_is_ended_and_its_files_come_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "SILENCE", 0.5)
+    with running(home) as daemon:
+        (pid,) = pids(daemon)
+        os.kill(pid, signal.SIGSTOP)
+        drop(home, {f"m{n:03d}.xml": declared(f"r{n}") for n in range(40)})
+        found = done(daemon, 40)
+
+        assert Counter(m.state for m in found) == {State.SEALED: 40}
+        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        assert any(a.code == "process" for a in daemon.alerts.problems()) or daemon.workers is not None
+
+
+@pytest.mark.requirement("GW-06")
+def test_one_that_would_decide_by_other_rules_is_not_asked_until_the_gateway_knows_them(home: Path) -> None:
+    """Somebody mends a profile while the gateway runs, and the worker ends: what is on disk is not what runs."""
+    with running(home) as daemon:
+        shutil.copytree(b.PROFILES / "mofcom" / "NA.application", home / "profiles" / "mofcom" / "NA.application")
+        for pid in pids(daemon):
+            os.kill(pid, signal.SIGKILL)
+        said = "profiles or certificates on disk are not those that run"
+        wait_until(lambda: any(said in p.text for p in daemon.alerts.problems()), "the alert")
+        drop(home, {f"m{n:03d}.xml": declared(f"r{n}") for n in range(40)})
+
+        assert Counter(m.state for m in done(daemon, 40)) == {State.SEALED: 40}
+        assert not daemon.workers.ready  # type: ignore[union-attr]
+
+
+def test_it_ends_with_the_gateway_however_that_ends(home: Path) -> None:
+    program = f"""
+import sys, time
+from pathlib import Path
+from tongguan.gateway.cli.logs import only_trouble
+from tongguan.gateway.daemon.daemon import Daemon
+only_trouble()
+daemon = Daemon(Path({str(home)!r}), processes=2)
+daemon.start()
+while not daemon.workers.ready:
+    time.sleep(0.05)
+print(*daemon.workers.pids, flush=True)
+time.sleep(600)
+"""
+    gateway = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert gateway.stdout is not None
+    (pid,) = map(int, gateway.stdout.readline().split())
+    gateway.kill()
+    gateway.wait()
+
+    wait_until(lambda: not psutil.pid_exists(pid), "the worker to end")
+
+
+def test_signals_of_the_group_do_not_end_it_under_the_gateways_hands(home: Path) -> None:
+    with running(home) as daemon:
+        (pid,) = pids(daemon)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            os.kill(pid, number)
+        drop(home, {f"m{n:03d}.xml": declared(f"r{n}") for n in range(40)})
+        done(daemon, 40)
+
+        assert pids(daemon) == [pid]
+
+
+def test_nothing_but_records_of_the_model_is_made_from_what_a_worker_sends() -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+            return os.system, ("true",)
+
+    for thing in (Evil(), Path("x"), subprocess.Popen):
+        with pytest.raises(pickle.UnpicklingError, match="does not cross"):
+            crossing.believed(pickle.dumps(([], {"a": thing}, {})))
+
+
+def test_on_one_core_the_gateway_is_one_process() -> None:
+    program = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); from tongguan.gateway.daemon.preparing.workers import *"
+    said = subprocess.run(
+        [sys.executable, "-c", f"{program}; print(usual_processes(), make_workers(None, None, None, None))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split() == ["1", "None"]
+
+
+def test_numbers_that_were_lent_and_not_given_are_the_next_and_a_clean_stop_leaves_no_gap(home: Path) -> None:
+    with running(home) as daemon:
+        drop(home, {f"m{n:03d}.xml": declared(f"r{n}") for n in range(200)})
+        found = done(daemon, 200)
+        with daemon.journal.search() as records:
+            documents = records.documents({m.document_id for m in found if m.document_id})
+    given = sorted(number for d in documents.values() for number in d.numbers.values())
+    with running(home) as daemon:
+        drop(home, {"next.xml": declared("next")})
+        last = next(m for m in done(daemon, 201) if m.reference == "next")
+        with daemon.journal.search() as records:
+            (number,) = records.documents([str(last.document_id)])[str(last.document_id)].numbers.values()
+
+    serials = [int("".join(filter(str.isdigit, each))[-6:]) for each in given]
+    assert len(set(serials)) == 200
+    assert int("".join(filter(str.isdigit, number))[-6:]) <= max(serials) + 64
