@@ -31,6 +31,7 @@ from tongguan.gateway.model.errors import Deferred, SettingsWrong
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.outcome import Chain
 from tongguan.gateway.settings import Settings
+from tongguan.routes.https import HttpsRoute
 from tongguan.signer.cards.card import open_card
 
 
@@ -86,7 +87,9 @@ def preparing_site(settings: Settings, journal: PreparingJournal) -> Site:
     return Site(
         rules=rules,
         journal=cast(FlowJournal, journal),
-        routes=dict.fromkeys(settings.route),  # type: ignore[arg-type]  # they are asked whether they are there, and no more
+        routes=dict.fromkeys(
+            settings.route, cast(HttpsRoute, ...)
+        ),  # nothing goes out here: it is only asked for whom there is a way
         cards={card.name: open_card(card, settings.home, locked=False, bound=card.bound) for card in fast},
         looks=Looks(production=settings.gateway.environment == "production"),
     )
