@@ -36,7 +36,7 @@ from tongguan.gateway.journal.port import CarryOut, Claim
 from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.journal.reading.lookups import answer_of, slices
 from tongguan.gateway.journal.reading.reader import Reader
-from tongguan.gateway.journal.serials import Serials
+from tongguan.gateway.journal.serials import NumberRange, Serials
 from tongguan.gateway.journal.writing.apply import Finisher
 from tongguan.gateway.journal.writing.outcome_rows import recount
 from tongguan.gateway.journal.writing.writer import Changed, Group, Writer
@@ -319,13 +319,13 @@ class Journal(Reader):
         """Series that will be asked for: name, digits."""
         self._serials.want(series)
 
-    def lend_numbers(self, series: Mapping[str, int], count: int) -> dict[str, tuple[int, int]]:
-        """So many numbers of each series (with its digits), as far as they are in hand: the first, and the one after the last."""
-        return {name: part for name, digits in series.items() if (part := self._serials.part(name, digits, count)) is not None}
+    def lend_numbers(self, series: Iterable[tuple[str, int]], count: int) -> dict[str, list[NumberRange]]:
+        """Up to so many numbers of each series (name, digits), as far as they are in hand."""
+        return {name: self._serials.lend(name, digits, count) for name, digits in series}
 
-    def take_back_numbers(self, left: Mapping[str, tuple[int, int]]) -> None:
+    def take_back_numbers(self, left: Mapping[str, Sequence[NumberRange]]) -> None:
         """These were lent, and not given."""
-        self._serials.put_back(left)
+        self._serials.take_back(left)
 
     def set_markers(self, values: Mapping[str, str]) -> None:
         """All in one commit."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Self
 
@@ -23,6 +23,8 @@ _LEAST, _MOST = 10, 1000
 _OF_A_SERIES = 5000  #: a block is this part of all numbers that a series has
 _AGAIN = 0.5  #: seconds
 _SOON = timedelta(milliseconds=50)
+NumberRange = tuple[int, int]
+"""The first number, and the one after the last."""
 Submit = Callable[[Callable[[Group], None]], object]
 
 
@@ -38,7 +40,7 @@ class Serials:
     def __init__(self, submit: Submit, safe: Callable[[], None]) -> None:
         self._submit, self._safe = submit, safe
         self._lock = threading.Lock()
-        self._free: dict[str, deque[tuple[int, int]]] = {}  #: series to what is left of its blocks
+        self._free: dict[str, deque[NumberRange]] = {}  #: series to what is left of its blocks
         self._wanted: dict[str, int] = {}  #: series to its digits
         self._asked = threading.Condition(self._lock)
         self._leasing = threading.Lock()
@@ -55,25 +57,26 @@ class Serials:
             raise Deferred("numbers", after=_SOON, why=why)
         return found
 
-    def part(self, series: str, digits: int, count: int) -> tuple[int, int] | None:
-        """Up to so many numbers that follow each other, for somebody who gives them; None when none is in hand."""
+    def lend(self, series: str, digits: int, count: int) -> list[NumberRange]:
+        """Up to so many numbers for somebody who gives them; fewer, or none, when no more are in hand."""
+        lent: list[NumberRange] = []
         with self._lock:
             blocks = self._free.get(series)
-            found = None
-            if blocks and not self._over:
+            while blocks and count and not self._over:
                 start, end = blocks.popleft()
-                found = start, min(end, start + count)
-                if found[1] < end:
-                    blocks.appendleft((found[1], end))
+                first_left = min(end, start + count)
+                lent.append((start, first_left))
+                count -= first_left - start
+                if first_left < end:
+                    blocks.appendleft((first_left, end))
             self._look_ahead(series, digits)
-        return found
+        return lent
 
-    def put_back(self, left: Mapping[str, tuple[int, int]]) -> None:
-        """What is left of such parts is the next to be given."""
+    def take_back(self, left: Mapping[str, Sequence[NumberRange]]) -> None:
+        """What was lent, and not given, is the next to be given."""
         with self._lock:
-            for series, (start, end) in left.items():
-                if start < end:
-                    self._free.setdefault(series, deque()).appendleft((start, end))
+            for series, ranges in left.items():
+                self._free.setdefault(series, deque()).extendleft(reversed(ranges))
 
     def _look_ahead(self, series: str, digits: int) -> None:
         if self._left(series) <= block_size(digits) // 2:

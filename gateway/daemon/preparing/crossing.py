@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tongguan.gateway.flow.intake.preparer import Hand
+from tongguan.gateway.journal.serials import NumberRange
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.outcome import Chain
 from tongguan.gateway.model.record import record
 
 _PROTOCOL = 5
 _MODEL = "tongguan.gateway.model."
-
-NumberRange = tuple[int, int]
-"""The first number, and the one after the last."""
 
 
 @record
@@ -30,7 +27,7 @@ class Job:
     hand: Hand
     anew: bool  #: what was prepared for this mailbox before is in the journal
     closed: Mapping[Lane, ClosedLane]
-    numbers: Mapping[str, NumberRange]  #: by series: lent for this hand
+    numbers: Mapping[str, Sequence[NumberRange]]  #: by series: lent for this hand
 
 
 @record
@@ -38,8 +35,7 @@ class Prepared:
     """What became of a hand's first files, as far as nothing out of the ordinary happened."""
 
     chains: list[Chain]
-    left: Mapping[str, NumberRange] = field(default_factory=dict)  #: numbers that were not needed
-    asked: Mapping[str, int] = field(default_factory=dict)  #: series that were asked for, with their digits
+    left: Mapping[str, Sequence[NumberRange]]  #: numbers that were not needed
 
 
 def sent(job: Job) -> bytes:
@@ -53,7 +49,7 @@ def received(raw: bytes) -> Job:
 
 
 def answered(prepared: Prepared) -> bytes:
-    return pickle.dumps((prepared.chains, prepared.left, prepared.asked), _PROTOCOL)
+    return pickle.dumps((prepared.chains, prepared.left), _PROTOCOL)
 
 
 def believed(raw: bytes) -> Prepared:

@@ -10,7 +10,7 @@ import gc
 import pickle
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from multiprocessing.connection import Connection
@@ -19,7 +19,7 @@ from typing import cast
 from sqlalchemy import Engine
 
 from tongguan.gateway.daemon.assembly import make_rules
-from tongguan.gateway.daemon.preparing.crossing import Job, NumberRange, Prepared, answered, received
+from tongguan.gateway.daemon.preparing.crossing import Job, Prepared, answered, received
 from tongguan.gateway.flow.cards.looks import Looks
 from tongguan.gateway.flow.intake.door import prepare
 from tongguan.gateway.flow.site import Site
@@ -27,6 +27,7 @@ from tongguan.gateway.journal.database.engine import open_engine
 from tongguan.gateway.journal.port import FlowJournal
 from tongguan.gateway.journal.reading.reader import Reader
 from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.journal.serials import NumberRange
 from tongguan.gateway.model.errors import Deferred, SettingsWrong
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.outcome import Chain
@@ -38,18 +39,17 @@ from tongguan.signer.cards.card import open_card
 class LentNumbers:
     """Numbers of one job."""
 
-    def __init__(self, lent: Mapping[str, NumberRange]) -> None:
-        self.left = dict(lent)
-        self.asked: dict[str, int] = {}
+    def __init__(self, lent: Mapping[str, Sequence[NumberRange]]) -> None:
+        self.left = {series: list(ranges) for series, ranges in lent.items()}
 
     def take(self, series: str, *, digits: int = 9) -> int:
         """The next one; Deferred when there is none: the gateway goes on with this file."""
-        self.asked[series] = digits
-        first, end = self.left.get(series, (0, 0))
-        if first >= end:
+        ranges = self.left.get(series)
+        if not ranges:
             raise Deferred("numbers", after=timedelta(0))
-        self.left[series] = (first + 1, end)
-        return first
+        number, end = ranges[0]
+        ranges[:1] = [(number + 1, end)] if number + 1 < end else []
+        return number
 
 
 class PreparingJournal(Reader):
@@ -103,7 +103,7 @@ def answer(site: Site, journal: PreparingJournal, job: Job) -> bytes:
     except Exception:
         return b""
     journal.ahead[job.hand.account] += chains
-    return answered(Prepared(chains, journal.lent.left, journal.lent.asked))
+    return answered(Prepared(chains, journal.lent.left))
 
 
 def serve(connection: Connection) -> None:

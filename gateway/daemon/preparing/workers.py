@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection, wait
 from tongguan.gateway.daemon.preparing.crossing import Job, Prepared, believed, sent
 from tongguan.gateway.flow.intake.preparer import Hand, PreparerEnded
 from tongguan.gateway.flow.rules import Rules
+from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.outcome import Chain
 from tongguan.gateway.system import clock, logs
@@ -116,7 +117,6 @@ class _Worker:
         self._bell.setblocking(False)
         self._ring.setblocking(False)
         self._wanted = self._stopping = False
-        self._series: dict[str, int] = {}  #: that jobs asked for, with their digits
         self._again = Backoff()
         self.ready = False
         self.pid: int | None = None
@@ -216,8 +216,8 @@ class _Worker:
 
     def _told(self, connection: Connection, asked: _Asked) -> Sequence[Chain]:
         """What it prepared; nothing, where it could not."""
-        count = len(asked.hand.arrivals)
-        numbers = self._journal.lend_numbers(self._series, count)
+        series = series_ahead(self._rules.types.values(), clock.now_ms())
+        numbers = self._journal.lend_numbers(series, len(asked.hand.arrivals))
         connection.send_bytes(sent(Job(asked.hand, asked.anew, self._journal.lanes, numbers)))
         if not connection.poll(SILENCE):
             raise _Unfit("没有应答", "it does not answer")
@@ -227,7 +227,6 @@ class _Worker:
         except Exception as wrong:  # whatever it sent, it is no answer
             raise _Unfit("应答不对", f"its answer makes no sense: {type(wrong).__name__}") from wrong
         self._journal.take_back_numbers(prepared.left)
-        self._series.update(prepared.asked)
         return prepared.chains
 
     def _rest(self, *others: Connection, patience: float | None = None) -> bool:

@@ -129,7 +129,7 @@ def test_what_is_prepared_beside_comes_to_the_same_as_what_is_not(tmp_path: Path
             assert bool(pids(daemon)) is (processes == 2)
 
     assert came[2] == came[1]
-    assert prepared["sealed"] > 64, prepared  # not the first hand: which numbers are needed is learned from it
+    assert prepared["sealed"] > 64, prepared
 
 
 @pytest.mark.requirement("GW-05")
@@ -272,7 +272,7 @@ def test_nothing_but_records_of_the_model_is_made_from_what_a_worker_sends() -> 
 
     for thing in (Evil(), Path("x"), subprocess.Popen):
         with pytest.raises(pickle.UnpicklingError, match="does not cross"):
-            crossing.believed(pickle.dumps(([], {"a": thing}, {})))
+            crossing.believed(pickle.dumps(([], {"a": thing})))
 
 
 def test_on_one_core_the_gateway_is_one_process() -> None:
