@@ -154,7 +154,8 @@ def _asked(preparer: Preparer | None, taken: Sequence[_Taken]) -> list[Future[Se
         return []
     suspects = any(part.claim.suspects for part in taken)
     files = [arrival for part in taken for arrival in part.hand.arrivals.values()]
-    if not suspects and (not preparer.ready or (len(files) < _FEW and sum(len(file.raw) for file in files) < _SMALL)):
+    small = len(files) < _FEW and sum(len(file.raw) for file in files) < _SMALL
+    if not suspects and (small or not preparer.ready):
         return []
     return [preparer.ask(part.hand, anew=not n) for n, part in enumerate(taken)]
 
