@@ -14,9 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import cast
-
-from sqlalchemy import Engine
 
 from tongguan.gateway.daemon.assembly import make_rules
 from tongguan.gateway.daemon.preparing.crossing import Job, Prepared, answered, received
@@ -55,8 +54,8 @@ class LentNumbers:
 class PreparingJournal(Reader):
     """The journal as it is stored, and on top of it what was prepared and may not be written yet."""
 
-    def __init__(self, readers: Engine) -> None:
-        super().__init__(readers)
+    def __init__(self, url: str, home: Path) -> None:
+        super().__init__(open_engine(url, home, writes=False))
         self.lanes: Mapping[Lane, ClosedLane] = {}
         self.lent = LentNumbers({})
         self.ahead: dict[str, list[Chain]] = {}  #: by account
@@ -108,8 +107,7 @@ def answer(site: Site, journal: PreparingJournal, job: Job) -> bytes:
 
 def serve(connection: Connection) -> None:
     settings: Settings = pickle.loads(connection.recv_bytes())
-    readers = open_engine(settings.database.url, settings.home, writes=False)
-    journal = PreparingJournal(readers)
+    journal = PreparingJournal(settings.database.url, settings.home)
     try:
         site = preparing_site(settings, journal)
     except SettingsWrong:  # what lies on disk now is not what runs
