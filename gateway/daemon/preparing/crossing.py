@@ -21,7 +21,7 @@ _MODEL = "tongguan.gateway.model."
 
 
 @record
-class Job:
+class PreparingJob:
     """A hand with what the gateway knows at this moment."""
 
     hand: Hand
@@ -31,30 +31,30 @@ class Job:
 
 
 @record
-class Prepared:
+class PreparedHand:
     """What became of a hand's first files, as far as nothing out of the ordinary happened."""
 
     chains: list[Chain]
     left: Mapping[str, Sequence[NumberRange]]  #: numbers that were not needed
 
 
-def sent(job: Job) -> bytes:
+def sent(job: PreparingJob) -> bytes:
     return pickle.dumps(job, _PROTOCOL)
 
 
-def received(raw: bytes) -> Job:
+def received(raw: bytes) -> PreparingJob:
     """From the gateway: it is believed."""
-    job: Job = pickle.loads(raw)
+    job: PreparingJob = pickle.loads(raw)
     return job
 
 
-def answered(prepared: Prepared) -> bytes:
+def answered(prepared: PreparedHand) -> bytes:
     return pickle.dumps((prepared.chains, prepared.left), _PROTOCOL)
 
 
-def believed(raw: bytes) -> Prepared:
+def believed(raw: bytes) -> PreparedHand:
     """From the process: plain values and records alone; UnpicklingError, and whatever else they cannot be made with."""
-    return Prepared(*_Records(io.BytesIO(raw)).load())
+    return PreparedHand(*_Records(io.BytesIO(raw)).load())
 
 
 class _Records(pickle.Unpickler):

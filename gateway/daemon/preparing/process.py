@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import cast
 
 from tongguan.gateway.daemon.assembly import make_rules
-from tongguan.gateway.daemon.preparing.crossing import Job, Prepared, answered, received
+from tongguan.gateway.daemon.preparing.crossing import PreparedHand, PreparingJob, answered, received
 from tongguan.gateway.flow.cards.looks import Looks
 from tongguan.gateway.flow.intake.door import prepare
 from tongguan.gateway.flow.site import Site
@@ -61,7 +61,7 @@ class PreparingJournal(Reader):
         self.ahead: dict[str, list[Chain]] = {}  #: by account
         self._account = ""
 
-    def begin(self, job: Job) -> None:
+    def begin(self, job: PreparingJob) -> None:
         """What it says from now on is said for this job."""
         self.lanes, self.lent, self._account = job.closed, LentNumbers(job.numbers), job.hand.account
         if job.anew:
@@ -94,7 +94,7 @@ def preparing_site(settings: Settings, journal: PreparingJournal) -> Site:
     )
 
 
-def answer(site: Site, journal: PreparingJournal, job: Job) -> bytes:
+def answer(site: Site, journal: PreparingJournal, job: PreparingJob) -> bytes:
     """What is sent back; empty where something failed: the gateway will see it for itself."""
     journal.begin(job)
     try:
@@ -102,7 +102,7 @@ def answer(site: Site, journal: PreparingJournal, job: Job) -> bytes:
     except Exception:
         return b""
     journal.ahead[job.hand.account] += chains
-    return answered(Prepared(chains, journal.lent.left))
+    return answered(PreparedHand(chains, journal.lent.left))
 
 
 def serve(connection: Connection) -> None:

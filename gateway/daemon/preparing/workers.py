@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
-from tongguan.gateway.daemon.preparing.crossing import Job, Prepared, believed, sent
+from tongguan.gateway.daemon.preparing.crossing import PreparedHand, PreparingJob, believed, sent
 from tongguan.gateway.flow.intake.preparer import Hand, PreparerEnded
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.dispatch import series_ahead
@@ -46,7 +46,7 @@ def usual_processes() -> int:
 
 
 @dataclass(slots=True)
-class _Asked:
+class _HandAsked:
     """A job on its way."""
 
     hand: Hand
@@ -54,7 +54,7 @@ class _Asked:
     done: Future[Sequence[Chain]]
 
 
-class _Unfit(Exception):
+class _ProcessUnfit(Exception):
     """The process cannot be used; the text says why, in Chinese and English."""
 
     def __init__(self, zh: str, en: str) -> None:
@@ -112,7 +112,7 @@ class _Worker:
         self.number = number
         self._rules, self._journal, self._alerts = rules, journal, alerts
         self._say = rules.settings.gateway.say
-        self._jobs: deque[_Asked] = deque()
+        self._jobs: deque[_HandAsked] = deque()
         self._bell, self._ring = socket.socketpair()
         self._bell.setblocking(False)
         self._ring.setblocking(False)
@@ -132,7 +132,7 @@ class _Worker:
             self._wake()
 
     def ask(self, hand: Hand, *, anew: bool) -> Future[Sequence[Chain]]:
-        asked = _Asked(hand, anew, Future())
+        asked = _HandAsked(hand, anew, Future())
         self._jobs.append(asked)
         self._wanted = True
         self._wake()
@@ -157,11 +157,11 @@ class _Worker:
                     with self._running(pulse) as connection:
                         began = True
                         self._work(connection, pulse)
-                except _Unfit as wrong:
+                except _ProcessUnfit as wrong:
                     self._failed(wrong, began=began)
                 except (EOFError, OSError) as wrong:
                     zh, en = "进程已结束", f"the process ended ({type(wrong).__name__})"
-                    self._failed(_Unfit(zh, en), began=began)
+                    self._failed(_ProcessUnfit(zh, en), began=began)
         finally:
             self._give_up()
 
@@ -182,10 +182,12 @@ class _Worker:
                 with pulse:
                     connection.send_bytes(pickle.dumps(self._rules.settings))
                     if not connection.poll(_GREETING):
-                        raise _Unfit("没有启动", "it did not begin")
+                        raise _ProcessUnfit("没有启动", "it did not begin")
                     if connection.recv_bytes().decode() != self._rules.fingerprint:
                         zh = "磁盘上的单证类型或证书与运行中的不同：kill -HUP 后再用"
-                        raise _Unfit(zh, "profiles or certificates on disk are not those that run: it is of use after kill -HUP")
+                        raise _ProcessUnfit(
+                            zh, "profiles or certificates on disk are not those that run: it is of use after kill -HUP"
+                        )
                 self.ready = True
                 yield connection
             finally:
@@ -214,18 +216,18 @@ class _Worker:
             if self._rest(connection):
                 raise EOFError  # it has nothing to say unasked
 
-    def _told(self, connection: Connection, asked: _Asked) -> Sequence[Chain]:
+    def _told(self, connection: Connection, asked: _HandAsked) -> Sequence[Chain]:
         """What it prepared; nothing, where it could not."""
         series = series_ahead(self._rules.types.values(), clock.now_ms())
         numbers = self._journal.lend_numbers(series, len(asked.hand.arrivals))
-        connection.send_bytes(sent(Job(asked.hand, asked.anew, self._journal.lanes, numbers)))
+        connection.send_bytes(sent(PreparingJob(asked.hand, asked.anew, self._journal.lanes, numbers)))
         if not connection.poll(SILENCE):
-            raise _Unfit("没有应答", "it does not answer")
+            raise _ProcessUnfit("没有应答", "it does not answer")
         raw = connection.recv_bytes()
         try:
-            prepared = believed(raw) if raw else Prepared([], numbers)
+            prepared = believed(raw) if raw else PreparedHand([], numbers)
         except Exception as wrong:  # whatever it sent, it is no answer
-            raise _Unfit("应答不对", f"its answer makes no sense: {type(wrong).__name__}") from wrong
+            raise _ProcessUnfit("应答不对", f"its answer makes no sense: {type(wrong).__name__}") from wrong
         self._journal.take_back_numbers(prepared.left)
         return prepared.chains
 
@@ -236,7 +238,7 @@ class _Worker:
             self._bell.recv(4096)
         return any(each is not self._bell for each in heard)
 
-    def _failed(self, wrong: _Unfit, *, began: bool) -> None:
+    def _failed(self, wrong: _ProcessUnfit, *, began: bool) -> None:
         """Wait a while before the next one begins; where none could, what waits for it is told."""
         if not began:
             self._give_up()
