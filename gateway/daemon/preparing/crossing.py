@@ -10,7 +10,7 @@ import pickle
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tongguan.gateway.flow.intake.preparer import Hand
+from tongguan.gateway.flow.intake.preparer import FileBatch
 from tongguan.gateway.journal.serials import NumberRange
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.outcome import Chain
@@ -24,14 +24,14 @@ _MODEL = "tongguan.gateway.model."
 class PreparingJob:
     """A hand with what the gateway knows at this moment."""
 
-    hand: Hand
+    hand: FileBatch
     anew: bool  #: what was prepared for this mailbox before is in the journal
     closed: Mapping[Lane, ClosedLane]
     numbers: Mapping[str, Sequence[NumberRange]]  #: by series: lent for this hand
 
 
 @record
-class PreparedHand:
+class PreparedChains:
     """What became of a hand's first files, as far as nothing out of the ordinary happened."""
 
     chains: list[Chain]
@@ -48,13 +48,13 @@ def received(raw: bytes) -> PreparingJob:
     return job
 
 
-def answered(prepared: PreparedHand) -> bytes:
+def answered(prepared: PreparedChains) -> bytes:
     return pickle.dumps((prepared.chains, prepared.left), _PROTOCOL)
 
 
-def believed(raw: bytes) -> PreparedHand:
+def believed(raw: bytes) -> PreparedChains:
     """From the process: plain values and records alone; UnpicklingError, and whatever else they cannot be made with."""
-    return PreparedHand(*_Records(io.BytesIO(raw)).load())
+    return PreparedChains(*_Records(io.BytesIO(raw)).load())
 
 
 class _Records(pickle.Unpickler):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import cast
 
 from tongguan.gateway.daemon.assembly import make_rules
-from tongguan.gateway.daemon.preparing.crossing import PreparedHand, PreparingJob, answered, received
+from tongguan.gateway.daemon.preparing.crossing import PreparedChains, PreparingJob, answered, received
 from tongguan.gateway.flow.cards.looks import Looks
 from tongguan.gateway.flow.intake.door import prepare
 from tongguan.gateway.flow.site import Site
@@ -102,7 +102,7 @@ def answer(site: Site, journal: PreparingJournal, job: PreparingJob) -> bytes:
     except Exception:
         return b""
     journal.ahead[job.hand.account] += chains
-    return answered(PreparedHand(chains, journal.lent.left))
+    return answered(PreparedChains(chains, journal.lent.left))
 
 
 def serve(connection: Connection) -> None:

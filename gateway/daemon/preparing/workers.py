@@ -19,8 +19,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
-from tongguan.gateway.daemon.preparing.crossing import PreparedHand, PreparingJob, believed, sent
-from tongguan.gateway.flow.intake.preparer import Hand, PreparerEnded
+from tongguan.gateway.daemon.preparing.crossing import PreparedChains, PreparingJob, believed, sent
+from tongguan.gateway.flow.intake.preparer import FileBatch, PreparerEnded
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.journal.journal import Journal
@@ -46,10 +46,10 @@ def usual_processes() -> int:
 
 
 @dataclass(slots=True)
-class _HandAsked:
+class _JobAsked:
     """A job on its way."""
 
-    hand: Hand
+    hand: FileBatch
     anew: bool
     done: Future[Sequence[Chain]]
 
@@ -78,7 +78,7 @@ class PrepareWorkers:
             self.each[0].want()
         return found
 
-    def ask(self, hand: Hand, *, anew: bool) -> Future[Sequence[Chain]]:
+    def ask(self, hand: FileBatch, *, anew: bool) -> Future[Sequence[Chain]]:
         if anew:
             there = [worker for worker in self.each if worker.ready] or self.each[:1]
             idle = min(there, key=lambda worker: worker.waiting)
@@ -112,7 +112,7 @@ class _Worker:
         self.number = number
         self._rules, self._journal, self._alerts = rules, journal, alerts
         self._say = rules.settings.gateway.say
-        self._jobs: deque[_HandAsked] = deque()
+        self._jobs: deque[_JobAsked] = deque()
         self._bell, self._ring = socket.socketpair()
         self._bell.setblocking(False)
         self._ring.setblocking(False)
@@ -131,8 +131,8 @@ class _Worker:
             self._wanted = True
             self._wake()
 
-    def ask(self, hand: Hand, *, anew: bool) -> Future[Sequence[Chain]]:
-        asked = _HandAsked(hand, anew, Future())
+    def ask(self, hand: FileBatch, *, anew: bool) -> Future[Sequence[Chain]]:
+        asked = _JobAsked(hand, anew, Future())
         self._jobs.append(asked)
         self._wanted = True
         self._wake()
@@ -216,7 +216,7 @@ class _Worker:
             if self._rest(connection):
                 raise EOFError  # it has nothing to say unasked
 
-    def _told(self, connection: Connection, asked: _HandAsked) -> Sequence[Chain]:
+    def _told(self, connection: Connection, asked: _JobAsked) -> Sequence[Chain]:
         """What it prepared; nothing, where it could not."""
         series = series_ahead(self._rules.types.values(), clock.now_ms())
         numbers = self._journal.lend_numbers(series, len(asked.hand.arrivals))
@@ -225,7 +225,7 @@ class _Worker:
             raise _ProcessUnfit("没有应答", "it does not answer")
         raw = connection.recv_bytes()
         try:
-            prepared = believed(raw) if raw else PreparedHand([], numbers)
+            prepared = believed(raw) if raw else PreparedChains([], numbers)
         except Exception as wrong:  # whatever it sent, it is no answer
             raise _ProcessUnfit("应答不对", f"its answer makes no sense: {type(wrong).__name__}") from wrong
         self._journal.take_back_numbers(prepared.left)

@@ -20,7 +20,7 @@ from tongguan.gateway.flow.intake.accept import (
     prefetch,
     without_secrets,
 )
-from tongguan.gateway.flow.intake.preparer import Hand, Preparer, PreparerEnded
+from tongguan.gateway.flow.intake.preparer import FileBatch, Preparer, PreparerEnded
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.check import decide_check, read_step
@@ -127,7 +127,7 @@ class _Taken:
     """Files in this hand, claimed, with what they are to become."""
 
     claim: Claim
-    hand: Hand
+    hand: FileBatch
     drops: Mapping[str, Drop]  #: by id of the message to be
 
 
@@ -137,7 +137,7 @@ def _claimed(site: Site, account: str, drops: Sequence[Drop]) -> _Taken:
     by_id = {new_id(): keys[key] for key in claim.keys}
     arrivals = {id_: Arrival(id_, d.account, d.name, d.raw or b"", d.sha256, clock.now_ms()) for id_, d in by_id.items()}
     problems = {id_: drop.problem for id_, drop in by_id.items() if drop.problem is not None}
-    return _Taken(claim, Hand(account, arrivals, problems), by_id)
+    return _Taken(claim, FileBatch(account, arrivals, problems), by_id)
 
 
 def _give_back(site: Site, taken: Sequence[_Taken]) -> None:
@@ -186,17 +186,17 @@ def _committed(mailbox: Mailbox, drop: Drop, chain: Chain, came: list[Came]) -> 
     came.append(Came(drop, chain[-1].message))
 
 
-def _with_messages(claim: Claim, hand: Hand) -> Claim:
+def _with_messages(claim: Claim, hand: FileBatch) -> Claim:
     return replace(claim, messages=tuple(blank(arrival) for arrival in hand.arrivals.values()))
 
 
-def prepare(site: Site, hand: Hand) -> list[Chain]:
+def prepare(site: Site, hand: FileBatch) -> list[Chain]:
     """What becomes of a hand, for another process to write: as many of its files as come before one that needs `take`."""
     claim = _with_messages(Claim(0, "", 0), hand)
     return prepared(site.journal, hand_step(site, hand), claim, moment=site.moment)
 
 
-def hand_step(site: Site, hand: Hand) -> Step:
+def hand_step(site: Site, hand: FileBatch) -> Step:
     """The station of these files."""
     return door_step(site, hand.account, hand.arrivals, hand.problems)
 

@@ -13,7 +13,7 @@ from tongguan.gateway.model.record import record
 
 
 @record
-class Hand:
+class FileBatch:
     """Files of one mailbox that are decided together, wherever that is."""
 
     account: str
@@ -36,7 +36,7 @@ class Preparer(Protocol):
     def ready(self) -> bool:
         """Does one wait for work?"""
 
-    def ask(self, hand: Hand, *, anew: bool) -> Future[Sequence[Chain]]:
+    def ask(self, hand: FileBatch, *, anew: bool) -> Future[Sequence[Chain]]:
         """Have a hand decided, after those that its mailbox has asked for before; PreparerEnded is raised by the result.
 
         The chains are those of its first files, as far as nothing out of the ordinary happened. Not `anew`: on top of what was
