@@ -235,7 +235,8 @@ class Daemon:
         mailbox.sweep()
         with mailbox.hand(_DROPS if self.workers is not None else PART) as drops:
             came = take(self.site, mailbox, drops) if drops else []
-        self.tellers.tell(mailbox.account, [each.message.id for each in came if each.before])
+        if again := [each.message.id for each in came if each.before]:
+            self.tellers.tell(mailbox.account, again)
         return bool(drops)
 
     # Life

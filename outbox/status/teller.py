@@ -35,6 +35,8 @@ from tongguan.outbox.status.view import StatusView, read_view
 INDEX, HEARTBEAT, CHECKPOINT = 1.0, 5.0, 15.0
 #: a move is told of at most so many seconds after it can be seen
 GRACE = 5.0
+#: seconds after a move in which a second one is waited for, so that both make one file
+SOON = 0.01
 #: messages in a group from which on their files follow later, so that several moves make one file
 MANY = 32
 #: messages read and written at a time; answers likewise
@@ -132,7 +134,9 @@ class Teller:
         try:
             more = False
             while not self._stopping:
-                self._bell.wait(0.0 if more else self._rest())
+                if self._bell.wait(0.0 if more else self._rest()) and not more:
+                    self._bell.clear()
+                    self._bell.wait(SOON)  # what came in whole moves on at once, mostly
                 self._bell.clear()
                 with pulse:
                     more = self.turn()

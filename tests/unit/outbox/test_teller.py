@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -32,7 +32,7 @@ from tongguan.outbox.status.answers import technical_name
 from tongguan.outbox.status.file_writer import FileWriter
 from tongguan.outbox.status.index import Index
 from tongguan.outbox.status.rewriting import Rewriter
-from tongguan.outbox.status.teller import MANY
+from tongguan.outbox.status.teller import MANY, SOON
 from tongguan.outbox.status.tellers import Tellers
 
 from .conftest import RECEIVED_AT, Home, answer, document, receipt, submission
@@ -1076,6 +1076,36 @@ def test_the_checkpoint_waits_for_what_failed(home: Home, monkeypatch: pytest.Mo
         home.clock.pass_(40)
 
     assert home.journal.checkpoint("teller:demo") == Cursor()
+
+
+def test_a_move_that_follows_at_once_is_told_together_with_the_first(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.told()
+    teller, waits, told = home.teller.each["demo"], list[float](), list[str]()
+    write = FileWriter.message
+
+    class Bell(threading.Event):
+        """While it is waited for the first time a message comes, the second time it moves on, and then the thread is to end."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            if len(waits) == 1:
+                home.comes(submission("m1"))
+            elif len(waits) == 2:
+                home.moves(submission("m1"), State.SENT)
+            else:
+                teller._stopping = True
+            return self.is_set()
+
+    def noted(writer: FileWriter, message_id: str, content: bytes, source: str | None) -> None:
+        told.append(orjson.loads(content)["state"])
+        write(writer, message_id, content, source)
+
+    monkeypatch.setattr(teller, "_bell", Bell())
+    monkeypatch.setattr(FileWriter, "message", noted)
+    teller.serve(nullcontext())
+
+    assert told == ["sent"]
+    assert waits[1] == SOON < 0.05
 
 
 def test_the_thread_tells_within_milliseconds_and_stops_with_nothing_left(home: Home) -> None:
