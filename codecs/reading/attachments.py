@@ -91,9 +91,9 @@ def check_attachments(
     `allowed`: do the conditions under which the type takes attachments hold of what the document will be after this message?
     A detach names files without bringing them; whether they are there is its desk step's question.
     """
-    if operation == "detach":
-        return []
     rule = profile.attachments
+    if operation == "detach" or not (given or operation in rule.required_at):
+        return []
     if given and not (rule.types and allowed):
         return [_fault("GW-E11")]
     faults = [f for name, category in given for f in _file_faults(rule, name, category, files.get(name))]

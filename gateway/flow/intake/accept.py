@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tongguan.codecs.checking.secrets import redacted
 from tongguan.codecs.reading.read import Item, Read, read
@@ -157,22 +158,16 @@ def repeated(message: Message, first: Message) -> Outcome:
 
 
 def _single(rules: Rules, arrival: Arrival, item: Item, records: Snapshot, message: Message, *, keep: bool) -> Outcome:
-    message = _named(message, item)
     if item.faults:
-        return _refused(message, arrival, item.faults, keep=keep)
+        return _refused(_named(message, item), arrival, item.faults, keep=keep)
     if item.type not in rules.profiles:
-        return _refused(
-            message,
-            arrival,
-            [unknown_type(item.type, {name: profile.registry for name, profile in rules.types.items()})],
-            keep=keep,
-        )
+        unknown = unknown_type(item.type, {name: profile.registry for name, profile in rules.types.items()})
+        return _refused(_named(message, item), arrival, [unknown], keep=keep)
     profile = rules.profile(item.type)
     operation = profile.operations.get(item.operation)
     passing = item.operation == QUERY or item.check
-    message = replace(
-        message, profile=profile.version, holds=not passing, waits=not passing and bool(operation and operation.waits)
-    )
+    waits = not passing and bool(operation and operation.waits)
+    message = _named(message, item, profile=profile.version, holds=not passing, waits=waits)
     if operation is None and item.operation != QUERY:
         known = " ".join(sorted({*profile.operations, QUERY}))
         return _refused(message, arrival, [fault("GW-F02", type=item.type, operation=item.operation, known=known)], keep=keep)
@@ -200,7 +195,7 @@ def _single(rules: Rules, arrival: Arrival, item: Item, records: Snapshot, messa
     return Outcome(message, None, "read", bodies=_source(arrival) if keep else ())
 
 
-def _named(message: Message, item: Item) -> Message:
+def _named(message: Message, item: Item, **more: Any) -> Message:
     return replace(
         message,
         type=item.type,
@@ -210,6 +205,7 @@ def _named(message: Message, item: Item) -> Message:
         query_kind=item.kind,
         content_sha256=item.sha256,
         extra={**(message.extra or {}), "check": True} if item.check else message.extra,
+        **more,
     )
 
 
