@@ -65,6 +65,8 @@ class Mailbox:
         self._looks: dict[bytes, tuple[tuple[int, ...], float]] = {}  # unfinished: as last seen, and since when
         self._resting: list[tuple[float, bytes]] = []  # a heap: the same, and what is none any more, by since when
         self._left: dict[bytes, tuple[float, int, NeverTaken]] = {}  # ignored: since when (two clocks), why
+        self._left_changes = 0  # how often that became another
+        self._shown: dict[str, tuple[int, float, list[dict[str, str | None]]]] = {}  # by language: of which, until when, what
         self._in_hand: set[bytes] = set()
         self._again: set[bytes] = set()  # came again while in hand
         self._owed: dict[bytes, tuple[Drop, str]] = {}  # in hand, committed: to be carried to work
@@ -201,13 +203,20 @@ class Mailbox:
         now = (self._monotonic(), clock.now_ms())
         for name, why in others.items():
             left.setdefault(name, (*now, why))
-        self._left = left
+        if left != self._left:
+            self._left = left
+            self._left_changes += 1
 
     def ignored(self, language: str = "zh") -> list[dict[str, str | None]]:
         """What has been left alone for longer than `ignored_after`: file, since, why."""
-        now, left = self._monotonic(), self._left
+        now, changes = self._monotonic(), self._left_changes
+        of, until, lines = self._shown.get(language, (-1, 0.0, []))
+        if of == changes and now < until:
+            return lines
+        left = self._left.copy()  # the door's thread may go on
         old = sorted(name for name, (since, _, _) in left.items() if now - since >= self._ignored_after)
-        return [
+        next_one = min((since for since, _, _ in left.values() if now - since < self._ignored_after), default=math.inf)
+        lines = [
             {
                 "file": file_names.shown(file_names.as_text(name)),
                 "since": times.show(left[name][1]),
@@ -215,6 +224,8 @@ class Mailbox:
             }
             for name in old[:MOST_IGNORED]
         ]
+        self._shown[language] = changes, next_one + self._ignored_after, lines
+        return lines
 
     @contextmanager
     def hand(self, limit: int) -> Iterator[list[Drop]]:
@@ -256,12 +267,15 @@ class Mailbox:
             self._begin_again(name)
             return None
         except NeverTaken as why:
-            self._left.setdefault(name, (self._monotonic(), clock.now_ms(), why))
+            if name not in self._left:
+                self._left[name] = (self._monotonic(), clock.now_ms(), why)
+                self._left_changes += 1
             return None
         if isinstance(content, Fault) and content.code == "GW-D01" and renamed_in and not self._quiet(name, seen):
             return None
         self._looks.pop(name, None)
-        self._left.pop(name, None)
+        if self._left.pop(name, None) is not None:
+            self._left_changes += 1
         return self._drop(name, seen, content)
 
     def _drop(self, name: bytes, seen: os.stat_result, content: bytes | Fault) -> Drop:

@@ -122,6 +122,22 @@ RECEIPTS_BY = {
     name: PreparedStatement(query.where(_among(_r[name])).order_by(_r.issued_at, _r.rank)) for name, query in _receipts_of.items()
 }
 
+
+def _found(*more: ColumnElement[bool]) -> PreparedStatement:
+    """Messages with this id, the newest with this reference, and the newest of documents with this number; one may come twice."""
+    said = _given("text")
+    of_number = by("number_value", select(tables.number.c.document_id)).where(tables.number.c.value == said)
+    ways = (
+        _message.where(_m.id == said, *more),
+        by("message_reference_any", _message).where(_m.reference == said, *more),
+        by("message_document", _message).where(_m.document_id.in_(of_number), *more),
+    )
+    newest = (way.order_by(_m.sequence.desc()).limit(_most).subquery() for way in ways)
+    return PreparedStatement(union_all(*(select(each) for each in newest)))
+
+
+FOUND, FOUND_OF = _found(), _found(_m.account == _given("account"))
+
 _in_lane = and_(_m.lane == _given("lane"), _m.due_at <= _given("now"))
 _waiting = by("message_due", select(_m.id, _m.account))
 IN_LANE = PreparedStatement(_waiting.where(and_(_m.lane == _given("lane"), _m.due_at.is_not(None))))

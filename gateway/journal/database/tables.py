@@ -66,7 +66,7 @@ message = Table(
 # The account stands in this one so that messages of paused accounts are passed over without reading their rows.
 _partial("message_due", message.c.lane, message.c.due_at, message.c.sequence, message.c.account, where="due_at IS NOT NULL")
 _partial("message_reference", message.c.account, message.c.reference, unique=True, where="holds_reference = 1")
-_partial("message_reference_any", message.c.reference, where="reference IS NOT NULL")
+_partial("message_reference_any", message.c.reference, message.c.sequence, where="reference IS NOT NULL")
 _partial("message_freed", message.c.account, message.c.reference, message.c.sequence, where=FREED)
 _partial("message_name", message.c.account, message.c.source, message.c.sequence, where="source IS NOT NULL AND batch IS NULL")
 _partial("message_document", message.c.document_id, message.c.sequence, where="document_id IS NOT NULL")

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import and_, func, literal_column, or_, select
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import and_, func, literal_column, select
 
 from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import PART, Order, decoded, document_of, facts_of, message_of, order_of
@@ -20,6 +19,7 @@ from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import Message, State
 
 _PAGE = 5000  #: moves
+_MOST_FOUND = 1000  #: messages with one reference or number
 _WHOLE = 1 << 62  #: behind every move of an entry
 
 
@@ -159,13 +159,14 @@ class Search(Lookups):
         return came
 
     def find(self, text: str, account: str | None = None) -> list[Message]:
-        """Messages by message id, reference, or any official number of their document, newest last."""
-        m, n = tables.message.c, tables.number.c
-        documents = select(n.document_id).where(n.value == text).scalar_subquery()
-        where: ColumnElement[bool] = or_(m.id == text, m.reference == text, m.document_id.in_(documents))
+        """Messages by message id, reference, or any official number of their document, newest last; of very many the newest."""
+        wanted = {"text": text, "most": _MOST_FOUND}
         if account:
-            where = and_(where, m.account == account)
-        return [message_of(row) for row in self._all(select(tables.message).where(where).order_by(m.sequence).limit(1000))]
+            rows = statements.FOUND_OF.rows(self._connection, account=account, **wanted)
+        else:
+            rows = statements.FOUND.rows(self._connection, **wanted)
+        found = {row[0]: message_of(row) for row in rows}.values()
+        return sorted(found, key=lambda message: message.sequence)[-_MOST_FOUND:]
 
     def list_messages(self, where: Sequence[Restriction], *, limit: int) -> list[Message]:
         """The newest submissions that satisfy `where`, newest first."""

@@ -661,6 +661,30 @@ def test_a_file_that_has_rested_needs_no_listing(box: Mailbox, clock: Clock, lis
     assert (names(found), len(listed), box.settles_in()) == (["a.xml"], before, None)
 
 
+def test_what_is_ignored_is_put_together_when_it_changes_however_often_it_is_asked_for(
+    box: Mailbox, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(file_names, "shown", lambda name: shown.append(name) or name)
+    waiting(box, 50, ".part")
+    looked(box)
+    assert box.ignored() == []
+    clock.pass_(601)
+    for _ in range(100):
+        looked(box)
+        clock.pass_(1)
+        assert len(box.ignored()) == 50
+    assert len(shown) == 50
+    outbox(box, "000007.part").unlink()
+    outbox(box, "new.part").write_bytes(b"")
+    looked(box)
+    assert len(box.ignored()) == 49
+    clock.pass_(601)
+
+    assert [line["file"] for line in box.ignored()][-1] == "new.part"
+    assert len(box.ignored("en")) == 50
+
+
 def test_an_empty_folder_is_listed_as_often_as_anybody_looks(box: Mailbox, clock: Clock, listed: list[int]) -> None:
     for _ in range(10):
         looked(box)

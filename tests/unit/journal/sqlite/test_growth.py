@@ -161,6 +161,7 @@ WORKS: Mapping[str, Callable[[Journal], Any]] = {
     "lanes in use": looks(lambda r: [r.lanes_in_use(kind) for kind in ("route", "card")]),
     "documents to be counted": looks(lambda r: r.documents_after("", 20)),
     "events": looks(lambda r: r.events(2)),
+    "what is looked for": looks(lambda r: [r.find(text, of) for text in ("GROWN5", "new") for of in ("demo", None)]),
     "the newest": looks(lambda r: r.list_messages([], limit=20)),
     "the newest of a state": looks(lambda r: r.list_messages(of_messages(states=["sent"]), limit=20)),
 }
@@ -177,6 +178,15 @@ def test_what_reads_all_of_it_takes_more(journals: Pair) -> None:
     young, old = (steps(journal, looks(lambda r: [*r.moves_after("demo", Cursor())])) for journal in journals)
 
     assert old > 50 * young
+
+
+def test_of_very_many_with_one_reference_the_newest_are_found(journals: Pair) -> None:
+    written(journals[1], comes(submission("newest of all", reference="again", state=State.REFUSED)))
+    with journals[1].search() as records:
+        found = records.find("again", "demo")
+
+    assert (len(found), found[-1].id, found[0].reference) == (1000, "newest of all", "again")
+    assert found == sorted(found, key=lambda message: message.sequence)
 
 
 def test_an_old_journal_is_whole(journals: Pair) -> None:

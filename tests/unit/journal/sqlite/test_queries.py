@@ -55,16 +55,13 @@ SORTS = {
     "ORDER BY message.sequence": "items of batches, or messages of documents, that were asked for by their ids",
     "ORDER BY receipt.issued_at": "receipts of messages, or of documents, that were asked for by their ids",
     "ORDER BY answer.id": "answers of messages that were asked for by their ids",
-    "SELECT message.sha256": "those who brought one receipt",
     "GROUP BY message.state": "a batch",
     "SELECT DISTINCT document.id": "documents that given messages moved",
     "ORDER BY orders.rowid": "orders that are not carried out yet",
 }
-#: statements that need no index, by a part of their text, or are put together as a person asks: they look for what few have
+#: statements that need no index, by a part of their text
 ASKED = {
     "SELECT history.run FROM history": "is there an entry at all: one row",
-    "number.value = ? AND message": "find: has this id, this reference or this number",
-    "message.id = ? OR message.reference = ?": "find: has this id, this reference or this number",
 }
 
 LINE = CountedLine(202611, "2601", "铁矿砂", "035", 1, 2, True, True)

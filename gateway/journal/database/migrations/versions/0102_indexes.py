@@ -17,6 +17,7 @@ _MADE = (
     ("run_gateway", "run", ("gateway", "number"), None),
 )
 _CHANGED = (
+    ("message_reference_any", "message", ("reference", "sequence"), "reference IS NOT NULL"),
     ("message_name", "message", ("account", "source", "sequence"), "source IS NOT NULL AND batch IS NULL"),
     (
         *("message_noted", "message", ("state", "hold_since")),
