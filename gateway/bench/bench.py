@@ -11,14 +11,15 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tongguan.gateway.bench.context import authority, count, drop, mailbox, make_home, settle
+from tongguan.gateway.bench.context import authority, count, drop, lay_ready, let_in, mailbox, make_home
 from tongguan.gateway.bench.process import RunningGateway, Used, running_gateway, used_by
 from tongguan.gateway.bench.statistics import measure_statistics
 from tongguan.gateway.bench.verification import measure_verification
+from tongguan.gateway.daemon.preparing.workers import usual_processes
 from tongguan.gateway.model.message import State
 
 _FEW = 1_000  #: messages after which memory is looked at first
@@ -38,6 +39,7 @@ class Run:
     waiting: int = 0  #: files that lie in OutBox behind the measured ones
     batch: int = 1  #: messages in one file
     rounds: int = 1  #: each in a home of its own; the median is told
+    processes: int = 0  #: of the gateway; 0: as suits the machine
 
     @property
     def options(self) -> list[str]:
@@ -70,6 +72,10 @@ def measure(run: Run, folder: Path | None = None) -> str:
     return _line(run, [_round(run, folder) for _ in range(run.rounds)])
 
 
+def running(run: Run, made: Path) -> AbstractContextManager[RunningGateway]:
+    return running_gateway(made, run.processes or usual_processes(), run.options)
+
+
 @contextmanager
 def _new_home(run: Run, folder: Path | None) -> Iterator[Path]:
     place = Path(tempfile.mkdtemp(prefix="tongguan-bench-", dir=folder))
@@ -88,10 +94,11 @@ def _round(run: Run, folder: Path | None) -> Measured:
 
 def _end_to_end(run: Run, made: Path, endpoint: int) -> Measured:
     """From files lying in OutBox to the technical receipts applied, the answers and the status files written."""
-    drop(made, run.messages + run.waiting, batch=run.batch)
-    settle()
-    before = used_by(endpoint).seconds
-    with running_gateway(made, run.options) as gateway:
+    lay_ready(made, run.messages + run.waiting, batch=run.batch)
+    with running(run, made) as gateway:
+        before = used_by(endpoint).seconds
+        gateway.begin()
+        let_in(made)
         took = _until_answered(gateway, run.messages, run.batch)
         return _gave(gateway, run.messages, took, used_by(endpoint).seconds - before, gateway.spans())
 
@@ -109,9 +116,10 @@ def _gave(gateway: RunningGateway, messages: int, took: float, endpoint: float, 
 
 def _accept(run: Run, made: Path, endpoint: int) -> Measured:
     """Read, seal and commit only: nothing is sent."""
-    drop(made, run.messages)
-    settle()
-    with running_gateway(made, run.options) as gateway:
+    lay_ready(made, run.messages)
+    with running(run, made) as gateway:
+        gateway.begin()
+        let_in(made)
         took = gateway.until(lambda: gateway.tally(State.SEALED, State.CHECKED), run.messages)
         return _gave(gateway, run.messages, took, 0.0)
 
@@ -119,7 +127,7 @@ def _accept(run: Run, made: Path, endpoint: int) -> Measured:
 def _idle(run: Run, made: Path, endpoint: int) -> Measured:
     """One file at a time into an idle gateway, from the rename to the status file that says sent; then many at once."""
     status, waits = mailbox(made) / "Status", []
-    with running_gateway(made, run.options) as gateway:
+    with running(run, made) as gateway:
         time.sleep(1)
         before, other = gateway.used.seconds, used_by(endpoint).seconds
         for n in range(run.messages):
@@ -144,7 +152,7 @@ def _idle(run: Run, made: Path, endpoint: int) -> Measured:
 def _memory(run: Run, made: Path, endpoint: int) -> Measured:
     """Memory of all processes after few messages, and after many."""
     few, other = min(_FEW, run.messages), used_by(endpoint).seconds
-    with running_gateway(made, run.options) as gateway:
+    with running(run, made) as gateway:
         for done in range(0, run.messages, few):
             drop(made, min(few, run.messages - done), first=done)
             took = _until_answered(gateway, min(done + few, run.messages))

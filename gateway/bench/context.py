@@ -17,7 +17,8 @@ from tongguan.gateway.home import home
 
 _TEMPLATE = "bench-*.xml"
 _MARK = b'reference="bench-0"'
-_SETTLED = 2.1  #: seconds after which a file that was written before the start is known to be finished
+_BESIDE = "beside"
+_QUIET = 2.0  #: seconds for a disk that was written to
 _PAUSE = 0.05
 
 
@@ -38,9 +39,9 @@ def mailbox(made: Path) -> Path:
     return made / "mailboxes" / "demo"
 
 
-def drop(made: Path, count: int, *, first: int = 0, batch: int = 1) -> None:
+def drop(made: Path, count: int, *, first: int = 0, batch: int = 1, folder: str = "mailboxes/demo/OutBox") -> None:
     """Put `count` different messages into OutBox, so many to a file."""
-    outbox = mailbox(made) / "OutBox"
+    outbox = made / folder
     text = template()
     item = text.partition(b"?>")[2] if batch > 1 else text
     for n in range(first, first + count, batch):
@@ -50,10 +51,18 @@ def drop(made: Path, count: int, *, first: int = 0, batch: int = 1) -> None:
         os.rename(outbox / f"m{n:07d}.tmp", outbox / f"m{n:07d}.xml")
 
 
-def settle() -> None:
-    """Let what was dropped be finished for whoever comes, and the disk be quiet."""
+def lay_ready(made: Path, count: int, *, batch: int = 1) -> None:
+    """Lay `count` messages beside OutBox, and let the disk be quiet."""
+    (made / _BESIDE).mkdir()
+    drop(made, count, batch=batch, folder=_BESIDE)
     os.sync()
-    time.sleep(_SETTLED)
+    time.sleep(_QUIET)
+
+
+def let_in(made: Path) -> None:
+    """Move what was laid ready into OutBox, in order of name."""
+    for name in sorted(os.listdir(made / _BESIDE)):
+        os.rename(made / _BESIDE / name, mailbox(made) / "OutBox" / name)
 
 
 def count(folder: Path) -> int:

@@ -17,6 +17,7 @@ from tongguan.gateway.settings import read_settings
 
 _LEAST_PAUSE, _MOST_PAUSE = 0.005, 0.5
 _TICKS = os.sysconf("SC_CLK_TCK")
+READY = b'"preparing process ready"'
 _TROUBLE = (State.REFUSED, State.HELD, State.REJECTED)
 
 
@@ -102,11 +103,18 @@ class RunningGateway:
                 time.sleep(min(_MOST_PAUSE, max(_LEAST_PAUSE, (wanted - now) / pace / 2 if pace else 10 * _LEAST_PAUSE)))
         return time.perf_counter() - self.began_at
 
-    def begin(self) -> None:
-        """Wait until it says that it begins to work."""
-        while b'"starting"' not in self._log.read_bytes():
+    def up(self, processes: int) -> None:
+        """Wait until it says that it runs, with so many processes."""
+        while not self._says(b'"started"', 1) or not self._says(READY, processes - 1):
             self.must_run()
             time.sleep(_LEAST_PAUSE)
+        self.begin()
+
+    def _says(self, what: bytes, times: int) -> bool:
+        return self._log.read_bytes().count(what) >= times
+
+    def begin(self) -> None:
+        """What is measured begins at this moment."""
         self.began_at, self._before = time.perf_counter(), used_by(self._process.pid).seconds
 
     def must_run(self) -> None:
@@ -137,15 +145,16 @@ class RunningGateway:
 
 
 @contextmanager
-def running_gateway(home: Path, options: Sequence[str] = ()) -> Iterator[RunningGateway]:
-    """Run `tongguan run`, its lines to a file; it has begun to work."""
+def running_gateway(home: Path, processes: int, options: Sequence[str] = ()) -> Iterator[RunningGateway]:
+    """Run `tongguan run` in so many processes, its lines to a file; all of them are there."""
     log = home / "gateway.log"
-    command = [sys.executable, "-m", "tongguan.gateway.cli", "run", "--home", str(home.absolute()), *options]
+    command = [sys.executable, "-m", "tongguan.gateway.cli", "run", "--home", str(home.absolute())]
+    command += ["--processes", str(processes), *options]
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=home)
     gateway = RunningGateway(home, process, log)
     try:
-        gateway.begin()
+        gateway.up(processes)
         yield gateway
     finally:
         process.terminate()

@@ -35,6 +35,7 @@ def bench(
     waiting: Annotated[int, typer.Option(min=0, help="files that wait behind the measured ones / 另有等待的文件数")] = 0,
     batch: Annotated[int, typer.Option(min=1, max=500, help="messages in one file / 每个文件的报文数")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="so many times; the median is told / 轮数")] = 1,
+    processes: Annotated[int, typer.Option(min=0, help="of the gateway; 0: as suits the machine / 网关进程数")] = 0,
     full: Annotated[bool, typer.Option("--full", help="against the full simulators / 对完整模拟器")] = False,
 ) -> None:
     """测量本机速度，每次一行 / Measure this machine's rate, one line a run."""
@@ -44,4 +45,4 @@ def bench(
     if key not in ("software", "token") and not key.isdecimal():
         raise CommandWrong("--key 应为 software、token 或毫秒数", "--key is software, token or a number of milliseconds")
     only_trouble()
-    print_text(measure(Run(part.value, messages, key, delay, full, waiting, batch, rounds)))
+    print_text(measure(Run(part.value, messages, key, delay, full, waiting, batch, rounds, processes)))

@@ -189,6 +189,7 @@ class _Worker:
                             zh, "profiles or certificates on disk are not those that run: it is of use after kill -HUP"
                         )
                 self.ready = True
+                log.info("preparing process ready", number=self.number, pid=process.pid)
                 yield connection
             finally:
                 self.ready, self.pid = False, None
