@@ -388,6 +388,8 @@ class Daemon:
         else:
             self.journal.rest()
         self.supervisor.join(_OTHERS_END, until=lambda name: name not in hung)
+        if self.workers is not None:
+            self.workers.close()
         if after is None:
             os.close(self.home_lock)
             log.info("stopped")
@@ -398,6 +400,8 @@ class Daemon:
         self.watching.close()
         self.wire.stop()
         self._close_cards(self._before.site if self._before is not None else None)
+        if self.workers is not None:
+            self.workers.close()
         self.watch.close()
 
     def swapped(self, fatal: Callable[[str], None] = lambda why: None) -> Daemon:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from tongguan import __version__
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.secrets import Names
 from tongguan.gateway.model.document import Content
@@ -47,7 +48,8 @@ class Rules:
     def fingerprint(self) -> str:
         """The same where the profiles and recipients are: so that two processes know that they decide alike."""
         recipients = {**self.encrypt_to, **{f"secrets {route}": each for route, each in self.secrets_to.items()}}
-        facts = [
+        facts: list[object] = [
+            __version__,
             sorted((name, profile.version) for name, profile in self.types.items()),
             sorted((name, each.fingerprint(SHA256()).hex()) for name, each in recipients.items()),
         ]

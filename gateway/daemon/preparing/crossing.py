@@ -26,6 +26,7 @@ class PreparingJob:
 
     hand: FileBatch
     anew: bool  #: what was prepared for this mailbox before is in the journal
+    last: bool  #: nothing that comes rests on it
     closed: Mapping[Lane, ClosedLane]
     numbers: Mapping[str, Sequence[NumberRange]]  #: by series: lent for this hand
 

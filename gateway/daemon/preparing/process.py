@@ -101,7 +101,10 @@ def answer(site: Site, journal: PreparingJournal, job: PreparingJob) -> bytes:
         chains = prepare(site, job.hand)
     except Exception:
         return b""
-    journal.ahead[job.hand.account] += chains
+    if job.last:
+        del journal.ahead[job.hand.account]
+    else:
+        journal.ahead[job.hand.account] += chains
     return answered(PreparedChains(chains, journal.lent.left))
 
 

@@ -51,6 +51,7 @@ class _JobAsked:
 
     hand: FileBatch
     anew: bool
+    last: bool
     done: Future[Sequence[Chain]]
 
 
@@ -78,7 +79,7 @@ class PrepareWorkers:
             self.each[0].want()
         return found
 
-    def ask(self, hand: FileBatch, *, anew: bool) -> Future[Sequence[Chain]]:
+    def ask(self, hand: FileBatch, *, anew: bool, last: bool) -> Future[Sequence[Chain]]:
         if anew:
             there = [worker for worker in self.each if worker.ready] or self.each[:1]
             idle = min(there, key=lambda worker: worker.waiting)
@@ -87,7 +88,7 @@ class PrepareWorkers:
                 if not worker.ready and idle.waiting:
                     worker.want()
                     break
-        return self._of[hand.account].ask(hand, anew=anew)
+        return self._of[hand.account].ask(_JobAsked(hand, anew, last, Future()))
 
     def start(self, begin: Begin) -> None:
         for worker in self.each:
@@ -99,6 +100,11 @@ class PrepareWorkers:
         """No job comes any more."""
         for worker in self.each:
             worker.stop()
+
+    def close(self) -> None:
+        """Their threads have ended."""
+        for worker in self.each:
+            worker.close()
 
     @property
     def pids(self) -> list[int]:
@@ -131,8 +137,7 @@ class _Worker:
             self._wanted = True
             self._wake()
 
-    def ask(self, hand: FileBatch, *, anew: bool) -> Future[Sequence[Chain]]:
-        asked = _JobAsked(hand, anew, Future())
+    def ask(self, asked: _JobAsked) -> Future[Sequence[Chain]]:
         self._jobs.append(asked)
         self._wanted = True
         self._wake()
@@ -141,6 +146,10 @@ class _Worker:
     def stop(self) -> None:
         self._stopping = True
         self._wake()
+
+    def close(self) -> None:
+        self._bell.close()
+        self._ring.close()
 
     def _wake(self) -> None:
         with suppress(BlockingIOError):  # it is awake
@@ -221,7 +230,7 @@ class _Worker:
         """What it prepared; nothing, where it could not."""
         series = series_ahead(self._rules.types.values(), clock.now_ms())
         numbers = self._journal.lend_numbers(series, len(asked.hand.arrivals))
-        connection.send_bytes(sent(PreparingJob(asked.hand, asked.anew, self._journal.lanes, numbers)))
+        connection.send_bytes(sent(PreparingJob(asked.hand, asked.anew, asked.last, self._journal.lanes, numbers)))
         if not connection.poll(SILENCE):
             raise _ProcessUnfit("没有应答", "it does not answer")
         raw = connection.recv_bytes()

@@ -157,7 +157,7 @@ def _asked(preparer: Preparer | None, taken: Sequence[_Taken]) -> list[Future[Se
     small = len(files) < _FEW and sum(len(file.raw) for file in files) < _SMALL
     if not suspects and (small or not preparer.ready):
         return []
-    return [preparer.ask(part.hand, anew=not n) for n, part in enumerate(taken)]
+    return [preparer.ask(part.hand, anew=not n, last=part is taken[-1]) for n, part in enumerate(taken)]
 
 
 def _write_prepared(site: Site, mailbox: Mailbox, taken: _Taken, chains: Sequence[Chain], came: list[Came]) -> _Taken | None:

@@ -36,9 +36,9 @@ class Preparer(Protocol):
     def ready(self) -> bool:
         """Does one wait for work?"""
 
-    def ask(self, hand: FileBatch, *, anew: bool) -> Future[Sequence[Chain]]:
+    def ask(self, hand: FileBatch, *, anew: bool, last: bool) -> Future[Sequence[Chain]]:
         """Have a hand decided, after those that its mailbox has asked for before; PreparerEnded is raised by the result.
 
         The chains are those of its first files, as far as nothing out of the ordinary happened. Not `anew`: on top of what was
-        prepared for this mailbox since the last one that was.
+        prepared for this mailbox since the last one that was; after the `last` one all of that is forgotten.
         """

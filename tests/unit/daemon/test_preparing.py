@@ -22,10 +22,16 @@ from lxml import etree
 from patience import wait_until
 
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.daemon.preparing import crossing, workers
+from tongguan.gateway.daemon.preparing import crossing, process, workers
 from tongguan.gateway.flow.intake import door
+from tongguan.gateway.flow.intake.accept import Arrival
+from tongguan.gateway.flow.intake.preparer import FileBatch
+from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.settings import read_settings
+from tongguan.gateway.system import clock
 
 ENDED = {State.SEALED, State.REFUSED, State.ACCEPTED, State.HELD, State.REPEATED}
 
@@ -229,6 +235,28 @@ def test_one_that_would_decide_by_other_rules_is_not_asked_until_the_gateway_kno
 
         assert Counter(m.state for m in done(daemon, 40)) == {State.SEALED: 40}
         assert not daemon.workers.ready  # type: ignore[union-attr]
+
+
+def test_what_was_prepared_is_forgotten_with_the_last_files_of_its_mailbox_that_rest_on_it(home: Path) -> None:
+    """A thousand mailboxes would be a thousand last hands."""
+    Daemon(home, processes=1).stop()
+    settings = read_settings(home)
+    journal = process.PreparingJournal(settings.database.url, home)
+    site = process.preparing_site(settings, journal)
+
+    def prepared(number: int, raw: bytes, *, anew: bool = False, last: bool = False) -> Outcome:
+        arrival = Arrival(f"id{number}", "demo", f"m{number}.xml", raw, str(number), 1)
+        numbers = {name: [(number * 10, number * 10 + 9)] for name, _ in series_ahead(site.rules.types.values(), clock.now_ms())}
+        job = crossing.PreparingJob(FileBatch("demo", {arrival.id: arrival}, {}), anew, last, {}, numbers)
+        (chain,) = crossing.believed(process.answer(site, journal, job)).chains
+        return chain[-1]
+
+    saved = etree.tostring(b.message(b.APPLICATION, "save", like="ok-save.xml", reference="s1", document="d1"))
+    deleted = etree.tostring(b.message(b.APPLICATION, "delete", reference="x1", document="d1"))
+    assert prepared(1, saved, anew=True).message.state is State.ACCEPTED
+    assert prepared(2, deleted, last=True).message.state is State.ACCEPTED
+    assert not journal.ahead
+    assert prepared(3, deleted, anew=True, last=True).message.state is State.REFUSED
 
 
 def test_it_ends_with_the_gateway_however_that_ends(home: Path) -> None:
