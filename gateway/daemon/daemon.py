@@ -57,6 +57,7 @@ log = logs.get_logger("daemon")
 _DROPS = 4 * PART  #: files taken in one hand where others prepare them: while a part is written, they are at the next
 _LOCK_TRIES, _LOCK_PAUSE = 20, 0.05  #: a second in all
 _PROBE = 0.1  #: seconds between two looks at shut lanes
+_CALM = 0.25  #: likewise while none is shut
 _UPKEEP = 1.0  #: seconds between two looks at what is in hand
 _POLL = 1.0  #: seconds after which a station looks again without having been woken
 _IDLE_POLL = 4.0  #: likewise for a mailbox into which nothing comes
@@ -268,7 +269,11 @@ class Daemon:
         ordered = Orders(self.site)
         loop("orders", lambda: self._guarded(ordered.turn), lambda: self._stopping.wait(0.1))
         # Apart from the orders: an authority that hangs must not keep an operator waiting.
-        loop("probes", lambda: self._guarded(partial(self.watching.probe, patience=_PROBE)), lambda: self._stopping.wait(_PROBE))
+        loop(
+            "probes",
+            lambda: self._guarded(partial(self.watching.probe, patience=_PROBE)),
+            lambda: self._stopping.wait(_PROBE if self.journal.lanes else _CALM),
+        )
         # What must not wait for any card, authority or disk.
         loop("upkeep", lambda: self._guarded(self._upkeep), lambda: self._stopping.wait(_UPKEEP))
         self.supervisor.begin("alerts", lambda _: self.alerts.serve(lambda: not self._stopping.is_set()))

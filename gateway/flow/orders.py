@@ -20,7 +20,7 @@ from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import NOT_HELD, hold
 
 _ONE_DAY = timedelta(days=1)
-_AT_LEAST = 1.0  #: seconds after which the journal is asked in any case: two commits may come in one tick of a file's clock
+_AT_LEAST = 5.0  #: seconds after which the journal is asked in any case
 _OPEN = (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT)
 
 
@@ -211,19 +211,24 @@ def _lanes(site: Site, command: Mapping[str, Any], who: str, why: str) -> dict[s
 
 
 class Orders:
-    """Looks for orders ten times a second without asking the journal: only when its file was written to, or once a second."""
+    """Looks for orders ten times a second without asking the journal: only when its file was written to, or now and then.
+
+    Two commits may come in one tick of a file's clock, and the second after the journal was asked: so it is asked once more at the next look.
+    """
 
     def __init__(self, site: Site, *, monotonic: Callable[[], float] = clock.monotonic) -> None:
         self._site, self._monotonic = site, monotonic
         self._seen: object | None = None
+        self._sure = False
         self._again_at = 0.0
 
     def turn(self) -> bool:
         """Whether any was carried out."""
         written, now = self._site.journal.last_write(), self._monotonic()
-        if written is not None and written == self._seen and now < self._again_at:
+        same = written is not None and written == self._seen
+        if same and self._sure and now < self._again_at:
             return False
-        self._seen, self._again_at = written, now + _AT_LEAST
+        self._seen, self._sure, self._again_at = written, same, now + _AT_LEAST
         return bool(orders(self._site))
 
 

@@ -35,6 +35,7 @@ from tongguan.gateway.journal.notifications import Notifications
 from tongguan.gateway.journal.port import CarryOut, Claim
 from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.journal.reading.lookups import answer_of, slices
+from tongguan.gateway.journal.reading.next_due import NextDue
 from tongguan.gateway.journal.reading.reader import Reader
 from tongguan.gateway.journal.serials import NumberRange, Serials
 from tongguan.gateway.journal.writing.apply import Finisher
@@ -84,7 +85,14 @@ class Journal(Reader):
         self.lanes: dict[Lane, ClosedLane] = {}
         self.lease_ms = 120_000
         self.on_trouble: Callable[[BaseException], None] = lambda wrong: None  #: hears what listeners raised
-        self._writer = Writer(engine, self.run, told=self._committed, trouble=lambda wrong: self.on_trouble(wrong))
+        self._next_due = NextDue(self._reading)
+        self._writer = Writer(
+            engine,
+            self.run,
+            told=self._committed,
+            trouble=lambda wrong: self.on_trouble(wrong),
+            committed=self._next_due.changed,
+        )
         self._claims = Claims(self._writer, self.run)
         self._finisher = Finisher()
         self._serials = Serials(self._writer.submit, self.anchor_head)
@@ -216,6 +224,8 @@ class Journal(Reader):
         if not open_:
             return None
         self.timekeeper.look()
+        if not self._next_due.by(clock.now_ms(), open_):
+            return None
         return self._claims.take(station, lambda in_hand: self._due(open_, limit, in_hand), self._lease(lease_ms))
 
     def claim_keys(self, station: str, keys: Sequence[str], *, lease_ms: int | None = None) -> Claim:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, insert, literal_column, select, update
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Connection, insert, select, update
 
-from tongguan.gateway.journal.database import tables
+from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.writing.writer import Group
 from tongguan.gateway.model.ids import new_id
@@ -27,11 +26,8 @@ def give(connection: Connection, who: str, why: str, command: Mapping[str, Any],
 
 
 def open_orders(connection: Connection) -> list[OpenOrder]:
-    """Those that wait, in the order in which they came, whatever the clock said."""
-    o = tables.order.c
-    came: ColumnElement[int] = literal_column("orders.rowid")
-    rows = connection.execute(select(o.id, o.who, o.why, o.command).where(o.done_at.is_(None)).order_by(came))
-    return [tuple(row) for row in rows]
+    """Those that wait, in the order in which they came."""
+    return [(id_, who, why, command) for id_, who, why, command in statements.ORDERS.rows(connection)]
 
 
 def done(group: Group, id_: str, result: Any) -> None:

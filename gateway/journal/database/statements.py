@@ -34,6 +34,7 @@ from tongguan.gateway.journal.database.prepared import PreparedStatement
 from tongguan.gateway.journal.database.rows import DOCUMENT_HEAD
 
 _m, _d, _b, _r, _a = tables.message.c, tables.document.c, tables.body.c, tables.receipt.c, tables.answer.c
+_o = tables.order.c
 
 
 def _among(column: ColumnElement[Any], name: str = "values") -> ColumnElement[bool]:
@@ -147,6 +148,14 @@ NEXT_LANE = PreparedStatement(
     .where(and_(_m.lane > _given("after"), _m.lane < _given("end"), _m.due_at.is_not(None)))
     .order_by(_m.lane)
     .limit(1)
+)
+#: in the order in which they came, whatever the clock said
+ORDERS = PreparedStatement(
+    select(_o.id, _o.who, _o.why, _o.command).where(_o.done_at.is_(None)).order_by(literal_column("orders.rowid"))
+)
+#: of each wanted lane, when its next message is due; NULL where none waits
+NEXT_DUE = _of_each(
+    "SELECT value, (SELECT min(due_at) FROM message INDEXED BY message_due WHERE lane = value AND due_at IS NOT NULL) FROM wanted"
 )
 _due = by("message_due", _message).where(_in_lane).order_by(_m.due_at, _m.sequence).limit(_most)
 DUE = PreparedStatement(_due)

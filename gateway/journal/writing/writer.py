@@ -84,7 +84,13 @@ class Writer:
     """Owns the writing connection. `submit` from any thread; `serve` is the one that gathers and commits."""
 
     def __init__(
-        self, engine: Engine, run: str, *, told: Callable[[Group], None], trouble: Callable[[BaseException], None]
+        self,
+        engine: Engine,
+        run: str,
+        *,
+        told: Callable[[Group], None],
+        trouble: Callable[[BaseException], None],
+        committed: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
         self._sql = Sql(engine.dialect)
@@ -92,6 +98,7 @@ class Writer:
         self._entry = 0
         self.head = GENESIS
         self._told = told
+        self._committed = committed  #: called before anybody who waits for a commit goes on
         self._trouble = trouble  #: hears what those who were told of a commit raised
         self._requests: deque[_Request] = deque()
         self._bell = threading.Event()
@@ -175,7 +182,7 @@ class Writer:
             if alone or not isinstance(broken, Exception):
                 raise
             return
-        for call in group.after:
+        for call in (self._committed, *group.after):
             self._tell(call)
         for request, (value, error) in zip(requests, results, strict=True):
             if error is not None:

@@ -41,7 +41,18 @@ def test_the_journal_is_not_asked_for_orders_while_nobody_writes_to_it(daemon: D
     orders = Orders(daemon.site, monotonic=lambda: 1.0)
 
     assert [orders.turn() for _ in range(10)] == [False] * 10
-    assert len(asked) == 1
+    assert len(asked) == 2
+
+
+def test_an_order_in_the_same_tick_of_the_file_s_clock_is_carried_out_at_the_look_after_it(
+    daemon: Daemon, asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon.journal, "last_write", lambda: "one tick")
+    orders = Orders(daemon.site, monotonic=lambda: 1.0)
+    orders.turn()
+    given(daemon)
+
+    assert orders.turn()
 
 
 def test_an_order_of_another_process_is_carried_out_at_the_next_look(daemon: Daemon, asked: list[int]) -> None:
@@ -55,11 +66,12 @@ def test_an_order_of_another_process_is_carried_out_at_the_next_look(daemon: Dae
             assert records.order_result(id_)[1]["done"] == "pause"
 
 
-def test_once_a_second_the_journal_is_asked_in_any_case(daemon: Daemon, asked: list[int]) -> None:
+def test_every_five_seconds_the_journal_is_asked_in_any_case(daemon: Daemon, asked: list[int]) -> None:
     now = [1.0]
     orders = Orders(daemon.site, monotonic=lambda: now[0])
     for _ in range(3):
         orders.turn()
-        now[0] += 1.0
+        orders.turn()
+        now[0] += 5.0
 
-    assert len(asked) == 3
+    assert len(asked) == 4
