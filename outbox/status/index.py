@@ -85,7 +85,7 @@ class _OpenLine:
 
 
 def _open_line(message: Message) -> _OpenLine:
-    return _OpenLine(message.sequence, message.id, message.waiting_for == EARLIER, encoded(open_line(message)))
+    return _OpenLine(message.sequence, message.id, message.waiting_for == EARLIER, _to_keep(open_line(message)))
 
 
 class Index:
@@ -142,9 +142,14 @@ class Index:
                 "kind": row.kind,
                 "at": times.show(row.at),
             }
-            self._answers[row.id] = encoded(line)
+            self._answers[row.id] = _to_keep(line)
         self._answers = {id_: self._answers[id_] for id_ in ids}
         return self._answers.values()
+
+
+def _to_keep(line: Any) -> bytes:
+    """A line encoded, in no more memory than it needs: what comes from orjson holds on to the 4 KB that it was written into."""
+    return bytes(memoryview(encoded(line)))
 
 
 def _listed(lines: Iterable[bytes]) -> orjson.Fragment:

@@ -8,8 +8,9 @@ that was written after the last checkpoint, which is kept only while it is there
 from __future__ import annotations
 
 import math
+import zlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.cursor import Cursor
@@ -44,7 +45,8 @@ class Presence:
         self._folders = writer.mailbox.folders
         self._language, self._monotonic = language, monotonic
         self._marker = f"mailbox-away:{account}"
-        self._names: set[str] | None = None  # what lay in InBox when it was surely there; None: nobody has looked
+        self._names: bytes | None = None  # what lay in InBox when it was surely there, packed; None: nobody has looked
+        self._written: set[str] = set()  # what was written since
         self._changed_ns = 0
         self._look_at, self._idle = 0.0, False
         self._here: bool | None = None  # as found in this turn
@@ -122,11 +124,12 @@ class Presence:
         assert self._away is not None
         if not self._returned:
             lying = set(self._writer.answers())
-            expected = self._names if self._names is not None else self._since(self._away)
+            expected = _unpacked(self._names) | self._written if self._names is not None else self._since(self._away)
             self._journal.write_missing(self._account, expected - lying)
             self._journal.set_markers({self._marker: f"{self._away} answers"})
         self._returned = True
         self._names, self._look_at = None, 0.0
+        self._written.clear()
         self._folders.noticed = None
         self._generation = self._folders.generation
         self._away, self._here = None, True
@@ -140,7 +143,7 @@ class Presence:
         """This answer lies in InBox now."""
         self._idle = False
         if self._names is not None:
-            self._names.add(file)
+            self._written.add(file)
 
     def look(self) -> None:
         """Keep in mind what lies in InBox, where it changed since the last look."""
@@ -151,10 +154,11 @@ class Presence:
         self._look_at = began + LOOK
         if self._idle:
             return
-        names = set(self._writer.answers())
+        names = _packed(self._writer.answers())
         if not self._folders.here():
             return
-        self._names = names if len(names) <= MOST_NAMES else set()
+        self._names = names
+        self._written.clear()
         self._changed_ns = changed if clock.now_ms() * 1_000_000 - changed > _SAME_MOMENT_NS else 0
         self._look_at = self._monotonic() + max(LOOK, (self._monotonic() - began) / SHARE)
 
@@ -163,3 +167,16 @@ class Presence:
         if self._away is not None:
             return self._look_for_at
         return math.inf if self._idle else self._look_at
+
+
+def _packed(names: Iterable[str]) -> bytes:
+    """Names in a tenth of their memory: very many may lie there. Nothing where there are more than are kept in mind."""
+    packing, count, pieces = zlib.compressobj(1), 0, list[bytes]()
+    for name in names:
+        count += 1
+        pieces.append(packing.compress(f"{name}\0".encode("utf-8", "surrogatepass")))
+    return b"".join([*pieces, packing.flush()]) if count <= MOST_NAMES else _packed(())
+
+
+def _unpacked(names: bytes) -> set[str]:
+    return set(zlib.decompress(names).decode("utf-8", "surrogatepass").split("\0")) - {""}

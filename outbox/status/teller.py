@@ -44,7 +44,7 @@ GROUP, ANSWERS = 400, 100
 #: groups of answers before the messages that they belong to are told of, whatever else waits
 ROUNDS = 4
 #: so many documents are known to be shown as they are; one that is not known is written once more with its next message
-_MOST_SHOWN = 100_000
+_MOST_SHOWN = 10_000
 #: whose originals lie in `work/`
 _IN_WORK = (State.RECEIVED, State.CHECKED, State.SEALED, State.HELD)
 NAME = "teller"  #: of threads and checkpoints, before the account's
