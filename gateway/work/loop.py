@@ -345,9 +345,9 @@ class _Batch:
         alone, but for what its step keeps of the answer.
         """
         written = self._written(wrote)
-        if self._step.overtaken is not None:
-            done = {chain[0].message.id for chain in written}
-            late = [m for m in self._claim.messages if m.id not in done]
+        done = {chain[0].message.id for chain in written}
+        late = [m for m in self._claim.messages if m.id not in done]
+        if late and self._step.overtaken is not None:
             moment = self._moment()
             with deciding():
                 kept = [o for m in late if (o := self._step.overtaken(moment, m, self._answers[m.id])) is not None]

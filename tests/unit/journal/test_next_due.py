@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from journals import submission, written
-from sqlalchemy import Connection
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.next_due import NextDue
@@ -27,7 +27,7 @@ class Looks:
         self.next_due = NextDue(self._reading, lambda: self.now)
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def _reading(self) -> Iterator[Any]:
         self.count += 1
         with self._journal._reading() as connection:
             yield connection
@@ -70,7 +70,7 @@ def test_a_look_that_a_commit_overtook_is_not_kept(looks: Looks, monkeypatch: py
     reading = looks.next_due._reading
 
     @contextmanager
-    def overtaken() -> Iterator[Connection]:
+    def overtaken() -> Iterator[Any]:
         with reading() as connection:
             yield connection
         looks.next_due.changed()

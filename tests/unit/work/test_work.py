@@ -99,6 +99,18 @@ def test_a_decision_is_written_and_its_message_free_for_the_next_station(journal
     assert claim and claim.keys == ("a", "b")
 
 
+def test_a_batch_of_which_nothing_was_overtaken_is_two_commits_its_claim_and_its_end(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came(journal, "a", "b")
+    commits: list[object] = []
+    submit = journal._writer.submit
+    monkeypatch.setattr(journal._writer, "submit", lambda work, **how: commits.append(work) or submit(work, **how))
+    work(journal, step("check", check, overtaken=lambda *_: None))
+
+    assert len(commits) == 2
+
+
 def test_refused_ends_the_message_with_every_fault(journal: Journal) -> None:
     faults = (Fault("X1", "一", "one"), Fault("X2", "二", "two", "/a", 3))
     came(journal, "m")
