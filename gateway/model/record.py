@@ -16,8 +16,16 @@ _readers: dict[type, attrgetter[tuple[Any, ...]]] = {}
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def record(cls: type[T]) -> type[T]:
-    """A slotted dataclass that nobody writes to: the type checker refuses it, so that it need not be refused at each making."""
-    return dataclass(slots=True, unsafe_hash=True)(cls)
+    """A slotted dataclass that nobody writes to: the type checker refuses it, so that it need not be refused at each making.
+
+    It is pickled as what it is made of, without names, where all of that is given at its making.
+    """
+    made = dataclass(slots=True, unsafe_hash=True)(cls)
+    names = [each.name for each in fields(cast(Any, made))]
+    if len(names) > 1 and all(each.init for each in fields(cast(Any, made))):
+        read = attrgetter(*names)
+        made.__reduce__ = lambda self: (made, read(self))  # type: ignore[method-assign]
+    return made
 
 
 def replace(record: T, /, **changes: Any) -> T:
