@@ -46,7 +46,7 @@ class JournalClient(Reader):
                 fits(connection)
             yield client
         finally:
-            client._readers.dispose()
+            client.dispose_readers()
 
     def _unreadable(self, zh: str, en: str) -> TongguanError:
         return JournalUnfit(f"日志无法读取：{zh}", f"the journal cannot be read: {en}", do=MEND)

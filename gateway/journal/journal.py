@@ -199,7 +199,7 @@ class Journal(Reader):
     def dispose(self) -> None:
         """Let go of the database as it is."""
         self._engine.dispose()
-        self._readers.dispose()
+        self.dispose_readers()
 
     def finish(self, chains: Sequence[Chain], *, token: int | None = None, keep: bool = False) -> list[Fate]:
         def write(group: Group) -> list[Fate]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,3 +110,30 @@ def test_orders_are_carried_out_once_in_the_order_in_which_they_came(journal: Jo
         assert [records.order_result(id_)[1] for id_ in ids] == [{"messages": {}}, {"error": "ValueError: no"}]
 
     assert given == [("hold", "li", "test"), ("stop", "li", "test")]
+
+
+def test_looks_of_many_threads_each_see_one_moment_and_those_that_fail_leave_nothing_behind(busy: Journal) -> None:
+    written(busy, comes(submission("m1")))
+
+    def look(n: int) -> None:
+        for k in range(20):
+            with suppress(ZeroDivisionError), busy.search() as records:
+                before = records.messages(["m1", f"{n}-{k}"])
+                if k % 3 == 0:
+                    written(busy, comes(submission(f"{n}-{k}")))
+                assert records.messages(["m1", f"{n}-{k}"]) == before
+                _ = 1 // (k % 2)
+
+    in_threads(12, look)
+    with busy.search() as records:
+        assert len(records.messages(f"{n}-{k}" for n in range(12) for k in range(0, 20, 3))) == 12 * 7
+
+
+def test_a_closed_journal_has_no_file_open(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    with journal.search(), journal.search() as records:
+        assert records.message("m1") is None
+    journal.close()
+
+    opened = [os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{n}")]
+    assert [name for name in opened if name.startswith(str(tmp_path)) and ".db" in name] == []
