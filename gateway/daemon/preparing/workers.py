@@ -190,7 +190,7 @@ class _Worker:
             try:
                 with pulse:
                     connection.send_bytes(pickle.dumps(self._rules.settings))
-                    if not connection.poll(_GREETING):
+                    if not self._heard(connection, _GREETING):
                         raise _ProcessUnfit("没有启动", "it did not begin")
                     if connection.recv_bytes().decode() != self._rules.fingerprint:
                         zh = "磁盘上的单证类型或证书与运行中的不同：kill -HUP 后再用"
@@ -231,7 +231,7 @@ class _Worker:
         series = series_ahead(self._rules.types.values(), clock.now_ms())
         numbers = self._journal.lend_numbers(series, len(asked.hand.arrivals))
         connection.send_bytes(sent(PreparingJob(asked.hand, asked.anew, asked.last, self._journal.lanes, numbers)))
-        if not connection.poll(SILENCE):
+        if not self._heard(connection, SILENCE):
             raise _ProcessUnfit("没有应答", "it does not answer")
         raw = connection.recv_bytes()
         try:
@@ -240,6 +240,14 @@ class _Worker:
             raise _ProcessUnfit("应答不对", f"its answer makes no sense: {type(wrong).__name__}") from wrong
         self._journal.take_back_numbers(prepared.left)
         return prepared.chains
+
+    def _heard(self, connection: Connection, patience: float) -> bool:
+        """Does it say something within so many seconds, and before all ends?"""
+        end = clock.monotonic() + patience
+        while not self._stopping and (left := end - clock.monotonic()) > 0:
+            if self._rest(connection, patience=left):
+                return True
+        return connection.poll(0)
 
     def _rest(self, *others: Connection, patience: float | None = None) -> bool:
         """Until somebody rings, so many seconds at most; True when one of the others has something to say."""

@@ -99,6 +99,9 @@ def _take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> list[Came]:
     """
     came: list[Came] = []
     taken = [_claimed(site, mailbox.account, drops[n : n + PART]) for n in range(0, len(drops), PART)]
+    if suspects := [part for part in taken if part.claim.suspects]:  # apart from all others, and from each other
+        _give_back(site, [part for part in taken if part is not suspects[0]])
+        taken = suspects[:1]
     try:
         asked = _asked(site.preparer, taken)
         while taken:
@@ -141,8 +144,8 @@ def _claimed(site: Site, account: str, drops: Sequence[Drop]) -> _Taken:
 
 
 def _give_back(site: Site, taken: Sequence[_Taken]) -> None:
-    for each_ in taken:
-        site.journal.give_back(each_.claim.token)
+    for part in taken:
+        site.journal.give_back(part.claim.token)
 
 
 def _asked(preparer: Preparer | None, taken: Sequence[_Taken]) -> list[Future[Sequence[Chain]]]:
