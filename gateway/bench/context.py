@@ -18,7 +18,6 @@ from tongguan.gateway.home import home
 _TEMPLATE = "bench-*.xml"
 _MARK = b'reference="bench-0"'
 _BESIDE = "beside"
-_QUIET = 2.0  #: seconds for a disk that was written to
 _PAUSE = 0.05
 
 
@@ -51,12 +50,13 @@ def drop(made: Path, count: int, *, first: int = 0, batch: int = 1, folder: str 
         os.rename(outbox / f"m{n:07d}.tmp", outbox / f"m{n:07d}.xml")
 
 
-def lay_ready(made: Path, count: int, *, batch: int = 1) -> None:
-    """Lay `count` messages beside OutBox, and let the disk be quiet."""
-    (made / _BESIDE).mkdir()
-    drop(made, count, batch=batch, folder=_BESIDE)
-    os.sync()
-    time.sleep(_QUIET)
+def lay_ready(made: Path, count: int, *, first: int = 0, batch: int = 1, quiet: float = 2.0) -> None:
+    """Lay `count` messages beside OutBox, and let the disk be quiet for so many seconds."""
+    (made / _BESIDE).mkdir(exist_ok=True)
+    drop(made, count, first=first, batch=batch, folder=_BESIDE)
+    if quiet:
+        os.sync()
+        time.sleep(quiet)
 
 
 def let_in(made: Path) -> None:
