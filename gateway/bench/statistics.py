@@ -13,7 +13,8 @@ from tongguan.gateway.flow.query.statistics import STATISTICS, statistics
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.database.engine import open_engine
-from tongguan.gateway.journal.database.rows import Sql, counted_rows
+from tongguan.gateway.journal.database.prepared import BulkStatements
+from tongguan.gateway.journal.database.rows import counted_rows
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.document import CountedLine, Document
 from tongguan.gateway.model.ids import new_id
@@ -56,10 +57,10 @@ def _lines(account: str, type_: str, licences: int) -> Iterator[dict[str, Any]]:
 
 def _fill(settings: Settings, made: Path, lines: Iterator[dict[str, Any]]) -> None:
     engine = open_engine(settings.database.url, made, writes=True)
-    sql = Sql(engine.dialect)
+    sql = BulkStatements(engine.dialect)
     while rows := list(islice(lines, _AT_ONCE)):
         with engine.begin() as connection:
-            connection.exec_driver_sql(*sql.insert(tables.counted, rows))
+            sql.insert(connection, tables.counted, rows)
     engine.dispose()
 
 

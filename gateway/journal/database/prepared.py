@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table, and_, bindparam, insert, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -45,13 +46,7 @@ class PreparedStatement:
     def write(self, connection: Connection, *each: Mapping[str, Any]) -> int:
         """Run it with each of these values; how many rows it wrote. All lists are as long as the first one's."""
         filled = [self._filled(connection.dialect, values) for values in each]
-        text = filled[0][0]
-        try:
-            cursor = connection.connection.cursor()
-            cursor.executemany(text, [given for _, given in filled])
-            return int(cursor.rowcount)
-        except connection.dialect.loaded_dbapi.Error as wrong:
-            raise _refused(connection, text, wrong) from wrong
+        return _run_many(connection, filled[0][0], [given for _, given in filled])
 
     def _filled(self, dialect: Dialect, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
         """Its text for lists of these lengths, and the values in their order."""
@@ -75,6 +70,50 @@ class PreparedStatement:
             marks = iter(lengths)
             self._texts[key] = _LIST.sub(lambda found: _marks(next(marks), found[1] or ""), self._texts[None])
         return self._texts[key], given
+
+
+Row = Mapping[str, Any]
+
+
+class BulkStatements:
+    """Writing many rows of a table, by a statement for each set of columns."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._known: dict[tuple[str, ...], tuple[str, Callable[[Row], tuple[Any, ...]]]] = {}
+
+    def insert(self, connection: Connection, table: Table, rows: Sequence[Row], *, again: bool = False) -> int:
+        """Insert rows of the same columns; how many were. `again`: one that is there already stays as it is."""
+        key = ("insert", table.name, *rows[0])
+        if key not in self._known:
+            self._know(key, insert(table).values(dict.fromkeys(rows[0])), rows[0])
+        text, values = self._known[key]
+        return _run_many(connection, text + (" ON CONFLICT DO NOTHING" if again else ""), list(map(values, rows)))
+
+    def update(self, connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Row], *, fence: str) -> int:
+        """Update these columns by `id`, each row where the column `fence` still has what the row's `was` says; how many were."""
+        key = ("update", table.name, *names)
+        if key not in self._known:
+            present = and_(table.c.id == bindparam("_id"), table.c[fence] == bindparam("was"))
+            self._know(key, update(table).where(present).values(dict.fromkeys(names)), names)
+        text, values = self._known[key]
+        return _run_many(connection, text, list(map(values, rows)))
+
+    def _know(self, key: tuple[str, ...], statement: ClauseElement, names: Iterable[str]) -> None:
+        compiled = statement.compile(dialect=self._dialect)
+        assert isinstance(compiled, SQLCompiler)
+        order = compiled.positiontup or names
+        self._known[key] = (str(compiled), itemgetter(*("id" if name == "_id" else name for name in order)))
+
+
+def _run_many(connection: Connection, text: str, values: Sequence[Sequence[Any]]) -> int:
+    """Run it with each of these values; how many rows that wrote. DBAPIError when the database refuses."""
+    try:
+        cursor = connection.connection.cursor()
+        cursor.executemany(text, values)
+        return int(cursor.rowcount)
+    except connection.dialect.loaded_dbapi.Error as wrong:
+        raise _refused(connection, text, wrong) from wrong
 
 
 def _marks(count: int, rows: str) -> str:

@@ -11,8 +11,6 @@ from typing import Any, TypeVar
 
 import orjson
 import zstandard
-from sqlalchemy import Table, and_, bindparam, insert, update
-from sqlalchemy.engine import Dialect
 
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.model.document import Attachment, Content, Document, Receipt
@@ -277,32 +275,3 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
-
-
-class Sql:
-    """Statements written once for a dialect, for the driver's own bulk execution (a third of Core's cost a row)."""
-
-    def __init__(self, dialect: Dialect) -> None:
-        self._dialect = dialect
-        self._known: dict[tuple[str, ...], tuple[str, Callable[[dict[str, Any]], tuple[Any, ...]]]] = {}
-
-    def insert(self, table: Table, rows: list[dict[str, Any]]) -> tuple[str, list[tuple[Any, ...]]]:
-        key = ("insert", table.name, *rows[0])
-        if key not in self._known:
-            compiled = insert(table).values({name: None for name in rows[0]}).compile(dialect=self._dialect)
-            self._known[key] = (str(compiled), itemgetter(*(str(n) for n in compiled.positiontup or rows[0])))
-        sql, values = self._known[key]
-        return sql, [values(row) for row in rows]
-
-    def update(
-        self, table: Table, names: list[str], rows: list[dict[str, Any]], *, fence: str
-    ) -> tuple[str, list[tuple[Any, ...]]]:
-        """Update the given columns by `id`, each row where the column `fence` still has what the row's `was` says."""
-        key = ("update", table.name, *names)
-        if key not in self._known:
-            present = and_(table.c.id == bindparam("_id"), table.c[fence] == bindparam("was"))
-            compiled = update(table).where(present).values({name: None for name in names}).compile(dialect=self._dialect)
-            order = [str(n) for n in compiled.positiontup or []]
-            self._known[key] = (str(compiled), itemgetter(*("id" if n == "_id" else n for n in order)))
-        sql, values = self._known[key]
-        return sql, [values(row) for row in rows]

@@ -133,7 +133,7 @@ class Finisher:
                     changed.documents[message.document_id] = None
         rows = [message_row(behind_earlier(m, known)) | {"sequence": numbered[m.id]} for m in new.values()]
         if rows:
-            group.connection.exec_driver_sql(*group.sql.insert(tables.message, rows))
+            group.sql.insert(group.connection, tables.message, rows)
             group.left += digests.records_of("message", rows)
         if moved:
             rows = [message_row(m) for m in moved.values()]

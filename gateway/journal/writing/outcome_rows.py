@@ -61,8 +61,7 @@ def _update_documents(group: Group, documents: Iterable[Document], was: Mapping[
 
 def update_rows(group: Group, table: Table, names: list[str], rows: list[dict[str, Any]], *, fence: str) -> None:
     """Update in bulk what moves; raises Overtaken, some being written, when a row's `fence` is not what its `was` says."""
-    written = group.connection.exec_driver_sql(*group.sql.update(table, names, rows, fence=fence))
-    if written.rowcount != len(rows):
+    if group.sql.update(group.connection, table, names, rows, fence=fence) != len(rows):
         raise Overtaken(table.name)
     group.left += digests.records(digests.MOVED[table.name], rows)
 
@@ -127,10 +126,9 @@ def write_lists(group: Group, outcomes: Sequence[Outcome], names: dict[int, str]
 def _insert(group: Group, table: Table, rows: list[dict[str, Any]], *, again: bool = False) -> None:
     """Insert rows in bulk, and say so in the history; `again`: a row that is there already stays as it is."""
     if rows:
-        statement, values = group.sql.insert(table, rows)
-        written = group.connection.exec_driver_sql(statement + (" ON CONFLICT DO NOTHING" if again else ""), values)
+        written = group.sql.insert(group.connection, table, rows, again=again)
         if table.name not in digests.CHAINED:
-            whole = not again or written.rowcount == len(rows)
+            whole = not again or written == len(rows)
             group.left += digests.records_of(table.name, rows if whole else stored(group, table, rows))
 
 
@@ -138,7 +136,7 @@ def _insert_together(group: Group, table: Table, rows: Mapping[str, list[dict[st
     """Insert the rows of documents in the place of those that they had."""
     every = [row for own in rows.values() for row in own]
     if every:
-        group.connection.exec_driver_sql(*group.sql.insert(table, every))
+        group.sql.insert(group.connection, table, every)
     group.left += [digests.record_together(table.name, owner, own) for owner, own in rows.items()]
 
 

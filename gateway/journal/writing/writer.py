@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.engine import plain
-from tongguan.gateway.journal.database.rows import Sql
+from tongguan.gateway.journal.database.prepared import BulkStatements
 from tongguan.gateway.journal.history.history import GENESIS, entry_hash, line_of_event, told_line
 from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.system import clock, files
@@ -40,7 +40,7 @@ class Group:
     """What one transaction gathers beside its rows."""
 
     connection: Connection
-    sql: Sql
+    sql: BulkStatements
     at: int
     careful: bool  #: each part in a savepoint of its own, as something in this group has failed before
     moves: list[tuple[str, str | None, str]] = field(default_factory=list)  #: message, document, line
@@ -93,7 +93,7 @@ class Writer:
         committed: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
-        self._sql = Sql(engine.dialect)
+        self._sql = BulkStatements(engine.dialect)
         self._run = run
         self._entry = 0
         self.head = GENESIS
@@ -236,7 +236,7 @@ class Writer:
             for message, document, line in group.moves
         ]
         if rows:
-            group.connection.exec_driver_sql(*self._sql.insert(tables.move, rows))
+            self._sql.insert(group.connection, tables.move, rows)
         values = {"run": self._run, "entry": entry, "at": group.at, "previous": self.head, "hash": head, "leaves": left}
         statements.ENTRY.write(group.connection, values)
         return entry, head

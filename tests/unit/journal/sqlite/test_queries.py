@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from journals import answer, body, comes, document, moves, number, open_journal, receipt, receipt_message, submission, written
 from sqlalchemy import Connection, Engine, event
 
+from tongguan.gateway.journal.database import prepared as driver
 from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.prepared import PreparedStatement
 from tongguan.gateway.journal.journal import Journal
@@ -72,16 +73,22 @@ _prepared: dict[str, Any] = {}  #: texts of prepared statements that were run, w
 
 @pytest.fixture(autouse=True)
 def noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PreparedStatement statements pass Core by."""
-    filled = PreparedStatement._filled
+    """Prepared and bulk statements pass Core by."""
+    filled, run_many = PreparedStatement._filled, driver._run_many
 
-    def note(prepared: PreparedStatement, dialect: Any, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
-        text, given = filled(prepared, dialect, values)
+    def note(statement: PreparedStatement, dialect: Any, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        text, given = filled(statement, dialect, values)
         if text.startswith(DATA):
             _prepared[text] = given
         return text, given
 
+    def note_many(connection: Connection, text: str, values: Sequence[Sequence[Any]]) -> int:
+        if text.startswith(DATA):
+            _prepared[text] = values[0]
+        return run_many(connection, text, values)
+
     monkeypatch.setattr(PreparedStatement, "_filled", note)
+    monkeypatch.setattr(driver, "_run_many", note_many)
 
 
 class Plans:
