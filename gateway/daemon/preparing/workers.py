@@ -12,6 +12,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -92,6 +93,7 @@ class PrepareWorkers:
 
     def start(self, begin: Begin) -> None:
         for worker in self.each:
+            worker.open()
             if self._at_once:
                 worker.want()
             begin(f"{NAME}:{worker.number}", worker.serve)
@@ -122,7 +124,8 @@ class _Worker:
         self._bell, self._ring = socket.socketpair()
         self._bell.setblocking(False)
         self._ring.setblocking(False)
-        self._wanted = self._stopping = False
+        self._gate = threading.Lock()  #: between those who ask and the end
+        self._open = self._wanted = self._stopping = False
         self._again = Backoff()
         self.ready = False
         self.pid: int | None = None
@@ -137,8 +140,16 @@ class _Worker:
             self._wanted = True
             self._wake()
 
+    def open(self) -> None:
+        """From now on there is, or will be, a thread that serves."""
+        self._open = True
+
     def ask(self, asked: _JobAsked) -> Future[Sequence[Chain]]:
-        self._jobs.append(asked)
+        with self._gate:
+            if not self._open:
+                asked.done.set_exception(PreparerEnded(begun=False))
+                return asked.done
+            self._jobs.append(asked)
         self._wanted = True
         self._wake()
         return asked.done
@@ -172,7 +183,9 @@ class _Worker:
                     zh, en = "进程已结束", f"the process ended ({type(wrong).__name__})"
                     self._failed(_ProcessUnfit(zh, en), began=began)
         finally:
-            self._give_up()
+            with self._gate:
+                self._open = not self._stopping
+                self._give_up()
 
     @contextmanager
     def _running(self, pulse: WorkMark) -> Iterator[Connection]:

@@ -72,17 +72,14 @@ class PreparedStatement:
         return self._texts[key], given
 
 
-Row = Mapping[str, Any]
-
-
 class BulkStatements:
     """Writing many rows of a table, by a statement for each set of columns."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._known: dict[tuple[str, ...], tuple[str, Callable[[Row], tuple[Any, ...]]]] = {}
+        self._known: dict[tuple[str, ...], tuple[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]]] = {}
 
-    def insert(self, connection: Connection, table: Table, rows: Sequence[Row], *, again: bool = False) -> int:
+    def insert(self, connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, again: bool = False) -> int:
         """Insert rows of the same columns; how many were. `again`: one that is there already stays as it is."""
         key = ("insert", table.name, *rows[0])
         if key not in self._known:
@@ -90,7 +87,9 @@ class BulkStatements:
         text, values = self._known[key]
         return _run_many(connection, text + (" ON CONFLICT DO NOTHING" if again else ""), list(map(values, rows)))
 
-    def update(self, connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Row], *, fence: str) -> int:
+    def update(
+        self, connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Mapping[str, Any]], *, fence: str
+    ) -> int:
         """Update these columns by `id`, each row where the column `fence` still has what the row's `was` says; how many were."""
         key = ("update", table.name, *names)
         if key not in self._known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import shutil
@@ -20,6 +21,7 @@ import pytest
 from homes import new_home
 from lxml import etree
 from patience import wait_until
+from rounds import turn
 
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.daemon.preparing import crossing, process, workers
@@ -257,6 +259,21 @@ def test_what_was_prepared_is_forgotten_with_the_last_files_of_its_mailbox_that_
     assert prepared(2, deleted, last=True).message.state is State.ACCEPTED
     assert not journal.ahead
     assert prepared(3, deleted, anew=True, last=True).message.state is State.REFUSED
+
+
+@pytest.mark.requirement("GW-05")
+def test_where_no_thread_speaks_with_a_process_suspects_are_decided_here(home: Path) -> None:
+    """A gateway whose work is done round by round, as a command does it while none runs."""
+    daemon = Daemon(home, processes=2)
+    content = declared("r1")
+    key = f"file:demo/m1.xml/{hashlib.sha256(content).hexdigest()}"
+    daemon.journal.claim_keys("door:demo", [key])
+    daemon.journal.abandon("door:demo")
+    drop(home, {"m1.xml": content})
+
+    wait_until(lambda: turn(daemon) and messages(daemon), "the file to be taken")
+    assert messages(daemon)[0].state is State.SEALED
+    daemon.stop()
 
 
 def test_it_ends_with_the_gateway_however_that_ends(home: Path) -> None:
