@@ -159,7 +159,7 @@ def _write(group: Group, outcomes: list[Outcome]) -> None:
         group.moves.append((m.id, outcome.documents[0].id if outcome.documents else m.document_id, line_of(outcome)))
     for name, mine in rows.items():
         if mine:
-            group.connection.exec_driver_sql(*group.sql.insert(tables.metadata.tables[name], mine))
+            group.sql.insert(group.connection, tables.metadata.tables[name], mine)
             if name not in digests.CHAINED:
                 group.left += digests.records_of(name, mine)
     changed = ({"account": a, "kind": k, "state": s, "change": count} for (a, k, s), count in counts.items())
