@@ -29,7 +29,6 @@ from tongguan.gateway.flow.submission.secrets import look_at_secrets
 from tongguan.gateway.flow.table import closed, complete
 from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
-from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Body, Chain, Finished, Outcome
@@ -98,11 +97,14 @@ def _take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> list[Came]:
     after it, since what was prepared of that may rest on it.
     """
     came: list[Came] = []
-    taken = [_claimed(site, mailbox.account, drops[n : n + PART]) for n in range(0, len(drops), PART)]
-    if suspects := [part for part in taken if part.claim.suspects]:  # apart from all others, and from each other
-        _give_back(site, [part for part in taken if part is not suspects[0]])
-        taken = suspects[:1]
+    taken: list[_Taken] = []
     try:
+        for n in range(0, len(drops), PART):
+            taken.append(_claimed(site, mailbox.account, drops[n : n + PART]))
+            if taken[-1].claim.suspects:  # apart from all others, and from each other
+                _give_back(site, taken[:-1])
+                del taken[:-1]
+                break
         asked = _asked(site.preparer, taken)
         while taken:
             left: _Taken | None = taken[0]
@@ -153,12 +155,12 @@ def _asked(preparer: Preparer | None, taken: Sequence[_Taken]) -> list[Future[Se
 
     Suspects are always looked into over there, if anywhere: they may end whoever does.
     """
-    if preparer is None or any(part.claim.crashes >= CRASHES for part in taken):
+    claim = taken[0].claim
+    if preparer is None or claim.crashes >= CRASHES:
         return []
-    suspects = any(part.claim.suspects for part in taken)
     files = [arrival for part in taken for arrival in part.hand.arrivals.values()]
     small = len(files) < _FEW and sum(len(file.raw) for file in files) < _SMALL
-    if not suspects and (small or not preparer.ready):
+    if not claim.suspects and (small or not preparer.ready):
         return []
     return [preparer.ask(part.hand, anew=not n, last=part is taken[-1]) for n, part in enumerate(taken)]
 
@@ -180,7 +182,7 @@ def _decide_here(site: Site, mailbox: Mailbox, taken: _Taken, came: list[Came]) 
         if drop is not None:
             _committed(mailbox, drop, chain, came)
 
-    step, claim = hand_step(site, taken.hand), _with_messages(taken.claim, taken.hand)
+    step, claim = door_step(site, taken.hand), _with_messages(taken.claim, taken.hand)
     run(site.journal, step, claim, moment=site.moment, closed=partial(closed, site), wrote=wrote)
 
 
@@ -196,26 +198,21 @@ def _with_messages(claim: Claim, hand: FileBatch) -> Claim:
 def prepare(site: Site, hand: FileBatch) -> list[Chain]:
     """What becomes of a hand, for another process to write: as many of its files as come before one that needs `take`."""
     claim = _with_messages(Claim(0, "", 0), hand)
-    return prepared(site.journal, hand_step(site, hand), claim, moment=site.moment)
+    return prepared(site.journal, door_step(site, hand), claim, moment=site.moment)
 
 
-def hand_step(site: Site, hand: FileBatch) -> Step:
-    """The station of these files."""
-    return door_step(site, hand.account, hand.arrivals, hand.problems)
-
-
-def door_step(site: Site, account: str, came: Mapping[str, Arrival], problems: Mapping[str, Fault]) -> Step:
+def door_step(site: Site, hand: FileBatch) -> Step:
     """The station of a mailbox: its files become messages, are checked, and sealed where the key is fast, in one hand.
 
     An item that something moved under stays received, and the read station takes it up.
     """
-    rules = site.rules
+    rules, came, problems = site.rules, hand.arrivals, hand.problems
     read: dict[str, Read] = {}
 
     def act(claim: Claim) -> Sequence[Arrival | Exception]:
         found = each(claim.messages, lambda message: look_into(rules, came[message.id], problem=problems.get(message.id)))
         read.update({a.id: a.read for a in found if isinstance(a, Arrival) and a.read is not None})
-        look_at_secrets(site, account, {item.type for content in read.values() for item in content.items})
+        look_at_secrets(site, hand.account, {item.type for content in read.values() for item in content.items})
         return found
 
     def contents(messages: Sequence[Message], _records: Snapshot) -> Sequence[Carried]:

@@ -30,6 +30,7 @@ from tongguan.gateway.flow.intake.accept import Arrival
 from tongguan.gateway.flow.intake.preparer import FileBatch
 from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.home.home import change_settings
+from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.settings import read_settings
@@ -273,6 +274,26 @@ def test_where_no_thread_speaks_with_a_process_suspects_are_decided_here(home: P
 
     wait_until(lambda: turn(daemon) and messages(daemon), "the file to be taken")
     assert messages(daemon)[0].state is State.SEALED
+    daemon.stop()
+
+
+@pytest.mark.requirement("GW-05")
+def test_a_hand_that_cannot_be_claimed_whole_is_given_back_whole(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    daemon = Daemon(home, processes=2)
+    real, claims = daemon.journal.claim_keys, list[int]()
+
+    def full(station: str, keys: Any, **more: Any) -> Any:
+        if claims:
+            raise StationBroken("磁盘已满", "the disk is full")
+        claim = real(station, keys, **more)
+        claims.append(claim.token)
+        return claim
+
+    monkeypatch.setattr(daemon.journal, "claim_keys", full)
+    drop(home, {f"m{n:03d}.xml": declared(f"r{n}") for n in range(70)})
+
+    wait_until(lambda: turn(daemon) or claims, "a claim")
+    assert not daemon.journal._claims._claims
     daemon.stop()
 
 
