@@ -244,7 +244,6 @@ class Daemon:
 
     def start(self) -> None:
         """Begin; SettingsWrong has been raised before, if at all."""
-        log.info("starting", version=__version__)
         # What is loaded by now stays for good: the collector need not walk through it again and again (a tenth of the time).
         if self._before is not None:
             self._take_over()
@@ -256,9 +255,9 @@ class Daemon:
         begin, loop = self._thread, self.supervisor.loop
         self.journal.start(begin)
         self.tellers.start(begin)
-        if self.workers is not None and self._runs("inbox"):
-            self.workers.start(begin)
         if self._runs("inbox"):
+            if self.workers is not None:
+                self.workers.start(begin)
             loop("watch", lambda: self.watch.wait(_POLL) and False, lambda: None)
             for name in self.mailboxes:
                 self._begin_door(name)

@@ -112,19 +112,23 @@ def test_a_crash_at_any_commit_or_rename_loses_nothing_and_does_nothing_twice(
         if not (passed := crashed_at(site, n)):
             break
         places.append(passed[-1])
-        again = Daemon(site.home)
-        work_until_idle(again, site.home)
-        verdict = again.journal.verify()
-        again.stop()
-        where = f"after a crash at {passed[-1]}, place {n}"
-        assert verdict.broken is None, f"{where}: {verdict}"
-        try:
-            assert_once(authorities, site, feeder.wanted)
-        except AssertionError as wrong:
-            raise AssertionError(f"{where}: {wrong}") from None
-        shutil.rmtree(site.home)
+        assert_recovers(authorities, site, feeder, f"after a crash at {passed[-1]}, place {n}")
     assert_once(authorities, site, feeder.wanted)
     assert len(places) * step > 20, places
+
+
+def assert_recovers(authorities: Authorities, site: Site, feeder: Feeder, where: str, *, processes: int | None = None) -> None:
+    """A gateway that starts again brings everything to its end, once; the home goes away."""
+    again = Daemon(site.home, processes=processes)
+    work_until_idle(again, site.home)
+    verdict = again.journal.verify()
+    again.stop()
+    assert verdict.broken is None, f"{where}: {verdict}"
+    try:
+        assert_once(authorities, site, feeder.wanted)
+    except AssertionError as wrong:
+        raise AssertionError(f"{where}: {wrong}") from None
+    shutil.rmtree(site.home)
 
 
 def crashed_at(site: Site, n: int) -> list[str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-import shutil
 from pathlib import Path
 
 import pytest
 from crash_support import Authorities, chosen_seed
 from feeding import AT_ONCE, Feeder, assert_once
 from patience import wait_until
-from test_every_step import Crash, abandon, crash_at, work_until_idle
+from test_every_step import Crash, abandon, assert_recovers, crash_at, work_until_idle
 
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.system import files
@@ -36,17 +35,7 @@ def test_a_crash_at_any_commit_or_rename_of_what_was_prepared_loses_nothing(auth
         if not passed:
             break
         places += 1
-        again = Daemon(site.home, processes=1)
-        work_until_idle(again, site.home)
-        verdict = again.journal.verify()
-        again.stop()
-        where = f"after a crash at {passed[-1]}, place {n}"
-        assert verdict.broken is None, f"{where}: {verdict}"
-        try:
-            assert_once(authorities, site, feeder.wanted)
-        except AssertionError as wrong:
-            raise AssertionError(f"{where}: {wrong}") from None
-        shutil.rmtree(site.home)
+        assert_recovers(authorities, site, feeder, f"after a crash at {passed[-1]}, place {n}", processes=1)
         n += STEP
     assert_once(authorities, site, feeder.wanted)
     assert places > 5
