@@ -80,6 +80,7 @@ class Document:
     counted_at: int | None = None  #: since when the statistics count it; None: they do not
     counted: tuple[CountedLine, ...] | None = None  #: its lines of the statistics; None: as they were
     quantities: tuple[Quantity, ...] = ()  #: what its authority told of its licence
+    pending: Content | None = None  #: the content that it will have once its authority agrees to a change of it
 
 
 @record

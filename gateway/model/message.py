@@ -99,6 +99,7 @@ class Message:
     answered: bool = False  #: a receipt that came as the answer to a request, and not by itself
     handed_on: bool = False  #: a receipt of an unknown code whose file was given to the enterprise
     contradicted: Mapping[str, Any] | None = None  #: the receipt that says the opposite of how the message ended
+    waits_on: str | None = None  #: the document of another type whose next step it waits for
     extra: dict[str, Any] | None = None  #: small facts that are shown and steer nothing (fields that were filled, a traceback)
 
     @property

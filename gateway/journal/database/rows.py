@@ -28,7 +28,7 @@ _FIXED = ("id", "kind", "account", "received_at", "sequence", "source", "sha256"
 MESSAGE_MOVES = [name for name in _MESSAGE_COLUMNS if name not in _FIXED]
 DOCUMENT_MOVES = [name for name in _DOCUMENT_COLUMNS if name not in ("id", "account", "type", "key", "created_at")]
 #: columns of a document without its content, and what goes with that
-DOCUMENT_HEAD = [name for name in _DOCUMENT_COLUMNS if name not in ("content", "attachments", "quantities")]
+DOCUMENT_HEAD = [name for name in _DOCUMENT_COLUMNS if name not in ("content", "attachments", "quantities", "pending")]
 
 
 class _Frames(threading.local):
@@ -182,6 +182,7 @@ def document_row(d: Document) -> dict[str, Any]:
         "attachments": orjson.dumps(attachments).decode(),
         "deleted": int(d.deleted),
         "quantities": orjson.dumps(d.quantities).decode() if d.quantities else None,
+        "pending": None if d.pending is None else pack(orjson.dumps(d.pending)),
     }
 
 
@@ -217,6 +218,7 @@ def _document(row: Mapping[str, Any], content: Content) -> Document:
         attachments=tuple(Attachment(*a) for a in orjson.loads(row["attachments"])),
         deleted=bool(row["deleted"]),
         quantities=tuple(orjson.loads(row["quantities"])) if row["quantities"] else (),
+        pending=None if row["pending"] is None else orjson.loads(unpack(row["pending"])),
     )
 
 

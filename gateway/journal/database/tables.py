@@ -62,6 +62,7 @@ message = Table(
     *_columns(Integer, "holds_nothing", "never_waits", "together", "doubtful", "answered", "handed_on", nullable=True),
     Column("tries_since", _big),
     *_columns(Text, "asks", "code", "held_lane", "needs", "faults", "contradicted", "extra", nullable=True),
+    Column("waits_on", Text),  # the document of another type whose next step it waits for
 )
 # The account stands in this one so that messages of paused accounts are passed over without reading their rows.
 _partial("message_due", message.c.lane, message.c.due_at, message.c.sequence, message.c.account, where="due_at IS NOT NULL")
@@ -80,6 +81,7 @@ _partial("message_noted", message.c.state, message.c.hold_since, where=NOTED)
 _partial("message_coded", message.c.type, message.c.code, message.c.sequence, where=CODED)
 _partial("message_needing", message.c.needs, message.c.sequence, where=NEEDING)
 _partial("message_number", message.c.number, where="state = 'unmatched'")
+_partial("message_waits_on", message.c.waits_on, where="waits_on IS NOT NULL")
 
 document = Table(
     "document",
@@ -97,6 +99,7 @@ document = Table(
     Column("deleted", Integer, nullable=False),
     Column("counted_at", _big),
     Column("quantities", Text),
+    Column("pending", LargeBinary),  # the content that it will have once its authority agrees
 )
 _partial("document_key", document.c.account, document.c.type, document.c.key, unique=True, where="deleted = 0")
 Index("document_updated", document.c.account, document.c.type, document.c.updated_at)

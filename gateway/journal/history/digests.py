@@ -92,7 +92,8 @@ def records(form: RecordForm, rows: Iterable[RowValues]) -> Iterator[bytes]:
             values.pop()
         content = dumps(values, default=repr)
         for blob in form.blobs:
-            content += b"\0" + row[blob]
+            if row[blob] is not None:
+                content += b"\0" + row[blob]
         named = blake2b(dumps([name, *key(row)], default=repr), digest_size=NAME).digest()
         yield named + blake2b(content, digest_size=FACTS).digest()
 

@@ -1,0 +1,13 @@
+"""What a message waits for in another document, and content that awaits agreement."""
+
+from alembic import op
+from sqlalchemy import Column, LargeBinary, Text, text
+
+revision = "0103"
+down_revision = "0102"
+
+
+def upgrade() -> None:
+    op.add_column("message", Column("waits_on", Text))
+    op.create_index("message_waits_on", "message", ("waits_on",), sqlite_where=text("waits_on IS NOT NULL"))
+    op.add_column("document", Column("pending", LargeBinary))
