@@ -52,7 +52,10 @@ def check(
     rule = compiled.profile.operations[operation].body
     if rule == "none":
         _no_body(body, operation, findings)
-        return Checked(document.content if document else {}, findings.told(places), (), options)
+        stored = document.content if document else {}
+        if document is not None:
+            _broken_rules(compiled, Contexts(stored, now_ms), operation, findings)
+        return Checked(stored, findings.told(places), (), options)
     if body is None and (rule == "whole" or document is None):
         findings.add("GW-C22", (), None, operation=operation)
         return Checked(document.content if document else {}, findings.told(places), (), options)
@@ -60,19 +63,24 @@ def check(
     known = FillContext(account, document, numbers, now_ms)
     if document is not None and body is not None:
         _unchanged(compiled, content, document, operation, findings)
-    contexts = Contexts(content)
+    contexts = Contexts(content, now_ms)
     if body is None:
         forget_system(compiled, contexts)
     filled = fill_defaults(compiled, content, known, findings)
     fill_system(compiled, contexts, known, findings)
     if not _complete(compiled.root, content, operation):
         _missing(compiled.root, content, operation, (), findings)
+    _broken_rules(compiled, contexts, operation, findings)
+    return Checked(content, findings.told(places) if findings.found else [], filled, options)
+
+
+def _broken_rules(compiled: Compiled, contexts: Contexts, operation: str, findings: FaultList) -> None:
+    """What the profile's rules find wrong; a rule that looks at an unusable value has nothing to say."""
     for one in compiled.rules[operation]:
         if findings.unusable_paths and not one.reads.isdisjoint(findings.unusable_paths):
             continue
         for trail in one.broken(contexts):
             findings.broken(one.rule, trail, one.node)
-    return Checked(content, findings.told(places) if findings.found else [], filled, options)
 
 
 def _places(item: Item) -> Locations:

@@ -111,14 +111,15 @@ def row_at(row: Row, groups: Sequence[str]) -> Row:
 class Contexts(dict[tuple[str, ...], list[tuple[Rows, Trail]]]):
     """Of tables on the way: each row of the innermost, with the rows around it and its trail; of no table: the content.
 
-    Made once a message when first asked for: after the walk no row comes or goes.
+    Made once a message when first asked for: after the walk no row comes or goes. `now` is when the message is checked.
     """
 
-    __slots__ = ("top",)
+    __slots__ = ("now", "top")
 
-    def __init__(self, content: Row) -> None:
+    def __init__(self, content: Row, now: int) -> None:
         super().__init__({(): [((content,), ())]})
         self.top: Rows = (content,)
+        self.now = now
 
     def __missing__(self, tables: tuple[str, ...]) -> list[tuple[Rows, Trail]]:
         names = tables[-1].split("/")

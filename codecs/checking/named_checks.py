@@ -1,7 +1,8 @@
 """Named checks: what rules.toml may ask of a field. Each is a factory, called once a rule at start.
 
-A check of a value says whether it holds; an absent value breaks only `required`. A check of rows is given all values of its path
-(the rows themselves where the path is a table's) and says which of them are wrong.
+A check of a value says whether it holds; an absent value breaks only `required`. A check of a date is given the moment at which it is
+asked, and reads no clock. A check of rows is given all values of its path (the rows themselves where the path is a table's) and says which
+of them are wrong.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from functools import lru_cache
 from typing import Any
 
 from tongguan.codecs.checking.field_tree import Rows
+from tongguan.gateway.system import times
 
 Getter = Callable[[Rows], Sequence[Any]]
 See = Callable[[str], Getter]
 """A path of the profile, made into a look from the row that the rule is about; it raises ValueError for an unknown path."""
 
 ValueCheck = Callable[[str, Rows], bool]
+DateCheck = Callable[[str, int], bool]
+"""Of a date or time in canonical form, and of the moment at which it is asked; days are China's, a time is taken by its day."""
+
 RowsCheck = Callable[[Sequence[Any]], Sequence[int]]
 WHOLE = -1  #: the table as such is wrong, not one of its rows
 
@@ -80,6 +85,43 @@ def _months_after(day: str, months: int) -> str:
     return date(year, month + 1, min(first.day, monthrange(year, month + 1)[1])).isoformat()
 
 
+def _not_past(with_: Mapping[str, Any]) -> DateCheck:
+    return lambda value, now: value[:10] >= times.china_date(now)
+
+
+def _months_ahead(with_: Mapping[str, Any]) -> DateCheck:
+    months = _count(with_, "months")
+    return lambda value, now: value[:10] >= _months_after(times.china_date(now), months)
+
+
+def _hours_ahead(with_: Mapping[str, Any]) -> DateCheck:
+    ahead = _count(with_, "hours") * 3_600_000
+    return lambda value, now: times.read(value) >= now + ahead
+
+
+def _within_days_before(with_: Mapping[str, Any]) -> DateCheck:
+    days = _count(with_, "days")
+    return lambda value, now: 0 <= -_days_since(value, now) <= days
+
+
+def _at_most_days_since(with_: Mapping[str, Any]) -> DateCheck:
+    days = _count(with_, "days")
+    return lambda value, now: _days_since(value, now) <= days
+
+
+def _days_since(value: str, now: int) -> int:
+    """How many midnights of China lie between the two; below 0 when the value's day is still to come."""
+    return date.fromisoformat(times.china_date(now)).toordinal() - date.fromisoformat(value[:10]).toordinal()
+
+
+def _count(with_: Mapping[str, Any], name: str) -> int:
+    """A whole number of at least 0; ValueError for anything else."""
+    count = with_[name]
+    if type(count) is not int or count < 0:
+        raise ValueError(f"{name} = {count!r}")
+    return count
+
+
 def _rows(with_: Mapping[str, Any], see: See) -> RowsCheck:
     least = int(with_["least"])
     return lambda rows: () if len(rows) >= least else (WHOLE,)
@@ -110,10 +152,17 @@ OF_VALUES: dict[str, tuple[Callable[[Mapping[str, Any], See], ValueCheck], froze
     "date_not_before": (_date_not_before, frozenset({"other"})),
     "date_within": (_date_within, frozenset({"other", "months"})),
 }
+OF_DATES: dict[str, tuple[Callable[[Mapping[str, Any]], DateCheck], frozenset[str]]] = {
+    "not_past": (_not_past, frozenset()),
+    "months_ahead": (_months_ahead, frozenset({"months"})),
+    "hours_ahead": (_hours_ahead, frozenset({"hours"})),
+    "within_days_before": (_within_days_before, frozenset({"days"})),
+    "days_since": (_at_most_days_since, frozenset({"days"})),
+}
 OF_ROWS: dict[str, tuple[Callable[[Mapping[str, Any], See], RowsCheck], frozenset[str]]] = {
     "rows": (_rows, frozenset({"least"})),
     "unique": (_unique, frozenset()),
     "same": (_same, frozenset()),
 }
 OF_PRESENCE = ("required", "absent")
-CHECKS = (*OF_PRESENCE, *OF_VALUES, *OF_ROWS)
+CHECKS = (*OF_PRESENCE, *OF_VALUES, *OF_DATES, *OF_ROWS)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tongguan.codecs.checking.conditions import Test, compile_test
 from tongguan.codecs.checking.field_tree import Contexts, Node, Rows, Trail, at, first, getter, split
-from tongguan.codecs.checking.named_checks import CHECKS, OF_PRESENCE, OF_ROWS, OF_VALUES, WHOLE, Getter
+from tongguan.codecs.checking.named_checks import CHECKS, OF_DATES, OF_PRESENCE, OF_ROWS, OF_VALUES, WHOLE, Getter
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.profile.profile import CodeTable, Rule
 from tongguan.gateway.profile.source import unknown
@@ -40,8 +40,11 @@ def compile_rule(rule: Rule, nodes: Mapping[str, Node], code_tables: Mapping[str
             f"检查 {rule.check} 是对表的行的，而 {rule.path} 不在表中",
             f"check {rule.check} is of rows of a table, and {rule.path} is in none",
         )
-    if rule.check in OF_VALUES and (rule.path not in nodes or nodes[rule.path].convert is None):
+    if rule.check in (*OF_VALUES, *OF_DATES) and (rule.path not in nodes or nodes[rule.path].convert is None):
         raise _wrong(rule, *unknown("field", rule.path, nodes))
+    if rule.check in OF_DATES and nodes[rule.path].field.type not in ("date", "datetime"):
+        zh, en = f"检查 {rule.check} 是对日期的，而 {rule.path} 不是", f"check {rule.check} is of dates, and {rule.path} is none"
+        raise _wrong(rule, zh, en)
     reads = {rule.path}
     tables = _base(rule, nodes)
 
@@ -63,7 +66,8 @@ def _base(rule: Rule, nodes: Mapping[str, Node]) -> tuple[str, ...]:
     return tables[:-1] if rule.path.endswith("[]") or rule.check in OF_ROWS else tables
 
 
-FindRows = Callable[[Rows], Sequence[Trail]]
+FindRows = Callable[[Rows, int], Sequence[Trail]]
+"""What breaks a rule in these rows, at this moment."""
 
 
 def _guarded(found: FindRows, tests: Sequence[Test], tables: tuple[str, ...]) -> FindBroken:
@@ -72,13 +76,13 @@ def _guarded(found: FindRows, tests: Sequence[Test], tables: tuple[str, ...]) ->
         for test in tests:
             if not test(rows):
                 return ()
-        return found(rows)
+        return found(rows, contexts.now)
 
     def of_rows(contexts: Contexts) -> Sequence[Trail]:
         trails: list[Trail] = []
         for rows, trail in contexts[tables]:
             if all(test(rows) for test in tests):
-                trails.extend((*trail, *rest) for rest in found(rows))
+                trails.extend((*trail, *rest) for rest in found(rows, contexts.now))
         return trails
 
     return of_rows if tables else of_the_document
@@ -92,17 +96,30 @@ def _broken(rule: Rule, tables: tuple[str, ...], see: Callable[[str], Getter]) -
     if rule.check in OF_PRESENCE:
         _arguments(rule, frozenset())
     if rule.check == "required":
-        return lambda rows: here if value_of(rows) is None else ()
+        return lambda rows, now: here if value_of(rows) is None else ()
     if rule.check == "absent":
-        return lambda rows: () if value_of(rows) is None else here
+        return lambda rows, now: () if value_of(rows) is None else here
     if rule.check in OF_ROWS:
         return _of_rows(rule, see)
+    if rule.check in OF_DATES:
+        return _of_dates(rule, value_of, here)
     make, needs = OF_VALUES[rule.check]
     holds = make(_arguments(rule, needs), see)
 
-    def found(rows: Rows) -> Sequence[Trail]:
+    def found(rows: Rows, now: int) -> Sequence[Trail]:
         value = value_of(rows)
         return () if value is None or holds(value, rows) else here
+
+    return found
+
+
+def _of_dates(rule: Rule, value_of: Callable[[Rows], Any], here: Sequence[Trail]) -> FindRows:
+    make, needs = OF_DATES[rule.check]
+    holds = make(_arguments(rule, needs))
+
+    def found(rows: Rows, now: int) -> Sequence[Trail]:
+        value = value_of(rows)
+        return () if value is None or holds(value, now) else here
 
     return found
 
@@ -114,10 +131,10 @@ def _of_rows(rule: Rule, see: Callable[[str], Getter]) -> FindRows:
     table = tuple(split(rule.path)[0][-1].split("/"))
     rest = () if rule.path.endswith("[]") else tuple(split(rule.path)[1])
     if not rest:
-        return lambda rows: [table if n == WHOLE else (*table, n) for n in wrongs(look(rows))]
+        return lambda rows, now: [table if n == WHOLE else (*table, n) for n in wrongs(look(rows))]
     all_rows = see("/".join(rule.path.split("/")[: -len(rest)]))
 
-    def found(rows: Rows) -> Sequence[Trail]:
+    def found(rows: Rows, now: int) -> Sequence[Trail]:
         wrong = wrongs(look(rows))
         if not wrong:
             return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -78,6 +79,15 @@ def document_for(compiled: Compiled, item: Item) -> Document | None:
     return None
 
 
+def document_beside(compiled: Compiled, path: Path) -> Document | None:
+    """The document that a bad example without a body acts on: its content, in `document-<RULE ID>.json` beside it."""
+    beside = path.with_name(f"document-{path.stem.removeprefix('bad-')}.json")
+    if not beside.is_file():
+        return None
+    content = json.loads(beside.read_text(encoding="utf-8"))
+    return Document("d", "demo", compiled.profile.type, "key", compiled.profile.version, 1, "", NOON, NOON, content)
+
+
 @pytest.mark.parametrize(("name", "path"), examples("ok") + examples("bench"), ids=titled)
 def test_a_good_example_has_no_fault(name: str, path: Path) -> None:
     compiled, item = COMPILED[name], item_of(path)
@@ -95,7 +105,7 @@ def test_a_bad_example_breaks_exactly_its_rule(name: str, path: Path) -> None:
     compiled, item = COMPILED[name], item_of(path)
     rule = path.stem.removeprefix("bad-")
 
-    faults = checked(compiled, item).faults
+    faults = checked(compiled, item, document_beside(compiled, path)).faults
 
     assert [f.code for f in faults] == [rule]
     assert faults[0].path.startswith("/")

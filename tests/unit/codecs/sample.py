@@ -56,6 +56,9 @@ options = { elements = ["Copies"] }
 [operation.delete]
 way = "desk"
 allowed = ["draft"]
+[operation.extend]
+way = "desk"
+allowed = ["done"]
 """
 HEADER = (
     "path,name,label,label_en,type,length,precision,least,most,pattern,occurs,code_table,unit,required_at,changeable_by,"
@@ -119,6 +122,20 @@ check = "required"
 severity = "warning"
 when = [{ path = "Line[]/Money", begins = ["E"] }]
 says = { zh = "请填标志", en = "give the mark" }
+[[rule]]
+id = "XX-R05"
+at = ["extend"]
+path = "Day"
+check = "within_days_before"
+with = { days = 10 }
+says = { zh = "只能在到期前 10 天内延期", en = "can be extended within the 10 days before it ends only" }
+[[rule]]
+id = "XX-R06"
+at = ["extend"]
+path = "Line[]/Price"
+check = "required"
+severity = "warning"
+says = { zh = "请填单价", en = "give the price" }
 """
 
 

@@ -211,6 +211,30 @@ def test_a_rule_is_silent_about_a_field_that_has_a_fault_already(sample: Compile
     assert found(checked) == [("GW-C13", "/body/Mark")]
 
 
+@pytest.mark.requirement("CD-06")
+@pytest.mark.parametrize(("day", "codes"), [("2026-11-30", []), ("2026-12-01", ["XX-R05"]), ("2026-11-19", ["XX-R05"])])
+def test_an_operation_without_a_body_has_rules_about_the_document_as_it_stands(
+    sample: Compiled, day: str, codes: list[str]
+) -> None:
+    checked = check_xml(sample, "", "extend", document=document({"Day": day}, status="done"))
+
+    assert [f.code for f in checked.faults] == codes
+    assert [(f.path, f.label) for f in checked.faults] == [("/XX.sample/Day", "日期")] * len(codes)
+    assert checked.content == {"Day": day}
+
+
+def test_a_warning_about_the_document_as_it_stands_names_its_row(sample: Compiled) -> None:
+    stands = document({"Day": "2026-11-25", "Line": [{"Price": "1"}, {"Count": "1"}]}, status="done")
+
+    checked = check_json(sample, None, "extend", document=stands)
+
+    assert [(f.code, f.path, f.severity) for f in checked.faults] == [("XX-R06", "/body/Line/1/Price", "warning")]
+
+
+def test_a_rule_has_nothing_to_say_where_there_is_no_document(sample: Compiled) -> None:
+    assert found(check_xml(sample, "", "extend")) == []
+
+
 def test_attributes_that_serializers_add_do_no_harm(sample: Compiled) -> None:
     xsi = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 

@@ -38,6 +38,11 @@ def test_every_installed_type_compiles() -> None:
         ('path = "Title"\ncheck = "required"\nwhen = [{ path = "Nobody", is = "1" }]', "unknown field 'Nobody'"),
         ('path = "Title"\ncheck = "required"\nwhen = [{ path = "Code", iss = "1" }]', "a condition has a path and one of"),
         ('path = "Title"\ncheck = "rows"\nwith = { least = 1 }', "of rows of a table"),
+        ('path = "Title"\ncheck = "not_past"', "check not_past is of dates, and Title is none"),
+        ('path = "Dya"\ncheck = "not_past"', "unknown field 'Dya'; did you mean 'Day'?"),
+        ('path = "Day"\ncheck = "days_since"', "check days_since takes days in `with`"),
+        ('path = "Day"\ncheck = "days_since"\nwith = { days = -1 }', "days = -1"),
+        ('path = "Moment"\ncheck = "months_ahead"\nwith = { months = "3" }', "months = '3'"),
     ],
 )
 def test_a_rule_that_asks_for_something_unknown_is_refused(tmp_path: Path, rule: str, says: str) -> None:

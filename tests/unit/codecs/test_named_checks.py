@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tongguan.codecs.checking.named_checks import CHECKS, OF_ROWS, OF_VALUES, WHOLE, uscc_is_right
+from tongguan.codecs.checking.named_checks import CHECKS, OF_DATES, OF_ROWS, OF_VALUES, WHOLE, uscc_is_right
+from tongguan.gateway.system import times
 
 
 def see(path: str) -> Callable[[Any], Sequence[Any]]:
@@ -49,6 +50,41 @@ def holds(check: str, value: str, content: Mapping[str, str], **with_: Any) -> b
 )
 def test_a_check_of_values(check: str, value: str, with_: dict[str, Any], content: dict[str, str], *, expected: bool) -> None:
     assert holds(check, value, content, **with_) is expected
+
+
+NIGHT = times.read("2026-11-20T23:59:59+08:00")  #: still the 20th in China, and for eight hours before in Greenwich too
+MORNING = times.read("2026-11-21T00:00:00+08:00")
+
+
+@pytest.mark.requirement("CD-06", "CD-18")
+@pytest.mark.parametrize(
+    ("check", "value", "with_", "now", "expected"),
+    [
+        ("not_past", "2026-11-20", {}, NIGHT, True),
+        ("not_past", "2026-11-20", {}, MORNING, False),
+        ("not_past", "2026-11-20T08:00:00+08:00", {}, NIGHT, True),
+        ("months_ahead", "2027-02-20", {"months": 3}, NIGHT, True),
+        ("months_ahead", "2027-02-19", {"months": 3}, NIGHT, False),
+        ("months_ahead", "2026-11-20", {"months": 0}, NIGHT, True),
+        ("months_ahead", "9999-12-31", {"months": 120_000}, NIGHT, True),
+        ("hours_ahead", "2026-11-21T23:59:59+08:00", {"hours": 24}, NIGHT, True),
+        ("hours_ahead", "2026-11-21T23:59:58+08:00", {"hours": 24}, NIGHT, False),
+        ("hours_ahead", "2026-11-22", {"hours": 24}, NIGHT, True),
+        ("within_days_before", "2026-11-30", {"days": 10}, NIGHT, True),
+        ("within_days_before", "2026-12-01", {"days": 10}, NIGHT, False),
+        ("within_days_before", "2026-12-01", {"days": 10}, MORNING, True),
+        ("within_days_before", "2026-11-20", {"days": 10}, NIGHT, True),
+        ("within_days_before", "2026-11-20", {"days": 10}, MORNING, False),
+        ("days_since", "2026-11-06", {"days": 14}, NIGHT, True),
+        ("days_since", "2026-11-06", {"days": 14}, MORNING, False),
+        ("days_since", "2027-11-06", {"days": 14}, NIGHT, True),
+        ("days_since", "0001-01-01", {"days": 10**30}, NIGHT, True),
+    ],
+)
+def test_a_check_of_a_date_against_the_china_day_on_which_it_is_asked(
+    check: str, value: str, with_: dict[str, Any], now: int, *, expected: bool
+) -> None:
+    assert OF_DATES[check][0](with_)(value, now) is expected
 
 
 def _with_check_character(first: str) -> str:
