@@ -35,12 +35,15 @@ OWN_PROFILES = "profiles"  #: the folder of a home with document types of its ow
 
 
 def serve(home: Path, *, fast: bool = False, faults: Path | None = None, profiles: Path | None = None) -> None:
-    """Run every authority of a home until told to stop. Raises WrongSettings before anything is started.
+    """Run every authority of a home until told to stop. Raises WrongSettings, or ValueError for a wrong script,
+    before anything is started.
 
     ``profiles`` is the root of the profile folders, default the installed ones. Exits with 1 when an authority died.
     """
     settings = load_settings(home)
     load_plan(faults)
+    for name in settings.endpoints:
+        load_scripts(name, profiles, home / OWN_PROFILES)
     ports = home / FOLDER / PORTS
     ports.unlink(missing_ok=True)
     options = ["--home", str(home), *(["--fast"] if fast or settings.fast else [])]

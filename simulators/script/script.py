@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from tongguan.simulators.script.licence_terms import Terms, read_terms
 from tongguan.simulators.script.profile_folders import SCRIPT, authorities, installed_profiles, raw_script, script_folders
 
 T = TypeVar("T")
+PATTERN_WORDS = ("yy", "yyyy", "mm", "dd", "account")  #: what the pattern of a number may name, beside choices and the serial
 
 
 @dataclass(frozen=True)
@@ -254,9 +255,23 @@ def _sound(script: Replies) -> None:
     given = {name for code in script.codes.values() for name in code.gives}
     if missing := sorted(given - set(script.numbers)):
         raise ValueError(f"number {missing[0]!r} is given but has no pattern")
+    for name, pattern in script.numbers.items():
+        _sound_pattern(name, pattern, script.choices)
     for query in script.queries:
         if query.answer == "rows":
             check_rows(query.of, query.columns, [*query.filters.values(), *query.where], query.inner)
     asked = [pair.partition("=")[2] for query in script.queries for pair in query.choices]
     if missing := sorted({*asked, *(script.licence.choices() if script.licence else ())} - set(script.choices)):
         raise ValueError(f"choice {missing[0]!r} is asked but not described")
+
+
+def _sound_pattern(name: str, pattern: str, choices: Iterable[str]) -> None:
+    """Raise ValueError for a pattern of which no number could be made, or always the same one."""
+    head, serial, tail = pattern.partition("{serial")
+    if not serial:
+        raise ValueError(f"number {name!r}: its pattern {pattern!r} has no {{serial}}, so every document would get the same one")
+    try:
+        head.format(**dict.fromkeys((*PATTERN_WORDS, *choices), ""))
+        (serial + tail).format(serial=1)
+    except (LookupError, ValueError) as error:
+        raise ValueError(f"number {name!r}: its pattern {pattern!r} cannot be filled: {error}") from error

@@ -154,6 +154,10 @@ def test_every_script_is_read():
         ('number_at = []\nkeys_at = []\n[[flow]]\noperation = "declare"\nsteps = [{ code = "X" }]', "'X'"),
         ('number_at = []\nkeys_at = []\n[[code]]\ncode = "X"\ntext = ""\ngives = ["y"]', "'y'"),
         ('number_at = []\nkeys_at = []\n[[code]]\ncode = "X"\ntext = ""\ncolour = "red"', "colour"),
+        ('number_at = []\nkeys_at = []\n[numbers]\nuntil = "{yyyy}-12-31"', "'until'"),
+        ('number_at = []\nkeys_at = []\n[numbers]\nown = "{serial:06d"', "'own'"),
+        ('number_at = []\nkeys_at = []\n[numbers]\nown = "{serial:06d}{yy}"', "'own'"),
+        ('number_at = []\nkeys_at = []\n[numbers]\nown = "{office}{serial:06d}"', "'own'"),
         ('number_at = []\nkeys_at = []\n[[flow]]\noperation = "a"\nsteps = [{ code = "X", after = "soon" }]', "soon"),
     ],
 )
@@ -166,6 +170,18 @@ def test_a_wrong_script_is_refused_naming_the_file(tmp_path, text, complaint):
         load_scripts("mofcom", tmp_path)
 
     assert str(script) in str(told.value)
+
+
+def test_a_wrong_script_of_a_home_stops_the_start_before_any_authority_listens(own_home):
+    home, _, _ = own_home
+    script = home / "profiles" / "customs" / "XX.other" / "replies.toml"
+    script.parent.mkdir(parents=True)
+    script.write_text('number_at = []\nkeys_at = []\n[numbers]\nuntil = "{yyyy}-12-31"')
+
+    refused = ran([sys.executable, "-m", "tongguan.simulators.serve", "--home", str(home)])
+
+    assert (refused.returncode, refused.stdout) == (78, "")
+    assert (str(script) in refused.stderr, "Traceback" in refused.stderr) == (True, False)
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
