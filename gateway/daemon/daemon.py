@@ -61,6 +61,7 @@ _CALM = 0.25  #: likewise while none is shut
 _UPKEEP = 1.0  #: seconds between two looks at what is in hand
 _POLL = 1.0  #: seconds after which a station looks again without having been woken
 _IDLE_POLL = 4.0  #: likewise for a mailbox into which nothing comes
+_RESTS = 9  #: times as long as a turn of counting anew took, which may go on for minutes behind everything else
 _OTHERS_END = 60.0  #: seconds that all threads together get to finish what is in hand
 _LAST_TURN = 25.0  #: seconds after that for the last files of all mailboxes
 _HANGUP, _FATAL = bytes([signal.SIGHUP]), b"\xff"  #: what wakes the main thread: a signal's number, or the supervisor
@@ -348,10 +349,11 @@ class Daemon:
         with pulse:
             recount = Recount(self.site)
         while not self._stopping.is_set():
+            begun = clock.monotonic()
             with pulse:
                 if not self._guarded(recount.turn):
                     return
-            self._stopping.wait(0.01)
+            self._stopping.wait((clock.monotonic() - begun) * _RESTS)
 
     def _calendar_trouble(self, name: str, trouble: Exception) -> None:
         self.alerts.tell(

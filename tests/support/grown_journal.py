@@ -6,6 +6,7 @@ For measurements, in a home that stands still: `PYTHONPATH=src:tests/support pyt
 from __future__ import annotations
 
 import argparse
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -15,6 +16,7 @@ from typing import Any
 
 from journals import answer, body, comes, document, receipt, receipt_message, submission
 
+from tongguan.gateway.flow.query.recount import MARKER, rules_of
 from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import document_row, message_row, pack, receipt_row
 from tongguan.gateway.journal.history import digests
@@ -25,6 +27,7 @@ from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.ids import derived_id
 from tongguan.gateway.model.message import FREES_REFERENCE, State
 from tongguan.gateway.model.outcome import Number, Outcome
+from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import read_settings
 from tongguan.outbox.status.teller import NAME
 
@@ -179,7 +182,7 @@ def _answer(a: Any, *, at: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Grow a home's journal, as if its tellers had told all of it."""
+    """Grow a home's journal, as if a gateway had told and counted all of it."""
     asked = argparse.ArgumentParser(description=main.__doc__)
     asked.add_argument("home", type=Path)
     asked.add_argument("--account", default="demo")
@@ -195,6 +198,7 @@ def main() -> None:
         end = records.end()
     for account in settings.account:
         journal.set_checkpoint(f"{NAME}:{account.name}", end)
+    journal.set_markers({MARKER: json.dumps({"known": rules_of(load_profiles(home=settings.home).values())})})
     journal.close()
 
 

@@ -6,7 +6,7 @@ Promises: a document that moves meanwhile is read again; a run that ends halfway
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import orjson
 
@@ -26,7 +26,7 @@ class Recount:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._rules = {type_: _hash(compiled.profile) for type_, compiled in site.rules.profiles.items()}
+        self._rules = rules_of(compiled.profile for compiled in site.rules.profiles.values())
         with site.journal.search() as records:
             kept = orjson.loads(records.marker(MARKER) or "{}")
         self._known: Counting = kept.get("known", {})
@@ -34,7 +34,7 @@ class Recount:
 
     def turn(self) -> bool:
         """Count the next documents; False when none is left."""
-        if self._known == self._rules:
+        if _counting(self._known) == _counting(self._rules):
             return False
         with self._site.journal.search() as records:
             documents = records.documents_after(self._after, _SLICE)
@@ -57,6 +57,16 @@ class Recount:
         if after.counted is None:
             return None if document.counted_at is None else replace(after, counted=())
         return after
+
+
+def rules_of(profiles: Iterable[Profile]) -> Counting:
+    """What these types count, by type."""
+    return {profile.type: _hash(profile) for profile in profiles}
+
+
+def _counting(rules: Counting) -> Counting:
+    """Without the types that count nothing: that such a one is new changes no sum."""
+    return {type_: rule for type_, rule in rules.items() if rule}
 
 
 def _told_at(profile: Profile, document: Document, receipts: Sequence[Receipt]) -> int:

@@ -101,6 +101,19 @@ def test_rules_of_another_type_leave_the_counted_documents_alone(journal: Journa
     assert stored_document(journal, "d0").version == 2
 
 
+def test_a_new_type_that_counts_nothing_makes_nobody_walk(
+    journal: Journal, profile: Profile, recount: Callable[..., int]
+) -> None:
+    old(journal, "approved")
+    recount()
+    types = {
+        name: SimpleNamespace(profile=replace(profile, type=name, statistics=RULE if name == "T" else None)) for name in "TU"
+    }
+    site = SimpleNamespace(journal=journal, rules=SimpleNamespace(profiles=types))
+
+    assert not Recount(cast(Site, site)).turn()
+
+
 def test_a_walk_that_was_broken_off_goes_on_where_it_was(journal: Journal, profile: Profile) -> None:
     old(journal, "approved")
     site = cast(
