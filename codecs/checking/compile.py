@@ -97,7 +97,7 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
             for o in profile.operations
         },
         rules={o: tuple(r for r in rules if o in r.rule.at) for o in profile.operations},
-        options={name: _options(operation.options) for name, operation in profile.operations.items()},
+        options={name: frozenset(operation.elements) for name, operation in profile.operations.items()},
         attachable=attachable,
         secrets=secret_paths(profile),
         signed_when=signed_when,
@@ -141,12 +141,6 @@ def _compiled(profiles: Profiles) -> Mapping[str, Compiled]:
             compiled[name] = compile_profile(profile, profiles.tables)
     wrong.end()
     return compiled
-
-
-def _options(options: Mapping[str, object]) -> frozenset[str]:
-    elements = options.get("elements", ())
-    field = options.get("field", "")
-    return frozenset([*(elements if isinstance(elements, list) else ()), *([field] if isinstance(field, str) and field else ())])
 
 
 def _rules(profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable], wrong: Complaints) -> list[CompiledRule]:

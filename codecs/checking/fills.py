@@ -20,7 +20,9 @@ from tongguan.gateway.profile.profile import CodeTable, Profile
 from tongguan.gateway.settings import Account
 from tongguan.gateway.system.times import china_date
 
-KINDS = ("account", "default", "number", "status", "now", "index", "name", "column", "product", "sum", "usd", "query")
+KINDS = (
+    "account", "default", "number", "status", "now", "index", "part", "name", "column", "product", "sum", "usd", "query", "mark",
+)  # fmt: skip
 ACCOUNT = ("uscc", "title", "mofcom_code", "customs_code", "organization_code")
 
 
@@ -32,6 +34,7 @@ class FillContext:
     document: Document | None
     numbers: Mapping[str, str]
     now_ms: int
+    part: int = 1  #: which of the documents that one message makes it is
 
     @property
     def before(self) -> Row:
@@ -63,6 +66,9 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
             return lambda rows, trail, known: at(known.before, names) or china_date(known.now_ms)
         case "index" if not argument:
             return lambda rows, trail, known: str(trail[-1] + 1) if trail else None  # type: ignore[operator]  # a row's number
+        case "part" if not argument:
+            own = _names(node)
+            return lambda rows, trail, known: at(known.before, own) or str(known.part)
         case "name":
             return _column(node, argument, "zh", nodes=nodes, tables=tables)
         case "column":
@@ -75,6 +81,8 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
         case "usd":
             return _usd(node, _sibling(node, argument, nodes), nodes, tables)
         case "query":
+            return _kept(node)
+        case "mark" if not argument:
             return _kept(node)
     raise Unfit(node)
 
@@ -202,7 +210,7 @@ def _currency(node: Node, nodes: Mapping[str, Node]) -> Callable[[Rows], Any]:
 
 
 def _kept(node: Node) -> Fill:
-    """What an authority answered, kept on the document."""
+    """What an authority answered, or an operation marked, kept on the document."""
     names = _names(node)
 
     def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:

@@ -32,10 +32,9 @@ def write_schemas(profile: Profile) -> dict[str, bytes]:
 def _asked(profile: Profile) -> list[str]:
     """Elements of a body that belong to a query or an operation, not to the document."""
     own = {f.path.removesuffix("[]") for f in profile.fields}
-    options = [str(o.options["field"]) for o in profile.operations.values() if "field" in o.options]
-    listed = [str(e) for o in profile.operations.values() for e in o.options.get("elements", ())]
+    options = [name for o in profile.operations.values() for name in o.elements]
     filters = [word for q in profile.queries.values() for name, of in q.filters.items() for word in names_of(name, of)]
-    return [name for name in dict.fromkeys([*options, *listed, *filters]) if name not in own]
+    return [name for name in dict.fromkeys([*options, *filters]) if name not in own]
 
 
 def _operations(profile: Profile) -> list[str]:

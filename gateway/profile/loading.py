@@ -76,6 +76,7 @@ def _loaded(roots: tuple[Path, ...], said: tuple[tuple[Path, str], ...]) -> Prof
         profiles[folder.name] = _profile(folder, tables, authorities, complaints, root)
     for profile in profiles.values():
         _needs_exist(profile, profiles, complaints)
+        _taken_along_exist(profile, profiles, complaints)
     complaints.end()
     return Profiles(profiles, tables, authorities)
 
@@ -124,7 +125,7 @@ def _profile(
     statuses = {k: read_status(one, k) for k, one in part.parts("status").items()}
     asked = QueryScope(numbers, paths, {f.path for f in fields if f.find}, authorities, tables, statuses, folder.parent.name)
     receipts = read_receipts(part, statuses, operations, authorities)
-    known = (statuses, numbers, authorities, paths)
+    known = (statuses, numbers, authorities, {f.path: f for f in fields})
 
     def only(key: str, read: Callable[[TomlTable], T], otherwise: T) -> T:
         """What a table of its own says, where there is one."""
@@ -182,6 +183,22 @@ def _needs_exist(profile: Profile, profiles: Mapping[str, Profile], complaints: 
         else:
             for status in sorted(need.status - profiles[need.type].statuses.keys()):
                 complaints.unknown(place, "status", status, profiles[need.type].statuses, need.type)
+
+
+def _taken_along_exist(profile: Profile, profiles: Mapping[str, Profile], complaints: Complaints) -> None:
+    """Types whose documents go with one of this type: they have a need that names it, and can be deleted."""
+    for operation in profile.operations.values():
+        where = f"operation.{operation.name}"
+        for type_ in operation.takes_along:
+            place = f"{profile.folder}/profile.toml:1"
+            if type_ not in profiles:
+                complaints.unknown(place, "document type", type_, profiles, where)
+            elif all(need.type != profile.type for need in profiles[type_].needs.values()):
+                zh, en = f"{type_} 没有引用 {profile.type} 的 needs", f"{type_} has no need of {profile.type}"
+                complaints.add(place, f"{where}：{zh}", f"{where}: {en}")
+            elif "delete" not in profiles[type_].operations:
+                zh, en = f"{type_} 没有操作 delete", f"{type_} has no operation delete"
+                complaints.add(place, f"{where}：{zh}", f"{where}: {en}")
 
 
 def _version(folders: Iterable[Path]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tongguan.gateway.profile.profile import (
     OPERATIONS,
@@ -14,6 +16,7 @@ from tongguan.gateway.profile.profile import (
     Certificate,
     CodeTable,
     Field,
+    NamedRows,
     Need,
     Notify,
     NumberRule,
@@ -25,13 +28,13 @@ from tongguan.gateway.profile.profile import (
     Status,
     Text,
 )
-from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, text
+from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, table_of, text
 from tongguan.gateway.settings import size
 
 _ROW = ("commodity", "name", "unit", "quantity", "amount")
 _DIMENSIONS = ("issuing_agency", "trade_mode", "country")
 _MOST_PLACES = 6  #: decimals that statistics add up exactly
-OperationScope = tuple[Mapping[str, Status], Mapping[str, NumberRule], Mapping[str, Authority], Collection[str]]
+OperationScope = tuple[Mapping[str, Status], Mapping[str, NumberRule], Mapping[str, Authority], Mapping[str, Field]]
 
 
 def both_needed(part: TomlTable) -> Text:
@@ -71,7 +74,7 @@ def read_receipts(
 
 
 def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operation:
-    statuses, numbers, authorities, paths = known
+    statuses, numbers, authorities, fields = known
     if name not in OPERATIONS:
         part.file.complaints.unknown(part.place(), "operation", name, OPERATIONS)
     operation = part.made(
@@ -85,9 +88,11 @@ def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operati
             "between": statuses,
             "to": statuses,
             "give_numbers": numbers,
-            "reserve": paths,
+            "reserve": fields,
         },
         name=name,
+        removes=_named_rows(part, "removes", fields),
+        marks=_named_rows(part, "marks", fields),
     )
     if not operation.way:
         part.complain(
@@ -97,7 +102,58 @@ def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operati
         )
     if operation.way == "message" and not operation.route:
         part.complain("route", f"操作 {name} 以报文发出，却没有路线", f"operation {name} goes by message but names no route")
+    _rows_fit(part, operation, fields)
     return operation
+
+
+def _named_rows(part: TomlTable, key: str, fields: Mapping[str, Field]) -> NamedRows | None:
+    """`{ rows = "Rows", table = "Goods[]", … }`: which rows of a table a message names, and how."""
+    if not part.take(key, table_of, dict[str, Any]()):
+        return None
+    inner = part.file.part(*part.keys, key)
+    named = inner.made(NamedRows, {}, ("rows", "table", *(("key", "field") if key == "marks" else ())))
+    _is_table(part, key, named.table, fields)
+    for column in (named.key, named.field):
+        path = f"{named.table}/{column}"
+        if column and path not in fields:
+            part.file.complaints.unknown(part.place(key), "field", path, fields)
+    path = f"{named.table}/{named.field}"
+    if path in fields and (fields[path].type, fields[path].fill) != ("flag", "mark"):
+        part.complain(
+            key,
+            f"{path} 由此操作设置：类型应为 flag，fill 应为 mark",
+            f"{path} is set by this operation: a flag whose fill is mark",
+        )
+    return named
+
+
+def _is_table(part: TomlTable, key: str, path: str, fields: Mapping[str, Field]) -> None:
+    """A table of the document itself, in no group and no other table."""
+    if path not in fields:
+        part.file.complaints.unknown(part.place(key), "field", path, [f for f in fields if f.endswith("[]")])
+    elif not path.endswith("[]") or "/" in path:
+        part.complain(key, f"{path} 不是单证最上一级的表", f"{path} is no table at the top of the document")
+
+
+def _rows_fit(part: TomlTable, operation: Operation, fields: Mapping[str, Field]) -> None:
+    """Operations on rows carry a body where the rows are in it, and none where it only names them."""
+    for key, path in (("adds", operation.adds), ("splits", operation.splits)):
+        if path:
+            _is_table(part, key, path, fields)
+    if operation.adds and operation.body != "whole":
+        part.complain("adds", "adds 的行在正文中：body 应为 whole", 'the rows that it adds are in its body: body = "whole"')
+    for key in ("removes", "marks"):
+        if getattr(operation, key) is not None and operation.body != "none":
+            part.complain(key, f"{key} 只指明行号：body 应为 none", f'{key} only names rows: body = "none"')
+    if operation.splits and (operation.body == "none" or operation.adds or operation.reserve):
+        part.complain(
+            "splits",
+            "splits 须带正文，且不能与 adds、reserve 同用",
+            "an operation that splits carries the document, and goes with neither adds nor reserve",
+        )
+    if operation.splits in fields and not re.fullmatch(r"([0-9]+\.\.)?[1-9][0-9]*", fields[operation.splits].occurs):
+        path = operation.splits
+        part.complain("splits", f"{path} 没有行数上限，不能分册", f"{path} takes any number of rows: there is nothing to split")
 
 
 def read_attachments(part: TomlTable, tables: Mapping[str, CodeTable], operations: Collection[str]) -> AttachmentRule:

@@ -11,7 +11,7 @@ from typing import Any
 #: the words of requirements.md that an enterprise may ask for
 OPERATIONS = (
     "save", "check", "declare", "withdraw", "amend", "cancel", "delete", "copy", "extend", "merge", "stop", "confirm",
-    "attach", "detach", "fetch", "print", "export", "query",
+    "attach", "detach", "fetch", "print", "export", "query", "insert", "remove",
 )  # fmt: skip
 #: what every query may be asked with
 PAGING = ("page", "size", "sort", "format", "source")
@@ -82,6 +82,16 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedRows:
+    """Rows of the document's table that a message names by their numbers: `1,3-5`."""
+
+    rows: str  #: the element of the body that names them
+    table: str
+    key: str = ""  #: the column that holds a row's number; empty: its place in the table
+    field: str = ""  #: the flag that they are marked with
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     name: str
     way: str  #: desk | message (POST /v1/messages) | query (POST /v1/queries)
@@ -104,6 +114,19 @@ class Operation:
     reserve: tuple[str, ...] = ()  #: field paths whose value only one document may have at a time
     options: Mapping[str, Any] = field(default_factory=dict)  #: the desk step's own settings
     signed_when: tuple[Mapping[str, Any], ...] = ()  #: the card and its signature are wanted only when all hold
+    adds: str = ""  #: table: the body's rows come to those that are there, and nothing else of the document changes
+    removes: NamedRows | None = None  #: rows that go
+    marks: NamedRows | None = None  #: rows whose flag is set
+    splits: str = ""  #: table: more rows than it takes become further documents
+    takes_along: tuple[str, ...] = ()  #: types of documents that name this one: they are deleted with it
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Elements of the body that belong to the operation, and not to the document."""
+        listed, single = self.options.get("elements", ()), (self.options.get(key, "") for key in ("field", "before"))
+        named = (rows.rows for rows in (self.removes, self.marks) if rows is not None)
+        elements = (*(listed if isinstance(listed, list) else ()), *single, *named)
+        return tuple(dict.fromkeys(name for name in elements if isinstance(name, str) and name))
 
 
 TAKEN, NOT_TAKEN = "0", "1"  #: codes of a technical receipt

@@ -212,6 +212,42 @@ def test_a_mistake_is_told_with_file_line_and_the_nearest_known_word(
     assert any(line.removeprefix("office/XX.sample/").startswith(told) for line in lines), lines
 
 
+ON_ROWS = [
+    ("insert", 'body = "whole"\nadds = "Gods[]"', "30: unknown field 'Gods[]'; did you mean 'Goods[]'?"),
+    ("insert", 'body = "optional"\nadds = "Goods[]"', '30: the rows that it adds are in its body: body = "whole"'),
+    ("insert", 'body = "whole"\nadds = "Goods[]/Price"', "30: Goods[]/Price is no table at the top of the document"),
+    ("remove", 'body = "whole"\nremoves = { rows = "Rows", table = "Goods[]" }', '30: removes only names rows: body = "none"'),
+    ("remove", 'removes = { rows = "Rows" }', "29: table is missing"),
+    ("stop", 'marks = { rows = "Rows", table = "Goods[]", key = "Prise", field = "Price" }', "29: unknown field 'Goods[]/Prise'"),
+    (
+        "stop",
+        'marks = { rows = "Rows", table = "Goods[]", key = "Price", field = "Price" }',
+        "29: Goods[]/Price is set by this operation: a flag whose fill is mark",
+    ),
+    ("confirm", 'body = "whole"\nsplits = "Goods[]"\nreserve = ["Name"]', "30: an operation that splits carries the document"),
+    ("confirm", 'body = "whole"\nsplits = "Free[]"', "30: Free[] takes any number of rows: there is nothing to split"),
+    (
+        "delete",
+        'takes_along = ["XX.simple"]',
+        "1: unknown document type of operation.delete 'XX.simple'; did you mean 'XX.sample'?",
+    ),
+    ("delete", 'takes_along = ["XX.sample"]', "1: operation.delete: XX.sample has no need of XX.sample"),
+]
+
+
+@pytest.mark.parametrize(("operation", "says", "told"), ON_ROWS)
+def test_what_an_operation_does_with_rows_must_fit_its_tables_and_its_body(
+    root: Path, operation: str, says: str, told: str
+) -> None:
+    fields = [*FIELDS, {"path": "Free[]", "type": "table", "occurs": "0..n"}]
+    (root / "office" / "XX.sample" / "fields.csv").write_text(_csv(fields), encoding="utf-8")
+    _change(root, "profile.toml", "[operation.declare]", f'[operation.{operation}]\nway = "desk"\n{says}\n\n[operation.declare]')
+
+    lines = _told(root)
+
+    assert any(line.startswith(f"office/XX.sample/profile.toml:{told}") for line in lines), lines
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new", "place", "word"),
     [
