@@ -22,6 +22,7 @@ from tongguan.gateway.system.times import china_date
 
 KINDS = (
     "account", "default", "number", "status", "now", "index", "part", "name", "column", "product", "sum", "usd", "query", "mark",
+    "receipt", "changes",
 )  # fmt: skip
 ACCOUNT = ("uscc", "title", "mofcom_code", "customs_code", "organization_code")
 
@@ -82,8 +83,10 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
             return _usd(node, _sibling(node, argument, nodes), nodes, tables)
         case "query":
             return _kept(node)
-        case "mark" if not argument:
+        case "mark" | "receipt" if not argument:
             return _kept(node)
+        case "changes" if profile.changes is not None and not argument:
+            return lambda rows, trail, known: None
     raise Unfit(node)
 
 
@@ -210,7 +213,7 @@ def _currency(node: Node, nodes: Mapping[str, Node]) -> Callable[[Rows], Any]:
 
 
 def _kept(node: Node) -> Fill:
-    """What an authority answered, or an operation marked, kept on the document."""
+    """What an authority answered or told in a receipt, or an operation marked, kept on the document."""
     names = _names(node)
 
     def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:

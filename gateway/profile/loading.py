@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tongguan.gateway.profile.agreement import look_at_agreement, look_at_changed, read_changes
 from tongguan.gateway.profile.fields import read_fields
 from tongguan.gateway.profile.parts import (
     read_attachments,
@@ -77,6 +78,7 @@ def _loaded(roots: tuple[Path, ...], said: tuple[tuple[Path, str], ...]) -> Prof
     for profile in profiles.values():
         _needs_exist(profile, profiles, complaints)
         _taken_along_exist(profile, profiles, complaints)
+        look_at_changed(profile, profiles, complaints)
     complaints.end()
     return Profiles(profiles, tables, authorities)
 
@@ -152,11 +154,13 @@ def _profile(
         card_authority=part.one_of("card", authorities, folder.parent.name),
         certificates=read_certificates(part),
         needs=read_needs(part, operations),
+        changes=only("changes", lambda one: read_changes(one, part.given.get("needs", {}), {f.path: f for f in fields}), None),
         statistics=only("statistics", lambda one: read_statistics(one, statuses, {f.path: f for f in fields}), None),
         notify=only("notify", lambda one: read_notify(one, receipts, paths), None),
         prints=read_prints(part, statuses),
     )
     _whole(profile, part)
+    look_at_agreement(profile, part)
     return profile
 
 

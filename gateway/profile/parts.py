@@ -55,7 +55,13 @@ def read_receipts(
     part: TomlTable, statuses: Collection[str], operations: Collection[str], authorities: Collection[str]
 ) -> dict[str, ReceiptRule]:
     receipts: dict[str, ReceiptRule] = {}
-    words = {"status": statuses, "ends": ("accepted", "rejected"), "answers": operations, "by": authorities}
+    words = {
+        "status": statuses,
+        "ends": ("accepted", "rejected"),
+        "answers": operations,
+        "by": authorities,
+        "pending": ("applies", "drops"),
+    }
     for row in part.rows("receipt"):
         rule = row.made(ReceiptRule, words, ("code",), text=both_needed(row))
         if rule.code in RESERVED:

@@ -114,6 +114,9 @@ class Operation:
     reserve: tuple[str, ...] = ()  #: field paths whose value only one document may have at a time
     options: Mapping[str, Any] = field(default_factory=dict)  #: the desk step's own settings
     signed_when: tuple[Mapping[str, Any], ...] = ()  #: the card and its signature are wanted only when all hold
+    pending: bool = False  #: the new content waits beside the present one until a receipt agrees to it
+    #: of a round that it opens: receipt code to the status that it brings there
+    brings: Mapping[str, str] = field(default_factory=dict)
     adds: str = ""  #: table: the body's rows come to those that are there, and nothing else of the document changes
     removes: NamedRows | None = None  #: rows that go
     marks: NamedRows | None = None  #: rows whose flag is set
@@ -136,6 +139,9 @@ KIND_OF = {TAKEN: "technical", NOT_TAKEN: "technical", ANSWERED: "business", NOT
 RESERVED = frozenset(KIND_OF)
 
 
+ISSUED_DATE = "@issued_date"  #: a receipt's own day in China
+
+
 @dataclass(frozen=True, slots=True)
 class ReceiptRule:
     code: str
@@ -147,6 +153,9 @@ class ReceiptRule:
     releases: bool = False  #: frees what the document has reserved
     answers: str = ""  #: the operation whose messages it answers; empty: any
     by: tuple[str, ...] = ()  #: the authorities that may say it; empty: the type's own
+    pending: str = ""  #: applies | drops: what becomes of the content that awaits agreement, in the round that made it
+    sets: Mapping[str, str] = field(default_factory=dict)  #: field path to the leaf of <Content> that tells it, or to ISSUED_DATE
+    changes: bool = False  #: it carries out what the document says of another one (`Changes`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +239,26 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """How a document changes another one, or cancels it, once a receipt that `changes` agrees.
+
+    `place`, `label`, `old` and `new` are columns of `table`; what the system fills has the fill `changes`.
+    """
+
+    need: str  #: the need that finds the other document
+    table: str
+    place: str  #: `GrossWet`, or `DecList[3]/GQty`, counted from 1
+    label: str  #: filled
+    old: str  #: filled, and held against what the sender says
+    new: str
+    version: str = ""  #: path that is filled with the other document's version; empty: none
+    never: frozenset[str] = frozenset()  #: paths of the other one that may not be changed
+    cancels: tuple[Mapping[str, Any], ...] = ()  #: it is cancelled, not changed, when all hold; empty: never
+    cancelled: str = ""  #: the status of the other one that cancelling brings
+    rank: int = 0  #: and its rank
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """What is counted of a document while it is in one of these statuses: a line for each row of `table`."""
 
@@ -288,6 +317,7 @@ class Profile:
     ministry: str = ""  #: code in the table of ministries
     certificates: tuple[Certificate, ...] = ()
     needs: Mapping[str, Need] = field(default_factory=dict)
+    changes: Changes | None = None
     statistics: Statistics | None = None
     notify: Notify | None = None
     prints: Mapping[str, PrintForm] = field(default_factory=dict)
