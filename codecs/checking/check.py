@@ -15,6 +15,7 @@ from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.defaults import fill_defaults, fill_system, forget_system
 from tongguan.codecs.checking.fault_list import FaultList
 from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, getter, row_at, split
+from tongguan.codecs.checking.filed import Filed, look_at_filed
 from tongguan.codecs.checking.fills import FillContext
 from tongguan.codecs.checking.validation import plain_xml, walk_json, walk_xml
 from tongguan.codecs.reading.item import Item
@@ -44,6 +45,7 @@ def check(
     operation: str,
     numbers: Mapping[str, str],
     now_ms: int,
+    filed: Filed | None = None,
 ) -> Checked:
     """The content that the document would have after this operation, with all that is wrong with it."""
     findings = FaultList()
@@ -60,7 +62,7 @@ def check(
         findings.add("GW-C22", (), None, operation=operation)
         return Checked(document.content if document else {}, findings.told(places), (), options)
     content = _walked(compiled, item, body, document, findings)
-    known = FillContext(account, document, numbers, now_ms)
+    known = FillContext(account, document, numbers, now_ms, filed=filed)
     if document is not None and body is not None:
         _unchanged(compiled, content, document, operation, findings)
     contexts = Contexts(content, now_ms)
@@ -68,6 +70,7 @@ def check(
         forget_system(compiled, contexts)
     filled = fill_defaults(compiled, content, known, findings)
     fill_system(compiled, contexts, known, findings)
+    look_at_filed(compiled.filed, contexts, filed, findings)
     if not _complete(compiled.root, content, operation):
         _missing(compiled.root, content, operation, (), findings)
     _broken_rules(compiled, contexts, operation, findings)

@@ -14,16 +14,19 @@ from typing import Any
 
 from tongguan.codecs.checking.conditions import Condition, compile_conditions
 from tongguan.codecs.checking.field_tree import Node, build, split
-from tongguan.codecs.checking.fills import KINDS, Fill, depends, filler
+from tongguan.codecs.checking.filed import FiledLook
+from tongguan.codecs.checking.fills import KINDS, Fill, depends, filed_look, filler
 from tongguan.codecs.checking.fills import Unfit as FillWrong
 from tongguan.codecs.checking.rules import CompiledRule, compile_rule
 from tongguan.codecs.checking.secrets import secret_paths
 from tongguan.gateway.model.errors import nearest
+from tongguan.gateway.profile.other_documents import FILED
 from tongguan.gateway.profile.profile import CodeTable, Profile, Profiles
 from tongguan.gateway.profile.source import Complaints
 
 _DEFAULT = "default:"
 NOTIFY_WORDS = frozenset({"title", "number", "licence", "status", "environment"})  #: blanks of a notification's text
+NEED_WORDS = frozenset({"name", "status"})  #: and of what a need says of the document that it names
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Compiled:
     signed_when: Mapping[str, Condition]  #: of an operation: are card and signature wanted for this content?
     needs_when: Mapping[str, Condition]  #: of a need: does it apply to this content?
     notify_when: Condition  #: is anybody told of this content's receipts?
+    filed: tuple[FiledLook, ...]  #: the other documents that fields are filled from
 
 
 def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compiled:
@@ -103,16 +107,29 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
         signed_when=signed_when,
         needs_when=needs_when,
         notify_when=notify_when,
+        filed=_looks(profile, [f.node for f in fills], nodes),
     )
 
 
+def _looks(profile: Profile, filled: Sequence[Node], nodes: Mapping[str, Node]) -> tuple[FiledLook, ...]:
+    """One for all fields that are filled from the same row."""
+    looks = (filed_look(node, profile, nodes) for node in filled if node.field.fill.startswith(FILED))
+    return tuple({(look.source.name, look.tables, look.key): look for look in looks}.values())
+
+
 def _unknown_words(profile: Profile, wrong: Complaints) -> None:
-    """Blanks in the text of a notification that nothing fills."""
-    said = (profile.notify.says.zh, profile.notify.says.en) if profile.notify else ()
-    for blank in {name for text in said for _, name, _, _ in Formatter().parse(text) if name is not None} - NOTIFY_WORDS:
-        zh, en = nearest(blank, NOTIFY_WORDS)
-        place = f"{profile.folder}/profile.toml: notify.says"
-        wrong.add(place, f"没有什么填入 {{{blank}}}{zh}", f"nothing fills {{{blank}}}{en}")
+    """Blanks in the text of a notification, or of a need, that nothing fills."""
+    said = [("notify.says", profile.notify.says, NOTIFY_WORDS)] if profile.notify else []
+    said += [
+        (f"needs.{name}.says", need.says, NEED_WORDS if need.certain else frozenset()) for name, need in profile.needs.items()
+    ]
+    for key, says, known in said:
+        for blank in {
+            name for text in (says.zh, says.en) for _, name, _, _ in Formatter().parse(text) if name is not None
+        } - known:
+            zh, en = nearest(blank, known)
+            place = f"{profile.folder}/profile.toml: {key}"
+            wrong.add(place, f"没有什么填入 {{{blank}}}{zh}", f"nothing fills {{{blank}}}{en}")
 
 
 def _read_statuses(profile: Profile, nodes: Mapping[str, Node]) -> None:
@@ -164,21 +181,21 @@ def _fills(profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, Cod
             if node.field.fill.startswith(_DEFAULT) and "[]" in path:
                 raise FillWrong(node, "默认值只用于表外的字段", "defaults are for fields outside tables")
             above, names = split(path)
-            fill, reads = filler(node, profile, nodes, tables), frozenset(_reads(node, nodes))
+            fill, reads = filler(node, profile, nodes, tables), frozenset(_reads(node, profile, nodes))
             made[path] = CompiledFill(node, above, tuple(names[:-1]), fill, reads, _surely(node) if reads else 1_000_000)
         except FillWrong as complaint:
             kind = node.field.fill.partition(":")[0]
             zh, en = nearest(kind, KINDS) if kind not in KINDS else ("", "")
             wrong.add(node.field.place, f"{complaint.zh}{zh}", f"{complaint.en}{en}")
-    order = _in_order(made, nodes, wrong)
+    order = _in_order(made, profile, nodes, wrong)
     return [made[path] for path in order]
 
 
-def _reads(node: Node, nodes: Mapping[str, Node]) -> Iterator[str]:
-    for path in depends(node, nodes):
+def _reads(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> Iterator[str]:
+    for path in depends(node, profile, nodes):
         yield path
         if path in nodes and path != node.field.path:
-            yield from _reads(nodes[path], nodes)
+            yield from _reads(nodes[path], profile, nodes)
 
 
 def _surely(node: Node) -> int:
@@ -190,8 +207,8 @@ def _senders(node: Node) -> bool:
     return not node.field.fill or node.field.fill.startswith(_DEFAULT)
 
 
-def _in_order(made: Mapping[str, CompiledFill], nodes: Mapping[str, Node], wrong: Complaints) -> list[str]:
-    needs = {path: [d for d in depends(fill.node, nodes) if d in made] for path, fill in made.items()}
+def _in_order(made: Mapping[str, CompiledFill], profile: Profile, nodes: Mapping[str, Node], wrong: Complaints) -> list[str]:
+    needs = {path: [d for d in depends(fill.node, profile, nodes) if d in made] for path, fill in made.items()}
     try:
         return list(TopologicalSorter(needs).static_order())
     except CycleError as circle:

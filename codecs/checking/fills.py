@@ -13,16 +13,18 @@ from typing import Any
 
 from tongguan.codecs.checking.field_tree import Node, Row, Rows, Trail, at, first, getter, split
 from tongguan.codecs.checking.fields import EXACT, rounded
+from tongguan.codecs.checking.filed import Filed, FiledLook
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.profile import CodeTable, Profile
+from tongguan.gateway.profile.source import unknown
 from tongguan.gateway.settings import Account
 from tongguan.gateway.system.times import china_date
 
 KINDS = (
     "account", "default", "number", "status", "now", "index", "part", "name", "column", "product", "sum", "usd", "query", "mark",
-    "receipt", "changes",
+    "receipt", "changes", "filed",
 )  # fmt: skip
 ACCOUNT = ("uscc", "title", "mofcom_code", "customs_code", "organization_code")
 
@@ -36,6 +38,7 @@ class FillContext:
     numbers: Mapping[str, str]
     now_ms: int
     part: int = 1  #: which of the documents that one message makes it is
+    filed: Filed | None = None  #: looks up other documents; None: nothing is known of them
 
     @property
     def before(self) -> Row:
@@ -87,6 +90,8 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
             return _kept(node)
         case "changes" if profile.changes is not None and not argument:
             return lambda rows, trail, known: None
+        case "filed":
+            return _filed(node, profile, nodes)
     raise Unfit(node)
 
 
@@ -112,7 +117,7 @@ def _sibling(node: Node, path: str, nodes: Mapping[str, Node]) -> Callable[[Rows
     return first(full, split(node.field.path)[0])
 
 
-def depends(node: Node, nodes: Mapping[str, Node]) -> list[str]:
+def depends(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> list[str]:
     """Paths whose values the fill needs; they are filled before it."""
     kind, _, argument = node.field.fill.partition(":")
     match kind:
@@ -124,6 +129,8 @@ def depends(node: Node, nodes: Mapping[str, Node]) -> list[str]:
             return [_beside(node, part) for part in argument.split("*")]
         case "sum":
             return [argument]
+        case "filed" if source := profile.filed.get(argument.partition(".")[0]):
+            return [source.names, *(_beside(node, path) for path in source.key)]
     return []
 
 
@@ -224,6 +231,32 @@ def _kept(node: Node) -> Fill:
             else:
                 row = row.get(step) if isinstance(row, dict) else None
         value = at(row, names)
+        return value if isinstance(value, str) else None
+
+    return fill
+
+
+def filed_look(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> FiledLook:
+    """Where a field that is filled from another document has its value from; Unfit when it names something unknown."""
+    name = node.field.fill.partition(":")[2].partition(".")[0]
+    source = profile.filed.get(name)
+    if source is None:
+        raise Unfit(node, *unknown("source", name, profile.filed))
+    beside = [_beside(node, path) for path in source.key]
+    for path in (source.names, *beside):
+        if path not in nodes:
+            raise Unfit(node, *unknown("field", path, nodes))
+    return FiledLook(source, nodes[source.names], split(node.field.path)[0], tuple(nodes[path] for path in beside))
+
+
+def _filed(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> Fill:
+    """The column of the row there; where there is no such row nothing is known, and what was said stands."""
+    look, names = filed_look(node, profile, nodes), _names(node)
+    column = node.field.fill.partition(".")[2].split("/")
+
+    def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
+        row = look.row(rows, known.filed)
+        value = at(rows[-1], names) if row is None else at(row, column)
         return value if isinstance(value, str) else None
 
     return fill

@@ -139,14 +139,20 @@ def attached(
     return tuple(kept)
 
 
+def joined_value(content: Content, expression: str) -> str:
+    """The value of a path, or of several joined by `+`; empty when one of them is absent."""
+    values = [value_at(content, path) for path in expression.split("+")]
+    return "+".join(values) if all(values) else ""
+
+
 def reservations(profile: Profile, operation: Operation, document: Document) -> tuple[Reservation, ...]:
     """The values that only this document may have, as its operation says."""
-    pairs = ((f"{profile.authority}:{path}", value_at(document.content, path)) for path in operation.reserve)
+    pairs = ((f"{profile.authority}:{path}", joined_value(document.content, path)) for path in operation.reserve)
     return tuple(Reservation(kind, value, document.id) for kind, value in pairs if value)
 
 
 def all_reservations(profile: Profile, document: Document) -> tuple[Reservation, ...]:
     """Everything that any of its operations may have reserved."""
     paths = dict.fromkeys(path for operation in profile.operations.values() for path in operation.reserve)
-    pairs = ((f"{profile.authority}:{path}", value_at(document.content, path)) for path in paths)
+    pairs = ((f"{profile.authority}:{path}", joined_value(document.content, path)) for path in paths)
     return tuple(Reservation(kind, value, document.id) for kind, value in pairs if value)

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 
 from tongguan.gateway.profile.agreement import look_at_agreement, look_at_changed, read_changes
 from tongguan.gateway.profile.fields import read_fields
+from tongguan.gateway.profile.other_documents import look_across, look_at_reserve, read_filed, read_needs
 from tongguan.gateway.profile.parts import (
     read_attachments,
     read_certificates,
-    read_needs,
     read_notify,
     read_operation,
     read_prints,
@@ -76,9 +76,9 @@ def _loaded(roots: tuple[Path, ...], said: tuple[tuple[Path, str], ...]) -> Prof
             complaints.add(f"{folder}/profile.toml:1", zh, en)
         profiles[folder.name] = _profile(folder, tables, authorities, complaints, root)
     for profile in profiles.values():
-        _needs_exist(profile, profiles, complaints)
         _taken_along_exist(profile, profiles, complaints)
         look_at_changed(profile, profiles, complaints)
+        look_across(profile, profiles, complaints)
     complaints.end()
     return Profiles(profiles, tables, authorities)
 
@@ -153,7 +153,8 @@ def _profile(
         attachments=only("attachments", lambda one: read_attachments(one, tables, operations), AttachmentRule()),
         card_authority=part.one_of("card", authorities, folder.parent.name),
         certificates=read_certificates(part),
-        needs=read_needs(part, operations),
+        needs=read_needs(part, operations, fields),
+        filed=read_filed(part, fields),
         changes=only("changes", lambda one: read_changes(one, part.given.get("needs", {}), {f.path: f for f in fields}), None),
         statistics=only("statistics", lambda one: read_statistics(one, statuses, {f.path: f for f in fields}), None),
         notify=only("notify", lambda one: read_notify(one, receipts, paths), None),
@@ -161,6 +162,7 @@ def _profile(
     )
     _whole(profile, part)
     look_at_agreement(profile, part)
+    look_at_reserve(profile, part)
     return profile
 
 
@@ -177,16 +179,6 @@ def _whole(profile: Profile, part: TomlTable) -> None:
     paths = {f.path for f in profile.fields}
     if profile.signer not in ("", "account") and profile.signer not in paths:
         complaints.unknown(part.place("signer"), "field", profile.signer, paths)
-
-
-def _needs_exist(profile: Profile, profiles: Mapping[str, Profile], complaints: Complaints) -> None:
-    place = f"{profile.folder}/profile.toml:1"
-    for need in profile.needs.values():
-        if need.type not in profiles:
-            complaints.unknown(place, "document type", need.type, profiles, f"needs.{need.name}")
-        else:
-            for status in sorted(need.status - profiles[need.type].statuses.keys()):
-                complaints.unknown(place, "status", status, profiles[need.type].statuses, need.type)
 
 
 def _taken_along_exist(profile: Profile, profiles: Mapping[str, Profile], complaints: Complaints) -> None:

@@ -1,4 +1,4 @@
-"""What a profile says besides its fields and queries: numbers, statuses, receipts, operations, rules, papers, what it needs, counts and prints."""
+"""What a profile says besides its fields and queries: numbers, statuses, receipts, operations, rules, papers, what it counts and prints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from tongguan.gateway.profile.profile import (
     CodeTable,
     Field,
     NamedRows,
-    Need,
     Notify,
     NumberRule,
     Operation,
@@ -92,9 +91,9 @@ def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operati
             "body": ["whole", "optional", "none"],
             "allowed": ["", *statuses],
             "between": statuses,
+            "waiting": statuses,
             "to": statuses,
             "give_numbers": numbers,
-            "reserve": fields,
         },
         name=name,
         removes=_named_rows(part, "removes", fields),
@@ -199,14 +198,6 @@ def read_rules(folders: Iterable[Path], operations: Collection[str], complaints:
 
 def read_certificates(whole_profile: TomlTable) -> tuple[Certificate, ...]:
     return tuple(part.made(Certificate, text=both_needed(part)) for part in whole_profile.rows("certificate"))
-
-
-def read_needs(whole_profile: TomlTable, operations: Collection[str]) -> dict[str, Need]:
-    """The other documents; whether their types and statuses exist is looked at when all are read."""
-    return {
-        name: part.made(Need, {"at": operations}, ("type", "says"), name=name)
-        for name, part in whole_profile.parts("needs").items()
-    }
 
 
 def read_statistics(part: TomlTable, statuses: Collection[str], fields: Mapping[str, Field]) -> Statistics:

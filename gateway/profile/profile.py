@@ -105,13 +105,15 @@ class Operation:
     body: str = "none"  #: whole | optional | none: does the message carry the document
     allowed: frozenset[str] = frozenset()  #: statuses; "" stands for: no document yet
     between: str = ""  #: in-between status while it is on its way
+    waiting: str = ""  #: and while it waits for another document
     to: str = ""  #: status when a desk operation is done
     opens_round: bool = False
     waits: bool = True  #: does it wait for earlier messages of its document (a withdraw or a query never does)
     give_up: timedelta = timedelta(days=3)  #: unsent after that: held
     answer_within: timedelta = timedelta(days=30)  #: unanswered after that: alert and ask
     give_numbers: tuple[str, ...] = ()  #: number kinds given by the gateway when the document has none
-    reserve: tuple[str, ...] = ()  #: field paths whose value only one document may have at a time
+    #: what only one document may have at a time: the value of a path, those of several (`A+B`), or `@<need>`, what a need found
+    reserve: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)  #: the desk step's own settings
     signed_when: tuple[Mapping[str, Any], ...] = ()  #: the card and its signature are wanted only when all hold
     pending: bool = False  #: the new content waits beside the present one until a receipt agrees to it
@@ -228,7 +230,10 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Another document that the account must have: at these operations, where all conditions hold."""
+    """Another document that the account must have: at these operations, where all conditions hold.
+
+    With `names` or `reserved` it is one certain document; without, any of the type.
+    """
 
     name: str
     type: str
@@ -236,6 +241,30 @@ class Need:
     at: frozenset[str]
     when: tuple[Mapping[str, Any], ...]
     says: Text
+    names: str = ""  #: path whose value is one of the other one's numbers, or its key
+    reserved: str = ""  #: or: paths joined by `+`; the other one has reserved their values
+    same: tuple[str, ...] = ()  #: paths whose values must be equal in both
+    wait: frozenset[str] = frozenset()  #: statuses of the other one in which the message waits
+    until: str = ""  #: path of a date in the other one, after which it counts as not there
+    place: str = ""  #: file and line, for messages about the profile itself
+
+    @property
+    def certain(self) -> bool:
+        """Does it name one document?"""
+        return bool(self.names or self.reserved)
+
+
+@dataclass(frozen=True, slots=True)
+class FiledSource:
+    """Another document of the account that fields are filled from (`filed:<name>.<column>`): its head, or a row of its table."""
+
+    name: str
+    types: tuple[str, ...]  #: it is of one of these
+    names: str  #: path whose value is one of its numbers, or its key
+    table: str = ""  #: of the other type; empty: its head
+    key: Mapping[str, str] = field(default_factory=dict)  #: path beside the filled field to the column there that has its value
+    unless: str = ""  #: flag in the row: it counts as stopped
+    place: str = ""  #: file and line, for messages about the profile itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +347,7 @@ class Profile:
     certificates: tuple[Certificate, ...] = ()
     needs: Mapping[str, Need] = field(default_factory=dict)
     changes: Changes | None = None
+    filed: Mapping[str, FiledSource] = field(default_factory=dict)
     statistics: Statistics | None = None
     notify: Notify | None = None
     prints: Mapping[str, PrintForm] = field(default_factory=dict)

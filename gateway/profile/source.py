@@ -27,8 +27,8 @@ TomlKey = str | int
 #: what a word is called that stands in a list of this key; else by the key itself
 _MEMBER = {
     "allowed": "status", "at": "operation", "by": "authority", "give_numbers": "number", "one_of": "category",
-    "receipts": "receipt code", "required": "filter", "required_at": "operation", "reserve": "field", "roles": "role",
-    "types": "media type",
+    "receipts": "receipt code", "required": "filter", "required_at": "operation", "roles": "role", "same": "field",
+    "types": "media type", "wait": "status",
 }  # fmt: skip
 _HEADER = re.compile(r"^\s*\[+\s*([^\]]+?)\s*\]+\s*(?:#.*)?$")
 
@@ -43,7 +43,7 @@ def unknown(what: str, word: str, known: Collection[str], where: str = "") -> tu
 _CALLED = {
     "authority": "主管部门", "category": "类别", "check": "检查", "code table": "代码表", "column": "列", "dimension": "统计维度",
     "document type": "单证类型", "fact of a licence": "许可证事实", "field": "字段", "key": "键", "media type": "媒体类型",
-    "number": "编号", "operation": "操作", "receipt": "回执", "role": "角色", "status": "状态", "type": "类型",
+    "need": "需要的单证", "number": "编号", "operation": "操作", "receipt": "回执", "role": "角色", "source": "来源", "status": "状态", "type": "类型",
 }  # fmt: skip
 
 

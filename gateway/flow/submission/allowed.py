@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tongguan.gateway.document.changes import value_at
+from tongguan.gateway.document.changes import joined_value
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -115,10 +115,11 @@ def taken(profile: Profile, operation: Operation, message: Message, *, content: 
     """Values that another document has reserved."""
     faults = []
     for path in operation.reserve:
-        value = value_at(content, path)
+        value = joined_value(content, path)
         owner = records.reserved_by(f"{profile.authority}:{path}", value) if value else None
         if owner is not None and owner != message.document_id:
-            label = next((f.label for f in profile.fields if f.path == path), path)
-            place = f"/body/{path}" if message.form == "json" else f"/{message.type}/{path}"
+            first = path.partition("+")[0]
+            label = "+".join(f.label for part in path.split("+") for f in profile.fields if f.path == part)
+            place = f"/body/{first}" if message.form == "json" else f"/{message.type}/{first}"
             faults.append(fault("GW-F07", path=place, label=label, value=value))
     return faults
