@@ -51,7 +51,7 @@ def _lines(account: str, type_: str, licences: int) -> Iterator[dict[str, Any]]:
     for n in range(licences):
         month, commodity = _YEAR * 100 + n % 12 + 1, f"26{n // 12 % _COMMODITIES:08d}"
         quantity, amount = 1_000_000_000 + n, 99_999_999_999_999_999 - n
-        line = CountedLine(month, commodity, f"示例商品{commodity}", "035", quantity, amount, True, True, "0000", "0110", "USA")
+        line = CountedLine(month, commodity, f"示例商品{commodity}", "035", quantity, amount, True, True, ("0000", "0110", "USA"))
         yield from counted_rows(Document(new_id(), account, type_, "", "", 1, "", 0, 0, counted=(line,)))
 
 

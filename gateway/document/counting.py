@@ -59,7 +59,13 @@ def counted(profile: Profile, before: Document | None, after: Document, *, statu
     since = min([moment for moment in (known, at if status in rule.status else None) if moment is not None], default=at)
     if was and before is not None and since == known and _unchanged(rule, before, after):
         return after
-    return replace(after, counted_at=since, counted=lines(rule, after.content, month(since)))
+    return replace(after, counted_at=since, counted=lines(rule, after.content, _month_of(rule, after.content, since)))
+
+
+def _month_of(rule: Statistics, content: Content, since: int) -> int:
+    """The month of the date that the document itself says, where its profile names one; else of the moment since when it counts."""
+    day = value_at(content, rule.day) if rule.day else ""
+    return int(day[:7].replace("-", "")) if day else month(since)
 
 
 def _counts(rule: Statistics, document: Document) -> bool:
@@ -70,12 +76,13 @@ def _counts(rule: Statistics, document: Document) -> bool:
 def _unchanged(rule: Statistics, before: Document, after: Document) -> bool:
     if after.changing:
         return True
-    return before.status == after.status and lines(rule, before.content, 0) == lines(rule, after.content, 0)
+    days = [_month_of(rule, content, 0) for content in (before.content, after.content)]
+    return before.status == after.status and lines(rule, before.content, days[0]) == lines(rule, after.content, days[1])
 
 
 def lines(rule: Statistics, content: Content, in_month: int) -> tuple[CountedLine, ...]:
     """A line for each row of the counted table, empty cells where a row says nothing."""
-    dimensions = {name: value_at(content, path) for name, path in rule.dimensions.items()}
+    dimensions = tuple(value_at(content, path) for path in rule.dimensions.values())
     commodities: set[tuple[str, str]] = set()
     categories: set[tuple[str, str]] = set()
     found = []
@@ -85,8 +92,7 @@ def lines(rule: Statistics, content: Content, in_month: int) -> tuple[CountedLin
         new, new_category = (commodity, unit) not in commodities, (category(commodity), unit) not in categories
         commodities.add((commodity, unit))
         categories.add((category(commodity), unit))
-        line = CountedLine(in_month, commodity, name, unit, quantity, amount, new, new_category)
-        found.append(replace(line, **dimensions))
+        found.append(CountedLine(in_month, commodity, name, unit, quantity, amount, new, new_category, dimensions))
     return tuple(found)
 
 

@@ -46,9 +46,7 @@ class CountedLine:
     amount: int
     first_of_commodity: bool  #: of the document's rows with this commodity and unit, the one that counts the document
     first_of_category: bool
-    issuing_agency: str = ""
-    trade_mode: str = ""
-    country: str = ""
+    dimensions: tuple[str, ...] = ()  #: what it is found again by, in the order of its profile
 
 
 @record

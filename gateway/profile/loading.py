@@ -125,7 +125,6 @@ def _profile(
     paths = {f.path for f in fields}
     numbers = {k: one.made(NumberRule, {"field": paths}, ("label",), kind=k) for k, one in part.parts("numbers").items()}
     statuses = {k: read_status(one, k) for k, one in part.parts("status").items()}
-    asked = QueryScope(numbers, paths, {f.path for f in fields if f.find}, authorities, tables, statuses, folder.parent.name)
     receipts = read_receipts(part, statuses, operations, authorities)
     known = (statuses, numbers, authorities, {f.path: f for f in fields})
 
@@ -133,6 +132,10 @@ def _profile(
         """What a table of its own says, where there is one."""
         return read(file.part(key)) if part.take(key, table_of, dict[str, Any]()) else otherwise
 
+    statistics = only("statistics", lambda one: read_statistics(one, statuses, {f.path: f for f in fields}), None)
+    dimensions = statistics.dimensions if statistics else ()
+    found = {f.path for f in fields if f.find}
+    asked = QueryScope(numbers, paths, found, authorities, tables, statuses, folder.parent.name, dimensions)
     profile = part.made(
         Profile,
         {"signature": ("xml", "cms"), "ministry": tables["ministry"].rows if "ministry" in tables else ()},
@@ -156,7 +159,7 @@ def _profile(
         needs=read_needs(part, operations, fields),
         filed=read_filed(part, fields),
         changes=only("changes", lambda one: read_changes(one, part.given.get("needs", {}), {f.path: f for f in fields}), None),
-        statistics=only("statistics", lambda one: read_statistics(one, statuses, {f.path: f for f in fields}), None),
+        statistics=statistics,
         notify=only("notify", lambda one: read_notify(one, receipts, paths), None),
         prints=read_prints(part, statuses),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tongguan.gateway.profile.profile import (
+    MOST_DIMENSIONS,
     OPERATIONS,
     RESERVED,
     AttachmentRule,
@@ -27,11 +28,11 @@ from tongguan.gateway.profile.profile import (
     Status,
     Text,
 )
+from tongguan.gateway.profile.queries import STATISTICS
 from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, table_of, text
 from tongguan.gateway.settings import size
 
 _ROW = ("commodity", "name", "unit", "quantity", "amount")
-_DIMENSIONS = ("issuing_agency", "trade_mode", "country")
 _MOST_PLACES = 6  #: decimals that statistics add up exactly
 OperationScope = tuple[Mapping[str, Status], Mapping[str, NumberRule], Mapping[str, Authority], Mapping[str, Field]]
 
@@ -202,17 +203,22 @@ def read_certificates(whole_profile: TomlTable) -> tuple[Certificate, ...]:
 
 def read_statistics(part: TomlTable, statuses: Collection[str], fields: Mapping[str, Field]) -> Statistics:
     row = {word: part.take(word, text, "") for word in _ROW}
-    statistics = part.made(Statistics, {"status": statuses, "table": fields}, row=row)
+    statistics = part.made(Statistics, {"status": statuses, "table": fields, "day": fields}, row=row)
     table = statistics.table
     inside = [(word, f"{table}/{path}" if table else path) for word, path in row.items() if path]
-    for key, path in [*inside, *(("dimensions", path) for path in statistics.dimensions.values())]:
+    above = [("dimensions", path) for path in statistics.dimensions.values()]
+    for key, path in [*inside, *above, *([("day", statistics.day)] if statistics.day else [])]:
         if path not in fields:
             part.file.complaints.unknown(part.place(key), "field", path, fields)
+        elif key == "day" and fields[path].type != "date":
+            part.complain(key, f"{path} 不是日期", f"{path} is no date")
         elif key in ("quantity", "amount") and (fields[path].type != "number" or fields[path].precision > _MOST_PLACES):
             most, what = _MOST_PLACES, f"{key}: {path}"
             part.complain(key, f"{what} 不是至多 {most} 位小数的数", f"{what} is no number of at most {most} decimals")
-    for name in statistics.dimensions.keys() - set(_DIMENSIONS):
-        part.file.complaints.unknown(part.place("dimensions"), "dimension", name, _DIMENSIONS)
+    for name in statistics.dimensions.keys() & set(STATISTICS):
+        part.complain("dimensions", f"{name} 是统计本身的词", f"{name} is a word of statistics themselves")
+    if len(statistics.dimensions) > MOST_DIMENSIONS:
+        part.complain("dimensions", f"维度至多 {MOST_DIMENSIONS} 个", f"there may be {MOST_DIMENSIONS} dimensions at most")
     return statistics
 
 

@@ -287,6 +287,9 @@ class Changes:
     rank: int = 0  #: and its rank
 
 
+MOST_DIMENSIONS = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """What is counted of a document while it is in one of these statuses: a line for each row of `table`."""
@@ -294,7 +297,8 @@ class Statistics:
     status: frozenset[str]
     table: str
     row: Mapping[str, str]  #: commodity, name, unit, quantity, amount: paths within a row
-    dimensions: Mapping[str, str]  #: filter name to path, from the top
+    dimensions: Mapping[str, str]  #: filter name to path, from the top; at most `MOST_DIMENSIONS`
+    day: str = ""  #: path of the date, from the top, whose month it counts in; empty: the month in which it was first counted
 
 
 @dataclass(frozen=True, slots=True)

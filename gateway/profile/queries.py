@@ -16,8 +16,9 @@ TIME = "time."  #: how the `of` of a filter by date begins
 QUANTITIES = ("licence", "commodity", "name", "unit", "approved", "used", "remaining")
 #: what statistics can be asked with, and what a line of them says
 STATISTICS = (
-    *("month", "by", "issuing_agency", "trade_mode", "country", "index", "code", "name", "unit"),
-    *(f"{span}_{what}" for span in ("month", "year") for what in ("quantity", "amount", "count")),
+    *("month", "first_month", "last_month", "by", "index", "code", "name", "unit"),
+    *(f"{span}_{what}" for span in ("month", "year", "period") for what in ("quantity", "amount", "count")),
+    "period_lines",
 )
 
 
@@ -31,6 +32,7 @@ class QueryScope(NamedTuple):
     tables: Mapping[str, CodeTable]
     statuses: Mapping[str, Status]
     authority: str  #: the profile's own
+    dimensions: Collection[str]  #: by which its statistics are found again
 
 
 def names_of(name: str, of: str) -> tuple[str, ...]:
@@ -121,7 +123,7 @@ def _known_of(part: TomlTable, of: str, query: Query, known: QueryScope) -> None
         of in ("status", "key")
         or (word in ("mark", "time", "receipt", "attachment", "message", "row") and rest)
         or (word == "number" and rest in known.numbers)
-        or (word == "statistics" and rest in STATISTICS)
+        or (word == "statistics" and (rest in STATISTICS or rest in known.dimensions))
     ):
         return
     if query.source == "journal" and of.removeprefix("~") not in known.paths:

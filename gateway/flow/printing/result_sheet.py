@@ -18,6 +18,7 @@ _SAID = {
 #: of sums: what they are of, and what of their labels says it
 _SPANS = {
     "statistics.month_": (Text("本月", "this month"), Text("本月", ", month")),
+    "statistics.period_": (Text("所选期间", "the period"), Text("期间", ", period")),
     "statistics.year_": (Text("截至本月", "to date"), Text("截至本月", " to date")),
 }
 _A_ROW = 4  #: boxes of the head side by side

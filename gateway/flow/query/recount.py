@@ -84,5 +84,5 @@ def _hash(profile: Profile) -> str:
     rule = profile.statistics
     if rule is None:
         return ""
-    told = [sorted(rule.status), rule.table, dict(rule.row), dict(rule.dimensions)]
+    told = [sorted(rule.status), rule.table, dict(rule.row), list(rule.dimensions.items()), rule.day]
     return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

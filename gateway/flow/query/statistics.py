@@ -1,13 +1,14 @@
-"""Monthly statistics (统计查询): what was approved in a month and from January to it, by commodity or by category.
+"""Statistics (统计查询): what was counted in a month and from January to it, by commodity or by category, or in a period of months,
+by commodity or by one of the type's own dimensions.
 
-Promises: exact sums of the lines that the journal keeps (document/counting.py); a row for everything counted in the year so
-far, with zeros where the month has nothing; rows of one commodity in two units stay two rows.
+Promises: exact sums of the lines that the journal keeps (document/counting.py); of a month, a row for everything counted in the
+year so far, with zeros where the month has nothing; what is in two units (or currencies) stays two rows.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -26,6 +27,7 @@ STATISTICS = "statistics"
 CATEGORY, COMMODITY = "category", "commodity"
 CATEGORIES = "commodity_category"  #: the code table of their names
 _WORD = "statistics."
+_FIRST, _LAST = "first_month", "last_month"  #: filters of statistics that are of a period
 _MONTH = re.compile(r"(20[0-9]{2})-?(0[1-9]|1[0-2])")
 _TEXTS = ("code", "name", "unit")
 
@@ -54,14 +56,18 @@ def statistics(rules: Rules, message: Message, query: Query, filters: Mapping[st
 
     Raises Refused for a month that is none and for a way of grouping that does not exist.
     """
-    compiled, month, by = rules.compiled(message.type), _month(filters), _by(filters)
-    asked = {n: _code(compiled, n, filters[n]) for n in _dimensions(compiled.profile) if filters.get(n)}
-    sums = records.counted(message.account, message.type, first=month // 100 * 100 + 1, last=month, where=asked)
-    rows = _rows(compiled, _lines(compiled, sums, month, by))
+    compiled = rules.compiled(message.type)
+    where = {n: _code(compiled, name, filters[name]) for n, name in enumerate(_dimensions(compiled.profile)) if filters.get(name)}
+    if _FIRST in query.required:
+        span, by, rows = _of_period(compiled, message, filters, where, records)
+    else:
+        month, by = _month(filters, "month"), _by(filters, (CATEGORY, COMMODITY))
+        sums = records.counted(message.account, message.type, first=month // 100 * 100 + 1, last=month, where=where)
+        span, rows = _shown(month), _rows(compiled, _lines(compiled, sums, month, by))
     account = rules.account(message.account)
     units = {row["unit"] for row in rows}
     head = {
-        "month": f"{month // 100}-{month % 100:02d}",
+        "month": span,
         "by": by,
         "unit": units.pop() if len(units) == 1 else "-",
         "status": _statuses(compiled.profile, rules.language(account)),
@@ -70,17 +76,55 @@ def statistics(rules: Rules, message: Message, query: Query, filters: Mapping[st
     return _page(query, filters, rows, head)
 
 
-def _month(filters: Mapping[str, str]) -> int:
-    found = _MONTH.fullmatch(filters.get("month", ""))
+def _of_period(
+    compiled: Compiled, message: Message, filters: Mapping[str, str], where: Mapping[int, str], records: Snapshot
+) -> tuple[str, str, list[dict[str, str]]]:
+    """How the period is written, what its rows are by, and the rows."""
+    first, last = _month(filters, _FIRST), _month(filters, _LAST)
+    if first > last:
+        raise Refused([fault("GW-F18", name=_LAST, value=filters[_LAST], path=_LAST, label=_LAST)])
+    dimensions = list(_dimensions(compiled.profile))
+    by = _by(filters, (*dimensions, COMMODITY))
+    place = None if by == COMMODITY else dimensions.index(by)
+    sums = records.counted_by(place, message.account, message.type, months=(first, last), where=where)
+    rows = [
+        {
+            "code": each.value,
+            "name": _name(compiled, by, each.value),
+            "unit": _unit(compiled, each.unit),
+            "period_quantity": number_of(each.quantity),
+            "period_amount": number_of(each.amount),
+            "period_count": str(each.documents),
+            "period_lines": str(each.lines),
+        }
+        for each in sums
+    ]
+    return f"{_shown(first)} – {_shown(last)}", by, rows
+
+
+def _name(compiled: Compiled, by: str, code: str) -> str:
+    """What the code table of a dimension calls a code; else the code itself."""
+    path = _dimensions(compiled.profile).get(by, "")
+    table = compiled.tables.get(compiled.nodes[path].field.code_table) if path else None
+    return table.rows[code]["zh"] if table and code in table.rows else code
+
+
+def _shown(month: int) -> str:
+    return f"{month // 100}-{month % 100:02d}"
+
+
+def _month(filters: Mapping[str, str], name: str) -> int:
+    found = _MONTH.fullmatch(filters.get(name, ""))
     if found is None:
-        raise Refused([fault("GW-F18", name="month", value=filters.get("month", ""), path="month", label="month")])
+        raise Refused([fault("GW-F18", name=name, value=filters.get(name, ""), path=name, label=name)])
     return int(found[1]) * 100 + int(found[2])
 
 
-def _by(filters: Mapping[str, str]) -> str:
-    by = filters.get("by") or COMMODITY
-    if by not in (CATEGORY, COMMODITY):
-        raise Refused([fault("GW-F10", name=f"by={by}", known=f"{CATEGORY} {COMMODITY}", path="by", label="by")])
+def _by(filters: Mapping[str, str], known: Sequence[str]) -> str:
+    """What the rows are by; the first of those known where nothing is said, a commodity where it is a month's."""
+    by = filters.get("by") or (COMMODITY if CATEGORY in known else known[0])
+    if by not in known:
+        raise Refused([fault("GW-F10", name=f"by={by}", known=" ".join(known), path="by", label="by")])
     return by
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
+from itertools import zip_longest
 from operator import attrgetter, is_, is_not, itemgetter
 from typing import Any, TypeVar
 
@@ -230,6 +231,7 @@ def counted_rows(d: Document) -> list[dict[str, Any]]:
     rows = []
     for n, line in enumerate(d.counted or ()):
         row = {name: getattr(line, name) for name in _COUNTED_PLAIN}
+        row |= dict(zip_longest(DIMENSIONS, line.dimensions, fillvalue=""))
         for name, value in (("quantity", line.quantity), ("amount", line.amount)):
             row[f"{name}_high"], row[f"{name}_low"] = divmod(value, PART)
         flags = {"first_of_commodity": int(line.first_of_commodity), "first_of_category": int(line.first_of_category)}
@@ -239,7 +241,9 @@ def counted_rows(d: Document) -> list[dict[str, Any]]:
 
 #: what the high part of a counted number stands for: 90 million low parts, and 9 million numbers of 17 digits, add up in 64 bits
 PART = 10**11
-_COUNTED_PLAIN = ("month", "commodity", "name", "unit", "issuing_agency", "trade_mode", "country")
+_COUNTED_PLAIN = ("month", "commodity", "name", "unit")
+#: columns of what counted lines are found again by, in the order in which a profile names its dimensions
+DIMENSIONS = tuple(column.name for column in tables.counted.columns if column.name.startswith("dimension_"))
 
 
 def receipt_row(r: Receipt) -> dict[str, Any]:

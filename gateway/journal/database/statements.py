@@ -31,7 +31,7 @@ from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.database.prepared import PreparedStatement
-from tongguan.gateway.journal.database.rows import DOCUMENT_HEAD
+from tongguan.gateway.journal.database.rows import DIMENSIONS, DOCUMENT_HEAD
 
 _m, _d, _b, _r, _a = tables.message.c, tables.document.c, tables.body.c, tables.receipt.c, tables.answer.c
 _o = tables.order.c
@@ -328,6 +328,21 @@ COUNTED = (
     .group_by(_c.month, _c.commodity, _c.unit)
     .order_by(_c.month, _c.commodity, _c.unit)
 )
+
+#: by column: the same of all these months together, grouped by what documents say there; a document counts once in each unit
+COUNTED_BY = {
+    name: select(
+        _c[name],
+        _c.unit,
+        *(func.sum(column).label(column.name) for column in _lines[:4]),
+        func.count(_c.document_id.distinct()),
+        func.count(),
+    )
+    .where(and_(_c.account == _given("account"), _c.type == _given("type"), _c.month.between(_given("first"), _given("last"))))
+    .group_by(_c[name], _c.unit)
+    .order_by(_c[name], _c.unit)
+    for name in ("commodity", *DIMENSIONS)
+}
 
 # What is written beside the rows of a commit
 

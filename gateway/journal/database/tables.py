@@ -123,7 +123,7 @@ counted = Table(
     Column("month", Integer, nullable=False),
     *_columns(Text, "commodity", "unit", "document_id"),
     Column("line", Integer, nullable=False),
-    *_columns(Text, "name", "issuing_agency", "trade_mode", "country"),
+    *_columns(Text, "name", "dimension_1", "dimension_2", "dimension_3"),
     *_columns(_big, "quantity_high", "quantity_low", "amount_high", "amount_low"),
     *_columns(Integer, "first_of_commodity", "first_of_category"),
     PrimaryKeyConstraint("account", "type", "month", "commodity", "unit", "document_id", "line"),

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import and_, func, literal_column, select
+from sqlalchemy import ColumnElement, and_, func, literal_column, select
 
 from tongguan.gateway.journal.database import statements, tables
-from tongguan.gateway.journal.database.rows import PART, Order, decoded, document_of, facts_of, message_of, order_of
+from tongguan.gateway.journal.database.rows import DIMENSIONS, PART, Order, decoded, document_of, facts_of, message_of, order_of
 from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.journal.reading.lookups import AnswerRow, Lookups, answer_of
 from tongguan.gateway.journal.reading.restrictions import ORDERS, Restriction
@@ -35,6 +35,18 @@ class CountedSum:
     amount: int
     documents: int  #: that have this commodity
     documents_of_category: int  #: counted in the first commodity of its category: adds up over a category's commodities
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodSum:
+    """What the documents of a period that say one thing add up to in one unit; quantity and amount in millionths."""
+
+    value: str
+    unit: str
+    quantity: int
+    amount: int
+    documents: int
+    lines: int
 
 
 class Search(Lookups):
@@ -191,13 +203,22 @@ class Search(Lookups):
         return total, [document_of(row) for row in self._all(query)]
 
     def counted(
-        self, account: str, type_: str, *, first: int, last: int, where: Mapping[str, str] | None = None
+        self, account: str, type_: str, *, first: int, last: int, where: Mapping[int, str] | None = None
     ) -> list[CountedSum]:
-        """Exact sums of the counted lines of these months (`202601` to `202611`), each dimension of `where` having its value."""
+        """Exact sums of the counted lines of these months (`202601` to `202611`), each dimension of `where` (by its place) having its
+        value."""
         wanted = {"account": account, "type": type_, "first": first, "last": last}
-        dimensions = [tables.counted.c[name] == value for name, value in (where or {}).items()]
-        rows = self._connection.execute(statements.COUNTED.where(*dimensions), wanted)
+        rows = self._connection.execute(statements.COUNTED.where(*_dimensions(where or {})), wanted)
         return [_sum(row) for row in rows]
+
+    def counted_by(
+        self, dimension: int | None, account: str, type_: str, *, months: tuple[int, int], where: Mapping[int, str]
+    ) -> list[PeriodSum]:
+        """The same of the first to the last of these months together, grouped by the dimension at a place; None: by commodity."""
+        column = "commodity" if dimension is None else DIMENSIONS[dimension]
+        wanted = {"account": account, "type": type_, "first": months[0], "last": months[1]}
+        rows = self._connection.execute(statements.COUNTED_BY[column].where(*_dimensions(where)), wanted)
+        return [_period_sum(row) for row in rows]
 
     def tally(self) -> list[tuple[str, str, str, int]]:
         """(account, kind, state, count) of all messages."""
@@ -234,6 +255,16 @@ class Search(Lookups):
         o = tables.order.c
         row = self._connection.execute(select(o.done_at, o.result).where(o.id == id_)).first()
         return (None, None) if row is None else (row[0], decoded(row[1], f"order {id_}") if row[1] else None)
+
+
+def _dimensions(where: Mapping[int, str]) -> list[ColumnElement[bool]]:
+    return [tables.counted.c[DIMENSIONS[place]] == value for place, value in where.items()]
+
+
+def _period_sum(row: Sequence[Any]) -> PeriodSum:
+    value, unit, *sums = row
+    high, low, amount_high, amount_low, documents, lines = map(int, sums)
+    return PeriodSum(value, unit, high * PART + low, amount_high * PART + amount_low, documents, lines)
 
 
 def _sum(row: Sequence[Any]) -> CountedSum:

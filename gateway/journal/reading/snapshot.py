@@ -12,7 +12,7 @@ from tongguan.gateway.journal.database import statements
 from tongguan.gateway.journal.database.rows import document_of, message_of
 from tongguan.gateway.journal.reading.lookups import slices
 from tongguan.gateway.journal.reading.restrictions import Restriction
-from tongguan.gateway.journal.reading.search import CountedSum, Search
+from tongguan.gateway.journal.reading.search import CountedSum, PeriodSum, Search
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.message import FREES_REFERENCE, Kind, Message, State
 from tongguan.gateway.model.outcome import Number, Outcome
@@ -286,9 +286,15 @@ class Snapshot:
         """How many documents satisfy `where`, and one page of them."""
         return self._stored.list_documents(where, offset=offset, limit=limit, order=order)
 
-    def counted(self, account: str, type_: str, *, first: int, last: int, where: Mapping[str, str]) -> list[CountedSum]:
+    def counted(self, account: str, type_: str, *, first: int, last: int, where: Mapping[int, str]) -> list[CountedSum]:
         """Exact sums of the counted lines of these months (`202601` to `202611`), each dimension of `where` having its value."""
         return self._stored.counted(account, type_, first=first, last=last, where=where)
+
+    def counted_by(
+        self, dimension: int | None, account: str, type_: str, *, months: tuple[int, int], where: Mapping[int, str]
+    ) -> list[PeriodSum]:
+        """The same of a period, grouped by the dimension at a place; None: by commodity."""
+        return self._stored.counted_by(dimension, account, type_, months=months, where=where)
 
 
 def _known(known: dict[str, T | None], ids: Iterable[str], read: Callable[[Iterable[str]], dict[str, T]]) -> dict[str, T]:

@@ -100,7 +100,8 @@ def keep(journal: Journal, *versions: Document) -> None:
 
 def sums(journal: Journal, first: int, last: int, account: str = "demo", **where: str) -> list[CountedSum]:
     with journal.read() as records:
-        return records.counted(account, "T", first=first, last=last, where=where)
+        places = {list(RULE.dimensions).index(name): value for name, value in where.items()}
+        return records.counted(account, "T", first=first, last=last, where=places)
 
 
 # One document
@@ -112,9 +113,44 @@ def test_an_approved_document_counts_in_the_month_of_china_in_which_its_receipt_
     first = approved(profile, draft, "2026-10-31T16:00:00+00:00")
 
     assert last.counted == (
-        CountedLine(202610, "26011200", "商品26011200", "035", 1_500_000, 20_250_000, True, True, "", "", "142"),
+        CountedLine(202610, "26011200", "商品26011200", "035", 1_500_000, 20_250_000, True, True, ("142", "")),
     )
     assert [line.month for line in first.counted or ()] == [202611]
+
+
+def test_a_document_counts_in_the_month_of_the_date_that_its_profile_names(profile: Profile) -> None:
+    dated = replace(profile, statistics=replace(RULE, day="Day"))
+    content: dict[str, Any] = {"Goods": [goods("26011200", "1", "1")], "Day": "2026-09-30"}
+    told = approved(dated, document(content=content, status="pending"), "2026-10-03T12:00:00+08:00")
+    bare = approved(dated, document(content={"Goods": content["Goods"]}, status="pending"), "2026-10-03T12:00:00+08:00")
+
+    assert [[line.month for line in each.counted or ()] for each in (told, bare)] == [[202609], [202610]]
+
+
+def test_a_period_is_added_up_by_what_documents_say_in_each_unit_apart(journal: Journal, profile: Profile) -> None:
+    for n, (country, unit, day) in enumerate(
+        [
+            ("142", "CNY", "10-31"),
+            ("142", "USD", "11-01"),
+            ("142", "CNY", "11-30"),
+            ("502", "CNY", "11-30"),
+            ("142", "CNY", "12-02"),
+        ]
+    ):
+        rows = [goods("26011200", "1.5", "20", unit=unit), goods("26011300", "1", "0.000001", unit=unit)]
+        draft = document(f"d{n}", content={"Goods": rows, "Country": country}, status="pending")
+        keep(journal, draft)
+        keep(journal, approved(profile, draft, f"2026-{day}T12:00:00+08:00"))
+    with journal.read() as records:
+        by_country = records.counted_by(0, "demo", "T", months=(202610, 202611), where={})
+        of_one = records.counted_by(None, "demo", "T", months=(202610, 202611), where={0: "502"})
+
+    assert [(s.value, s.unit, s.amount, s.documents, s.lines) for s in by_country] == [
+        ("142", "CNY", 40_000_002, 2, 4),
+        ("142", "USD", 20_000_001, 1, 2),
+        ("502", "CNY", 20_000_001, 1, 2),
+    ]
+    assert [(s.value, s.quantity, s.documents) for s in of_one] == [("26011200", 1_500_000, 1), ("26011300", 1_000_000, 1)]
 
 
 def test_a_document_counts_once_in_each_commodity_and_each_category(profile: Profile) -> None:

@@ -59,6 +59,7 @@ SORTS = {
     "GROUP BY message.state": "a batch",
     "SELECT DISTINCT document.id": "documents that given messages moved",
     "ORDER BY orders.rowid": "orders that are not carried out yet",
+    "count(DISTINCT counted.document_id)": "statistics of the months that a person asks for, by what the key is not ordered by",
 }
 #: statements that need no index, by a part of their text
 ASKED = {
@@ -304,6 +305,7 @@ DECIDES: dict[str, Callable[[Snapshot], Any]] = {
     "items": lambda r: (r.items(["m1"]), r.item_states("m1")),
     "find": lambda r: r.find("L1", "demo"),
     "counted": lambda r: r.counted("demo", "T", first=202601, last=202611, where={}),
+    "counted_by": lambda r: r.counted_by(0, "demo", "T", months=(202601, 202611), where={}),
 }
 SEARCHES: dict[str, Callable[[Search], Any]] = {
     "item_states": lambda r: r.item_states("bt"),
@@ -312,7 +314,8 @@ SEARCHES: dict[str, Callable[[Search], Any]] = {
     "documents after": lambda r: r.documents_after("d1", 5),
     "documents and json": lambda r: list(r.documents_and_json(["d1", "d2"])),
     "statistics": lambda r: r.counted("demo", "T", first=202601, last=202611),
-    "statistics of a country": lambda r: r.counted("demo", "T", first=202601, last=202611, where={"country": "142"}),
+    "statistics of a period": lambda r: r.counted_by(1, "demo", "T", months=(202601, 202611), where={0: "142"}),
+    "statistics of a country": lambda r: r.counted("demo", "T", first=202601, last=202611, where={0: "142"}),
     "body": lambda r: r.body("m1", "source"),
     "bodies": lambda r: r.bodies(["m1", "m2"], "source"),
     "newest of name": lambda r: r.newest_of_name("demo", ["f1.xml"]),
@@ -430,7 +433,7 @@ def test_what_waits_for_one_mailbox_is_found_whatever_waits_for_others(filled: J
 def test_statistics_are_grouped_in_the_order_of_their_key(filled: Journal) -> None:
     plans = Plans(filled)
     with filled.search() as records:
-        records.counted("demo", "T", first=202601, last=202611, where={"country": "142"})
+        records.counted("demo", "T", first=202601, last=202611, where={0: "142"})
     (statement,) = [s for s in plans.statements if "counted" in s]
 
     assert plans.plan(statement) == ["SEARCH counted USING PRIMARY KEY (account=? AND type=? AND month>? AND month<?)"]

@@ -1,4 +1,4 @@
-"""What a message waits for in another document, and content that awaits agreement."""
+"""What a message waits for in another document, content that awaits agreement, and dimensions that each type names for itself."""
 
 from alembic import op
 from sqlalchemy import Column, LargeBinary, Text, text
@@ -11,3 +11,5 @@ def upgrade() -> None:
     op.add_column("message", Column("waits_on", Text))
     op.create_index("message_waits_on", "message", ("waits_on",), sqlite_where=text("waits_on IS NOT NULL"))
     op.add_column("document", Column("pending", LargeBinary))
+    for n, was in enumerate(("issuing_agency", "trade_mode", "country"), 1):
+        op.execute(f"ALTER TABLE counted RENAME COLUMN {was} TO dimension_{n}")
