@@ -6,7 +6,7 @@ same content in XML and JSON; what the system sets is never taken from the sende
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lxml import etree
@@ -15,8 +15,10 @@ from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.defaults import fill_defaults, fill_system, forget_system
 from tongguan.codecs.checking.fault_list import FaultList
 from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, getter, row_at, split
+from tongguan.codecs.checking.fields import ValueWrong
 from tongguan.codecs.checking.filed import Filed, look_at_filed
 from tongguan.codecs.checking.fills import FillContext
+from tongguan.codecs.checking.named_checks import Getter
 from tongguan.codecs.checking.validation import plain_xml, walk_json, walk_xml
 from tongguan.codecs.reading.item import Item
 from tongguan.codecs.reading.locations import Locations
@@ -63,13 +65,14 @@ def check(
         return Checked(document.content if document else {}, findings.told(places), (), options)
     content = _walked(compiled, item, body, document, findings)
     known = FillContext(account, document, numbers, now_ms, filed=filed)
-    if document is not None and body is not None:
-        _unchanged(compiled, content, document, operation, findings)
+    if body is not None:
+        _unchanged(compiled, content, known, operation, findings)
     contexts = Contexts(content, now_ms)
     if body is None:
         forget_system(compiled, contexts)
-    filled = fill_defaults(compiled, content, known, findings)
+    filled = fill_defaults(compiled, contexts, known, findings)
     fill_system(compiled, contexts, known, findings)
+    filled = _without_forbidden(compiled, contexts, operation, filled)
     look_at_filed(compiled.filed, contexts, filed, findings)
     if not _complete(compiled.root, content, operation):
         _missing(compiled.root, content, operation, (), findings)
@@ -151,12 +154,15 @@ def _missing(node: Node, content: Row, operation: str, trail: Trail, findings: F
             _missing(below, content.get(below.name, _EMPTY), operation, here, findings)
 
 
-def _unchanged(compiled: Compiled, content: Row, document: Document, operation: str, findings: FaultList) -> None:
-    """Fields that this operation may not change keep their value; another one from the sender is a fault."""
+def _unchanged(compiled: Compiled, content: Row, known: FillContext, operation: str, findings: FaultList) -> None:
+    """Fields that this operation may not change keep their value; another one from the sender is a fault.
+
+    What no document has yet is what the account's defaults say, or nothing.
+    """
     for node in compiled.fixed.get(operation, ()):
         look = getter(node.field.path, ())
-        before, now = look((document.content,)), look((content,))
-        if before == now or (not now and node.field.path in findings.unusable_paths):
+        before, now = _before(compiled, node, look, known), look((content,))
+        if before == now or (not now and (known.document is None or node.field.path in findings.unusable_paths)):
             continue
         names = split(node.field.path)[1]
         if not now and names and "[]" not in node.field.path:
@@ -168,5 +174,26 @@ def _unchanged(compiled: Compiled, content: Row, document: Document, operation: 
         )
 
 
-def _shown(values: list[Any]) -> str:
+def _before(compiled: Compiled, node: Node, look: Getter, known: FillContext) -> Sequence[Any]:
+    if known.document is not None:
+        return look((known.document.content,))
+    default = known.account.defaults.get(compiled.profile.type, {}).get(node.field.path)
+    try:
+        return [] if default is None or node.convert is None else [node.convert(default)]
+    except ValueWrong:  # the defaults' own fault tells it
+        return []
+
+
+def _without_forbidden(compiled: Compiled, contexts: Contexts, operation: str, filled: tuple[str, ...]) -> tuple[str, ...]:
+    """A default that a rule forbids was not the sender's word: it goes again."""
+    for one in compiled.rules[operation] if filled else ():
+        path = one.rule.path
+        if one.rule.check == "absent" and path in filled and "[]" not in path and one.broken(contexts):
+            *groups, name = path.split("/")
+            del row_at(contexts.top[0], groups)[name]
+            filled = tuple(other for other in filled if other != path)
+    return filled
+
+
+def _shown(values: Sequence[Any]) -> str:
     return " ".join(str(value) for value in values) or "-"

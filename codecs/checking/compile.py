@@ -15,7 +15,7 @@ from typing import Any
 from tongguan.codecs.checking.conditions import Condition, compile_conditions
 from tongguan.codecs.checking.field_tree import Node, build, split
 from tongguan.codecs.checking.filed import FiledLook
-from tongguan.codecs.checking.fills import KINDS, Fill, depends, filed_look, filler
+from tongguan.codecs.checking.fills import DEFAULT, KINDS, Fill, depends, filed_look, filler
 from tongguan.codecs.checking.fills import Unfit as FillWrong
 from tongguan.codecs.checking.rules import CompiledRule, compile_rule
 from tongguan.codecs.checking.secrets import secret_paths
@@ -24,7 +24,6 @@ from tongguan.gateway.profile.other_documents import FILED
 from tongguan.gateway.profile.profile import CodeTable, Profile, Profiles
 from tongguan.gateway.profile.source import Complaints
 
-_DEFAULT = "default:"
 NOTIFY_WORDS = frozenset({"title", "number", "licence", "status", "environment"})  #: blanks of a notification's text
 NEED_WORDS = frozenset({"name", "status"})  #: and of what a need says of the document that it names
 
@@ -54,7 +53,7 @@ class Compiled:
     root: Node
     nodes: Mapping[str, Node]
     fills: Runs  #: the system's, in order; those of the same rows together
-    defaults: tuple[CompiledFill, ...]  #: from the account, where the sender says nothing
+    defaults: tuple[CompiledFill, ...]  #: in order, where the sender says nothing
     may_default: frozenset[str]  #: paths that an account's own defaults may fill
     fixed: Mapping[str, tuple[Node, ...]]  #: of an operation: what it may not change
     rules: Mapping[str, tuple[CompiledRule, ...]]  #: of an operation
@@ -93,8 +92,8 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
         tables=tables,
         root=root,
         nodes=nodes,
-        fills=_together([f for f in fills if not f.node.field.fill.startswith(_DEFAULT)]),
-        defaults=tuple(f for f in fills if f.node.field.fill.startswith(_DEFAULT)),
+        fills=_together([f for f in fills if not f.node.field.fill.startswith(DEFAULT)]),
+        defaults=tuple(f for f in fills if f.node.field.fill.startswith(DEFAULT)),
         may_default=frozenset(p for p, n in nodes.items() if n.convert and "[]" not in p and _senders(n)),
         fixed={
             o: tuple(n for n in nodes.values() if n.field.changeable_by and o not in n.field.changeable_by)
@@ -113,7 +112,7 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
 
 def _looks(profile: Profile, filled: Sequence[Node], nodes: Mapping[str, Node]) -> tuple[FiledLook, ...]:
     """One for all fields that are filled from the same row."""
-    looks = (filed_look(node, profile, nodes) for node in filled if node.field.fill.startswith(FILED))
+    looks = (filed_look(node, profile, nodes) for node in filled if node.field.fill.removeprefix(DEFAULT).startswith(FILED))
     return tuple({(look.source.name, look.tables, look.key): look for look in looks}.values())
 
 
@@ -178,8 +177,6 @@ def _fills(profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, Cod
         if not node.field.fill:
             continue
         try:
-            if node.field.fill.startswith(_DEFAULT) and "[]" in path:
-                raise FillWrong(node, "默认值只用于表外的字段", "defaults are for fields outside tables")
             above, names = split(path)
             fill, reads = filler(node, profile, nodes, tables), frozenset(_reads(node, profile, nodes))
             made[path] = CompiledFill(node, above, tuple(names[:-1]), fill, reads, _surely(node) if reads else 1_000_000)
@@ -204,7 +201,7 @@ def _surely(node: Node) -> int:
 
 
 def _senders(node: Node) -> bool:
-    return not node.field.fill or node.field.fill.startswith(_DEFAULT)
+    return not node.field.fill or node.field.fill.startswith(DEFAULT)
 
 
 def _in_order(made: Mapping[str, CompiledFill], profile: Profile, nodes: Mapping[str, Node], wrong: Complaints) -> list[str]:

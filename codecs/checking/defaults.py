@@ -13,38 +13,43 @@ from tongguan.codecs.checking.fills import FillContext
 _NOTHING: Row = {}
 
 
-def fill_defaults(compiled: Compiled, content: Row, known: FillContext, findings: FaultList) -> tuple[str, ...]:
-    """Fill what the sender left out: first from the account's defaults of this type, then from what the account is.
+def fill_defaults(compiled: Compiled, contexts: Contexts, known: FillContext, findings: FaultList) -> tuple[str, ...]:
+    """Fill what the sender left out: first from the account's defaults of this type, then as the profile's own defaults say.
 
     The paths that were filled are returned, for the status to list.
     """
-    filled = []
+    filled: dict[str, None] = {}
+    (content,) = contexts.top
     for path, value in known.account.defaults.get(compiled.profile.type, {}).items():
         groups = tuple(path.split("/")[:-1])
-        if path in compiled.may_default and _default(compiled.nodes[path], groups, content, value, findings):
-            filled.append(path)
-    ours = [(one, one.fill((content,), (), known)) for one in compiled.defaults]
-    given_groups = [(one, value) for one, value in ours if one.groups and one.groups[0] in content]
-    others = {one.groups for one, value in given_groups if _another(at(content, one.groups), one.node.name, value)}
-    for one, given in ours:
-        # where the sender named another party, nothing of ours is mixed into it
-        if given is not None and one.groups not in others and _default(one.node, one.groups, content, given, findings):
-            filled.append(one.node.field.path)
+        if path in compiled.may_default and _default(compiled.nodes[path], row_at(content, groups), groups, value, findings):
+            filled[path] = None
+    # where the sender named another party, nothing of ours is mixed into it
+    others = {one.groups for one in compiled.defaults if one.groups and not one.tables and _names_another(one, content, known)}
+    for one in compiled.defaults:
+        for rows, trail in contexts[one.tables] if one.groups not in others else ():
+            given = one.fill(rows, trail, known)
+            if given is None:
+                continue
+            if _default(one.node, row_at(rows[-1], one.groups), (*trail, *one.groups), given, findings):
+                filled[one.node.field.path] = None
     return tuple(filled)
 
 
-def _another(group: Row | None, name: str, ours: str | None) -> bool:
-    return bool(group) and group.get(name, ours) != ours  # type: ignore[union-attr]
+def _names_another(one: CompiledFill, content: Row, known: FillContext) -> bool:
+    """Is its group there, and does it say something else than we would?"""
+    group, ours = at(content, one.groups), one.fill((content,), (), known)
+    return one.groups[0] in content and bool(group) and group.get(one.node.name, ours) != ours
 
 
-def _default(node: Node, groups: tuple[str, ...], content: Row, value: str, findings: FaultList) -> bool:
-    row, name = row_at(content, groups) if groups else content, node.name
-    if name in row or (findings.unusable and (*groups, name) in findings.unusable):
+def _default(node: Node, row: Row, trail: Trail, value: str, findings: FaultList) -> bool:
+    here = (*trail, node.name)
+    if node.name in row or (findings.unusable and here in findings.unusable):
         return False
     try:
-        row[name] = node.convert(value.strip())  # type: ignore[misc]
+        row[node.name] = node.convert(value.strip())  # type: ignore[misc]
     except ValueWrong as wrong:
-        findings.spoil(wrong.code, (*groups, name), node, **wrong.facts)
+        findings.spoil(wrong.code, here, node, **wrong.facts)
     return True
 
 

@@ -1,6 +1,6 @@
 """What the system sets: one small function for each kind of fill, made once.
 
-A fill gives the value that the gateway holds, or None while it holds none. All but `default` are the system's own: the sender may
+A fill gives the value that the gateway holds, or None while it holds none. All but defaults are the system's own: the sender may
 repeat the value, another one is a fault showing both.
 """
 
@@ -23,9 +23,10 @@ from tongguan.gateway.settings import Account
 from tongguan.gateway.system.times import china_date
 
 KINDS = (
-    "account", "default", "number", "status", "now", "index", "part", "name", "column", "product", "sum", "usd", "query", "mark",
-    "receipt", "changes", "filed",
+    "account", "default", "number", "status", "now", "index", "part", "is", "name", "column", "product", "sum", "usd", "query",
+    "mark", "receipt", "changes", "filed",
 )  # fmt: skip
+DEFAULT = "default:"  #: before any other fill: it holds only where the sender says nothing
 ACCOUNT = ("uscc", "title", "mofcom_code", "customs_code", "organization_code")
 
 
@@ -57,9 +58,9 @@ class Unfit(TongguanError, ValueError):
 
 def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]) -> Fill:
     """The fill of this field; Unfit when it names something unknown."""
-    kind, _, argument = node.field.fill.partition(":")
+    kind, argument = _kind(node)
     match kind:
-        case "account" | "default" if argument in ACCOUNT:
+        case "account" if argument in ACCOUNT:
             return lambda rows, trail, known: attribute(known.account, argument)
         case "number" if argument in profile.numbers:
             return lambda rows, trail, known: known.numbers.get(argument)
@@ -73,6 +74,8 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
         case "part" if not argument:
             own = _names(node)
             return lambda rows, trail, known: at(known.before, own) or str(known.part)
+        case "is" if argument:
+            return lambda rows, trail, known: argument
         case "name":
             return _column(node, argument, "zh", nodes=nodes, tables=tables)
         case "column":
@@ -93,6 +96,13 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
         case "filed":
             return _filed(node, profile, nodes)
     raise Unfit(node)
+
+
+def _kind(node: Node) -> tuple[str, str]:
+    """Kind and argument; a default is any fill, that of the account by its attribute's name alone."""
+    said = node.field.fill.removeprefix(DEFAULT)
+    kind, _, argument = (f"account:{said}" if node.field.fill != said and said in ACCOUNT else said).partition(":")
+    return kind, argument
 
 
 def attribute(account: Account, name: str) -> str | None:
@@ -119,7 +129,7 @@ def _sibling(node: Node, path: str, nodes: Mapping[str, Node]) -> Callable[[Rows
 
 def depends(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> list[str]:
     """Paths whose values the fill needs; they are filled before it."""
-    kind, _, argument = node.field.fill.partition(":")
+    kind, argument = _kind(node)
     match kind:
         case "name" | "usd":
             return [_beside(node, argument)]
@@ -238,7 +248,7 @@ def _kept(node: Node) -> Fill:
 
 def filed_look(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> FiledLook:
     """Where a field that is filled from another document has its value from; Unfit when it names something unknown."""
-    name = node.field.fill.partition(":")[2].partition(".")[0]
+    name = _kind(node)[1].partition(".")[0]
     source = profile.filed.get(name)
     if source is None:
         raise Unfit(node, *unknown("source", name, profile.filed))
@@ -252,7 +262,7 @@ def filed_look(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> Filed
 def _filed(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> Fill:
     """The column of the row there; where there is no such row nothing is known, and what was said stands."""
     look, names = filed_look(node, profile, nodes), _names(node)
-    column = node.field.fill.partition(".")[2].split("/")
+    column = _kind(node)[1].partition(".")[2].split("/")
 
     def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
         row = look.row(rows, known.filed)

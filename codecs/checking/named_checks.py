@@ -12,10 +12,11 @@ from calendar import monthrange
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 from tongguan.codecs.checking.field_tree import Rows
+from tongguan.codecs.checking.fields import EXACT
 from tongguan.gateway.system import times
 
 Getter = Callable[[Rows], Sequence[Any]]
@@ -63,6 +64,21 @@ def _differs(with_: Mapping[str, Any], see: See) -> ValueCheck:
 def _at_most(with_: Mapping[str, Any], see: See) -> ValueCheck:
     other = see(with_["other"])
     return lambda value, rows: all(Decimal(value) <= Decimal(limit) for limit in other(rows))
+
+
+def _product_within(with_: Mapping[str, Any], see: See) -> ValueCheck:
+    """The value is the product of the factors, within so much, and so much more for each of the first factor (prices are rounded)."""
+    factors = [see(path) for path in with_["factors"]]
+    within, each = Decimal(with_["within"]), Decimal(with_["each"])
+
+    def holds(value: str, rows: Rows) -> bool:
+        given = [Decimal(found[0]) for factor in factors if (found := factor(rows))]
+        if len(given) < len(factors):
+            return True
+        off = abs(EXACT.subtract(Decimal(value), reduce(EXACT.multiply, given)))
+        return off <= EXACT.add(within, EXACT.multiply(each, given[0]))
+
+    return holds
 
 
 def _date_not_before(with_: Mapping[str, Any], see: See) -> ValueCheck:
@@ -137,6 +153,12 @@ def _unique(with_: Mapping[str, Any], see: See) -> RowsCheck:
     return wrongs
 
 
+def _unique_rows(with_: Mapping[str, Any], see: See) -> RowsCheck:
+    """No two rows say the same in all of these columns."""
+    columns, one_of_many = with_["columns"], _unique({}, see)
+    return lambda rows: one_of_many([tuple(row.get(column) for column in columns) for row in rows])
+
+
 def _same(with_: Mapping[str, Any], see: See) -> RowsCheck:
     return lambda values: [n for n, value in enumerate(values) if value != values[0]]
 
@@ -149,6 +171,7 @@ OF_VALUES: dict[str, tuple[Callable[[Mapping[str, Any], See], ValueCheck], froze
     "contains": (_formed("search", True), frozenset({"pattern"})),
     "differs": (_differs, frozenset({"others"})),
     "at_most": (_at_most, frozenset({"other"})),
+    "product_within": (_product_within, frozenset({"factors", "within", "each"})),
     "date_not_before": (_date_not_before, frozenset({"other"})),
     "date_within": (_date_within, frozenset({"other", "months"})),
 }
@@ -162,6 +185,7 @@ OF_DATES: dict[str, tuple[Callable[[Mapping[str, Any]], DateCheck], frozenset[st
 OF_ROWS: dict[str, tuple[Callable[[Mapping[str, Any], See], RowsCheck], frozenset[str]]] = {
     "rows": (_rows, frozenset({"least"})),
     "unique": (_unique, frozenset()),
+    "unique_rows": (_unique_rows, frozenset({"columns"})),
     "same": (_same, frozenset()),
 }
 OF_PRESENCE = ("required", "absent")

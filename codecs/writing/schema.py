@@ -52,7 +52,7 @@ def _notes(field: Field) -> Iterable[tuple[str, str]]:
     if field.required_at:
         yield "en", f"required at: {' '.join(sorted(field.required_at))}"
     if field.fill.startswith("default:"):
-        yield "en", "filled from the account when absent"
+        yield "en", "filled when absent"
     elif field.fill:
         yield "en", "set by the system; another value is a fault"
     if field.code_table:

@@ -12,7 +12,7 @@ import pytest
 OFFICIAL = Path(__file__).resolve().parents[3] / "shared" / "official" / "code-tables"
 TABLES = Path(str(files("tongguan"))) / "gateway" / "profiles" / "tables"
 OURS = sorted(TABLES.glob("*.csv"))
-PUBLISHED = ["country", "currency", "trade_mode", "unit"]
+PUBLISHED = ["country", "currency", "package_type", "port", "trade_mode", "transport_mode", "unit"]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -26,7 +26,7 @@ def _published(name: str) -> dict[str, set[str]]:
         pytest.skip(f"the published table {path} is not here")
     names: dict[str, set[str]] = {}
     for row in _rows(path):
-        names.setdefault(row["代码"], set()).add(row["中文名称"])
+        names.setdefault(row.get("代码") or row["国标码"], set()).add(row["中文名称"])
     return names
 
 

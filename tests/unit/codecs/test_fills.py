@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
-from codecs_sample import ACCOUNT, check_json, check_xml, document, found
+from codecs_sample import ACCOUNT, FIELDS, RULES, check_json, check_xml, compiled, document, found
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -107,6 +108,66 @@ def test_an_accounts_own_defaults_go_first(sample: Compiled) -> None:
     assert (checked.content["Title"], checked.content["Party"]["Name"]) == ("默认", "别家")
     assert checked.filled[:2] == ("Title", "Party/Name")
     assert "Total" not in checked.content
+
+
+def with_(tmp_path: Path, old: str, new: str, rules: str = RULES) -> Compiled:
+    """The sample type with one field or rule said otherwise."""
+    assert old in FIELDS
+    return compiled(tmp_path, fields=FIELDS.replace(old, new), rules=rules)
+
+
+def test_any_fill_can_be_a_default_in_a_table_too(tmp_path: Path) -> None:
+    type_ = with_(tmp_path, "product:Price*Count", "default:product:Price*Count")
+    rows = [LINE, {**LINE, "Amount": "7"}]
+
+    checked = check_json(type_, {"Mark": "1", "Line": rows})
+
+    assert found(checked) == []
+    assert [row["Amount"] for row in checked.content["Line"]] == ["5", "7"]
+    assert [row["Dollars"] for row in checked.content["Line"]] == ["6", "8"]
+    assert "Line[]/Amount" in checked.filled
+
+
+def test_a_default_may_be_a_text_and_may_be_made_of_another_default(tmp_path: Path) -> None:
+    words = "Line[]/Count,Count,数量,count,number,15,4,,,,0..1,,,declare,,"
+    type_ = with_(tmp_path, f"{words},", f"{words}default:is:3,")
+
+    (row,) = check_json(type_, {"Mark": "1", "Line": [{"Price": "2"}]}).content["Line"]
+
+    assert (row["Count"], row["Amount"]) == ("3", "6")
+
+
+def test_a_default_that_a_rule_forbids_is_not_filled(tmp_path: Path) -> None:
+    rule = """[[rule]]
+id = "XX-R05"
+at = ["save"]
+path = "Rate"
+check = "absent"
+when = [{ path = "Mark", is = "1" }]
+says = { zh = "不填", en = "absent" }
+"""
+    account = ACCOUNT.model_copy(update={"defaults": {"XX.sample": {"Rate": "2.50"}}})
+    type_ = compiled(tmp_path, rules=rule)
+
+    marked, plain = (check_json(type_, {"Mark": mark}, account=account) for mark in "10")
+    given_ = check_json(type_, {"Mark": "1", "Rate": "3"}, account=account)
+
+    assert (found(marked), "Rate" in marked.content, "Rate" in marked.filled) == ([], False, False)
+    assert (plain.content["Rate"], "Rate" in plain.filled) == ("2.5", True)
+    assert found(given_) == [("XX-R05", "/body/Rate")]
+
+
+def test_what_only_a_later_operation_may_change_is_at_first_as_the_account_says(tmp_path: Path) -> None:
+    type_ = with_(
+        tmp_path, "Rate,Rate,比率,rate,number,5,2,0.5,100,,0..1,,,,,", "Rate,Rate,比率,rate,number,5,2,0.5,100,,0..1,,,,amend,"
+    )
+    account = ACCOUNT.model_copy(update={"defaults": {"XX.sample": {"Rate": "2.50"}}})
+
+    assert check_json(type_, {"Mark": "1"}, account=account).content["Rate"] == "2.5"
+    assert found(check_json(type_, {"Rate": "2.5"}, account=account)) == []
+    assert found(check_json(type_, {"Rate": "3"}, account=account)) == [("GW-C20", "/body/Rate")]
+    assert found(check_json(type_, {"Rate": "3"})) == [("GW-C20", "/body/Rate")]
+    assert check_json(type_, {"Rate": "3"}, "amend", document=document({"Rate": "2"}, status="done")).content["Rate"] == "3"
 
 
 def test_what_was_set_once_stays(sample: Compiled) -> None:

@@ -37,6 +37,28 @@ def holds(check: str, value: str, content: Mapping[str, str], **with_: Any) -> b
         ("at_most", "10", {"other": "A"}, {"A": "10.0"}, True),
         ("at_most", "10", {"other": "A"}, {}, True),
         ("at_most", "9", {"other": "A"}, {"A": "10"}, True),
+        (
+            "product_within",
+            "13.03",
+            {"factors": ["A", "B"], "within": "0.01", "each": "0.00005"},
+            {"A": "12", "B": "1.0855"},
+            True,
+        ),
+        (
+            "product_within",
+            "13.04",
+            {"factors": ["A", "B"], "within": "0.01", "each": "0.00005"},
+            {"A": "12", "B": "1.0855"},
+            False,
+        ),
+        ("product_within", "13.5", {"factors": ["A", "B"], "within": "0.01", "each": "0.00005"}, {"A": "12"}, True),
+        (
+            "product_within",
+            "600.5",
+            {"factors": ["A", "B"], "within": "0.01", "each": "0.00005"},
+            {"A": "10000", "B": "0.06"},
+            True,
+        ),
         ("date_not_before", "2026-11-20", {"other": "A"}, {"A": "2026-11-20"}, True),
         ("date_not_before", "2026-11-20", {"other": "A"}, {"A": "2026-11-21"}, False),
         ("date_not_before", "2026-11-20", {"other": "A"}, {}, True),
@@ -125,6 +147,12 @@ def test_of_equal_rows_all_but_the_first_are_wrong(values: list[str], expected: 
     wrongs = OF_ROWS["unique"][0]({}, see)
 
     assert list(wrongs(values)) == expected
+
+
+def test_rows_that_say_the_same_in_all_named_columns_are_wrong_but_the_first() -> None:
+    rows = [{"A": "1", "B": "2", "C": "3"}, {"A": "1", "B": "9"}, {"A": "1", "B": "2", "C": "4"}]
+
+    assert OF_ROWS["unique_rows"][0]({"columns": ["A", "B"]}, see)(rows) == [2]
 
 
 @pytest.mark.parametrize(("values", "expected"), [([], []), (["a"], []), (["a", "a"], []), (["a", "b", "a", "c"], [1, 3])])

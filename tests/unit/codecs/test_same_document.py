@@ -126,6 +126,8 @@ def test_what_was_checked_is_canonical_and_stays_as_it_is(type_: str, data: st.D
     checked = _checked(type_, "json", content)
     first = _without_empty(checked.content)
     assume(first)
+    # a wrong value is left out, and where that has a default, the default is filled the second time
+    assume(not {f.label for f in checked.faults} & {one.node.label for one in COMPILED[type_].defaults})
 
     again = _checked(type_, "xml", first)
 
