@@ -68,6 +68,24 @@ class Reservation:
 
 
 @record
+class TakenLine:
+    """So much of one line of a licence, in hundred-thousandths of its unit; `most`: what all that take of it may come to (None: any)."""
+
+    licence_id: str  #: the licence's document
+    line: str  #: commodity and unit, as its licence knows them
+    amount: int
+    most: int | None
+
+
+@record
+class Take:
+    """What a document holds of licences from now on, in place of what it held; without lines it gives all of that back."""
+
+    document_id: str
+    lines: tuple[TakenLine, ...] = ()  #: each line of a licence once
+
+
+@record
 class Outcome:
     """One message's move with all that goes with it.
 
@@ -82,6 +100,7 @@ class Outcome:
     relied_on: Mapping[str, int] = field(default_factory=dict)
     reserve: tuple[Reservation, ...] = ()
     release: tuple[Reservation, ...] = ()
+    takes: tuple[Take, ...] = ()  #: of documents that it writes too, whose version fences them
     receipts: tuple[Receipt, ...] = ()
     answers: tuple[Answer, ...] = ()
     bodies: tuple[Body, ...] = ()

@@ -18,6 +18,7 @@ from tongguan.gateway.model.document import Attachment, Content, Document, Recei
 from tongguan.gateway.model.errors import Fault, TongguanError
 from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Kind, Message, State
+from tongguan.gateway.model.outcome import Take
 from tongguan.gateway.model.record import record
 
 _Noun = TypeVar("_Noun")
@@ -244,6 +245,24 @@ PART = 10**11
 _COUNTED_PLAIN = ("month", "commodity", "name", "unit")
 #: columns of what counted lines are found again by, in the order in which a profile names its dimensions
 DIMENSIONS = tuple(column.name for column in tables.counted.columns if column.name.startswith("dimension_"))
+
+
+#: what the high part stands for of an amount that is taken of a licence
+TAKEN_PART = 10**12
+
+
+def taken_rows(take: Take) -> list[dict[str, Any]]:
+    """What a document holds of licences."""
+    rows = []
+    for line in take.lines:
+        high, low = divmod(line.amount, TAKEN_PART)
+        rows.append({"document_id": take.document_id, "licence_id": line.licence_id, "line": line.line, "high": high, "low": low})
+    return rows
+
+
+def amount_of(high: int, low: int) -> int:
+    """An amount that is taken, of its two parts."""
+    return high * TAKEN_PART + low
 
 
 def receipt_row(r: Receipt) -> dict[str, Any]:

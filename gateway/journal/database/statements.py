@@ -31,7 +31,7 @@ from sqlalchemy.sql.elements import BindParameter, ColumnElement
 
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.database.prepared import PreparedStatement
-from tongguan.gateway.journal.database.rows import DIMENSIONS, DOCUMENT_HEAD
+from tongguan.gateway.journal.database.rows import DIMENSIONS, DOCUMENT_HEAD, TAKEN_PART
 
 _m, _d, _b, _r, _a = tables.message.c, tables.document.c, tables.body.c, tables.receipt.c, tables.answer.c
 _o = tables.order.c
@@ -369,6 +369,27 @@ RELEASE = PreparedStatement(
             tables.reservation.c.value == _given("value"),
             tables.reservation.c.document_id == _given("document_id"),
         )
+    )
+)
+_t, _u = tables.licence_taken.c, tables.licence_used.c
+TAKEN = PreparedStatement(select(_t.document_id, _t.licence_id, _t.line, _t.high, _t.low).where(_among(_t.document_id)))
+TAKE_BACK = PreparedStatement(
+    delete(tables.licence_taken).where(_among(_t.document_id)).returning(_t.document_id, _t.licence_id, _t.line, _t.high, _t.low)
+)
+USED = PreparedStatement(select(_u.licence_id, _u.line, _u.high, _u.low).where(_among(_u.licence_id)))
+_high, _low = f"used.high + :high + (used.low + :low) / {TAKEN_PART}", f"(used.low + :low) % {TAKEN_PART}"
+_move = f"SET high = {_high}, low = {_low} WHERE ({_high}, {_low}) <= (:most_high, :most_low)"
+#: so much more of a line; no row where that would be more than the most
+TAKE = PreparedStatement(
+    text(
+        "INSERT INTO licence_used AS used (licence_id, line, high, low) VALUES (:licence_id, :line, :high, :low) "
+        f"ON CONFLICT (licence_id, line) DO UPDATE {_move} RETURNING high, low"
+    )
+)
+#: so much less of it (`high` is below zero); no row where that would be less than nothing either
+TAKE_LESS = PreparedStatement(
+    text(
+        f"UPDATE licence_used AS used {_move} AND {_high} >= 0 AND licence_id = :licence_id AND line = :line RETURNING high, low"
     )
 )
 WRITTEN = PreparedStatement(update(tables.answer).where(_among(_a.id)).values(written=1))

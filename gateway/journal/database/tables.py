@@ -149,6 +149,25 @@ reservation = Table(
     sqlite_with_rowid=False,
 )
 
+# What documents hold of licences, and what that comes to for each line of a licence: in hundred-thousandths of its unit,
+# value = high * 10^12 + low, as 19 digits with their decimals do not fit into 63 bits.
+licence_used = Table(
+    "licence_used",
+    metadata,
+    *_columns(Text, "licence_id", "line"),
+    *_columns(_big, "high", "low"),
+    PrimaryKeyConstraint("licence_id", "line"),
+    sqlite_with_rowid=False,
+)
+licence_taken = Table(
+    "licence_taken",
+    metadata,
+    *_columns(Text, "document_id", "licence_id", "line"),
+    *_columns(_big, "high", "low"),
+    PrimaryKeyConstraint("document_id", "licence_id", "line"),
+    sqlite_with_rowid=False,
+)
+
 round_ = Table(
     "round",
     metadata,

@@ -13,12 +13,12 @@ from itertools import groupby
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, Table, and_, func, select
+from sqlalchemy import Connection, Select, Table, and_, func, select, union_all
 from sqlalchemy.exc import SQLAlchemyError
 from zstandard import ZstdError
 
 from tongguan.gateway.journal.database import tables
-from tongguan.gateway.journal.database.rows import unpack
+from tongguan.gateway.journal.database.rows import amount_of, unpack
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.history.anchor import Anchor, AnchorWrong, Heads, signed
 from tongguan.gateway.journal.history.history import ACCEPT, GATEWAY, GENESIS, KEYS, START, entry_hash, told_line
@@ -271,6 +271,18 @@ def _rows(connection: Connection, walk: _Recomputation) -> None:
     wrong = sorted(map(str, tally.items() ^ {key: n for key, n in counts.items()}.items()))
     if wrong:
         raise _Altered(f"报文的计数被改动：{wrong[0]}", f"the counts of messages were altered: {wrong[0]}")
+    _taken(connection)
+
+
+def _taken(connection: Connection) -> None:
+    """Is what is used of each licence the sum of what documents hold of it?"""
+    u, t = tables.licence_used.c, tables.licence_taken.c
+    each = union_all(select(u.licence_id, u.line, u.high, u.low), select(t.licence_id, t.line, -t.high, -t.low)).subquery().c
+    sums = select(each.licence_id, each.line, func.sum(each.high), func.sum(each.low)).group_by(each.licence_id, each.line)
+    for licence_id, line, *parts in connection.execute(_slowly(sums, 1000)):
+        if amount_of(*map(int, parts)):
+            zh = f"许可证 {licence_id} 的 {line}：已占用量不等于各单证占用量之和"
+            raise _Altered(zh, f"licence {licence_id}, {line}: what is used is not the sum of what documents hold")
 
 
 def _counted(rows: Iterator[digests.RowValues], counts: Counter[tuple[str, str, str]]) -> Iterator[digests.RowValues]:

@@ -39,7 +39,7 @@ MARKS: Mapping[str, frozenset[str]] = {
 #: markers that are marks of work: how far it got, and what the clocks said
 PLACES, CLOCK = "checkpoint:", "clock"
 #: tables whose rows are replaced together, all those of a document: one record for all
-TOGETHER = {"fact": "document_id", "counted": "document_id"}
+TOGETHER = {"fact": "document_id", "counted": "document_id", "licence_taken": "document_id"}
 _FIXED = ", as it came"
 _KEYS = {"answer": ("account", "file")}
 

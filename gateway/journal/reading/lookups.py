@@ -14,6 +14,7 @@ from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.prepared import PreparedStatement
 from tongguan.gateway.journal.database.rows import (
     RowDamaged,
+    amount_of,
     document_and_json,
     document_head,
     document_of,
@@ -160,6 +161,20 @@ class Lookups:
         """SHA-256 of the bytes under which a receipt was first stored; None when no other message brought it."""
         first: str | None = statements.RECEIPT_BYTES.value(self._connection, reference=f"{authority}:{id_}", but=but)
         return first
+
+    def held_by(self, document_ids: Iterable[str]) -> dict[str, dict[tuple[str, str], int]]:
+        """What documents hold of licences: by document, by licence and line."""
+        found: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
+        for document_id, licence_id, line, *parts in self._of(statements.TAKEN, document_ids):
+            found[document_id][licence_id, line] = amount_of(*parts)
+        return dict(found)
+
+    def licences_used(self, licence_ids: Iterable[str]) -> dict[str, dict[str, int]]:
+        """What documents hold of these licences together: by licence, by line."""
+        found: dict[str, dict[str, int]] = defaultdict(dict)
+        for licence_id, line, *parts in self._of(statements.USED, licence_ids):
+            found[licence_id][line] = amount_of(*parts)
+        return dict(found)
 
     def rounds(self, document_id: str) -> list[tuple[int, str, int]]:
         """(round, the message that opened it, when) in order."""

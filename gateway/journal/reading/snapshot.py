@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from tongguan.gateway.journal.database import statements
 from tongguan.gateway.journal.database.rows import document_of, message_of
+from tongguan.gateway.journal.reading.licences import TakenQuantities
 from tongguan.gateway.journal.reading.lookups import slices
 from tongguan.gateway.journal.reading.restrictions import Restriction
 from tongguan.gateway.journal.reading.search import CountedSum, PeriodSum, Search
@@ -43,6 +44,7 @@ class Snapshot:
         self._by_name: dict[tuple[str, str], Message | None] = {}
         self._references: set[tuple[str, str]] = set()  #: that were read
         self._reserved: dict[tuple[str, str], str | None] = {}
+        self._taken = TakenQuantities(self._stored)
         self._ordered: dict[str, list[tuple[int, str]]] = {}
         self._opened: dict[str, Any] = {}
         #: of the batch's own outcomes
@@ -80,6 +82,8 @@ class Snapshot:
             self._reserved[(gone.kind, gone.value)] = None
         for kept in outcome.reserve:
             self._reserved[(kept.kind, kept.value)] = kept.document_id
+        for take in outcome.takes:
+            self._taken.see(take)
         for follow_on in outcome.follow_ons:
             self.see(follow_on)
 
@@ -232,6 +236,14 @@ class Snapshot:
         if (kind, value) not in self._reserved:
             self._reserved[(kind, value)] = statements.RESERVED.value(self._connection, kind=kind, value=value)
         return self._reserved[(kind, value)]
+
+    def held_by(self, document_id: str) -> dict[tuple[str, str], int]:
+        """What a document holds of licences, by licence and line."""
+        return self._taken.held_by(document_id)
+
+    def used_of(self, licence_id: str) -> dict[str, int]:
+        """What all documents together hold of a licence, by line."""
+        return self._taken.used_of(licence_id)
 
     def fetch_ordered(self, document_ids: Iterable[str]) -> None:
         for part in slices(d for d in dict.fromkeys(document_ids) if d not in self._ordered):

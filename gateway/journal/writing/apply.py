@@ -12,6 +12,7 @@ from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import MESSAGE_MOVES, message_row
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.history.history import line_of, line_of_other
+from tongguan.gateway.journal.writing.licences import write_takes
 from tongguan.gateway.journal.writing.outcome_rows import (
     update_rows,
     wake,
@@ -90,6 +91,7 @@ class Finisher:
             freed, batches = self._messages(group, outcomes, known)
             write_documents(group, outcomes)
             write_counted(group, outcomes)
+            write_takes(group, outcomes)
             write_lists(group, outcomes, write_answers(group, outcomes))
             wake(group, freed)
             wake_batches(group, batches)

@@ -50,7 +50,7 @@ def write_documents(group: Group, outcomes: Sequence[Outcome]) -> None:
     for part in slices(changed):
         statements.FORGET_FACTS.write(group.connection, {"values": part})
     found = {i: [{"document_id": i, "name": n, "value": v} for n, v in f.items()] for i, f in facts.items()}
-    _insert_together(group, tables.fact, found)
+    insert_together(group, tables.fact, found)
 
 
 def _update_documents(group: Group, documents: Iterable[Document], was: Mapping[str, int]) -> None:
@@ -74,7 +74,7 @@ def write_counted(group: Group, outcomes: Sequence[Outcome]) -> None:
 def _count(group: Group, documents: Mapping[str, Document]) -> None:
     for part in slices(documents):
         statements.UNCOUNT.write(group.connection, {"values": part})
-    _insert_together(group, tables.counted, {d.id: counted_rows(d) for d in documents.values()})
+    insert_together(group, tables.counted, {d.id: counted_rows(d) for d in documents.values()})
 
 
 def recount(group: Group, documents: Sequence[Document]) -> bool:
@@ -132,7 +132,7 @@ def _insert(group: Group, table: Table, rows: list[dict[str, Any]], *, again: bo
             group.left += digests.records_of(table.name, rows if whole else stored(group, table, rows))
 
 
-def _insert_together(group: Group, table: Table, rows: Mapping[str, list[dict[str, Any]]]) -> None:
+def insert_together(group: Group, table: Table, rows: Mapping[str, list[dict[str, Any]]]) -> None:
     """Insert the rows of documents in the place of those that they had."""
     every = [row for own in rows.values() for row in own]
     if every:

@@ -5,16 +5,20 @@ Promises: read in bulk, once a group; a chain that fits is known to the next one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
 from tongguan.gateway.journal.database import statements
-from tongguan.gateway.journal.database.rows import decoded
+from tongguan.gateway.journal.database.rows import amount_of, decoded
 from tongguan.gateway.journal.reading.lookups import slices
 from tongguan.gateway.journal.writing.writer import Group
 from tongguan.gateway.model.message import EARLIER, Message, State
-from tongguan.gateway.model.outcome import Chain, Outcome
+from tongguan.gateway.model.outcome import Chain, Outcome, Take
 from tongguan.gateway.model.record import replace
+
+LineAmounts = dict[tuple[str, str], int]
+"""Amounts by licence and line."""
 
 
 class Overtaken(Exception):
@@ -30,6 +34,8 @@ class PresentState:
     versions: dict[str, int] = field(default_factory=dict)
     waiting: dict[str, set[str]] = field(default_factory=dict)  #: document to its messages that make others wait
     behind: set[str] = field(default_factory=set)  #: new messages that came while an earlier one of their document waited
+    held: dict[str, LineAmounts] = field(default_factory=dict)  #: by document: what it holds of licences, by line
+    used: dict[tuple[str, str], int] = field(default_factory=dict)  #: what all hold of these lines together
     #: claimed by somebody; read only where something is to be stopped (a sealed one may be on the wire)
     in_hand: set[str] = field(default_factory=set)
 
@@ -69,16 +75,28 @@ def read_known(group: Group, chains: Sequence[Chain]) -> PresentState:
     if any(m.state is State.STOPPED for outcome in flat(chains) for m in (outcome.message, *outcome.others)):
         for keys in statements.IN_HAND.column(group.connection):
             known.in_hand.update(decoded(keys, "a claim"))
+    _read_taken(group, chains, known)
     for part in slices(ordered):
         for document_id, _, id_ in statements.ORDERED.rows(group.connection, values=part):
             known.waiting.setdefault(document_id, set()).add(id_)
     return known
 
 
+def _read_taken(group: Group, chains: Sequence[Chain], known: PresentState) -> None:
+    takes = [take for outcome in flat(chains) for take in outcome.takes]
+    for part in slices(dict.fromkeys(take.document_id for take in takes)):
+        for document_id, licence_id, line, *parts in statements.TAKEN.rows(group.connection, values=part):
+            known.held.setdefault(document_id, {})[licence_id, line] = amount_of(*parts)
+    for part in slices(dict.fromkeys(line.licence_id for take in takes for line in take.lines)):
+        for licence_id, line, *parts in statements.USED.rows(group.connection, values=part):
+            known.used[licence_id, line] = amount_of(*parts)
+
+
 def fits(chain: Chain, known: PresentState) -> bool:
     """Is everything as the chain found it? If so, `known` moves on as if it were written."""
     states, versions, waiting = dict[str, State](), dict[str, int](), dict[str, set[str]]()
     behind = set[str]()
+    held, used = ChainMap({}, known.held), ChainMap({}, known.used)
     for outcome in flat([chain]):
         message = outcome.message
         if states.get(message.id, known.states.get(message.id)) != outcome.was:
@@ -100,6 +118,9 @@ def fits(chain: Chain, known: PresentState) -> bool:
         for id_, version in outcome.relied_on.items():
             if versions.get(id_, known.versions.get(id_, 0)) not in (version, version + (1 if id_ in versions else 0)):
                 return False
+        for take in outcome.takes:
+            if not _is_left(take, held, used):
+                return False
         if message.document_id and message.waits:
             others = waiting.setdefault(message.document_id, set(known.waiting.get(message.document_id, ())))
             others.discard(message.id)
@@ -112,7 +133,23 @@ def fits(chain: Chain, known: PresentState) -> bool:
     known.states.update(states)
     known.versions.update(versions)
     known.waiting.update(waiting)
+    known.held.update(held.maps[0])
+    known.used.update(used.maps[0])
     known.behind |= behind
+    return True
+
+
+def _is_left(take: Take, held: MutableMapping[str, LineAmounts], used: MutableMapping[tuple[str, str], int]) -> bool:
+    """Is what a document wants more than before there to be taken? If so, `held` and `used` move on as if it were taken."""
+    before = held.get(take.document_id, {})
+    wanted = {(line.licence_id, line.line): line for line in take.lines}
+    for key in {**before, **wanted}:
+        amount, most = (wanted[key].amount, wanted[key].most) if key in wanted else (0, None)
+        after = used.get(key, 0) + amount - before.get(key, 0)
+        if most is not None and amount > before.get(key, 0) and after > most:
+            return False
+        used[key] = after
+    held[take.document_id] = {key: line.amount for key, line in wanted.items()}
     return True
 
 

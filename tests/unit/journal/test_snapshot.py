@@ -11,7 +11,7 @@ from journals import body, comes, document, moves, receipt, receipt_message, sub
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.message import Message, State
-from tongguan.gateway.model.outcome import Number, Outcome, Reservation
+from tongguan.gateway.model.outcome import Number, Outcome, Reservation, Take, TakenLine
 
 #: by the method that is asked
 QUESTIONS: dict[str, Callable[[Snapshot], Any]] = {
@@ -38,6 +38,8 @@ QUESTIONS: dict[str, Callable[[Snapshot], Any]] = {
     "bodies": lambda s: s.bodies(["old", "new", "none"], "source"),
     "sealed_of": lambda s: s.sealed_of([submission("old", seal_number=1), submission("new", seal_number=2)]),
     "reserved_by": lambda s: [s.reserved_by("k", value) for value in ("kept", "freed", "new")],
+    "held_by": lambda s: [s.held_by(id_) for id_ in ("d1", "d2")],
+    "used_of": lambda s: [s.used_of(licence) for licence in ("l1", "l2")],
     "waits_for_earlier": lambda s: [s.waits_for_earlier(submission("x", document_id=id_)) for id_ in ("d1", "d2")],
     "newest_under": lambda s: [m and m.id for m in (s.newest_under("demo", "old.xml"), s.newest_under("demo", "new.xml"))],
 }
@@ -59,6 +61,7 @@ def before() -> list[Outcome]:
         reserve=kept,
         numbers=(Number("T", "licence", "L1", "d1", "demo"),),
         receipts=(receipt("rc1", message_id="old", document_id="d1"),),
+        takes=(Take("d1", (TakenLine("l1", "iron", 5, 9), TakenLine("l1", "coal", 1, None))),),
     )
     return [first, comes(receipt_message("r1", reference="a:rc1", sha256="11"))]
 
@@ -73,6 +76,7 @@ def batch(old: Message) -> list[Outcome]:
         documents=(again, gone),
         release=(Reservation("k", "freed", "d1"),),
         reserve=(Reservation("k", "new", "d1"),),
+        takes=(Take("d1", (TakenLine("l1", "iron", 3, 9),)),),
     )
     new = submission("new", document_id="d2", reference="A2", source="new.xml")
     came = comes(
@@ -81,6 +85,7 @@ def batch(old: Message) -> list[Outcome]:
         bodies=(body("new", b"<new/>"), body("new", b"sealed twice", "sealed:2")),
         numbers=(Number("T", "licence", "L2", "d2", "demo"), Number("T", "other", "L1", "d2", "demo")),
         receipts=(receipt("rc2", message_id="new", document_id="d2", issued_at=2),),
+        takes=(Take("d2", (TakenLine("l1", "iron", 6, 9), TakenLine("l2", "iron", 1, 9))),),
     )
     return [sent, came, comes(receipt_message("r2", reference="a:rc2", sha256="22"))]
 

@@ -19,7 +19,7 @@ from tongguan.gateway.model.document import CountedLine
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.notification import Notification
-from tongguan.gateway.model.outcome import Number, Reservation
+from tongguan.gateway.model.outcome import Number, Reservation, Take, TakenLine
 
 pytestmark = pytest.mark.requirement("GW-11")
 
@@ -52,6 +52,7 @@ def lived(journal: Journal) -> None:
                 documents=(first,),
                 numbers=(Number("a", "licence", f"L{n}", f"d{n}", "demo"),),
                 reserve=(Reservation("entry", f"E{n}", f"d{n}"), Reservation("gone", f"E{n}", f"d{n}")),
+                takes=(Take(f"d{n}", (TakenLine("l", "2601 035", 7, 100), TakenLine("l", f"{n}", 10**18 + n, None))),),
                 bodies=(body(f"m{n}", b"<xml>%d</xml>" % n),),
             ),
         )
@@ -63,6 +64,7 @@ def lived(journal: Journal) -> None:
                 State.SENT,
                 documents=(second,),
                 release=(Reservation("gone", f"E{n}", f"d{n}"),),
+                takes=(Take(f"d{n}", (TakenLine("l", "2601 035", 5, 100), TakenLine("l", "old", n + 1, None))),),
                 receipts=(receipt(f"rc{n}", message_id=f"m{n}", document_id=f"d{n}"),),
                 answers=(answer(f"m{n}"),),
                 notifications=(Notification(f"n{n}", "demo", f"a:rc{n}", f"m{n}", f"d{n}", "k", f"1380000000{n}", "t", 1, 1),),

@@ -25,7 +25,7 @@ from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import CountedLine
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import FINAL, FREES_REFERENCE, State
-from tongguan.gateway.model.outcome import Number, Reservation
+from tongguan.gateway.model.outcome import Number, Reservation, Take, TakenLine
 
 #: tables that grow with every message for ever
 GROWING = (
@@ -33,6 +33,8 @@ GROWING = (
     "document",
     "fact",
     "counted",
+    "licence_taken",
+    "licence_used",
     "number",
     "reservation",
     "round",
@@ -149,6 +151,7 @@ def filled(journal: Journal) -> Journal:
                 message,
                 documents=(document(f"d{n}", facts={"code": "8409"}, counted_at=1, counted=(LINE,)),),
                 numbers=(Number("a", "licence", f"L{n}", f"d{n}", "demo"),),
+                takes=(Take(f"d{n}", (TakenLine(f"l{n}", "2601 035", 1, None),)),),
                 receipts=(receipt(f"rc{n}", message_id=f"m{n}", document_id=f"d{n}"),),
                 answers=(answer(f"m{n}"),),
                 bodies=(body(f"m{n}", b"<xml/>"),),
@@ -249,6 +252,7 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
             State.SENT,
             documents=(document(m.document_id or "", version=2, facts={"code": "1"}, counted=()),),
             relied_on={"d50": 1},
+            takes=(Take(m.document_id or "", (TakenLine("l0", "2601 035", 2, 1000),)),),
         )
         for m in claim.messages
     ]
@@ -287,6 +291,8 @@ DECIDES: dict[str, Callable[[Snapshot], Any]] = {
     "has document": lambda r: r.has_document("demo", "T", {"draft", "done"}),
     "number": lambda r: r.documents_of_number("demo", "L1"),
     "reserved": lambda r: r.reserved_by("k", "v"),
+    "held of licences": lambda r: r.held_by("d1"),
+    "used of a licence": lambda r: r.used_of("l1"),
     "ordered": lambda r: r.fetch_ordered(["d1"]),
     "bodies": lambda r: r.bodies(["m1", "m2"], "source"),
     "names": lambda r: r.fetch_names([("demo", "f1.xml")]),
@@ -328,6 +334,8 @@ SEARCHES: dict[str, Callable[[Search], Any]] = {
     "around": lambda r: (r.around(["m1"], ["d1"]), r.around(["m1"], []), r.around([], ["d1"])),
     "receipts around": lambda r: (r.receipts_around(["m1"], ["d1"]), r.receipts_around(["m1"], [])),
     "messages of documents": lambda r: r.messages_of_documents(["d1"]),
+    "held of licences": lambda r: r.held_by(["d1", "d2"]),
+    "used of licences": lambda r: r.licences_used(["l1", "l2"]),
     "end": lambda r: r.end(),
     "noted": lambda r: r.noted([State.UNMATCHED, State.SENT], 10),
     "in state": lambda r: r.in_state(State.SENT, 5),
