@@ -46,7 +46,7 @@ QUESTIONS: dict[str, Callable[[Snapshot], Any]] = {
 #: they change nothing that is asked later
 NO_QUESTIONS = {"see", "opened", "fetch_references", "fetch_keys", "fetch_ordered", "fetch_names"}
 #: what the docstring of `Snapshot` says of them
-OF_WHAT_IS_STORED = {"unchanged", "items", "item_states", "find", "list_documents", "counted"}
+OF_WHAT_IS_STORED = {"unchanged", "items", "item_states", "find", "list_documents", "counted", "counted_by"}
 
 
 def before() -> list[Outcome]:
