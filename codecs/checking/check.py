@@ -6,7 +6,8 @@ same content in XML and JSON; what the system sets is never taken from the sende
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 from lxml import etree
@@ -19,12 +20,14 @@ from tongguan.codecs.checking.fields import ValueWrong
 from tongguan.codecs.checking.filed import Filed, look_at_filed
 from tongguan.codecs.checking.fills import FillContext
 from tongguan.codecs.checking.named_checks import Getter
+from tongguan.codecs.checking.row_changes import RowShift, entered, further_part, split_rows, with_marks, with_rows, without_rows
 from tongguan.codecs.checking.validation import plain_xml, walk_json, walk_xml
 from tongguan.codecs.reading.item import Item
 from tongguan.codecs.reading.locations import Locations
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Fault
-from tongguan.gateway.model.record import record
+from tongguan.gateway.model.record import record, replace
+from tongguan.gateway.profile.profile import COPY, Operation
 from tongguan.gateway.settings import Account
 
 _EMPTY: Row = {}
@@ -36,6 +39,7 @@ class Checked:
     faults: list[Fault]
     filled: tuple[str, ...]  #: paths that the account's defaults filled, because the sender left them out
     options: dict[str, str]  #: elements of the body that belong to the operation, not to the document
+    further: tuple[Content, ...] = ()  #: of the documents that rows become for which the first has no room
 
 
 def check(
@@ -48,36 +52,104 @@ def check(
     numbers: Mapping[str, str],
     now_ms: int,
     filed: Filed | None = None,
+    further: Callable[[int], Document | None] = lambda part: None,
 ) -> Checked:
-    """The content that the document would have after this operation, with all that is wrong with it."""
-    findings = FaultList()
-    body, options = _options(compiled, item.body, operation)
-    places = _places(item)
-    rule = compiled.profile.operations[operation].body
-    if rule == "none":
-        _no_body(body, operation, findings)
-        stored = document.content if document else {}
-        if document is not None:
-            _broken_rules(compiled, Contexts(stored, now_ms), operation, findings)
-        return Checked(stored, findings.told(places), (), options)
-    if body is None and (rule == "whole" or document is None):
-        findings.add("GW-C22", (), None, operation=operation)
-        return Checked(document.content if document else {}, findings.told(places), (), options)
-    content = _walked(compiled, item, body, document, findings)
+    """The content that the document would have after this operation, with all that is wrong with it.
+
+    `further`: the document, if there is one, of each part from the second on that a message with very many rows becomes.
+    """
+    findings, places = FaultList(), _places(item)
+    body, options = _options(compiled, item.body, operation, findings)
+    asked = compiled.profile.operations[operation]
     known = FillContext(account, document, numbers, now_ms, filed=filed)
-    if body is not None:
+    if asked.body == "none":
+        _no_body(body, operation, findings)
+        content = _without_body(compiled, asked, options, known, findings)
+        return Checked(content, findings.told(places), (), options)
+    if body is None and (asked.body == "whole" or document is None):
+        findings.add("GW-C22", (), None, operation=operation)
+        return Checked(known.before, findings.told(places), (), options)
+    root = compiled.wide.get(operation, compiled.root)
+    content = _walked(root, compiled.profile.namespace, item, body, document, findings)
+    if asked.adds:
+        content, rows = with_rows(compiled, asked, content, options, known, findings)
+        _judged(compiled, Contexts(content, now_ms), operation, findings)
+        findings.move(rows.in_message)
+        return Checked(content, findings.told(places), (), options)
+    first, *others = split_rows(content, *_room(compiled, asked)) if asked.splits else (content,)
+    filled = _completed(compiled, first, known, operation, findings, as_it_stands=body is None)
+    for n, other in enumerate(others, 2):
+        _further(compiled, asked, other, replace(known, part=n, document=further(n)), findings)
+    return Checked(first, findings.told(places) if findings.found else [], filled, options, tuple(others))
+
+
+def _completed(
+    compiled: Compiled, content: Row, known: FillContext, operation: str, findings: FaultList, *, as_it_stands: bool = False
+) -> tuple[str, ...]:
+    """Fill what a message left out, and hold the content against all that must be and must hold; the defaults that were filled."""
+    if not as_it_stands:
         _unchanged(compiled, content, known, operation, findings)
-    contexts = Contexts(content, now_ms)
-    if body is None:
+    contexts = Contexts(content, known.now_ms)
+    if as_it_stands:
         forget_system(compiled, contexts)
     filled = fill_defaults(compiled, contexts, known, findings)
     fill_system(compiled, contexts, known, findings)
     filled = _without_forbidden(compiled, contexts, operation, filled)
-    look_at_filed(compiled.filed, contexts, filed, findings)
+    look_at_filed(compiled.filed, contexts, known.filed, findings)
+    _judged(compiled, contexts, operation, findings)
+    return filled
+
+
+def _judged(compiled: Compiled, contexts: Contexts, operation: str, findings: FaultList) -> None:
+    """What is not there that must be, and what the rules find wrong."""
+    (content,) = contexts.top
     if not _complete(compiled.root, content, operation):
         _missing(compiled.root, content, operation, (), findings)
     _broken_rules(compiled, contexts, operation, findings)
-    return Checked(content, findings.told(places) if findings.found else [], filled, options)
+
+
+def _further(compiled: Compiled, asked: Operation, content: Row, known: FillContext, findings: FaultList) -> None:
+    """Complete a further document of the message; what is wrong with its rows is told at their places in that."""
+    name, most = _room(compiled, asked)
+    first_row = (known.part - 1) * most
+    places = RowShift(name, first_row, most)
+    known = replace(known, numbers=known.document.numbers if known.document else {})
+    own = FaultList(unusable=set(findings.unusable), unusable_paths=set(findings.unusable_paths))
+    own.move(places.in_message)
+    further_part(compiled, content, compiled.nodes[asked.splits], first_row, known.now_ms)
+    _completed(compiled, content, known, asked.name, own)
+    own.move(places.in_content)
+    findings.absorb(own)
+
+
+def _room(compiled: Compiled, asked: Operation) -> tuple[str, int]:
+    """The table that is split, and how many rows one document has room for."""
+    table = compiled.nodes[asked.splits]
+    return table.name, table.most
+
+
+def _without_body(
+    compiled: Compiled, asked: Operation, options: Mapping[str, str], known: FillContext, findings: FaultList
+) -> Row:
+    """What an operation without a body makes of its document's content."""
+    content = known.before
+    if known.document is None:
+        return content
+    if asked.desk == COPY:
+        return _copied(compiled, known, findings)
+    if asked.removes is not None:
+        content = without_rows(compiled, asked.removes, options, known, findings)
+    if asked.marks is not None:
+        content = with_marks(compiled, asked.marks, options, content, findings)
+    _judged(compiled, Contexts(content, known.now_ms), asked.name, findings)
+    return content
+
+
+def _copied(compiled: Compiled, known: FillContext, findings: FaultList) -> Row:
+    """What a copy begins with: what was entered, and what the system fills of a new document."""
+    content = entered(compiled, known.before, known.now_ms)
+    fill_system(compiled, Contexts(content, known.now_ms), replace(known, document=None, numbers={}), findings)
+    return content
 
 
 def _broken_rules(compiled: Compiled, contexts: Contexts, operation: str, findings: FaultList) -> None:
@@ -95,19 +167,34 @@ def _places(item: Item) -> Locations:
     return Locations("json", f"{item.place}/body", None)
 
 
-def _options(compiled: Compiled, body: Any, operation: str) -> tuple[Any, dict[str, str]]:
+def _options(compiled: Compiled, body: Any, operation: str, findings: FaultList) -> tuple[Any, dict[str, str]]:
     """The body (None: there is none), and what of it belongs to the operation."""
     names = compiled.options[operation]
     if isinstance(body, etree._Element):
         if not names:
             return (body if len(body) or (body.text or "").strip() else None), {}
-        own = {e for e in body if isinstance(e.tag, str) and etree.QName(e).localname in names}
+        own = [e for e in body if isinstance(e.tag, str) and etree.QName(e).localname in names]
         options = {etree.QName(e).localname: (e.text or "").strip() for e in own}
-        return (body if any(e not in own for e in body) else None), options
+        if len(options) < len(own):
+            findings.add("GW-C02", (), None, label=" ".join(sorted(options)))
+        for element in own:
+            if element.tail and not element.tail.isspace():
+                findings.add("GW-C25", (), None, value=element.tail.strip())
+        if len(own) == len(body):
+            return None, options
+        return (_without(body, names) if own else body), options
     given = body or {}
     options = {name: str(given[name]).strip() for name in names if given.get(name) is not None}
     rest = {name: value for name, value in given.items() if name not in names} if options else given
     return rest or None, options
+
+
+def _without(body: etree._Element, names: Collection[str]) -> etree._Element:
+    """The body without the elements that belong to the operation."""
+    rest = deepcopy(body)
+    for element in [e for e in rest if isinstance(e.tag, str) and etree.QName(e).localname in names]:
+        rest.remove(element)
+    return rest
 
 
 def _no_body(body: Any, operation: str, findings: FaultList) -> None:
@@ -115,16 +202,16 @@ def _no_body(body: Any, operation: str, findings: FaultList) -> None:
         findings.add("GW-C21", (), None, operation=operation)
 
 
-def _walked(compiled: Compiled, item: Item, body: Any, document: Document | None, findings: FaultList) -> Row:
+def _walked(root: Node, namespace: str, item: Item, body: Any, document: Document | None, findings: FaultList) -> Row:
     if isinstance(body, etree._Element):
-        content = plain_xml(compiled.root, compiled.profile.namespace, item.canonical)
+        content = plain_xml(root, namespace, item.canonical) if body is item.body else None
         if content is not None:
             return content
         if body.text and not body.text.isspace():
             findings.add("GW-C25", (), None, value=body.text.strip())
-        return walk_xml(compiled.root, body, (), findings)
+        return walk_xml(root, body, (), findings)
     given = body if body is not None else (document.content if document else _EMPTY)
-    return walk_json(compiled.root, given, (), findings)
+    return walk_json(root, given, (), findings)
 
 
 def _complete(node: Node, content: Row, operation: str) -> bool:

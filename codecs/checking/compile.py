@@ -13,7 +13,7 @@ from string import Formatter
 from typing import Any
 
 from tongguan.codecs.checking.conditions import Condition, compile_conditions
-from tongguan.codecs.checking.field_tree import Node, build, split
+from tongguan.codecs.checking.field_tree import Node, build, split, widened
 from tongguan.codecs.checking.filed import FiledLook
 from tongguan.codecs.checking.fills import DEFAULT, KINDS, Fill, depends, filed_look, filler
 from tongguan.codecs.checking.fills import Unfit as FillWrong
@@ -24,6 +24,7 @@ from tongguan.gateway.profile.other_documents import FILED
 from tongguan.gateway.profile.profile import CodeTable, Profile, Profiles
 from tongguan.gateway.profile.source import Complaints
 
+MOST_PARTS = 100  #: documents that one message may become
 NOTIFY_WORDS = frozenset({"title", "number", "licence", "status", "environment"})  #: blanks of a notification's text
 NEED_WORDS = frozenset({"name", "status"})  #: and of what a need says of the document that it names
 
@@ -52,8 +53,10 @@ class Compiled:
     tables: Mapping[str, CodeTable]
     root: Node
     nodes: Mapping[str, Node]
+    wide: Mapping[str, Node]  #: of an operation whose rows may become several documents: the root with room for all of them
     fills: Runs  #: the system's, in order; those of the same rows together
     defaults: tuple[CompiledFill, ...]  #: in order, where the sender says nothing
+    system: frozenset[str]  #: paths that the system fills
     may_default: frozenset[str]  #: paths that an account's own defaults may fill
     fixed: Mapping[str, tuple[Node, ...]]  #: of an operation: what it may not change
     rules: Mapping[str, tuple[CompiledRule, ...]]  #: of an operation
@@ -92,8 +95,10 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
         tables=tables,
         root=root,
         nodes=nodes,
+        wide={name: widened(root, o.splits.removesuffix("[]"), MOST_PARTS) for name, o in profile.operations.items() if o.splits},
         fills=_together([f for f in fills if not f.node.field.fill.startswith(DEFAULT)]),
         defaults=tuple(f for f in fills if f.node.field.fill.startswith(DEFAULT)),
+        system=frozenset(f.node.field.path for f in fills if not f.node.field.fill.startswith(DEFAULT)),
         may_default=frozenset(p for p, n in nodes.items() if n.convert and "[]" not in p and _senders(n)),
         fixed={
             o: tuple(n for n in nodes.values() if n.field.changeable_by and o not in n.field.changeable_by)

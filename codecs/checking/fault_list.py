@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +50,19 @@ class FaultList:
         self.more += 1
         self.grave = self.grave or isinstance(one[0], str) or one[0].severity != "warning"
 
+    def move(self, to: Callable[[Trail], Trail]) -> None:
+        """All that was found, and that has no value, stands elsewhere: from now on it is told of there."""
+        self.found = [(code, to(trail), node, facts) for code, trail, node, facts in self.found]
+        self.unusable = {to(trail) for trail in self.unusable}
+
+    def absorb(self, other: FaultList) -> None:
+        """Take over what was found besides; what is known already is not told again."""
+        for one in other.found:
+            if one not in self.found:
+                self._keep(one)
+        self.more += other.more
+        self.grave = self.grave or other.grave
+
     @property
     def full(self) -> bool:
         """More are only counted: each place costs a search."""
@@ -75,6 +89,6 @@ def _told(found: FoundFault, places: Locations, with_near: bool) -> Fault:
     path, line = places.path(trail), places.line(trail)
     label, label_en = (node.label, node.label_en) if node else ("", "")
     if isinstance(code, str):
-        return fault(code, path=path, line=line, label=label, label_en=label_en, **facts)
+        return fault(code, path=path, line=line, **{"label": label, "label_en": label_en, **facts})
     severity = "warning" if code.severity == "warning" else "error"
     return Fault(code.id, code.says.zh, code.says.en, path, line, label, severity)  # type: ignore[arg-type]

@@ -106,11 +106,12 @@ def walk_xml(node: Node, element: etree._Element, trail: Trail, findings: FaultL
             findings.spoil(wrong.code, (*trail, name), below, **wrong.facts)
     for table in node.bounded:
         if table.name in content:
-            _count(table, content[table.name], trail, findings)
+            count_rows(table, content[table.name], trail, findings)
     return content
 
 
-def _count(table: Node, rows: list[Row], trail: Trail, findings: FaultList) -> None:
+def count_rows(table: Node, rows: list[Row], trail: Trail, findings: FaultList) -> None:
+    """A fault where a table has too many rows, or too few."""
     if table.most and len(rows) > table.most:
         findings.add("GW-C18", (*trail, table.name), table, most=table.most, count=len(rows))
     elif len(rows) < table.least:
@@ -187,7 +188,7 @@ def walk_json(node: Node, given: Mapping[str, Any], trail: Trail, findings: Faul
             _leaf(below, value, here, content, findings)
     for table in node.bounded:
         if table.name in content:
-            _count(table, content[table.name], trail, findings)
+            count_rows(table, content[table.name], trail, findings)
     return content
 
 

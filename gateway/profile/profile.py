@@ -13,6 +13,7 @@ OPERATIONS = (
     "save", "check", "declare", "withdraw", "amend", "cancel", "delete", "copy", "extend", "merge", "stop", "confirm",
     "attach", "detach", "fetch", "print", "export", "query", "insert", "remove",
 )  # fmt: skip
+COPY = "copy"  #: the desk step that makes new documents of one
 #: what every query may be asked with
 PAGING = ("page", "size", "sort", "format", "source")
 

@@ -1,4 +1,4 @@
-"""复制: drafts with the same content and new numbers; numbers that an authority gave are not copied."""
+"""复制: drafts with what was entered, and new numbers; nothing that the system, an authority or an operation has set is copied."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
 
 def _draft(request: LocalRequest, n: int) -> Document:
     profile, origin = request.profile, request.document
-    own = {rule.field for rule in profile.numbers.values() if rule.field}
     numbers = {kind: request.give_number(kind) for kind in request.operation.give_numbers}
-    content = {name: value for name, value in origin.content.items() if name not in own}
     key = f"{request.message.reference or request.message.id}-{n}"
     return Document(
         id=derived_id("copy", request.message.id, str(n)),
@@ -46,6 +44,6 @@ def _draft(request: LocalRequest, n: int) -> Document:
         status=request.operation.to,
         created_at=request.now,
         updated_at=request.now,
-        content=with_numbers(content, profile, numbers),
+        content=with_numbers(request.content, profile, numbers),
         numbers=numbers,
     )

@@ -30,7 +30,12 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
         one=profile.attachments.one_a_category,
     )
     draft = changed(
-        before, request.now, status=request.operation.to, content=content, numbers=dict(request.numbers), attachments=files
+        before,
+        request.now,
+        status=request.operation.to or before.status,
+        content=content,
+        numbers=dict(request.numbers),
+        attachments=files,
     )
     draft = replace(draft, changing=None, status_before=None)
     wanted, held = reservations(profile, request.operation, draft), all_reservations(profile, before)

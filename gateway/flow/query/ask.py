@@ -152,7 +152,8 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
     if faults:
         raise Refused(faults)
     document = document or born(message, profile, moment.now)
-    request = request_of(rules, moment, message, hand_of(rules, message, records), document, content=kept)
+    asked = kept if operation.body != "none" else document.content  # that may have moved on since
+    request = request_of(rules, moment, message, hand_of(rules, message, records), document, content=asked)
     keep, told = operation.options.get("keep"), _leaves(content)
     answered_elements = {to: told[of] for to, of in keep.items() if of in told} if isinstance(keep, dict) else told
     request = replace(request, answered=answered_elements)

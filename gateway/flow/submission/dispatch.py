@@ -38,7 +38,7 @@ from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
 from tongguan.gateway.model.record import record, replace
-from tongguan.gateway.profile.profile import Profile
+from tongguan.gateway.profile.profile import COPY, Profile
 from tongguan.gateway.system import times
 from tongguan.gateway.work.moment import Moment
 
@@ -60,14 +60,14 @@ def request_of(
     def give(kind: str) -> str:
         return new_number(moment, profile, kind)
 
-    own_numbers = document.version == 0 or operation.desk != "copy"
+    own_numbers = document.version == 0 or operation.desk != COPY
     return LocalRequest(
         message=message,
         profile=profile,
         operation=operation,
         account=rules.account(message.account),
         document=document,
-        content=content if operation.body != "none" else document.content,
+        content=content,
         options=options or {},
         attachments=hand.item.attachments,
         files=hand.files,

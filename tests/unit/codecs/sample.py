@@ -162,8 +162,8 @@ def compiled(root: Path, **parts: str) -> Compiled:
     return compile_profile(profiles["XX.sample"], profiles.tables)
 
 
-def document(content: dict[str, Any], *, status: str = "draft") -> Document:
-    return Document("d", "demo", "XX.sample", "key", "v", 1, status, NOON, NOON, content)
+def document(content: dict[str, Any], *, status: str = "draft", numbers: dict[str, str] | None = None) -> Document:
+    return Document("d", "demo", "XX.sample", "key", "v", 1, status, NOON, NOON, content, numbers or {})
 
 
 def check_xml(type_: Compiled, body: str, operation: str = "save", **more: Any) -> Checked:
