@@ -24,7 +24,8 @@ from tongguan.simulators.books.store import Store
 from tongguan.simulators.books.tables import Tables
 from tongguan.simulators.messages.faults import load_plan
 from tongguan.simulators.messages.signing import load_sealer
-from tongguan.simulators.script.script import load_other_scripts, load_scripts
+from tongguan.simulators.script.loading import load_other_scripts, load_scripts
+from tongguan.simulators.server.clock import Clock
 from tongguan.simulators.server.http_app import ClosingProtocol
 from tongguan.simulators.server.office import Office, stranger_like
 from tongguan.simulators.server.server import Counter
@@ -149,7 +150,8 @@ def open_office(home: Path, authority: str, *, fast: bool, faults: Path | None =
         fast=fast,
         plan=load_plan(faults),
         others=load_other_scripts(authority, profiles, home / OWN_PROFILES),
-        tables=Tables(profiles),
+        tables=Tables(profiles, home / OWN_PROFILES),
+        clock=Clock(home),
     )
 
 

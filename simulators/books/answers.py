@@ -9,7 +9,6 @@ newest receipt of a group of codes), ``file`` (the issued document as a PDF) and
 from __future__ import annotations
 
 import base64
-import time
 from collections.abc import Callable
 
 from lxml import etree
@@ -18,13 +17,13 @@ from tongguan.simulators.books.books import ROWS, Question
 from tongguan.simulators.books.columns import shown
 from tongguan.simulators.books.rows import NotAnswered, listed
 from tongguan.simulators.books.store import Document
+from tongguan.simulators.checks.checks import faults_of
+from tongguan.simulators.checks.subject import Subject
 from tongguan.simulators.messages.admission import NotTaken, Package, admit, faults_told, names_of, told
-from tongguan.simulators.messages.checks import faults_of
 from tongguan.simulators.messages.decode import open_letter
 from tongguan.simulators.messages.markup import NotXml, first, parse, values
 from tongguan.simulators.messages.pdf import one_page, signed
 from tongguan.simulators.script.decision_tables import chosen
-from tongguan.simulators.script.durations import stamp
 from tongguan.simulators.script.player import fits
 from tongguan.simulators.script.script import Query, Replies
 from tongguan.simulators.server.office import Fault, Notice, Office, content, element, receipt
@@ -39,7 +38,7 @@ def answered(office: Office, message: str, body: bytes) -> tuple[int, bytes]:
     except (NotXml, NotTaken) as error:
         words = told(letter.root if letter else None)
         code, notice = "1", Notice(words.account, message, words.type, faults=faults_told(error))
-    written = receipt(office, office.code(notice.type, code), notice, stamp(time.time()))
+    written = receipt(office, office.code(notice.type, code), notice, office.stamp())
     return 400 if code == "1" else 200, office.sealer.seal(written)
 
 
@@ -50,12 +49,16 @@ def _answer(office: Office, package: Package, message: str) -> tuple[str, Notice
             raise NotTaken(Fault("QRY-01", "EnvelopInfo/message_type", f"没有 {package.type} 的查询"))
         query = _query(office, script, package)
         checks = [check for check in script.checks if query.kind in check.queries]
-        if faults := faults_of(office, checks, package.account, package.document):
+        if faults := faults_of(office, checks, _subject(package)):
             raise NotTaken(*faults)
         filled = _ANSWERS[query.answer]((office, script, query, package))
     except NotTaken as error:
         return "Q1", Notice(package.account, message, package.type, _own_number(office, script, package), faults=error.faults)
     return "Q0", Notice(package.account, message, package.type, _own_number(office, script, package), content=filled)
+
+
+def _subject(package: Package) -> Subject:
+    return Subject(package.account, package.type, package.operation, package.document)
 
 
 def _own_number(office: Office, script: Replies | None, package: Package) -> str:

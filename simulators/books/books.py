@@ -10,7 +10,6 @@ from lxml import etree
 
 from tongguan.simulators.books.rows import Row, plain
 from tongguan.simulators.books.store import Document
-from tongguan.simulators.customs.declarations import today
 from tongguan.simulators.customs.ledger import CLEARED, RELEASED, Entry, Line, Permit, Use, bare, left, written
 from tongguan.simulators.customs.permits import codes_like
 from tongguan.simulators.messages.admission import NotTaken, Package, names_of
@@ -50,7 +49,7 @@ def _line(office: Office, permit: Permit, line: Line) -> Row:
     every = [(use, entry) for use, entry in office.store.ledger.uses_of(permit.id) if entry.stands]
     there = left(line, [use for use, _ in every])
     return plain(
-        _licence(permit, [use for use, _ in every])
+        _licence(office, permit, [use for use, _ in every])
         | {
             "line": str(line.line),
             "code": line.code,
@@ -67,12 +66,12 @@ def _line(office: Office, permit: Permit, line: Line) -> Row:
     )
 
 
-def _licence(permit: Permit, uses: list[Use]) -> dict[str, str]:
+def _licence(office: Office, permit: Permit, uses: list[Use]) -> dict[str, str]:
     over = any(use.over for use in uses)
     counted = len({use.entry for use in uses})
     empty = all(there is not None and not there for there in (left(line, uses) for line in permit.lines))
     used_up = over or (permit.uses and counted >= permit.uses) or empty
-    state = "used_up" if used_up else "expired" if today() > permit.valid_until else "usable"
+    state = "used_up" if used_up else "expired" if office.today() > permit.valid_until else "usable"
     names = ("application", "applied", "issued", "valid_from", "valid_until", "batch", "trader_name", "owner_name")
     return {name: str(getattr(permit, name)) for name in names} | {"licence": permit.number, "state": state}
 
@@ -145,6 +144,24 @@ def table(asked: Question) -> list[Row]:
     """The lines of a code table."""
     office, _, query, _ = asked
     return [Row(partial(_cell, row)) for row in office.tables.rows(query.table)]
+
+
+def records(asked: Question) -> list[Row]:
+    """A row for each line (``at``) of the account's own entries in the book ``table``; the one asked for must be there."""
+    office, _, query, package = asked
+    own = {
+        number: entry
+        for number, entry in office.settings.records.get(query.table, {}).items()
+        if not query.field or entry.get(query.field) == package.account
+    }
+    wanted = [text for name, column in query.filters.items() if column == "number" for text in values(package.document, name)]
+    if missing := [text for text in wanted if text not in own]:
+        raise NotTaken(Fault("QRY-06", "", f"没有 {missing[0]} 的备案信息"))
+    return [
+        Row(partial(_cell, {name: str(value) for name, value in (entry | line).items()} | {"number": number}))
+        for number, entry in own.items()
+        for line in entry.get(query.at, [{}])
+    ]
 
 
 def _cell(row: dict[str, str], name: str) -> list[str]:
@@ -235,4 +252,5 @@ ROWS: dict[str, Callable[[Question], list[Row]]] = {
     "steps": steps,
     "opinions": opinions,
     "table": table,
+    "records": records,
 }

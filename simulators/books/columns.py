@@ -52,6 +52,7 @@ BOOKS: Mapping[str, tuple[frozenset[str], Mapping[str, frozenset[str]]] | None] 
     "steps": None,
     "opinions": None,
     "table": None,
+    "records": None,
 }
 
 

@@ -35,6 +35,8 @@ CREATE TABLE IF NOT EXISTS receipt (cursor INTEGER PRIMARY KEY AUTOINCREMENT, ac
     code TEXT NOT NULL, round INTEGER NOT NULL, issued TEXT NOT NULL, shown INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS receipt_feed ON receipt (account, cursor);
 CREATE INDEX IF NOT EXISTS receipt_document ON receipt (document, cursor);
+CREATE TABLE IF NOT EXISTS pending (document INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS document_of ON document (account, type);
 CREATE TABLE IF NOT EXISTS licence (number TEXT PRIMARY KEY, sha256 BLOB, refusals INTEGER NOT NULL DEFAULT 0, body BLOB);
 """
 
@@ -167,6 +169,19 @@ class Store:
         facts = json.dumps(document.facts, ensure_ascii=False)
         sql = "UPDATE document SET number = ?, status = ?, round = ?, body = ?, facts = ? WHERE id = ?"
         self._base.execute(sql, (document.number, document.status, document.round, document.body, facts, document.id))
+
+    def pending(self, document: int) -> bytes | None:
+        """Give the content of a document that awaits a verdict beside the one that holds."""
+        row = self._one("SELECT body FROM pending WHERE document = ?", document)
+        return None if row is None else row[0]
+
+    def keep_pending(self, document: int, body: bytes) -> None:
+        """Keep content that awaits a verdict."""
+        self._base.execute("INSERT INTO pending VALUES (?, ?)", (document, body))
+
+    def drop_pending(self, document: int) -> None:
+        """Strike out content that awaited a verdict."""
+        self._base.execute("DELETE FROM pending WHERE document = ?", (document,))
 
     def name_document(self, document: Document, names: list[str]) -> None:
         """Remember more names of a document; a name that another one has stays with that one."""

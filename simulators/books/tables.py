@@ -11,19 +11,20 @@ TableRow = dict[str, str]
 
 
 class Tables:
-    """The tables beside the profile folders; a root without any uses the installed ones."""
+    """The tables beside the profile folders, a home's ``own`` among them; a root without any uses the installed ones."""
 
-    def __init__(self, root: Path | None = None) -> None:
-        own = root / "tables" if root else None
-        self._folder = own if own and own.is_dir() else installed_profiles() / "tables"
+    def __init__(self, root: Path | None = None, own: Path | None = None) -> None:
+        beside = root / "tables" if root else None
+        self._folders = [beside if beside and beside.is_dir() else installed_profiles() / "tables"]
+        self._folders += [own / "tables"] if own else []
         self._read: dict[str, list[TableRow]] = {}
         self._names: dict[str, dict[str, str]] = {}
 
     def rows(self, name: str) -> list[TableRow]:
         """List the lines of a table. Raises ValueError when there is none of that name."""
         if name not in self._read:
-            path = self._folder / f"{name}.csv"
-            if not path.is_file():
+            path = next((path for folder in self._folders if (path := folder / f"{name}.csv").is_file()), None)
+            if path is None:
                 raise ValueError(f"no code table {name!r}")
             with path.open(encoding="utf-8-sig", newline="") as file:
                 self._read[name] = [{key: value or "" for key, value in row.items() if key} for row in csv.DictReader(file)]
@@ -31,6 +32,13 @@ class Tables:
 
     def name_of(self, table: str, code: str) -> str:
         """Give the Chinese name that a table has for a code, the code itself where it has none."""
+        return self._codes(table).get(code) or code
+
+    def has(self, table: str, code: str) -> bool:
+        """Say whether a table has a code."""
+        return code in self._codes(table)
+
+    def _codes(self, table: str) -> dict[str, str]:
         if table not in self._names:
             self._names[table] = {row.get("code", ""): row.get("zh", "") for row in self.rows(table)}
-        return self._names[table].get(code) or code
+        return self._names[table]

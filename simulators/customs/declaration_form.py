@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
+
+import orjson
 
 from tongguan.simulators.server.office import Fault
 
@@ -119,6 +121,12 @@ def read_declaration(given: object) -> Declaration:
         licences=tuple(Cited(**one) for one in licences),
         goods=tuple(_goods(line, cited) for line, cited in goods),
     )
+
+
+def as_kept(declaration: Declaration) -> dict[str, Any]:
+    """Give a declaration as the ledger keeps it: every amount a text."""
+    kept: dict[str, Any] = orjson.loads(orjson.dumps(asdict(declaration), default=str))
+    return kept
 
 
 def _goods(line: dict[str, str], cited: dict[str, str] | None) -> Goods:

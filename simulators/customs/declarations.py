@@ -6,17 +6,15 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 import orjson
 
-from tongguan.simulators.customs.declaration_form import Declaration
+from tongguan.simulators.customs.declaration_form import Declaration, as_kept
 from tongguan.simulators.customs.examination import examined
 from tongguan.simulators.customs.ledger import CLEARED, DELETED, REFUSED, RELEASED, RESERVED, Entry
 from tongguan.simulators.customs.licence_updates import plan_tellings
-from tongguan.simulators.script.durations import stamp
 from tongguan.simulators.server.office import Fault, Office
 
 #: what may happen, from which states, and what it leads to
@@ -57,8 +55,7 @@ def declare(office: Office, declaration: Declaration) -> Verdict:
         faults, uses = examined(books, office.settings, declaration)
         if faults:
             return Verdict(422, number, "", faults)
-        told = orjson.loads(orjson.dumps(body, default=str))
-        books.keep_entry(Entry(number, sha256, RESERVED, {"declared": today()}, told), uses)
+        books.keep_entry(Entry(number, sha256, RESERVED, {"declared": office.today()}, as_kept(declaration)), uses)
     return Verdict(200, number, RESERVED)
 
 
@@ -74,13 +71,8 @@ def happen(office: Office, number: str, event: str, day: str = "") -> Verdict:
         begins, leads = EVENTS[event]
         if entry.state not in begins:
             return Verdict(409, number, entry.state, [Fault("DCL-05", "event", f"报关单状态为 {entry.state}，不能 {event}")])
-        moved = replace(entry, state=leads, events={**entry.events, event: day or today()})
+        moved = replace(entry, state=leads, events={**entry.events, event: day or office.today()})
         books.move_entry(moved)
         if leads == RELEASED:
-            plan_tellings(office, moved, time.time())
+            plan_tellings(office, moved)
     return Verdict(200, number, leads)
-
-
-def today() -> str:
-    """Give the day in China."""
-    return stamp(time.time())[:10]

@@ -77,10 +77,10 @@ def _unfit(settings: Settings, declaration: Declaration, permit: Permit, path: s
 
 
 class _Taking:
-    """What one declaration takes from one licence."""
+    """What one declaration takes from one licence; what it took before stands back."""
 
     def __init__(self, books: Ledger, permit: Permit, entry: str) -> None:
-        standing = [(use, one) for use, one in books.uses_of(permit.id) if one.stands]
+        standing = [(use, one) for use, one in books.uses_of(permit.id) if one.stands and one.number != entry]
         self._permit, self._entry = permit, entry
         self._count = len({one.number for _, one in standing})
         self._closed = any(use.over for use, _ in standing)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable
 
 import aiohttp
@@ -17,7 +16,6 @@ from tongguan.simulators.customs.permits import Unfit, read_permit
 from tongguan.simulators.messages.faults import FaultSubject, markers, orders
 from tongguan.simulators.messages.markup import NotXml, local, new_root, parse
 from tongguan.simulators.messages.signing import Unproven, verified
-from tongguan.simulators.script.durations import stamp
 from tongguan.simulators.script.script import Code
 from tongguan.simulators.server.office import Fault, Notice, Office, receipt
 from tongguan.simulators.settings import PORTS
@@ -58,8 +56,8 @@ def _days(office: Office, document: Document) -> dict[str, str]:
     number = script.licence.number if script.licence else ""
     giving = [issued for code, _, issued in history if number and number in script.codes[code].gives]
     return {
-        "applied_on": next((issued for _, _, issued in history), stamp(time.time()))[:10],
-        "issued_on": next(iter(giving), stamp(time.time()))[:10],
+        "applied_on": next((issued for _, _, issued in history), office.stamp())[:10],
+        "issued_on": next(iter(giving), office.stamp())[:10],
     }
 
 
@@ -124,7 +122,7 @@ def _usurped(office: Office, root: etree._Element, code: str) -> str:
     """Say a code of another authority's document over this one's own feed; gives the account it is for."""
     enterprise = office.settings.enterprise(root.get("authority") or "", root.get("account") or "")
     account = enterprise.codes.get(office.authority, "") if enterprise else ""
-    now = stamp(time.time())
+    now = office.stamp()
     notice = Notice(account, "", root.get("type") or "", root.get("number") or "")
     body = office.sealer.seal(receipt(office, Code(code, "越权"), notice, now))
     office.store.issue(Issued(0, account, code, 0, now, body), shown=False)
@@ -134,4 +132,4 @@ def _usurped(office: Office, root: etree._Element, code: str) -> str:
 def reply(office: Office, code: str, number: str, faults: list[Fault]) -> bytes:
     """Write a signed answer to another authority."""
     notice = Notice("", number=number, faults=faults)
-    return office.sealer.seal(receipt(office, office.code("", code), notice, stamp(time.time())))
+    return office.sealer.seal(receipt(office, office.code("", code), notice, office.stamp()))

@@ -5,7 +5,6 @@ What is to be told stands in the books from the transaction in which it happened
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import aiohttp
@@ -25,7 +24,7 @@ _SOON = {True: 0.12, False: 5.0}  #: seconds until the second try, in fast time 
 _LATEST = 300.0
 
 
-def plan_tellings(office: Office, entry: Entry, now: float) -> None:
+def plan_tellings(office: Office, entry: Entry) -> None:
     """Plan to tell each licence's authority that a declaration was written off. To be called inside a transaction."""
     for permit in office.store.ledger.permits_in(entry.number):
         root = new_root(USE, "Use")
@@ -40,7 +39,7 @@ def plan_tellings(office: Office, entry: Entry, now: float) -> None:
         }
         for name, value in said.items():
             root.set(name, value)
-        office.store.ledger.plan_telling(permit.sender, office.sealer.seal(root), now)
+        office.store.ledger.plan_telling(permit.sender, office.sealer.seal(root), office.clock.now())
 
 
 class Messenger:
@@ -48,7 +47,7 @@ class Messenger:
 
     def __init__(self, office: Office) -> None:
         self._office = office
-        self._rounds = Rounds()
+        self._rounds = Rounds(office.clock)
         self.planned = self._rounds.planned
 
     async def run(self) -> None:
@@ -57,12 +56,12 @@ class Messenger:
 
     async def _turn(self, client: aiohttp.ClientSession) -> float | None:
         books = self._office.store.ledger
-        for telling in books.due_tellings(time.time(), _AT_ONCE):
+        for telling in books.due_tellings(self._office.clock.now(), _AT_ONCE):
             if await self._taken(client, telling):
                 books.told(telling.id)
             else:
                 pause = min(_LATEST, _SOON[self._office.fast] * 2 ** min(telling.tries, 16))
-                books.tell_later(telling.id, time.time() + pause)
+                books.tell_later(telling.id, self._office.clock.later(pause))
         return books.next_telling()
 
     async def _taken(self, client: aiohttp.ClientSession, telling: Telling) -> bool:

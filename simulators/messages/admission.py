@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from lxml import etree
 
 from tongguan.simulators.books.store import Document
-from tongguan.simulators.messages.checks import faults_of
+from tongguan.simulators.checks.checks import faults_of
+from tongguan.simulators.checks.subject import Subject
 from tongguan.simulators.messages.decode import Closed, Letter
 from tongguan.simulators.messages.markup import NotXml, child, first, local, values
 from tongguan.simulators.messages.signing import Unproven
@@ -115,10 +116,11 @@ def may_be_unsigned(office: Office, root: etree._Element) -> bool:
     return chosen(script.choices[choice], document) == value
 
 
-def refusals(office: Office, script: Replies, package: Package) -> list[Fault]:
+def refusals(office: Office, script: Replies, package: Package, known: Document | None) -> list[Fault]:
     """List what the checks for the package's operation find wrong, damaged attachments included."""
     checks = [check for check in script.checks if package.operation in check.operations]
-    return faults_of(office, checks, package.account, package.document) + _attachments(package.document)
+    subject = Subject(package.account, package.type, package.operation, package.document, known)
+    return faults_of(office, checks, subject) + _attachments(package.document)
 
 
 def allowed(flow: Flow, known: Document | None) -> bool:

@@ -6,12 +6,13 @@ The same Message-Id with the same bytes gets the first receipt again, byte for b
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import replace
 
 from lxml import etree
 
 from tongguan.simulators.books.store import Answered, Document
+from tongguan.simulators.checks.checks import claim_all
+from tongguan.simulators.checks.subject import Subject
 from tongguan.simulators.messages.admission import (
     NotTaken,
     Package,
@@ -23,10 +24,8 @@ from tongguan.simulators.messages.admission import (
     refusals,
     told,
 )
-from tongguan.simulators.messages.checks import claim_all
 from tongguan.simulators.messages.decode import open_letter
 from tongguan.simulators.messages.markup import NotXml, first
-from tongguan.simulators.script.durations import stamp
 from tongguan.simulators.script.player import begin, planned
 from tongguan.simulators.script.script import Replies
 from tongguan.simulators.server.office import Fault, Notice, Office, receipt
@@ -64,7 +63,7 @@ def _fresh(office: Office, message: str, body: bytes, wrong: dict[str, str]) -> 
 
 def _answered(office: Office, sha256: bytes, http: int, notice: Notice) -> Answered:
     code = office.code(notice.type, "0" if http == TAKEN else "1")
-    return Answered(sha256, http, office.sealer.seal(receipt(office, code, notice, stamp(time.time()))))
+    return Answered(sha256, http, office.sealer.seal(receipt(office, code, notice, office.stamp())))
 
 
 def _told_account(office: Office, body: bytes) -> str:
@@ -85,17 +84,18 @@ def _enter(office: Office, package: Package, message: str, wrong: dict[str, str]
     known = office.store.find_document(package.account, package.type, names)
     if known is None and flow.known:
         raise NotTaken(Fault("DOC-01", "", "没有这份单证"))
+    if known is not None and flow.pending and office.store.pending(known.id) is not None:
+        raise NotTaken(Fault("DOC-03", "", f"上一次变更尚待审批，不能 {package.operation}"))
     as_it_should = allowed(flow, known)
     if not as_it_should and not flow.otherwise:
         text = office.code(package.type, known.status).text if known and known.status else "尚未申报"
         raise NotTaken(Fault("DOC-02", "", f"单证当前状态为 {text}，不能 {package.operation}"))
-    if faults := refusals(office, script, package):
+    if faults := refusals(office, script, package, known):
         raise NotTaken(*faults)
     document = _write(office, script, package, known)
     if as_it_should:
-        claim_all(
-            office, [check for check in script.checks if package.operation in check.operations], package.document, document.id
-        )
+        subject = Subject(package.account, package.type, package.operation, package.document, document)
+        claim_all(office, [check for check in script.checks if package.operation in check.operations], subject)
     steps = planned(script, flow if as_it_should else replace(flow, steps=flow.otherwise), document, wrong)
     if as_it_should and flow.stops:
         office.store.stop_courses(document.id)
@@ -117,5 +117,9 @@ def _write(office: Office, script: Replies, package: Package, known: Document | 
             facts={"reference": package.reference},
         )
         office.store.write_document(document)
+    if flow is not None and flow.pending:
+        document = replace(document, round=document.round + 1)
+        office.store.write_document(document)
+        office.store.keep_pending(document.id, etree.tostring(package.document))
     office.store.name_document(document, names_of(script, package.document))
     return document

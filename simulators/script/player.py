@@ -6,18 +6,23 @@ where it stopped, and a script changed in between does not change what was promi
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from lxml import etree
 
+from tongguan.simulators.books.effects import content_of, settle_pending, take_effect, tell_days
 from tongguan.simulators.books.store import Course, Document, Issued
+from tongguan.simulators.checks.checks import claim_before, faults_before
+from tongguan.simulators.checks.subject import Subject
 from tongguan.simulators.messages.markup import parse
 from tongguan.simulators.messages.odd_receipts import odd
 from tongguan.simulators.script.decision_tables import chosen
-from tongguan.simulators.script.durations import day, seconds, stamp
-from tongguan.simulators.script.script import Code, Flow, Replies, Step
+from tongguan.simulators.script.durations import seconds
+from tongguan.simulators.script.script import Code, Flow, Replies, Step, Turn
 from tongguan.simulators.server.office import Fault, Notice, Office, damaged, receipt
+
+_DAY = 86_400.0  #: seconds
 
 
 def planned(script: Replies, flow: Flow, document: Document, wrong: dict[str, str]) -> list[Step]:
@@ -26,7 +31,7 @@ def planned(script: Replies, flow: Flow, document: Document, wrong: dict[str, st
     for step in flow.steps:
         if step.only and not fits(script, step.only, document):
             break
-        turn = next((turn for turn in script.turns if turn.marker in wrong and turn.at == step.code), None)
+        turn = next((turn for turn in script.turns if turn.marker in wrong and _turns(turn, flow, step)), None)
         if turn is not None and not (turn.first_round_only and document.round > 1):
             steps.extend(turn.steps)
             break
@@ -35,7 +40,11 @@ def planned(script: Replies, flow: Flow, document: Document, wrong: dict[str, st
             break
     if steps and wrong.get("contradict") in script.codes:
         steps.append(Step(wrong["contradict"]))
-    return steps
+    return [replace(step, moves=False) for step in steps] if flow.pending else steps
+
+
+def _turns(turn: Turn, flow: Flow, step: Step) -> bool:
+    return turn.at == step.code and (not turn.operations or flow.operation in turn.operations)
 
 
 def fits(script: Replies, only: str, document: Document) -> bool:
@@ -47,18 +56,23 @@ def fits(script: Replies, only: str, document: Document) -> bool:
 def begin(office: Office, document: Document, message: str, steps: list[Step], wrong: dict[str, str]) -> None:
     """Enter a flow in the books; its first step is due after its own delay."""
     if steps:
-        due = time.time() + _delay(office, steps[0], wrong)
+        due = office.clock.now() + _delay(office, steps[0], wrong)
         office.store.start_course(Course(0, document.id, message, due, [dict(vars(step)) for step in steps], wrong, None))
 
 
 def _delay(office: Office, step: Step, wrong: dict[str, str]) -> float:
-    return seconds(wrong["pace"]) if "pace" in wrong else step.fast if office.fast else step.after
+    """Give the seconds of business until a step: days where the clock runs fast, else as many as pass in a delay of the machine."""
+    speed = office.clock.speed
+    if step.days and speed > 1 and not office.fast and "pace" not in wrong:
+        return step.days * _DAY
+    return speed * (seconds(wrong["pace"]) if "pace" in wrong else step.fast if office.fast else step.after)
 
 
 def play(office: Office, course: Course, outcome: str = "") -> str:
     """Issue the receipt of a course's next step and give the account it is for, "" when the course was stopped meanwhile.
 
-    ``outcome`` tells what a forward led to: ``failed`` or ``unreachable``; then the step stays to be tried again.
+    ``outcome`` tells what a forward led to: ``failed`` or ``unreachable``; then the step stays to be tried again. What the
+    checks before a code find wrong is told with the step's other code.
     """
     with office.store.transaction():
         if not office.store.course_goes_on(course.id):
@@ -66,28 +80,44 @@ def play(office: Office, course: Course, outcome: str = "") -> str:
         step = Step(**course.steps[0])
         document = office.store.document(course.document)
         code = {"failed": step.failed, "unreachable": step.unreachable}.get(outcome) or step.code
-        course = _issue(office, course, document, office.scripts[document.type].codes[code])
+        faults = _held_against(office, document, step) if code == step.code and step.otherwise else []
+        if faults:
+            code, course = step.otherwise, replace(course, steps=course.steps[:1])
+        course = _issue(office, course, document, office.scripts[document.type].codes[code], faults)
         if outcome:
             again = step.again_fast if office.fast else step.again
-            office.store.move_course(replace(course, due=time.time() + again))
+            office.store.move_course(replace(course, due=office.clock.later(again)))
         else:
             left = course.steps[1:]
             due = course.due + _delay(office, Step(**left[0]), course.wrong) if left else 0.0
-            office.store.move_course(replace(course, due=max(due, time.time() - 1), steps=left))
+            office.store.move_course(replace(course, due=max(due, office.clock.later(-1)), steps=left))
     return document.account
 
 
-def _issue(office: Office, course: Course, document: Document, code: Code) -> Course:
+def _held_against(office: Office, document: Document, step: Step) -> Sequence[Fault]:
+    """List what the checks before a step's code find wrong in what awaits it; what holds is claimed."""
+    body = office.store.pending(document.id) or document.body
+    subject = Subject(document.account, document.type, "", parse(body), document)
+    if not (faults := faults_before(office, step.code, subject)):
+        claim_before(office, step.code, subject)
+    return faults
+
+
+def _issue(office: Office, course: Course, document: Document, code: Code, faults: Sequence[Fault]) -> Course:
     script = office.scripts[document.type]
-    document = replace(document, status=code.code) if code.moves else document
+    if code.moves and (code.stops or Step(**course.steps[0]).moves):
+        document = replace(document, status=code.code)
+    document = tell_days(office, settle_pending(office, document, code), code, course.wrong)
     office.store.write_document(document)
     numbers = {name: _number(office, script, document, name) for name in code.gives}
-    now = time.time()
+    take_effect(office, document, code)
+    now = office.stamp()
     nameless = "nameless" in course.wrong or not script.names_message
-    faults = [Fault(code.code, "", code.reason)] if code.reason else []
-    notice = Notice(document.account, "" if nameless else course.message, document.type, document.number, numbers, faults)
-    written = receipt(office, code, notice, stamp(now))
-    issued = Issued(document.id, document.account, code.code, document.round, stamp(now), office.sealer.seal(written))
+    faults = faults or ([Fault(code.code, "", code.reason)] if code.reason else [])
+    message = "" if nameless else course.message
+    notice = Notice(document.account, message, document.type, document.number, numbers, faults, content_of(document, code))
+    written = receipt(office, code, notice, now)
+    issued = Issued(document.id, document.account, code.code, document.round, now, office.sealer.seal(written))
     return _feed(office, course, issued, written)
 
 
@@ -131,7 +161,7 @@ def _number(office: Office, script: Replies, document: Document, name: str) -> s
     """
     if (known := office.store.numbers(document.id).get(name)) is not None:
         return known
-    now = day(time.time())
+    now = office.today().replace("-", "")
     head, _, tail = script.numbers[name].partition("{serial")
     chosen_of = {name: chosen(choice, parse(document.body)) for name, choice in script.choices.items() if f"{{{name}}}" in head}
     stem = head.format(yy=now[2:4], yyyy=now[:4], mm=now[4:6], dd=now[6:], account=document.account, **chosen_of)

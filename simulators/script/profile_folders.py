@@ -45,6 +45,12 @@ def raw_script(folder: Path) -> dict[str, Any]:
     return script
 
 
+def layers(folder: Path) -> list[Path]:
+    """List the folders that make a type: its form's, where it has one, then its own."""
+    form = _form(folder)
+    return [form, folder] if form else [folder]
+
+
 def laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """Lay one script over another: tables key by key, the arrays of named entries by their name, all else from above."""
     laid = dict(below)

@@ -16,7 +16,9 @@ from tongguan.simulators.books.tables import Tables
 from tongguan.simulators.messages.faults import Plan
 from tongguan.simulators.messages.markup import new_root
 from tongguan.simulators.messages.signing import Key, Sealer, sealer
+from tongguan.simulators.script.durations import stamp
 from tongguan.simulators.script.script import Code, Replies
+from tongguan.simulators.server.clock import Clock
 from tongguan.simulators.settings import Endpoint, Settings
 
 RECEIPT = "urn:tongguan:receipt:1"
@@ -64,11 +66,20 @@ class Office:
     plan: Plan
     others: Mapping[str, Replies] = field(default_factory=dict)  #: the scripts of all other authorities
     tables: Tables = field(default_factory=Tables)
+    clock: Clock = field(default_factory=Clock)
 
     @property
     def authority(self) -> str:
         """The authority's own name."""
         return self.endpoint.authority
+
+    def stamp(self) -> str:
+        """Write the business time as receipts have it."""
+        return stamp(self.clock.now())
+
+    def today(self) -> str:
+        """Give the day in China."""
+        return self.stamp()[:10]
 
     def script(self, type_: str) -> Replies | None:
         """Find a type's script, whoever's it is."""
@@ -128,9 +139,11 @@ def content() -> etree._Element:
 
 def stranger_like(honest: Sealer) -> Sealer:
     """Make a signer who calls himself by the same name and has a key of the same kind, but another one."""
-    key: Key = rsa.generate_private_key(65537, 2048)
+    key: Key
     if isinstance(honest.key, ec.EllipticCurvePrivateKey):
         key = ec.generate_private_key(honest.key.curve)
+    else:
+        key = rsa.generate_private_key(65537, 2048)
     certificate = honest.certificate
     builder = x509.CertificateBuilder().subject_name(certificate.subject).issuer_name(certificate.issuer)
     builder = builder.public_key(key.public_key()).serial_number(certificate.serial_number)

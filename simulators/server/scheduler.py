@@ -65,7 +65,7 @@ class Clockwork:
     def __init__(self, office: Office, feed: Feed) -> None:
         self._office = office
         self._feed = feed
-        self._rounds = Rounds()
+        self._rounds = Rounds(office.clock)
         self.planned = self._rounds.planned
         self._handing: set[asyncio.Task[None]] = set()
 
@@ -75,10 +75,10 @@ class Clockwork:
 
     async def _turn(self, client: aiohttp.ClientSession) -> float | None:
         store = self._office.store
-        for course in store.due_courses(time.time(), _AT_ONCE):
+        for course in store.due_courses(self._office.clock.now(), _AT_ONCE):
             step = Step(**course.steps[0])
             if step.forward:
-                store.lend_course(course.id, time.time() + _LEASE)
+                store.lend_course(course.id, self._office.clock.later(_LEASE))
                 task = asyncio.create_task(self._hand_over(client, course, step.forward))
                 self._handing.add(task)
                 task.add_done_callback(self._handing.discard)

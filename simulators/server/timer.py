@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import aiohttp
 
-_LONGEST = 3600.0  #: seconds of sleep when nothing is planned
+from tongguan.simulators.server.clock import Clock
+
+_LONGEST = 2.0  #: seconds of sleep at once: meanwhile the clock may have been set going
 
 
 class Rounds:
     """The turns of one who acts when something is due."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._planned = asyncio.Event()
 
     def planned(self) -> None:
@@ -34,10 +36,10 @@ class Rounds:
                 while True:
                     self._planned.clear()
                     due = await turn(client)
-                    pause = _LONGEST if due is None else due - time.time()
+                    pause = _LONGEST if due is None else self._clock.until(due)
                     if pause > 0:
                         with suppress(TimeoutError):
-                            await asyncio.wait_for(self._planned.wait(), pause)
+                            await asyncio.wait_for(self._planned.wait(), min(pause, _LONGEST))
             except Exception:
                 die()
 

@@ -7,8 +7,8 @@ import pytest
 from lxml import etree
 
 from tongguan.simulators.customs.permits import read_permit
+from tongguan.simulators.script.loading import load_scripts
 from tongguan.simulators.script.profile_folders import authorities, installed_profiles
-from tongguan.simulators.script.script import load_scripts
 from tongguan.simulators.settings import Settings
 
 ROOT = installed_profiles()

@@ -6,7 +6,7 @@ import pytest
 from lxml import etree
 
 from tongguan.simulators.customs.permits import Unfit, read_permit
-from tongguan.simulators.script.script import load_scripts
+from tongguan.simulators.script.loading import load_scripts
 from tongguan.simulators.settings import Enterprise, Settings
 
 SCRIPT = """

@@ -16,8 +16,8 @@ import pytest
 from patience import ended, here, ran, wait_until
 
 import tongguan.simulators
+from tongguan.simulators.script.loading import load_scripts
 from tongguan.simulators.script.profile_folders import authorities, installed_profiles
-from tongguan.simulators.script.script import load_scripts
 from tongguan.simulators.settings import WrongSettings, counted, load_settings
 from tongguan.simulators.setup import make_simulators
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tongguan.simulators.script.loading import load_scripts
 from tongguan.simulators.script.profile_folders import authorities, script_folders
-from tongguan.simulators.script.script import load_scripts
 
 FORM = """
 number_at = ["No"]

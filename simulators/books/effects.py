@@ -1,0 +1,92 @@
+"""Do what a code does beside being told: settle pending content, tell days, change another document, take or give back quantities."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+
+from lxml import etree
+
+from tongguan.simulators.books.store import Document
+from tongguan.simulators.checks.changes import cancels, changed_target, target_of
+from tongguan.simulators.checks.licences import give_back, take_quantities
+from tongguan.simulators.checks.subject import Subject
+from tongguan.simulators.messages.markup import first, parse
+from tongguan.simulators.script.code_effects import DayTerms
+from tongguan.simulators.script.script import Code
+from tongguan.simulators.server.office import Office, content, element
+
+
+def settle_pending(office: Office, document: Document, code: Code) -> Document:
+    """Let content that awaited this verdict hold, or drop it."""
+    body = office.store.pending(document.id) if code.pending else None
+    if body is None:
+        return document
+    office.store.drop_pending(document.id)
+    return replace(document, body=body) if code.pending == "applies" else document
+
+
+def tell_days(office: Office, document: Document, code: Code, wrong: Mapping[str, str]) -> Document:
+    """Settle the days that a code tells; they are facts of the document from then on."""
+    terms = office.scripts[document.type].days
+    told = {name: _day(office, document, name, terms[name], wrong) for name in code.tells}
+    return replace(document, facts={**document.facts, **told}) if told else document
+
+
+def content_of(document: Document, code: Code) -> etree._Element | None:
+    """Write the days that a code tells as the content of its receipt."""
+    if not code.tells:
+        return None
+    filled = content()
+    for name in code.tells:
+        element(filled, name, document.facts[name])
+    return filled
+
+
+def take_effect(office: Office, document: Document, code: Code) -> None:
+    """Do what a code does to licences and to other documents. The document is written already."""
+    if code.stops:
+        office.store.stop_courses(document.id)
+        office.store.drop_pending(document.id)
+    for wanted, effect in ((code.takes, take_quantities), (code.gives_back, give_back), (code.changes, _change)):
+        if wanted:
+            effect(office, _subject(document))
+
+
+def _change(office: Office, subject: Subject) -> None:
+    script, target = office.scripts[subject.type], target_of(office, subject)
+    if script.changes is None or target is None:
+        return
+    if cancels(script, subject.document):
+        office.store.write_document(replace(target, status=script.changes.cancelled))
+        office.store.stop_courses(target.id)
+        give_back(office, _subject(target))
+    elif (body := changed_target(office, subject)) is not None:
+        changed = replace(target, body=body)
+        office.store.write_document(changed)
+        take_quantities(office, _subject(changed))
+
+
+def _subject(document: Document) -> Subject:
+    return Subject(document.account, document.type, "", parse(document.body), document)
+
+
+def _day(office: Office, document: Document, name: str, terms: DayTerms, wrong: Mapping[str, str]) -> str:
+    ordered = wrong.get(terms.marker, "") if terms.marker else ""
+    if ordered.isdigit() and len(ordered) == 8:
+        return f"{ordered[:4]}-{ordered[4:6]}-{ordered[6:]}"
+    body = parse(document.body)
+    if terms.kind:
+        other = office.store.find_document(document.account, terms.kind, [first(body, [terms.named])])
+        return other.facts.get(name, "") if other else ""
+    day = _months_later(document.facts.get(name) or office.today(), terms.months)
+    limit = first(body, terms.at)
+    return min(day, limit) if limit else day
+
+
+def _months_later(day: str, months: int) -> str:
+    start = date.fromisoformat(day)
+    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+    return date(year, month + 1, min(start.day, calendar.monthrange(year, month + 1)[1])).isoformat()

@@ -1,0 +1,1 @@
+"""What a document is held against before it is taken, or before a receipt is issued."""

@@ -1,0 +1,76 @@
+"""Read what a code does beside being told: the days that it tells, the document that it changes, the licences that it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DayTerms:
+    """A day told in the receipt's content: ``months`` after the one told before, or after that of the receipt.
+
+    No later than the text at one of ``at``. With ``kind`` it is what was told of the document of that type which the text at
+    ``named`` names. A marker of the name ``marker`` says another day, in eight digits.
+    """
+
+    months: int = 0
+    at: tuple[str, ...] = ()
+    kind: str = ""
+    named: str = ""
+    marker: str = ""
+
+
+@dataclass(frozen=True)
+class ChangeTerms:
+    """How a document changes another: where it names it, and its rows of place, old and new text.
+
+    ``cancels`` (``choice=value``): such documents cancel it, which makes ``cancelled`` its status. ``checks`` is the word by
+    which checks of the other type say that what is changed is held against them.
+    """
+
+    kind: str
+    named: str
+    rows: str
+    place: str = "Place"
+    old: str = "Old"
+    new: str = "New"
+    cancels: str = ""
+    cancelled: str = ""
+    checks: str = "change"
+
+
+@dataclass(frozen=True)
+class CitingTerms:
+    """Where a document cites licences, and for what; below ``goods`` the paths of a line. ``number``: whose use it is."""
+
+    goods: str
+    number: str
+    direction: str
+    port: str
+    trader: tuple[str, ...]
+    licence: tuple[str, ...] = ()
+    line_licence: str = ""
+    trader_name: tuple[str, ...] = ()
+    trade_mode: tuple[str, ...] = ()
+    trade_country: tuple[str, ...] = ()
+    bill_no: tuple[str, ...] = ()
+    contract_no: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    code: str = "CodeTS"
+    name: str = "GName"
+    model: str = "GModel"
+    unit: str = "GUnit"
+    quantity: str = "GQty"
+    price: str = "DeclPrice"
+    currency: str = "TradeCurr"
+
+
+def read_terms_of(kind: type[T], section: str, raw: dict[str, Any]) -> T:
+    """Read a section. Raises ValueError for an unknown key, TypeError for a missing one."""
+    known = {one.name for one in fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(set(raw) - known):
+        raise ValueError(f"unknown key {unknown[0]!r} in [{section}]")
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()})
