@@ -5,20 +5,79 @@ Promises: receipts that come late, twice or in another order lead to the same do
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from tongguan.codecs.checking.compile import Compiled
+from tongguan.codecs.checking.fields import ValueWrong
 from tongguan.codecs.receipts.receipt import ReceiptContent
-from tongguan.gateway.model.document import Document
+from tongguan.gateway.document.changes import agreed, value_at, with_values
+from tongguan.gateway.model.document import Content, Document
+from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.profile.profile import ReceiptRule
-from tongguan.gateway.system.times import show
+from tongguan.gateway.profile.profile import ISSUED_DATE, Operation, Profile, ReceiptRule
+from tongguan.gateway.system.times import china_date, show
 
 
-def settle(rule: ReceiptRule, content: ReceiptContent, document: Document, *, round_: int) -> tuple[Document, bool]:
+class ValueUnreadable(TongguanError):
+    """A receipt tells a value that its field does not take."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundSoFar:
+    """What is known of a receipt's round before it: the rules of its earlier receipts, and the content that awaits agreement."""
+
+    told: Sequence[ReceiptRule] = ()
+    asked: Content | None = None  #: None: agreement is asked for nothing
+    values: Mapping[str, str] = field(default_factory=dict)  #: that the receipt tells, by path (`values_told`)
+
+
+_NOTHING = RoundSoFar()
+
+
+def in_round(rule: ReceiptRule, operation: Operation | None) -> ReceiptRule:
+    """A receipt's rule in a round that this operation opened: it may bring another status there, and then frees nothing."""
+    status = operation.brings.get(rule.code) if operation is not None else None
+    return rule if status is None else replace(rule, status=status, releases=False)
+
+
+def values_told(compiled: Compiled, rule: ReceiptRule, content: ReceiptContent) -> dict[str, str]:
+    """The values that a receipt tells, as their fields hold them; raises ValueUnreadable."""
+    values: dict[str, str] = {}
+    for path, leaf in rule.sets.items():
+        told = china_date(content.issued_at) if leaf == ISSUED_DATE else _leaf(content, leaf)
+        if not told:
+            continue
+        node = compiled.nodes[path]
+        try:
+            values[path] = node.convert(told)  # type: ignore[misc]  # loading has made sure that it is a field with a value
+        except ValueWrong:
+            raise ValueUnreadable(
+                f"它所告知的{node.label} {told[:100]!r} 不可用", f"the {node.label_en} that it tells is {told[:100]!r}"
+            ) from None
+    return values
+
+
+def _leaf(content: ReceiptContent, path: str) -> str:
+    """The text of an element below `<Content>`, whatever its namespace; empty where there is none."""
+    found = content.content.find("/".join(f"{{*}}{name}" for name in path.split("/"))) if content.content is not None else None
+    return (found.text or "").strip() if found is not None else ""
+
+
+def settle(
+    rule: ReceiptRule,
+    content: ReceiptContent,
+    document: Document,
+    *,
+    round_: int,
+    profile: Profile | None = None,
+    so_far: RoundSoFar = _NOTHING,
+) -> tuple[Document, bool]:
     """The document's next version, and whether the receipt counted.
 
     Of the round at hand a higher rank moves the status; a lower or equal one only adds its numbers and marks. A receipt of an
-    older round adds the numbers that are not there yet. Of two receipts that set one mark the later issued one holds.
+    older round adds the numbers that are not there yet. Of two receipts that set one mark the later issued one holds. What
+    awaits agreement, and values: of the receipts of the round at hand that speak of them the highest rank holds, of equals the first.
     `changing` and `status_before` stay: whether an operation has ended is the flow's question.
     """
     present = round_ == document.round
@@ -27,7 +86,36 @@ def settle(rule: ReceiptRule, content: ReceiptContent, document: Document, *, ro
     after = replace(document, version=document.version + 1, numbers=numbers, marks=_marked(document.marks, rule.marks, content))
     if moves:
         after = replace(after, status=rule.status, rank=rule.rank)
+    if present and profile is not None:
+        after = _values_set(rule, so_far, decided(rule, so_far, after, profile))
     return after, moves or (present and not rule.status)
+
+
+def decided(rule: ReceiptRule, so_far: RoundSoFar, document: Document, profile: Profile) -> Document:
+    """The document with what a receipt of its present round makes of the content that awaits agreement."""
+    if not rule.pending:
+        return document
+    after = replace(document, pending=None)
+    decided_before = any(map(_verdict, _weightier(rule, so_far)))
+    if rule.pending == "applies" and so_far.asked is not None and not decided_before:
+        return replace(after, content=agreed(document, profile, so_far.asked))
+    return after
+
+
+def _verdict(rule: ReceiptRule) -> bool:
+    """Does it say yes or no to the content that awaits agreement? One that only forgets it does not."""
+    return rule.pending == "applies" or (rule.pending == "drops" and rule.ends == "rejected")
+
+
+def _values_set(rule: ReceiptRule, so_far: RoundSoFar, document: Document) -> Document:
+    before = {path for earlier in _weightier(rule, so_far) for path in earlier.sets if value_at(document.content, path)}
+    own = {path: value for path, value in so_far.values.items() if path not in before}
+    return replace(document, content=with_values(document.content, own)) if own else document
+
+
+def _weightier(rule: ReceiptRule, so_far: RoundSoFar) -> list[ReceiptRule]:
+    """What was said before in the round by the same rank or a higher one."""
+    return [earlier for earlier in so_far.told if earlier.rank >= rule.rank]
 
 
 def _marked(marks: Mapping[str, str], given: Mapping[str, str], content: ReceiptContent) -> dict[str, str]:

@@ -97,8 +97,8 @@ def changed(document: Document, now: int, **changes: Any) -> Document:
 
 
 def opened(document: Document, now: int) -> Document:
-    """A new attempt at a verdict begins; the ranks of the one before count no more."""
-    return replace(document, round=document.round + 1, rank=0, round_opened_at=now)
+    """A new attempt at a verdict begins; the ranks of the one before count no more, and what it asked agreement for is forgotten."""
+    return replace(document, round=document.round + 1, rank=0, round_opened_at=now, pending=None)
 
 
 def settled_down(document: Document) -> Document:
@@ -106,16 +106,30 @@ def settled_down(document: Document) -> Document:
     return replace(document, changing=None, status_before=None)
 
 
+def agreed(document: Document, profile: Profile, asked: Content) -> Content:
+    """The content that an authority agreed to, with what receipts and numbers have told since it was asked for."""
+    told = {f.path: value_at(document.content, f.path) for f in profile.fields if f.fill == "receipt"}
+    return with_numbers(with_values(asked, {path: value for path, value in told.items() if value}), profile, document.numbers)
+
+
+def sent(document: Document, operation: Operation | None) -> Content:
+    """What a message of this operation tells the authority: the content that it asks agreement for, or the present one."""
+    asks = operation is not None and operation.pending
+    return document.pending if asks and document.pending is not None else document.content
+
+
 def undone(document: Document, message: Message, profile: Profile, now: int) -> Document | None:
     """Back from the in-between status where this message had put it; None when it had not.
 
-    A document that the message itself made stays as a draft: what was entered is not lost.
+    A document that the message itself made stays as a draft: what was entered is not lost. What it asked agreement for is forgotten.
     """
     if document.changing != message.id:
         return None
     save = profile.operations.get("save")
     status = document.status_before or (save.to if save else "")
-    return settled_down(changed(document, now, status=status))
+    operation = profile.operations.get(message.operation)
+    pending = None if operation is not None and operation.pending else document.pending
+    return settled_down(changed(document, now, status=status, pending=pending))
 
 
 def attached(
@@ -149,6 +163,12 @@ def reservations(profile: Profile, operation: Operation, document: Document) -> 
     """The values that only this document may have, as its operation says."""
     pairs = ((f"{profile.authority}:{path}", joined_value(document.content, path)) for path in operation.reserve)
     return tuple(Reservation(kind, value, document.id) for kind, value in pairs if value)
+
+
+def given_back(profile: Profile, document: Document, message: Message) -> tuple[Reservation, ...]:
+    """What is free again once a message comes to nothing: where its operation reserves, all that the document has reserved."""
+    operation = profile.operations.get(message.operation)
+    return all_reservations(profile, document) if operation is not None and operation.reserve and not operation.pending else ()
 
 
 def all_reservations(profile: Profile, document: Document) -> tuple[Reservation, ...]:

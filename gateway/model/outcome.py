@@ -15,7 +15,7 @@ from tongguan.gateway.model.record import record
 
 @record
 class Body:
-    """Immutable bytes of a message. Roles: `source`, `content`, `sheet`, `attachment:<sha256>`, `sealed`, `receipt`, `result`.
+    """Immutable bytes of a message. Roles: `source`, `content`, `pending`, `sheet`, `attachment:<sha256>`, `sealed`, `receipt`, `result`.
 
     `sha256` is of the bytes that are kept. What came may have been others (a secret taken out, a file that could not be read):
     their hash is the message's.

@@ -70,6 +70,8 @@ def _look_at_operation(profile: Profile, operation: Operation, part: TomlTable) 
                 f"有 {key} 的操作以报文发出，须有 between 和 opens_round",
                 f"an operation with {key} goes by message, has a status between and opens a round",
             )
+    if operation.pending and "" in operation.allowed:
+        part.complain("allowed", "变更须已有单证", "there must be a document that is changed: it has none to begin with")
     if operation.pending and not any(rule.pending == "applies" for rule in profile.receipts.values()):
         part.complain("pending", '没有回执带有 pending = "applies"', 'no receipt agrees to it (pending = "applies")')
 

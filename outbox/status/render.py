@@ -14,6 +14,7 @@ import orjson
 
 from tongguan.gateway.document import quantities
 from tongguan.gateway.document.changes import value_at, with_values
+from tongguan.gateway.document.differences import ValueChange, differences
 from tongguan.gateway.model.document import Attachment, Document, Quantity, Receipt
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.message import FINAL, Message, State
@@ -34,6 +35,7 @@ class DocumentContent:
 
     body: bytes  #: JSON
     quantities: Sequence[Quantity] | None
+    changes: Sequence[ValueChange] | None = None  #: that await agreement; None: nothing does
 
 
 #: facts of `Message.extra` that the enterprise sees
@@ -145,6 +147,7 @@ def document_status(
             "round": document.round,
             "versions": {"document": document.version, "profile": document.profile},
             "body": orjson.Fragment(content.body),
+            "pending": _pending(content, language),
             "attachments": [_attachment(attachment) for attachment in document.attachments],
             "messages": [_line(message) for message in messages],
             "receipts": [_receipt(receipt, language, missing) for receipt in receipts],
@@ -159,12 +162,26 @@ def document_status(
 
 def document_content(document: Document, profile: Profile | None, *, json: bytes | None = None) -> DocumentContent:
     """What is shown of a document's content; its own status field (单证状态) as the document stands now. `json`: the content, written already."""
-    quantity = quantities.shown(document, profile)
+    quantity, changes = quantities.shown(document, profile), _changes(document, profile)
     field = next((f.path for f in profile.fields if f.fill == "status"), "") if profile is not None else ""
     status = profile.statuses.get(document.status) if profile is not None else None
     if status is not None and value_at(document.content, field) not in ("", status.code):
-        return DocumentContent(encoded(with_values(document.content, {field: status.code})), quantity)
-    return DocumentContent(json if json is not None else encoded(document.content), quantity)
+        return DocumentContent(encoded(with_values(document.content, {field: status.code})), quantity, changes)
+    return DocumentContent(json if json is not None else encoded(document.content), quantity, changes)
+
+
+def _changes(document: Document, profile: Profile | None) -> Sequence[ValueChange] | None:
+    if document.pending is None or profile is None:
+        return None
+    return differences(profile, document.content, document.pending)
+
+
+def _pending(content: DocumentContent, language: str) -> dict[str, Any] | None:
+    """What an authority has been asked to agree to, old and new; None while nothing awaits that."""
+    if content.changes is None:
+        return None
+    labelled = ((change, change.field.label_en if language == "en" else change.field.label) for change in content.changes)
+    return {"changes": [{"path": each.place, "label": label, "old": each.old, "new": each.new} for each, label in labelled]}
 
 
 def business_status(document: Document | None, profile: Profile | None, language: str) -> dict[str, str] | None:

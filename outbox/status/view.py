@@ -97,7 +97,7 @@ def read_view(
     documents = records.heads(shown.difference(document_ids))
     contents = {}
     for document, json in records.documents_and_json(document_ids):  # one by one: whole contents of many are much to keep
-        documents[document.id] = replace(document, content={})
+        documents[document.id] = replace(document, content={}, pending=None)
         contents[document.id] = document_content(document, profile(document.type), json=json)
     mine = {i: documents[i] for i in document_ids if i in documents and documents[i].account == account}
     # One file for a key: of those who had it the last one is told of, and one that is deleted never after its successor.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tongguan.gateway.document.changes import all_reservations, undone
+from tongguan.gateway.document.changes import given_back, undone
 from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
@@ -39,5 +39,5 @@ def stop(
     """The outcome of a message that ends by order; its document goes back to where it was."""
     ended = replace(message, state=state, lane=None, due_at=None, deadline_at=None, waiting_for=None, updated_at=now)
     reverted = undone(document, message, profile, now) if document and profile else None
-    release = all_reservations(profile, document) if reverted and document and profile else ()
+    release = given_back(profile, document, message) if reverted and document and profile else ()
     return Outcome(ended, message.state, state.value, documents=(reverted,) if reverted else (), release=release)

@@ -44,12 +44,14 @@ _MISSING = {
 def ask_for(rules: Rules, request: LocalRequest, records: Snapshot) -> Outcome:
     """checked: on its way to the PDF worker; in a batch of prints accepted, as the batch goes there as a whole.
 
+    While a change awaits agreement the form is filled with what is asked for: it is the paper of the amendment.
     Raises Refused for a form that the type does not have, or not in the document's status.
     """
     form = _form(request)
     profile, document = request.profile, request.document
+    asked_for = document if document.pending is None else replace(document, content=document.pending)
     subject = Subject(
-        document=document,
+        document=asked_for,
         profile=profile,
         tables=rules.compiled(profile.type).tables,
         language=request.language,

@@ -20,8 +20,8 @@ from tongguan.gateway.flow.query.details import RECEIPTS, receipts_told
 from tongguan.gateway.flow.query.details import shown as cell
 from tongguan.gateway.flow.query.filters import given, pages_asked
 from tongguan.gateway.flow.query.results import Found, answer, paging
-from tongguan.gateway.flow.receipts.authority_updates import StatusUpdate, documents_told, status_told
-from tongguan.gateway.flow.receipts.matching import begun_at
+from tongguan.gateway.flow.receipts.agreement import reservations_moved
+from tongguan.gateway.flow.receipts.authority_updates import StatusUpdate, documents_told, present_round, status_told
 from tongguan.gateway.flow.receipts.verification import TO_QUESTION, Answered, issuers
 from tongguan.gateway.flow.receipts.verification import answer as believed
 from tongguan.gateway.flow.rules import Rules
@@ -184,14 +184,15 @@ def _plain(rules: Rules, moment: Moment, message: Message, content: ReceiptConte
     after = None
     if document is not None and content.content is not None:
         status = _status(rules, message, content)
-        after = status_told(document, profile, status, since=begun_at(document, records), now=moment.now)
+        after = status_told(profile, document, status, present_round(profile, document, records), now=moment.now)
     shown = after or document
     found = _found(profile, shown, query, content)
     found = replace(found, source="authority", as_of=content.issued_at)
     outcome = answer(rules, message, (query, filters), found, moment.now)
     if after is None or document is None:
         return outcome
-    return replace(outcome, documents=(after,), numbers=learned(after, document, profile))
+    reserve, release = reservations_moved(profile, document, after, records)
+    return replace(outcome, documents=(after,), numbers=learned(after, document, profile), reserve=reserve, release=release)
 
 
 def _status(rules: Rules, message: Message, content: ReceiptContent) -> StatusUpdate:

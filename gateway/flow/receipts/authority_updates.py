@@ -6,12 +6,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tongguan.codecs.receipts.settle import RoundSoFar, decided
 from tongguan.codecs.writing.results import ResultRow
 from tongguan.gateway.document import quantities
-from tongguan.gateway.document.changes import changed, facts_of, with_numbers
+from tongguan.gateway.document.changes import changed, facts_of, settled_down, with_numbers
 from tongguan.gateway.document.counting import counted
+from tongguan.gateway.flow.receipts.agreement import OpenedRound, opened_round
+from tongguan.gateway.flow.receipts.matching import begun_at
 from tongguan.gateway.journal.reading.snapshot import Snapshot
-from tongguan.gateway.model.document import Document, Quantity
+from tongguan.gateway.model.document import Content, Document, Quantity
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Query
@@ -86,21 +89,33 @@ class StatusUpdate:
     numbers: Mapping[str, str]
 
 
-def status_told(document: Document, profile: Profile, told: StatusUpdate, *, since: int | None, now: int) -> Document | None:
-    """The document after an answer to a status question; None when nothing is new.
+@dataclass(frozen=True, slots=True)
+class PresentRound:
+    """The round that a document is in: the answer lists earlier ones too, and what was issued before it moves nothing."""
 
-    The answer lists earlier rounds too: only what was issued `since` the authority had the present one moves the status
-    (None: it has nothing of it).
-    """
+    opened: OpenedRound
+    since: int | None  #: since when the authority has it; None: it has nothing of it
+    asked: Content | None  #: the content that it asks agreement for
+
+
+def present_round(profile: Profile, document: Document, records: Snapshot) -> PresentRound:
+    opened = opened_round(profile, document, document.round, records)
+    return PresentRound(opened, begun_at(document, records), opened.asked(document, records))
+
+
+def status_told(profile: Profile, document: Document, told: StatusUpdate, present: PresentRound, *, now: int) -> Document | None:
+    """The document after an answer to a status question; None when nothing is new."""
     after = replace(document, numbers={**document.numbers, **told.numbers})
     for code, issued_at in told.codes:
-        rule = profile.receipts.get(code)
-        if rule is None:
+        known = profile.receipts.get(code)
+        if known is None:
             continue
+        rule = present.opened.rule(known)
         after = replace(after, marks={**after.marks, **rule.marks})
-        of_now = since is not None and (document.changing is None if issued_at is None else issued_at >= since)
-        if rule.status and of_now and rule.rank > after.rank:
-            after = replace(after, status=rule.status, rank=rule.rank)
+        of_now = present.since is not None and (document.changing is None if issued_at is None else issued_at >= present.since)
+        if of_now and rule.rank > after.rank:
+            after = decided(rule, RoundSoFar(asked=present.asked), after, profile)
+            after = settled_down(replace(after, status=rule.status, rank=rule.rank)) if rule.status else after
     if after == document:
         return None
     after = replace(after, content=with_numbers(after.content, profile, after.numbers))

@@ -7,6 +7,7 @@ free (any more); and a person is told until he has said `tongguan release`. The 
 from __future__ import annotations
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
+from tongguan.codecs.receipts.settle import in_round
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.model.message import FREES_REFERENCE, Message, State
@@ -39,7 +40,9 @@ def another_verdict(submission: Message, rule: ReceiptRule, profile: Profile, re
     told = records.receipts_of_messages([submission.id]).get(submission.id, ())
     last = max((r for r in told if r.applied), key=lambda r: r.rank, default=None)
     before = profile.receipts.get(last.code) if last is not None else None
-    return before is not None and before.rank == rule.rank and before.status not in ("", rule.status)
+    if before is None or before.rank != rule.rank:
+        return False
+    return in_round(before, profile.operations.get(submission.operation)).status not in ("", rule.status)
 
 
 def contradicted(submission: Message, content: ReceiptContent, says: str, records: Snapshot, *, now: int) -> Message:

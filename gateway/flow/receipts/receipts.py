@@ -11,10 +11,11 @@ from functools import partial
 from typing import Any
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
-from tongguan.codecs.receipts.settle import settle
+from tongguan.codecs.receipts.settle import RoundSoFar, settle
 from tongguan.gateway.document.changes import all_reservations, facts_of, learned, settled_down, with_numbers
 from tongguan.gateway.document.counting import counted
 from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.receipts.agreement import OpenedRound, opened_round, reservations_moved, so_far
 from tongguan.gateway.flow.receipts.contradictions import another_verdict, contradicted, contradicts
 from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs, named_by, of_number, round_of, that_asked
 from tongguan.gateway.flow.receipts.sms_rules import notices
@@ -47,7 +48,17 @@ class _Match:
 
     submission: Message | None  #: the one it names, or that opened its round
     document: Document
-    round: int
+    opened: OpenedRound
+
+
+@dataclass(frozen=True, slots=True)
+class _BusinessReceipt:
+    """A receipt of a code that its type knows, with what it speaks of and what it finds there."""
+
+    told: Answered
+    match: _Match
+    rule: ReceiptRule  #: as it holds in its round
+    so_far: RoundSoFar
 
 
 def receipt_step(site: Site) -> Step:
@@ -114,14 +125,16 @@ def _settled(rules: Rules, moment: Moment, message: Message, told: Answered, rec
             raise NotOurs(f"没有 {content.type} 这个类型", f"type {content.type} is none of ours")
         document = records.document(submission.document_id) if submission else of_number(accounts, content, records)
         match = _matched(rules, content, (submission, document), records)
+        rule = rules.profile(content.type).receipts.get(content.code)
+        if rule is None:
+            return _unknown_code(rules, moment, message, (told, match), records)
+        rule = match.opened.rule(rule)
+        found = so_far(rules.compiled(content.type), rule, content, match.document, match.opened, records)
     except NotOurs as why:
         return _unmatched(message, content, why.both, moment.now)
     except Elsewhere as why:
         return _aside(message, why.both, moment.now)
-    rule = rules.profile(content.type).receipts.get(content.code)
-    if rule is None:
-        return _unknown_code(rules, moment, message, (told, match), records)
-    return _business(rules, moment, message, (told, match, rule), records)
+    return _business(rules, moment, message, _BusinessReceipt(told, match, rule, found), records)
 
 
 def _accounts(rules: Rules, message: Message) -> tuple[str, ...]:
@@ -149,7 +162,7 @@ def _matched(rules: Rules, content: ReceiptContent, found: tuple[Message | None,
         )
     if (number := _another_ones(profile, document, content, records)) is not None:
         raise Elsewhere(f"其编号 {number} 属于另一单证", f"its number {number} is another document's")
-    return _Match(submission, document, round_)
+    return _Match(submission, document, opened_round(profile, document, round_, records))
 
 
 def _another_ones(profile: Profile, document: Document, content: ReceiptContent, records: Snapshot) -> str | None:
@@ -220,35 +233,34 @@ def _receipt(content: ReceiptContent, match: _Match, rule: ReceiptRule, *, appli
         issued_at=content.issued_at,
         message_id=match.submission.id if match.submission else None,
         document_id=match.document.id,
-        round=match.round,
+        round=match.opened.number,
         rank=rule.rank,
         applied=applied,
     )
 
 
-def _business(
-    rules: Rules, moment: Moment, message: Message, found: tuple[Answered, _Match, ReceiptRule], records: Snapshot
-) -> Outcome:
-    told, match, rule = found
-    content = told.content
+def _business(rules: Rules, moment: Moment, message: Message, received: _BusinessReceipt, records: Snapshot) -> Outcome:
+    match, rule, content = received.match, received.rule, received.told.content
     document, profile, now = match.document, rules.profile(content.type), moment.now
     seen = {"hold_reason": None, "hold_since": None, "hold_do": None}
     outcome = end(message, State.SETTLED, "settle", now, document_id=document.id, **seen)
-    after, applied = settle(rule, content, document, round_=match.round)
+    after, applied = settle(rule, content, document, round_=match.opened.number, profile=profile, so_far=received.so_far)
     after = replace(after, updated_at=now, content=with_numbers(after.content, profile, after.numbers))
     if applied and rule.status:
         after = settled_down(after)
     after = replace(after, facts=facts_of(profile, after.content))
-    told_of = rule.status if match.round == document.round else ""
+    told_of = rule.status if match.opened.number == document.round else ""
     after = counted(profile, document, after, status=told_of, at=content.issued_at)
     receipt = _receipt(content, match, rule, applied=applied)
+    reserve, release = reservations_moved(profile, document, after, records)
     return replace(
         outcome,
         documents=(after,),
         receipts=(receipt,),
         numbers=learned(after, document, profile),
-        release=all_reservations(profile, document) if rule.releases and applied else (),
-        answers=() if message.handed_on else (answers.business(message, told.raw, document=after, profile=profile),),
+        reserve=reserve,
+        release=all_reservations(profile, document) if rule.releases and applied else release,
+        answers=() if message.handed_on else (answers.business(message, received.told.raw, document=after, profile=profile),),
         notifications=notices(rules, now, message.id, (receipt, rule), after),
         **_submission_moves(rules, moment, match.submission, (rule, content), records, applied=applied),
     )

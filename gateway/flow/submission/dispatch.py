@@ -29,6 +29,7 @@ from tongguan.gateway.document.changes import (
 from tongguan.gateway.document.counting import counted
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.local import LocalRequest, desk_step
+from tongguan.gateway.flow.receipts.agreement import PENDING
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import no_card
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -163,14 +164,19 @@ def on_its_way(rules: Rules, moment: Moment, request: LocalRequest, records: Sna
     filled = with_values(with_numbers(request.content, profile, request.numbers), request.answered or {})
     lane = _lane(rules, request, filled)
     after = _between(request, filled)
-    wanted, held = reservations(profile, operation, after), all_reservations(profile, before)
-    return Outcome(
+    outcome = Outcome(
         _moved(moment, request, lane=lane, route=rules.route_of(profile, operation.route)),
         request.message.state,
         "check",
         documents=(after,),
         bodies=_files(request),
         numbers=learned(after, before, profile),
+    )
+    if operation.pending:  # what is reserved follows the content that was agreed to
+        return replace(outcome, bodies=(*outcome.bodies, Body(request.message.id, PENDING, orjson.dumps(after.pending))))
+    wanted, held = reservations(profile, operation, after), all_reservations(profile, before)
+    return replace(
+        outcome,
         reserve=tuple(r for r in wanted if records.reserved_by(r.kind, r.value) != after.id),
         release=tuple(r for r in held if r not in wanted) if operation.reserve else (),
     )
@@ -187,16 +193,16 @@ def _lane(rules: Rules, request: LocalRequest, content: Content) -> Lane:
 
 
 def _between(request: LocalRequest, content: Content) -> Document:
-    """The document with its new content and files while the operation is on its way."""
+    """The document with its new content and files while the operation is on its way; the old one where agreement is asked first."""
     operation, profile, message, before = request.operation, request.profile, request.message, request.document
     one = profile.attachments.one_a_category
     files = attached(before.attachments, message, request.attachments, request.files, types=request.media_types, one=one)
     between = {"status": operation.between, "changing": message.id, "status_before": before.status} if operation.between else {}
-    facts = facts_of(profile, content)
-    after = changed(
-        before, request.now, content=content, numbers=dict(request.numbers), attachments=files, facts=facts, **between
-    )
-    return opened(after, request.now) if operation.opens_round else after
+    after = changed(before, request.now, numbers=dict(request.numbers), attachments=files, **between)
+    after = opened(after, request.now) if operation.opens_round else after
+    if operation.pending:
+        return replace(after, pending=content, facts=None)
+    return replace(after, content=content, facts=facts_of(profile, content))
 
 
 def _files(request: LocalRequest) -> tuple[Body, ...]:

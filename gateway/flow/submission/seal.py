@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from tongguan.codecs.writing.render import package, render_document
+from tongguan.gateway.document.changes import sent
 from tongguan.gateway.flow.cards.looks import certificate_trouble, holders
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import unbound
@@ -96,8 +97,9 @@ def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
     document = records.document(message.document_id)
     assert document is not None
     site.route(message.route or "")  # sealed for nobody it would wait in a lane that nobody serves
-    filled = sealed_secrets(site, message, document.content, message.route or "")
-    content = render_document(rules.compiled(message.type), message, filled, _files(document, records))
+    content = sent(document, profile.operations.get(message.operation))
+    filled = sealed_secrets(site, message, content, message.route or "")
+    rendered = render_document(rules.compiled(message.type), message, filled, _files(document, records))
     unsigned = package(
         message_id=message.wire_id_of(message.seal_number + 1),
         file_name=message.source or "",
@@ -108,7 +110,7 @@ def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
         send_time=times.show(clock.now_ms()) or "",
         ic_card=card.number if card else "",
         environment=rules.settings.gateway.environment,
-        document=content,
+        document=rendered,
     )
     return Rendered(message, card, name, unsigned, profile.signature)
 

@@ -168,6 +168,7 @@ def _line(text: str, of: str) -> int:
         (FILING_TOML, '{ R = "approved"', '{ R = "aproved"', "brings", "unknown status 'aproved'; did you mean 'approved'?"),
         (FILING_TOML, "opens_round = true\n", "", "pending = true", "an operation with pending goes by message, has a status"),
         (FILING_TOML, 'between = "changing"\n', "", "brings", "an operation with brings goes by message, has a status"),
+        (FILING_TOML, '["approved"]', '["", "approved"]', "allowed", "there must be a document that is changed"),
         (FILING_TOML, 'pending = "applies"\n', "", "pending = true", "no receipt agrees to it"),
         (FILING_TOML, "pending = true\n", "", 'pending = "applies"', "no operation has pending = true"),
         (FILING_TOML, '"drops"', '"drop"', 'pending = "drop"', "unknown pending 'drop'; did you mean 'drops'?"),
