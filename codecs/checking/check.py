@@ -61,7 +61,7 @@ def check(
     findings, places = FaultList(), _places(item)
     body, options = _options(compiled, item.body, operation, findings)
     asked = compiled.profile.operations[operation]
-    known = FillContext(account, document, numbers, now_ms, filed=filed)
+    known = FillContext(account, document, numbers, now_ms, operation, filed=filed)
     if asked.body == "none":
         _no_body(body, operation, findings)
         content = _without_body(compiled, asked, options, known, findings)

@@ -17,16 +17,16 @@ from tongguan.codecs.checking.filed import Filed, FiledLook
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.model.record import record
+from tongguan.gateway.profile.other_documents import DEFAULT
 from tongguan.gateway.profile.profile import CodeTable, Profile
 from tongguan.gateway.profile.source import unknown
 from tongguan.gateway.settings import Account
 from tongguan.gateway.system.times import china_date
 
 KINDS = (
-    "account", "default", "number", "status", "now", "index", "part", "is", "name", "column", "product", "sum", "usd", "query",
+    "account", "default", "number", "status", "now", "index", "part", "is", "joined", "name", "column", "product", "sum", "usd", "query",
     "mark", "receipt", "changes", "filed",
 )  # fmt: skip
-DEFAULT = "default:"  #: before any other fill: it holds only where the sender says nothing
 ACCOUNT = ("uscc", "title", "mofcom_code", "customs_code", "organization_code")
 
 
@@ -38,6 +38,7 @@ class FillContext:
     document: Document | None
     numbers: Mapping[str, str]
     now_ms: int
+    operation: str = ""
     part: int = 1  #: which of the documents that one message makes it is
     filed: Filed | None = None  #: looks up other documents; None: nothing is known of them
 
@@ -69,6 +70,9 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
         case "now" if argument in ("date", ""):
             names = _names(node)
             return lambda rows, trail, known: at(known.before, names) or china_date(known.now_ms)
+        case "now" if argument in profile.operations:
+            own = _names(node)
+            return lambda rows, trail, known: china_date(known.now_ms) if known.operation == argument else at(known.before, own)
         case "index" if not argument:
             return lambda rows, trail, known: str(trail[-1] + 1) if trail else None  # type: ignore[operator]  # a row's number
         case "part" if not argument:
@@ -81,6 +85,8 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
         case "column":
             path, _, column = argument.rpartition(".")
             return _column(node, path, column, nodes=nodes, tables=tables)
+        case "joined":
+            return _joined([_part(node, part, nodes, tables) for part in argument.split("+")])
         case "product":
             return _product(node, [_sibling(node, part, nodes) for part in argument.split("*")])
         case "sum":
@@ -137,6 +143,8 @@ def depends(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> list[str
             return [_beside(node, argument.rpartition(".")[0])]
         case "product":
             return [_beside(node, part) for part in argument.split("*")]
+        case "joined":
+            return [_beside(node, part.partition(".")[0]) for part in argument.split("+")]
         case "sum":
             return [argument]
         case "filed" if source := profile.filed.get(argument.partition(".")[0]):
@@ -163,6 +171,25 @@ def _column(node: Node, path: str, column: str, *, nodes: Mapping[str, Node], ta
     def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
         row = lookup.get(code(rows))
         return row[column] or None if row else None
+
+    return fill
+
+
+def _part(node: Node, part: str, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]) -> Fill:
+    """A field beside, or what the code table of one says in a column (`Field.column`)."""
+    path, _, column = part.partition(".")
+    if column:
+        return _column(node, path, column, nodes=nodes, tables=tables)
+    value = _sibling(node, path, nodes)
+    return lambda rows, trail, known: value(rows)
+
+
+def _joined(parts: list[Fill]) -> Fill:
+    """The texts one behind the other, where all of them are there."""
+
+    def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
+        texts = [part(rows, trail, known) for part in parts]
+        return "".join(text for text in texts if text) if all(texts) else None
 
     return fill
 

@@ -106,8 +106,14 @@ def _not_past(with_: Mapping[str, Any]) -> DateCheck:
 
 
 def _months_ahead(with_: Mapping[str, Any]) -> DateCheck:
+    """A day that is past is for `not_past` to tell: one thing is told once."""
     months = _count(with_, "months")
-    return lambda value, now: value[:10] >= _months_after(times.china_date(now), months)
+
+    def holds(value: str, now: int) -> bool:
+        today = times.china_date(now)
+        return value[:10] < today or value[:10] >= _months_after(today, months)
+
+    return holds
 
 
 def _hours_ahead(with_: Mapping[str, Any]) -> DateCheck:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from tongguan.gateway.profile.profile import Field, FiledSource, Need, Profile
 from tongguan.gateway.profile.source import Complaints, TomlTable
 
+DEFAULT = "default:"  #: before any fill: it holds only where the sender says nothing
 FILED = "filed:"  #: how a fill begins that takes its value from another document
 
 
@@ -112,8 +113,8 @@ def _look_at_source(profile: Profile, source: FiledSource, others: Sequence[Prof
 def _filled_from(profile: Profile, name: str) -> Iterator[tuple[Field, str]]:
     """The fields that are filled from this source, and the columns that they have."""
     for field in profile.fields:
-        source, _, column = field.fill.removeprefix(FILED).partition(".")
-        if field.fill.startswith(FILED) and source == name:
+        source, _, column = field.fill.removeprefix(DEFAULT).removeprefix(FILED).partition(".")
+        if field.fill.removeprefix(DEFAULT).startswith(FILED) and source == name:
             yield field, column
 
 

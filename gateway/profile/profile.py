@@ -193,6 +193,7 @@ class Query:
     filters: Mapping[str, str]  #: filter name to `of`, as in Column
     columns: tuple[Column, ...]
     required: tuple[str, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)  #: filter to its value where the question does not name it
     most_days: int = 0  #: longest range of its date filter
     route: str = ""  #: the authority that is asked, when it is not the profile's own
     account_code: str = ""  #: which of the account's codes names it there: mofcom_code | customs_code | uscc

@@ -77,6 +77,9 @@ def _sound(part: TomlTable, query: Query, known: QueryScope) -> None:
     for of in (*query.filters.values(), *query.only):
         if query.source == "journal" and of.removeprefix("~") in set(known.paths) - set(known.found):
             part.complain("filters", f"列表查不到 {of}：其字段没有 `find`", f"lists cannot find {of}: its field has no `find`")
+    for name in query.defaults:
+        if name not in query.filters:
+            complaints.unknown(part.place("defaults"), "filter", name, query.filters)
     for name in query.filters:
         if name in PAGING:
             part.complain(

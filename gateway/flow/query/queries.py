@@ -32,7 +32,7 @@ def decide(rules: Rules, moment: Moment, message: Message, hand: Carried, record
     query = profile.queries.get(message.query_kind or "")
     if query is None:
         raise Refused([fault("GW-F08", kind=message.query_kind, known=" ".join(profile.queries), path="@kind", label="kind")])
-    filters = hand.item.filters()
+    filters = {**query.defaults, **hand.item.filters()}
     faults = [fault("GW-F33", name=name, path=name, label=name) for name in hand.item.repeated()]
     faults += filter_faults(query, filters, _sorts(query, filters))
     if faults:

@@ -137,6 +137,24 @@ def test_a_default_may_be_a_text_and_may_be_made_of_another_default(tmp_path: Pa
     assert (row["Count"], row["Amount"]) == ("3", "6")
 
 
+def test_a_field_may_be_joined_of_others_and_of_what_their_tables_say(tmp_path: Path) -> None:
+    words = "Line[]/MoneyName,MoneyName,币制名称,currency name,text,20,,,,,0..1,,,,,"
+    type_ = with_(tmp_path, f"{words}name:Money,", f"{words}joined:Money+Money.en,")
+
+    rows = check_json(type_, {"Mark": "1", "Line": [{"Money": "JPY"}, {"Price": "1"}]}).content["Line"]
+
+    assert [row.get("MoneyName") for row in rows] == ["JPYYen", None]
+
+
+def test_the_day_of_an_operation_is_that_on_which_it_was_last_asked_for(tmp_path: Path) -> None:
+    type_ = with_(tmp_path, "now:date", "now:declare")
+    before = document({"MadeOn": "2026-01-02"})
+
+    assert "MadeOn" not in check_xml(type_, "<Mark>1</Mark>").content
+    assert check_xml(type_, "<Mark>1</Mark>", document=before).content["MadeOn"] == "2026-01-02"
+    assert check_xml(type_, "<Mark>1</Mark>", "declare", document=before).content["MadeOn"] == "2026-11-20"
+
+
 def test_a_default_that_a_rule_forbids_is_not_filled(tmp_path: Path) -> None:
     rule = """[[rule]]
 id = "XX-R05"

@@ -87,6 +87,8 @@ MORNING = times.read("2026-11-21T00:00:00+08:00")
         ("not_past", "2026-11-20T08:00:00+08:00", {}, NIGHT, True),
         ("months_ahead", "2027-02-20", {"months": 3}, NIGHT, True),
         ("months_ahead", "2027-02-19", {"months": 3}, NIGHT, False),
+        ("months_ahead", "2026-11-19", {"months": 3}, NIGHT, True),
+        ("months_ahead", "2026-11-20", {"months": 3}, NIGHT, False),
         ("months_ahead", "2026-11-20", {"months": 0}, NIGHT, True),
         ("months_ahead", "9999-12-31", {"months": 120_000}, NIGHT, True),
         ("hours_ahead", "2026-11-21T23:59:59+08:00", {"hours": 24}, NIGHT, True),

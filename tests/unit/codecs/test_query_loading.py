@@ -66,6 +66,7 @@ def test_rows_inside_a_row_have_columns_of_their_own(tmp_path: Path) -> None:
         ('only = { status = ["drift"] }', "unknown status 'drift'"),
         ('only = { status = "draft" }', "only: 'draft' is no list"),
         ('only = { Statu = ["draft"] }', "unknown field 'Statu'"),
+        ('filters = { key = "key" }\ndefaults = { stat = "1" }', "unknown filter 'stat'"),
         ('quantities = { left = "no" }', "unknown fact of a licence 'left'"),
         ('quantities = { remaining = "left" }', "unknown column 'left'"),
         ('columns = [{ name = "u", zh = "", en = "", of = "row.Use[]" }]', "have columns"),
