@@ -130,7 +130,9 @@ def technical_response(message: Message, *, numbers: Mapping[str, str], language
     head = attributes(message_id=message.id, reference=message.reference or "", document=message.document or "", code=code)
     out = ['<?xml version="1.0" encoding="UTF-8"?>\n', f'<Response xmlns="{_RESPONSE}"{head}>\n  <Numbers>']
     out += [f"\n    <Number{attributes(name=name)}>{text(value)}</Number>" for name, value in numbers.items()]
-    out.append("\n  </Numbers>\n  <Faults>" if numbers else "</Numbers>\n  <Faults>")
+    out.append("\n  </Numbers>" if numbers else "</Numbers>")
+    out += _parts(message)
+    out.append("\n  <Faults>")
     for fault in message.faults:
         line = None if fault.line is None else str(fault.line)
         said = attributes(code=fault.code, path=fault.path, line=line, label=fault.label, severity=fault.severity)
@@ -139,10 +141,24 @@ def technical_response(message: Message, *, numbers: Mapping[str, str], language
     return "".join(out).encode()
 
 
+def _parts(message: Message) -> list[str]:
+    """The documents that its rows became, where they are several."""
+    out = []
+    for part in (message.extra or {}).get("parts", ()):
+        said = attributes(
+            document=part["document"], message_id=part.get("message_id"), reference=part.get("reference"), rows=part["rows"]
+        )
+        numbers = "".join(f"<Number{attributes(name=name)}>{text(value)}</Number>" for name, value in part["numbers"].items())
+        out.append(f"\n    <Part{said}>{numbers}</Part>")
+    return ["\n  <Parts>", *out, "\n  </Parts>"] if out else []
+
+
 def technical_response_json(message: Message, *, numbers: Mapping[str, str], language: str, code: str) -> bytes:
     """The same in JSON; a fault looks as in the status file."""
-    whole = {
+    whole: dict[str, Any] = {
         "schema": 1, "message_id": message.id, "reference": message.reference, "document": message.document, "code": code,
         "numbers": dict(numbers), "faults": [fault.shown(language) for fault in message.faults],
     }  # fmt: skip
+    if parts := (message.extra or {}).get("parts"):
+        whole["parts"] = parts
     return orjson.dumps(whole, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

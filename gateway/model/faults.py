@@ -55,6 +55,22 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "GW-F45": ("没有打印格式 {form}；可用：{known}", "there is no form {form}; there are {known}"),
     "GW-F46": ("没有单证类型 {type}；最接近的是 {near}", "there is no document type {type}; nearest to it: {near}"),
     "GW-F30": ("{zh}", "{en}"),
+    "GW-F51": (
+        "行数超出一份单证，须分出单证 {key}，但该单证已存在且不是由此分出的；请换用其他单证号",
+        "there are more rows than one document takes, and {key}, which the others would become, exists and is no part of this one: use another document key",
+    ),
+    "GW-F52": (
+        "分出的单证 {key} 当前状态为“{status}”，内容又与报文不同，不能{operation}",
+        "the further document {key} is “{status}” and says otherwise than the message: {operation} is not possible",
+    ),
+    "GW-F53": (
+        "分出的单证 {key} 的单证号或报文编号超过 {most} 个字符",
+        "the key or reference of the further document {key} is longer than {most} characters",
+    ),
+    "GW-F54": (
+        "此前分出的单证 {keys} 不在此报文内，保持原样；不再需要时请删除",
+        "{keys} became further documents before and are not in this message: they stay as they are; delete what is not wanted any more",
+    ),
     "GW-F40": (
         "{label}的引用 {reference} 读不到：{why}；请放在 secrets/<账户>/ 下，或设置该环境变量",
         "{label}: nothing can be read at {reference}: {why}; put it below secrets/<account>/, or set the variable",

@@ -151,12 +151,15 @@ def _rows_fit(part: TomlTable, operation: Operation, fields: Mapping[str, Field]
     for key in ("removes", "marks"):
         if getattr(operation, key) is not None and operation.body != "none":
             part.complain(key, f"{key} 只指明行号：body 应为 none", f'{key} only names rows: body = "none"')
-    if operation.splits and (operation.body == "none" or operation.adds or operation.reserve):
-        part.complain(
-            "splits",
-            "splits 须带正文，且不能与 adds、reserve 同用",
-            "an operation that splits carries the document, and goes with neither adds nor reserve",
+    if operation.splits and (operation.body == "none" or "" not in operation.allowed):
+        zh, en = (
+            'splits 的操作带有正文并产生单证：allowed 应含 ""',
+            'an operation that splits carries documents and makes them: allowed has ""',
         )
+        part.complain("splits", zh, en)
+    if operation.splits and (operation.adds or operation.reserve or operation.ask or operation.way == "query"):
+        zh, en = "splits 不能与 adds、reserve 或询问同用", "an operation that splits neither adds, reserves nor asks"
+        part.complain("splits", zh, en)
     if operation.splits in fields and not re.fullmatch(r"([0-9]+\.\.)?[1-9][0-9]*", fields[operation.splits].occurs):
         path = operation.splits
         part.complain("splits", f"{path} 没有行数上限，不能分册", f"{path} takes any number of rows: there is nothing to split")

@@ -39,7 +39,7 @@ class DocumentContent:
 
 
 #: facts of `Message.extra` that the enterprise sees
-_SHOWN = ("check", "filled", "licence", "copies")
+_SHOWN = ("check", "filled", "licence", "copies", "parts", "part_of")
 
 
 def encoded(content: Any) -> bytes:

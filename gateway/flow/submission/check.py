@@ -11,12 +11,9 @@ from functools import partial
 from tongguan.codecs.checking.check import Checked, check
 from tongguan.codecs.reading.attachments import check_attachments
 from tongguan.codecs.reading.read import Read, read
-from tongguan.gateway.document.changes import (
-    born,
-    undone,
-    value_at,
-)
+from tongguan.gateway.document.changes import born, numbers_given, undone, value_at
 from tongguan.gateway.flow.intake.accept import Carried, carried, free_id, read_again, unread
+from tongguan.gateway.flow.local import LocalRequest
 from tongguan.gateway.flow.printing import prints
 from tongguan.gateway.flow.query import queries
 from tongguan.gateway.flow.rules import Rules
@@ -24,6 +21,16 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import card_faults, card_in_place, may, needed, taken, to_the_card, uses_card
 from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of
 from tongguan.gateway.flow.submission.secrets import look_at_secrets, secret_faults
+from tongguan.gateway.flow.submission.split import (
+    Part,
+    further_documents,
+    left_over,
+    part_document,
+    part_faults,
+    part_message,
+    parts_of,
+    with_parts,
+)
 from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
@@ -106,7 +113,7 @@ def decide_check(
 
 def _checked(rules: Rules, moment: Moment, message: Message, hand: Carried, records: Snapshot, *, present: bool) -> Outcome:
     message, document = living(message, records)
-    checked, faults = _looked_into(rules, moment, message, hand, records, document=document)
+    checked, faults, parts = _looked_into(rules, moment, message, hand, records, document=document)
     if any(f.severity == "error" for f in faults):
         raise Refused(faults)
     profile = rules.profile(message.type)
@@ -122,16 +129,38 @@ def _checked(rules: Rules, moment: Moment, message: Message, hand: Carried, reco
     request = request_of(rules, moment, message, hand, document, content=checked.content, options=checked.options)
     if operation.desk == PRINT:
         return prints.ask_for(rules, request, records)
-    if operation.way == "desk":
-        return at_desk(request, records)
     if operation.way == "query" or (operation.ask and _unanswered(operation, hand, checked.content)):
         return asking(rules, moment, request)
-    return on_its_way(rules, moment, request, records)
+    outcome = at_desk(request, records) if operation.way == "desk" else on_its_way(rules, moment, request, records)
+    return _with_parts(rules, moment, request, parts, outcome, records)
+
+
+def _with_parts(
+    rules: Rules, moment: Moment, request: LocalRequest, parts: Sequence[Part], outcome: Outcome, records: Snapshot
+) -> Outcome:
+    """The outcome with what becomes of the rows for which the first document has no room."""
+    if not parts:
+        return outcome
+    made = {part.number: _of_part(rules, moment, request, part, records) for part in parts if not part.stays}
+    return with_parts(outcome, parts, made)
+
+
+def _of_part(rules: Rules, moment: Moment, request: LocalRequest, part: Part, records: Snapshot) -> Outcome:
+    """What becomes of a further document: at the desk it is done with the first one, else by a message of its own."""
+    message, now = request.message, moment.now
+    document = part_document(rules, message, part, records, now)
+    numbers = numbers_given(request.operation, document.numbers, give=request.give_number)
+    own = replace(request, document=document, content=part.content, numbers=numbers)
+    if request.operation.way == "desk":
+        return at_desk(own, records)
+    further, source = part_message(rules, message, part, document, records, now)
+    outcome = on_its_way(rules, moment, replace(own, message=further), records)
+    return replace(outcome, was=None, bodies=(source, *outcome.bodies))
 
 
 def _looked_into(
     rules: Rules, moment: Moment, message: Message, hand: Carried, records: Snapshot, *, document: Document | None
-) -> tuple[Checked, list[Fault]]:
+) -> tuple[Checked, list[Fault], tuple[Part, ...]]:
     """The content that the message would make, and everything that is wrong with it, with its files, and with its time."""
     profile, compiled = rules.profile(message.type), rules.compiled(message.type)
     operation = profile.operations[message.operation]
@@ -146,6 +175,7 @@ def _looked_into(
         operation=message.operation,
         numbers=document.numbers if document else {},
         now_ms=moment.now,
+        further=further_documents(message, records),
     )
     if document is None and hand.item.document and operation.body == "optional" and not checked.content:
         raise Refused([fault("GW-F04", key=hand.item.document, path="@document", label="document")])
@@ -158,13 +188,26 @@ def _looked_into(
         operation=message.operation,
         allowed=compiled.attachable(checked.content),
     )
-    faults += taken(profile, operation, message, content=checked.content, records=records)
-    faults += needed(rules, message, checked.content, records)
+    faults += _beside(rules, moment, message, checked.content, records)
+    parts = parts_of(rules, message, checked, records, moment.now)
+    for part in parts:
+        faults += part_faults(rules, message, part, records)
+        faults += [f for f in _beside(rules, moment, message, part.content, records) if f not in faults]
+    if operation.splits and document is not None and len(hand.item.body):
+        faults += left_over(message, parts, records)
+    return checked, faults, parts
+
+
+def _beside(rules: Rules, moment: Moment, message: Message, content: Content, records: Snapshot) -> list[Fault]:
+    """What is wrong beside the content itself: with other documents, secrets, and cards."""
+    profile = rules.profile(message.type)
+    operation = profile.operations[message.operation]
+    faults = taken(profile, operation, message, content=content, records=records) + needed(rules, message, content, records)
     if operation.way == "message":
-        faults += secret_faults(rules, moment.secrets, message, checked.content, rules.route_of(profile, operation.route))
-    if operation.signed_when and rules.signs(message, checked.content):
+        faults += secret_faults(rules, moment.secrets, message, content, rules.route_of(profile, operation.route))
+    if operation.signed_when and rules.signs(message, content):
         faults += card_faults(rules, message, operation)
-    return checked, faults
+    return faults
 
 
 def living(message: Message, records: Snapshot) -> tuple[Message, Document | None]:

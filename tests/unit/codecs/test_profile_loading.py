@@ -224,7 +224,13 @@ ON_ROWS = [
         'marks = { rows = "Rows", table = "Goods[]", key = "Price", field = "Price" }',
         "29: Goods[]/Price is set by this operation: a flag whose fill is mark",
     ),
-    ("confirm", 'body = "whole"\nsplits = "Goods[]"\nreserve = ["Name"]', "30: an operation that splits carries the document"),
+    (
+        "confirm",
+        'body = "whole"\nsplits = "Goods[]"\nreserve = ["Name"]',
+        "30: an operation that splits neither adds, reserves nor",
+    ),
+    ("confirm", 'allowed = ["", "draft"]\nsplits = "Goods[]"', "30: an operation that splits carries documents and makes them"),
+    ("confirm", 'body = "whole"\nsplits = "Goods[]"', "30: an operation that splits carries documents and makes them"),
     ("confirm", 'body = "whole"\nsplits = "Free[]"', "30: Free[] takes any number of rows: there is nothing to split"),
     (
         "delete",
