@@ -22,6 +22,7 @@ import uvicorn
 
 from tongguan.simulators.books.store import Store
 from tongguan.simulators.books.tables import Tables
+from tongguan.simulators.customs.permits import own_permits
 from tongguan.simulators.messages.faults import load_plan
 from tongguan.simulators.messages.signing import load_sealer
 from tongguan.simulators.script.loading import load_other_scripts, load_scripts
@@ -32,6 +33,7 @@ from tongguan.simulators.server.server import Counter
 from tongguan.simulators.settings import FOLDER, PORTS, WrongSettings, load_settings
 
 WRONG_SETTINGS = 78  #: exit code, as sysexits has it
+KEEPS_LICENCES = "customs"  #: whose ledger has the licences of the settings
 OWN_PROFILES = "profiles"  #: the folder of a home with document types of its own
 
 
@@ -140,11 +142,16 @@ def open_office(home: Path, authority: str, *, fast: bool, faults: Path | None =
     settings = load_settings(home)
     endpoint = settings.endpoints[authority]
     sealer = load_sealer(endpoint.key, endpoint.certificate)
+    store = Store(endpoint.store)
+    if authority == KEEPS_LICENCES:
+        with store.transaction():
+            for permit in own_permits(settings, authority):
+                store.ledger.keep_permit(permit)
     return Office(
         endpoint=endpoint,
         settings=settings,
         scripts=load_scripts(authority, profiles, home / OWN_PROFILES),
-        store=Store(endpoint.store),
+        store=store,
         sealer=sealer,
         stranger=stranger_like(sealer),
         fast=fast,

@@ -106,6 +106,67 @@ port = "0902"
 number = "FARBL0001"
 port = "5301"
 
+[[bonded_account]]                 # goods of an account or manual, by their number there
+number = "C09082600001"
+owner = "{consignee}"
+CustomMaster = "0908"
+TradeMode = "0615"
+
+[[bonded_account.DecList]]
+GNo = "1"
+CodeTS = "8542319000"
+GName = "集成电路"
+GModel = "处理器|示例牌|EX-1"
+GUnit = "007"
+FirstUnit = "007"
+SecondUnit = "035"
+
+[[bonded_account.DecList]]
+GNo = "2"
+CodeTS = "8517130000"
+GName = "手机"
+GModel = "智能手机|示例牌|EX-M1"
+GUnit = "001"
+FirstUnit = "001"
+SecondUnit = "035"
+
+[[bonded_account.DecList]]         # no longer used
+GNo = "3"
+CodeTS = "8542329000"
+GName = "存储器"
+GModel = "存储器|示例牌|EX-S1"
+GUnit = "007"
+FirstUnit = "007"
+SecondUnit = "035"
+Stopped = "1"
+
+[[bonded_account]]                 # another enterprise's
+number = "C09082600099"
+owner = "2102960099"
+CustomMaster = "0908"
+TradeMode = "0615"
+
+[[manifest]]                       # 舱单, by bill of lading
+number = "EXBL26110001"
+count = 99
+TrafName = "EXAMPLE STAR"
+VoyNo = "2611W"
+PackNo = "40"
+GrossWet = "820.5"
+NetWt = "780"
+
+[[permit]]                         # a licence that customs has had all along
+number = "26AA100001"
+codes = ["7"]
+direction = "import"
+trader = "{consignee}"
+
+[[permit.goods]]
+code = "0306143000"
+name = "冻蟹"
+unit = "035"
+quantity = "1000000"
+
 [[office]]
 number = "0901"
 name = "大连港湾"
@@ -113,6 +174,10 @@ name = "大连港湾"
 [[office]]
 number = "0902"
 name = "大连机场"
+
+[[office]]
+number = "0908"
+name = "连大窑湾"
 
 [[office]]
 number = "5301"

@@ -15,6 +15,7 @@ from tongguan.simulators.script.script import Query
 from tongguan.simulators.server.office import Fault, Office, content, element
 
 _MOST = 1000
+QUERY = "query"  #: the operation of a plain question
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ def _wanted(query: Query, question: etree._Element) -> dict[tuple[Filter, str], 
         stem, _, way = name.rpartition("_")
         if name in query.filters:
             stem, way = name, ""
+        elif question.get("operation") != QUERY:
+            continue  # an operation that asks first says what it knows of its document
         elif way not in ("from", "to") or stem not in query.filters:
             raise NotAnswered(Fault("QRY-05", name, f"该查询没有条件 {name}"))
         if text:

@@ -25,8 +25,10 @@ _LATEST = 300.0
 
 
 def plan_tellings(office: Office, entry: Entry) -> None:
-    """Plan to tell each licence's authority that a declaration was written off. To be called inside a transaction."""
+    """Plan to tell each licence's authority that a declaration was written off; own ones need no telling. To be called inside a transaction."""
     for permit in office.store.ledger.permits_in(entry.number):
+        if permit.sender == office.authority:
+            continue
         root = new_root(USE, "Use")
         said = {
             "id": f"{entry.number} {permit.number} release",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from lxml import etree
 
@@ -53,6 +55,40 @@ def read_permit(settings: Settings, script: Replies, root: etree._Element) -> Pe
         trader_name=first(document, terms.trader_name) or _name(settings, traders),
         owner_name=first(document, terms.owner_name),
         lines=tuple(_line(script, terms, place, line) for place, line in enumerate(_goods(terms, document), 1)),
+    )
+
+
+def own_permits(settings: Settings, sender: str) -> list[Permit]:
+    """Read the licences of the book ``permit``, which stand in the settings and were never handed over. Raises ValueError."""
+    return [_own(settings, sender, number, row) for number, row in settings.records.get("permit", {}).items()]
+
+
+def _own(settings: Settings, sender: str, number: str, row: Mapping[str, Any]) -> Permit:
+    traders = codes_like(settings, [str(row["trader"])])
+    since = str(row.get("valid_from", "2026-01-01"))
+    return Permit(
+        number=number,
+        sender=sender,
+        type="",
+        account=str(row["trader"]),
+        application=number,
+        applied=since,
+        issued=since,
+        valid_from=since,
+        valid_until=str(row.get("valid_until", "9999-12-31")),
+        codes=tuple(row["codes"]),
+        direction=str(row["direction"]),
+        batch="one" if row.get("uses") == 1 else "several",
+        uses=int(row.get("uses", 0)),
+        regions=tuple(str(text)[:2] for text in row.get("ports", ())),
+        traders=traders,
+        holders=traders,
+        trader_name=_name(settings, traders),
+        owner_name="",
+        lines=tuple(
+            Line(n, goods["code"], goods.get("name", ""), goods["unit"], Decimal(goods["quantity"]), Decimal(0), "", "")
+            for n, goods in enumerate(row["goods"], 1)
+        ),
     )
 
 
