@@ -12,6 +12,8 @@ from typing import Any
 
 from lxml import etree
 
+from tongguan.codecs.checking.changed import ChangedDocument
+from tongguan.codecs.checking.changes import look_at_changed, read_changes
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.defaults import fill_defaults, fill_system, forget_system
 from tongguan.codecs.checking.fault_list import FaultList
@@ -52,11 +54,12 @@ def check(
     numbers: Mapping[str, str],
     now_ms: int,
     filed: Filed | None = None,
+    changed: Callable[[Content], ChangedDocument | None] = lambda content: None,
     further: Callable[[int], Document | None] = lambda part: None,
 ) -> Checked:
     """The content that the document would have after this operation, with all that is wrong with it.
 
-    `further`: the document, if there is one, of each part from the second on that a message with very many rows becomes.
+    `changed`: the document that this content changes. `further`: the document, if there is one, of each part from the second on that a message with very many rows becomes.
     """
     findings, places = FaultList(), _places(item)
     body, options = _options(compiled, item.body, operation, findings)
@@ -76,6 +79,7 @@ def check(
         _judged(compiled, Contexts(content, now_ms), operation, findings)
         findings.move(rows.in_message)
         return Checked(content, findings.told(places), (), options)
+    known = replace(known, changed=changed(content))
     first, *others = split_rows(content, *_room(compiled, asked)) if asked.splits else (content,)
     filled = _completed(compiled, first, known, operation, findings, as_it_stands=body is None)
     for n, other in enumerate(others, 2):
@@ -93,10 +97,12 @@ def _completed(
     if as_it_stands:
         forget_system(compiled, contexts)
     filled = fill_defaults(compiled, contexts, known, findings)
+    read_changes(compiled, content, known, findings)
     fill_system(compiled, contexts, known, findings)
     filled = _without_forbidden(compiled, contexts, operation, filled)
     look_at_filed(compiled.filed, contexts, known.filed, findings)
     _judged(compiled, contexts, operation, findings)
+    look_at_changed(compiled, content, known, findings, _judged)
     return filled
 
 

@@ -67,6 +67,7 @@ class Compiled:
     needs_when: Mapping[str, Condition]  #: of a need: does it apply to this content?
     notify_when: Condition  #: is anybody told of this content's receipts?
     filed: tuple[FiledLook, ...]  #: the other documents that fields are filled from
+    cancels: Condition  #: of a document that changes another one: does this content cancel it?
 
 
 def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compiled:
@@ -88,6 +89,7 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
     signed_when = {name: condition(f"operation.{name}", o.signed_when) for name, o in profile.operations.items()}
     needs_when = {name: condition(f"needs.{name}", need.when) for name, need in profile.needs.items()}
     notify_when = condition("notify", profile.notify.when if profile.notify else ())
+    cancels = condition("changes", profile.changes.cancels if profile.changes else ())
     _unknown_words(profile, wrong)
     wrong.end()
     return Compiled(
@@ -112,6 +114,7 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
         needs_when=needs_when,
         notify_when=notify_when,
         filed=_looks(profile, [f.node for f in fills], nodes),
+        cancels=cancels,
     )
 
 

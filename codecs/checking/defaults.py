@@ -54,10 +54,17 @@ def _default(node: Node, row: Row, trail: Trail, value: str, findings: FaultList
 
 
 def forget_system(compiled: Compiled, contexts: Contexts) -> None:
-    """Take out the system's own fields: of a document that is sent on as it stands, they are not the sender's words."""
+    """Take out the system's own fields: of a document that is sent on as it stands, they are not the sender's words.
+
+    The old values of a change stay: the sender has seen them, and another one by now is a fault.
+    """
+    changes = compiled.profile.changes
+    old = f"{changes.table}/{changes.old}" if changes is not None else ""
     for tables, fills in compiled.fills:
         for rows, _ in contexts[tables]:
-            for name, groups, _, _ in fills:
+            for name, groups, _, one in fills:
+                if one.node.field.path == old:
+                    continue
                 row = at(rows[-1], groups) if groups else rows[-1]
                 if row:
                     row.pop(name, None)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any
 
+from tongguan.codecs.checking.changed import ChangedDocument
 from tongguan.codecs.checking.field_tree import Node, Row, Rows, Trail, at, first, getter, split
 from tongguan.codecs.checking.fields import EXACT, rounded
 from tongguan.codecs.checking.filed import Filed, FiledLook
@@ -18,7 +19,7 @@ from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.other_documents import DEFAULT
-from tongguan.gateway.profile.profile import CodeTable, Profile
+from tongguan.gateway.profile.profile import Changes, CodeTable, Profile
 from tongguan.gateway.profile.source import unknown
 from tongguan.gateway.settings import Account
 from tongguan.gateway.system.times import china_date
@@ -41,6 +42,7 @@ class FillContext:
     operation: str = ""
     part: int = 1  #: which of the documents that one message makes it is
     filed: Filed | None = None  #: looks up other documents; None: nothing is known of them
+    changed: ChangedDocument | None = None  #: the other document that this one changes, where it is known
 
     @property
     def before(self) -> Row:
@@ -98,7 +100,7 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
         case "mark" | "receipt" if not argument:
             return _kept(node)
         case "changes" if profile.changes is not None and not argument:
-            return lambda rows, trail, known: None
+            return _of_changed(node, profile.changes)
         case "filed":
             return _filed(node, profile, nodes)
     raise Unfit(node)
@@ -147,6 +149,8 @@ def depends(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> list[str
             return [_beside(node, part.partition(".")[0]) for part in argument.split("+")]
         case "sum":
             return [argument]
+        case "changes" if (changes := profile.changes) is not None and node.field.path != changes.version:
+            return [f"{changes.table}/{changes.place}"]
         case "filed" if source := profile.filed.get(argument.partition(".")[0]):
             return [source.names, *(_beside(node, path) for path in source.key)]
     return []
@@ -254,6 +258,21 @@ def _currency(node: Node, nodes: Mapping[str, Node]) -> Callable[[Rows], Any]:
             if child.field.code_table == "currency":
                 return first(child.field.path, split(node.field.path)[0])
     raise Unfit(node, "近处没有币制", "no currency is near")
+
+
+def _of_changed(node: Node, changes: Changes) -> Fill:
+    """What is known of the document that is changed: its version, what a place is called, and what stands there."""
+
+    def version(rows: Rows, trail: Trail, known: FillContext) -> str | None:
+        return str(known.changed.document.version) if known.changed is not None else None
+
+    def of_place(rows: Rows, trail: Trail, known: FillContext) -> str | None:
+        place = known.changed.place(rows[-1].get(changes.place)) if known.changed is not None else None
+        if known.changed is None or place is None:
+            return None
+        return place.node.label if node.name == changes.label else known.changed.value(place)
+
+    return version if node.field.path == changes.version else of_place
 
 
 def _kept(node: Node) -> Fill:

@@ -18,12 +18,12 @@ _LEAF = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*(/[A-Za-z_][A-Za-z0-9_.-]*)*")
 
 def read_changes(part: TomlTable, needs: Collection[str], fields: Mapping[str, Field]) -> Changes:
     """How the type's documents change those of another type."""
-    tables = [path for path, field in fields.items() if field.type == "table"]
+    tables = [path for path, field in fields.items() if field.type == "table" and "/" not in path]
     plain = [path for path in fields if "[]" not in path]
     words = {"need": needs, "table": tables, "version": plain}
     changes = part.made(Changes, words, ("need", "table", "place", "label", "old", "new"))
     for key, path in _named(changes).items():
-        if path not in fields:
+        if path not in fields or "/" in getattr(changes, key):
             part.file.complaints.unknown(part.place(key), "field", path, fields)
         elif (fields[path].fill == CHANGES) != (key in ("label", "old", "version")):
             fill = fields[path].fill
@@ -53,6 +53,13 @@ def look_at_agreement(profile: Profile, whole_profile: TomlTable) -> None:
         rule = profile.receipts.get(str(row.given.get("code")))
         if rule is not None:
             _look_at_receipt(profile, rule, row)
+    need = profile.needs.get(profile.changes.need) if profile.changes is not None else None
+    if need is not None and not need.names:
+        place = whole_profile.file.place("changes", "need")
+        zh, en = f"needs.{need.name} 没有 names", f"needs.{need.name} has no names"
+        whole_profile.file.complaints.add(
+            place, f"{zh}：被修改的单证须以编号指明", f"{en}: the document that is changed is named"
+        )
     if profile.changes is not None and not any(rule.changes for rule in profile.receipts.values()):
         whole_profile.complain("changes", "没有回执带有 changes = true", "no receipt carries it out (changes = true)")
 

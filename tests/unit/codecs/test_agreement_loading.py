@@ -93,6 +93,7 @@ rank = 30
 changes = true
 [needs.filing]
 type = "XX.filing"
+names = "FilingNo"
 status = ["approved"]
 at = ["declare"]
 says = { zh = "没有备案", en = "there is no filing" }
@@ -184,6 +185,7 @@ def _line(text: str, of: str) -> int:
             "receipt 'A' has pending, sets or changes, so it needs a rank of 1 or more",
         ),
         (CHANGE_TOML, 'need = "filing"', 'need = "filling"', "need =", "unknown need 'filling'; did you mean 'filing'?"),
+        (CHANGE_TOML, 'names = "FilingNo"\n', "", 'need = "filing"', "needs.filing has no names: the document that is changed is named"),
         (CHANGE_TOML, '"Change[]"', '"Changes[]"', "table", "unknown table 'Changes[]'; did you mean 'Change[]'?"),
         (CHANGE_TOML, '"Place"', '"Plaice"', "place", "unknown field 'Change[]/Plaice'; did you mean 'Change[]/Place'?"),
         (CHANGE_TOML, 'version = "Version"', 'version = "Verzion"', "version", "unknown version 'Verzion'; did you mean 'Version'?"),
