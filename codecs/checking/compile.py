@@ -6,14 +6,14 @@ Promises: a profile that compiles names only checks and fills that exist; all th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from string import Formatter
 from typing import Any
 
 from tongguan.codecs.checking.conditions import Condition, compile_conditions
-from tongguan.codecs.checking.field_tree import Node, build, split, widened
+from tongguan.codecs.checking.field_tree import Node, build, split
 from tongguan.codecs.checking.filed import FiledLook
 from tongguan.codecs.checking.fills import KINDS, Fill, depends, filed_look, filler
 from tongguan.codecs.checking.fills import Unfit as FillWrong
@@ -24,7 +24,6 @@ from tongguan.gateway.profile.other_documents import DEFAULT, FILED
 from tongguan.gateway.profile.profile import CodeTable, Profile, Profiles
 from tongguan.gateway.profile.source import Complaints
 
-MOST_PARTS = 100  #: documents that one message may become
 NOTIFY_WORDS = frozenset({"title", "number", "licence", "status", "environment"})  #: blanks of a notification's text
 NEED_WORDS = frozenset({"name", "status"})  #: and of what a need says of the document that it names
 
@@ -97,7 +96,7 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
         tables=tables,
         root=root,
         nodes=nodes,
-        wide={name: widened(root, o.splits.removesuffix("[]"), MOST_PARTS) for name, o in profile.operations.items() if o.splits},
+        wide={name: _with_room(profile, o.splits, tables) for name, o in profile.operations.items() if o.splits},
         fills=_together([f for f in fills if not f.node.field.fill.startswith(DEFAULT)]),
         defaults=tuple(f for f in fills if f.node.field.fill.startswith(DEFAULT)),
         system=frozenset(f.node.field.path for f in fills if not f.node.field.fill.startswith(DEFAULT)),
@@ -122,6 +121,13 @@ def _looks(profile: Profile, filled: Sequence[Node], nodes: Mapping[str, Node]) 
     """One for all fields that are filled from the same row."""
     looks = (filed_look(node, profile, nodes) for node in filled if node.field.fill.removeprefix(DEFAULT).startswith(FILED))
     return tuple({(look.source.name, look.tables, look.key): look for look in looks}.values())
+
+
+def _with_room(profile: Profile, table: str, tables: Mapping[str, CodeTable]) -> Node:
+    """The root of a message whose table may have the rows of several documents."""
+    root, nodes = build(replace(profile, fields=profile.as_sent({table})), tables)
+    _read_statuses(profile, nodes)
+    return root
 
 
 def _unknown_words(profile: Profile, wrong: Complaints) -> None:

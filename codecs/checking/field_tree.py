@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from dataclasses import field as made_of
 from typing import Any
 
@@ -75,17 +75,6 @@ def _node(one: Field, parent: Node, tables: Mapping[str, CodeTable]) -> Node:
         table=one.type == "table",
         least=int(least),
         most=0 if most == "n" else int(most or least),
-    )
-
-
-def widened(root: Node, table: str, times: int) -> Node:
-    """The same root, whose table of that name may have so many times its rows."""
-    wide = replace(root.children[table], most=root.children[table].most * times)
-    return replace(
-        root,
-        children={**root.children, table: wide},
-        by_tag={tag: (name, convert, wide if name == table else node) for tag, (name, convert, node) in root.by_tag.items()},
-        bounded=tuple(wide if node.name == table else node for node in root.bounded),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lxml import etree
@@ -26,6 +27,7 @@ _SOURCES = ("journal", "authority")
 
 def write_schemas(profile: Profile) -> dict[str, bytes]:
     """File name to content."""
+    profile = replace(profile, fields=profile.as_sent({o.splits for o in profile.operations.values()}))
     return {"schema.xsd": _xsd(profile), "schema.json": _json(profile)}
 
 
@@ -69,11 +71,11 @@ def _xsd(profile: Profile) -> bytes:
     root = _add(_add(schema, "element", name=profile.type), "complexType")
     whole = _add(root, "sequence")
     asked = _asked(profile)
-    content = _add(whole, "choice") if asked else whole
+    before_rows = asked if any(operation.adds for operation in profile.operations.values()) else []
+    content = _add(whole, "choice") if asked and not before_rows else whole
+    _texts(content, before_rows, minOccurs="0", maxOccurs="unbounded")
     _elements(_add(content, "sequence"), profile, "")
-    filters = _add(content, "choice", maxOccurs="unbounded") if asked else content
-    for name in asked:
-        _add(filters, "element", name=name, type="xs:string")
+    _texts(content, [] if before_rows else asked, maxOccurs="unbounded")
     _attachments(whole)
     _attributes(root, profile)
     for name, words in (("date", DATE), ("datetime", TIME)):
@@ -111,6 +113,13 @@ def _elements(parent: etree._Element, profile: Profile, path: str) -> None:
             _elements(_add(_add(element, "complexType"), "sequence"), profile, field.path)
         elif field.type not in ("date", "datetime", "flag"):
             _value(_add(element, "simpleType"), field)
+
+
+def _texts(parent: etree._Element, names: Sequence[str], **occurs: str) -> None:
+    """Elements of a query or an operation, in any order."""
+    texts = _add(parent, "choice", **occurs) if names else parent
+    for name in names:
+        _add(texts, "element", name=name, type="xs:string")
 
 
 def _value(parent: etree._Element, field: Field) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ OPERATIONS = (
     "save", "check", "declare", "withdraw", "amend", "cancel", "delete", "copy", "extend", "merge", "stop", "confirm",
     "attach", "detach", "fetch", "print", "export", "query", "insert", "remove",
 )  # fmt: skip
+MOST_PARTS = 100  #: documents that the rows of one message may become
 COPY = "copy"  #: the desk step that makes new documents of one
 #: what every query may be asked with
 PAGING = ("page", "size", "sort", "format", "source")
@@ -357,6 +358,18 @@ class Profile:
     statistics: Statistics | None = None
     notify: Notify | None = None
     prints: Mapping[str, PrintForm] = field(default_factory=dict)
+
+    def as_sent(self, splits: Collection[str]) -> tuple[Field, ...]:
+        """The fields of a message whose tables may have the rows of several documents, numbered through."""
+        return tuple(_with_room(one, splits) for one in self.fields)
+
+
+def _with_room(one: Field, splits: Collection[str]) -> Field:
+    if one.path in splits:
+        least, _, most = one.occurs.rpartition("..")
+        return replace(one, occurs=f"{least or most}..{int(most) * MOST_PARTS}")
+    numbers = one.fill == "index" and one.path.rpartition("/")[0] in splits
+    return replace(one, length=one.length + len(str(MOST_PARTS - 1))) if numbers and one.length else one
 
 
 @dataclass(frozen=True, slots=True)

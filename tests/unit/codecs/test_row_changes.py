@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from codecs_sample import check_json, check_xml, compiled, document, found
+from lxml import etree
 
 from tongguan.codecs.checking.check import Checked
 from tongguan.codecs.checking.compile import Compiled
+from tongguan.codecs.writing.schema import write_schemas
 
 PROFILE = """
 title = { zh = "样表", en = "sample" }
@@ -77,7 +79,7 @@ Title,Title,标题,title,text,9,,,,,0..1,,,save declare,,,,,,,,
 Answer,Answer,答复,answer,text,9,,,,,0..1,,,,,query:Answer,,,,,,
 Total,Total,合计,total,number,17,0,,,,0..1,,,,,sum:Goods[]/Amount,,,,,,
 Goods[],Goods,商品,goods,table,,,,,,1..3,,,declare,,,,,,,,
-Goods[]/GNo,GNo,序号,no.,number,4,0,,,,0..1,,,,,index,,,,,,
+Goods[]/GNo,GNo,序号,no.,number,1,0,,,,0..1,,,,,index,,,,,,
 Goods[]/Name,Name,名称,name,text,9,,,,,0..1,,,save declare insert amend,,,,,,,,
 Goods[]/Price,Price,单价,price,number,9,2,,,,0..1,,,,,,,,,,,
 Goods[]/Count,Count,数量,count,number,9,2,,,,0..1,,,,,,,,,,,
@@ -370,13 +372,32 @@ def test_what_is_wrong_with_the_head_of_a_further_document_alone_is_told(type_: 
 
 
 def test_rows_may_be_numbered_through_the_message_or_in_their_document(type_: Compiled) -> None:
-    through = [f"<Goods><GNo>{n}</GNo><Name>{name}</Name></Goods>" for n, name in enumerate("abcd", 1)]
+    through = [f"<Goods><GNo>{n}</GNo><Name>{name}</Name></Goods>" for n, name in enumerate("abcdefghijkl", 1)]
     own = [*through[:3], "<Goods><GNo>1</GNo><Name>d</Name></Goods>"]
     wrong = [*through[:3], "<Goods><GNo>2</GNo><Name>d</Name></Goods>"]
 
     assert [found(check_xml(type_, "<Title>t</Title>" + "".join(rows))) for rows in (through, own, wrong)] == [
-        [], [], [("GW-C19", "/XX.sample/Goods[4]/GNo")]
-    ]  # fmt: skip
+        [],
+        [],
+        [("GW-C19", "/XX.sample/Goods[4]/GNo")],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "fits"),
+    [
+        ("save", "<Title>t</Title>" + "<Goods><GNo>123</GNo></Goods>" * 300, True),
+        ("save", "<Title>t</Title>" + "<Goods/>" * 301, False),
+        ("insert", "<Before>2</Before><Goods><Name>n</Name></Goods>", True),
+        ("remove", "<Rows>1,3-5</Rows>", True),
+    ],
+)
+def test_what_is_taken_is_right_by_the_schema(type_: Compiled, operation: str, body: str, fits: bool) -> None:
+    schema = etree.XMLSchema(etree.fromstring(write_schemas(type_.profile)["schema.xsd"]))
+
+    message = f'<XX.sample xmlns="urn:tongguan:XX.sample:1" operation="{operation}" reference="r">{body}</XX.sample>'
+
+    assert schema.validate(etree.fromstring(message)) == fits
 
 
 def test_what_a_message_says_of_the_systems_fields_it_says_of_the_first_document(type_: Compiled) -> None:
