@@ -55,6 +55,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "GW-F45": ("没有打印格式 {form}；可用：{known}", "there is no form {form}; there are {known}"),
     "GW-F46": ("没有单证类型 {type}；最接近的是 {near}", "there is no document type {type}; nearest to it: {near}"),
     "GW-F30": ("{zh}", "{en}"),
+    "GW-F55": (
+        "引用此单证的{zh} {key} 状态为“{status}”，不能随之删除",
+        "{en} {key} names this document and is “{status}”: it cannot be deleted with it",
+    ),
     "GW-F51": (
         "行数超出一份单证，须分出单证 {key}，但该单证已存在且不是由此分出的；请换用其他单证号",
         "there are more rows than one document takes, and {key}, which the others would become, exists and is no part of this one: use another document key",

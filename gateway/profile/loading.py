@@ -185,19 +185,20 @@ def _whole(profile: Profile, part: TomlTable) -> None:
 
 
 def _taken_along_exist(profile: Profile, profiles: Mapping[str, Profile], complaints: Complaints) -> None:
-    """Types whose documents go with one of this type: they have a need that names it, and can be deleted."""
-    for operation in profile.operations.values():
-        where = f"operation.{operation.name}"
-        for type_ in operation.takes_along:
-            place = f"{profile.folder}/profile.toml:1"
-            if type_ not in profiles:
-                complaints.unknown(place, "document type", type_, profiles, where)
-            elif all(need.type != profile.type for need in profiles[type_].needs.values()):
-                zh, en = f"{type_} 没有引用 {profile.type} 的 needs", f"{type_} has no need of {profile.type}"
-                complaints.add(place, f"{where}：{zh}", f"{where}: {en}")
-            elif "delete" not in profiles[type_].operations:
-                zh, en = f"{type_} 没有操作 delete", f"{type_} has no operation delete"
-                complaints.add(place, f"{where}：{zh}", f"{where}: {en}")
+    """Types whose documents go with one of this type: a need of theirs names it, and they can be deleted."""
+    place = f"{profile.folder}/profile.toml:1"
+    for operation, type_ in ((o, type_) for o in profile.operations.values() for type_ in o.takes_along):
+        zh, en = f"operation.{operation.name}：", f"operation.{operation.name}: "
+        if type_ not in profiles:
+            complaints.unknown(place, "document type", type_, profiles, f"operation.{operation.name}")
+        elif not profiles[type_].naming(profile.type):
+            zh, en = (
+                f"{zh}{type_} 没有指明 {profile.type}（names）的 needs，且其字段有 find",
+                f"{en}{type_} has no need that names {profile.type} by a field with find",
+            )
+            complaints.add(place, zh, en)
+        elif operation.name not in profiles[type_].operations:
+            complaints.add(place, f"{zh}{type_} 没有操作 {operation.name}", f"{en}{type_} has no operation {operation.name}")
 
 
 def _version(folders: Iterable[Path]) -> str:

@@ -359,6 +359,11 @@ class Profile:
     notify: Notify | None = None
     prints: Mapping[str, PrintForm] = field(default_factory=dict)
 
+    def naming(self, type_: str) -> tuple[str, ...]:
+        """Under which names lists find what its needs name documents of another type by."""
+        paths = {need.names for need in self.needs.values() if need.type == type_ and need.names}
+        return tuple(one.find for one in self.fields if one.path in paths and one.find)
+
     def as_sent(self, splits: Collection[str]) -> tuple[Field, ...]:
         """The fields of a message whose tables may have the rows of several documents, numbered through."""
         return tuple(_with_room(one, splits) for one in self.fields)

@@ -32,6 +32,16 @@ en = "approved"
 code = "8"
 zh = "变更已申报"
 en = "change declared"
+[status.cancelled]
+code = "9"
+zh = "取消资质"
+en = "cancelled"
+[[receipt]]
+code = "90"
+zh = "取消"
+en = "cancelled"
+status = "cancelled"
+rank = 90
 [[receipt]]
 code = "30"
 zh = "通过"
@@ -152,7 +162,7 @@ opens_round = true
 give_numbers = ["own"]
 [operation.delete]
 way = "desk"
-allowed = ["draft", "refused"]
+allowed = ["draft", "refused", "cancelled"]
 takes_along = ["{TYPE}"]
 """
 FILING_FIELDS = """Number,Number,统一编号,no.,text,18,,,,,0..1,,,,,number:own,,,,,,

@@ -127,11 +127,13 @@ def at_desk(request: LocalRequest, records: Snapshot) -> Outcome:
 
 
 def _as_found(request: LocalRequest, document: Document) -> Document:
-    """The document with what lists and statistics find of it."""
-    before = request.document if request.document.id == document.id else None
-    after = document if document.deleted else replace(document, facts=facts_of(request.profile, document.content))
+    """The document with what lists and statistics find of it; of another one that goes on living that stays as it was."""
+    profile, before = request.profiles[document.type], request.document if request.document.id == document.id else None
+    if before is None and document.version > 1 and not document.deleted:
+        return document
+    after = document if document.deleted else replace(document, facts=facts_of(profile, document.content))
     told_of = after.status if before is None or before.status != after.status else ""
-    return counted(request.profile, before, after, status=told_of, at=request.now)
+    return counted(profile, before, after, status=told_of, at=request.now)
 
 
 def asking(rules: Rules, moment: Moment, request: LocalRequest) -> Outcome:

@@ -34,7 +34,7 @@ from tongguan.gateway.journal.database.prepared import PreparedStatement
 from tongguan.gateway.journal.database.rows import DIMENSIONS, DOCUMENT_HEAD, TAKEN_PART
 
 _m, _d, _b, _r, _a = tables.message.c, tables.document.c, tables.body.c, tables.receipt.c, tables.answer.c
-_o = tables.order.c
+_o, _f = tables.order.c, tables.fact.c
 
 
 def _among(column: ColumnElement[Any], name: str = "values") -> ColumnElement[bool]:
@@ -223,6 +223,7 @@ KEYS = PreparedStatement(by("document_key", _document).where(and_(_living, _amon
 LIVING_KEYS = PreparedStatement(by("document_key", select(_d.key)).where(and_(_living, _among(_d.key))))
 #: a few are enough: one that has just moved on in the same hand is no answer, so more than one is read
 IN_STATUS = PreparedStatement(by("document_status", select(_d.id)).where(and_(_living, _among(_d.status))).limit(20))
+NAMING = PreparedStatement(by("fact_value", select(_f.document_id)).where(and_(_f.name == _given("name"), _among(_f.value))))
 
 BODY = PreparedStatement(select(_b.content).where(and_(_b.message_id == _given("message_id"), _b.role == _given("role"))))
 BODIES = PreparedStatement(select(_b.message_id, _b.content).where(and_(_among(_b.message_id), _b.role == _given("role"))))

@@ -169,6 +169,15 @@ class Snapshot:
         found = self.documents([*self._by_number[(account, value)], *seen]).values()
         return [d for d in found if not d.deleted]
 
+    def documents_naming(self, account: str, type_: str, name: str, values: Collection[str]) -> list[Document]:
+        """Living documents of this type of which lists find one of these values under a name."""
+        ids = {*statements.NAMING.column(self._connection, name=name, values=list(values))}
+        for seen in self._documents.values():
+            if seen is not None and seen.facts is not None:
+                (ids.add if seen.facts.get(name) in values else ids.discard)(seen.id)
+        found = self.documents(sorted(ids)).values()
+        return [d for d in found if d.account == account and d.type == type_ and not d.deleted]
+
     def receipts_of_messages(self, ids: Iterable[str]) -> dict[str, list[Receipt]]:
         wanted = set(ids)
         return self._with_seen("message_id", wanted, self._stored.receipts_of_messages(wanted))

@@ -237,7 +237,7 @@ ON_ROWS = [
         'takes_along = ["XX.simple"]',
         "1: unknown document type of operation.delete 'XX.simple'; did you mean 'XX.sample'?",
     ),
-    ("delete", 'takes_along = ["XX.sample"]', "1: operation.delete: XX.sample has no need of XX.sample"),
+    ("delete", 'takes_along = ["XX.sample"]', "1: operation.delete: XX.sample has no need that names XX.sample"),
 ]
 
 

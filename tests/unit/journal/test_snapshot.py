@@ -25,6 +25,9 @@ QUESTIONS: dict[str, Callable[[Snapshot], Any]] = {
     "document_of_key": lambda s: [d and d.id for d in (s.document_of_key("demo", "T", key) for key in ("d1", "d2", "d3"))],
     "has_document": lambda s: [s.has_document("demo", "T", {status}) for status in ("draft", "sent", "gone")],
     "documents_of_number": lambda s: [sorted(d.id for d in s.documents_of_number("demo", value)) for value in ("L1", "L2")],
+    "documents_naming": lambda s: [
+        [d.id for d in s.documents_naming("demo", "T", "of", {value})] for value in ("q1", "q2", "q3")
+    ],
     "owners_of_number": lambda s: [s.owners_of_number("T", value) for value in ("L1", "L2")],
     "receipts_of_messages": lambda s: {id_: [r.id for r in own] for id_, own in s.receipts_of_messages(["old", "new"]).items()},
     "receipts_of_documents": lambda s: {id_: [r.id for r in own] for id_, own in s.receipts_of_documents(["d1", "d2"]).items()},
@@ -53,10 +56,10 @@ def before() -> list[Outcome]:
     old = submission("old", document_id="d1", reference="A1", source="old.xml")
     seals = (body("old", b"<old/>"), body("old", b"sealed once", "sealed:1"))
     kept = (Reservation("k", "kept", "d1"), Reservation("k", "freed", "d1"))
-    opened = document("d1", round=1, changing="old", round_opened_at=5)
+    opened = document("d1", round=1, changing="old", round_opened_at=5, facts={"of": "q1"})
     first = comes(
         old,
-        documents=(opened, document("d3")),
+        documents=(opened, document("d3", facts={"of": "q3"})),
         bodies=seals,
         reserve=kept,
         numbers=(Number("T", "licence", "L1", "d1", "demo"),),
@@ -68,8 +71,8 @@ def before() -> list[Outcome]:
 
 def batch(old: Message) -> list[Outcome]:
     """Decided after each other, in one batch or not."""
-    again = document("d1", version=2, status="sent", round=2, changing="old", round_opened_at=6)
-    gone = document("d3", version=2, deleted=True)
+    again = document("d1", version=2, status="sent", round=2, changing="old", round_opened_at=6, facts={"of": "q2"})
+    gone = document("d3", version=2, deleted=True, facts={})
     sent = moves(
         old,
         State.REFUSED,

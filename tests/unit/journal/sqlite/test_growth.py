@@ -129,6 +129,7 @@ WORKS: Mapping[str, Callable[[Journal], Any]] = {
     "a key": decides(lambda r: r.document_of_key("demo", "T", "grown-1")),
     "a status": decides(lambda r: r.has_document("demo", "T", ["done"])),
     "a number": decides(lambda r: (r.documents_of_number("demo", "GROWN1"), r.owners_of_number("T", "GROWN1"))),
+    "who names it": decides(lambda r: r.documents_naming("demo", "T", "code", {"none"})),
     "a receipt": decides(lambda r: (r.has_receipt("a", "grown-1"), r.receipt_bytes("a", "grown-1", but=""))),
     "order": decides(lambda r: r.fetch_ordered(["d"])),
     "a message comes and moves": _comes,

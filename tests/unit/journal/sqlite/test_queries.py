@@ -290,6 +290,7 @@ DECIDES: dict[str, Callable[[Snapshot], Any]] = {
     "keys": lambda r: r.fetch_keys([("demo", "T", "d1")]),
     "has document": lambda r: r.has_document("demo", "T", {"draft", "done"}),
     "number": lambda r: r.documents_of_number("demo", "L1"),
+    "naming": lambda r: r.documents_naming("demo", "T", "code", {"8409", "x"}),
     "reserved": lambda r: r.reserved_by("k", "v"),
     "held of licences": lambda r: r.held_by("d1"),
     "used of a licence": lambda r: r.used_of("l1"),
