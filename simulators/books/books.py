@@ -216,7 +216,7 @@ def _texts(
     word, _, rest = name.partition(".")
     known = {
         "number": lambda: office.store.numbers(document.id).get(rest, "") if rest else document.number,
-        "status": lambda: script.codes[document.status].text if rest and document.status in script.codes else document.status,
+        "status": lambda: _state(script, document.status) if rest else document.status,
         "group": lambda: _group(script, history(), rest),
         "time": lambda: _first(history(), rest),
         "date": lambda: _first(history(), rest)[:10],
@@ -225,6 +225,10 @@ def _texts(
     if word in known:
         return [text] if (text := known[word]()) else []
     return values(body(), name)
+
+
+def _state(script: Replies, status: str) -> str:
+    return script.codes[status].text if status in script.codes else script.states.get(status, status)
 
 
 def _first(history: list[tuple[str, int, str]], code: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -24,9 +25,13 @@ def wrong_fields(tables: Tables, rules: FieldRules, operation: str, document: et
     yield from _below(_Reading(tables, rules, operation), document, "", "")
 
 
+@dataclass(frozen=True)
 class _Reading:
-    def __init__(self, tables: Tables, rules: FieldRules, operation: str) -> None:
-        self.tables, self.rules, self.operation = tables, rules, operation
+    """What a document is held against."""
+
+    tables: Tables
+    rules: FieldRules
+    operation: str
 
 
 def _below(reading: _Reading, element: etree._Element, path: str, place: str) -> Iterator[Wrong]:

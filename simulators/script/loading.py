@@ -71,6 +71,7 @@ def _replies(type_: str, authority: str, raw: dict[str, Any], rules: FieldRules)
         queries=tuple(_entry(Query, row) for row in raw.get("query", [])),
         choices={name: _choice(row) for name, row in raw.get("choice", {}).items()},
         licence=read_terms(raw["licence"]) if "licence" in raw else None,
+        states=dict(raw.get("states", {})),
         days={name: read_terms_of(DayTerms, f"day.{name}", row) for name, row in raw.get("day", {}).items()},
         changes=read_terms_of(ChangeTerms, "changes", raw["changes"]) if "changes" in raw else None,
         cites=read_terms_of(CitingTerms, "cites", raw["cites"]) if "cites" in raw else None,

@@ -194,6 +194,7 @@ class Replies:
     queries: tuple[Query, ...]
     choices: Mapping[str, Choice]
     licence: Terms | None = None  #: how a licence that the type ends in is read
+    states: Mapping[str, str] = dataclasses.field(default_factory=dict)  #: statuses that no receipt tells, with their texts
     days: Mapping[str, DayTerms] = dataclasses.field(default_factory=dict)
     changes: ChangeTerms | None = None
     cites: CitingTerms | None = None

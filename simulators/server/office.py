@@ -86,9 +86,11 @@ class Office:
         return self.scripts.get(type_) or self.others.get(type_)
 
     def code(self, type_: str, code: str) -> Code:
-        """Find a code of a type's script, or the plain technical one."""
+        """Find a code or state of a type's script, or the plain technical one."""
         script = self.scripts.get(type_)
-        return script.codes[code] if script and code in script.codes else TECHNICAL[code]
+        if script and code in script.codes:
+            return script.codes[code]
+        return Code(code, script.states[code]) if script and code in script.states else TECHNICAL[code]
 
 
 def receipt(office: Office, code: Code, notice: Notice, issued_at: str) -> etree._Element:

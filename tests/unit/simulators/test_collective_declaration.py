@@ -399,3 +399,11 @@ def test_a_cancelled_list_is_over_and_its_licence_given_back(desk, passed):
     uses = [use for use, entry in desk.office.store.ledger.uses_of(permit.id) if entry.stands]
     assert (codes(receipts), kept(desk, passed).status, uses) == (["R1", "A1"], "16", [])
     assert (codes(again), faults(again[-1])[0][0]) == (["R2"], "CD-S51")
+
+
+def test_a_cancelled_list_takes_no_message_any_more_and_says_why(desk, passed):
+    send(desk, CHANGE, change(passed["SeqNo"], kind="2"))
+
+    _, receipt = desk.send(LIST, "declare", wire(passed))
+
+    assert [fault[::2] for fault in faults(receipt)] == [("DOC-02", "单证当前状态为 已撤销，不能 declare")]

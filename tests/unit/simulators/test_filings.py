@@ -178,9 +178,6 @@ stops = true
 code = "9"
 text = "on its way"
 [[code]]
-code = "16"
-text = "cancelled"
-[[code]]
 code = "E"
 text = "refused"
 [choice.bonded]
@@ -199,6 +196,8 @@ steps = [{ code = "7", otherwise = "E" }, { code = "9" }]
 marker = "deleted"
 at = "9"
 steps = [{ code = "D" }]
+[states]
+16 = "cancelled"
 [[query]]
 kind = "account"
 answer = "rows"
