@@ -9,9 +9,20 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from tongguan.gateway.model.errors import SettingsWrong, each_of, in_both, in_language, nearest
+from tongguan.gateway.system.business_clock import MOST_SPEED
 from tongguan.gateway.system.threads import ANSWER, within
 
 _SPANS = {
@@ -154,6 +165,10 @@ class Schedule(_Section):
     probe: Span = timedelta(seconds=5)
 
 
+class ClockSettings(_Section):
+    speed: Annotated[int, Field(ge=1, le=MOST_SPEED)] = 1  #: milliseconds of business that pass in one of the machine
+
+
 class Retention(_Section):
     bodies: Span = timedelta(days=3653)
     boxes: Span = timedelta(days=90)
@@ -197,10 +212,23 @@ class Settings(_Section):
     account: tuple[Account, ...] = ()
     route: dict[str, Route] = {}
     schedule: Schedule = Schedule()
+    clock: ClockSettings = ClockSettings()
     retention: Retention = Retention()
     prints: Prints = Prints()
     alerts: AlertSettings = AlertSettings()
     sms: Sms = Sms()
+
+    @field_validator("clock")
+    @classmethod
+    def _fast_in_tests_alone(cls, clock: ClockSettings, given: ValidationInfo) -> ClockSettings:
+        gateway = given.data.get("gateway")
+        if clock.speed != 1 and gateway is not None and gateway.environment != "test":
+            zh, en = (
+                "只有测试环境的业务时钟可以走得更快：删去 speed",
+                "only in tests the business clock may run faster: take speed out",
+            )
+            raise ValueError(in_both(zh, en))
+        return clock
 
     @model_validator(mode="after")
     def _whole(self) -> Settings:

@@ -23,6 +23,7 @@ import typer
 
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong, TongguanError, in_language
 from tongguan.gateway.settings import Settings, language_of, read_settings
+from tongguan.gateway.system.business_clock import BusinessClock, kept_line
 
 if TYPE_CHECKING:
     from tongguan.gateway.journal.client import JournalClient
@@ -140,6 +141,12 @@ def home() -> Path:
 def settings() -> Settings:
     """The home's settings; SettingsWrong when they cannot be used."""
     return _asked.get().settings or read_settings(home())
+
+
+def business_clock() -> BusinessClock:
+    """The clock that what is dated goes by, as the home's gateway has it."""
+    known = settings()
+    return BusinessClock(kept_line(known.home) if known.gateway.environment == "test" else None)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.source import Complaints
 from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import files
+from tongguan.gateway.system.business_clock import BusinessClock
 from tongguan.gateway.system.folders import Folders, identity_marker
 from tongguan.gateway.system.threads import ANSWER, within
 from tongguan.inbox.mailbox import Mailbox
@@ -47,6 +48,7 @@ def make_site(
     *,
     before: Site | None = None,
     preparer: Callable[[Rules], Preparer | None] = lambda rules: None,
+    business: BusinessClock | None = None,
 ) -> Site:
     """The site of these settings; SettingsWrong, with every fault, when a profile, certificate or route cannot be used.
 
@@ -70,6 +72,7 @@ def make_site(
         cards=cards,
         looks=Looks(cards, settings.schedule.probe, production=settings.gateway.environment == "production"),
         preparer=preparer(rules),
+        business=business or BusinessClock(),
         pdf_worker=PdfWorker(timeout=settings.prints.timeout.total_seconds(), most_bytes=settings.prints.most_memory),
     )
 

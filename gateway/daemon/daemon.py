@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tongguan import __version__
 from tongguan.gateway.daemon import assembly
+from tongguan.gateway.daemon.fast_clock import FastClock
 from tongguan.gateway.daemon.lane_probes import Watching
 from tongguan.gateway.daemon.pin_socket import PinDoor
 from tongguan.gateway.daemon.preparing.workers import PrepareWorkers, make_workers
@@ -122,6 +123,7 @@ class Daemon:
 
     def _assemble(self) -> None:
         self.wire = EventLoop()
+        self.fast_clock = FastClock(self.settings, self.journal, self.alerts)
         with contextlib.ExitStack() as undo:
             if self._before is None:
                 undo.callback(self.journal.dispose)
@@ -135,6 +137,7 @@ class Daemon:
                 self.wire,
                 before=self._before.site if self._before is not None else None,
                 preparer=self._make_workers,
+                business=self.fast_clock.business,
             )
             undo.callback(self._close_cards, None if self._before is None else self._before.site)
             self.mailboxes = assembly.make_mailboxes(self.settings, self.journal)
@@ -154,14 +157,15 @@ class Daemon:
             undo.pop_all()
 
     def _make_workers(self, rules: Rules) -> PrepareWorkers | None:
-        self.workers = make_workers(self._processes, rules, self.journal, self.alerts)
+        self.workers = make_workers(self._processes, rules, self.journal, self.alerts, self.fast_clock.business)
         return self.workers
 
     def _take_over(self) -> None:
         """From here on the journal's work is this gateway's."""
+        self.fast_clock.begin()
         self.journal.on_trouble = self._not_told
         self.journal.listeners[:] = [self._told]
-        self.journal.serials_ahead(series_ahead(self.site.rules.types.values(), clock.now_ms()))
+        self.journal.serials_ahead(series_ahead(self.site.rules.types.values(), self.site.business.now_ms()))
         take_up(self.site)
         self.stations: list[Station] = [s for s in stations(self.site) if self._runs(s.name.split(":")[0])]
         self.tellers.recover()
@@ -341,7 +345,9 @@ class Daemon:
     def _upkeep(self) -> bool:
         self.journal.renew_claims()
         self.alerts.tick()
-        if self.watching.clock() and hasattr(self, "calendar"):
+        jumped = self.watching.clock()
+        self.fast_clock.keep(jumped=jumped)
+        if jumped and hasattr(self, "calendar"):
             self.calendar.again()
         return False
 
@@ -390,6 +396,7 @@ class Daemon:
         self.site.pdf_worker.close()
         self.watch.close()
         if after is None:
+            self.fast_clock.end()
             self.journal.close()
         else:
             self.journal.rest()

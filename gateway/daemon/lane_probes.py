@@ -137,14 +137,14 @@ class Watching:
             check()
 
     def health(self) -> Mapping[str, Any]:
-        """Cards, routes and paused accounts as the heartbeat shows them."""
+        """Cards, routes, paused accounts, and a business clock that is not the machine's, as the heartbeat shows them."""
         lanes = self._site.journal.lanes
         cards = {
             n: self._shown(lanes.get(Lane(LaneKind.CARD, n))) or self.cards.shown(n) or {"open": True} for n in self._site.cards
         }
         routes = {n: self._shown(lanes.get(Lane(LaneKind.ROUTE, n))) or {"open": True} for n in self._site.routes}
         paused = {n: shown for n in self._site.rules.accounts if (shown := self._shown(lanes.get(Lane(LaneKind.ACCOUNT, n))))}
-        return {"cards": cards, "routes": routes, "accounts": paused, "deadlines": []}
+        return {"cards": cards, "routes": routes, "accounts": paused, "deadlines": [], **self._site.business.shown()}
 
     def _shown(self, lane: ClosedLane | None) -> dict[str, Any] | None:
         if lane is None:

@@ -18,6 +18,7 @@ from tongguan.gateway.daemon.secrets_check import Concern, secret_files, secrets
 from tongguan.gateway.daemon.secrets_check import concerns as secrets_told
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Account, Card, Settings
+from tongguan.gateway.system.business_clock import FILE
 from tongguan.signer.cards.card import open_card
 from tongguan.signer.certificate import is_test_material
 from tongguan.signer.errors import CardBroken
@@ -45,6 +46,9 @@ def made_for_tests(settings: Settings) -> Iterator[Concern]:
         if _marked(settings.path(file)):
             zh, en = f"{file} 是测试证书", f"{file} is a test certificate"
             yield Concern(check, zh, en, "换成主管部门的证书", "put the authority's own there")
+    if (settings.home / FILE).exists():
+        zh, en = f"{FILE} 是测试主目录的业务时钟", f"{FILE} is the business clock of a test home"
+        yield Concern("clock", zh, en, f"rm {settings.home / FILE}", f"rm {settings.home / FILE}")
     for check, path in secret_files(settings):
         if sample.is_sample_secret(settings.home, path):
             zh, en = f"{path} 是测试用的", f"what {path} holds was made for tests"

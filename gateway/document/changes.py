@@ -1,4 +1,4 @@
-"""How a document changes: pure functions from one version to the next."""
+"""How a document changes: pure functions from one version to the next. `at`: when, by the business clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Operation, Profile
 
 
-def born(message: Message, profile: Profile, now: int) -> Document:
+def born(message: Message, profile: Profile, at: int) -> Document:
     """A document that does not exist yet: version 0, no status."""
     return Document(
         id=message.document_id or "",
@@ -23,8 +23,8 @@ def born(message: Message, profile: Profile, now: int) -> Document:
         profile=profile.version,
         version=0,
         status="",
-        created_at=now,
-        updated_at=now,
+        created_at=at,
+        updated_at=at,
     )
 
 
@@ -91,14 +91,14 @@ def learned(now: Document, before: Document, profile: Profile) -> tuple[Number, 
     )
 
 
-def changed(document: Document, now: int, **changes: Any) -> Document:
+def changed(document: Document, at: int, **changes: Any) -> Document:
     """The next version."""
-    return replace(document, version=document.version + 1, updated_at=now, **changes)
+    return replace(document, version=document.version + 1, updated_at=at, **changes)
 
 
-def opened(document: Document, now: int) -> Document:
+def opened(document: Document, at: int) -> Document:
     """A new attempt at a verdict begins; the ranks of the one before count no more, and what it asked agreement for is forgotten."""
-    return replace(document, round=document.round + 1, rank=0, round_opened_at=now, pending=None)
+    return replace(document, round=document.round + 1, rank=0, round_opened_at=at, pending=None)
 
 
 def settled_down(document: Document) -> Document:
@@ -118,7 +118,7 @@ def sent(document: Document, operation: Operation | None) -> Content:
     return document.pending if asks and document.pending is not None else document.content
 
 
-def undone(document: Document, message: Message, profile: Profile, now: int) -> Document | None:
+def undone(document: Document, message: Message, profile: Profile, at: int) -> Document | None:
     """Back from the in-between status where this message had put it; None when it had not.
 
     A document that the message itself made stays as a draft: what was entered is not lost. What it asked agreement for is forgotten.
@@ -129,7 +129,7 @@ def undone(document: Document, message: Message, profile: Profile, now: int) -> 
     status = document.status_before or (save.to if save else "")
     operation = profile.operations.get(message.operation)
     pending = None if operation is not None and operation.pending else document.pending
-    return settled_down(changed(document, now, status=status, pending=pending))
+    return settled_down(changed(document, at, status=status, pending=pending))
 
 
 def attached(

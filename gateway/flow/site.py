@@ -11,6 +11,7 @@ from tongguan.gateway.flow.intake.preparer import Preparer
 from tongguan.gateway.flow.rules import Rules, there
 from tongguan.gateway.journal.port import FlowJournal
 from tongguan.gateway.system import clock
+from tongguan.gateway.system.business_clock import BusinessClock
 from tongguan.gateway.work.moment import Moment
 from tongguan.outbox.prints.pdf_worker import PdfWorker
 from tongguan.routes.https import HttpsRoute
@@ -29,6 +30,7 @@ class Site:
     cards: Mapping[str, OpenCard] = field(default_factory=dict)
     looks: Looks = field(default_factory=Looks)
     preparer: Preparer | None = None  #: None: all is decided in this process
+    business: BusinessClock = field(default_factory=BusinessClock)
     pdf_worker: PdfWorker = field(default_factory=partial(PdfWorker, timeout=60, most_bytes=1_000_000_000))
 
     @cached_property
@@ -37,7 +39,7 @@ class Site:
 
     def moment(self) -> Moment:
         """What decisions may know of now."""
-        return Moment(clock.now_ms(), self.journal.numbers(), self.journal.lanes, self.vault.seen)
+        return Moment(clock.now_ms(), self.business.now_ms(), self.journal.numbers(), self.journal.lanes, self.vault.seen)
 
     def route(self, name: str) -> HttpsRoute:
         """The open route; Held while the settings have none of that name."""

@@ -67,6 +67,7 @@ class Timekeeper:
         self._jumps: deque[tuple[int, int]] = deque()  #: steady moment, milliseconds
         self._twice: list[tuple[int, int]] = []  #: spans of the wall clock that came twice, as it was set back
         self.count = 0  #: of jumps in this run
+        self.seen = 0  #: the latest that the wall clock is known to have said, where no steady clock tells what passed since
 
     def begin(self, group: Group) -> None:
         """Compare with what an earlier run left behind."""
@@ -79,7 +80,8 @@ class Timekeeper:
         jump = before.jump_to(now) if before else None
         if jump is None:
             last = connection.execute(select(tables.move.c.at).order_by(tables.move.c.n.desc()).limit(1)).scalar() or 0
-            jump = min(0, now.wall - max(last, before.wall if before else 0))
+            self.seen = max(last, before.wall if before else 0)
+            jump = min(0, now.wall - self.seen)
         elif before is not None and abs(jump) < LEAST_MS:
             now = before.after(now)
         self._set(group, now, jump if abs(jump) >= LEAST_MS else 0)

@@ -13,7 +13,8 @@ from tongguan.gateway.model.lane import ClosedLane, Lane
 class Moment:
     """One moment of the gateway: a decision reads no clock, lane, folder or counter but these."""
 
-    now: int  #: milliseconds since the epoch
+    now: int  #: by the machine's clock, milliseconds since the epoch: what waits, and until when
+    business: int  #: by the business clock: whatever is dated
     numbers: Numbers
     closed: Mapping[Lane, ClosedLane] = field(default_factory=dict)
     #: what was wrong, at the last look, with each secret of an account, by its reference; None: nothing

@@ -32,7 +32,7 @@ class Subject:
     tables: Mapping[str, CodeTable]
     language: str
     environment: str
-    now: int
+    at: int  #: when it is printed, by the business clock
     receipts: Sequence[Receipt] = field(default_factory=tuple)
 
 
@@ -46,7 +46,7 @@ def sheet_of(layout: Layout, subject: Subject) -> Sheet:
         title=layout.title[language],
         blocks=tuple(_blocks(layout.blocks, values)),
         number=f"{label} {number}".strip() if number else "",
-        foot=printed_at(subject.now, language),
+        foot=printed_at(subject.at, language),
         environment=word_of(subject.environment),
         language=language,
         landscape=layout.landscape,
@@ -58,8 +58,8 @@ def word_of(environment: str) -> str:
     return ENVIRONMENTS.get(environment, TEST)
 
 
-def printed_at(now: int, language: str) -> str:
-    return f"{PRINTED[language]} {(times.show(now) or '')[:16].replace('T', ' ')}"
+def printed_at(at: int, language: str) -> str:
+    return f"{PRINTED[language]} {(times.show(at) or '')[:16].replace('T', ' ')}"
 
 
 def _blocks(plans: Sequence[BlockPlan], values: _Values) -> Iterator[Block]:
@@ -178,7 +178,7 @@ class _Values:
                 at = max((r.issued_at for r in self.subject.receipts if r.code == name), default=None)
                 return times.china_date(at) if at is not None else ""
             case "print":
-                return times.china_date(self.subject.now)
+                return times.china_date(self.subject.at)
             case "time":
                 at = {"created": document.created_at, "updated": document.updated_at}.get(name, document.round_opened_at)
                 return times.china_date(at) if at is not None else ""

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 FILE = "clock.json"
+_LAST = 253_370_736_000.0  #: the year 9999: no date is written behind it
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Clock:
             passed = _steady() - reading.steady
         else:
             passed = max(0, round(time.time() * 1000) - reading.machine)
-        self._latest = max(self._latest, (reading.business + passed * reading.speed) / 1000)
+        self._latest = max(self._latest, min((reading.business + passed * reading.speed) / 1000, _LAST))
         return self._latest
 
     def later(self, seconds: float) -> float:
@@ -65,7 +66,7 @@ class Clock:
     def _read(self) -> ClockReading | None:
         if self._path is None:
             return None
-        with suppress(OSError, ValueError, TypeError):
+        with suppress(OSError, ValueError, TypeError, RecursionError):
             told = os.stat(self._path)
             seen = (told.st_ino, told.st_mtime_ns, told.st_size)
             if seen != self._seen:

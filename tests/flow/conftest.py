@@ -38,6 +38,15 @@ def own_site(tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
+def fast_site(tmp_path: Path) -> Iterator[Site]:
+    """As `own_site`, and a day of its business lasts a second."""
+    made = make_site(tmp_path, speed=86_400)
+    yield made
+    for name in list(made.processes):
+        made.stop(name, kill=True)
+
+
+@pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     """A gateway, not running yet, with authorities that the test can break."""
     made = site_with_endpoints(tmp_path)

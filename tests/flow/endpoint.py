@@ -15,7 +15,6 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,10 @@ from sites import Site, make_site
 
 from tongguan.gateway.home.home import CODES, change_settings
 from tongguan.simulators.messages.signing import Sealer, load_sealer
+from tongguan.simulators.script.durations import stamp
+from tongguan.simulators.server.clock import Clock
 
 RECEIPT = "urn:tongguan:receipt:1"
-CHINA = timezone(timedelta(hours=8))
 _reference = re.compile(rb'reference="([^"]*)"')
 _type = re.compile(rb"<message_type>([^<]*)</message_type>")
 _sender = re.compile(rb"<sender_id>([^<]*)</sender_id>")
@@ -62,6 +62,7 @@ class Endpoint:
     kept: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)  #: wire id: what came, and the technical receipt
     busy: set[str] = field(default_factory=set)  #: wire ids of which the next question is answered with 503
     feed: list[bytes] = field(default_factory=list)
+    clock: Clock = field(default_factory=Clock)
     account: str = ""
     port: int = 0
     hangs: float = 0  #: seconds until its health is told
@@ -126,7 +127,7 @@ class Endpoint:
             "type": "",
             "code": code,
             "text": f"code {code}",
-            "issued_at": datetime.now(UTC).astimezone(CHINA).isoformat(timespec="milliseconds"),
+            "issued_at": stamp(self.clock.now()),
             **said,
         }
         for name, value in attributes.items():
@@ -288,7 +289,7 @@ def site_with_endpoints(folder: Path, *, settings: str = QUICK, **made: Any) -> 
         keys = site.home / "simulators"
         sealer = load_sealer(keys / f"{authority}.key", keys / f"{authority}.pem")
         stranger = load_sealer(keys / f"{other}.key", keys / f"{other}.pem")
-        endpoint = Endpoint(authority, sealer, stranger, account=CODES[authority])
+        endpoint = Endpoint(authority, sealer, stranger, account=CODES[authority], clock=Clock(site.home))
         endpoint.up()
         change_settings(site.home, f"route.{authority}", "url", f"http://127.0.0.1:{endpoint.port}")
         endpoints.append(endpoint)

@@ -201,11 +201,11 @@ def _json(path: Path) -> dict[str, Any] | None:
     return found
 
 
-def make_site(folder: Path, *, card: str | None = "software") -> Site:
-    """A home that is not running yet; `card`: software, pkcs11 or None for what the machine has."""
+def make_site(folder: Path, *, card: str | None = "software", speed: int = 1) -> Site:
+    """A home that is not running yet; `card`: software, pkcs11 or None for what the machine has; `speed`: of its business clock."""
     home = folder / "home"
     if card == "software":
-        new_home(home)
+        new_home(home, speed=speed)
     else:
         make_home(home, card=card, port_base=0)  # type: ignore[arg-type]
     return Site(home)

@@ -51,7 +51,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.<>{}()\[\]*?/\\-])/(?:work|tmp|root|Users|ho
 #: where decisions are made; codecs and documents do nothing else
 DECIDES = ("gateway/flow/", "gateway/document/", "codecs/")
 #: what acts goes by and no decision may
-LIVE = {"Site", "FlowJournal", "WorkJournal", "Journal", "Looks", "clock"}
+LIVE = {"Site", "FlowJournal", "WorkJournal", "Journal", "Looks", "clock", "BusinessClock"}
 #: modules among them that act, too
 ACTS = {
     "gateway/flow/site.py",
@@ -74,6 +74,40 @@ ACTS = {
     "gateway/flow/submission/seal.py",
     "gateway/flow/submission/secrets.py",
     "gateway/flow/submission/send.py",
+}
+
+#: who asks the business clock; decisions are told by their moment (docs/architecture.md, "Two clocks")
+DATES = {
+    "gateway/system/business_clock.py",
+    # makes the moment
+    "gateway/flow/site.py",
+    # an order ends a message, and moves its document back
+    "gateway/flow/orders.py",
+    # "printed at" on the page of what could not be printed
+    "gateway/flow/printing/prints.py",
+    # has a receipt been issued at a time that is still to come?
+    "gateway/flow/query/ask.py",
+    "gateway/flow/receipts/receipts.py",
+    "gateway/flow/submission/send.py",
+    # the year of the numbers that are lent and leased
+    "gateway/daemon/daemon.py",
+    "gateway/daemon/preparing/workers.py",
+    # dates are checked, or the clock itself is shown
+    "gateway/cli/profiles/check.py",
+    "gateway/cli/health/doctor.py",
+    "gateway/cli/health/status.py",
+}
+#: what holds no more of a moment than it is told
+TIMELESS = ("codecs/", "gateway/document/", "gateway/model/", "gateway/profile/", "outbox/prints/", "signer/")
+#: what makes the next version of a document, or an answer that bears a date
+DATED = {"born", "changed", "opened", "undone", "status_told", "counted", "printed_at", "result_sheet", "series_ahead"}
+#: who reads the machine's time among the simulators
+SIMULATORS_CLOCKS = {
+    "simulators/server/clock.py",
+    # certificates are of the machine's time
+    "simulators/setup.py",
+    # measures a gateway, whose business days are days
+    "simulators/bench_endpoint.py",
 }
 
 READS_TIME = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "localtime", "gmtime"}
@@ -214,6 +248,52 @@ def test_only_files_renames() -> None:
 
 def test_only_the_clock_reads_the_time() -> None:
     assert _with(_reads_clock, *OURS) == CLOCKS
+
+
+def test_only_who_dates_something_asks_the_business_clock() -> None:
+    def asks(node: ast.AST) -> bool:
+        return (
+            isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".now_ms") and ast.unparse(node.func) != "clock.now_ms"
+        )
+
+    assert _with(asks, *OURS) == DATES
+
+
+def test_what_is_told_its_moment_reads_no_wall_clock() -> None:
+    def reads(node: ast.AST) -> bool:
+        return isinstance(node, ast.Attribute) and ast.unparse(node) in ("clock.now", "clock.now_ms")
+
+    assert {name for name in _with(reads, *OURS) if name.startswith(TIMELESS)} == set()
+
+
+def test_nothing_is_dated_by_the_machines_clock() -> None:
+    """A document's times, and what is printed or numbered by a date, are `moment.business` or what comes of it, never `now`."""
+    wrong = [
+        f"{name}:{node.lineno}"
+        for name in _modules(*OURS)
+        for node in ast.walk(_tree(name))
+        if isinstance(node, ast.Call) and _called(node) in DATED
+        if any(_is_machine_time(each) for each in (*node.args, *(word.value for word in node.keywords)))
+    ]
+
+    assert wrong == []
+
+
+def _called(node: ast.Call) -> str:
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def _is_machine_time(node: ast.expr) -> bool:
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func) in ("clock.now_ms", "clock.now")
+    return (isinstance(node, ast.Name) and node.id == "now") or (isinstance(node, ast.Attribute) and node.attr == "now")
+
+
+def test_the_simulators_have_one_clock() -> None:
+    def reads(node: ast.AST) -> bool:
+        return _reads_clock(node) and getattr(node, "attr", "") in {"time", "time_ns", *READS_DATE}
+
+    assert _with(reads, "simulators") == SIMULATORS_CLOCKS
 
 
 def test_what_every_database_must_do_is_tested_without_knowing_one() -> None:

@@ -103,7 +103,8 @@ def number(journal: Journal, series: str, digits: int = 9) -> int:
 
 def moment(journal: Journal) -> Moment:
     """Now, as far as a journal tells."""
-    return Moment(clock.now_ms(), journal.numbers(), journal.lanes)
+    now = clock.now_ms()
+    return Moment(now, now, journal.numbers(), journal.lanes)
 
 
 def open_journal(home: Path) -> Journal:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tongguan.gateway.model.errors import SettingsWrong
-from tongguan.gateway.settings import _explain, read_settings, size, span
+from tongguan.gateway.settings import _explain, as_far_as_readable, read_settings, size, span
 
 WHOLE = """
 [gateway]
@@ -178,3 +178,29 @@ def test_whole_sizes_are_exact(count: int, unit: tuple[str, int]) -> None:
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(ValueError):
         size(text)
+
+
+@pytest.mark.requirement("GW-13")
+def test_a_business_clock_runs_faster_in_tests_alone(tmp_path: Path) -> None:
+    fast = "\n[clock]\nspeed = 86400\n"
+    real = WHOLE.replace('environment = "test"', 'environment = "production"').replace("http:", "https:")
+
+    assert read_settings(home(tmp_path, WHOLE + fast)).clock.speed == 86_400
+    assert read_settings(home(tmp_path, real + "\n[clock]\nspeed = 1\n")).clock.speed == 1
+    said = wrong(tmp_path, real + fast)
+    assert "only in tests" in said and "clock" in said
+    assert as_far_as_readable(tmp_path).clock.speed == 1
+
+
+@pytest.mark.parametrize(
+    ("speed", "says"),
+    [
+        ("0", "not be less than 1"),
+        ("-5", "not be less than 1"),
+        ("1000001", "not be more than 1000000"),
+        ("1.5", "whole number"),
+        ('"x"', "whole number"),
+    ],
+)
+def test_a_speed_that_cannot_be_is_refused(tmp_path: Path, speed: str, says: str) -> None:
+    assert says in wrong(tmp_path, f"{WHOLE}\n[clock]\nspeed = {speed}\n")

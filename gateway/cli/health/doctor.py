@@ -27,7 +27,8 @@ from tongguan.gateway.home.home import why_no_tokens
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Route, Settings, own_files
-from tongguan.gateway.system import clock, permissions
+from tongguan.gateway.system import clock, permissions, times
+from tongguan.gateway.system.business_clock import FILE, BusinessClock, kept_line
 from tongguan.gateway.system.folders import FOLDERS
 from tongguan.outbox.prints.font import Font, FontMissing, find_font
 from tongguan.routes import trust
@@ -113,6 +114,7 @@ def settings_findings(settings: Settings) -> list[Finding]:
         *secrets(settings),
         *tokens(settings),
         *production(settings),
+        *_clock(settings),
         _font(settings),
     ]
 
@@ -236,6 +238,24 @@ def _short_messages(settings: Settings) -> Iterable[Finding]:
             return settings.sms.url
 
         yield _look("sms", usable, t("改正 [sms] 设置", "mend the settings of [sms]"))
+
+
+def _clock(settings: Settings) -> Iterable[Finding]:
+    """Of a test home whose business clock is not the machine's: what time it is, and how fast it goes."""
+    speed, file = settings.clock.speed, settings.path(FILE)
+    line = kept_line(settings.home)
+    if settings.gateway.environment != "test" or (speed == 1 and not file.exists()):
+        return
+    if line is None:
+        zh, en = f"业务时钟将以 {speed} 倍速运行", f"the business clock will run {speed} times as fast"
+        wrong = (
+            t("读不出；网关启动时重写", "it cannot be read: the gateway writes it anew when it starts") if file.exists() else ""
+        )
+        yield Finding("clock", f"{t(zh, en)} {file}", wrong, warning=True)
+        return
+    time = (times.show(BusinessClock(line).now_ms()) or "")[:19].replace("T", " ")
+    zh = f"业务时钟 {time}，现 {line.speed} 倍速，设置为 {speed} 倍速"
+    yield Finding("clock", t(zh, f"business clock {time}, now {line.speed} times as fast, by the settings {speed} times"))
 
 
 def _font(settings: Settings) -> Finding:

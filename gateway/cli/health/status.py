@@ -39,13 +39,13 @@ def status(
         faults = [Trouble(Level.CRITICAL, "settings", text, "tongguan config check")]
     with context.using(settings):
         seen = health_report(settings)
-    seen = replace(seen, life=[*faults, *seen.life])
-    if metrics:
-        print_text(exposition(seen))
-    elif context.as_json():
-        print_json(_as_json(settings, seen))
-    else:
-        _show(settings, seen)
+        seen = replace(seen, life=[*faults, *seen.life])
+        if metrics:
+            print_text(exposition(seen))
+        elif context.as_json():
+            print_json(_as_json(settings, seen))
+        else:
+            _show(settings, seen)
     return context.WRONG_SETTINGS if faults else int(seen.level)
 
 
@@ -57,6 +57,7 @@ def _as_json(settings: Settings, seen: HealthReport) -> dict[str, Any]:
         "environment": seen.heartbeat.get("environment", settings.gateway.environment),
         "running": seen.running,
         "heartbeat_at": seen.heartbeat.get("at"),
+        **context.business_clock().shown(),
         "counts": [dict(zip(("account", "kind", "state", "count"), row, strict=True)) for row in seen.counts],
         "oldest": {state: times.show(at) for state, at in seen.oldest.items()},
         "cards": seen.heartbeat.get("cards", {}),
@@ -74,6 +75,9 @@ def _show(settings: Settings, seen: HealthReport) -> None:
     runs = t("运行中", "running") if seen.running else t("未运行", "not running")
     environment = seen.heartbeat.get("environment", settings.gateway.environment)
     print_text(f"{_STYLE[seen.level]} {settings.home}  {environment}  {__version__}  {runs}")
+    if (line := context.business_clock().line) is not None:
+        time, speed = moment(context.business_clock().now_ms()), line.speed
+        print_text(t(f"业务时钟 {time}，{speed} 倍速（测试）", f"business clock {time}, {speed} times as fast (a test)"))
     counts: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for account, kind, state, count in seen.counts:
         counts[(account, kind)][state] = count

@@ -22,7 +22,7 @@ from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.faults import fault, unknown_type
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Account, Settings
-from tongguan.gateway.system import clock, file_names
+from tongguan.gateway.system import file_names
 
 CLEAN, FAULTS, UNREADABLE = 0, 1, 2
 #: faults of reading that leave the message itself readable: its attachments are not as it says
@@ -47,7 +47,8 @@ def check(
     settings = context.settings()
     owner = _account(settings, account)
     profiles = compile_all(load_profiles(home=settings.home))
-    found = [each for file in files for each in _looked_into(file, settings, owner, profiles)]
+    with context.using(settings):
+        found = [each for file in files for each in _looked_into(file, settings, owner, profiles)]
     if context.as_json():
         print_json([_as_json(each) for each in found])
     else:
@@ -114,7 +115,13 @@ def _faults(item: Item, content: Read, account: Account, profiles: dict[str, Com
     if operation.body != "whole" and _is_empty(item.body):
         return []
     checked = hold_against_profile(
-        compiled, item, account=account, document=None, operation=item.operation, numbers={}, now_ms=clock.now_ms()
+        compiled,
+        item,
+        account=account,
+        document=None,
+        operation=item.operation,
+        numbers={},
+        now_ms=context.business_clock().now_ms(),
     )
     if acts_on_another:
         profile = replace(profile, attachments=replace(profile.attachments, one_of=()))

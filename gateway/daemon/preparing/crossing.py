@@ -15,6 +15,7 @@ from tongguan.gateway.journal.serials import NumberRange
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.outcome import Chain
 from tongguan.gateway.model.record import record
+from tongguan.gateway.system.business_clock import ClockLine
 
 _PROTOCOL = 5
 _MODEL = "tongguan.gateway.model."
@@ -29,6 +30,7 @@ class PreparingJob:
     last: bool  #: nothing that comes rests on it
     closed: Mapping[Lane, ClosedLane]
     numbers: Mapping[str, Sequence[NumberRange]]  #: by series: lent for this hand
+    line: ClockLine | None = None  #: of the business clock
 
 
 @record

@@ -97,6 +97,7 @@ def preparing_site(settings: Settings, journal: PreparingJournal) -> Site:
 def answer(site: Site, journal: PreparingJournal, job: PreparingJob) -> bytes:
     """What is sent back; empty where something failed: the gateway will see it for itself."""
     journal.begin(job)
+    site.business.line = job.line
     try:
         chains = prepare(site, job.hand)
     except Exception:

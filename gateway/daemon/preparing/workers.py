@@ -28,6 +28,7 @@ from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.outcome import Chain
 from tongguan.gateway.system import clock, logs
 from tongguan.gateway.system.backoff import Backoff
+from tongguan.gateway.system.business_clock import BusinessClock
 from tongguan.gateway.system.threads import Begin, WorkMark
 from tongguan.outbox.alerts import Alerts
 
@@ -67,9 +68,11 @@ class _ProcessUnfit(Exception):
 class PrepareWorkers:
     """So many processes for one gateway; a mailbox's hands go to one of them as long as it has any there."""
 
-    def __init__(self, count: int, rules: Rules, journal: Journal, alerts: Alerts, *, at_once: bool = False) -> None:
+    def __init__(
+        self, count: int, rules: Rules, journal: Journal, alerts: Alerts, business: BusinessClock, *, at_once: bool = False
+    ) -> None:
         self._at_once = at_once
-        self.each = [_Worker(n, rules, journal, alerts) for n in range(1, count + 1)]
+        self.each = [_Worker(n, rules, journal, alerts, business) for n in range(1, count + 1)]
         self._of: dict[str, _Worker] = {}
 
     @property
@@ -116,9 +119,9 @@ class PrepareWorkers:
 class _Worker:
     """One process, and the thread that speaks with it."""
 
-    def __init__(self, number: int, rules: Rules, journal: Journal, alerts: Alerts) -> None:
+    def __init__(self, number: int, rules: Rules, journal: Journal, alerts: Alerts, business: BusinessClock) -> None:
         self.number = number
-        self._rules, self._journal, self._alerts = rules, journal, alerts
+        self._rules, self._journal, self._alerts, self._business = rules, journal, alerts, business
         self._say = rules.settings.gateway.say
         self._jobs: deque[_JobAsked] = deque()
         self._bell, self._ring = socket.socketpair()
@@ -241,9 +244,10 @@ class _Worker:
 
     def _told(self, connection: Connection, asked: _JobAsked) -> Sequence[Chain]:
         """What it prepared; nothing, where it could not."""
-        series = series_ahead(self._rules.types.values(), clock.now_ms())
+        series = series_ahead(self._rules.types.values(), self._business.now_ms())
         numbers = self._journal.lend_numbers(series, len(asked.hand.arrivals))
-        connection.send_bytes(sent(PreparingJob(asked.hand, asked.anew, asked.last, self._journal.lanes, numbers)))
+        lanes, line = self._journal.lanes, self._business.line
+        connection.send_bytes(sent(PreparingJob(asked.hand, asked.anew, asked.last, lanes, numbers, line)))
         if not self._heard(connection, SILENCE):
             raise _ProcessUnfit("没有应答", "it does not answer")
         raw = connection.recv_bytes()
@@ -293,7 +297,9 @@ class _Worker:
             self._jobs.popleft().done.set_exception(PreparerEnded(begun=False))
 
 
-def make_workers(processes: int | None, rules: Rules, journal: Journal, alerts: Alerts) -> PrepareWorkers | None:
+def make_workers(
+    processes: int | None, rules: Rules, journal: Journal, alerts: Alerts, business: BusinessClock
+) -> PrepareWorkers | None:
     """Those of a gateway of so many processes, itself one of them; None: as many as suit the machine."""
     count = (usual_processes() if processes is None else processes) - 1
-    return PrepareWorkers(count, rules, journal, alerts, at_once=processes is not None) if count > 0 else None
+    return PrepareWorkers(count, rules, journal, alerts, business, at_once=processes is not None) if count > 0 else None

@@ -35,7 +35,8 @@ class LocalRequest:
     media_types: Mapping[str, str]
     numbers: Mapping[str, str]  #: of the document, with those that the gateway gives at this operation
     give_number: Callable[[str], str]
-    now: int
+    now: int  #: by the machine's clock: for messages
+    business: int  #: by the business clock: for documents, and for all that is dated
     language: str
     profiles: Mapping[str, Profile]  #: all document types
     answered: Mapping[str, str] | None = None  #: elements of the authority's answer, where the operation asked

@@ -17,4 +17,4 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
         types=request.media_types,
         one=request.profile.attachments.one_a_category,
     )
-    return done(request, changed(request.document, request.now, attachments=files))
+    return done(request, changed(request.document, request.business, attachments=files))

@@ -20,7 +20,7 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
     told = request.answered or {}
     numbers = {kind: told[rule.field] for kind, rule in profile.numbers.items() if rule.field in told} | dict(request.numbers)
     content = with_numbers(with_values(request.content, told), profile, numbers)
-    whole = settled_down(changed(before, request.now, status=operation.to, content=content, numbers=numbers))
+    whole = settled_down(changed(before, request.business, status=operation.to, content=content, numbers=numbers))
     wanted = reservations(profile, operation, whole)
     for one in wanted:
         if records.reserved_by(one.kind, one.value) not in (None, whole.id):

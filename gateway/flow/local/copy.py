@@ -42,8 +42,8 @@ def _draft(request: LocalRequest, n: int) -> Document:
         profile=profile.version,
         version=1,
         status=request.operation.to,
-        created_at=request.now,
-        updated_at=request.now,
+        created_at=request.business,
+        updated_at=request.business,
         content=with_numbers(request.content, profile, numbers),
         numbers=numbers,
     )

@@ -23,7 +23,7 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
     faults = [_stays(request, document) for document in going[1:] if not _may_go(request, document)]
     if faults:
         raise Refused(faults)
-    outcome = done(request, *(changed(document, request.now, deleted=True, facts={}) for document in going))
+    outcome = done(request, *(changed(document, request.business, deleted=True, facts={}) for document in going))
     release = (one for document in going for one in all_reservations(request.profiles[document.type], document))
     return replace(outcome, release=tuple(release))
 

@@ -17,4 +17,4 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
     if names - present:
         raise Refused([fault("GW-F14", path="Attachments", label="附件", name=name) for name in sorted(names - present)])
     left = tuple(a for a in request.document.attachments if a.name not in names)
-    return done(request, changed(request.document, request.now, attachments=left))
+    return done(request, changed(request.document, request.business, attachments=left))

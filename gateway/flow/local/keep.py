@@ -13,6 +13,6 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
     before = request.document
     content = with_numbers(with_values(request.content, request.answered or {}), request.profile, request.numbers)
     kept = changed(
-        before, request.now, status=before.status or request.operation.to, content=content, numbers=dict(request.numbers)
+        before, request.business, status=before.status or request.operation.to, content=content, numbers=dict(request.numbers)
     )
     return replace(done(request, kept), numbers=learned(kept, before, request.profile))

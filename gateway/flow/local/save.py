@@ -31,7 +31,7 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
     )
     draft = changed(
         before,
-        request.now,
+        request.business,
         status=request.operation.to or before.status,
         content=content,
         numbers=dict(request.numbers),

@@ -22,7 +22,13 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
         raise Refused([fault("GW-F12", path="Reference", label="报文编号", reference=reference or id_ or "")])
     if not may_stop(target):
         raise Refused([fault("GW-F13", path="Reference", label="报文编号", reference=reference or id_ or "", state=target.state)])
-    stopped = stop(target, records.document(target.document_id), request.profiles.get(target.type), now=request.now)
+    stopped = stop(
+        target,
+        records.document(target.document_id),
+        request.profiles.get(target.type),
+        now=request.now,
+        business=request.business,
+    )
     outcome = done(request, *stopped.documents, why=request.content.get("Why", ""))
     return replace(outcome, others=(stopped.message,), others_were={target.id: target.state}, release=stopped.release)
 
@@ -34,10 +40,16 @@ def may_stop(message: Message) -> bool:
 
 
 def stop(
-    message: Message, document: Document | None, profile: Profile | None, *, now: int, state: State = State.STOPPED
+    message: Message,
+    document: Document | None,
+    profile: Profile | None,
+    *,
+    now: int,
+    business: int,
+    state: State = State.STOPPED,
 ) -> Outcome:
     """The outcome of a message that ends by order; its document goes back to where it was."""
     ended = replace(message, state=state, lane=None, due_at=None, deadline_at=None, waiting_for=None, updated_at=now)
-    reverted = undone(document, message, profile, now) if document and profile else None
+    reverted = undone(document, message, profile, business) if document and profile else None
     release = given_back(profile, document, message) if reverted and document and profile else ()
     return Outcome(ended, message.state, state.value, documents=(reverted,) if reverted else (), release=release)

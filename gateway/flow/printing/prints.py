@@ -22,7 +22,6 @@ from tongguan.gateway.model.message import PRINT, Message, State
 from tongguan.gateway.model.outcome import Body, Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import PrintForm, Profile
-from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import Step, each, end
 from tongguan.gateway.work.moment import Moment
 from tongguan.outbox.prints.default_layout import usual_layout
@@ -56,7 +55,7 @@ def ask_for(rules: Rules, request: LocalRequest, records: Snapshot) -> Outcome:
         tables=rules.compiled(profile.type).tables,
         language=request.language,
         environment=rules.settings.gateway.environment,
-        now=request.now,
+        at=request.business,
         receipts=records.receipts_of_documents([document.id]).get(document.id, ()),
     )
     layout = rules.layouts.get(profile.type, {}).get(form.name) or usual_layout(profile, form.title)
@@ -158,7 +157,7 @@ def _missing(site: Site, message: Message, items: Sequence[Message]) -> Sheet:
         )
         for item in items
     )
-    foot = printed_at(clock.now_ms(), language)
+    foot = printed_at(site.business.now_ms(), language)
     environment = word_of(rules.settings.gateway.environment)
     return Sheet(title, (Grid("", columns, rows),), foot=foot, environment=environment, language=language)
 

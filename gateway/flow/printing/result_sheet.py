@@ -28,7 +28,7 @@ _NUMBER = frozenset("0123456789.-")
 _NONE = Text("", "")
 
 
-def result_sheet(title: str, result: Result, *, environment: str, now: int) -> Sheet:
+def result_sheet(title: str, result: Result, *, environment: str, at: int) -> Sheet:
     """The page of an answer as a sheet; lying on its side where its columns are many or wide."""
     language = result.language
     lines = tuple(tuple(line) for line in as_table(_noteless(result)).lines)
@@ -36,7 +36,7 @@ def result_sheet(title: str, result: Result, *, environment: str, now: int) -> S
     return Sheet(
         title=title,
         blocks=(Boxes("", tuple(_head(result))), *((Grid("", columns, lines),) if columns else ())),
-        foot=printed_at(now, language),
+        foot=printed_at(at, language),
         environment=word_of(environment),
         language=language,
         landscape=sum(column.width for column in columns) > _MOST_UPRIGHT,

@@ -122,7 +122,9 @@ def _meaning(site: Site, message: Message, reply: Reply, now: int) -> Answered |
     why = reply.why
     if reply.kind == "receipt" and reply.receipt is not None:
         asked = _asked(site.rules, message)
-        answered = believed(site.rules, message, reply.receipt, now=now, codes=TO_QUESTION, asked=asked)
+        answered = believed(
+            site.rules, message, reply.receipt, now=now, business=site.business.now_ms(), codes=TO_QUESTION, asked=asked
+        )
         if isinstance(answered, Answered):
             return answered
         keep_aside(site, message, reply.receipt, authority=asked[0] if asked else message.route or "", why=answered)
@@ -151,7 +153,7 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
     faults = may(rules, message, operation, document) + taken(profile, operation, message, content=kept, records=records)
     if faults:
         raise Refused(faults)
-    document = document or born(message, profile, moment.now)
+    document = document or born(message, profile, moment.business)
     asked = kept if operation.body != "none" else document.content  # that may have moved on since
     request = request_of(rules, moment, message, hand_of(rules, message, records), document, content=asked)
     keep, told = operation.options.get("keep"), _leaves(content)
@@ -184,11 +186,11 @@ def _plain(rules: Rules, moment: Moment, message: Message, content: ReceiptConte
     after = None
     if document is not None and content.content is not None:
         status = _status(rules, message, content)
-        after = status_told(profile, document, status, present_round(profile, document, records), now=moment.now)
+        after = status_told(profile, document, status, present_round(profile, document, records), at=moment.business)
     shown = after or document
     found = _found(profile, shown, query, content)
     found = replace(found, source="authority", as_of=content.issued_at)
-    outcome = answer(rules, message, (query, filters), found, moment.now)
+    outcome = answer(rules, message, (query, filters), found, moment)
     if after is None or document is None:
         return outcome
     reserve, release = reservations_moved(profile, document, after, records)
@@ -242,6 +244,6 @@ def _rows(
     except Malformed as wrong:
         raise _malformed(message, content, query.kind, str(wrong), str(wrong)) from wrong
     found = Found(told.total, told.rows, source="authority", as_of=content.issued_at)
-    outcome = answer(rules, message, (query, filters), found, moment.now)
+    outcome = answer(rules, message, (query, filters), found, moment)
     profile = rules.profile(message.type)
     return replace(outcome, documents=documents_told(profile, message, told.rows, records, as_of=content.issued_at))

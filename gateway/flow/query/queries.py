@@ -43,7 +43,7 @@ def decide(rules: Rules, moment: Moment, message: Message, hand: Carried, record
         found_file = file_of(message, filters["name"], records)
         return replace(end(message, State.ACCEPTED, "query", moment.now, deadline_at=None), answers=found_file)
     found = _found(rules, message, query, filters, records)
-    return answer(rules, message, (query, filters), found, moment.now)
+    return answer(rules, message, (query, filters), found, moment)
 
 
 def _found(rules: Rules, message: Message, query: Query, filters: Mapping[str, str], records: Snapshot) -> Found:

@@ -19,6 +19,7 @@ from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Column, Query, Text
 from tongguan.gateway.system import times
 from tongguan.gateway.work.loop import end
+from tongguan.gateway.work.moment import Moment
 
 ResultRows = Sequence[ResultRow]
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
@@ -42,7 +43,7 @@ class Found:
     columns: Sequence[Column] | None = None  #: None: those of the query
 
 
-def answer(rules: Rules, message: Message, asked: tuple[Query, Mapping[str, str]], found: Found, now: int) -> Outcome:
+def answer(rules: Rules, message: Message, asked: tuple[Query, Mapping[str, str]], found: Found, moment: Moment) -> Outcome:
     """accepted, with the result as a file in the form asked for (default: the form of the question)."""
     query, filters = asked
     form = filters.get("format") or message.form
@@ -50,7 +51,7 @@ def answer(rules: Rules, message: Message, asked: tuple[Query, Mapping[str, str]
     page, size = paging(filters)
     head: dict[str, str | int] = {"total": found.total, "page": page, "size": size}
     head |= {
-        "as_of": times.show(now if found.as_of is None else found.as_of) or "",
+        "as_of": times.show(moment.business if found.as_of is None else found.as_of) or "",
         "source": found.source,
         **found.head,
     }
@@ -61,9 +62,10 @@ def answer(rules: Rules, message: Message, asked: tuple[Query, Mapping[str, str]
     result = Result(title, head, columns, found.rows, language)
     if form == PDF:
         heading = f"{rules.profile(message.type).title[language]} {PRINTED.get(query.kind, RESULT)[language]}"
-        return to_pdf(message, result_sheet(heading, result, environment=rules.settings.gateway.environment, now=now), now)
+        environment = rules.settings.gateway.environment
+        return to_pdf(message, result_sheet(heading, result, environment=environment, at=moment.business), moment.now)
     content = WRITERS[form](result)
-    outcome = end(message, State.ACCEPTED, "query", now, deadline_at=None)
+    outcome = end(message, State.ACCEPTED, "query", moment.now, deadline_at=None)
     return replace(outcome, answers=answers.results(message, [(f".{form}", content)]))
 
 

@@ -103,7 +103,7 @@ def present_round(profile: Profile, document: Document, records: Snapshot) -> Pr
     return PresentRound(opened, begun_at(document, records), opened.asked(document, records))
 
 
-def status_told(profile: Profile, document: Document, told: StatusUpdate, present: PresentRound, *, now: int) -> Document | None:
+def status_told(profile: Profile, document: Document, told: StatusUpdate, present: PresentRound, *, at: int) -> Document | None:
     """The document after an answer to a status question; None when nothing is new."""
     after = replace(document, numbers={**document.numbers, **told.numbers})
     for code, issued_at in told.codes:
@@ -119,5 +119,5 @@ def status_told(profile: Profile, document: Document, told: StatusUpdate, presen
     if after == document:
         return None
     after = replace(after, content=with_numbers(after.content, profile, after.numbers))
-    after = replace(changed(after, now), facts=facts_of(profile, after.content))
-    return counted(profile, document, after, status=after.status if after.status != document.status else "", at=now)
+    after = replace(changed(after, at), facts=facts_of(profile, after.content))
+    return counted(profile, document, after, status=after.status if after.status != document.status else "", at=at)

@@ -87,7 +87,10 @@ def round_of(
 
 
 def that_asked(document: Document, operation: str, content: ReceiptContent, records: Snapshot) -> Message | None:
-    """The message of an operation that a receipt answers without naming it: the last that the authority had when it was issued."""
+    """The message of an operation that a receipt answers without naming it: the last that the authority had when it was issued.
+
+    One whose technical receipt is not known counts as had from its arrival, by the machine's clock, which no business clock is behind.
+    """
     own = [m for m in records.messages_of_documents([document.id]).get(document.id, ()) if m.operation == operation]
     told = records.receipts_of_messages(m.id for m in own)
     had = [m for m in own if (at := _since(m, m.received_at, told.get(m.id, ()))) is not None and at <= content.issued_at]

@@ -71,8 +71,8 @@ def receipt_step(site: Site) -> Step:
     def act(claim: Claim) -> Sequence[Any]:
         with site.journal.read() as records:
             raws = records.bodies([m.id for m in claim.messages], "receipt")
-        now = clock.now_ms()
-        return each(claim.messages, lambda message: fetched(rules, message, raws.get(message.id, b""), now=now))
+        now, business = clock.now_ms(), site.business.now_ms()
+        return each(claim.messages, lambda m: fetched(rules, m, raws.get(m.id, b""), now=now, business=business))
 
     return Step("settle", partial(decide_receipt, rules), act=act, clashed=_quarantined_for_numbers, shuts=False)
 
@@ -218,7 +218,9 @@ def _unknown_code(rules: Rules, moment: Moment, message: Message, found: tuple[A
         return outcome
     outcome = replace(outcome, message=replace(outcome.message, handed_on=True))
     receipt = _receipt(content, match, ReceiptRule(content.code, _NOTHING), applied=False)
-    after = replace(match.document, version=match.document.version + 1, updated_at=now)  # so that its file shows the receipt
+    after = replace(
+        match.document, version=match.document.version + 1, updated_at=moment.business
+    )  # so that its file shows the receipt
     handed_on = answers.business(message, told.raw, document=match.document, profile=profile)
     return replace(outcome, documents=(after,), receipts=(receipt,), answers=(handed_on,))
 
@@ -245,7 +247,7 @@ def _business(rules: Rules, moment: Moment, message: Message, received: _Busines
     seen = {"hold_reason": None, "hold_since": None, "hold_do": None}
     outcome = end(message, State.SETTLED, "settle", now, document_id=document.id, **seen)
     after, applied = settle(rule, content, document, round_=match.opened.number, profile=profile, so_far=received.so_far)
-    after = replace(after, updated_at=now, content=with_numbers(after.content, profile, after.numbers))
+    after = replace(after, updated_at=moment.business, content=with_numbers(after.content, profile, after.numbers))
     if applied and rule.status:
         after = settled_down(after)
     after = replace(after, facts=facts_of(profile, after.content))

@@ -48,7 +48,7 @@ def settle_technical(
         moved = replace(ended, state=State.SENT, waiting_for="authority", deadline_at=verdict_by(rules, ended))
     else:
         moved = replace(ended, state=State.REJECTED, waiting_for=None, deadline_at=None, faults=content.faults)
-        reverted = undone(document, submission, profile, moment.now) if document else None
+        reverted = undone(document, submission, profile, moment.business) if document else None
         release = given_back(profile, document, submission) if document else ()
         outcome = replace(outcome, documents=(reverted,) if reverted else (), release=release)
     told = answers.technical(rules, moved, document)

@@ -32,10 +32,10 @@ class Answered:
     raw: bytes
 
 
-def fetched(rules: Rules, message: Message, raw: bytes, *, now: int) -> Answered | str:
+def fetched(rules: Rules, message: Message, raw: bytes, *, now: int, business: int) -> Answered | str:
     """A receipt that came by itself, or why it must be quarantined."""
     route = message.route or ""
-    content = _told(rules, route, raw, now)
+    content = _told(rules, route, raw, now=now, business=business)
     if isinstance(content, str):
         return content
     if not _addressed(content, rules.code_on(rules.account(message.account), route)):
@@ -54,6 +54,7 @@ def answer(
     raw: bytes,
     *,
     now: int,
+    business: int,
     codes: frozenset[str] = TO_MESSAGE,
     asked: tuple[str, str] | None = None,
 ) -> Answered | str:
@@ -64,7 +65,7 @@ def answer(
     profile = rules.profile(message.type)
     own = message.route or profile.authority, rules.code_at(rules.account(message.account), profile)
     route, account = asked or own
-    content = _told(rules, route, raw, now)
+    content = _told(rules, route, raw, now=now, business=business)
     if isinstance(content, str):
         zh, en = each_of(content)
         return in_both(f"回执不可信：{zh}", f"its receipt is not believed: {en}")
@@ -99,8 +100,8 @@ def _addressed(content: ReceiptContent, code: str) -> bool:
     return content.account == code if content.account else unopened
 
 
-def _told(rules: Rules, route: str, raw: bytes, now: int) -> ReceiptContent | str:
-    """What a route's authority has signed, or what is wrong with it."""
+def _told(rules: Rules, route: str, raw: bytes, *, now: int, business: int) -> ReceiptContent | str:
+    """What a route's authority has signed, or what is wrong with it; certificates are of the machine's time, what they sign is dated."""
     trusted = rules.trusted(route)
     try:
         content = read_receipt(verify(raw, trusted, times.from_ms(now)).root)
@@ -115,7 +116,7 @@ def _told(rules: Rules, route: str, raw: bytes, now: int) -> ReceiptContent | st
         return in_both(f"它自称由 {content.authority} 签发，却来自 {route}", en)
     if content.environment not in ("", rules.settings.gateway.environment):
         return in_both(f"它属于环境 {content.environment}", f"it is of environment {content.environment}")
-    if content.issued_at > now + _AHEAD / timedelta(milliseconds=1):
+    if content.issued_at > business + _AHEAD / timedelta(milliseconds=1):
         at = times.show(content.issued_at)
         return in_both(f"它自称签发于 {at}，尚未到来", f"it says that it was issued at {at}, which is still to come")
     return content

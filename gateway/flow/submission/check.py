@@ -125,7 +125,7 @@ def _checked(rules: Rules, moment: Moment, message: Message, hand: Carried, reco
         return to_the_card(rules, moment, replace(message, faults=warnings), operation)
     extra = {**(message.extra or {}), "filled": list(checked.filled)} if checked.filled else message.extra
     message = replace(message, faults=warnings, extra=extra)
-    document = document or born(message, profile, moment.now)
+    document = document or born(message, profile, moment.business)
     request = request_of(rules, moment, message, hand, document, content=checked.content, options=checked.options)
     if operation.desk == PRINT:
         return prints.ask_for(rules, request, records)
@@ -147,13 +147,13 @@ def _with_parts(
 
 def _of_part(rules: Rules, moment: Moment, request: LocalRequest, part: Part, records: Snapshot) -> Outcome:
     """What becomes of a further document: at the desk it is done with the first one, else by a message of its own."""
-    message, now = request.message, moment.now
-    document = part_document(rules, message, part, records, now)
+    message = request.message
+    document = part_document(rules, message, part, records, moment.business)
     numbers = numbers_given(request.operation, document.numbers, give=request.give_number)
     own = replace(request, document=document, content=part.content, numbers=numbers)
     if request.operation.way == "desk":
         return at_desk(own, records)
-    further, source = part_message(rules, message, part, document, records, now)
+    further, source = part_message(rules, message, part, document, records, moment.now)
     outcome = on_its_way(rules, moment, replace(own, message=further), records)
     return replace(outcome, was=None, bodies=(source, *outcome.bodies))
 
@@ -174,7 +174,7 @@ def _looked_into(
         document=document,
         operation=message.operation,
         numbers=document.numbers if document else {},
-        now_ms=moment.now,
+        now_ms=moment.business,
         further=further_documents(message, records),
     )
     if document is None and hand.item.document and operation.body == "optional" and not checked.content:
@@ -189,7 +189,7 @@ def _looked_into(
         allowed=compiled.attachable(checked.content),
     )
     faults += _beside(rules, moment, message, checked.content, records)
-    parts = parts_of(rules, message, checked, records, moment.now)
+    parts = parts_of(rules, message, checked, records, moment.business)
     for part in parts:
         faults += part_faults(rules, message, part, records)
         faults += [f for f in _beside(rules, moment, message, part.content, records) if f not in faults]
@@ -228,6 +228,6 @@ def refuse(rules: Rules, moment: Moment, message: Message, refused: Refused, rec
     """refused: every fault is listed, and the document goes back to where it was."""
     document = records.document(message.document_id)
     profile = rules.types.get(message.type)
-    reverted = undone(document, message, profile, moment.now) if document and profile else None
+    reverted = undone(document, message, profile, moment.business) if document and profile else None
     outcome = end(message, State.REFUSED, "check", moment.now, faults=refused.faults, deadline_at=None)
     return replace(outcome, documents=(reverted,) if reverted else ())

@@ -76,6 +76,7 @@ def request_of(
         numbers=numbers_given(operation, document.numbers, give=give) if own_numbers else document.numbers,
         give_number=give,
         now=moment.now,
+        business=moment.business,
         language=rules.language(rules.account(message.account)),
         profiles=rules.types,
     )
@@ -86,7 +87,7 @@ def new_number(moment: Moment, profile: Profile, kind: str) -> str:
 
     Numbers that begin alike are one series, whatever type they are for.
     """
-    series = _series(profile, kind, moment.now)
+    series = _series(profile, kind, moment.business)
     serial = moment.numbers.take(series.name, digits=series.digits)
     return series.stem + series.tail.format(serial=serial)
 
@@ -101,8 +102,8 @@ class Series:
     tail: str
 
 
-def _series(profile: Profile, kind: str, now: int) -> Series:
-    return _of_year(profile.authority, profile.numbers[kind].given, times.china_date(now)[:4])
+def _series(profile: Profile, kind: str, at: int) -> Series:
+    return _of_year(profile.authority, profile.numbers[kind].given, times.china_date(at)[:4])
 
 
 @lru_cache(maxsize=1024)
@@ -113,10 +114,10 @@ def _of_year(authority: str, given: str, year: str) -> Series:
     return Series(f"{authority}:{stem}", int(digits[1]) if digits else 9, stem, "{serial" + tail)
 
 
-def series_ahead(profiles: Iterable[Profile], now: int) -> list[tuple[str, int]]:
+def series_ahead(profiles: Iterable[Profile], at: int) -> list[tuple[str, int]]:
     """The series of this year that these types may ask numbers of: name, digits."""
     given = [(p, kind) for p in profiles for o in p.operations.values() for kind in o.give_numbers]
-    return list(dict.fromkeys((s.name, s.digits) for s in (_series(p, kind, now) for p, kind in given)))
+    return list(dict.fromkeys((s.name, s.digits) for s in (_series(p, kind, at) for p, kind in given)))
 
 
 def at_desk(request: LocalRequest, records: Snapshot) -> Outcome:
@@ -133,7 +134,7 @@ def _as_found(request: LocalRequest, document: Document) -> Document:
         return document
     after = document if document.deleted else replace(document, facts=facts_of(profile, document.content))
     told_of = after.status if before is None or before.status != after.status else ""
-    return counted(profile, before, after, status=told_of, at=request.now)
+    return counted(profile, before, after, status=told_of, at=request.business)
 
 
 def asking(rules: Rules, moment: Moment, request: LocalRequest) -> Outcome:
@@ -200,8 +201,8 @@ def _between(request: LocalRequest, content: Content) -> Document:
     one = profile.attachments.one_a_category
     files = attached(before.attachments, message, request.attachments, request.files, types=request.media_types, one=one)
     between = {"status": operation.between, "changing": message.id, "status_before": before.status} if operation.between else {}
-    after = changed(before, request.now, numbers=dict(request.numbers), attachments=files, **between)
-    after = opened(after, request.now) if operation.opens_round else after
+    after = changed(before, request.business, numbers=dict(request.numbers), attachments=files, **between)
+    after = opened(after, request.business) if operation.opens_round else after
     if operation.pending:
         return replace(after, pending=content, facts=None)
     return replace(after, content=content, facts=facts_of(profile, content))

@@ -80,7 +80,7 @@ def _meaning(site: Site, message: Message, reply: Reply, *, in_doubt: bool) -> A
     now = clock.now_ms()
     give_up = message.deadline_at is not None and now > message.deadline_at
     if reply.kind == "receipt" and reply.receipt is not None:
-        answered = answer(site.rules, message, reply.receipt, now=now)
+        answered = answer(site.rules, message, reply.receipt, now=now, business=site.business.now_ms())
         if isinstance(answered, Answered):
             return answered
         keep_aside(site, message, reply.receipt, authority=message.lane.name if message.lane else "", why=answered)
@@ -144,7 +144,7 @@ def _rejected(rules: Rules, moment: Moment, message: Message, content: ReceiptCo
     """The authority's final no: the document goes back to where it was."""
     profile = rules.profile(message.type)
     document = records.document(message.document_id)
-    reverted = undone(document, message, profile, moment.now) if document else None
+    reverted = undone(document, message, profile, moment.business) if document else None
     moved = replace(message, state=State.REJECTED, deadline_at=None, waiting_for=None, faults=content.faults)
     return Outcome(
         moved,

@@ -69,7 +69,7 @@ def _key(message: Message, number: int) -> str:
     return f"{message.document}-{number}"
 
 
-def parts_of(rules: Rules, message: Message, checked: Checked, records: Snapshot, now: int) -> tuple[Part, ...]:
+def parts_of(rules: Rules, message: Message, checked: Checked, records: Snapshot, at: int) -> tuple[Part, ...]:
     """What the rows become for which the first document has no room."""
     compiled, of_part = rules.compiled(message.type), further_documents(message, records)
     operation = compiled.profile.operations[message.operation]
@@ -77,7 +77,7 @@ def parts_of(rules: Rules, message: Message, checked: Checked, records: Snapshot
     for number, content in enumerate(checked.further, 2):
         first, last = last + 1, last + _rows(operation, content)
         document = of_part(number)
-        stays = records.message(_message_id(message, number)) is not None or _says_it(compiled, operation, document, content, now)
+        stays = records.message(_message_id(message, number)) is not None or _says_it(compiled, operation, document, content, at)
         parts.append(Part(number, _key(message, number), content, first, last, document, stays))
     return tuple(parts)
 
@@ -90,11 +90,11 @@ def _message_id(message: Message, number: int) -> str:
     return derived_id("part", message.id, str(number))
 
 
-def _says_it(compiled: Compiled, operation: Operation, document: Document | None, content: Content, now: int) -> bool:
+def _says_it(compiled: Compiled, operation: Operation, document: Document | None, content: Content, at: int) -> bool:
     """Is it beyond this operation, and what was entered the same?"""
     if document is None or document.status in operation.allowed:
         return False
-    return entered(compiled, document.content, now) == entered(compiled, content, now)
+    return entered(compiled, document.content, at) == entered(compiled, content, at)
 
 
 def part_faults(rules: Rules, message: Message, part: Part, records: Snapshot) -> list[Fault]:
@@ -131,12 +131,12 @@ def left_over(message: Message, parts: Sequence[Part], records: Snapshot) -> lis
     return [replace(told, severity="warning")] if keys else []
 
 
-def part_document(rules: Rules, message: Message, part: Part, records: Snapshot, now: int) -> Document:
+def part_document(rules: Rules, message: Message, part: Part, records: Snapshot, at: int) -> Document:
     """The further document as it is before this, if only as one that does not exist yet."""
     if part.document is not None:
         return part.document
     id_ = free_id(message.account, message.type, part.key, records)
-    fresh = born(replace(message, document=part.key, document_id=id_), rules.profile(message.type), now)
+    fresh = born(replace(message, document=part.key, document_id=id_), rules.profile(message.type), at)
     return replace(fresh, marks={PART_OF: message.document or ""})
 
 

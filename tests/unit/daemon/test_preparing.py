@@ -18,7 +18,7 @@ from typing import Any
 import bodies as b
 import psutil
 import pytest
-from homes import new_home
+from homes import begins, new_home
 from lxml import etree
 from patience import wait_until
 from rounds import turn
@@ -262,6 +262,24 @@ def test_what_was_prepared_is_forgotten_with_the_last_files_of_its_mailbox_that_
     assert prepared(3, deleted, anew=True, last=True).message.state is State.REFUSED
 
 
+@pytest.mark.requirement("GW-09")
+def test_what_is_prepared_elsewhere_is_dated_by_the_same_business_clock(home: Path) -> None:
+    change = "\n[clock]\nspeed = 86400\n"
+    (home / "tongguan.toml").write_text((home / "tongguan.toml").read_text("utf-8") + change, "utf-8")
+    begins(home, "2031-01-01")
+    with running(home) as daemon:
+        first = daemon.site.business.now_ms()
+        drop(home, {f"m{n:03d}.xml": declared(f"r{n}") for n in range(60)})
+        found = done(daemon, 60)
+        last = daemon.site.business.now_ms()
+        assert daemon.workers is not None
+        assert daemon.workers.ready
+        with daemon.journal.search() as records:
+            documents = [records.document(m.document_id) for m in found]
+
+    assert all(d is not None and first <= d.created_at <= d.updated_at <= last for d in documents)
+
+
 @pytest.mark.requirement("GW-05")
 def test_where_no_thread_speaks_with_a_process_suspects_are_decided_here(home: Path) -> None:
     """A gateway whose work is done round by round, as a command does it while none runs."""
@@ -344,7 +362,7 @@ def test_nothing_but_records_of_the_model_is_made_from_what_a_worker_sends() -> 
 def test_on_one_core_the_gateway_is_one_process() -> None:
     program = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); from tongguan.gateway.daemon.preparing.workers import *"
     said = subprocess.run(
-        [sys.executable, "-c", f"{program}; print(usual_processes(), make_workers(None, None, None, None))"],
+        [sys.executable, "-c", f"{program}; print(usual_processes(), make_workers(None, None, None, None, None))"],
         capture_output=True,
         text=True,
         check=True,

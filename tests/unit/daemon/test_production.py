@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from homes import begins
 
 from tongguan.codecs.checking.named_checks import uscc_is_right
 from tongguan.gateway.daemon.daemon import Daemon
@@ -120,6 +121,16 @@ def test_a_home_of_ones_own_starts(real: Path) -> None:
     assert list(made_for_tests(read_settings(real))) == []
     daemon = Daemon(real)
     daemon.stop()
+
+
+def test_the_business_clock_of_a_test_home_is_refused(real: Path) -> None:
+    begins(real, "2031-01-01", speed=60)
+
+    said = told(real)
+    assert "clock" in said
+    assert str(real / "clock.json") in said
+    with pytest.raises(SettingsWrong, match="clock"):
+        Daemon(real)
 
 
 @pytest.mark.parametrize("key", ["certificates", "encrypt_to", "secrets_to", "ca", "client_certificate"])

@@ -98,7 +98,7 @@ def test_a_receipt_of_an_account_that_is_gone_is_held_and_the_others_are_looked_
     opened: Callable[[], Daemon], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     genuine = SimpleNamespace(account="somebody else's", kind="business", code="22", message=None)
-    monkeypatch.setattr(verification, "_told", lambda rules, route, raw, now: genuine)
+    monkeypatch.setattr(verification, "_told", lambda rules, route, raw, **clocks: genuine)
     daemon = opened()
     gone, ours = (incoming(name, b"<receipt/>", route="mofcom", now=clock.now_ms()) for name in ("gone", "demo"))
     daemon.journal.finish([(gone,), (ours,)])

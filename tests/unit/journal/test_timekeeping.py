@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
 import pytest
+from clocks import Machine
 from journals import Database, comes, moves, stored, submission, written
 
 from tongguan.gateway.journal.clock_changes import LEAST_MS, STEADY_MS
@@ -19,31 +19,9 @@ HOUR, DAY = 3_600_000, 86_400_000
 JUMPS = (-DAY, -HOUR, -30_000, -1500, 1500, 30_000, HOUR, DAY, 400 * DAY)
 
 
-@dataclass
-class Machine:
-    """Its clocks, by hand: real time passes in both, and the wall clock can be set."""
-
-    wall: int = 1_800_000_000_000
-    steady: int = 5_000_000
-    boots: int = 1
-
-    def passes(self, ms: int) -> None:
-        self.wall += ms
-        self.steady += ms
-
-    def starts_anew(self) -> None:
-        self.steady = 1000
-        self.boots += 1
-
-
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
-    made = Machine()
-    monkeypatch.setattr(clock, "now_ms", lambda: made.wall)
-    monkeypatch.setattr(clock, "steady_ms", lambda: made.steady)
-    monkeypatch.setattr(clock, "boot", lambda: f"boot {made.boots}")
-    monkeypatch.setattr(clock, "monotonic", lambda: made.steady / 1000)
-    return made
+    return Machine().rules(monkeypatch)
 
 
 def waits(journal: Journal, ms: int, id_: str = "m", **more: object) -> None:

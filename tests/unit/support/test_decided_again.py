@@ -28,7 +28,7 @@ def decided(home: Path, decide: Callable[..., loop.Chain], answer: object = None
     journal = open_journal(home)
     number(journal, "a")
     step = Step("check", decide, respond=replace)  # its own, so that it is no test's
-    moment = Moment(1, journal.numbers())
+    moment = Moment(1, 1, journal.numbers())
     with journal.read() as records:
         loop._attempt(step, moment, submission(operation=str(decide)), answer, records)
     journal.close()

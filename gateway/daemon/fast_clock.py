@@ -1,0 +1,92 @@
+"""The business clock of a gateway that runs: it goes on where it was, and is kept for the next start and for other processes.
+
+The journal has the line as well as the file: whichever is lost, damaged or older than the other, time does not go back.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.model.errors import StationBroken
+from tongguan.gateway.settings import Settings
+from tongguan.gateway.system import files
+from tongguan.gateway.system.business_clock import FILE, BusinessClock, ClockLine, going_on, kept_line, read_line
+from tongguan.outbox.alerts import Alerts
+
+MARKER = "business clock"
+
+
+class FastClock:
+    """Begins when its gateway takes over, and keeps the file as it should be until that ends."""
+
+    def __init__(self, settings: Settings, journal: Journal, alerts: Alerts) -> None:
+        self._settings, self._journal, self._alerts = settings, journal, alerts
+        self._file = settings.path(FILE)
+        self.business = BusinessClock(None if self._real else kept_line(settings.home))
+
+    @property
+    def _real(self) -> bool:
+        return self._settings.gateway.environment == "production"
+
+    def begin(self) -> None:
+        """From here on the line is this gateway's: the furthest that is known, at the speed of its settings."""
+        line = going_on(self._kept(), self._settings.clock.speed, seen=self._journal.timekeeper.seen)
+        self.business.line = line
+        if line is not None:
+            self._set(line)
+
+    def keep(self, *, jumped: bool = False) -> None:
+        """Look after the file; `jumped`: the machine's clock was set, so that after a start of the machine the line would be wrong."""
+        line = self.business.line
+        if line is None:
+            return
+        if jumped:
+            self._set(line.anew(line.speed))
+        else:
+            self._write(line)
+
+    def end(self) -> None:
+        """While no gateway runs the business clock goes no faster than the machine's: a night must not become a century."""
+        if self.business.line is not None and self.business.line.speed != 1:
+            with suppress(StationBroken):  # then it goes on, as after a crash
+                self._set(self.business.line.anew(1))
+
+    def _kept(self) -> list[ClockLine]:
+        """What file and journal say; in production, where business days are days, nothing."""
+        if self._real:
+            return []
+        with self._journal.search() as records:
+            kept = records.marker(MARKER)
+        found = []
+        with suppress(ValueError):
+            found += [read_line(kept)] if kept else []
+        with suppress(OSError, ValueError):
+            found.append(read_line(self._file.read_bytes()))
+        return found
+
+    def _set(self, line: ClockLine) -> None:
+        with self._journal.search() as records:
+            kept = records.marker(MARKER)
+        if kept != line.text():
+            self._journal.set_markers({MARKER: line.text()})
+        self.business.line = line
+        self._write(line)
+
+    def _write(self, line: ClockLine) -> None:
+        """Have the file say this line. A disk that does not take it is told of, and tried again."""
+        text = line.text().encode()
+        trouble = ""
+        try:
+            with suppress(FileNotFoundError):
+                if self._file.read_bytes() == text:
+                    return
+            files.write(self._file, text, durable=True, mode=0o600)
+        except OSError as wrong:
+            why = f"{self._file}: {wrong.strerror}"
+            trouble = self._settings.gateway.say(
+                f"业务时钟写不出 {why}；模拟器和命令行的时间会与网关不同",
+                f"the business clock cannot be written to {why}; simulators and command line go by another time",
+            )
+        finally:
+            self._alerts.stands("business-clock", trouble, do=f"ls -l {self._file}; df -h {self._settings.home}")

@@ -1,0 +1,105 @@
+"""The business clock: what is dated goes by it, what works goes by the machine's.
+
+The two are one, but in a test home whose settings make business days pass faster. Such a home has a line: a moment as each clock said it,
+and how fast the business clock runs from there. The gateway alone writes it, to `HOME/clock.json`, where its command line and the
+simulators read it. Until the machine is started anew the line goes by its steady clock, so nobody moves it by setting the other one; after
+that by the machine's own, and never back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tongguan.gateway.system import clock, times
+
+FILE = "clock.json"
+MOST_SPEED = 1_000_000  #: a day in less than a tenth of a second
+LAST = 253_370_736_000_000  #: the year 9999 begins in China: there it stands, as no date can be written behind that year
+
+
+@dataclass(frozen=True, slots=True)
+class ClockLine:
+    """A moment as the clocks said it, in milliseconds; from there `speed` milliseconds of business pass in one of the machine."""
+
+    business: int
+    machine: int
+    steady: int
+    boot: str
+    speed: int
+
+    @classmethod
+    def begin(cls, speed: int) -> ClockLine:
+        """From now on; until now it was as late as the machine says."""
+        now = clock.now_ms()
+        return cls(now, now, clock.steady_ms(), clock.boot(), speed)
+
+    def at(self, steady: int) -> int:
+        """The business time at a moment of the steady clock that it is anchored to."""
+        return min(self.business + (steady - self.steady) * self.speed, LAST)
+
+    def here(self, *, seen: int = 0) -> ClockLine:
+        """The same line by the steady clock of this start of the machine; `seen`: the latest that its other clock is known to have said."""
+        steady, boot = clock.steady_ms(), clock.boot()
+        if boot and boot == self.boot and steady >= self.steady:
+            return self
+        machine = clock.now_ms()
+        passed = max(machine, seen, self.machine) - self.machine
+        return replace(self, business=min(self.business + passed * self.speed, LAST), machine=machine, steady=steady, boot=boot)
+
+    def anew(self, speed: int) -> ClockLine:
+        """From this moment at another speed, or by a machine's clock that was set."""
+        steady = clock.steady_ms()
+        return ClockLine(self.at(steady), clock.now_ms(), steady, clock.boot(), speed)
+
+    def text(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def read_line(text: str | bytes) -> ClockLine:
+    """The line that a text says; ValueError when it says none."""
+    try:
+        line = ClockLine(**json.loads(text))
+    except (TypeError, RecursionError) as wrong:
+        raise ValueError(str(wrong)) from wrong
+    numbers = (line.business, line.machine, line.steady, line.speed)
+    if not all(type(number) is int and 0 <= number <= LAST for number in numbers) or type(line.boot) is not str:
+        raise ValueError(f"no line of a clock: {line}")
+    if not 1 <= line.speed <= MOST_SPEED:
+        raise ValueError(f"speed {line.speed}")
+    return line
+
+
+def going_on(kept: Iterable[ClockLine], speed: int, *, seen: int = 0) -> ClockLine | None:
+    """From now on at this speed, where the furthest of the lines that were kept has come to by now; None: by the machine's clock."""
+    steady = clock.steady_ms()
+    line = max((each.here(seen=seen) for each in kept), key=lambda each: each.at(steady), default=None)
+    if line is None:
+        return None if speed == 1 else ClockLine.begin(speed)
+    return line if line.speed == speed else line.anew(speed)
+
+
+def kept_line(home: Path) -> ClockLine | None:
+    """The line that a home's file says, by the clocks of this start of the machine; None where there is no file, or none that can be read."""
+    with suppress(OSError, ValueError):
+        return read_line((home / FILE).read_bytes()).here()
+    return None
+
+
+@dataclass(slots=True)
+class BusinessClock:
+    """What time it is in the business. `line`: None while it is the machine's own."""
+
+    line: ClockLine | None = None
+
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch."""
+        return clock.now_ms() if self.line is None else self.line.at(clock.steady_ms())
+
+    def shown(self) -> dict[str, Any]:
+        """As the heartbeat and `tongguan status --json` say it; nothing while it is the machine's own."""
+        return {"clock": {"business_time": times.show(self.now_ms()), "speed": self.line.speed}} if self.line else {}
