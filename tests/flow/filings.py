@@ -1,0 +1,73 @@
+"""Messages of collective declaration (集中申报) for acceptance tests. A customs is used by one test only: an enterprise has one living qualification there."""
+
+from __future__ import annotations
+
+import csv
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+import bodies as b
+from lxml import etree
+from sites import Site
+
+QUALIFICATION, GOODS, ACCOUNT, LIST, CHANGE = "CD.qualification", "CD.goods", "CD.account", "CD.list", "CD.change"
+APPROVED = "海关审批通过"
+BONDED_ACCOUNT = "C09082600001"  #: what simulated customs has of the sample enterprise
+_TAKEN = ("0908",)  #: of the bonded account, and of the manifest
+
+
+def _customs(begins: tuple[str, ...]) -> Any:
+    with (b.PROFILES / "tables" / "customs.csv").open(encoding="utf-8", newline="") as lines:
+        codes = [row["code"] for row in csv.DictReader(lines)]
+    return iter([code for code in codes if code.startswith(begins) and code not in _TAKEN])
+
+
+_GENERAL = _customs(
+    ("01", "02", "04", "08", "09", "22", "23", "29", "31", "33", "35", "37", "40", "42", "46", "47", "51", "52", "53")
+)
+_OF_NATURE = {"3": _customs(("07",)), "4": _customs(("57",))}
+
+
+def fresh_customs(nature: str = "1") -> str:
+    """A customs at which no test has filed yet."""
+    return str(next(_OF_NATURE.get(nature, _GENERAL)))
+
+
+def today(days: int = 0) -> str:
+    """A day in China, so many days from now, as forms write it."""
+    return str(datetime.now(timezone(timedelta(hours=8))).date() + timedelta(days=days))
+
+
+def months_ahead(months: int) -> str:
+    """The first of the month so many months from now."""
+    year, month = divmod(date.today().year * 12 + date.today().month - 1 + months, 12)
+    return f"{year}-{month + 1:02d}-01"
+
+
+def qualification(
+    operation: str = "declare", marker: str = "", *, nature: str = "1", document: str | None = None, **set_: Any
+) -> etree._Element:
+    """A whole qualification, by default at a customs of its own; bonded ones have no guarantee."""
+    changes: dict[str, Any] = {"CustomMaster": set_.pop("CustomMaster", None) or fresh_customs(nature), "Nature": nature}
+    if nature == "2":
+        changes |= {"GuaranteeAmount": None, "GuaranteeUntil": None}
+    changes |= set_
+    return b.message(
+        QUALIFICATION, operation, like="ok-save.xml", set_=changes, reference=b.fresh("q") + marker, document=document
+    )
+
+
+def act(type_: str, operation: str, document: str, marker: str = "", **set_: Any) -> etree._Element:
+    """An operation on a document, with these elements as its body."""
+    return b.message(type_, operation, document=document, set_=set_, reference=b.fresh("do") + marker)
+
+
+def body(site: Site, status: dict[str, Any]) -> dict[str, Any]:
+    """The content of a message's document."""
+    found: dict[str, Any] = b.document(site, status)["body"]
+    return found
+
+
+def qualified(site: Site, marker: str = "", **given: Any) -> dict[str, Any]:
+    """The document of an approved qualification."""
+    return b.document(site, b.done(site, qualification("declare", marker, **given)))
