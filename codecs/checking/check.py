@@ -112,6 +112,21 @@ def _judged(compiled: Compiled, contexts: Contexts, operation: str, findings: Fa
     if not _complete(compiled.root, content, operation):
         _missing(compiled.root, content, operation, (), findings)
     _broken_rules(compiled, contexts, operation, findings)
+    if later := compiled.profile.operations[operation].warns_of:
+        _foretold(compiled, contexts, later, findings)
+
+
+def _foretold(compiled: Compiled, contexts: Contexts, later: str, findings: FaultList) -> None:
+    """What a later operation will want besides: warnings, and no word of what is wrong already."""
+    wanted = FaultList(unusable=findings.unusable)
+    _missing(compiled.root, contexts.top[0], later, (), wanted)
+    for one in compiled.rules[later]:
+        if one.rule.check == "required" and one.reads.isdisjoint(findings.unusable_paths):
+            for trail in one.broken(contexts):
+                wanted.add("GW-C03", trail, one.node)
+    told = {trail for _, trail, _, _ in findings.found}
+    for trail, node in {trail: node for _, trail, node, _ in wanted.found if trail not in told}.items():
+        findings.add("GW-C40", trail, node, operation=later, severity="warning")
 
 
 def _further(compiled: Compiled, asked: Operation, content: Row, known: FillContext, findings: FaultList) -> None:

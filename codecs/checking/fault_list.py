@@ -48,7 +48,8 @@ class FaultList:
             self.found.append(one)
             return
         self.more += 1
-        self.grave = self.grave or isinstance(one[0], str) or one[0].severity != "warning"
+        severity = one[3].get("severity") if isinstance(one[0], str) else one[0].severity
+        self.grave = self.grave or severity != "warning"
 
     def move(self, to: Callable[[Trail], Trail]) -> None:
         """All that was found, and that has no value, stands elsewhere: from now on it is told of there."""

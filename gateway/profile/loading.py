@@ -126,7 +126,7 @@ def _profile(
     numbers = {k: one.made(NumberRule, {"field": paths}, ("label",), kind=k) for k, one in part.parts("numbers").items()}
     statuses = {k: read_status(one, k) for k, one in part.parts("status").items()}
     receipts = read_receipts(part, statuses, operations, authorities)
-    known = (statuses, numbers, authorities, {f.path: f for f in fields})
+    known = (statuses, numbers, authorities, {f.path: f for f in fields}, operations)
 
     def only(key: str, read: Callable[[TomlTable], T], otherwise: T) -> T:
         """What a table of its own says, where there is one."""

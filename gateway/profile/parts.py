@@ -34,7 +34,9 @@ from tongguan.gateway.settings import size
 
 _ROW = ("commodity", "name", "unit", "quantity", "amount")
 _MOST_PLACES = 6  #: decimals that statistics add up exactly
-OperationScope = tuple[Mapping[str, Status], Mapping[str, NumberRule], Mapping[str, Authority], Mapping[str, Field]]
+OperationScope = tuple[
+    Mapping[str, Status], Mapping[str, NumberRule], Mapping[str, Authority], Mapping[str, Field], Collection[str]
+]
 
 
 def both_needed(part: TomlTable) -> Text:
@@ -80,7 +82,7 @@ def read_receipts(
 
 
 def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operation:
-    statuses, numbers, authorities, fields = known
+    statuses, numbers, authorities, fields, operations = known
     if name not in OPERATIONS:
         part.file.complaints.unknown(part.place(), "operation", name, OPERATIONS)
     operation = part.made(
@@ -95,6 +97,7 @@ def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operati
             "waiting": statuses,
             "to": statuses,
             "give_numbers": numbers,
+            "warns_of": operations,
         },
         name=name,
         removes=_named_rows(part, "removes", fields),

@@ -118,6 +118,7 @@ class Operation:
     reserve: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)  #: the desk step's own settings
     signed_when: tuple[Mapping[str, Any], ...] = ()  #: the card and its signature are wanted only when all hold
+    warns_of: str = ""  #: a later operation: what that will want besides is told as warnings
     pending: bool = False  #: the new content waits beside the present one until a receipt agrees to it
     #: of a round that it opens: receipt code to the status that it brings there
     brings: Mapping[str, str] = field(default_factory=dict)

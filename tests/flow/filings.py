@@ -48,7 +48,8 @@ def qualification(
     operation: str = "declare", marker: str = "", *, nature: str = "1", document: str | None = None, **set_: Any
 ) -> etree._Element:
     """A whole qualification, by default at a customs of its own; bonded ones have no guarantee."""
-    changes: dict[str, Any] = {"CustomMaster": set_.pop("CustomMaster", None) or fresh_customs(nature), "Nature": nature}
+    changes: dict[str, Any] = {"Nature": nature}
+    changes["CustomMaster"] = set_.pop("CustomMaster") if "CustomMaster" in set_ else fresh_customs(nature)
     if nature == "2":
         changes |= {"GuaranteeAmount": None, "GuaranteeUntil": None}
     changes |= set_

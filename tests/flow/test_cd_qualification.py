@@ -30,9 +30,19 @@ def test_a_save_gives_the_unified_number_and_tells_who_files(site: Site) -> None
 @pytest.mark.requirement("CD-01")
 @pytest.mark.parametrize("field", ["CustomMaster", "Nature"])
 def test_a_save_needs_customs_and_nature(site: Site, field: str) -> None:
-    status = b.refused(site, qualification("save", **{"CustomMaster": "0904", field: [] if field == "CustomMaster" else None}))
+    status = b.refused(site, qualification("save", **{field: None}))
 
     assert [fault["path"].rpartition("/")[2] for fault in status["faults"] if fault["code"] == "GW-C03"] == [field]
+
+
+@pytest.mark.requirement("CD-01")
+def test_a_save_warns_of_what_a_declare_will_want(site: Site) -> None:
+    status = b.done(site, qualification("save", GuaranteeAmount=None, GuaranteeUntil=None))
+
+    told = [(fault["code"], fault["severity"], fault["label"]) for fault in status["faults"]]
+    assert told == [("GW-C40", "warning", "担保额度(万元)"), ("GW-C40", "warning", "担保有效期")]
+    declared = b.refused(site, act(QUALIFICATION, "declare", status["document"]))
+    assert b.codes(declared) == {"CD-Q09", "CD-Q10"}
 
 
 @pytest.mark.requirement("CD-01")

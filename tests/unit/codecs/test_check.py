@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from codecs_sample import check_json, check_xml, document, found
+from codecs_sample import PROFILE, check_json, check_xml, compiled, document, found
 from patience import here
 
 from tongguan.codecs.checking.compile import Compiled
@@ -239,6 +240,29 @@ def test_attributes_that_serializers_add_do_no_harm(sample: Compiled) -> None:
     xsi = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
     assert found(check_xml(sample, f'<Title {xsi} xsi:nil="true"/><Code {xsi} xsi:type="string">ABCD</Code>')) == []
+
+
+def test_a_save_may_warn_of_what_a_later_operation_will_want(tmp_path: Path) -> None:
+    rule = """[[rule]]
+id = "XX-R09"
+at = ["declare"]
+path = "Rate"
+check = "required"
+when = [{ path = "Mark", is = "1" }]
+says = { zh = "比率必填", en = "rate required" }
+"""
+    profile = PROFILE.replace('to = "draft"', 'to = "draft"\nwarns_of = "declare"', 1)
+    type_ = compiled(tmp_path, profile=profile, rules=rule)
+
+    checked = check_xml(type_, "<Mark>1</Mark><Line><Money>USD</Money><Price>x</Price></Line>")
+
+    assert [(f.code, f.path, f.severity) for f in checked.faults] == [
+        ("GW-C06", "/XX.sample/Line[1]/Price", "error"),
+        ("GW-C40", "/XX.sample/Title", "warning"),
+        ("GW-C40", "/XX.sample/Line[1]/Count", "warning"),
+        ("GW-C40", "/XX.sample/Rate", "warning"),
+    ]
+    assert checked.faults[-1].zh == "操作 declare 还须填写比率"
 
 
 @pytest.mark.parametrize("element", ["<Title>标题</Title>", "<Titel>x</Titel>", "<Line><Money>DEM</Money></Line>", "<Line/>"])
