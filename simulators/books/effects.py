@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import MAXYEAR, date, datetime
 
 from lxml import etree
 
@@ -74,9 +74,8 @@ def _subject(document: Document) -> Subject:
 
 
 def _day(office: Office, document: Document, name: str, terms: DayTerms, wrong: Mapping[str, str]) -> str:
-    ordered = wrong.get(terms.marker, "") if terms.marker else ""
-    if ordered.isdigit() and len(ordered) == 8:
-        return f"{ordered[:4]}-{ordered[4:6]}-{ordered[6:]}"
+    if ordered := _ordered(wrong.get(terms.marker, "")):
+        return ordered
     body = parse(document.body)
     if terms.kind:
         other = office.store.find_document(document.account, terms.kind, [first(body, [terms.named])])
@@ -86,7 +85,16 @@ def _day(office: Office, document: Document, name: str, terms: DayTerms, wrong: 
     return min(day, limit) if limit else day
 
 
+def _ordered(text: str) -> str:
+    """Read the day of a marker, eight digits; nothing for what is no day."""
+    try:
+        return datetime.strptime(text, "%Y%m%d").date().isoformat()
+    except ValueError:
+        return ""
+
+
 def _months_later(day: str, months: int) -> str:
     start = date.fromisoformat(day)
     year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+    year = min(year, MAXYEAR)
     return date(year, month + 1, min(start.day, calendar.monthrange(year, month + 1)[1])).isoformat()

@@ -89,10 +89,9 @@ def _number(_: Tables, rule: FieldRule, text: str) -> str:
 
 def _date(_: Tables, __: FieldRule, text: str) -> str:
     try:
-        date.fromisoformat(text)
+        return "" if date.fromisoformat(text).isoformat() == text else f"日期应写成 2026-11-20: {text}"
     except ValueError:
         return f"不是日期: {text}"
-    return ""
 
 
 def _moment(_: Tables, __: FieldRule, text: str) -> str:

@@ -409,6 +409,7 @@ WRONG_FIELDS = [
     ("<Amount>0.5</Amount>", "Amount", "额度: 不得小于 1: 0.5"),
     ("<Amount>5001</Amount>", "Amount", "额度: 不得大于 5000: 5001"),
     ("<Guarantee>2027-02-29</Guarantee>", "Guarantee", "担保有效期: 不是日期: 2027-02-29"),
+    ("<Guarantee>20270228</Guarantee>", "Guarantee", "担保有效期: 日期应写成 2026-11-20: 20270228"),
     ("<Flag>yes</Flag>", "Flag", "标志: 应为 1 或 0: yes"),
     ("<At>noon</At>", "At", "时间: 不是时间: noon"),
     ("<Goods><GNo>1</GNo></Goods>" * 3, "Goods", "商品: 最多 2 项"),
@@ -435,9 +436,11 @@ def test_an_approval_gives_a_number_and_tells_how_long_it_holds(desk):
     (plain,) = desk.declared("XX.filing", filing())
     (bounded,) = desk.declared("XX.filing", filing("F-2", "0902", more="<Guarantee>2027-05-31</Guarantee>"))
     (ordered,) = desk.declared("XX.filing", filing("F-3", "0901"), markers_="!until=20261130")
+    (no_day,) = desk.declared("XX.filing", filing("F-4", "0903"), markers_="!until=20269930")
 
-    assert [number(one, "given") for one in (plain, bounded, ordered)] == ["F001", "F002", "F003"]
-    assert [content(one, "Until") for one in (plain, bounded, ordered)] == ["2027-11-20", "2027-05-31", "2026-11-30"]
+    receipts = (plain, bounded, ordered, no_day)
+    assert [number(one, "given") for one in receipts] == ["F001", "F002", "F003", "F004"]
+    assert [content(one, "Until") for one in receipts] == ["2027-11-20", "2027-05-31", "2026-11-30", "2027-11-20"]
 
 
 def test_what_is_filed_already_is_refused_until_the_first_one_is_over(desk):
