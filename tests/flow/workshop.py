@@ -194,7 +194,7 @@ class Workshop:
         self.turns(lambda: self.business("XX.registration", reference) == "已备案")
 
 
-def _alone(types: Path, *, home: Path) -> Profiles:
+def alone(types: Path, *, home: Path) -> Profiles:
     """The types of a folder and no others."""
     return load_profiles(types)
 
@@ -203,7 +203,7 @@ def open_workshop(folder: Path, monkeypatch: pytest.MonkeyPatch, *, types: Path 
     """A home of its own for the test; `types`: a folder of profiles (without: the installed ones)."""
     site, mofcom, customs = site_with_endpoints(folder, settings=QUICK, card="software")
     if types is not None:
-        monkeypatch.setattr(assembly, "load_profiles", partial(_alone, types))
+        monkeypatch.setattr(assembly, "load_profiles", partial(alone, types))
     return Workshop(site, mofcom, customs, lambda: Daemon(site.home))
 
 
