@@ -132,6 +132,12 @@ def undone(document: Document, message: Message, profile: Profile, at: int) -> D
     return settled_down(changed(document, at, status=status, pending=pending))
 
 
+def reserves(profile: Profile | None, message: Message) -> bool:
+    """Has a message of this operation reserved something at once: is there anything to let go when it comes to nothing?"""
+    operation = profile.operations.get(message.operation) if profile is not None else None
+    return operation is not None and bool(operation.reserve) and not operation.pending
+
+
 def attached(
     present: Sequence[Attachment],
     message: Message,
@@ -159,20 +165,20 @@ def joined_value(content: Content, expression: str) -> str:
     return "+".join(values) if all(values) else ""
 
 
-def reservations(profile: Profile, operation: Operation, document: Document) -> tuple[Reservation, ...]:
-    """The values that only this document may have, as its operation says."""
-    pairs = ((f"{profile.authority}:{path}", joined_value(document.content, path)) for path in operation.reserve)
+def reservations(
+    profile: Profile, operation: Operation, document: Document, found: Mapping[str, Document]
+) -> tuple[Reservation, ...]:
+    """What only this document may have, as its operation says. `found`: by need, the other documents that it rests on."""
+    pairs = (
+        (f"{profile.authority}:{expression}", reserved_value(document.content, expression, found))
+        for expression in operation.reserve
+    )
     return tuple(Reservation(kind, value, document.id) for kind, value in pairs if value)
 
 
-def given_back(profile: Profile, document: Document, message: Message) -> tuple[Reservation, ...]:
-    """What is free again once a message comes to nothing: where its operation reserves, all that the document has reserved."""
-    operation = profile.operations.get(message.operation)
-    return all_reservations(profile, document) if operation is not None and operation.reserve and not operation.pending else ()
-
-
-def all_reservations(profile: Profile, document: Document) -> tuple[Reservation, ...]:
-    """Everything that any of its operations may have reserved."""
-    paths = dict.fromkeys(path for operation in profile.operations.values() for path in operation.reserve)
-    pairs = ((f"{profile.authority}:{path}", joined_value(document.content, path)) for path in paths)
-    return tuple(Reservation(kind, value, document.id) for kind, value in pairs if value)
+def reserved_value(content: Content, expression: str, found: Mapping[str, Document]) -> str:
+    """What an expression of `reserve` comes to: values of paths, or the id of what a need found; empty where there is none."""
+    if not expression.startswith("@"):
+        return joined_value(content, expression)
+    other = found.get(expression[1:])
+    return other.id if other is not None else ""

@@ -160,7 +160,7 @@ def _stop(site: Site, message: Message, records: Snapshot) -> Outcome:
         raise NotNow(f"{message.state}：已不能停止", f"{message.state}: it can no longer be stopped")
     profile = site.rules.profiles[message.type].profile if message.type in site.rules.profiles else None
     now, business = clock.now_ms(), site.business.now_ms()
-    return stop(message, records.document(message.document_id), profile, now=now, business=business)
+    return stop(message, records, profile, now=now, business=business)
 
 
 def _give_up(site: Site, message: Message, records: Snapshot) -> Outcome:
@@ -168,7 +168,7 @@ def _give_up(site: Site, message: Message, records: Snapshot) -> Outcome:
         raise NotNow(f"{message.state}：没有可放弃的", f"{message.state}: nothing to give up")
     profile = site.rules.profiles[message.type].profile if message.type in site.rules.profiles else None
     now, business = clock.now_ms(), site.business.now_ms()
-    return stop(message, records.document(message.document_id), profile, now=now, business=business, state=State.GIVEN_UP)
+    return stop(message, records, profile, now=now, business=business, state=State.GIVEN_UP)
 
 
 def _apply(site: Site, message: Message, records: Snapshot) -> Outcome:

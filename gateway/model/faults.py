@@ -54,6 +54,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "GW-F33": ("查询条件 {name} 只能写一次", "filter {name} may stand once only"),
     "GW-F45": ("没有打印格式 {form}；可用：{known}", "there is no form {form}; there are {known}"),
     "GW-F46": ("没有单证类型 {type}；最接近的是 {near}", "there is no document type {type}; nearest to it: {near}"),
+    "GW-F47": (
+        "{label}须与{zh} {name} 相同：该单证为 {other}，报文为 {value}",
+        "{label} must be as in {en} {name}: it is {other} there, and {value} here",
+    ),
     "GW-F30": ("{zh}", "{en}"),
     "GW-F55": (
         "引用此单证的{zh} {key} 状态为“{status}”，不能随之删除",

@@ -41,6 +41,7 @@ FINAL = frozenset({State.ACCEPTED, State.REJECTED, State.REFUSED, State.STOPPED,
 OPEN = frozenset({State.RECEIVED, State.CHECKED, State.SEALED, State.SENT, State.HELD})
 FREES_REFERENCE = frozenset({State.REFUSED, State.REJECTED, State.STOPPED, State.GIVEN_UP})
 EARLIER = "earlier message"  #: what a message waits for that has one of its document before it
+OTHER = "other document"  #: what a message waits for that rests on another document, which is not there yet
 QUERY = "query"  #: operation of a message that asks, and changes nothing
 PRINT = "print"  #: operation of a message that wants a PDF
 _PRESS = Lane(LaneKind.PRINT)
@@ -118,4 +119,6 @@ class Message:
 
     @property
     def makes_others_wait(self) -> bool:
-        return self.waits and self.document_id is not None and self.state in BEFORE_SENT and self.lane != _PRESS
+        """One that waits for another document may do so for long, and holds up nothing of its own."""
+        waits = self.waits and self.waits_on is None
+        return waits and self.document_id is not None and self.state in BEFORE_SENT and self.lane != _PRESS

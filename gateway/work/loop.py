@@ -186,7 +186,7 @@ def _held(step: Step, message: Message, why: Exception, now: int) -> Outcome:
 
 def end(message: Message, state: State, step: str, now: int, **changes: Any) -> Outcome:
     """The outcome of a message that moves to `state` and is nobody's work any more."""
-    ended = replace(message, state=state, lane=None, due_at=None, waiting_for=None, updated_at=now, **changes)
+    ended = replace(message, state=state, lane=None, due_at=None, waiting_for=None, waits_on=None, updated_at=now, **changes)
     return Outcome(ended, message.state, step)
 
 

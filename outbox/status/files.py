@@ -68,6 +68,7 @@ def write_document_file(document_id: str, view: StatusView, context: StatusConte
 def _status(message: Message, view: StatusView, context: StatusContext) -> bytes:
     shown = view.shown(message)
     document = view.documents.get(shown.document_id) if shown.document_id is not None else None
+    other = view.documents.get(shown.waits_on) if shown.waits_on is not None else None
     return message_status(
         shown if shown is message else replace(shown, source=message.source),
         document=document,
@@ -79,6 +80,7 @@ def _status(message: Message, view: StatusView, context: StatusContext) -> bytes
         language=context.language(shown.account),
         profile=context.profile(document.type) if document is not None else None,
         shut=context.shut(shown.lane),
+        awaited=(other, context.profile(other.type)) if other is not None else None,
     )
 
 

@@ -17,7 +17,7 @@ from tongguan.gateway.document.changes import value_at, with_values
 from tongguan.gateway.document.differences import ValueChange, differences
 from tongguan.gateway.model.document import Attachment, Document, Quantity, Receipt
 from tongguan.gateway.model.errors import in_language
-from tongguan.gateway.model.message import FINAL, Message, State
+from tongguan.gateway.model.message import FINAL, OTHER, Message, State
 from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.profile import Profile
 from tongguan.gateway.system import file_names, times
@@ -38,6 +38,8 @@ class DocumentContent:
     changes: Sequence[ValueChange] | None = None  #: that await agreement; None: nothing does
 
 
+OtherDocument = tuple[Document, Profile | None]
+"""A document of another type, with its profile."""
 #: facts of `Message.extra` that the enterprise sees
 _SHOWN = ("check", "filled", "licence", "copies", "parts", "part_of")
 
@@ -75,10 +77,11 @@ def message_status(
     language: str,
     profile: Profile | None,
     shut: str | None = None,
+    awaited: OtherDocument | None = None,
 ) -> bytes:
     """The status file of a submission; receipts whose file is `missing` in InBox are shown without it.
 
-    `shut`: what the lane that it is in waits for; None while that is open.
+    `shut`: what the lane that it is in waits for; None while that is open. `awaited`: the other document that it waits for.
     """
     final = message.state in FINAL
     status: dict[str, Any] = {
@@ -107,6 +110,8 @@ def message_status(
         "received_at": show(message.received_at),
         "updated_at": show(message.updated_at),
     }
+    if awaited is not None and message.waiting_for == OTHER:
+        status["waits_on"] = _awaited(*awaited, language=language)
     if message.state is State.HELD:
         reason, do = (in_language(text, language) for text in (message.hold_reason, message.hold_do))
         status["hold"] = {"reason": reason, "since": show(message.hold_since), "do": do}
@@ -217,6 +222,11 @@ def _contradiction(message: Message) -> dict[str, Any]:
     """Which receipt says the opposite of how the message ended, and whether the reference may be used again."""
     told = {name: (message.contradicted or {}).get(name) for name in ("code", "text", "says", "issued_at", "receipt", "used_by")}
     return {**told, "reference_free": not message.holds_reference}
+
+
+def _awaited(document: Document, profile: Profile | None, *, language: str) -> dict[str, Any]:
+    status = business_status(document, profile, language)
+    return {"type": document.type, "document": document.key, "numbers": document.numbers, "business_status": status}
 
 
 def _item(item: Message, answers: Sequence[NamedAnswer], language: str) -> dict[str, Any]:

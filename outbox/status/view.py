@@ -93,7 +93,7 @@ def read_view(
         around = [*around, *(m for m in records.around((), behind) if m.id not in known)]
         around.sort(key=lambda message: message.sequence)
         document_ids = [*behind, *document_ids]
-    shown = {m.document_id for m in (*found.values(), *firsts.values()) if m.document_id is not None}
+    shown = {id_ for m in (*found.values(), *firsts.values()) for id_ in (m.document_id, m.waits_on) if id_ is not None}
     documents = records.heads(shown.difference(document_ids))
     contents = {}
     for document, json in records.documents_and_json(document_ids):  # one by one: whole contents of many are much to keep

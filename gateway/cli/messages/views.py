@@ -29,6 +29,7 @@ from tongguan.gateway.cli.output import age, facts_of, lane_facts, moment, print
 from tongguan.gateway.journal.history.history import GATEWAY, lane_subject
 from tongguan.gateway.journal.reading.lookups import AnswerRow, Move
 from tongguan.gateway.journal.reading.search import Search
+from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.lane import NAMED_AFTER, ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.system import file_names
@@ -94,6 +95,7 @@ def _show(message: Message, records: Search) -> None:
         t("类型", "type"): f"{message.type} {message.operation}",
         t("状态", "state"): message.state.value,
         t("等待", "waiting for"): _waiting(message, shut),
+        t("等待的单证", "waits on"): _awaited(records.document(message.waits_on)),
         t("单证状态", "status"): status_text(document),
         t("编号", "numbers"): document.numbers if document else None,
         t("收到", "received"): moment(message.received_at),
@@ -132,9 +134,14 @@ def _waiting(message: Message, shut: ClosedLane | None) -> str | None:
     return waiting_for(message, shut.waits_for if shut else None)
 
 
+def _awaited(other: Document | None) -> str | None:
+    """The document that a message waits for, by what a person knows it by."""
+    return " ".join([other.type, other.key, *other.numbers.values(), status_text(other) or ""]) if other is not None else None
+
+
 def statuses(records: Search, messages: Sequence[Message]) -> list[Any]:
     """What the status files say, for each message."""
-    documents = records.documents(m.document_id for m in messages if m.document_id)
+    documents = records.documents(id_ for m in messages for id_ in (m.document_id, m.waits_on) if id_)
     accounts = {m.account for m in messages}
     snapshots = {name: read_view(records, name, [m.id for m in messages if m.account == name], ()) for name in accounts}
     for damaged in (damaged for snapshot in snapshots.values() for damaged in snapshot.damaged.values()):
@@ -154,6 +161,7 @@ def statuses(records: Search, messages: Sequence[Message]) -> list[Any]:
                 language=context.language(),
                 profile=profile_of(m.type),
                 shut=lane.waits_for if (lane := shut[m.id]) else None,
+                awaited=(other, profile_of(other.type)) if (other := documents.get(m.waits_on or "")) else None,
             )
         )
         for m in messages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -39,6 +40,7 @@ class LocalRequest:
     business: int  #: by the business clock: for documents, and for all that is dated
     language: str
     profiles: Mapping[str, Profile]  #: all document types
+    found: Mapping[str, Document] = field(default_factory=dict)  #: by need, the other documents that the message rests on
     answered: Mapping[str, str] | None = None  #: elements of the authority's answer, where the operation asked
 
 

@@ -21,10 +21,10 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
     numbers = {kind: told[rule.field] for kind, rule in profile.numbers.items() if rule.field in told} | dict(request.numbers)
     content = with_numbers(with_values(request.content, told), profile, numbers)
     whole = settled_down(changed(before, request.business, status=operation.to, content=content, numbers=numbers))
-    wanted = reservations(profile, operation, whole)
+    wanted = reservations(profile, operation, whole, request.found)
     for one in wanted:
         if records.reserved_by(one.kind, one.value) not in (None, whole.id):
-            path = one.kind.partition(":")[2]
+            path = one.kind.partition(":")[2].partition("+")[0]
             label = next((f.label for f in profile.fields if f.path == path), path)
             raise Refused([fault("GW-F07", path=f"/{profile.type}/{path}", label=label, value=one.value)])
     own = tuple(one for one in wanted if records.reserved_by(one.kind, one.value) is None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tongguan.gateway.document.changes import all_reservations, changed
+from tongguan.gateway.document.changes import changed
 from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
@@ -24,7 +24,7 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
     if faults:
         raise Refused(faults)
     outcome = done(request, *(changed(document, request.business, deleted=True, facts={}) for document in going))
-    release = (one for document in going for one in all_reservations(request.profiles[document.type], document))
+    release = (one for document in going for one in records.reservations_of(document.id))
     return replace(outcome, release=tuple(release))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tongguan.gateway.document.changes import (
-    all_reservations,
     attached,
     changed,
     learned,
@@ -38,7 +37,7 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
         attachments=files,
     )
     draft = replace(draft, changing=None, status_before=None)
-    wanted, held = reservations(profile, request.operation, draft), all_reservations(profile, before)
+    wanted, held = reservations(profile, request.operation, draft, request.found), records.reservations_of(before.id)
     return replace(
         done(request, draft),
         numbers=learned(draft, before, profile),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from tongguan.gateway.document.changes import given_back, undone
+from tongguan.gateway.document.changes import reserves, undone
 from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.snapshot import Snapshot
-from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.message import Message, State
@@ -22,13 +21,7 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
         raise Refused([fault("GW-F12", path="Reference", label="报文编号", reference=reference or id_ or "")])
     if not may_stop(target):
         raise Refused([fault("GW-F13", path="Reference", label="报文编号", reference=reference or id_ or "", state=target.state)])
-    stopped = stop(
-        target,
-        records.document(target.document_id),
-        request.profiles.get(target.type),
-        now=request.now,
-        business=request.business,
-    )
+    stopped = stop(target, records, request.profiles.get(target.type), now=request.now, business=request.business)
     outcome = done(request, *stopped.documents, why=request.content.get("Why", ""))
     return replace(outcome, others=(stopped.message,), others_were={target.id: target.state}, release=stopped.release)
 
@@ -41,7 +34,7 @@ def may_stop(message: Message) -> bool:
 
 def stop(
     message: Message,
-    document: Document | None,
+    records: Snapshot,
     profile: Profile | None,
     *,
     now: int,
@@ -49,7 +42,10 @@ def stop(
     state: State = State.STOPPED,
 ) -> Outcome:
     """The outcome of a message that ends by order; its document goes back to where it was."""
-    ended = replace(message, state=state, lane=None, due_at=None, deadline_at=None, waiting_for=None, updated_at=now)
+    ended = replace(
+        message, state=state, lane=None, due_at=None, deadline_at=None, waiting_for=None, waits_on=None, updated_at=now
+    )
+    document = records.document(message.document_id)
     reverted = undone(document, message, profile, business) if document and profile else None
-    release = given_back(profile, document, message) if reverted and document and profile else ()
+    release = records.reservations_of(reverted.id) if reverted and reserves(profile, message) else ()
     return Outcome(ended, message.state, state.value, documents=(reverted,) if reverted else (), release=release)

@@ -26,7 +26,7 @@ from tongguan.gateway.flow.receipts.verification import TO_QUESTION, Answered, i
 from tongguan.gateway.flow.receipts.verification import answer as believed
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.submission.allowed import may, taken
+from tongguan.gateway.flow.submission.allowed import may, needed, taken
 from tongguan.gateway.flow.submission.check import hand_of, living, refuse
 from tongguan.gateway.flow.submission.dispatch import at_desk, on_its_way, request_of
 from tongguan.gateway.flow.submission.secrets import without_secrets
@@ -35,7 +35,7 @@ from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Deferred, Held, Refused, each_of
-from tongguan.gateway.model.message import QUERY, Message, State
+from tongguan.gateway.model.message import OTHER, QUERY, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import ANSWERED, Column, Profile, Query, Text
@@ -150,17 +150,21 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
     operation = profile.operations[message.operation]
     message, document = living(message, records)
     kept = orjson.loads(records.body(message.id, "content") or b"{}")
-    faults = may(rules, message, operation, document) + taken(profile, operation, message, content=kept, records=records)
+    needs = needed(rules, moment, message, kept, records)
+    faults = [*may(rules, message, operation, document), *needs.faults]
+    faults += taken(profile, operation, message, content=kept, others=needs.found, records=records)
     if faults:
         raise Refused(faults)
+    if needs.waits_on is not None:  # it has moved on since the question was put
+        raise Deferred(OTHER)
     document = document or born(message, profile, moment.business)
     asked = kept if operation.body != "none" else document.content  # that may have moved on since
     request = request_of(rules, moment, message, hand_of(rules, message, records), document, content=asked)
     keep, told = operation.options.get("keep"), _leaves(content)
     answered_elements = {to: told[of] for to, of in keep.items() if of in told} if isinstance(keep, dict) else told
-    request = replace(request, answered=answered_elements)
-    way = operation.way == "message"
-    return (on_its_way(rules, moment, request, records) if way else at_desk(request, records),)
+    request = replace(request, answered=answered_elements, found=needs.found)
+    outcome = on_its_way(rules, moment, request, records) if operation.way == "message" else at_desk(request, records)
+    return (replace(outcome, relied_on={**needs.relied_on, **outcome.relied_on}),)
 
 
 def _leaves(content: ReceiptContent) -> dict[str, str]:

@@ -9,11 +9,12 @@ import orjson
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.codecs.receipts.settle import RoundSoFar, ValueUnreadable, in_round, values_told
-from tongguan.gateway.document.changes import all_reservations
+from tongguan.gateway.document.changes import joined_value
 from tongguan.gateway.flow.receipts.matching import Elsewhere
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.outcome import Reservation
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Operation, Profile, ReceiptRule
 
 PENDING = "pending"  #: role of the content that a message asks agreement for: a verdict may come after it was forgotten
@@ -72,8 +73,10 @@ def reservations_moved(
     """What is to be reserved and what is free, where a new content has other values than those that the document had reserved."""
     if before.content == after.content:
         return (), ()
-    held = [r for r in all_reservations(profile, before) if records.reserved_by(r.kind, r.value) == before.id]
-    kinds = {r.kind for r in held}
-    wanted = [r for r in all_reservations(profile, after) if r.kind in kinds]
+    held = records.reservations_of(before.id)
+    values = ((r, r.kind.partition(":")[2]) for r in held)
+    of_fields = [(r, joined_value(after.content, paths)) for r, paths in values if not paths.startswith("@")]
+    wanted = [replace(r, value=value) for r, value in of_fields if value]
+    wanted += [r for r in held if r.kind.partition(":")[2].startswith("@")]
     reserve = tuple(r for r in wanted if r not in held and records.reserved_by(r.kind, r.value) is None)
     return reserve, tuple(r for r in held if r not in wanted)

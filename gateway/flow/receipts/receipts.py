@@ -12,7 +12,7 @@ from typing import Any
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.codecs.receipts.settle import RoundSoFar, settle
-from tongguan.gateway.document.changes import all_reservations, facts_of, learned, settled_down, with_numbers
+from tongguan.gateway.document.changes import facts_of, learned, settled_down, with_numbers
 from tongguan.gateway.document.counting import counted
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.receipts.agreement import OpenedRound, opened_round, reservations_moved, so_far
@@ -261,7 +261,7 @@ def _business(rules: Rules, moment: Moment, message: Message, received: _Busines
         receipts=(receipt,),
         numbers=learned(after, document, profile),
         reserve=reserve,
-        release=all_reservations(profile, document) if rule.releases and applied else release,
+        release=records.reservations_of(document.id) if rule.releases and applied else release,
         answers=() if message.handed_on else (answers.business(message, received.told.raw, document=after, profile=profile),),
         notifications=notices(rules, now, message.id, (receipt, rule), after),
         **_submission_moves(rules, moment, match.submission, (rule, content), records, applied=applied),

@@ -6,7 +6,7 @@ They prove that their message was sent, or end it; where the verdict was quicker
 from __future__ import annotations
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
-from tongguan.gateway.document.changes import given_back, undone
+from tongguan.gateway.document.changes import reserves, undone
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.receipts.contradictions import contradicted, contradicts_technically
 from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs
@@ -49,7 +49,7 @@ def settle_technical(
     else:
         moved = replace(ended, state=State.REJECTED, waiting_for=None, deadline_at=None, faults=content.faults)
         reverted = undone(document, submission, profile, moment.business) if document else None
-        release = given_back(profile, document, submission) if document else ()
+        release = records.reservations_of(document.id) if document and reserves(profile, submission) else ()
         outcome = replace(outcome, documents=(reverted,) if reverted else (), release=release)
     told = answers.technical(rules, moved, document)
     return replace(outcome, others=(moved,), others_were=were, receipts=shown, answers=told)

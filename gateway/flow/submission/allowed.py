@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tongguan.gateway.document.changes import joined_value
+from collections.abc import Mapping, Sequence
+
+from tongguan.gateway.document.changes import joined_value, reserved_value, value_at
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -12,9 +14,10 @@ from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Outcome
-from tongguan.gateway.model.record import replace
-from tongguan.gateway.profile.profile import Operation, Profile
+from tongguan.gateway.model.record import record, replace
+from tongguan.gateway.profile.profile import Need, Operation, Profile
 from tongguan.gateway.settings import Account
+from tongguan.gateway.system.times import china_date
 from tongguan.gateway.work.moment import Moment
 from tongguan.signer.cards.card import CardState
 
@@ -28,7 +31,8 @@ def may(rules: Rules, message: Message, operation: Operation, document: Document
     elif document is not None and document.status not in operation.allowed:
         language = rules.language(account)
         allowed = " / ".join(s.text[language] for name, s in profile.statuses.items() if name in operation.allowed) or "-"
-        present = profile.statuses[document.status].text[language]
+        status = profile.statuses.get(document.status)
+        present = status.text[language] if status is not None else document.status
         faults.append(
             fault("GW-F05", status=present, operation=operation.name, allowed=allowed, path="@operation", label="operation")
         )
@@ -68,16 +72,137 @@ def no_card(rules: Rules, account: Account, profile: Profile, operation: Operati
     return fault("GW-F06", account=account.name, authority=profile.card_authority, roles=roles, do_zh=do[0], do_en=do[1])
 
 
-def needed(rules: Rules, message: Message, content: Content, records: Snapshot) -> list[Fault]:
-    """Other documents that the account must have for this, and has not: each need tells it in its own words."""
-    compiled = rules.compiled(message.type)
-    faults = []
+@record
+class Needs:
+    """What a message's needs come to: the documents that they found, by need, and whether they do."""
+
+    found: Mapping[str, Document]
+    faults: tuple[Fault, ...] = ()
+    waits_on: Document | None = None  #: the first of those that are to be waited for
+
+    @property
+    def relied_on(self) -> dict[str, int]:
+        """What the message rests on, whatever it comes to."""
+        return {document.id: document.version for document in self.found.values()}
+
+
+def needed(rules: Rules, moment: Moment, message: Message, content: Content, records: Snapshot) -> Needs:
+    """The other documents that the account must have for this: each need tells in its own words that one is not there."""
+    compiled, today = rules.compiled(message.type), china_date(moment.business)
+    documents: dict[str, Document] = {}
+    faults: list[Fault] = []
+    waits_on: Document | None = None
     for need in compiled.profile.needs.values():
         if message.operation not in need.at or not compiled.needs_when[need.name](content):
             continue
-        if not records.has_document(message.account, need.type, need.status):
-            faults.append(fault("GW-F30", zh=need.says.zh, en=need.says.en, path="@operation", label="operation"))
-    return faults
+        other = found(rules, message, need, content, records)
+        if other is not None:
+            documents[need.name] = other
+            faults += _differences(rules, message, need, content, other)
+        if other is not None and other.status in need.wait:
+            waits_on = waits_on or other
+        elif other is None or other.status not in need.status or _is_over(need, other, today):
+            faults += _not_there(rules, message, need, content, other or _waited_for(message, need, records))
+    return Needs(documents, tuple(faults), waits_on)
+
+
+def found(rules: Rules, message: Message, need: Need, content: Content, records: Snapshot) -> Document | None:
+    """The document of the message's account that a need is about, in whatever status; one that names none: any in the right status."""
+    if not need.certain:
+        return records.document_in(message.account, need.type, need.status)
+    if need.names:
+        return named(message.account, (need.type,), value_at(content, need.names), records)
+    value = joined_value(content, need.reserved)
+    owner = records.reserved_by(f"{rules.profile(need.type).authority}:{need.reserved}", value) if value else None
+    document = records.document(owner)
+    ours = document is not None and (document.account, document.type) == (message.account, need.type) and not document.deleted
+    return document if ours else None
+
+
+def named(account: str, types: Sequence[str], value: str, records: Snapshot) -> Document | None:
+    """The document of one of these types that has this official number, else this key."""
+    if not value:
+        return None
+    numbered = [d for d in records.documents_of_number(account, value) if d.type in types]
+    keyed = (records.document_of_key(account, type_, value) for type_ in types)
+    return numbered[0] if numbered else next((document for document in keyed if document is not None), None)
+
+
+def _waited_for(message: Message, need: Need, records: Snapshot) -> Document | None:
+    """What the message waited for, if that was of this need: it may be known by nothing any more."""
+    before = records.document(message.waits_on)
+    return before if before is not None and before.type == need.type else None
+
+
+def _is_over(need: Need, other: Document, today: str) -> bool:
+    until = value_at(other.content, need.until) if need.until else ""
+    return bool(until) and until < today
+
+
+def _not_there(rules: Rules, message: Message, need: Need, content: Content, other: Document | None) -> list[Fault]:
+    """What a need says; nothing where its path is empty and must not be: that is told already."""
+    if not need.certain:
+        return [fault("GW-F30", zh=need.says.zh, en=need.says.en, path="@operation", label="operation")]
+    profile = rules.profile(message.type)
+    paths = (need.names or need.reserved).split("+")
+    fields = [f for path in paths for f in profile.fields if f.path == path]
+    if any(message.operation in f.required_at and not value_at(content, f.path) for f in fields):
+        return []
+    name = (
+        value_at(content, need.names) if need.names else _number_of(rules, other) or " ".join(value_at(content, p) for p in paths)
+    )
+    zh, en = _status_words(rules, need, other)
+    return [
+        fault(
+            "GW-F30",
+            zh=need.says.zh.format(name=name or "-", status=zh),
+            en=need.says.en.format(name=name or "-", status=en),
+            path=_place(message, paths[0]),
+            label="+".join(f.label for f in fields),
+        )
+    ]
+
+
+def _status_words(rules: Rules, need: Need, other: Document | None) -> tuple[str, str]:
+    """Why a document will not do, in both languages: its status, or that its time is over, or that there is none."""
+    if other is None:
+        return "不存在", "not there"
+    if other.deleted:
+        return "已删除", "deleted"
+    if other.status in need.status:
+        until = value_at(other.content, need.until)
+        return f"有效期至 {until}", f"valid until {until} only"
+    status = rules.profile(other.type).statuses.get(other.status)
+    return (status.text.zh, status.text.en) if status is not None else (other.status, other.status)
+
+
+def _number_of(rules: Rules, other: Document | None) -> str:
+    """What an enterprise knows a document by."""
+    return other.numbers.get(rules.profile(other.type).own_number) or other.key if other is not None else ""
+
+
+def _differences(rules: Rules, message: Message, need: Need, content: Content, other: Document) -> list[Fault]:
+    """Values that must be those of the other document, and are not."""
+    labels = {f.path: f.label for f in rules.profile(message.type).fields}
+    title = rules.profile(other.type).title
+    return [
+        fault(
+            "GW-F47",
+            path=_place(message, path),
+            label=labels[path],
+            zh=title.zh,
+            en=title.en,
+            name=_number_of(rules, other),
+            other=value_at(other.content, path) or "-",
+            value=value_at(content, path) or "-",
+        )
+        for path in need.same
+        if value_at(content, path) != value_at(other.content, path)
+    ]
+
+
+def _place(message: Message, path: str) -> str:
+    return f"/body/{path}" if message.form == "json" else f"/{message.type}/{path}"
 
 
 def uses_card(profile: Profile, operation: Operation, hand: Carried) -> bool:
@@ -111,15 +236,25 @@ def to_the_card(rules: Rules, moment: Moment, message: Message, operation: Opera
     )
 
 
-def taken(profile: Profile, operation: Operation, message: Message, *, content: Content, records: Snapshot) -> list[Fault]:
-    """Values that another document has reserved."""
+def taken(
+    profile: Profile,
+    operation: Operation,
+    message: Message,
+    *,
+    content: Content,
+    others: Mapping[str, Document],
+    records: Snapshot,
+) -> list[Fault]:
+    """Values, and other documents that a need found, which another document has reserved."""
     faults = []
-    for path in operation.reserve:
-        value = joined_value(content, path)
-        owner = records.reserved_by(f"{profile.authority}:{path}", value) if value else None
-        if owner is not None and owner != message.document_id:
-            first = path.partition("+")[0]
-            label = "+".join(f.label for part in path.split("+") for f in profile.fields if f.path == part)
-            place = f"/body/{first}" if message.form == "json" else f"/{message.type}/{first}"
-            faults.append(fault("GW-F07", path=place, label=label, value=value))
+    for expression in operation.reserve:
+        value = reserved_value(content, expression, others)
+        owner = records.reserved_by(f"{profile.authority}:{expression}", value) if value else None
+        if owner is None or owner == message.document_id:
+            continue
+        need = profile.needs.get(expression.removeprefix("@"))
+        paths = (need.names or need.reserved if need else expression).split("+")
+        label = "+".join(f.label for path in paths for f in profile.fields if f.path == path)
+        said = " ".join(value_at(content, path) for path in paths)
+        faults.append(fault("GW-F07", path=_place(message, paths[0]), label=label, value=said))
     return faults

@@ -5,7 +5,7 @@ All that is wrong is told at once; a message that is right becomes a request (`d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from tongguan.codecs.checking.check import Checked, check
@@ -18,8 +18,18 @@ from tongguan.gateway.flow.printing import prints
 from tongguan.gateway.flow.query import queries
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.submission.allowed import card_faults, card_in_place, may, needed, taken, to_the_card, uses_card
-from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of
+from tongguan.gateway.flow.submission.allowed import (
+    Needs,
+    card_faults,
+    card_in_place,
+    may,
+    needed,
+    taken,
+    to_the_card,
+    uses_card,
+)
+from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of, waiting
+from tongguan.gateway.flow.submission.filed import FiledDocuments
 from tongguan.gateway.flow.submission.secrets import look_at_secrets, secret_faults
 from tongguan.gateway.flow.submission.split import (
     Part,
@@ -38,7 +48,7 @@ from tongguan.gateway.model.errors import Deferred, Fault, Refused, in_both
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.message import PRINT, QUERY, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
-from tongguan.gateway.model.record import replace
+from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.profile.profile import Operation
 from tongguan.gateway.work.loop import Step, end, lane_of
 from tongguan.gateway.work.moment import Moment
@@ -111,25 +121,75 @@ def decide_check(
     return (_checked(rules, moment, message, hand, records, present=present),)
 
 
+@record
+class Examined:
+    """The content that a message would make, what is wrong with it, and the other documents that it rests on."""
+
+    checked: Checked
+    faults: tuple[Fault, ...]
+    needs: Needs
+    relied_on: Mapping[str, int]
+    parts: tuple[Part, ...]  #: what the rows become for which the first document has no room
+
+
 def _checked(rules: Rules, moment: Moment, message: Message, hand: Carried, records: Snapshot, *, present: bool) -> Outcome:
     message, document = living(message, records)
-    checked, faults, parts = _looked_into(rules, moment, message, hand, records, document=document)
-    if any(f.severity == "error" for f in faults):
-        raise Refused(faults)
-    profile = rules.profile(message.type)
-    operation = profile.operations[message.operation]
-    warnings = tuple(faults)
+    document = _before_it_waited(message, document)
+    seen = _looked_into(rules, moment, message, hand, records, document=document)
+    if any(f.severity == "error" for f in seen.faults):
+        raise Refused(seen.faults)
+    message = replace(message, faults=seen.faults)
     if hand.item.check:
-        return end(message, State.ACCEPTED, "check", moment.now, faults=warnings, document_id=None, deadline_at=None)
-    if not present and rules.signs(message, checked.content) and uses_card(profile, operation, hand):
-        return to_the_card(rules, moment, replace(message, faults=warnings), operation)
+        return end(message, State.ACCEPTED, "check", moment.now, document_id=None, deadline_at=None)
+    operation, waits_on = rules.profile(message.type).operations[message.operation], seen.needs.waits_on
+    if waits_on is None:
+        message = _goes_on(message, operation, moment.now)
+        if not present and rules.signs(message, seen.checked.content) and uses_card(rules.profile(message.type), operation, hand):
+            return to_the_card(rules, moment, message, operation)
+    request = _request(rules, moment, message, hand, seen, document=document)
+    if waits_on is not None:
+        outcome = waiting(request, waits_on, records)
+    else:
+        outcome = _sent_on(rules, moment, request, hand, seen.parts, records)
+    return replace(outcome, relied_on={**seen.relied_on, **outcome.relied_on})
+
+
+def _request(
+    rules: Rules, moment: Moment, message: Message, hand: Carried, seen: Examined, *, document: Document | None
+) -> LocalRequest:
+    """What the message asks for, of its document or of one that it makes."""
+    checked = seen.checked
     extra = {**(message.extra or {}), "filled": list(checked.filled)} if checked.filled else message.extra
-    message = replace(message, faults=warnings, extra=extra)
-    document = document or born(message, profile, moment.business)
+    message = replace(message, extra=extra)
+    document = document or born(message, rules.profile(message.type), moment.business)
     request = request_of(rules, moment, message, hand, document, content=checked.content, options=checked.options)
+    return replace(request, found=seen.needs.found)
+
+
+def _before_it_waited(message: Message, document: Document | None) -> Document | None:
+    """The document as it was before this message, waiting for another one, put it into the status for that."""
+    if document is None or document.changing != message.id:
+        return document
+    return replace(document, status=document.status_before or "", changing=None, status_before=None)
+
+
+def _goes_on(message: Message, operation: Operation, now: int) -> Message:
+    """Of a message that has waited for another document its time begins anew."""
+    if message.waits_on is None:
+        return message
+    give_up = round(operation.give_up.total_seconds() * 1000)
+    deadline = now + give_up if give_up and message.holds else None
+    return replace(message, waits_on=None, waiting_for=None, deadline_at=deadline, tries_since=now)
+
+
+def _sent_on(
+    rules: Rules, moment: Moment, request: LocalRequest, hand: Carried, parts: Sequence[Part], records: Snapshot
+) -> Outcome:
+    """To the desk, to the authority with a question, or to card and wire."""
+    operation = request.operation
     if operation.desk == PRINT:
         return prints.ask_for(rules, request, records)
-    if operation.way == "query" or (operation.ask and _unanswered(operation, hand, checked.content)):
+    if operation.way == "query" or (operation.ask and _unanswered(operation, hand, request.content)):
         return asking(rules, moment, request)
     outcome = at_desk(request, records) if operation.way == "desk" else on_its_way(rules, moment, request, records)
     return _with_parts(rules, moment, request, parts, outcome, records)
@@ -160,13 +220,14 @@ def _of_part(rules: Rules, moment: Moment, request: LocalRequest, part: Part, re
 
 def _looked_into(
     rules: Rules, moment: Moment, message: Message, hand: Carried, records: Snapshot, *, document: Document | None
-) -> tuple[Checked, list[Fault], tuple[Part, ...]]:
+) -> Examined:
     """The content that the message would make, and everything that is wrong with it, with its files, and with its time."""
     profile, compiled = rules.profile(message.type), rules.compiled(message.type)
     operation = profile.operations[message.operation]
     faults = may(rules, message, operation, document)
     if faults and document is None and "" not in operation.allowed:
         raise Refused(faults)
+    filed = FiledDocuments(rules, message, records)
     checked = check(
         compiled,
         hand.item,
@@ -176,6 +237,7 @@ def _looked_into(
         numbers=document.numbers if document else {},
         now_ms=moment.business,
         further=further_documents(message, records),
+        filed=filed,
     )
     if document is None and hand.item.document and operation.body == "optional" and not checked.content:
         raise Refused([fault("GW-F04", key=hand.item.document, path="@document", label="document")])
@@ -188,26 +250,28 @@ def _looked_into(
         operation=message.operation,
         allowed=compiled.attachable(checked.content),
     )
-    faults += _beside(rules, moment, message, checked.content, records)
+    needs, beside = _beside(rules, moment, message, checked.content, records)
+    faults += beside
     parts = parts_of(rules, message, checked, records, moment.business)
     for part in parts:
         faults += part_faults(rules, message, part, records)
-        faults += [f for f in _beside(rules, moment, message, part.content, records) if f not in faults]
+        faults += [f for f in _beside(rules, moment, message, part.content, records)[1] if f not in faults]
     if operation.splits and document is not None and len(hand.item.body):
         faults += left_over(message, parts, records)
-    return checked, faults, parts
+    return Examined(checked, tuple(faults), needs, {**filed.relied_on, **needs.relied_on}, parts)
 
 
-def _beside(rules: Rules, moment: Moment, message: Message, content: Content, records: Snapshot) -> list[Fault]:
-    """What is wrong beside the content itself: with other documents, secrets, and cards."""
+def _beside(rules: Rules, moment: Moment, message: Message, content: Content, records: Snapshot) -> tuple[Needs, list[Fault]]:
+    """The other documents that a content rests on, and what is wrong beside it: with these, with secrets, and cards."""
     profile = rules.profile(message.type)
     operation = profile.operations[message.operation]
-    faults = taken(profile, operation, message, content=content, records=records) + needed(rules, message, content, records)
+    needs = needed(rules, moment, message, content, records)
+    faults = [*taken(profile, operation, message, content=content, others=needs.found, records=records), *needs.faults]
     if operation.way == "message":
         faults += secret_faults(rules, moment.secrets, message, content, rules.route_of(profile, operation.route))
     if operation.signed_when and rules.signs(message, content):
         faults += card_faults(rules, message, operation)
-    return faults
+    return needs, faults
 
 
 def living(message: Message, records: Snapshot) -> tuple[Message, Document | None]:

@@ -15,7 +15,6 @@ import orjson
 
 from tongguan.codecs.reading.attachments import media_type
 from tongguan.gateway.document.changes import (
-    all_reservations,
     attached,
     changed,
     facts_of,
@@ -36,7 +35,7 @@ from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.lane import Lane, LaneKind
-from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.message import OTHER, Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
 from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.profile.profile import COPY, Profile
@@ -161,6 +160,32 @@ def _moved(moment: Moment, request: LocalRequest, *, lane: Lane, route: str) -> 
     )
 
 
+def waiting(request: LocalRequest, other: Document, records: Snapshot) -> Outcome:
+    """received still: looked at again when the other document has moved on.
+
+    Its own document is in the status for that, and otherwise as it was; one that the message makes is there already.
+    """
+    message, before = request.message, request.document
+    moved = replace(
+        message,
+        lane=Lane(LaneKind.READ),
+        due_at=None,
+        deadline_at=None,
+        updated_at=request.now,
+        waiting_for=OTHER,
+        waits_on=other.id,
+    )
+    outcome = Outcome(moved, message.state, "check", relied_on={other.id: other.version})
+    stored, status = records.document(before.id), _status_while(request, request.operation.waiting)
+    if stored is not None and stored.changing == message.id:
+        return outcome
+    if before.version:
+        return replace(outcome, documents=(changed(before, request.business, **status),))
+    content = with_numbers(request.content, request.profile, request.numbers)
+    made = replace(_with_files(request, status), content=content, facts=facts_of(request.profile, content))
+    return replace(outcome, documents=(made,), bodies=_files(request), numbers=learned(made, before, request.profile))
+
+
 def on_its_way(rules: Rules, moment: Moment, request: LocalRequest, records: Snapshot) -> Outcome:
     """checked: in the lane of the card, or of what goes unsigned; its document in between."""
     operation, profile, before = request.operation, request.profile, request.document
@@ -177,11 +202,12 @@ def on_its_way(rules: Rules, moment: Moment, request: LocalRequest, records: Sna
     )
     if operation.pending:  # what is reserved follows the content that was agreed to
         return replace(outcome, bodies=(*outcome.bodies, Body(request.message.id, PENDING, orjson.dumps(after.pending))))
-    wanted, held = reservations(profile, operation, after), all_reservations(profile, before)
+    wanted = reservations(profile, operation, after, request.found)
+    held = records.reservations_of(before.id) if operation.reserve and before.version else ()
     return replace(
         outcome,
         reserve=tuple(r for r in wanted if records.reserved_by(r.kind, r.value) != after.id),
-        release=tuple(r for r in held if r not in wanted) if operation.reserve else (),
+        release=tuple(r for r in held if r not in wanted),
     )
 
 
@@ -197,15 +223,24 @@ def _lane(rules: Rules, request: LocalRequest, content: Content) -> Lane:
 
 def _between(request: LocalRequest, content: Content) -> Document:
     """The document with its new content and files while the operation is on its way; the old one where agreement is asked first."""
-    operation, profile, message, before = request.operation, request.profile, request.message, request.document
-    one = profile.attachments.one_a_category
-    files = attached(before.attachments, message, request.attachments, request.files, types=request.media_types, one=one)
-    between = {"status": operation.between, "changing": message.id, "status_before": before.status} if operation.between else {}
-    after = changed(before, request.business, numbers=dict(request.numbers), attachments=files, **between)
+    operation = request.operation
+    after = _with_files(request, _status_while(request, operation.between))
     after = opened(after, request.business) if operation.opens_round else after
     if operation.pending:
         return replace(after, pending=content, facts=None)
-    return replace(after, content=content, facts=facts_of(profile, content))
+    return replace(after, content=content, facts=facts_of(request.profile, content))
+
+
+def _with_files(request: LocalRequest, status: Mapping[str, str]) -> Document:
+    """The document with the numbers and files that come with its message, in another status if there is one."""
+    before, one = request.document, request.profile.attachments.one_a_category
+    files = attached(before.attachments, request.message, request.attachments, request.files, types=request.media_types, one=one)
+    return changed(before, request.business, numbers=dict(request.numbers), attachments=files, **status)
+
+
+def _status_while(request: LocalRequest, status: str) -> Mapping[str, str]:
+    """What is changed of a document that is in this status as long as its message is on its way; nothing without one."""
+    return {"status": status, "changing": request.message.id, "status_before": request.document.status} if status else {}
 
 
 def _files(request: LocalRequest) -> tuple[Body, ...]:

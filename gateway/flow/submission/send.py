@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import partial
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
-from tongguan.gateway.document.changes import given_back, undone
+from tongguan.gateway.document.changes import reserves, undone
 from tongguan.gateway.flow.receipts.verification import Answered, answer, claims_to_be_one
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
@@ -151,7 +151,7 @@ def _rejected(rules: Rules, moment: Moment, message: Message, content: ReceiptCo
         message.state,
         "send",
         documents=(reverted,) if reverted else (),
-        release=given_back(profile, document, message) if document else (),
+        release=records.reservations_of(document.id) if document and reserves(profile, message) else (),
     )
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
     insert,
     literal,
     literal_column,
+    null,
     or_,
     select,
     text,
@@ -32,6 +33,7 @@ from sqlalchemy.sql.elements import BindParameter, ColumnElement
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.database.prepared import PreparedStatement
 from tongguan.gateway.journal.database.rows import DIMENSIONS, DOCUMENT_HEAD, TAKEN_PART
+from tongguan.gateway.model.message import OTHER
 
 _m, _d, _b, _r, _a = tables.message.c, tables.document.c, tables.body.c, tables.receipt.c, tables.answer.c
 _o, _f = tables.order.c, tables.fact.c
@@ -211,7 +213,7 @@ OPEN = PreparedStatement(
 DOCUMENTS = PreparedStatement(_document.where(_among(_d.id)))
 DOCUMENTS_AFTER = PreparedStatement(_document.where(_d.id > _given("id")).order_by(_d.id).limit(_most))
 HEADS = PreparedStatement(select(*(_d[name] for name in DOCUMENT_HEAD)).where(_among(_d.id)))
-VERSIONS = PreparedStatement(select(_d.id, _d.version).where(_among(_d.id)))
+VERSIONS = PreparedStatement(select(_d.id, _d.version, _d.status).where(_among(_d.id)))
 #: of all documents that moves of these messages made or changed
 VERSIONS_MOVED = PreparedStatement(
     by("move_message", select(_d.id, _d.version))
@@ -240,6 +242,11 @@ OWNERS = PreparedStatement(_owner.where(tables.number.c.series == _given("series
 RESERVED = PreparedStatement(
     select(tables.reservation.c.document_id).where(
         and_(tables.reservation.c.kind == _given("kind"), tables.reservation.c.value == _given("value"))
+    )
+)
+RESERVED_BY = PreparedStatement(
+    by("reservation_document", select(tables.reservation.c.kind, tables.reservation.c.value)).where(
+        tables.reservation.c.document_id == _given("document_id")
     )
 )
 MARKER = PreparedStatement(select(tables.marker.c.value).where(tables.marker.c.name == _given("name")))
@@ -416,6 +423,12 @@ WAKE = PreparedStatement(
         "UPDATE message SET due_at = :now, waiting_for = NULL WHERE due_at IS NULL AND waiting_for = 'earlier message' AND id = "
         "(SELECT id FROM message INDEXED BY message_order WHERE document_id = :document AND makes_others_wait = 1 ORDER BY sequence LIMIT 1)"
     )
+)
+#: The document that these wait for has moved on.
+WAKE_WAITING = PreparedStatement(
+    by("message_waits_on", update(tables.message))
+    .where(and_(_among(_m.waits_on), _m.due_at.is_(None), _is(_m.waiting_for, f"'{OTHER}'")))
+    .values(due_at=_given("now"), waiting_for=null())
 )
 #: A batch is looked at when its first item has left, and when none is open any more.
 WAKE_BATCH = PreparedStatement(

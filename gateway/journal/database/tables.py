@@ -148,6 +148,7 @@ reservation = Table(
     PrimaryKeyConstraint("kind", "value"),
     sqlite_with_rowid=False,
 )
+Index("reservation_document", reservation.c.document_id)
 
 # What documents hold of licences, and what that comes to for each line of a licence: in hundred-thousandths of its unit,
 # value = high * 10^12 + low, as 19 digits with their decimals do not fit into 63 bits.

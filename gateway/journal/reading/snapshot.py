@@ -16,7 +16,7 @@ from tongguan.gateway.journal.reading.restrictions import Restriction
 from tongguan.gateway.journal.reading.search import CountedSum, PeriodSum, Search
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.message import FREES_REFERENCE, Kind, Message, State
-from tongguan.gateway.model.outcome import Number, Outcome
+from tongguan.gateway.model.outcome import Number, Outcome, Reservation
 
 T = TypeVar("T")
 Round = tuple[int, str, int]
@@ -45,6 +45,7 @@ class Snapshot:
         self._references: set[tuple[str, str]] = set()  #: that were read
         self._reserved: dict[tuple[str, str], str | None] = {}
         self._taken = TakenQuantities(self._stored)
+        self._reserved_by: dict[str, list[tuple[str, str]]] = {}  #: by document, what is stored
         self._ordered: dict[str, list[tuple[int, str]]] = {}
         self._opened: dict[str, Any] = {}
         #: of the batch's own outcomes
@@ -154,11 +155,12 @@ class Snapshot:
         known = self._by_key[(account, type_, key)]
         return self.document(known.id) if known else None
 
-    def has_document(self, account: str, type_: str, statuses: Collection[str]) -> bool:
-        """Has the account a living document of this type in one of these statuses?"""
-        ids = statements.IN_STATUS.column(self._connection, account=account, type=type_, values=list(statuses))
+    def document_in(self, account: str, type_: str, statuses: Collection[str]) -> Document | None:
+        """A living document of this type and account in one of these statuses; which, where there are several, is the journal's choice."""
+        ids = statements.IN_STATUS.column(self._connection, account=account, type=type_, values=sorted(statuses))
         seen = [d for d in self._documents.values() if d is not None and d.account == account and d.type == type_]
-        return any(d.status in statuses and not d.deleted for d in (*self.documents(ids).values(), *seen))
+        every = (*self.documents(ids).values(), *seen)
+        return next((d for d in every if d.status in statuses and not d.deleted), None)
 
     def documents_of_number(self, account: str, value: str) -> list[Document]:
         """Documents of the account that have this official number (hyphens and case as given)."""
@@ -253,6 +255,14 @@ class Snapshot:
     def used_of(self, licence_id: str) -> dict[str, int]:
         """What all documents together hold of a licence, by line."""
         return self._taken.used_of(licence_id)
+
+    def reservations_of(self, document_id: str) -> tuple[Reservation, ...]:
+        """Everything that a document has reserved."""
+        if document_id not in self._reserved_by:
+            self._reserved_by[document_id] = statements.RESERVED_BY.rows(self._connection, document_id=document_id)
+        stored = {pair for pair in self._reserved_by[document_id] if self._reserved.get(pair, document_id) == document_id}
+        seen = {pair for pair, owner in self._reserved.items() if owner == document_id}
+        return tuple(Reservation(kind, value, document_id) for kind, value in sorted(stored | seen))
 
     def fetch_ordered(self, document_ids: Iterable[str]) -> None:
         for part in slices(d for d in dict.fromkeys(document_ids) if d not in self._ordered):

@@ -18,6 +18,7 @@ from tongguan.gateway.journal.writing.outcome_rows import (
     wake,
     wake_batches,
     wake_learned,
+    wake_waiting,
     write_answers,
     write_counted,
     write_documents,
@@ -96,6 +97,7 @@ class Finisher:
             wake(group, freed)
             wake_batches(group, batches)
             wake_learned(group, outcomes)
+            wake_waiting(group, outcomes, known.statuses)
         except Exception:
             group.back_to(mark)
             raise

@@ -203,3 +203,13 @@ def wake_learned(group: Group, outcomes: Sequence[Outcome]) -> None:
     values = [{"now": group.at, "number": n.value} for o in outcomes for n in o.numbers]
     if values and statements.LEARNED.write(group.connection, *values):
         group.lanes.add("settle")
+
+
+def wake_waiting(group: Group, outcomes: Sequence[Outcome], before: Mapping[str, str]) -> None:
+    """What waits for a document is looked at again once that stands elsewhere than `before`, is gone, or has let something go."""
+    last = {d.id: d for outcome in outcomes for d in outcome.documents if d.id in before}
+    moved = {id_ for id_, document in last.items() if document.deleted or document.status != before[id_]}
+    moved.update(gone.document_id for outcome in outcomes for gone in outcome.release)
+    for part in slices(sorted(moved)):
+        if statements.WAKE_WAITING.write(group.connection, {"now": group.at, "values": part}):
+            group.lanes.add("read")

@@ -32,6 +32,7 @@ class PresentState:
     stored: dict[str, State] = field(default_factory=dict)  #: states before the first chain
     states: dict[str, State] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)  #: of documents before the first chain
     waiting: dict[str, set[str]] = field(default_factory=dict)  #: document to its messages that make others wait
     behind: set[str] = field(default_factory=set)  #: new messages that came while an earlier one of their document waited
     held: dict[str, LineAmounts] = field(default_factory=dict)  #: by document: what it holds of licences, by line
@@ -71,7 +72,8 @@ def read_known(group: Group, chains: Sequence[Chain]) -> PresentState:
         known.states.update({row[0]: State(row[1]) for row in statements.STATES.rows(group.connection, values=part)})
     known.stored = dict(known.states)
     for part in slices(documents - made):
-        known.versions.update({row[0]: row[1] for row in statements.VERSIONS.rows(group.connection, values=part)})
+        for id_, version, status in statements.VERSIONS.rows(group.connection, values=part):
+            known.versions[id_], known.statuses[id_] = version, status
     if any(m.state is State.STOPPED for outcome in flat(chains) for m in (outcome.message, *outcome.others)):
         for keys in statements.IN_HAND.column(group.connection):
             known.in_hand.update(decoded(keys, "a claim"))

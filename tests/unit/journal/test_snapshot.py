@@ -23,7 +23,7 @@ QUESTIONS: dict[str, Callable[[Snapshot], Any]] = {
     "last_freed": lambda s: [m and m.id for m in (s.last_freed("demo", "A1"), s.last_freed("demo", "A2"))],
     "is_deleted": lambda s: [s.is_deleted("d1"), s.is_deleted("d3")],
     "document_of_key": lambda s: [d and d.id for d in (s.document_of_key("demo", "T", key) for key in ("d1", "d2", "d3"))],
-    "has_document": lambda s: [s.has_document("demo", "T", {status}) for status in ("draft", "sent", "gone")],
+    "document_in": lambda s: [bool(s.document_in("demo", "T", {status})) for status in ("draft", "sent", "gone")],
     "documents_of_number": lambda s: [sorted(d.id for d in s.documents_of_number("demo", value)) for value in ("L1", "L2")],
     "documents_naming": lambda s: [
         [d.id for d in s.documents_naming("demo", "T", "of", {value})] for value in ("q1", "q2", "q3")
@@ -43,6 +43,7 @@ QUESTIONS: dict[str, Callable[[Snapshot], Any]] = {
     "reserved_by": lambda s: [s.reserved_by("k", value) for value in ("kept", "freed", "new")],
     "held_by": lambda s: [s.held_by(id_) for id_ in ("d1", "d2")],
     "used_of": lambda s: [s.used_of(licence) for licence in ("l1", "l2")],
+    "reservations_of": lambda s: [s.reservations_of(id_) for id_ in ("d1", "d2")],
     "waits_for_earlier": lambda s: [s.waits_for_earlier(submission("x", document_id=id_)) for id_ in ("d1", "d2")],
     "newest_under": lambda s: [m and m.id for m in (s.newest_under("demo", "old.xml"), s.newest_under("demo", "new.xml"))],
 }

@@ -1,0 +1,33 @@
+"""The documents that fields of a message are filled from."""
+
+from __future__ import annotations
+
+from tongguan.codecs.checking.filed import FiledContent, by_key
+from tongguan.gateway.flow.rules import Rules
+from tongguan.gateway.flow.submission.allowed import named
+from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.model.message import Message
+from tongguan.gateway.profile.profile import FiledSource
+
+
+class FiledDocuments:
+    """Looks up each document that a message names, once, however many lines are filled from it; what it read is to be fenced."""
+
+    def __init__(self, rules: Rules, message: Message, records: Snapshot) -> None:
+        self._rules, self._account, self._records = rules, message.account, records
+        self._known: dict[tuple[str, str], FiledContent | None] = {}
+        self.relied_on: dict[str, int] = {}
+
+    def __call__(self, source: FiledSource, number: str) -> FiledContent | None:
+        """The document of a source that has this number or key."""
+        asked = (source.name, number)
+        if asked not in self._known:
+            self._known[asked] = self._read(source, number)
+        return self._known[asked]
+
+    def _read(self, source: FiledSource, number: str) -> FiledContent | None:
+        document = named(self._account, source.types, number, self._records)
+        if document is None:
+            return None
+        self.relied_on[document.id] = document.version
+        return by_key(source, self._rules.profile(document.type).title, document.content)
