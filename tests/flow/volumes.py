@@ -173,13 +173,22 @@ Title,Title,名称,title,text,20,,,,,0..1,,,,,,,,,,,
 def write_volumes(root: Path) -> Path:
     """A folder of profiles with the two types."""
     authority = root / "mofcom"
+    _write(authority)
+    (authority / "authority.toml").write_text('title={zh="某部",en="a ministry"}\naccount_code="mofcom_code"\n', "utf-8")
+    (root / "tables").mkdir()
+    return root
+
+
+def add_volumes(home: Path) -> None:
+    """The two types as a home's own."""
+    _write(home / "profiles" / "mofcom")
+
+
+def _write(authority: Path) -> None:
     for type_, profile, fields in ((TYPE, VOLUME, VOLUME_FIELDS), (FILING, FILING_PROFILE, FILING_FIELDS)):
         (authority / type_).mkdir(parents=True)
         (authority / type_ / "profile.toml").write_text(profile, "utf-8")
         (authority / type_ / "fields.csv").write_text(HEADER + fields, "utf-8")
-    (authority / "authority.toml").write_text('title={zh="某部",en="a ministry"}\naccount_code="mofcom_code"\n', "utf-8")
-    (root / "tables").mkdir()
-    return root
 
 
 def goods(names: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import bodies as b
 import psutil
 import pytest
+import volumes
 from homes import begins, new_home
 from lxml import etree
 from patience import wait_until
@@ -139,6 +140,36 @@ def test_what_is_prepared_beside_comes_to_the_same_as_what_is_not(tmp_path: Path
 
     assert came[2] == came[1]
     assert prepared["sealed"] > 64, prepared
+
+
+@pytest.mark.requirement("CD-03")
+def test_files_whose_rows_become_several_documents_are_prepared_beside_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = Counter[bool]()
+    real = workers._Worker._told
+
+    def counted(worker: Any, connection: Any, asked: Any) -> Any:
+        chains = real(worker, connection, asked)
+        several.update(bool(o.follow_ons) for chain in chains for o in chain if o.message.state is State.CHECKED)
+        return chains
+
+    monkeypatch.setattr(workers._Worker, "_told", counted)
+    files = {f"m{n:03d}.xml": volumes.message("declare", f"v{n}", volumes.goods("abcdefg")).encode() for n in range(40)}
+    files["m010.xml"] = volumes.message("declare", "v3-2", volumes.goods("a")).encode()  # that of a further document
+    came = {}
+    for processes in (1, 2):
+        home = new_home(tmp_path / str(processes), language="en")
+        change_settings(home, "gateway", "settle", "0s")
+        volumes.add_volumes(home)
+        with running(home, processes) as daemon:
+            drop(home, files)
+            came[processes] = fates(done(daemon, 39 * 3 + 1))
+            assert daemon.journal.verify().broken is None
+
+    assert came[2] == came[1]
+    assert Counter(fate[0] for fate in came[1].values()) == {State.SEALED: 39 * 3, State.REFUSED: 1}
+    assert several[True] > 8
 
 
 @pytest.mark.requirement("GW-05")
