@@ -40,6 +40,9 @@ class Office:
 
     shop: Workshop
 
+    def fresh(self) -> int:
+        return next(_fresh)
+
     def drop(self, type_: str, operation: str, key: str = "", body: str = "", **head: str) -> str:
         """Drop a message about a document; its file's name."""
         named = {"operation": operation, "reference": f"m{next(_fresh)}", "document": key, **head}
