@@ -102,6 +102,12 @@ def decided(rule: ReceiptRule, so_far: RoundSoFar, document: Document, profile: 
     return after
 
 
+def carries_out(rule: ReceiptRule, so_far: RoundSoFar) -> bool:
+    """Is it this receipt that carries out what its document says of another one, and no earlier one has, or refused to?"""
+    decided_before = any(earlier.changes or earlier.ends == "rejected" for earlier in _weightier(rule, so_far))
+    return rule.changes and so_far.asked is not None and not decided_before
+
+
 def _verdict(rule: ReceiptRule) -> bool:
     """Does it say yes or no to the content that awaits agreement? One that only forgets it does not."""
     return rule.pending == "applies" or (rule.pending == "drops" and rule.ends == "rejected")

@@ -33,18 +33,16 @@ class OpenedRound:
         return in_round(rule, self.operation)
 
     def asked(self, document: Document, records: Snapshot) -> Content | None:
-        """The content that the round asks agreement for."""
-        if self.operation is None or not self.operation.pending:
-            return None
+        """The content that the round asks agreement for, as it was sent."""
         if document.pending is not None and document.round == self.number:
             return document.pending
-        kept = records.body(self.message_id, PENDING)
+        kept = records.body(self.message_id, PENDING) if self.message_id else None
         return orjson.loads(kept) if kept is not None else None
 
 
 def opened_round(profile: Profile, document: Document, number: int, records: Snapshot) -> OpenedRound:
     """A round by its number; its operation is looked for where the type has one that makes a difference."""
-    if not any(operation.pending or operation.brings for operation in profile.operations.values()):
+    if profile.changes is None and not any(o.pending or o.brings for o in profile.operations.values()):
         return OpenedRound(number)
     message_id = next((message_id for n, message_id, _ in records.rounds(document.id) if n == number), "")
     opener = records.message(message_id) if message_id else None
@@ -64,7 +62,7 @@ def so_far(
         values = values_told(compiled, rule, content)
     except ValueUnreadable as wrong:
         raise Elsewhere(wrong.zh, wrong.en) from wrong
-    return RoundSoFar(told, opened.asked(document, records) if rule.pending == "applies" else None, values)
+    return RoundSoFar(told, opened.asked(document, records) if rule.pending == "applies" or rule.changes else None, values)
 
 
 def reservations_moved(

@@ -104,7 +104,10 @@ def present_round(profile: Profile, document: Document, records: Snapshot) -> Pr
 
 
 def status_told(profile: Profile, document: Document, told: StatusUpdate, present: PresentRound, *, at: int) -> Document | None:
-    """The document after an answer to a status question; None when nothing is new."""
+    """The document after an answer to a status question; None when nothing is new.
+
+    What changes another document is carried out by its receipt, and is not known without it.
+    """
     after = replace(document, numbers={**document.numbers, **told.numbers})
     for code, issued_at in told.codes:
         known = profile.receipts.get(code)
@@ -113,7 +116,7 @@ def status_told(profile: Profile, document: Document, told: StatusUpdate, presen
         rule = present.opened.rule(known)
         after = replace(after, marks={**after.marks, **rule.marks})
         of_now = present.since is not None and (document.changing is None if issued_at is None else issued_at >= present.since)
-        if of_now and rule.rank > after.rank:
+        if of_now and rule.rank > after.rank and not rule.changes:
             after = decided(rule, RoundSoFar(asked=present.asked), after, profile)
             after = settled_down(replace(after, status=rule.status, rank=rule.rank)) if rule.status else after
     if after == document:

@@ -11,11 +11,12 @@ from functools import partial
 from typing import Any
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
-from tongguan.codecs.receipts.settle import RoundSoFar, settle
+from tongguan.codecs.receipts.settle import RoundSoFar, carries_out, settle
 from tongguan.gateway.document.changes import facts_of, learned, settled_down, with_numbers
 from tongguan.gateway.document.counting import counted
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.receipts.agreement import OpenedRound, opened_round, reservations_moved, so_far
+from tongguan.gateway.flow.receipts.carry_out import CarriedOut, carry_out
 from tongguan.gateway.flow.receipts.contradictions import another_verdict, contradicted, contradicts
 from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs, named_by, of_number, round_of, that_asked
 from tongguan.gateway.flow.receipts.sms_rules import notices
@@ -59,6 +60,7 @@ class _BusinessReceipt:
     match: _Match
     rule: ReceiptRule  #: as it holds in its round
     so_far: RoundSoFar
+    carried_out: CarriedOut | None  #: on the document that is changed by this one
 
 
 def receipt_step(site: Site) -> Step:
@@ -130,11 +132,22 @@ def _settled(rules: Rules, moment: Moment, message: Message, told: Answered, rec
             return _unknown_code(rules, moment, message, (told, match), records)
         rule = match.opened.rule(rule)
         found = so_far(rules.compiled(content.type), rule, content, match.document, match.opened, records)
+        carried_out = _carried_out(rules, moment, content, (match, rule, found), records)
     except NotOurs as why:
         return _unmatched(message, content, why.both, moment.now)
     except Elsewhere as why:
         return _aside(message, why.both, moment.now)
-    return _business(rules, moment, message, _BusinessReceipt(told, match, rule, found), records)
+    return _business(rules, moment, message, _BusinessReceipt(told, match, rule, found, carried_out), records)
+
+
+def _carried_out(
+    rules: Rules, moment: Moment, content: ReceiptContent, found: tuple[_Match, ReceiptRule, RoundSoFar], records: Snapshot
+) -> CarriedOut | None:
+    """What the receipt makes of the document that its own one changes."""
+    match, rule, before = found
+    if match.opened.number != match.document.round or before.asked is None or not carries_out(rule, before):
+        return None
+    return carry_out(rules, moment, match.document, before.asked, records, at=content.issued_at)
 
 
 def _accounts(rules: Rules, message: Message) -> tuple[str, ...]:
@@ -255,13 +268,15 @@ def _business(rules: Rules, moment: Moment, message: Message, received: _Busines
     after = counted(profile, document, after, status=told_of, at=content.issued_at)
     receipt = _receipt(content, match, rule, applied=applied)
     reserve, release = reservations_moved(profile, document, after, records)
+    release = records.reservations_of(document.id) if rule.releases and applied else release
+    other = received.carried_out
     return replace(
         outcome,
-        documents=(after,),
+        documents=(after, other.document) if other else (after,),
         receipts=(receipt,),
         numbers=learned(after, document, profile),
-        reserve=reserve,
-        release=records.reservations_of(document.id) if rule.releases and applied else release,
+        reserve=(*reserve, *other.reserve) if other else reserve,
+        release=(*release, *other.release) if other else release,
         answers=() if message.handed_on else (answers.business(message, received.told.raw, document=after, profile=profile),),
         notifications=notices(rules, now, message.id, (receipt, rule), after),
         **_submission_moves(rules, moment, match.submission, (rule, content), records, applied=applied),

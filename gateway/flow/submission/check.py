@@ -29,7 +29,7 @@ from tongguan.gateway.flow.submission.allowed import (
     uses_card,
 )
 from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of, waiting
-from tongguan.gateway.flow.submission.filed import FiledDocuments
+from tongguan.gateway.flow.submission.filed import FiledDocuments, changed_document
 from tongguan.gateway.flow.submission.secrets import look_at_secrets, secret_faults
 from tongguan.gateway.flow.submission.split import (
     Part,
@@ -238,6 +238,7 @@ def _looked_into(
         now_ms=moment.business,
         further=further_documents(message, records),
         filed=filed,
+        changed=partial(changed_document, rules, message, records),
     )
     if document is None and hand.item.document and operation.body == "optional" and not checked.content:
         raise Refused([fault("GW-F04", key=hand.item.document, path="@document", label="document")])

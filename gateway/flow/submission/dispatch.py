@@ -200,8 +200,11 @@ def on_its_way(rules: Rules, moment: Moment, request: LocalRequest, records: Sna
         bodies=_files(request),
         numbers=learned(after, before, profile),
     )
+    if operation.pending or (profile.changes is not None and operation.opens_round):
+        asked = orjson.dumps(after.content if after.pending is None else after.pending)
+        outcome = replace(outcome, bodies=(*outcome.bodies, Body(request.message.id, PENDING, asked)))
     if operation.pending:  # what is reserved follows the content that was agreed to
-        return replace(outcome, bodies=(*outcome.bodies, Body(request.message.id, PENDING, orjson.dumps(after.pending))))
+        return outcome
     wanted = reservations(profile, operation, after, request.found)
     held = records.reservations_of(before.id) if operation.reserve and before.version else ()
     return replace(

@@ -1,11 +1,13 @@
-"""The documents that fields of a message are filled from."""
+"""The documents that fields of a message are filled from, and the one that it changes."""
 
 from __future__ import annotations
 
+from tongguan.codecs.checking.changed import ChangedDocument
 from tongguan.codecs.checking.filed import FiledContent, by_key
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.allowed import named
+from tongguan.gateway.flow.submission.allowed import found, named
 from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import FiledSource
 
@@ -31,3 +33,12 @@ class FiledDocuments:
             return None
         self.relied_on[document.id] = document.version
         return by_key(source, self._rules.profile(document.type).title, document.content)
+
+
+def changed_document(rules: Rules, message: Message, records: Snapshot, content: Content) -> ChangedDocument | None:
+    """The document that a message's own one, with this content, changes or cancels; None where it changes none, or there is none."""
+    profile = rules.profile(message.type)
+    if profile.changes is None:
+        return None
+    other = found(rules, message, profile.needs[profile.changes.need], content, records)
+    return ChangedDocument(rules.compiled(other.type), other) if other is not None else None

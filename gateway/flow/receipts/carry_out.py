@@ -1,0 +1,87 @@
+"""What a receipt that agrees to a change makes of the document that is changed: its next version, in the same commit.
+
+Promises: what is carried out is what was declared, all of it or nothing; where the other document says something else by now, a person
+looks, and until then the receipt is kept aside.
+"""
+
+from __future__ import annotations
+
+from tongguan.codecs.checking.changed import ChangedDocument
+from tongguan.codecs.checking.changes import MovedOn, cancels, carried_out, still_asked
+from tongguan.codecs.checking.fills import FillContext
+from tongguan.gateway.document.changes import changed, facts_of, settled_down, value_at
+from tongguan.gateway.document.counting import counted
+from tongguan.gateway.flow.receipts.agreement import reservations_moved
+from tongguan.gateway.flow.receipts.matching import Elsewhere
+from tongguan.gateway.flow.rules import Rules
+from tongguan.gateway.flow.submission.allowed import named
+from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.model.document import Content, Document
+from tongguan.gateway.model.outcome import Reservation
+from tongguan.gateway.model.record import record, replace
+from tongguan.gateway.work.moment import Moment
+
+
+@record
+class CarriedOut:
+    """The other document as it is from now on, and what it has reserved and let go."""
+
+    document: Document
+    reserve: tuple[Reservation, ...] = ()
+    release: tuple[Reservation, ...] = ()
+
+
+def carry_out(
+    rules: Rules, moment: Moment, document: Document, asked: Content, records: Snapshot, *, at: int
+) -> CarriedOut | None:
+    """What a document's change comes to that was agreed to at that time; None where nothing is left to change.
+
+    Raises Elsewhere where the other document is not what was to be changed.
+    """
+    compiled = rules.compiled(document.type)
+    changes = compiled.profile.changes
+    assert changes is not None
+    need = compiled.profile.needs[changes.need]
+    name = value_at(asked, need.names)
+    other = named(document.account, (need.type,), name, records)
+    if other is None:
+        title = rules.profile(need.type).title
+        raise Elsewhere(f"它所修改的{title.zh} {name} 不存在", f"the {title.en} {name} that it changes is not there")
+    after = (
+        _cancelled(rules, moment, document, other)
+        if cancels(compiled, asked)
+        else _changed(rules, moment, document, asked, other)
+    )
+    if after is None:
+        return None
+    profile = rules.profile(other.type)
+    after = counted(profile, other, after, status=after.status if after.status != other.status else "", at=at)
+    if after.status != other.status:
+        return CarriedOut(after, release=records.reservations_of(other.id))
+    return CarriedOut(after, *reservations_moved(profile, other, after, records))
+
+
+def _cancelled(rules: Rules, moment: Moment, document: Document, other: Document) -> Document | None:
+    changes = rules.profile(document.type).changes
+    assert changes is not None
+    if other.rank >= changes.rank:
+        return None
+    gone = changed(other, moment.business, status=changes.cancelled, rank=changes.rank, pending=None)
+    return settled_down(gone)
+
+
+def _changed(rules: Rules, moment: Moment, document: Document, asked: Content, other: Document) -> Document:
+    compiled, profile = rules.compiled(document.type), rules.profile(other.type)
+    target = ChangedDocument(rules.compiled(other.type), other)
+    known = FillContext(rules.account(document.account), document, document.numbers, moment.business, changed=target)
+    try:
+        content = carried_out(compiled, asked, known)
+    except MovedOn as moved:
+        number = other.numbers.get(profile.own_number, other.key)
+        raise Elsewhere(
+            f"它同意的修改没有办理：{profile.title.zh} {number} 的 {moved.zh}",
+            f"what it agrees to was not carried out: of {profile.title.en} {number}, {moved.en}",
+        ) from moved
+    pending = still_asked(compiled, asked, target) if other.pending is not None else None
+    after = changed(other, moment.business, content=content, pending=pending)
+    return replace(after, facts=facts_of(profile, content))
