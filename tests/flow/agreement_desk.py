@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from agreements import write_agreements
-from endpoint import RECEIPT, Call
+from endpoint import RECEIPT, Call, Endpoint
 from lxml import etree
 from pypdf import PdfReader
 from sites import FINAL
@@ -39,6 +39,7 @@ class Office:
     """What the test does as the enterprise, and as the authority."""
 
     shop: Workshop
+    authority: Endpoint
 
     def fresh(self) -> int:
         return next(_fresh)
@@ -56,16 +57,16 @@ class Office:
     def receipt(self, type_: str, message: dict[str, Any] | None, code: str, *, content: str = "", **said: str) -> bytes:
         """A receipt that answers a message, or says a number instead."""
         if message is not None:
-            said = {"message": self.shop.mofcom.wire_id(message["reference"]), **said}
-        root = self.shop.mofcom.unsigned(code=code, type=type_, **said)
+            said = {"message": self.authority.wire_id(message["reference"]), **said}
+        root = self.authority.unsigned(code=code, type=type_, **said)
         if content:
             root.append(etree.fromstring(f'<Content xmlns="{RECEIPT}">{content}</Content>'))
-        return self.shop.mofcom.sealer.seal(root)
+        return self.authority.sealer.seal(root)
 
     def issue(self, *receipts: bytes) -> None:
         """Let receipts come, and play until all of them are dealt with."""
         before = self.receipts_done()
-        self.shop.mofcom.issue(*receipts)
+        self.authority.issue(*receipts)
         self.shop.turns(lambda: self.receipts_done() >= before + len(receipts))
 
     def receipts_done(self) -> int:
@@ -131,17 +132,17 @@ class Office:
     def answer_status(self, *receipts: tuple[str, str]) -> None:
         """What the authority answers to the next status question: codes with their times, or without."""
         listed = "".join(f'<Receipt code="{code}" issued_at="{at}"/>' for code, at in receipts)
-        mofcom, usual = self.shop.mofcom, self.shop.mofcom.answer
+        authority, usual = self.authority, self.authority.answer
 
         def answer(call: Call) -> tuple[int, bytes, dict[str, str]] | None:
             if call.what != "query":
                 return usual(call)
-            mofcom.answer = usual  # type: ignore[method-assign]
-            root = mofcom.unsigned(code="Q0", message=call.message_id, type=FILING)
+            authority.answer = usual  # type: ignore[method-assign]
+            root = authority.unsigned(code="Q0", message=call.message_id, type=FILING)
             root.append(etree.fromstring(f'<Content xmlns="{RECEIPT}">{listed}</Content>'))
-            return 202, mofcom.sealer.seal(root), {}
+            return 202, authority.sealer.seal(root), {}
 
-        mofcom.answer = answer  # type: ignore[method-assign]
+        authority.answer = answer  # type: ignore[method-assign]
 
     def put_aside(self) -> list[str]:
         """Why receipts are kept aside."""
@@ -158,11 +159,12 @@ class Office:
 
 
 @contextmanager
-def open_office(folder: Path) -> Iterator[Office]:
+def open_office(folder: Path, *, customs: bool = False) -> Iterator[Office]:
+    """With the made-up types; `customs`: with the installed ones, and customs in the test's hands."""
     with pytest.MonkeyPatch.context() as patch:
-        shop = open_workshop(folder, patch, types=write_agreements(folder / "types"))
+        shop = open_workshop(folder, patch, types=None if customs else write_agreements(folder / "types"))
         try:
-            yield Office(shop)
+            yield Office(shop, shop.customs if customs else shop.mofcom)
         finally:
             shop.stop()
             shop.mofcom.down()
