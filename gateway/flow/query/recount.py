@@ -12,6 +12,7 @@ import orjson
 
 from tongguan.gateway.document.counting import counted
 from tongguan.gateway.flow.site import Site
+from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile
@@ -39,21 +40,33 @@ class Recount:
         with self._site.journal.search() as records:
             documents = records.documents_after(self._after, _SLICE)
             receipts = records.receipts_of_documents(d.id for d in documents)
-        anew = [d for each in documents if (d := self._anew(each, receipts.get(each.id, ()))) is not None]
+            told = {d.id: self._first_told(d, receipts.get(d.id, ()), records) for d in documents if self._is_new(d)}
+        anew = [d for each in documents if each.id in told and (d := self._anew(each, told[each.id])) is not None]
         known, after = (self._known, documents[-1].id) if documents else (self._rules, "")
         value = orjson.dumps({"known": known, "wanted": self._rules, "after": after}).decode()
         if self._site.journal.recount(anew, marker=MARKER, value=value):
             self._known, self._after = known, after
         return True
 
-    def _anew(self, document: Document, receipts: Sequence[Receipt]) -> Document | None:
-        """The document as it is to be counted; None where nothing changes."""
+    def _is_new(self, document: Document) -> bool:
+        """Is what its type counts not what it was counted by?"""
         rules = self._rules.get(document.type)
-        if rules is None or rules == self._known.get(document.type, ""):
-            return None
+        return rules is not None and rules != self._known.get(document.type, "")
+
+    def _first_told(self, document: Document, receipts: Sequence[Receipt], records: Search) -> int:
+        """When a document was first said to be where it is counted since; a round that began there goes on with that."""
+        profile = self._site.rules.profile(document.type)
+        going_on = _going_on(profile)
+        rounds = records.rounds(document.id) if going_on else []
+        openers = records.messages(message_id for _, message_id, _ in rounds)
+        amended = {n for n, message_id, _ in rounds if message_id in openers and openers[message_id].operation in going_on}
+        return _told_at(profile, document, [r for r in receipts if r.round not in amended])
+
+    def _anew(self, document: Document, told_at: int) -> Document | None:
+        """The document as it is to be counted; None where nothing changes."""
         profile = self._site.rules.profile(document.type)
         bare = replace(document, counted_at=None, version=document.version + 1)
-        after = counted(profile, None, bare, status="", at=_told_at(profile, document, receipts))
+        after = counted(profile, None, bare, status="", at=told_at)
         if after.counted is None:
             return None if document.counted_at is None else replace(after, counted=())
         return after
@@ -67,6 +80,12 @@ def rules_of(profiles: Iterable[Profile]) -> Counting:
 def _counting(rules: Counting) -> Counting:
     """Without the types that count nothing: that such a one is new changes no sum."""
     return {type_: rule for type_, rule in rules.items() if rule}
+
+
+def _going_on(profile: Profile) -> frozenset[str]:
+    """The operations that open a round of what is counted already: an amendment, an extension."""
+    counted_in = profile.statistics.status if profile.statistics else frozenset()
+    return frozenset(o.name for o in profile.operations.values() if o.opens_round and o.allowed and o.allowed <= counted_in)
 
 
 def _told_at(profile: Profile, document: Document, receipts: Sequence[Receipt]) -> int:

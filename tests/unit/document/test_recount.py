@@ -13,7 +13,7 @@ from journals import comes, document, receipt, stored_document, submission, writ
 from tongguan.gateway.flow.query.recount import Recount
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.profile.profile import Profile
+from tongguan.gateway.profile.profile import Operation, Profile
 
 from .test_counting import RULE, approved, at, goods, keep, profile, sums
 
@@ -86,6 +86,25 @@ def test_other_rules_count_everything_anew(journal: Journal, recount: Callable[.
 
     assert [s.documents for s in only_approved] == [1]
     assert sums(journal, 202601, 202612) == []
+
+
+def test_what_was_amended_while_it_was_counted_stays_in_its_month(journal: Journal, profile: Profile) -> None:
+    told = [
+        receipt(code + day, code=code, issued_at=at(f"2026-{day}T12:00:00+08:00"), document_id="d0", round=round_)
+        for code, day, round_ in (("30", "09-01", 1), ("30", "11-02", 2))
+    ]
+    first = document("d0", status="declared", content=CONTENT, round=1, changing="m1")
+    amended = replace(first, version=2, status="approved", status_before="approved", round=2, changing="m2")
+    written(journal, comes(submission("m1"), documents=(first,)))
+    written(journal, comes(submission("m2", operation="amend"), documents=(amended,), receipts=tuple(told)))
+    amend = Operation("amend", "message", allowed=frozenset({"approved"}), opens_round=True)
+    amending = replace(profile, operations={"amend": amend})
+    rules = SimpleNamespace(profiles={"T": SimpleNamespace(profile=amending)}, profile=lambda _: amending)
+    work = Recount(cast(Site, SimpleNamespace(journal=journal, rules=rules)))
+    while work.turn():
+        pass
+
+    assert [s.month for s in sums(journal, 202601, 202612)] == [202609]
 
 
 def test_rules_of_another_type_leave_the_counted_documents_alone(journal: Journal, profile: Profile) -> None:
