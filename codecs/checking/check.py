@@ -61,7 +61,7 @@ def check(
 
     `changed`: the document that this content changes. `further`: the document, if there is one, of each part from the second on that a message with very many rows becomes.
     """
-    findings, places = FaultList(), _places(item)
+    findings, places = FaultList(), places_of(item)
     body, options = _options(compiled, item.body, operation, findings)
     asked = compiled.profile.operations[operation]
     known = FillContext(account, document, numbers, now_ms, operation, filed=filed)
@@ -182,7 +182,8 @@ def _broken_rules(compiled: Compiled, contexts: Contexts, operation: str, findin
             findings.broken(one.rule, trail, one.node)
 
 
-def _places(item: Item) -> Locations:
+def places_of(item: Item) -> Locations:
+    """How places in a message are named as its form names them."""
     if isinstance(item.body, etree._Element):
         return Locations("xml", item.place, item.body)
     return Locations("json", f"{item.place}/body", None)

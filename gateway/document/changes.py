@@ -48,6 +48,14 @@ def values_at(content: Any, path: str) -> list[str]:
     return [row for row in rows if isinstance(row, str)]
 
 
+def rows_of(content: Content, table: str) -> list[Content]:
+    """The rows of a table of the head; without a table the content is the one row."""
+    if not table:
+        return [content]
+    rows = content.get(table.removesuffix("[]"), [])
+    return rows if isinstance(rows, list) else []
+
+
 def facts_of(profile: Profile, content: Content) -> dict[str, str]:
     """The indexed facts of a document: fields with a `find` name; of a table the first row's."""
     found = ((field.find, values_at(content, field.path)) for field in profile.fields if field.find)

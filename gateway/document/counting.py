@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tongguan.gateway.document.changes import value_at, values_at
+from tongguan.gateway.document.changes import rows_of, value_at, values_at
 from tongguan.gateway.model.document import Content, CountedLine, Document
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Statistics
@@ -35,11 +35,11 @@ def millionths(text: str) -> int:
     return int(whole + fraction.ljust(PLACES, "0"))
 
 
-def number_of(millionths: int) -> str:
-    """Millionths as a canonical number."""
-    whole, part = divmod(abs(millionths), 10**PLACES)
-    fraction = f"{part:0{PLACES}d}".rstrip("0")
-    return f"{'-' if millionths < 0 else ''}{whole}{f'.{fraction}' if fraction else ''}"
+def number_of(parts: int, places: int = PLACES) -> str:
+    """A whole number of parts (millionths, unless another count of decimals is given) as a canonical number."""
+    whole, part = divmod(abs(parts), 10**places)
+    fraction = f"{part:0{places}d}".rstrip("0")
+    return f"{'-' if parts < 0 else ''}{whole}{f'.{fraction}' if fraction else ''}"
 
 
 def counted(profile: Profile, before: Document | None, after: Document, *, status: str, at: int) -> Document:
@@ -86,7 +86,7 @@ def lines(rule: Statistics, content: Content, in_month: int) -> tuple[CountedLin
     commodities: set[tuple[str, str]] = set()
     categories: set[tuple[str, str]] = set()
     found = []
-    for row in _rows(content, rule.table):
+    for row in rows_of(content, rule.table):
         commodity, name, unit = (next(iter(_at(rule, row, word)), "") for word in ("commodity", "name", "unit"))
         quantity, amount = (sum(map(millionths, _at(rule, row, word))) for word in ("quantity", "amount"))
         new, new_category = (commodity, unit) not in commodities, (category(commodity), unit) not in categories
@@ -94,13 +94,6 @@ def lines(rule: Statistics, content: Content, in_month: int) -> tuple[CountedLin
         categories.add((category(commodity), unit))
         found.append(CountedLine(in_month, commodity, name, unit, quantity, amount, new, new_category, dimensions))
     return tuple(found)
-
-
-def _rows(content: Content, table: str) -> list[Mapping[str, Any]]:
-    if not table:
-        return [content]
-    rows = content.get(table.removesuffix("[]"), [])
-    return rows if isinstance(rows, list) else []
 
 
 def _at(rule: Statistics, row: Mapping[str, Any], word: str) -> list[str]:

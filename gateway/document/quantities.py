@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
+from tongguan.gateway.document.changes import rows_of
 from tongguan.gateway.model.document import Document, Quantity
 from tongguan.gateway.profile.profile import Profile
 from tongguan.gateway.system import times
 
 NUMBERS = ("approved", "used", "remaining")
+LICENCE = "licence"  #: the kind of number by which licences are cited
 _NOTHING = ("", "-")
 
 
@@ -35,18 +36,18 @@ def _difference(approved: str | None, remaining: str | None) -> str | None:
 
 
 def shown(document: Document, profile: Profile | None) -> Sequence[Quantity] | None:
-    """What is known now: as told, else what its own lines say was approved; None before it is approved."""
+    """What is known now of a licence: as told, else what its own lines say was approved; None before it is approved, and where its type
+    has no licence number."""
     if document.quantities:
         return document.quantities
     rule = profile.statistics if profile is not None else None
-    if rule is None or document.status not in rule.status:
+    if profile is None or rule is None or LICENCE not in profile.numbers or document.status not in rule.status:
         return None
     since = document.counted_at or document.updated_at
-    rows: Any = document.content.get(rule.table.removesuffix("[]"), []) if rule.table else [document.content]
     lines = []
-    for row in rows:
+    for row in rows_of(document.content, rule.table):
         facts = {fact: row.get(rule.row.get(word, ""), "") for fact, word in _OF_ROW.items()}
-        lines.append(told({"licence": document.numbers.get("licence", ""), **facts}, as_of=since, source="journal"))
+        lines.append(told({"licence": document.numbers.get(LICENCE, ""), **facts}, as_of=since, source="journal"))
     return lines
 
 

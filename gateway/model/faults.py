@@ -58,6 +58,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "{label}须与{zh} {name} 相同：该单证为 {other}，报文为 {value}",
         "{label} must be as in {en} {name}: it is {other} there, and {value} here",
     ),
+    "GW-F60": (
+        "第 {row} 项：许可证 {licence} 不含商品 {commodity}（单位 {unit_zh}）",
+        "line {row}: licence {licence} does not cover {commodity} in the unit {unit_en}",
+    ),
+    "GW-F61": (
+        "第 {row} 项：许可证 {licence} 的商品 {commodity} 仅余 {left} {unit_zh}，申报 {wanted}",
+        "line {row}: of {commodity} licence {licence} has {left} {unit_en} left, and {wanted} is declared",
+    ),
     "GW-F30": ("{zh}", "{en}"),
     "GW-F55": (
         "引用此单证的{zh} {key} 状态为“{status}”，不能随之删除",

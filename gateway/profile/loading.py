@@ -30,6 +30,7 @@ from tongguan.gateway.profile.parts import (
 from tongguan.gateway.profile.profile import AttachmentRule, Authority, CodeTable, NumberRule, Profile, Profiles
 from tongguan.gateway.profile.queries import QueryScope, read_query
 from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, read_csv, table_of, text
+from tongguan.gateway.profile.takes import look_at_takes, read_takes
 
 T = TypeVar("T")
 
@@ -159,6 +160,7 @@ def _profile(
         needs=read_needs(part, operations, fields),
         filed=read_filed(part, fields),
         changes=only("changes", lambda one: read_changes(one, part.given.get("needs", {}), {f.path: f for f in fields}), None),
+        takes=only("takes", lambda one: read_takes(one, {f.path: f for f in fields}, operations), None),
         statistics=statistics,
         notify=only("notify", lambda one: read_notify(one, receipts, paths), None),
         prints=read_prints(part, statuses),
@@ -166,6 +168,7 @@ def _profile(
     _whole(profile, part)
     look_at_agreement(profile, part)
     look_at_reserve(profile, part)
+    look_at_takes(profile, part)
     return profile
 
 

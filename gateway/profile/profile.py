@@ -203,6 +203,7 @@ class Query:
     note: Text = NOTHING  #: said with the result
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: what the journal shows: `of` to its allowed values
     quantities: Mapping[str, str] = field(default_factory=dict)  #: fact of a licence (licence, approved, remaining …) to column
+    units: Mapping[str, str] = field(default_factory=dict)  #: the names by which it tells units, to their codes
 
     @property
     def in_rows(self) -> bool:
@@ -291,6 +292,22 @@ class Changes:
     rank: int = 0  #: and its rank
 
 
+@dataclass(frozen=True, slots=True)
+class TakeRule:
+    """What a document takes of the licence that it cites, with the messages of these operations: the quantity of each row."""
+
+    licence: str  #: path of the licence's number, from the top
+    commodity: str  #: paths within a row
+    unit: str
+    quantity: str
+    at: frozenset[str]
+    table: str = ""  #: empty: the document is the one row
+
+    def path_of(self, in_row: str) -> str:
+        """The path from the top of one within a row."""
+        return f"{self.table}/{in_row}" if self.table else in_row
+
+
 MOST_DIMENSIONS = 3
 
 
@@ -356,6 +373,7 @@ class Profile:
     needs: Mapping[str, Need] = field(default_factory=dict)
     changes: Changes | None = None
     filed: Mapping[str, FiledSource] = field(default_factory=dict)
+    takes: TakeRule | None = None
     statistics: Statistics | None = None
     notify: Notify | None = None
     prints: Mapping[str, PrintForm] = field(default_factory=dict)

@@ -53,6 +53,7 @@ def read_query(part: TomlTable, kind: str, known: QueryScope) -> Query:
         columns=tuple(_column(part, column) for column in part.take("columns", tables_of, list[Any]())),
         route=route,
         account_code=asked.account_code if asked else "",
+        units=known.tables[units].codes if (units := part.one_of("units", known.tables, "")) in known.tables else {},
     )
     _sound(part, query, known)
     return query

@@ -6,7 +6,7 @@ Pure: the same records give the same bytes. The fields are those of the manual a
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,7 @@ import orjson
 from tongguan.gateway.document import quantities
 from tongguan.gateway.document.changes import value_at, with_values
 from tongguan.gateway.document.differences import ValueChange, differences
+from tongguan.gateway.document.licences import with_taken
 from tongguan.gateway.model.document import Attachment, Document, Quantity, Receipt
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.message import FINAL, OTHER, Message, State
@@ -165,9 +166,16 @@ def document_status(
     )
 
 
-def document_content(document: Document, profile: Profile | None, *, json: bytes | None = None) -> DocumentContent:
-    """What is shown of a document's content; its own status field (单证状态) as the document stands now. `json`: the content, written already."""
-    quantity, changes = quantities.shown(document, profile), _changes(document, profile)
+def document_content(
+    document: Document, profile: Profile | None, *, json: bytes | None = None, used: Mapping[str, int] | None = None
+) -> DocumentContent:
+    """What is shown of a document's content; its own status field (单证状态) as the document stands now.
+
+    `json`: the content, written already. `used`: what documents hold of it, where it is a licence, by line.
+    """
+    known = quantities.shown(document, profile)
+    quantity = None if known is None else with_taken(profile, known, used or {})
+    changes = _changes(document, profile)
     field = next((f.path for f in profile.fields if f.fill == "status"), "") if profile is not None else ""
     status = profile.statuses.get(document.status) if profile is not None else None
     if status is not None and value_at(document.content, field) not in ("", status.code):

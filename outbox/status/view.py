@@ -95,10 +95,10 @@ def read_view(
         document_ids = [*behind, *document_ids]
     shown = {id_ for m in (*found.values(), *firsts.values()) for id_ in (m.document_id, m.waits_on) if id_ is not None}
     documents = records.heads(shown.difference(document_ids))
-    contents = {}
+    contents, used = {}, records.licences_used(document_ids)
     for document, json in records.documents_and_json(document_ids):  # one by one: whole contents of many are much to keep
         documents[document.id] = replace(document, content={}, pending=None)
-        contents[document.id] = document_content(document, profile(document.type), json=json)
+        contents[document.id] = document_content(document, profile(document.type), json=json, used=used.get(document.id))
     mine = {i: documents[i] for i in document_ids if i in documents and documents[i].account == account}
     # One file for a key: of those who had it the last one is told of, and one that is deleted never after its successor.
     told_of = sorted(mine.keys() - records.succeeded(mine.values()), key=lambda i: mine[i].created_at)

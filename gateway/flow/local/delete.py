@@ -1,4 +1,4 @@
-"""删除: a draft goes; its key and what it had reserved are free again, its numbers are never given anew.
+"""删除: a draft goes; its key and all that it had for itself are free again, its numbers are never given anew.
 
 What names it goes with it, as the operation says (`takes_along`): all of it, or nothing.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tongguan.gateway.document.changes import changed
+from tongguan.gateway.flow.holdings import given_back
 from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
@@ -24,8 +25,7 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
     if faults:
         raise Refused(faults)
     outcome = done(request, *(changed(document, request.business, deleted=True, facts={}) for document in going))
-    release = (one for document in going for one in records.reservations_of(document.id))
-    return replace(outcome, release=tuple(release))
+    return replace(outcome, **given_back(request.profiles, going, records))
 
 
 def _along(request: LocalRequest, records: Snapshot) -> Iterator[Document]:

@@ -12,7 +12,7 @@ from tongguan.gateway.document.changes import (
 )
 from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.snapshot import Snapshot
-from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.outcome import Outcome, Take
 from tongguan.gateway.model.record import replace
 
 
@@ -43,4 +43,5 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
         numbers=learned(draft, before, profile),
         reserve=tuple(r for r in wanted if r not in held or records.reserved_by(r.kind, r.value) is None),
         release=tuple(r for r in held if r not in wanted),
+        takes=(Take(draft.id),) if profile.takes is not None and records.held_by(draft.id) else (),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tongguan.gateway.document.changes import reserves, undone
+from tongguan.gateway.flow.holdings import undoing
 from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Refused
@@ -23,7 +23,8 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
         raise Refused([fault("GW-F13", path="Reference", label="报文编号", reference=reference or id_ or "", state=target.state)])
     stopped = stop(target, records, request.profiles.get(target.type), now=request.now, business=request.business)
     outcome = done(request, *stopped.documents, why=request.content.get("Why", ""))
-    return replace(outcome, others=(stopped.message,), others_were={target.id: target.state}, release=stopped.release)
+    more = {"release": stopped.release, "takes": stopped.takes}
+    return replace(outcome, others=(stopped.message,), others_were={target.id: target.state}, **more)
 
 
 def may_stop(message: Message) -> bool:
@@ -45,7 +46,4 @@ def stop(
     ended = replace(
         message, state=state, lane=None, due_at=None, deadline_at=None, waiting_for=None, waits_on=None, updated_at=now
     )
-    document = records.document(message.document_id)
-    reverted = undone(document, message, profile, business) if document and profile else None
-    release = records.reservations_of(reverted.id) if reverted and reserves(profile, message) else ()
-    return Outcome(ended, message.state, state.value, documents=(reverted,) if reverted else (), release=release)
+    return Outcome(ended, message.state, state.value, **undoing(message, profile, records, at=business))

@@ -12,15 +12,17 @@ from functools import partial
 import orjson
 from lxml import etree
 
+from tongguan.codecs.checking.check import places_of
 from tongguan.codecs.receipts.answer_rows import Malformed, read_answer
 from tongguan.codecs.receipts.receipt import ReceiptContent, moment_told, numbers_told
 from tongguan.codecs.writing.render import package, render_document, render_question
 from tongguan.gateway.document.changes import born, learned
+from tongguan.gateway.flow.holdings import held_after
 from tongguan.gateway.flow.query.details import RECEIPTS, receipts_told
 from tongguan.gateway.flow.query.details import shown as cell
 from tongguan.gateway.flow.query.filters import given, pages_asked
 from tongguan.gateway.flow.query.results import Found, answer, paging
-from tongguan.gateway.flow.receipts.agreement import reservations_moved
+from tongguan.gateway.flow.receipts.agreement import opened_round
 from tongguan.gateway.flow.receipts.authority_updates import StatusUpdate, documents_told, present_round, status_told
 from tongguan.gateway.flow.receipts.verification import TO_QUESTION, Answered, issuers
 from tongguan.gateway.flow.receipts.verification import answer as believed
@@ -29,6 +31,7 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import may, needed, taken
 from tongguan.gateway.flow.submission.check import hand_of, living, refuse
 from tongguan.gateway.flow.submission.dispatch import at_desk, on_its_way, request_of
+from tongguan.gateway.flow.submission.licences import licence_faults
 from tongguan.gateway.flow.submission.secrets import without_secrets
 from tongguan.gateway.flow.submission.send import keep_aside
 from tongguan.gateway.journal.port import Claim
@@ -38,7 +41,7 @@ from tongguan.gateway.model.errors import Deferred, Held, Refused, each_of
 from tongguan.gateway.model.message import OTHER, QUERY, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.profile.profile import ANSWERED, Column, Profile, Query, Text
+from tongguan.gateway.profile.profile import ANSWERED, Column, Profile, Query, ReceiptRule, Text
 from tongguan.gateway.system import clock, times
 from tongguan.gateway.work.loop import Step, each, end, lane_of, parted
 from tongguan.gateway.work.moment import Moment
@@ -153,13 +156,15 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
     needs = needed(rules, moment, message, kept, records)
     faults = [*may(rules, message, operation, document), *needs.faults]
     faults += taken(profile, operation, message, content=kept, others=needs.found, records=records)
+    hand = hand_of(rules, message, records)
+    faults += licence_faults(rules, message, kept, records, places_of(hand.item))
     if faults:
         raise Refused(faults)
     if needs.waits_on is not None:  # it has moved on since the question was put
         raise Deferred(OTHER)
     document = document or born(message, profile, moment.business)
     asked = kept if operation.body != "none" else document.content  # that may have moved on since
-    request = request_of(rules, moment, message, hand_of(rules, message, records), document, content=asked)
+    request = request_of(rules, moment, message, hand, document, content=asked)
     keep, told = operation.options.get("keep"), _leaves(content)
     answered_elements = {to: told[of] for to, of in keep.items() if of in told} if isinstance(keep, dict) else told
     request = replace(request, answered=answered_elements, found=needs.found)
@@ -197,8 +202,15 @@ def _plain(rules: Rules, moment: Moment, message: Message, content: ReceiptConte
     outcome = answer(rules, message, (query, filters), found, moment)
     if after is None or document is None:
         return outcome
-    reserve, release = reservations_moved(profile, document, after, records)
-    return replace(outcome, documents=(after,), numbers=learned(after, document, profile), reserve=reserve, release=release)
+    kept = held_after(rules, _moved_by(profile, document, after, records), (document, after), None, records)
+    return replace(outcome, documents=(after,), numbers=learned(after, document, profile), **kept)
+
+
+def _moved_by(profile: Profile, before: Document, after: Document, records: Snapshot) -> ReceiptRule | None:
+    """The receipt by which an answer has moved a document, as its round has it; None where it has not."""
+    opened = opened_round(profile, before, before.round, records)
+    rules = map(opened.rule, profile.receipts.values() if after.rank > before.rank else ())
+    return next((rule for rule in rules if (rule.status, rule.rank) == (after.status, after.rank)), None)
 
 
 def _status(rules: Rules, message: Message, content: ReceiptContent) -> StatusUpdate:

@@ -11,6 +11,7 @@ from tongguan.codecs.writing.results import ResultRow
 from tongguan.gateway.document import quantities
 from tongguan.gateway.document.changes import changed, facts_of, settled_down, with_numbers
 from tongguan.gateway.document.counting import counted
+from tongguan.gateway.document.licences import with_others
 from tongguan.gateway.flow.receipts.agreement import OpenedRound, opened_round
 from tongguan.gateway.flow.receipts.matching import begun_at
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -49,7 +50,8 @@ def documents_told(
         document = known.of(licence)
         if document is not None and not _newer(document, licence, as_of):
             others = [q for q in document.quantities if q.get("licence") != licence]
-            known.after[document.id] = replace(document, quantities=(*others, *lines))
+            told = with_others(profile, lines, records.used_of(document.id))
+            known.after[document.id] = replace(document, quantities=(*others, *told))
     return tuple(replace(d, version=d.version + 1) for d in known.after.values())
 
 

@@ -6,29 +6,30 @@ looks, and until then the receipt is kept aside.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tongguan.codecs.checking.changed import ChangedDocument
 from tongguan.codecs.checking.changes import MovedOn, cancels, carried_out, still_asked
 from tongguan.codecs.checking.fills import FillContext
 from tongguan.gateway.document.changes import changed, facts_of, settled_down, value_at
 from tongguan.gateway.document.counting import counted
-from tongguan.gateway.flow.receipts.agreement import reservations_moved
+from tongguan.gateway.flow.holdings import given_back, held_after
 from tongguan.gateway.flow.receipts.matching import Elsewhere
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import named
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
-from tongguan.gateway.model.outcome import Reservation
 from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.work.moment import Moment
 
 
 @record
 class CarriedOut:
-    """The other document as it is from now on, and what it has reserved and let go."""
+    """The other document as it is from now on, and what an outcome says of what it has for itself (`holdings`)."""
 
     document: Document
-    reserve: tuple[Reservation, ...] = ()
-    release: tuple[Reservation, ...] = ()
+    held: Mapping[str, Any]
 
 
 def carry_out(
@@ -57,8 +58,8 @@ def carry_out(
     profile = rules.profile(other.type)
     after = counted(profile, other, after, status=after.status if after.status != other.status else "", at=at)
     if after.status != other.status:
-        return CarriedOut(after, release=records.reservations_of(other.id))
-    return CarriedOut(after, *reservations_moved(profile, other, after, records))
+        return CarriedOut(after, given_back(rules.types, [other], records))
+    return CarriedOut(after, held_after(rules, None, (other, after), None, records))
 
 
 def _cancelled(rules: Rules, moment: Moment, document: Document, other: Document) -> Document | None:

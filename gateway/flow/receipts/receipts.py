@@ -15,7 +15,8 @@ from tongguan.codecs.receipts.settle import RoundSoFar, carries_out, settle
 from tongguan.gateway.document.changes import facts_of, learned, settled_down, with_numbers
 from tongguan.gateway.document.counting import counted
 from tongguan.gateway.flow import answers
-from tongguan.gateway.flow.receipts.agreement import OpenedRound, opened_round, reservations_moved, so_far
+from tongguan.gateway.flow.holdings import held_after, together
+from tongguan.gateway.flow.receipts.agreement import OpenedRound, opened_round, so_far
 from tongguan.gateway.flow.receipts.carry_out import CarriedOut, carry_out
 from tongguan.gateway.flow.receipts.contradictions import another_verdict, contradicted, contradicts
 from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs, named_by, of_number, round_of, that_asked
@@ -267,18 +268,15 @@ def _business(rules: Rules, moment: Moment, message: Message, received: _Busines
     told_of = rule.status if match.opened.number == document.round else ""
     after = counted(profile, document, after, status=told_of, at=content.issued_at)
     receipt = _receipt(content, match, rule, applied=applied)
-    reserve, release = reservations_moved(profile, document, after, records)
-    release = records.reservations_of(document.id) if rule.releases and applied else release
-    other = received.carried_out
+    kept, other = held_after(rules, rule if applied else None, (document, after), match.submission, records), received.carried_out
     return replace(
         outcome,
         documents=(after, other.document) if other else (after,),
         receipts=(receipt,),
         numbers=learned(after, document, profile),
-        reserve=(*reserve, *other.reserve) if other else reserve,
-        release=(*release, *other.release) if other else release,
         answers=() if message.handed_on else (answers.business(message, received.told.raw, document=after, profile=profile),),
         notifications=notices(rules, now, message.id, (receipt, rule), after),
+        **(together(kept, other.held) if other else kept),
         **_submission_moves(rules, moment, match.submission, (rule, content), records, applied=applied),
     )
 

@@ -6,8 +6,8 @@ They prove that their message was sent, or end it; where the verdict was quicker
 from __future__ import annotations
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
-from tongguan.gateway.document.changes import reserves, undone
 from tongguan.gateway.flow import answers
+from tongguan.gateway.flow.holdings import undoing
 from tongguan.gateway.flow.receipts.contradictions import contradicted, contradicts_technically
 from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs
 from tongguan.gateway.flow.receipts.verification import issuers
@@ -48,9 +48,7 @@ def settle_technical(
         moved = replace(ended, state=State.SENT, waiting_for="authority", deadline_at=verdict_by(rules, ended))
     else:
         moved = replace(ended, state=State.REJECTED, waiting_for=None, deadline_at=None, faults=content.faults)
-        reverted = undone(document, submission, profile, moment.business) if document else None
-        release = records.reservations_of(document.id) if document and reserves(profile, submission) else ()
-        outcome = replace(outcome, documents=(reverted,) if reverted else (), release=release)
+        outcome = replace(outcome, **undoing(submission, profile, records, at=moment.business))
     told = answers.technical(rules, moved, document)
     return replace(outcome, others=(moved,), others_were=were, receipts=shown, answers=told)
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from tongguan.codecs.checking.check import Checked, check
+from tongguan.codecs.checking.check import Checked, check, places_of
 from tongguan.codecs.reading.attachments import check_attachments
 from tongguan.codecs.reading.read import Read, read
-from tongguan.gateway.document.changes import born, numbers_given, undone, value_at
+from tongguan.gateway.document.changes import born, numbers_given, value_at
+from tongguan.gateway.flow.holdings import undoing
 from tongguan.gateway.flow.intake.accept import Carried, carried, free_id, read_again, unread
 from tongguan.gateway.flow.local import LocalRequest
 from tongguan.gateway.flow.printing import prints
@@ -30,6 +31,7 @@ from tongguan.gateway.flow.submission.allowed import (
 )
 from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of, waiting
 from tongguan.gateway.flow.submission.filed import FiledDocuments, changed_document
+from tongguan.gateway.flow.submission.licences import licence_faults
 from tongguan.gateway.flow.submission.secrets import look_at_secrets, secret_faults
 from tongguan.gateway.flow.submission.split import (
     Part,
@@ -253,6 +255,7 @@ def _looked_into(
     )
     needs, beside = _beside(rules, moment, message, checked.content, records)
     faults += beside
+    faults += licence_faults(rules, message, checked.content, records, places_of(hand.item))
     parts = parts_of(rules, message, checked, records, moment.business)
     for part in parts:
         faults += part_faults(rules, message, part, records)
@@ -291,8 +294,5 @@ def _unanswered(operation: Operation, hand: Carried, content: Content) -> bool:
 
 def refuse(rules: Rules, moment: Moment, message: Message, refused: Refused, records: Snapshot) -> Outcome:
     """refused: every fault is listed, and the document goes back to where it was."""
-    document = records.document(message.document_id)
-    profile = rules.types.get(message.type)
-    reverted = undone(document, message, profile, moment.business) if document and profile else None
     outcome = end(message, State.REFUSED, "check", moment.now, faults=refused.faults, deadline_at=None)
-    return replace(outcome, documents=(reverted,) if reverted else ())
+    return replace(outcome, **undoing(message, rules.types.get(message.type), records, at=moment.business))

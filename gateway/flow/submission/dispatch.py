@@ -31,6 +31,7 @@ from tongguan.gateway.flow.local import LocalRequest, desk_step
 from tongguan.gateway.flow.receipts.agreement import PENDING
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import no_card
+from tongguan.gateway.flow.submission.licences import taking
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Refused
@@ -207,10 +208,13 @@ def on_its_way(rules: Rules, moment: Moment, request: LocalRequest, records: Sna
         return outcome
     wanted = reservations(profile, operation, after, request.found)
     held = records.reservations_of(before.id) if operation.reserve and before.version else ()
+    takes, relied_on = taking(rules, request.message, after, records)
     return replace(
         outcome,
         reserve=tuple(r for r in wanted if records.reserved_by(r.kind, r.value) != after.id),
         release=tuple(r for r in held if r not in wanted),
+        takes=takes,
+        relied_on={**outcome.relied_on, **relied_on},
     )
 
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import partial
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
-from tongguan.gateway.document.changes import reserves, undone
+from tongguan.gateway.flow.holdings import undoing
 from tongguan.gateway.flow.receipts.verification import Answered, answer, claims_to_be_one
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
@@ -143,16 +143,8 @@ def verdict_by(rules: Rules, message: Message) -> int:
 def _rejected(rules: Rules, moment: Moment, message: Message, content: ReceiptContent, records: Snapshot) -> Outcome:
     """The authority's final no: the document goes back to where it was."""
     profile = rules.profile(message.type)
-    document = records.document(message.document_id)
-    reverted = undone(document, message, profile, moment.business) if document else None
     moved = replace(message, state=State.REJECTED, deadline_at=None, waiting_for=None, faults=content.faults)
-    return Outcome(
-        moved,
-        message.state,
-        "send",
-        documents=(reverted,) if reverted else (),
-        release=records.reservations_of(document.id) if document and reserves(profile, message) else (),
-    )
+    return Outcome(moved, message.state, "send", **undoing(message, profile, records, at=moment.business))
 
 
 def technical_receipt(content: ReceiptContent, submission: Message) -> Receipt:

@@ -208,6 +208,7 @@ def with_parts(outcome: Outcome, parts: Sequence[Part], made: Mapping[int, Outco
         documents=(*outcome.documents, *(document for one in beside for document in one.documents)),
         numbers=(*outcome.numbers, *(number for one in beside for number in one.numbers)),
         release=(*outcome.release, *(reservation for one in beside for reservation in one.release)),
+        takes=(*outcome.takes, *(take for one in beside for take in one.takes)),
         relied_on={**outcome.relied_on, **_untouched(parts, made)},
         follow_ons=(*outcome.follow_ons, *further),
     )
