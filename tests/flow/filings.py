@@ -72,3 +72,29 @@ def body(site: Site, status: dict[str, Any]) -> dict[str, Any]:
 def qualified(site: Site, marker: str = "", **given: Any) -> dict[str, Any]:
     """The document of an approved qualification."""
     return b.document(site, b.done(site, qualification("declare", marker, **given)))
+
+
+def goods(number: int = 1, **more: str | None) -> dict[str, Any]:
+    """A good that may be filed; each number is another one."""
+    row = {
+        "CodeTS": f"03061{number:05d}",
+        "GName": f"冻虾{number}号",
+        "GModel": f"冻|去头|规格{number}",
+        "GUnit": "035",
+        "FirstUnit": "035",
+    }
+    return {name: value for name, value in {**row, **more}.items() if value is not None}
+
+
+def volume(
+    filing: str, operation: str = "declare", marker: str = "", *, rows: list[dict[str, Any]] | None = None, **set_: Any
+) -> etree._Element:
+    """A volume of goods under a qualification."""
+    document = set_.pop("document", None)
+    body = {"FilingNo": filing, "DecList": rows or [goods(1), goods(2), goods(3)], **set_}
+    return b.message(GOODS, operation, set_=body, document=document, reference=b.fresh("g") + marker)
+
+
+def filed(site: Site, filing: str, rows: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """The document of an approved volume."""
+    return b.document(site, b.done(site, volume(filing, rows=rows)))
