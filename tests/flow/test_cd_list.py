@@ -23,17 +23,6 @@ def on(site: Site) -> Filing:
     return filing(site)
 
 
-@pytest.fixture(scope="module")
-def bonded(site: Site) -> dict[str, Any]:
-    """A bonded qualification where the account that was fetched is."""
-    f.qualified(site, nature="2", CustomMaster="0908")
-    return b.document(site, b.done(site, act(f.ACCOUNT, "fetch", "", AccountNo=f.BONDED_ACCOUNT)))
-
-
-def bonded_list(operation: str = "declare", marker: str = "", like: str = "ok-save-bonded.xml", **set_: Any) -> Any:
-    return b.message(LIST, operation, like=like, set_=set_, reference=b.fresh("lb") + marker)
-
-
 # What is entered
 
 
@@ -98,7 +87,8 @@ def test_the_nature_of_the_goods_says_the_trade_mode(site: Site, nature: str, mo
 
 @pytest.mark.requirement("CD-07")
 @pytest.mark.parametrize(
-    ("total", "right"), [("1250", True), ("1250.01", True), ("1249.98", True), ("1250.02", True), ("1250.03", False), ("1249", False)]
+    ("total", "right"),
+    [("1250", True), ("1250.01", True), ("1249.98", True), ("1250.02", True), ("1250.03", False), ("1249", False)],
 )
 def test_the_total_is_as_entered_within_rounding(site: Site, on: Filing, total: str, right: bool) -> None:
     row = line("1", GQty="250", DeclPrice="5", DeclTotal=total)
@@ -150,34 +140,11 @@ def test_rows_of_a_draft_are_inserted_and_deleted(site: Site, on: Filing) -> Non
     assert [(row["GNo"], row["ContrItem"]) for row in left] == [("1", "3"), ("2", "2")]
 
 
-# Bonded goods
-
-
-@pytest.mark.requirement("CD-03", "CD-07")
-def test_bonded_goods_are_read_from_their_account(site: Site, bonded: dict[str, Any]) -> None:
-    assert bonded["numbers"]["account"] == f.BONDED_ACCOUNT
-    assert [(row["GNo"], row["GName"]) for row in bonded["body"]["DecList"]][:2] == [("1", "集成电路"), ("2", "手机")]
-
-    document = site.wait_business(LIST, b.done(site, bonded_list())["document"], CLEARED)
-
-    assert document["body"]["TradeMode"] == "0615"
-    assert document["body"]["ListKind"] == "I2"
-    assert document["body"]["DecList"][0]["GName"] == "集成电路"
-
-
-@pytest.mark.requirement("CD-07", "CD-08")
-@pytest.mark.parametrize(("manual", "codes"), [("C09082600099", {"GW-C32", "GW-F30"}), ("C09082600098", {"GW-C32", "GW-F30"})])
-def test_a_bonded_list_names_an_account_that_was_fetched(
-    site: Site, bonded: dict[str, Any], manual: str, codes: set[str]
-) -> None:
-    status = b.refused(site, bonded_list(ManualNo=manual))
-
-    assert b.codes(status) == codes
-    assert {fault["label"] for fault in status["faults"]} == {"备案号"}
+# What a list rests on
 
 
 @pytest.mark.requirement("CD-08")
-def test_a_stopped_item_is_named(site: Site, bonded: dict[str, Any]) -> None:
+def test_a_stopped_item_is_named(site: Site) -> None:
     on = filing(site)
     b.done(site, act(f.GOODS, "stop", on.volume["document"], Rows="2"))
     site.wait_business(f.GOODS, on.volume["document"], APPROVED)
@@ -196,9 +163,6 @@ def test_an_item_of_another_volume_is_named(site: Site, on: Filing) -> None:
     (fault,) = b.refused(site, listed(on, ManualNo=more["numbers"]["volume"]))["faults"]
 
     assert (fault["code"], fault["path"].rpartition("/DecList")[2]) == ("GW-C30", "[2]/ContrItem")
-
-
-# What a list rests on
 
 
 @pytest.mark.requirement("CD-08")
