@@ -168,7 +168,7 @@ def _without_body(
 
 def _copied(compiled: Compiled, known: FillContext, findings: FaultList) -> Row:
     """What a copy begins with: what was entered, and what the system fills of a new document."""
-    content = entered(compiled, known.before, known.now_ms)
+    content = entered(compiled, known.before)
     fill_system(compiled, Contexts(content, known.now_ms), replace(known, document=None, numbers={}), findings)
     return content
 

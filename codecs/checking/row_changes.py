@@ -232,8 +232,8 @@ def further_part(compiled: Compiled, content: Row, table: Node, first_row: int, 
                 del row[name]
 
 
-def entered(compiled: Compiled, content: Row, now: int) -> Row:
+def entered(compiled: Compiled, content: Row) -> Row:
     """What the sender said, without what the system, an authority or an operation has set."""
     own = deepcopy(content)
-    forget_system(compiled, Contexts(own, now))
+    forget_system(compiled, Contexts(own, 0))
     return own

@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from volumes import TYPE, goods, message, rows, send, write_volumes
+from volumes import FILING, TYPE, goods, message, rows, send, write_volumes
 from workshop import Workshop, open_workshop
 
 SEVEN = goods("abcdefg")
@@ -332,6 +333,61 @@ def test_nothing_of_it_concerns_another_account(shop: Workshop) -> None:
         theirs = records.document_of_key("other", TYPE, "v-2")
 
     assert (ours is not None, theirs) == (True, None)
+
+
+def waiting_for_a_filing(shop: Workshop) -> dict[str, Any]:
+    """A file with many rows whose filing is still on its way; its status."""
+    shop.play(shop.site.drop(message("declare", "f", "<Title>t</Title>", type_=FILING)), "sent")
+    name = shop.site.drop(message("declare", "v", "<FilingNo>f</FilingNo>" + SEVEN))
+    shop.turns(lambda: (shop.site.status(name) or {}).get("waiting_for") == "other document")
+    return shop.site.status(name) or {}
+
+
+@pytest.mark.requirement("CD-03")
+@pytest.mark.requirement("CD-04")
+def test_documents_that_wait_for_another_one_are_there_and_told_and_each_goes_by_itself(shop: Workshop) -> None:
+    status = waiting_for_a_filing(shop)
+
+    numbers = {part["document"]: part["numbers"] for part in status["parts"]}
+    assert [rows(shop, key) for key in numbers] == [
+        [("1", "a"), ("2", "b"), ("3", "c")],
+        [("1", "d"), ("2", "e"), ("3", "f")],
+        [("1", "g")],
+    ]
+    assert [shop.business(TYPE, key) for key in numbers] == ["等待备案"] * 3
+    shop.decide("f", "30", FILING)
+    shop.turns(lambda: all(shop.mofcom.posts(key) for key in numbers))
+
+    assert [re.findall(rb"<Name>(.)</Name>", shop.mofcom.posts(key)[0].body) for key in numbers] == [
+        [b"a", b"b", b"c"], [b"d", b"e", b"f"], [b"g"]
+    ]  # fmt: skip
+    assert [len(shop.mofcom.posts(key)) for key in numbers] == [1, 1, 1]
+    assert {key: (shop.site.document(TYPE, key) or {})["numbers"] for key in numbers} == numbers
+    assert [(shop.site.document(TYPE, key) or {})["body"]["Volume"] for key in numbers] == ["1", "2", "3"]
+
+
+@pytest.mark.requirement("CD-04")
+def test_all_of_them_are_refused_with_what_they_waited_for(shop: Workshop) -> None:
+    status = waiting_for_a_filing(shop)
+
+    shop.decide("f", "31", FILING)
+    shop.turns(lambda: all(shop.business(TYPE, key) == "暂存" for key in ("v", "v-2", "v-3")))
+
+    by_id = [shop.site.mailbox / "Status" / "by-id" / f"{part['message_id']}.json" for part in status["parts"][1:]]
+    told = [json.loads(path.read_bytes()) for path in by_id] + [shop.site.status(status["file"]) or {}]
+    assert [(one["state"], [f["code"] for f in one["faults"]]) for one in told] == [("refused", ["GW-F30"])] * 3
+    assert shop.mofcom.posts("v") == []
+
+
+def test_what_waits_may_be_sent_again_after_its_refusal(shop: Workshop) -> None:
+    waiting_for_a_filing(shop)
+    shop.decide("f", "31", FILING)
+    shop.turns(lambda: all(shop.business(TYPE, key) == "暂存" for key in ("v", "v-2", "v-3")))
+
+    status = send(shop, "declare", "v", goods("abcde"), "sent")
+
+    assert [part.get("reference") for part in status["parts"]] == [None, "v-2"]
+    assert [f["code"] for f in status["faults"]] == ["GW-F54"]
 
 
 def test_documents_of_one_file_are_written_in_one_commit(shop: Workshop) -> None:

@@ -20,6 +20,10 @@ en = "draft"
 code = "2"
 zh = "已申报"
 en = "declared"
+[status.waiting]
+code = "3"
+zh = "等待备案"
+en = "waiting"
 [status.refused]
 code = "4"
 zh = "核准拒绝"
@@ -84,6 +88,7 @@ card_bound = true
 body = "optional"
 allowed = ["", "draft", "refused"]
 between = "declared"
+waiting = "waiting"
 opens_round = true
 give_numbers = ["own"]
 splits = "Goods[]"
@@ -128,6 +133,7 @@ allowed = ["draft", "refused"]
 type = "{FILING}"
 names = "FilingNo"
 status = ["approved"]
+wait = ["declared"]
 at = ["declare"]
 when = [{{ path = "FilingNo", present = true }}]
 says = {{ zh = "没有已批准的备案 {{name}}", en = "there is no approved filing {{name}}" }}

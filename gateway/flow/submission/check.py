@@ -149,10 +149,9 @@ def _checked(rules: Rules, moment: Moment, message: Message, hand: Carried, reco
         if not present and rules.signs(message, seen.checked.content) and uses_card(rules.profile(message.type), operation, hand):
             return to_the_card(rules, moment, message, operation)
     request = _request(rules, moment, message, hand, seen, document=document)
-    if waits_on is not None:
-        outcome = waiting(request, waits_on, records)
-    else:
-        outcome = _sent_on(rules, moment, request, hand, seen.parts, records)
+    outcome = _sent_on(rules, moment, request, hand, records) if waits_on is None else waiting(request, waits_on, records)
+    if seen.parts and (waits_on is None or operation.way == "message"):
+        outcome = _with_parts(rules, moment, request, seen, outcome, records)
     return replace(outcome, relied_on={**seen.relied_on, **outcome.relied_on})
 
 
@@ -184,30 +183,25 @@ def _goes_on(message: Message, operation: Operation, now: int) -> Message:
     return replace(message, waits_on=None, waiting_for=None, deadline_at=deadline, tries_since=now)
 
 
-def _sent_on(
-    rules: Rules, moment: Moment, request: LocalRequest, hand: Carried, parts: Sequence[Part], records: Snapshot
-) -> Outcome:
+def _sent_on(rules: Rules, moment: Moment, request: LocalRequest, hand: Carried, records: Snapshot) -> Outcome:
     """To the desk, to the authority with a question, or to card and wire."""
     operation = request.operation
     if operation.desk == PRINT:
         return prints.ask_for(rules, request, records)
     if operation.way == "query" or (operation.ask and _unanswered(operation, hand, request.content)):
         return asking(rules, moment, request)
-    outcome = at_desk(request, records) if operation.way == "desk" else on_its_way(rules, moment, request, records)
-    return _with_parts(rules, moment, request, parts, outcome, records)
+    return at_desk(request, records) if operation.way == "desk" else on_its_way(rules, moment, request, records)
 
 
 def _with_parts(
-    rules: Rules, moment: Moment, request: LocalRequest, parts: Sequence[Part], outcome: Outcome, records: Snapshot
+    rules: Rules, moment: Moment, request: LocalRequest, seen: Examined, outcome: Outcome, records: Snapshot
 ) -> Outcome:
     """The outcome with what becomes of the rows for which the first document has no room."""
-    if not parts:
-        return outcome
-    made = {part.number: _of_part(rules, moment, request, part, records) for part in parts if not part.stays}
-    return with_parts(outcome, parts, made)
+    made = {part.number: _of_part(rules, moment, request, seen, part, records) for part in seen.parts if not part.stays}
+    return with_parts(outcome, seen.parts, made)
 
 
-def _of_part(rules: Rules, moment: Moment, request: LocalRequest, part: Part, records: Snapshot) -> Outcome:
+def _of_part(rules: Rules, moment: Moment, request: LocalRequest, seen: Examined, part: Part, records: Snapshot) -> Outcome:
     """What becomes of a further document: at the desk it is done with the first one, else by a message of its own."""
     message = request.message
     document = part_document(rules, message, part, records, moment.business)
@@ -216,8 +210,9 @@ def _of_part(rules: Rules, moment: Moment, request: LocalRequest, part: Part, re
     if request.operation.way == "desk":
         return at_desk(own, records)
     further, source = part_message(rules, message, part, document, records, moment.now)
-    outcome = on_its_way(rules, moment, replace(own, message=further), records)
-    return replace(outcome, was=None, bodies=(source, *outcome.bodies))
+    own, other = replace(own, message=further), seen.needs.waits_on
+    outcome = on_its_way(rules, moment, own, records) if other is None else waiting(own, other, records)
+    return replace(outcome, was=None, bodies=(source, *outcome.bodies), relied_on={**seen.relied_on, **outcome.relied_on})
 
 
 def _looked_into(
@@ -256,7 +251,7 @@ def _looked_into(
     needs, beside = _beside(rules, moment, message, checked.content, records)
     faults += beside
     faults += licence_faults(rules, message, checked.content, records, places_of(hand.item))
-    parts = parts_of(rules, message, checked, records, moment.business)
+    parts = parts_of(rules, message, checked, records)
     for part in parts:
         faults += part_faults(rules, message, part, records)
         faults += [f for f in _beside(rules, moment, message, part.content, records)[1] if f not in faults]

@@ -47,8 +47,8 @@ class Part:
     content: Content
     first_row: int  #: in the message, from 1 on
     last_row: int
-    document: Document | None
-    stays: bool  #: it says this already, or a message of its own takes care of it
+    document: Document | None  #: as it is now; None also where a message of its own takes care of it
+    stays: bool  #: such a message does, or the document says this already
 
     @property
     def rows(self) -> str:
@@ -69,15 +69,16 @@ def _key(message: Message, number: int) -> str:
     return f"{message.document}-{number}"
 
 
-def parts_of(rules: Rules, message: Message, checked: Checked, records: Snapshot, at: int) -> tuple[Part, ...]:
+def parts_of(rules: Rules, message: Message, checked: Checked, records: Snapshot) -> tuple[Part, ...]:
     """What the rows become for which the first document has no room."""
     compiled, of_part = rules.compiled(message.type), further_documents(message, records)
     operation = compiled.profile.operations[message.operation]
     last, parts = _rows(operation, checked.content), []
     for number, content in enumerate(checked.further, 2):
         first, last = last + 1, last + _rows(operation, content)
-        document = of_part(number)
-        stays = records.message(_message_id(message, number)) is not None or _says_it(compiled, operation, document, content, at)
+        apart = records.message(_message_id(message, number)) is not None
+        document = None if apart else of_part(number)
+        stays = apart or _says_it(compiled, operation, document, content)
         parts.append(Part(number, _key(message, number), content, first, last, document, stays))
     return tuple(parts)
 
@@ -90,11 +91,11 @@ def _message_id(message: Message, number: int) -> str:
     return derived_id("part", message.id, str(number))
 
 
-def _says_it(compiled: Compiled, operation: Operation, document: Document | None, content: Content, at: int) -> bool:
+def _says_it(compiled: Compiled, operation: Operation, document: Document | None, content: Content) -> bool:
     """Is it beyond this operation, and what was entered the same?"""
     if document is None or document.status in operation.allowed:
         return False
-    return entered(compiled, document.content, at) == entered(compiled, content, at)
+    return entered(compiled, document.content) == entered(compiled, content)
 
 
 def part_faults(rules: Rules, message: Message, part: Part, records: Snapshot) -> list[Fault]:
@@ -170,7 +171,7 @@ def part_message(
     )
     if records.waits_for_earlier(own):
         raise Deferred(EARLIER, after=timedelta(seconds=1))
-    raw = _written(rules.compiled(message.type), own, part.content, now)
+    raw = _written(rules.compiled(message.type), own, part.content)
     content = read(own.source or "", raw, most_bytes=len(raw)).items[0]
     return replace(own, sha256=hashlib.sha256(raw).hexdigest(), content_sha256=content.sha256), Body(own.id, "source", raw)
 
@@ -182,9 +183,9 @@ def _source(message: Message, number: int) -> str:
     return f"{file_names.fitting(f'{stem}{item}-{number}', _ROOM)}.{message.form}"
 
 
-def _written(compiled: Compiled, message: Message, content: Content, now: int) -> bytes:
+def _written(compiled: Compiled, message: Message, content: Content) -> bytes:
     """The further message as the sender would have written it."""
-    own = entered(compiled, content, now)
+    own = entered(compiled, content)
     if message.form == "xml":
         return render_document(compiled, message, own, ())
     frame = {"type": message.type, "operation": message.operation, "reference": message.reference, "document": message.document}
