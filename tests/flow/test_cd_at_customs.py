@@ -1,0 +1,217 @@
+"""What customs makes of filings, lists and changes, by books of its own: it may know otherwise than the gateway."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import bodies as b
+import pytest
+from filings import ACCOUNT, APPROVED, BONDED_ACCOUNT, CHANGE, GOODS, LIST, act, qualification
+from lxml import etree
+from sites import Site, make_site
+
+CUSTOMS = "0908"  #: of the sample manifests and of the sample account
+BONDED = ("ok-save-bonded.xml", "ok-save-export-bonded.xml")
+CLEARED = "已结关"
+
+
+@pytest.fixture(scope="module")
+def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A running site whose enterprise has filed at the customs of the sample books: general and bonded goods."""
+    site = make_site(tmp_path_factory.mktemp("books"))
+    site.simulate("--fast")
+    site.run()
+    b.done(site, qualification(document="q-general", CustomMaster=CUSTOMS))
+    b.done(site, qualification(document="q-bonded", CustomMaster=CUSTOMS, nature="2"))
+    b.done(site, b.message(GOODS, "declare", like="ok-save.xml", set_={"FilingNo": "q-general"}, document="volume"))
+    b.done(site, b.message(ACCOUNT, "fetch", set_={"AccountNo": BONDED_ACCOUNT}))
+    yield site
+    for name in list(site.processes):
+        site.stop(name)
+
+
+def volume(site: Site) -> str:
+    found = site.document(GOODS, "volume")
+    assert found is not None
+    return str(found["numbers"]["volume"])
+
+
+def listed(
+    site: Site, marker: str = "", *, like: str | None = "ok-save.xml", document: str | None = None, **set_: Any
+) -> etree._Element:
+    """A declare of a list of this example, under what was filed."""
+    manual = BONDED_ACCOUNT if like in BONDED else volume(site)
+    changes = {"ManualNo": manual, **{name.replace("__", "/"): value for name, value in set_.items()}}
+    if like and like.endswith(".json"):
+        body = json.loads((b.PROFILES / "customs" / LIST / "examples" / like).read_text("utf-8"))["body"]
+        like, changes = None, {**body, **changes}
+    return b.message(LIST, "declare", like=like, set_=changes, document=document, reference=b.fresh("list") + marker)
+
+
+def change(of: str, *rows: tuple[str, str], marker: str = "", kind: str = "1") -> etree._Element:
+    told = {"Change": [{"Place": place, "New": new} for place, new in rows]} if rows else {}
+    said = {"ChangeKind": kind, "ListNo": of, **told, "Reason": "录入有误", "Contact": "李示例", "Phone": "0411-80000002"}
+    return b.message(CHANGE, "declare", set_=said, reference=b.fresh("change") + marker)
+
+
+def told(status: dict[str, Any]) -> list[tuple[str, str]]:
+    """Codes and words of the faults that customs told."""
+    return [(fault["code"], fault["message"]) for fault in status["faults"]]
+
+
+def cleared(site: Site, status: dict[str, Any]) -> dict[str, Any]:
+    return site.wait_business(LIST, status["document"], CLEARED)
+
+
+@pytest.mark.requirement("CD-07", "CD-09")
+@pytest.mark.parametrize(
+    ("like", "direction"),
+    [("ok-save.xml", "I"), ("ok-save-export.json", "E"), ("ok-save-bonded.xml", "I"), ("ok-save-export-bonded.xml", "E")],
+)
+def test_a_list_of_each_kind_goes_its_way_to_the_clearance(books: Site, like: str, direction: str) -> None:
+    status = b.done(books, listed(books, like=like))
+    document = cleared(books, status)
+
+    assert re.fullmatch(rf"{CUSTOMS}20\d\d{direction}\d{{9}}", document["numbers"]["entry"])
+    assert [r["code"] for r in document["receipts"]] == ["0", "S1", "7", "9", "10", "11", "12", "15"]
+    assert document["body"]["AcceptDate"] == next(r for r in document["receipts"] if r["code"] == "7")["issued_at"][:10]
+
+
+@pytest.mark.requirement("CD-08", "CD-09")
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("GrossWet", "830", "毛重与舱单不符: 清单 830，舱单 820.5"),
+        ("PackNo", "41", "件数与舱单不符: 清单 41，舱单 40"),
+        ("VoyNo", "2612W", "航次号与舱单不符: 清单 2612W，舱单 2611W"),
+        ("BillNo", "NOBODY1", "没有提运单 NOBODY1 的舱单"),
+    ],
+)
+def test_what_the_manifest_says_otherwise_is_told_and_the_mended_list_goes_on(
+    books: Site, field: str, value: str, words: str
+) -> None:
+    refused = b.done(books, listed(books, **{field: value}), "rejected")
+    right = {"GrossWet": "820.5", "PackNo": "40", "VoyNo": "2611W", "BillNo": "EXBL26110001"}[field]
+    mended = b.done(books, listed(books, document=refused["document"], **{field: right}))
+
+    assert (refused["business_status"]["text"], [text for _, text in told(refused)]) == ("退单", [words])
+    assert any(fault["path"].endswith(field) for fault in refused["faults"])
+    assert "entry" in cleared(books, mended)["numbers"]
+
+
+@pytest.mark.requirement("CD-08")
+def test_a_licence_at_customs_covers_no_more_than_is_left(books: Site) -> None:
+    """The gateway has never seen this licence: customs alone knows what is left."""
+    much = {"DecList__GQty": "1000001", "DecList__FirstQty": "1000001", "DecList__DeclTotal": "12500012.5"}
+
+    refused = b.done(books, listed(books, **much), "rejected")
+
+    assert [text for _, text in told(refused)] == ["许可证 26AA100001 商品 0306143000 余量 999500，不足 1000001"]
+
+
+@pytest.mark.requirement("CD-09", "CD-18")
+def test_a_list_whose_documents_were_not_presented_is_deleted_by_customs(books: Site) -> None:
+    status = b.done(books, listed(books, "!not-presented"))
+
+    document = books.wait_business(LIST, status["document"], "海关删除")
+
+    assert [r["code"] for r in document["receipts"]] == ["0", "S1", "7", "D"]
+    assert "3 日内未递交单证" in document["receipts"][-1]["text"] + str(document)
+
+
+@pytest.mark.requirement("CD-09")
+@pytest.mark.parametrize(("marker", "text"), [("!send-fail", "发往海关失败"), ("!refuse", "退单")])
+def test_a_list_that_customs_does_not_take_can_be_declared_again(books: Site, marker: str, text: str) -> None:
+    refused = b.done(books, listed(books, marker), "rejected")
+
+    again = b.done(books, act(LIST, "declare", refused["document"]))
+
+    assert refused["business_status"]["text"] == text
+    assert cleared(books, again)["document"] == refused["document"]
+
+
+@pytest.mark.requirement("CD-10")
+def test_a_change_that_customs_agrees_to_is_carried_out(books: Site) -> None:
+    before = cleared(books, b.done(books, listed(books)))
+
+    status = b.done(books, change(before["document"], ("ContrNo", "EX-2"), ("GoodsPlace", "大连二号冷库")))
+
+    after = books.document(LIST, before["document"])
+    assert after is not None
+    assert status["business_status"]["text"] == "同意"
+    assert (after["body"]["ContrNo"], after["body"]["GoodsPlace"]) == ("EX-2", "大连二号冷库")
+    assert after["business_status"]["text"] == CLEARED
+
+
+@pytest.mark.requirement("CD-10")
+@pytest.mark.parametrize(
+    ("rows", "marker", "words"),
+    [
+        ((("GrossWet", "900"),), "", "毛重与舱单不符: 清单 900，舱单 820.5"),
+        ((("ContrNo", "EX-2"),), "!disagree", "海关不同意修改/撤销"),
+    ],
+)
+def test_a_change_that_customs_refuses_leaves_the_list(books: Site, rows: Any, marker: str, words: str) -> None:
+    before = cleared(books, b.done(books, listed(books)))
+
+    status = b.done(books, change(before["document"], *rows, marker=marker), "rejected")
+
+    after = books.document(LIST, before["document"])
+    assert after is not None
+    assert (status["business_status"]["text"], [text for _, text in told(status)]) == ("不同意", [words])
+    assert after["body"] == before["body"]
+
+
+@pytest.mark.requirement("CD-10")
+def test_a_cancelled_list_is_over(books: Site) -> None:
+    before = cleared(books, b.done(books, listed(books)))
+
+    b.done(books, change(before["document"], kind="2"))
+
+    assert books.wait_business(LIST, before["document"], "已撤销")["numbers"] == before["numbers"]
+
+
+@pytest.mark.requirement("CD-03")
+@pytest.mark.parametrize("number", ["C09082600099", "C09082600088"])
+def test_an_account_that_is_not_the_enterprises_own_is_refused(books: Site, number: str) -> None:
+    status = b.done(books, b.message(ACCOUNT, "fetch", set_={"AccountNo": number}), "rejected")
+
+    assert [text for _, text in told(status)] == [f"没有 {number} 的备案信息"]
+
+
+@pytest.mark.requirement("CD-03", "CD-08")
+def test_goods_that_customs_has_otherwise_by_now_are_told_with_the_field(own_site: Site) -> None:
+    own_site.simulate("--fast")
+    own_site.run()
+    b.done(own_site, qualification(CustomMaster=CUSTOMS, nature="2"))
+    b.done(own_site, b.message(ACCOUNT, "fetch", set_={"AccountNo": BONDED_ACCOUNT}))
+    settings = own_site.home / "simulators" / "simulators.toml"
+    own_site.stop("simulate")
+    settings.write_text(settings.read_text("utf-8").replace('GName = "集成电路"', 'GName = "集成电路板"'), "utf-8")
+    own_site.simulate("--fast")
+
+    refused = b.done(own_site, listed(own_site, like="ok-save-bonded.xml"), "rejected")
+
+    assert refused["business_status"]["text"] == "退单"
+    assert [text for _, text in told(refused)] == ["第 1 项商品名称与备案不符: 清单 集成电路，备案 集成电路板"]
+    assert any(fault["path"].endswith("DecList[1]/GName") for fault in refused["faults"])
+
+
+@pytest.mark.requirement("CD-09")
+def test_receipts_are_days_apart_where_the_clock_runs_fast(own_site: Site) -> None:
+    settings = own_site.home / "tongguan.toml"
+    settings.write_text(settings.read_text("utf-8") + "\n[clock]\nspeed = 400000\n", "utf-8")
+    own_site.simulate()
+    own_site.run()
+    b.done(own_site, qualification(CustomMaster=CUSTOMS, nature="2", document="q-bonded"))
+    b.done(own_site, b.message(ACCOUNT, "fetch", set_={"AccountNo": BONDED_ACCOUNT}))
+
+    document = cleared(own_site, b.done(own_site, listed(own_site, like="ok-save-bonded.xml")))
+
+    days = [datetime.fromisoformat(r["issued_at"]) for r in document["receipts"] if r["code"] not in ("0", "S1")]
+    assert [(two - one).days >= 1 for one, two in zip(days, days[1:], strict=False)] == [True] * 5
+    assert APPROVED
