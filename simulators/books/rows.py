@@ -48,6 +48,8 @@ def listed(office: Office, query: Query, question: etree._Element, rows: list[Ro
     page, size = (_number(question, name, default) for name, default in (("page", 1), ("size", 50)))
     size = min(size, _MOST)
     filled = content()
+    if chosen:
+        _write(office, filled, [shown(column) for column in query.head], chosen[0])
     every = element(filled, "Rows", total=str(len(chosen)), page=str(page), size=str(size))
     for row in chosen[(page - 1) * size : page * size]:
         written = element(every, "Row")

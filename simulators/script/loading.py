@@ -123,7 +123,7 @@ def _sound(script: Replies) -> None:
         _sound_pattern(name, pattern, script.choices)
     for query in script.queries:
         if query.answer == "rows":
-            check_rows(query.of, query.columns, [*query.filters.values(), *query.where], query.inner)
+            check_rows(query.of, (*query.columns, *query.head), [*query.filters.values(), *query.where], query.inner)
     asked = [pair.partition("=")[2] for query in script.queries for pair in query.choices]
     if missing := sorted({*asked, *(script.licence.choices() if script.licence else ())} - set(script.choices)):
         raise ValueError(f"choice {missing[0]!r} is asked but not described")

@@ -155,6 +155,7 @@ class Query:
     filters: Mapping[str, str] = dataclasses.field(default_factory=dict)
     where: Mapping[str, list[str]] = dataclasses.field(default_factory=dict)
     columns: tuple[str, ...] = ()
+    head: tuple[str, ...] = ()  #: columns told once, of the first row
     inner: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
