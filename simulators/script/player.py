@@ -56,16 +56,16 @@ def fits(script: Replies, only: str, document: Document) -> bool:
 def begin(office: Office, document: Document, message: str, steps: list[Step], wrong: dict[str, str]) -> None:
     """Enter a flow in the books; its first step is due after its own delay."""
     if steps:
-        due = office.clock.now() + _delay(office, steps[0], wrong)
+        due = _due(office, steps[0], wrong, office.clock.now())
         office.store.start_course(Course(0, document.id, message, due, [dict(vars(step)) for step in steps], wrong, None))
 
 
-def _delay(office: Office, step: Step, wrong: dict[str, str]) -> float:
-    """Give the seconds of business until a step: days where the clock runs fast, else as many as pass in a delay of the machine."""
+def _due(office: Office, step: Step, wrong: dict[str, str], before: float) -> float:
+    """Give the business time of a step: days from now where the clock runs fast, else a delay of the machine after what was due before."""
     speed = office.clock.speed
     if step.days and speed > 1 and not office.fast and "pace" not in wrong:
-        return step.days * _DAY
-    return speed * (seconds(wrong["pace"]) if "pace" in wrong else step.fast if office.fast else step.after)
+        return office.clock.now() + step.days * _DAY
+    return before + speed * (seconds(wrong["pace"]) if "pace" in wrong else step.fast if office.fast else step.after)
 
 
 def play(office: Office, course: Course, outcome: str = "") -> str:
@@ -89,7 +89,7 @@ def play(office: Office, course: Course, outcome: str = "") -> str:
             office.store.move_course(replace(course, due=office.clock.later(again)))
         else:
             left = course.steps[1:]
-            due = course.due + _delay(office, Step(**left[0]), course.wrong) if left else 0.0
+            due = _due(office, Step(**left[0]), course.wrong, course.due) if left else 0.0
             office.store.move_course(replace(course, due=max(due, office.clock.later(-1)), steps=left))
     return document.account
 
