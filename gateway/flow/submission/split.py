@@ -103,7 +103,8 @@ def part_faults(rules: Rules, message: Message, part: Part, records: Snapshot) -
     profile, account = rules.profile(message.type), rules.account(message.account)
     operation = profile.operations[message.operation]
     named = {"path": "@document", "label": "document", "key": part.key}
-    if max(len(part.key), len(_reference(message, part))) > MOST_NAME:
+    reference = _reference(message, part) if operation.way == "message" else ""
+    if max(len(part.key), len(reference)) > MOST_NAME:
         return [fault("GW-F53", most=MOST_NAME, **named)]
     if part.stays:
         return []
@@ -113,8 +114,7 @@ def part_faults(rules: Rules, message: Message, part: Part, records: Snapshot) -
         status = profile.statuses.get(part.document.status)
         present = status.text[rules.language(account)] if status is not None else part.document.status
         return [fault("GW-F52", status=present, operation=operation.name, **named)]
-    reference = _reference(message, part)
-    holder = records.holder_of(message.account, reference) if operation.way == "message" else None
+    holder = records.holder_of(message.account, reference) if reference else None
     return [fault("GW-F01", path="@reference", label="reference", reference=reference, first=holder.id)] if holder else []
 
 

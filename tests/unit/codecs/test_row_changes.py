@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from codecs_sample import check_json, check_xml, compiled, document, found
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from tongguan.codecs.checking.check import Checked
@@ -439,3 +441,37 @@ def test_a_copy_begins_with_what_was_entered(type_: Compiled) -> None:
 
     rows = [{"GNo": str(n), "Name": name, "Price": "2", "Count": "3", "Amount": "6"} for n, name in ((1, "a"), (2, "b"))]
     assert checked.content == {"Status": "1", "Part": "1", "Title": "t", "Total": "12", "Goods": rows}
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("insert"), st.integers(0, 5), st.integers(1, 2)),
+            st.tuples(st.just("remove"), st.integers(1, 4), st.integers(0, 2)),
+        ),
+        max_size=8,
+    )
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_is_inserted_and_removed_the_rows_are_as_in_a_list_and_numbered_from_one(
+    type_: Compiled, steps: list[tuple[str, int, int]]
+) -> None:
+    content, expected, fresh = stored(type_, "a", "b"), ["a", "b"], iter("cdefghijklmnopqrstuvw")
+    for operation, place, more in steps:
+        if operation == "insert":
+            new = [next(fresh) for _ in range(more)]
+            body = (f"<Before>{place}</Before>" if place else "") + goods(*new)
+            at = place - 1 if place else len(expected)
+            right = (place <= len(expected)) and len(expected) + more <= 3
+            after = [*expected[:at], *new, *expected[at:]]
+        else:
+            body, right = f"<Rows>{place}-{place + more}</Rows>", place + more <= len(expected)
+            after = [*expected[: place - 1], *expected[place + more :]]
+        before = copy.deepcopy(content)
+        checked = run(type_, content, body, operation)
+
+        assert content == before
+        assert (found(checked) == []) == right
+        if right:
+            content, expected = checked.content, after
+        assert names(content) == [(str(n), name) for n, name in enumerate(expected, 1)]
