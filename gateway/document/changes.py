@@ -104,6 +104,13 @@ def changed(document: Document, at: int, **changes: Any) -> Document:
     return replace(document, version=document.version + 1, updated_at=at, **changes)
 
 
+def status_on(profile: Profile, document: Document, day: str) -> str:
+    """Its status on a day: when its time is over it is another one, though nothing has moved it yet."""
+    rule = profile.expires
+    until = value_at(document.content, rule.until) if rule is not None and document.status in rule.status else ""
+    return rule.to if rule is not None and until and until < day else document.status
+
+
 def opened(document: Document, at: int) -> Document:
     """A new attempt at a verdict begins; the ranks of the one before count no more, and what it asked agreement for is forgotten."""
     return replace(document, round=document.round + 1, rank=0, round_opened_at=at, pending=None)

@@ -19,6 +19,7 @@ from tongguan.gateway.profile.other_documents import look_across, look_at_reserv
 from tongguan.gateway.profile.parts import (
     read_attachments,
     read_certificates,
+    read_expires,
     read_notify,
     read_operation,
     read_prints,
@@ -162,6 +163,7 @@ def _profile(
         changes=only("changes", lambda one: read_changes(one, part.given.get("needs", {}), {f.path: f for f in fields}), None),
         takes=only("takes", lambda one: read_takes(one, {f.path: f for f in fields}, operations), None),
         statistics=statistics,
+        expires=only("expires", lambda one: read_expires(one, statuses, {f.path: f for f in fields}), None),
         notify=only("notify", lambda one: read_notify(one, receipts, paths), None),
         prints=read_prints(part, statuses),
     )

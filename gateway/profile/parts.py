@@ -16,6 +16,7 @@ from tongguan.gateway.profile.profile import (
     Authority,
     Certificate,
     CodeTable,
+    Expiry,
     Field,
     NamedRows,
     Notify,
@@ -226,6 +227,15 @@ def read_statistics(part: TomlTable, statuses: Collection[str], fields: Mapping[
     if len(statistics.dimensions) > MOST_DIMENSIONS:
         part.complain("dimensions", f"维度至多 {MOST_DIMENSIONS} 个", f"there may be {MOST_DIMENSIONS} dimensions at most")
     return statistics
+
+
+def read_expires(part: TomlTable, statuses: Collection[str], fields: Mapping[str, Field]) -> Expiry:
+    """When a document's time is over; lists ask for it, so its date has `find`."""
+    expiry = part.made(Expiry, {"until": fields, "status": statuses, "to": statuses}, ("until", "status", "to"))
+    date = fields.get(expiry.until)
+    if date is not None and (date.type != "date" or not date.find):
+        part.complain("until", f"{expiry.until} 应为有 find 的日期", f"{expiry.until} must be a date with `find`")
+    return expiry
 
 
 def read_notify(part: TomlTable, receipts: Collection[str], paths: Collection[str]) -> Notify:

@@ -312,6 +312,15 @@ MOST_DIMENSIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Expiry:
+    """A document in one of these statuses is in `to` from the day after the date at `until`."""
+
+    until: str  #: path of a date, from the top
+    status: frozenset[str]
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """What is counted of a document while it is in one of these statuses: a line for each row of `table`."""
 
@@ -375,6 +384,7 @@ class Profile:
     filed: Mapping[str, FiledSource] = field(default_factory=dict)
     takes: TakeRule | None = None
     statistics: Statistics | None = None
+    expires: Expiry | None = None
     notify: Notify | None = None
     prints: Mapping[str, PrintForm] = field(default_factory=dict)
 

@@ -304,6 +304,32 @@ def test_an_extension_that_customs_refuses_leaves_the_end_where_it_was(site: Sit
     assert after["body"] == before["body"]
 
 
+# When its time is over
+
+
+@pytest.mark.requirement("CD-01", "CD-02")
+def test_past_its_day_it_has_expired_and_makes_room_for_another(site: Site) -> None:
+    customs = f.fresh_customs()
+    old = qualified(site, ends_in(-1), CustomMaster=customs)
+    number = {"unified": old["numbers"]["unified"]}
+
+    (row,) = b.rows(site, b.query(QUALIFICATION, "list", filters=number))
+    found = b.rows(site, b.query(QUALIFICATION, "list", filters={**number, "status": "已过期"}))
+    missed = b.rows(site, b.query(QUALIFICATION, "list", filters={**number, "status": f.APPROVED}))
+    amended_ = b.refused(
+        site, act(QUALIFICATION, "amend", old["document"], Batches="1", GuaranteeAmount="1", GuaranteeUntil="20991231")
+    )
+    goods = b.refused(site, f.volume(old["numbers"]["unified"]))
+    new = qualified(site, CustomMaster=customs)
+
+    assert (row["status"], [each["unified"] for each in found], missed) == ("已过期", [number["unified"]], [])
+    assert "已过期" in amended_["faults"][0]["message"]
+    assert b.codes(goods) == {"GW-F30"}
+    assert old["body"]["ApprovedUntil"] in goods["faults"][0]["message"]
+    assert new["business_status"]["text"] == f.APPROVED
+    assert site.wait_business(QUALIFICATION, old["document"], "已过期")["body"] == {**old["body"], "Status": "11"}
+
+
 # Finding it
 
 

@@ -28,7 +28,7 @@ from tongguan.gateway.flow.receipts.verification import TO_QUESTION, Answered, i
 from tongguan.gateway.flow.receipts.verification import answer as believed
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.submission.allowed import may, needed, taken
+from tongguan.gateway.flow.submission.allowed import in_place_of_expired, may, needed, taken
 from tongguan.gateway.flow.submission.check import hand_of, living, refuse
 from tongguan.gateway.flow.submission.dispatch import at_desk, on_its_way, request_of
 from tongguan.gateway.flow.submission.licences import licence_faults
@@ -154,8 +154,8 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
     message, document = living(message, records)
     kept = orjson.loads(records.body(message.id, "content") or b"{}")
     needs = needed(rules, moment, message, kept, records)
-    faults = [*may(rules, message, operation, document), *needs.faults]
-    faults += taken(profile, operation, message, content=kept, others=needs.found, records=records)
+    faults = [*may(rules, moment, message, operation, document), *needs.faults]
+    faults += taken(rules, moment, message, content=kept, others=needs.found, records=records)
     hand = hand_of(rules, message, records)
     faults += licence_faults(rules, message, kept, records, places_of(hand.item))
     if faults:
@@ -169,6 +169,7 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
     answered_elements = {to: told[of] for to, of in keep.items() if of in told} if isinstance(keep, dict) else told
     request = replace(request, answered=answered_elements, found=needs.found)
     outcome = on_its_way(rules, moment, request, records) if operation.way == "message" else at_desk(request, records)
+    outcome = in_place_of_expired(rules, moment, outcome, records)
     return (replace(outcome, relied_on={**needs.relied_on, **outcome.relied_on}),)
 
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 
 from tongguan.codecs.checking.fields import parse_date
+from tongguan.gateway.document.changes import status_on
 from tongguan.gateway.flow.query.details import shown
 from tongguan.gateway.flow.query.results import Found, page_of, paging
-from tongguan.gateway.journal.reading.restrictions import TIMES, Restriction, between, has_fact, has_number, of_documents
+from tongguan.gateway.journal.reading.restrictions import (
+    TIMES,
+    Restriction,
+    between,
+    has_fact,
+    has_number,
+    of_documents,
+    over,
+    standing,
+)
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.message import Message
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import CodeTable, Profile, Query
 from tongguan.gateway.profile.queries import names_of
 from tongguan.gateway.system import times
@@ -25,27 +36,38 @@ def orders(query: Query) -> dict[str, str]:
     return {**{time: time for time in TIMES}, **columns, **status}
 
 
-def documents(message: Message, profile: Profile, query: Query, filters: Mapping[str, str], records: Snapshot) -> Found:
+def documents(
+    message: Message, profile: Profile, query: Query, filters: Mapping[str, str], records: Snapshot, *, today: str
+) -> Found:
     """A page of the account's documents of the type that the filters, and the query's own `only`, let through."""
     where = of_documents(account=message.account, type_=message.type)
     for of, words in query.only.items():
-        where += of_documents(statuses=words) if of == "status" else [_fact(profile, of, words)]
+        where.append(_in_status(profile, words, today) if of == "status" else _fact(profile, of, words))
     for name, of in query.filters.items():
-        where += _conditions(profile, of, [filters.get(n, "") for n in names_of(name, of)])
+        where += _conditions(profile, of, [filters.get(n, "") for n in names_of(name, of)], today)
     page, size = paging(filters)
     sort = filters.get("sort") or "-created"
     order = "-" * sort.startswith("-") + orders(query)[sort.lstrip("-")]
     total, found = records.list_documents(where, offset=(page - 1) * size, limit=size, order=order)
-    return Found(total, [{c.name: shown(profile, document, c.of) for c in query.columns} for document in found])
+    stand = [replace(document, status=status_on(profile, document, today)) for document in found]
+    return Found(total, [{c.name: shown(profile, document, c.of) for c in query.columns} for document in stand])
 
 
-def _conditions(profile: Profile, of: str, values: list[str]) -> list[Restriction]:
+def _in_status(profile: Profile, statuses: Collection[str], today: str) -> Restriction:
+    """Documents in one of these statuses, today."""
+    rule = profile.expires
+    if rule is None:
+        return of_documents(statuses=list(statuses))[0]
+    return standing(statuses, over(rule.status, _find(profile, rule.until), today), with_gone=rule.to in statuses)
+
+
+def _conditions(profile: Profile, of: str, values: list[str], today: str) -> list[Restriction]:
     if not any(values):
         return []
     value = values[0]
     if of == "status":
         names = [s for s, status in profile.statuses.items() if value in (s, status.code, status.text.zh, status.list_text.zh)]
-        return of_documents(statuses=names)
+        return [_in_status(profile, names, today)]
     if of == "key":
         return of_documents(key=value)
     if of.startswith("number."):
@@ -58,9 +80,12 @@ def _conditions(profile: Profile, of: str, values: list[str]) -> list[Restrictio
 
 def _fact(profile: Profile, of: str, values: Sequence[str]) -> Restriction:
     """One of these values at a path (`~path`: the first of them within the text there)."""
-    path = of.removeprefix("~")
-    name = next((field.find for field in profile.fields if field.path == path and field.find), path)
-    return has_fact(name, values, within=of.startswith("~"))
+    return has_fact(_find(profile, of.removeprefix("~")), values, within=of.startswith("~"))
+
+
+def _find(profile: Profile, path: str) -> str:
+    """The name under which a field is found."""
+    return next((field.find for field in profile.fields if field.path == path and field.find), path)
 
 
 def _midnight(day: str, add: int) -> int:

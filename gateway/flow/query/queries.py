@@ -42,11 +42,11 @@ def decide(rules: Rules, moment: Moment, message: Message, hand: Carried, record
     if query.ask == ATTACHMENTS and filters.get("name"):
         found_file = file_of(message, filters["name"], records)
         return replace(end(message, State.ACCEPTED, "query", moment.now, deadline_at=None), answers=found_file)
-    found = _found(rules, message, query, filters, records)
+    found = _found(rules, message, query, filters, records, today=times.china_date(moment.business))
     return answer(rules, message, (query, filters), found, moment)
 
 
-def _found(rules: Rules, message: Message, query: Query, filters: Mapping[str, str], records: Snapshot) -> Found:
+def _found(rules: Rules, message: Message, query: Query, filters: Mapping[str, str], records: Snapshot, *, today: str) -> Found:
     """What is known here."""
     if _of_messages(query):
         return page_of(_messages(message, query, filters, records), filters)
@@ -56,7 +56,7 @@ def _found(rules: Rules, message: Message, query: Query, filters: Mapping[str, s
         return statistics(rules, message, query, filters, records)
     if query.ask in (RECEIPTS, ATTACHMENTS):
         return page_of(details(rules, message, query, records), filters)
-    return documents(message, rules.profile(message.type), query, filters, records)
+    return documents(message, rules.profile(message.type), query, filters, records, today=today)
 
 
 def _card_bound(rules: Rules, message: Message, profile: Profile) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tongguan.gateway.document.changes import joined_value, reserved_value, value_at
+from tongguan.gateway.document.changes import changed, joined_value, reserved_value, status_on, value_at
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -22,17 +22,18 @@ from tongguan.gateway.work.moment import Moment
 from tongguan.signer.cards.card import CardState
 
 
-def may(rules: Rules, message: Message, operation: Operation, document: Document | None) -> list[Fault]:
+def may(rules: Rules, moment: Moment, message: Message, operation: Operation, document: Document | None) -> list[Fault]:
     """Status and card: may this be done at all now? A card that is wanted for some contents only is asked for by `card_faults`."""
     account, profile = rules.account(message.account), rules.profile(message.type)
+    stands = status_on(profile, document, china_date(moment.business)) if document is not None else ""
     faults = []
     if document is None and "" not in operation.allowed:
         faults.append(fault("GW-F04", key=message.document or "", path="@document", label="document"))
-    elif document is not None and document.status not in operation.allowed:
+    elif document is not None and stands not in operation.allowed:
         language = rules.language(account)
         allowed = " / ".join(s.text[language] for name, s in profile.statuses.items() if name in operation.allowed) or "-"
-        status = profile.statuses.get(document.status)
-        present = status.text[language] if status is not None else document.status
+        status = profile.statuses.get(stands)
+        present = status.text[language] if status is not None else stands
         faults.append(
             fault("GW-F05", status=present, operation=operation.name, allowed=allowed, path="@operation", label="operation")
         )
@@ -205,6 +206,24 @@ def _place(message: Message, path: str) -> str:
     return f"/body/{path}" if message.form == "json" else f"/{message.type}/{path}"
 
 
+def _has_expired(rules: Rules, document: Document | None, today: str) -> bool:
+    profile = rules.types.get(document.type) if document is not None else None
+    return document is not None and profile is not None and status_on(profile, document, today) != document.status
+
+
+def in_place_of_expired(rules: Rules, moment: Moment, outcome: Outcome, records: Snapshot) -> Outcome:
+    """The outcome with those moved on whose time is over, and which have what it reserves: it is theirs no more."""
+    own = {document.id for document in outcome.documents}
+    owners = dict.fromkeys(records.reserved_by(one.kind, one.value) for one in outcome.reserve)
+    found = [document for owner in owners if owner not in own and (document := records.document(owner)) is not None]
+    gone = [
+        changed(document, moment.business, status=status_on(rules.profile(document.type), document, china_date(moment.business)))
+        for document in found
+    ]
+    release = [one for document in gone for one in records.reservations_of(document.id)]
+    return replace(outcome, documents=(*outcome.documents, *gone), release=(*outcome.release, *release))
+
+
 def uses_card(profile: Profile, operation: Operation, hand: Carried) -> bool:
     """Must the card be in its reader now? What is signed later finds out then; files are uploaded with the card too."""
     attach = profile.operations.get("attach")
@@ -237,20 +256,15 @@ def to_the_card(rules: Rules, moment: Moment, message: Message, operation: Opera
 
 
 def taken(
-    profile: Profile,
-    operation: Operation,
-    message: Message,
-    *,
-    content: Content,
-    others: Mapping[str, Document],
-    records: Snapshot,
+    rules: Rules, moment: Moment, message: Message, *, content: Content, others: Mapping[str, Document], records: Snapshot
 ) -> list[Fault]:
-    """Values, and other documents that a need found, which another document has reserved."""
+    """Values, and other documents that a need found, which another document has reserved that is not over."""
+    profile, today = rules.profile(message.type), china_date(moment.business)
     faults = []
-    for expression in operation.reserve:
+    for expression in profile.operations[message.operation].reserve:
         value = reserved_value(content, expression, others)
         owner = records.reserved_by(f"{profile.authority}:{expression}", value) if value else None
-        if owner is None or owner == message.document_id:
+        if owner is None or owner == message.document_id or _has_expired(rules, records.document(owner), today):
             continue
         need = profile.needs.get(expression.removeprefix("@"))
         paths = (need.names or need.reserved if need else expression).split("+")

@@ -23,6 +23,7 @@ from tongguan.gateway.flow.submission.allowed import (
     Needs,
     card_faults,
     card_in_place,
+    in_place_of_expired,
     may,
     needed,
     taken,
@@ -152,6 +153,7 @@ def _checked(rules: Rules, moment: Moment, message: Message, hand: Carried, reco
     outcome = _sent_on(rules, moment, request, hand, records) if waits_on is None else waiting(request, waits_on, records)
     if seen.parts and (waits_on is None or operation.way == "message"):
         outcome = _with_parts(rules, moment, request, seen, outcome, records)
+    outcome = in_place_of_expired(rules, moment, outcome, records)
     return replace(outcome, relied_on={**seen.relied_on, **outcome.relied_on})
 
 
@@ -221,7 +223,7 @@ def _looked_into(
     """The content that the message would make, and everything that is wrong with it, with its files, and with its time."""
     profile, compiled = rules.profile(message.type), rules.compiled(message.type)
     operation = profile.operations[message.operation]
-    faults = may(rules, message, operation, document)
+    faults = may(rules, moment, message, operation, document)
     if faults and document is None and "" not in operation.allowed:
         raise Refused(faults)
     filed = FiledDocuments(rules, message, records)
@@ -265,7 +267,7 @@ def _beside(rules: Rules, moment: Moment, message: Message, content: Content, re
     profile = rules.profile(message.type)
     operation = profile.operations[message.operation]
     needs = needed(rules, moment, message, content, records)
-    faults = [*taken(profile, operation, message, content=content, others=needs.found, records=records), *needs.faults]
+    faults = [*taken(rules, moment, message, content=content, others=needs.found, records=records), *needs.faults]
     if operation.way == "message":
         faults += secret_faults(rules, moment.secrets, message, content, rules.route_of(profile, operation.route))
     if operation.signed_when and rules.signs(message, content):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, exists, select
+from sqlalchemy import and_, exists, not_, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from tongguan.gateway.journal.database import tables
@@ -51,6 +51,18 @@ def between(time: str, first: int | None, end: int | None) -> list[Restriction]:
     """Documents with one of `TIMES` from a moment, before another; None: however early, or late."""
     column = TIMES[time]
     return [*([column >= first] if first is not None else ()), *([column < end] if end is not None else ())]
+
+
+def over(statuses: Iterable[str], name: str, day: str) -> Restriction:
+    """Documents in one of these statuses whose date under a name is before a day."""
+    before = and_(_f.document_id == _d.id, _f.name == name, _f.value < day)
+    return and_(_d.status.in_(list(statuses)), exists(select(_f.document_id).where(before)))
+
+
+def standing(statuses: Iterable[str], gone: Restriction, *, with_gone: bool) -> Restriction:
+    """Documents in one of these statuses that are not gone; or, `with_gone`, those that are as well."""
+    still = and_(_d.status.in_(list(statuses)), not_(gone))
+    return or_(still, gone) if with_gone else still
 
 
 def has_fact(name: str, values: Sequence[str], *, within: bool = False) -> Restriction:
