@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from journals import comes, submission, written
-from licence_types import LICENCE, LIST, NUMBER, licence_body, list_body, write_types
+from licence_types import CHANGE, LICENCE, LIST, NUMBER, licence_body, list_body, write_types
 from test_every_step import abandon
 from workshop import Workshop, open_workshop
 
@@ -261,6 +261,55 @@ def test_what_is_told_of_a_licence_meanwhile_is_asked_for_again_before_anything_
 
     assert told
     assert [fault["code"] for fault in status["faults"]] == ["GW-F61"]
+    assert taken(shop) == "0"
+
+
+def changed(shop: Workshop, document: str, *rows: tuple[str, str], kind: str = "1") -> None:
+    """A change of a list, or its cancelling, that customs agrees to."""
+    table = "".join(f"<Change><Place>{place}</Place><New>{new}</New></Change>" for place, new in rows)
+    reference = f"c{len(shop.mofcom.calls)}"
+    body = f"<Kind>{kind}</Kind><ListNo>{document}</ListNo>{table}"
+    status = shop.send(CHANGE, "declare", reference, body, "sent", "refused")
+    assert status["state"] == "sent", status["faults"]
+    said(shop, reference, CHANGE, "A1")
+    shop.turns(lambda: shop.business(CHANGE, reference) == "同意")
+
+
+def test_a_change_that_customs_agrees_to_gives_back_what_is_less_and_takes_what_is_more(shop: Workshop) -> None:
+    declare(shop, "a", "30", "40")
+    tell(shop, "a", "7")
+    changed(shop, "a", ("DecList[2]/GQty", "15.5"))
+    assert taken(shop) == "45.5"
+
+    changed(shop, "a", ("DecList[1]/GQty", "84.5"))
+    assert taken(shop) == "100"
+    assert declare(shop, "b", "0.00001")["state"] == "refused"
+
+
+def test_what_customs_agrees_to_is_held_whatever_is_left_here(shop: Workshop) -> None:
+    declare(shop, "a", "30")
+    tell(shop, "a", "7")
+    declare(shop, "b", "60")
+    changed(shop, "a", ("DecList[1]/GQty", "50"))
+
+    assert taken(shop) == "110"
+    assert declare(shop, "c", "0.00001")["state"] == "refused"
+
+
+def test_a_list_of_which_customs_agrees_that_it_cites_another_licence_gives_all_back(shop: Workshop) -> None:
+    declare(shop, "a", "30")
+    tell(shop, "a", "7")
+    changed(shop, "a", ("LicenseNo", "26AA000009"))
+
+    assert taken(shop) == "0"
+
+
+def test_a_list_that_is_cancelled_gives_all_back(shop: Workshop) -> None:
+    declare(shop, "a", "30")
+    tell(shop, "a", "7")
+    changed(shop, "a", kind="2")
+
+    assert shop.business(LIST, "a") == "已撤销"
     assert taken(shop) == "0"
 
 

@@ -1,4 +1,4 @@
-"""Two made-up document types for tests: a licence, and a list that takes what it declares of the licence that it cites."""
+"""Made-up document types for tests: a licence, a list that takes what it declares of the licence that it cites, and changes of lists."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ HEADER = (
     "path,name,label,label_en,type,length,precision,least,most,pattern,occurs,code_table,unit,required_at,changeable_by,"
     "fill,find,line,key,sum,sign_order,source\n"
 )
-LICENCE, LIST = "XX.licence", "XX.list"
+LICENCE, LIST, CHANGE = "XX.licence", "XX.list", "XX.change"
 NUMBER = "26AA000001"
 _WAY = 'way = "message"\nroute = "mofcom"\nsigned = true\ncard_bound = true\nbody = "optional"\nopens_round = true\n'
 _LICENCE = f"""
@@ -78,6 +78,10 @@ en = "approved"
 code = "17"
 zh = "海关删除"
 en = "deleted"
+[status.cancelled]
+code = "16"
+zh = "已撤销"
+en = "cancelled"
 [operation.save]
 way = "desk"
 body = "whole"
@@ -127,11 +131,68 @@ DecList[]/CodeTS,CodeTS,商品编号,commodity code,text,10,,,,,0..1,,,declare,,
 DecList[]/GUnit,GUnit,申报单位,unit,code,3,,,,,0..1,unit,,declare,,,,,,,,
 DecList[]/GQty,GQty,申报数量,quantity,number,19,5,0.00001,,,0..1,,,declare,,,,,,,,
 """
+_CHANGE = f"""
+title = {{ zh = "修撤单", en = "change" }}
+system = "XX"
+own_number = "own"
+[numbers.own]
+label = {{ zh = "修撤单编号", en = "change no." }}
+given = "XC{{yy}}{{serial:06d}}"
+[status.draft]
+code = "1"
+zh = "暂存"
+en = "draft"
+[status.declared]
+code = "2"
+zh = "已申报"
+en = "declared"
+[status.agreed]
+code = "4"
+zh = "同意"
+en = "agreed"
+[operation.declare]
+{_WAY}allowed = ["", "draft"]
+between = "declared"
+give_numbers = ["own"]
+[needs.list]
+type = "XX.list"
+names = "ListNo"
+status = ["approved"]
+at = ["declare"]
+says = {{ zh = "清单 {{name}} 为“{{status}}”，不能修改", en = "list {{name}} is “{{status}}” and cannot be changed" }}
+[changes]
+need = "list"
+table = "Change[]"
+place = "Place"
+label = "Label"
+old = "Old"
+new = "New"
+cancels = [{{ path = "Kind", is = "2" }}]
+cancelled = "cancelled"
+rank = 95
+[[receipt]]
+code = "A1"
+zh = "同意"
+en = "agreed"
+status = "agreed"
+rank = 30
+ends = "accepted"
+changes = true
+"""
+_CHANGE_FIELDS = """Kind,Kind,修撤单类型,kind,text,1,,,,,0..1,,,,,,,,,,,
+ListNo,ListNo,清单号,list,text,30,,,,,0..1,,,declare,,,,,,,,
+Change[],Change,修改项,changes,table,,,,,,0..20,,,,,,,,,,,
+Change[]/Place,Place,修改项,place,text,60,,,,,0..1,,,declare,,,,,,,,
+Change[]/Label,Label,修改项名称,label,text,100,,,,,0..1,,,,,changes,,,,,,
+Change[]/Old,Old,修改前,before,text,200,,,,,0..1,,,,,changes,,,,,,
+Change[]/New,New,修改后,after,text,200,,,,,0..1,,,,,,,,,,,
+"""
 
 
 def write_types(authority: Path) -> None:
-    """Put the two types into the folder of an authority."""
-    for type_, profile, fields in ((LICENCE, _LICENCE, _LICENCE_FIELDS), (LIST, _LIST, _LIST_FIELDS)):
+    """Put the types into the folder of an authority."""
+    every = ((LICENCE, _LICENCE, _LICENCE_FIELDS), (LIST, _LIST, _LIST_FIELDS), (CHANGE, _CHANGE, _CHANGE_FIELDS))
+    for type_, profile, fields in every:
         (authority / type_).mkdir(parents=True)
         (authority / type_ / "profile.toml").write_text(profile, "utf-8")
         (authority / type_ / "fields.csv").write_text(HEADER + fields, "utf-8")

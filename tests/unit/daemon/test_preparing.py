@@ -20,6 +20,8 @@ import psutil
 import pytest
 import volumes
 from homes import begins, new_home
+from journals import comes, document, submission, written
+from licence_types import LICENCE, LIST, NUMBER, list_body, write_types
 from lxml import etree
 from patience import wait_until
 from rounds import turn
@@ -33,7 +35,7 @@ from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.model.message import Message, State
-from tongguan.gateway.model.outcome import Outcome
+from tongguan.gateway.model.outcome import Number, Outcome, Take, TakenLine
 from tongguan.gateway.settings import read_settings
 from tongguan.gateway.system import clock
 
@@ -417,3 +419,47 @@ def test_numbers_that_were_lent_and_not_given_are_the_next_and_a_clean_stop_leav
     serials = [int("".join(filter(str.isdigit, each))[-6:]) for each in given]
     assert len(set(serials)) == 200
     assert int("".join(filter(str.isdigit, number))[-6:]) <= max(serials) + 64
+
+
+def of_licence(id_: str, tonnes: int) -> Outcome:
+    """A list that is approved already, and holds so much of the licence."""
+    takes = (Take(id_, (TakenLine("lic", "2601111000 070", tonnes * 100_000, None),)),)
+    came = submission(state=State.ACCEPTED, lane=None, due_at=None, waits=False)
+    return comes(came, documents=(document(id_, type=LIST, status="approved"),), takes=takes)
+
+
+def test_lists_of_which_another_has_taken_the_rest_of_their_licence_meanwhile_are_decided_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was prepared beside saw a hundred tonnes; when it is written, fifty of them are gone."""
+    write_types(home / "profiles" / "mofcom")
+    real, came = workers._Worker._told, list[int]()
+    goods = {"Goods": [{"CodeTS": "2601111000", "Unit": "070", "Quantity": "100"}]}
+    licence = document("lic", type=LICENCE, status="approved", content=goods, numbers={"licence": NUMBER}, counted_at=1)
+
+    def overtaken(worker: Any, connection: Any, asked: Any) -> Any:
+        chains = real(worker, connection, asked)
+        came.append(sum(any(outcome.takes for outcome in chain) for chain in chains))
+        if len(came) == 1:
+            written(worker._journal, of_licence("other", 50))
+        return chains
+
+    monkeypatch.setattr(workers._Worker, "_told", overtaken)
+    body = list_body(("2601111000", "070", "1"))
+    files = {
+        f"l{n:03d}.xml": f'<{LIST} xmlns="urn:tongguan:{LIST}:1" operation="declare" reference="l{n}">{body}</{LIST}>'.encode()
+        for n in range(150)
+    }
+    with running(home) as daemon:
+        made = submission(state=State.ACCEPTED, lane=None, due_at=None, waits=False)
+        written(daemon.journal, comes(made, documents=(licence,), numbers=(Number(LICENCE, "licence", NUMBER, "lic", "demo"),)))
+        drop(home, files)
+        found = [m for m in done(daemon, 150) if m.source in files]
+        with daemon.journal.read() as records:
+            used = records.used_of("lic")
+
+        assert Counter(m.state for m in found) == {State.SEALED: 50, State.REFUSED: 100}
+        assert {f.code for m in found if m.state is State.REFUSED for f in m.faults} == {"GW-F61"}
+        assert used == {"2601111000 070": 100 * 100_000}
+        assert sum(came) > 50
+        assert daemon.journal.verify().broken is None
