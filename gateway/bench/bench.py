@@ -18,6 +18,7 @@ from pathlib import Path
 from tongguan.gateway.bench.context import authority, count, drop, lay_ready, let_in, mailbox, make_home
 from tongguan.gateway.bench.process import RunningGateway, Used, running_gateway, used_by
 from tongguan.gateway.bench.statistics import measure_statistics
+from tongguan.gateway.bench.takes import measure_takes
 from tongguan.gateway.bench.verification import measure_verification
 from tongguan.gateway.daemon.preparing.workers import usual_processes
 from tongguan.gateway.model.message import State
@@ -69,6 +70,9 @@ def measure(run: Run, folder: Path | None = None) -> str:
     if run.part == "statistics":
         with _new_home(run, folder) as made:
             return measure_statistics(made, run.messages)
+    if run.part == "take":
+        with _new_home(run, folder) as made:
+            return measure_takes(made, run.messages)
     return _line(run, [_round(run, folder) for _ in range(run.rounds)])
 
 

@@ -19,6 +19,7 @@ class Measurement(StrEnum):
     MEMORY = "memory"
     VERIFY = "verify"
     STATISTICS = "statistics"
+    TAKE = "take"
 
 
 def bench(
@@ -26,7 +27,7 @@ def bench(
         Measurement,
         typer.Argument(
             help="e2e: drop to receipt; accept: read, seal, commit; idle: one at a time; memory: after few and after many;"
-            " verify: receipts; statistics: licences / 项目"
+            " verify: receipts; statistics: licences; take: of licences / 项目"
         ),
     ] = Measurement.E2E,
     messages: Annotated[int, typer.Option(min=1, help="how many / 报文数")] = 2000,
