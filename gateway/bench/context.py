@@ -16,15 +16,23 @@ from pathlib import Path
 from tongguan.gateway.home import home
 
 _TEMPLATE = "bench-*.xml"
+LISTS = "lists-[0-9].xml"  #: what must be declared, and approved, before it; the last one is the list itself
+BESIDE_LISTS = "lists-beside.xml"  #: of another type, about as many bytes
 _MARK = b'reference="bench-0"'
 _BESIDE = "beside"
 _PAUSE = 0.05
+_ELLIPTIC = "customs"  #: the authority of a home whose key is elliptic
 
 
 def template() -> bytes:
     """The sample message of the installed profiles: 6 KB, Chinese text, a table."""
+    return samples(_TEMPLATE)[0]
+
+
+def samples(pattern: str) -> list[bytes]:
+    """The sample messages with such names in the installed profiles, in the order of their names."""
     root = Path(str(resources("tongguan.gateway") / "profiles"))
-    return next(iter(sorted(root.glob(f"*/*/examples/{_TEMPLATE}")))).read_bytes()
+    return [file.read_bytes() for file in sorted(root.glob(f"*/*/examples/{pattern}"), key=lambda file: file.name)]
 
 
 def make_home(made: Path, key: str) -> None:
@@ -38,10 +46,12 @@ def mailbox(made: Path) -> Path:
     return made / "mailboxes" / "demo"
 
 
-def drop(made: Path, count: int, *, first: int = 0, batch: int = 1, folder: str = "mailboxes/demo/OutBox") -> None:
-    """Put `count` different messages into OutBox, so many to a file."""
+def drop(
+    made: Path, count: int, *, first: int = 0, batch: int = 1, folder: str = "mailboxes/demo/OutBox", text: bytes | None = None
+) -> None:
+    """Put `count` different messages into OutBox, so many to a file; `text`: another one than the sample message."""
     outbox = made / folder
-    text = template()
+    text = template() if text is None else text
     item = text.partition(b"?>")[2] if batch > 1 else text
     for n in range(first, first + count, batch):
         items = [item.replace(_MARK, f'reference="bench-{m}"'.encode()) for m in range(n, min(n + batch, first + count))]
@@ -50,10 +60,17 @@ def drop(made: Path, count: int, *, first: int = 0, batch: int = 1, folder: str 
         os.rename(outbox / f"m{n:07d}.tmp", outbox / f"m{n:07d}.xml")
 
 
-def lay_ready(made: Path, count: int, *, first: int = 0, batch: int = 1, quiet: float = 2.0) -> None:
+def put(made: Path, name: str, content: bytes) -> None:
+    """Put a file into OutBox."""
+    outbox = mailbox(made) / "OutBox"
+    (outbox / f"{name}.tmp").write_bytes(content)
+    os.rename(outbox / f"{name}.tmp", outbox / name)
+
+
+def lay_ready(made: Path, count: int, *, first: int = 0, batch: int = 1, quiet: float = 2.0, text: bytes | None = None) -> None:
     """Lay `count` messages beside OutBox, and let the disk be quiet for so many seconds."""
     (made / _BESIDE).mkdir(exist_ok=True)
-    drop(made, count, first=first, batch=batch, folder=_BESIDE)
+    drop(made, count, first=first, batch=batch, folder=_BESIDE, text=text)
     if quiet:
         os.sync()
         time.sleep(quiet)
@@ -71,9 +88,12 @@ def count(folder: Path) -> int:
 
 
 @contextmanager
-def authority(made: Path, delay_ms: int, *, full: bool) -> Iterator[int]:
-    """Who the home's routes lead to: it only acknowledges (signed receipts, least work), or is the full simulators. Its process."""
-    process = _simulators(made) if full else _acknowledger(made, delay_ms)
+def authority(made: Path, delay_ms: int, *, full: bool, named: str = home.AUTHORITIES[0]) -> Iterator[int]:
+    """Who the home's routes lead to: it only acknowledges (signed receipts, least work), or is the full simulators. Its process.
+
+    `named`: as which authority it acknowledges.
+    """
+    process = _simulators(made) if full else _acknowledger(made, delay_ms, named)
     try:
         yield process.pid
     finally:
@@ -93,17 +113,17 @@ def _simulators(made: Path) -> subprocess.Popen[bytes]:
     return process
 
 
-def _acknowledger(made: Path, delay_ms: int) -> subprocess.Popen[bytes]:
-    """The endpoint that only acknowledges, under the name of the first route, with an elliptic key the route then trusts."""
+def _acknowledger(made: Path, delay_ms: int, named: str) -> subprocess.Popen[bytes]:
+    """The endpoint that only acknowledges, under the name of a route, with an elliptic key that the route trusts."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    keys = made / "simulators"
-    named = ["--port", str(port), "--authority", "mofcom", "--delay-ms", str(delay_ms)]
-    keyed = ["--key", str(keys / "customs.key"), "--certificate", str(keys / "customs.pem")]
-    process = _begin("tongguan.simulators.bench_endpoint", *named, *keyed)
-    # No two routes may believe one key: the two authorities change places.
-    shutil.copy(keys / "customs.pem", made / "trust" / "mofcom.pem")
-    shutil.copy(keys / "mofcom.pem", made / "trust" / "customs.pem")
+    keys, trust = made / "simulators", made / "trust"
+    words = ["--port", str(port), "--authority", named, "--delay-ms", str(delay_ms)]
+    keyed = ["--key", str(keys / f"{_ELLIPTIC}.key"), "--certificate", str(keys / f"{_ELLIPTIC}.pem")]
+    process = _begin("tongguan.simulators.bench_endpoint", *words, *keyed)
+    if named != _ELLIPTIC:  # no two routes may believe one key: the two authorities change places
+        shutil.copy(keys / f"{_ELLIPTIC}.pem", trust / f"{named}.pem")
+        shutil.copy(keys / f"{named}.pem", trust / f"{_ELLIPTIC}.pem")
     for route in home.AUTHORITIES:
         home.change_settings(made, f"route.{route}", "url", f"http://127.0.0.1:{port}")
     while True:

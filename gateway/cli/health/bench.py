@@ -20,6 +20,8 @@ class Measurement(StrEnum):
     VERIFY = "verify"
     STATISTICS = "statistics"
     TAKE = "take"
+    LISTS = "lists"
+    WAKING = "waking"
 
 
 def bench(
@@ -27,7 +29,8 @@ def bench(
         Measurement,
         typer.Argument(
             help="e2e: drop to receipt; accept: read, seal, commit; idle: one at a time; memory: after few and after many;"
-            " verify: receipts; statistics: licences; take: of licences / 项目"
+            " verify: receipts; statistics: licences; take: of licences;"
+            " lists: beside other messages of their length; waking: filings that wait for one approval / 项目"
         ),
     ] = Measurement.E2E,
     messages: Annotated[int, typer.Option(min=1, help="how many / 报文数")] = 2000,
