@@ -1,6 +1,6 @@
 """The business clock of a gateway that runs: it goes on where it was, and is kept for the next start and for other processes.
 
-The journal has the line as well as the file: whichever is lost, damaged or older than the other, time does not go back.
+The journal has the line as well as the file: whichever is lost, damaged or older than the other, time does not go back, and leaps nowhere.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from contextlib import suppress
 
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system import files
+from tongguan.gateway.system import files, logs
 from tongguan.gateway.system.business_clock import FILE, BusinessClock, ClockLine, going_on, kept_line, read_line
 from tongguan.outbox.alerts import Alerts
 
+log = logs.get_logger("clock")
 MARKER = "business clock"
 
 
@@ -48,9 +48,13 @@ class FastClock:
 
     def end(self) -> None:
         """While no gateway runs the business clock goes no faster than the machine's: a night must not become a century."""
-        if self.business.line is not None and self.business.line.speed != 1:
-            with suppress(StationBroken):  # then it goes on, as after a crash
-                self._set(self.business.line.anew(1))
+        line = self.business.line
+        if line is None or line.speed == 1:
+            return
+        try:
+            self._set(line.anew(1))
+        except Exception as wrong:  # it goes on, as after a crash; nothing else of the end is hurt
+            log.warning("business clock not slowed", why=f"{type(wrong).__name__}: {wrong}")
 
     def _kept(self) -> list[ClockLine]:
         """What file and journal say; in production, where business days are days, nothing."""
@@ -66,27 +70,30 @@ class FastClock:
         return found
 
     def _set(self, line: ClockLine) -> None:
+        """The file first, for those who read it meanwhile go by the line before; what a power cut makes of it, the journal mends."""
+        self._write(line)
+        self.business.line = line
         with self._journal.search() as records:
             kept = records.marker(MARKER)
         if kept != line.text():
             self._journal.set_markers({MARKER: line.text()})
-        self.business.line = line
-        self._write(line)
 
     def _write(self, line: ClockLine) -> None:
         """Have the file say this line. A disk that does not take it is told of, and tried again."""
         text = line.text().encode()
         trouble = ""
         try:
-            with suppress(FileNotFoundError):
-                if self._file.read_bytes() == text:
-                    return
-            files.write(self._file, text, durable=True, mode=0o600)
+            if not self._says(text):
+                files.write(self._file, text, mode=0o600)
         except OSError as wrong:
             why = f"{self._file}: {wrong.strerror}"
             trouble = self._settings.gateway.say(
                 f"业务时钟写不出 {why}；模拟器和命令行的时间会与网关不同",
                 f"the business clock cannot be written to {why}; simulators and command line go by another time",
             )
-        finally:
-            self._alerts.stands("business-clock", trouble, do=f"ls -l {self._file}; df -h {self._settings.home}")
+        self._alerts.stands("business-clock", trouble, do=f"ls -l {self._file}; df -h {self._settings.home}")
+
+    def _says(self, text: bytes) -> bool:
+        with suppress(OSError):
+            return self._file.read_bytes() == text
+        return False

@@ -9,7 +9,7 @@ that by the machine's own, and never back.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from tongguan.gateway.system import clock, times
 
 FILE = "clock.json"
 MOST_SPEED = 1_000_000  #: a day in less than a tenth of a second
+WRITTEN_WITHIN = 10  #: milliseconds in which a file is surely in its place
 LAST = 253_370_736_000_000  #: the year 9999 begins in China: there it stands, as no date can be written behind that year
 
 
@@ -52,9 +53,13 @@ class ClockLine:
         return replace(self, business=min(self.business + passed * self.speed, LAST), machine=machine, steady=steady, boot=boot)
 
     def anew(self, speed: int) -> ClockLine:
-        """From this moment at another speed, or by a machine's clock that was set."""
+        """From this moment at another speed, or by a machine's clock that was set.
+
+        A slower one begins a little ahead: until it is written, whoever reads the file goes by this one.
+        """
         steady = clock.steady_ms()
-        return ClockLine(self.at(steady), clock.now_ms(), steady, clock.boot(), speed)
+        ahead = WRITTEN_WITHIN if speed < self.speed else 0
+        return ClockLine(self.at(steady + ahead), clock.now_ms(), steady, clock.boot(), speed)
 
     def text(self) -> str:
         return json.dumps(asdict(self))
@@ -74,13 +79,25 @@ def read_line(text: str | bytes) -> ClockLine:
     return line
 
 
-def going_on(kept: Iterable[ClockLine], speed: int, *, seen: int = 0) -> ClockLine | None:
-    """From now on at this speed, where the furthest of the lines that were kept has come to by now; None: by the machine's clock."""
-    steady = clock.steady_ms()
-    line = max((each.here(seen=seen) for each in kept), key=lambda each: each.at(steady), default=None)
-    if line is None:
+def going_on(kept: Sequence[ClockLine], speed: int, *, seen: int = 0) -> ClockLine | None:
+    """The line from now on, at this speed; None: by the machine's clock.
+
+    Of the lines that were kept the one that was written last goes on, from no earlier than any of them began: one that is older than
+    it (of a restored journal, a file put back) may have run fast ever since, and nobody was there.
+    """
+    if not kept:
         return None if speed == 1 else ClockLine.begin(speed)
-    return line if line.speed == speed else line.anew(speed)
+    steady, reached = clock.steady_ms(), max(each.business for each in kept)
+    line = max(kept, key=lambda each: (*_written(each), each.at(steady))).here(seen=seen)
+    if line.at(steady) < reached:
+        line = replace(ClockLine.begin(speed), business=reached)
+    return line.anew(speed)
+
+
+def _written(line: ClockLine) -> tuple[bool, int]:
+    """When, as far as lines can be compared: since the machine was started by the steady clock, else by the other."""
+    of_now = line.boot == clock.boot() and line.steady <= clock.steady_ms()
+    return of_now, line.steady if of_now else line.machine
 
 
 def kept_line(home: Path) -> ClockLine | None:

@@ -279,6 +279,19 @@ def test_nothing_is_dated_by_the_machines_clock() -> None:
     assert wrong == []
 
 
+def test_no_day_is_that_of_the_machine() -> None:
+    """`china_date(moment.now)` would be a day of no document."""
+    wrong = [
+        f"{name}:{node.lineno}"
+        for name in _modules(*OURS)
+        for node in ast.walk(_tree(name))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("china_date")
+        if any(ast.unparse(each) in ("moment.now", "request.now", "clock.now_ms()") for each in node.args)
+    ]
+
+    assert wrong == []
+
+
 def _called(node: ast.Call) -> str:
     return node.func.id if isinstance(node.func, ast.Name) else ""
 
