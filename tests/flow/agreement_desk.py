@@ -109,6 +109,11 @@ class Office:
         command = {"do": word, "ids": [message["message_id"]]}
         carry_out(self.shop.daemon.site, command, who="test", why="a test wants it")
 
+    def pause(self, *, again: bool = True) -> None:
+        """Nothing goes to the authority; or, again, it does."""
+        command = {"do": "pause" if again else "resume", "what": "route", "name": self.authority.authority}
+        carry_out(self.shop.daemon.site, command, who="test", why="a test wants it")
+
     def result(self, kind: str, body: str) -> list[dict[str, str]]:
         """The rows of a query's result."""
         name = self.drop(FILING, "query", body=body, kind=kind, format="json")

@@ -105,6 +105,26 @@ def test_not_taken_by_the_authority_it_is_forgotten(office: Office) -> None:
     assert [f["code"] for f in other["faults"]] == ["GW-F07"], "what the filing has reserved is still its own"
 
 
+def test_stopped_before_it_left_it_is_forgotten(office: Office) -> None:
+    key = office.approved()
+    before = stored(office, key)
+    office.pause()
+    name = office.drop(FILING, "amend", key, filing("250", code=key))
+    message = office.shop.play(name, "sealed")
+    assert office.document(FILING, key)["pending"] is not None
+    office.order("stop", message)
+    office.pause(again=False)
+    document = office.document(FILING, key)
+
+    assert (office.status(message)["state"], document["pending"], document["business_status"]["text"]) == (
+        "stopped",
+        None,
+        "审批通过",
+    )
+    assert stored(office, key) == before
+    assert office.shop.mofcom.posts(message["reference"]) == []
+
+
 def test_given_up_it_is_forgotten_and_a_late_agreement_still_holds(office: Office) -> None:
     key = office.approved()
     before = stored(office, key)

@@ -12,8 +12,10 @@ from lxml import etree
 
 from tongguan.codecs.checking.compile import Compiled, compile_all
 from tongguan.codecs.receipts.receipt import NAMESPACE, ReceiptContent
-from tongguan.codecs.receipts.settle import RoundSoFar, ValueUnreadable, in_round, settle, values_told
+from tongguan.codecs.receipts.settle import RoundSoFar, ValueUnreadable, carries_out, in_round, settle, values_told
 from tongguan.gateway.document.changes import opened, sent, undone
+from tongguan.gateway.flow.receipts.agreement import OpenedRound
+from tongguan.gateway.flow.receipts.authority_updates import PresentRound, StatusUpdate, status_told
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.profile import ReceiptRule
@@ -23,8 +25,13 @@ ASKED = {"Amount": "250", "ApprovedUntil": "2027-05-31"}
 
 
 @pytest.fixture(scope="module")
-def filing(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
-    return compile_all(load_profiles(write_agreements(tmp_path_factory.mktemp("types"))))["XX.filing"]
+def types(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Compiled]:
+    return compile_all(load_profiles(write_agreements(tmp_path_factory.mktemp("types"))))
+
+
+@pytest.fixture(scope="module")
+def filing(types: dict[str, Compiled]) -> Compiled:
+    return types["XX.filing"]
 
 
 def document(**more: object) -> Document:
@@ -132,6 +139,29 @@ def test_a_status_that_an_operation_brings_frees_nothing(filing: Compiled) -> No
 
     assert (declared.status, declared.releases) == ("refused", True)
     assert (amended.status, amended.releases) == ("approved", False)
+
+
+@pytest.mark.parametrize(
+    ("before", "carries"),
+    [((), True), (("R1",), True), (("R2",), True), (("A2",), False), (("A1",), False)],
+    ids=lambda given: "-".join(given) if isinstance(given, tuple) else str(given),
+)
+def test_a_change_is_carried_out_once_and_not_after_a_refusal_of_the_same_weight(
+    types: dict[str, Compiled], before: tuple[str, ...], carries: bool
+) -> None:
+    rules = types["XX.change"].profile.receipts
+
+    assert carries_out(rules["A1"], RoundSoFar(tuple(rules[code] for code in before), ASKED)) == carries
+    assert not carries_out(rules["R1"], RoundSoFar((), ASKED))
+
+
+def test_a_status_question_carries_nothing_out(types: dict[str, Compiled]) -> None:
+    profile = types["XX.change"].profile
+    declared = replace(document(), type="XX.change", status="declared", rank=0)
+    told = StatusUpdate([("R1", 5), ("A1", 6)], {})
+    after = status_told(profile, declared, told, PresentRound(OpenedRound(2), 0, ASKED), at=7)
+
+    assert after is not None and after.status == "received"
 
 
 def test_what_is_sent_is_what_is_asked_for(filing: Compiled) -> None:
