@@ -27,12 +27,10 @@ class ValueUnreadable(TongguanError):
 class RoundSoFar:
     """What is known of a receipt's round before it: the rules of its earlier receipts, and the content that awaits agreement."""
 
+    profile: Profile
     told: Sequence[ReceiptRule] = ()
     asked: Content | None = None  #: None: agreement is asked for nothing
     values: Mapping[str, str] = field(default_factory=dict)  #: that the receipt tells, by path (`values_told`)
-
-
-_NOTHING = RoundSoFar()
 
 
 def in_round(rule: ReceiptRule, operation: Operation | None) -> ReceiptRule:
@@ -70,8 +68,7 @@ def settle(
     document: Document,
     *,
     round_: int,
-    profile: Profile | None = None,
-    so_far: RoundSoFar = _NOTHING,
+    so_far: RoundSoFar | None = None,
 ) -> tuple[Document, bool]:
     """The document's next version, and whether the receipt counted.
 
@@ -86,19 +83,19 @@ def settle(
     after = replace(document, version=document.version + 1, numbers=numbers, marks=_marked(document.marks, rule.marks, content))
     if moves:
         after = replace(after, status=rule.status, rank=rule.rank)
-    if present and profile is not None:
-        after = _values_set(rule, so_far, decided(rule, so_far, after, profile))
+    if present and so_far is not None:
+        after = _values_set(rule, so_far, decided(rule, so_far, after))
     return after, moves or (present and not rule.status)
 
 
-def decided(rule: ReceiptRule, so_far: RoundSoFar, document: Document, profile: Profile) -> Document:
+def decided(rule: ReceiptRule, so_far: RoundSoFar, document: Document) -> Document:
     """The document with what a receipt of its present round makes of the content that awaits agreement."""
     if not rule.pending:
         return document
     after = replace(document, pending=None)
     decided_before = any(map(_verdict, _weightier(rule, so_far)))
     if rule.pending == "applies" and so_far.asked is not None and not decided_before:
-        return replace(after, content=agreed(document, profile, so_far.asked))
+        return replace(after, content=agreed(document, so_far.profile, so_far.asked))
     return after
 
 

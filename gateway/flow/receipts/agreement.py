@@ -24,6 +24,7 @@ PENDING = "pending"  #: role of the content that a message asks agreement for: a
 class OpenedRound:
     """A round of a document and the message that opened it."""
 
+    document: Document
     number: int
     message_id: str = ""
     operation: Operation | None = None  #: None: nobody knows, or nothing depends on it
@@ -32,10 +33,15 @@ class OpenedRound:
         """A receipt's rule as it holds in this round."""
         return in_round(rule, self.operation)
 
-    def asked(self, document: Document, records: Snapshot) -> Content | None:
+    @property
+    def present(self) -> bool:
+        """Is it the round that the document is in?"""
+        return self.number == self.document.round
+
+    def asked(self, records: Snapshot) -> Content | None:
         """The content that the round asks agreement for, as it was sent."""
-        if document.pending is not None and document.round == self.number:
-            return document.pending
+        if self.document.pending is not None and self.present:
+            return self.document.pending
         kept = records.body(self.message_id, PENDING) if self.message_id else None
         return orjson.loads(kept) if kept is not None else None
 
@@ -43,26 +49,25 @@ class OpenedRound:
 def opened_round(profile: Profile, document: Document, number: int, records: Snapshot) -> OpenedRound:
     """A round by its number; its operation is looked for where the type has one that makes a difference."""
     if profile.changes is None and not any(o.pending or o.brings for o in profile.operations.values()):
-        return OpenedRound(number)
+        return OpenedRound(document, number)
     message_id = next((message_id for n, message_id, _ in records.rounds(document.id) if n == number), "")
     opener = records.message(message_id) if message_id else None
-    return OpenedRound(number, message_id, profile.operations.get(opener.operation) if opener is not None else None)
+    return OpenedRound(document, number, message_id, profile.operations.get(opener.operation) if opener is not None else None)
 
 
-def so_far(
-    compiled: Compiled, rule: ReceiptRule, content: ReceiptContent, document: Document, opened: OpenedRound, records: Snapshot
-) -> RoundSoFar:
+def so_far(compiled: Compiled, rule: ReceiptRule, content: ReceiptContent, opened: OpenedRound, records: Snapshot) -> RoundSoFar:
     """What a receipt finds in its round; Elsewhere where it tells a value that cannot be."""
     if not (rule.pending or rule.sets or rule.changes):
-        return RoundSoFar()
-    receipts = records.receipts_of_documents([document.id]).get(document.id, ())
+        return RoundSoFar(compiled.profile)
+    receipts = records.receipts_of_documents([opened.document.id]).get(opened.document.id, ())
     rules = compiled.profile.receipts
     told = [opened.rule(rules[r.code]) for r in receipts if r.round == opened.number and r.code in rules]
     try:
         values = values_told(compiled, rule, content)
     except ValueUnreadable as wrong:
         raise Elsewhere(wrong.zh, wrong.en) from wrong
-    return RoundSoFar(told, opened.asked(document, records) if rule.pending == "applies" or rule.changes else None, values)
+    asked = opened.asked(records) if rule.pending == "applies" or rule.changes else None
+    return RoundSoFar(compiled.profile, told, asked, values)
 
 
 def reservations_moved(

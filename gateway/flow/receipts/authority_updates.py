@@ -102,7 +102,7 @@ class PresentRound:
 
 def present_round(profile: Profile, document: Document, records: Snapshot) -> PresentRound:
     opened = opened_round(profile, document, document.round, records)
-    return PresentRound(opened, begun_at(document, records), opened.asked(document, records))
+    return PresentRound(opened, begun_at(document, records), opened.asked(records))
 
 
 def status_told(profile: Profile, document: Document, told: StatusUpdate, present: PresentRound, *, at: int) -> Document | None:
@@ -119,7 +119,7 @@ def status_told(profile: Profile, document: Document, told: StatusUpdate, presen
         after = replace(after, marks={**after.marks, **rule.marks})
         of_now = present.since is not None and (document.changing is None if issued_at is None else issued_at >= present.since)
         if of_now and rule.rank > after.rank and not rule.changes:
-            after = decided(rule, RoundSoFar(asked=present.asked), after, profile)
+            after = decided(rule, RoundSoFar(profile, asked=present.asked), after)
             after = settled_down(replace(after, status=rule.status, rank=rule.rank)) if rule.status else after
     if after == document:
         return None

@@ -32,13 +32,21 @@ class CarriedOut:
     held: Mapping[str, Any]
 
 
-def carry_out(
-    rules: Rules, moment: Moment, document: Document, asked: Content, records: Snapshot, *, at: int
-) -> CarriedOut | None:
-    """What a document's change comes to that was agreed to at that time; None where nothing is left to change.
+@record
+class AgreedChange:
+    """A document that changes another one, as it was sent, and when its authority agreed."""
+
+    document: Document
+    asked: Content
+    at: int
+
+
+def carry_out(rules: Rules, moment: Moment, change: AgreedChange, records: Snapshot) -> CarriedOut | None:
+    """What an agreed change comes to; None where nothing is left to change.
 
     Raises Elsewhere where the other document is not what was to be changed.
     """
+    document, asked = change.document, change.asked
     compiled = rules.compiled(document.type)
     changes = compiled.profile.changes
     assert changes is not None
@@ -56,7 +64,7 @@ def carry_out(
     if after is None:
         return None
     profile = rules.profile(other.type)
-    after = counted(profile, other, after, status=after.status if after.status != other.status else "", at=at)
+    after = counted(profile, other, after, status=after.status if after.status != other.status else "", at=change.at)
     if after.status != other.status:
         return CarriedOut(after, given_back(rules.types, [other], records))
     return CarriedOut(after, held_after(rules, None, (other, after), None, records))

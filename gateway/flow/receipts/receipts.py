@@ -17,7 +17,7 @@ from tongguan.gateway.document.counting import counted
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.holdings import held_after, together
 from tongguan.gateway.flow.receipts.agreement import OpenedRound, opened_round, so_far
-from tongguan.gateway.flow.receipts.carry_out import CarriedOut, carry_out
+from tongguan.gateway.flow.receipts.carry_out import AgreedChange, CarriedOut, carry_out
 from tongguan.gateway.flow.receipts.contradictions import another_verdict, contradicted, contradicts
 from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs, named_by, of_number, round_of, that_asked
 from tongguan.gateway.flow.receipts.sms_rules import notices
@@ -132,7 +132,7 @@ def _settled(rules: Rules, moment: Moment, message: Message, told: Answered, rec
         if rule is None:
             return _unknown_code(rules, moment, message, (told, match), records)
         rule = match.opened.rule(rule)
-        found = so_far(rules.compiled(content.type), rule, content, match.document, match.opened, records)
+        found = so_far(rules.compiled(content.type), rule, content, match.opened, records)
         carried_out = _carried_out(rules, moment, content, (match, rule, found), records)
     except NotOurs as why:
         return _unmatched(message, content, why.both, moment.now)
@@ -146,9 +146,9 @@ def _carried_out(
 ) -> CarriedOut | None:
     """What the receipt makes of the document that its own one changes."""
     match, rule, before = found
-    if match.opened.number != match.document.round or before.asked is None or not carries_out(rule, before):
+    if not match.opened.present or before.asked is None or not carries_out(rule, before):
         return None
-    return carry_out(rules, moment, match.document, before.asked, records, at=content.issued_at)
+    return carry_out(rules, moment, AgreedChange(match.document, before.asked, content.issued_at), records)
 
 
 def _accounts(rules: Rules, message: Message) -> tuple[str, ...]:
@@ -260,12 +260,12 @@ def _business(rules: Rules, moment: Moment, message: Message, received: _Busines
     document, profile, now = match.document, rules.profile(content.type), moment.now
     seen = {"hold_reason": None, "hold_since": None, "hold_do": None}
     outcome = end(message, State.SETTLED, "settle", now, document_id=document.id, **seen)
-    after, applied = settle(rule, content, document, round_=match.opened.number, profile=profile, so_far=received.so_far)
+    after, applied = settle(rule, content, document, round_=match.opened.number, so_far=received.so_far)
     after = replace(after, updated_at=moment.business, content=with_numbers(after.content, profile, after.numbers))
     if applied and rule.status:
         after = settled_down(after)
     after = replace(after, facts=facts_of(profile, after.content))
-    told_of = rule.status if match.opened.number == document.round else ""
+    told_of = rule.status if match.opened.present else ""
     after = counted(profile, document, after, status=told_of, at=content.issued_at)
     receipt = _receipt(content, match, rule, applied=applied)
     kept, other = held_after(rules, rule if applied else None, (document, after), match.submission, records), received.carried_out

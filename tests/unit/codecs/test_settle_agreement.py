@@ -50,8 +50,8 @@ def after(filing: Compiled, codes: list[tuple[str, str]], now: Document, *, oper
     for code, inside in codes:
         rule = in_round(filing.profile.receipts[code], filing.profile.operations[operation])
         said = content(code, inside)
-        so_far = RoundSoFar(tuple(told), ASKED, values_told(filing, rule, said))
-        now, _ = settle(rule, said, now, round_=2, profile=filing.profile, so_far=so_far)
+        so_far = RoundSoFar(filing.profile, tuple(told), ASKED, values_told(filing, rule, said))
+        now, _ = settle(rule, said, now, round_=2, so_far=so_far)
         told.append(rule)
     return replace(now, version=0)
 
@@ -86,8 +86,8 @@ def test_of_equal_verdicts_the_first_holds(filing: Compiled) -> None:
 def test_a_receipt_of_another_round_touches_neither_content_nor_values(filing: Compiled) -> None:
     for code in ("B1", "B2", "A1"):
         rule, said = filing.profile.receipts[code], content(code, "<ValidUntil>2029-01-01</ValidUntil>")
-        so_far = RoundSoFar((), ASKED, values_told(filing, rule, said))
-        late, _ = settle(rule, said, document(), round_=1, profile=filing.profile, so_far=so_far)
+        so_far = RoundSoFar(filing.profile, (), ASKED, values_told(filing, rule, said))
+        late, _ = settle(rule, said, document(), round_=1, so_far=so_far)
 
         assert (late.content, late.pending, late.status) == (APPROVED, ASKED, "changing")
 
@@ -149,17 +149,18 @@ def test_a_status_that_an_operation_brings_frees_nothing(filing: Compiled) -> No
 def test_a_change_is_carried_out_once_and_not_after_a_refusal_of_the_same_weight(
     types: dict[str, Compiled], before: tuple[str, ...], carries: bool
 ) -> None:
-    rules = types["XX.change"].profile.receipts
+    profile = types["XX.change"].profile
+    rules = profile.receipts
 
-    assert carries_out(rules["A1"], RoundSoFar(tuple(rules[code] for code in before), ASKED)) == carries
-    assert not carries_out(rules["R1"], RoundSoFar((), ASKED))
+    assert carries_out(rules["A1"], RoundSoFar(profile, tuple(rules[code] for code in before), ASKED)) == carries
+    assert not carries_out(rules["R1"], RoundSoFar(profile, (), ASKED))
 
 
 def test_a_status_question_carries_nothing_out(types: dict[str, Compiled]) -> None:
     profile = types["XX.change"].profile
     declared = replace(document(), type="XX.change", status="declared", rank=0)
     told = StatusUpdate([("R1", 5), ("A1", 6)], {})
-    after = status_told(profile, declared, told, PresentRound(OpenedRound(2), 0, ASKED), at=7)
+    after = status_told(profile, declared, told, PresentRound(OpenedRound(declared, 2), 0, ASKED), at=7)
 
     assert after is not None and after.status == "received"
 
