@@ -20,13 +20,13 @@ from tongguan.gateway.flow.receipts.receipts import receipt_step
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.check import presence_step, read_step
 from tongguan.gateway.flow.submission.owed import owed_step
-from tongguan.gateway.flow.submission.seal import seal_step
+from tongguan.gateway.flow.submission.seal import act_seal, may_be_sealed, seal_step
 from tongguan.gateway.flow.submission.send import send_step
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
-from tongguan.gateway.work.loop import Step
+from tongguan.gateway.work.loop import Onward, Step
 from tongguan.gateway.work.station import MOST, Pace, Station
 
 
@@ -47,10 +47,27 @@ def _states(*states: State) -> frozenset[State]:
 R, C, S = State.RECEIVED, State.CHECKED, State.SEALED
 _CHECK = _states(C, State.ACCEPTED, State.REFUSED)
 _SEAL = _states(S, State.REFUSED)
+
+
+def complete(site: Site, step: Step) -> Step:
+    """A step with what all of this site's have in common: its messages' senders are told of what it does."""
+    return replace(step, respond=partial(answers.responded, site.rules))
+
+
+def sealing_onward(site: Site) -> Onward:
+    """Whatever a hand has checked it seals as well, where the key is fast."""
+    step = complete(site, seal_step(site))
+    return Onward(step, partial(may_be_sealed, site.rules), partial(act_seal, site), together=True)
+
+
+def _read(site: Site) -> Step:
+    return replace(read_step(site), onward=(sealing_onward(site),))
+
+
 _RECEIPT = _states(State.SETTLED, State.UNMATCHED, State.QUARANTINED)
 
 FLOW: Mapping[LaneKind, Entry] = {
-    LaneKind.READ: Entry(_states(R), _CHECK | {State.REPEATED}, read_step),
+    LaneKind.READ: Entry(_states(R), _CHECK | {State.REPEATED}, _read),
     LaneKind.PRESENCE: Entry(_states(R), _CHECK, presence_step),
     LaneKind.ASK: Entry(_states(C), _states(State.ACCEPTED, State.REJECTED, State.REFUSED), ask_step),
     LaneKind.UNSIGNED: Entry(_states(C), _SEAL, seal_step),
@@ -66,11 +83,6 @@ FLOW: Mapping[LaneKind, Entry] = {
     LaneKind.SETTLE: Entry(_states(State.VERIFIED, State.UNMATCHED), _RECEIPT, receipt_step),
 }
 DOOR = _states(R, State.REFUSED, State.REPEATED)  #: how a file becomes a message
-
-
-def complete(site: Site, step: Step) -> Step:
-    """A step with what all of this site's have in common: its messages' senders are told of what it does."""
-    return replace(step, respond=partial(answers.responded, site.rules))
 
 
 def stations(site: Site) -> list[Station]:

@@ -16,7 +16,7 @@ from sites import Site, wait_until
 
 from tongguan.gateway.daemon import daemon as module
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.flow.intake import door
+from tongguan.gateway.flow import table
 from tongguan.gateway.flow.submission import seal
 
 pytestmark = pytest.mark.requirement("GW-08")
@@ -70,7 +70,7 @@ def test_a_slow_card_keeps_its_batch_for_longer_than_a_lease(tmp_path: Path, mon
 
         return act_seal
 
-    for part in (seal, door):
+    for part in (seal, table):
         monkeypatch.setattr(part, "act_seal", counted(part.act_seal))
     daemon = Daemon(site.home)
     daemon.journal.lease_ms = 250  # a batch of four signatures takes five times as long

@@ -24,9 +24,8 @@ from tongguan.gateway.flow.intake.preparer import FileBatch, Preparer, PreparerE
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.check import decide_check, read_step
-from tongguan.gateway.flow.submission.seal import act_seal, seal_step
 from tongguan.gateway.flow.submission.secrets import look_at_secrets
-from tongguan.gateway.flow.table import closed, complete
+from tongguan.gateway.flow.table import closed, complete, sealing_onward
 from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.ids import new_id
@@ -219,10 +218,9 @@ def door_step(site: Site, hand: FileBatch) -> Step:
         return [carried(read[message.batch or message.id], message) for message in messages]
 
     check = replace(complete(site, read_step(site)), decide=partial(decide_check, rules))
-    seal = complete(site, seal_step(site))
     onward = (
         Onward(check, _may_be_checked, contents),
-        Onward(seal, partial(_may_be_sealed, rules), partial(act_seal, site), together=True),
+        sealing_onward(site),
     )
     respond = partial(_responded, rules, came)
     return Step("read", partial(decide_arrival, rules), act=act, prepare=prefetch, respond=respond, shuts=False, onward=onward)
@@ -244,8 +242,3 @@ def _responded(rules: Rules, came: Mapping[str, Arrival], outcome: Outcome) -> O
 
 def _may_be_checked(_moment: Moment, message: Message, records: Snapshot) -> bool:
     return message.state is State.RECEIVED and message.operation != BATCH and not records.waits_for_earlier(message)
-
-
-def _may_be_sealed(rules: Rules, moment: Moment, message: Message, _records: Snapshot) -> bool:
-    lane = message.lane
-    return message.state is State.CHECKED and lane is not None and lane not in moment.closed and rules.at_once(lane)

@@ -15,6 +15,7 @@ from typing import Any
 from tongguan.codecs.writing.render import package, render_document
 from tongguan.gateway.document.changes import sent
 from tongguan.gateway.flow.cards.looks import certificate_trouble, holders
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import unbound
 from tongguan.gateway.flow.submission.check import refuse
@@ -221,3 +222,9 @@ def decide_seal(moment: Moment, message: Message, sealed: Sealed, records: Snaps
     if document is not None:
         relied_on = {document.id: document.version}
     return (Outcome(moved, message.state, "seal", bodies=(body,), relied_on=relied_on),)
+
+
+def may_be_sealed(rules: Rules, moment: Moment, message: Message, _records: Snapshot) -> bool:
+    """Can it be sealed at once, in whatever hand it is?"""
+    lane = message.lane
+    return message.state is State.CHECKED and lane is not None and lane not in moment.closed and rules.at_once(lane)
