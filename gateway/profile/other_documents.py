@@ -24,6 +24,8 @@ def read_needs(whole_profile: TomlTable, operations: Collection[str], fields: Se
         _known_paths(part, "reserved", need.reserved, plain)
         if need.names and need.reserved:
             part.complain("reserved", "names 和 reserved 只能有一个", "it has names or reserved, not both")
+        if need.number and not need.names:
+            part.complain("number", "有 names 才能有 number", "number goes with names only")
         for key in ("same", "wait", "until"):
             if getattr(need, key) and not need.certain:
                 part.complain(key, f"有 names 或 reserved 才能有 {key}", f"{key} goes with names or reserved only")
@@ -82,6 +84,8 @@ def look_across(profile: Profile, profiles: Mapping[str, Profile], complaints: C
 def _look_at_need(profile: Profile, need: Need, other: Profile, complaints: Complaints) -> None:
     for status in sorted((need.status | need.wait) - other.statuses.keys()):
         complaints.unknown(need.place, "status", status, other.statuses, need.type)
+    if need.number and need.number not in other.numbers:
+        complaints.unknown(need.place, "number", need.number, other.numbers, need.type)
     types = {field.path: field.type for field in other.fields}
     for path in (*need.same, *([need.until] if need.until else [])):
         if path not in types:

@@ -134,7 +134,8 @@ def test_a_list_that_was_not_approved_or_is_deleted_is_not_changed(customs: Offi
     for key, words in ((declared, "已申报"), (deleted, "海关删除")):
         status = asked(customs, key, row("GrossWet", "821.5"))
         assert faults(status) == [("GW-F30", "ListNo")]
-        assert words in status["faults"][0]["message"] and key in status["faults"][0]["message"]
+        number = customs.document(LIST, key)["numbers"]["unified"]
+        assert words in status["faults"][0]["message"] and number in status["faults"][0]["message"]
 
 
 def test_of_a_list_one_request_at_a_time_is_with_customs(customs: Office) -> None:

@@ -47,6 +47,13 @@ def test_a_volume_is_filled_from_its_qualification(site: Site, general: dict[str
 
 
 @pytest.mark.requirement("CD-03")
+def test_a_qualification_that_is_named_by_its_key_is_told_by_its_number(site: Site, general: dict[str, Any], filing: str) -> None:
+    status = b.done(site, volume(general["document"], "save"))
+
+    assert f.body(site, status)["FilingNo"] == filing
+
+
+@pytest.mark.requirement("CD-03")
 def test_another_customs_than_the_qualifications_is_a_fault(site: Site, filing: str) -> None:
     (fault,) = b.refused(site, volume(filing, "save", CustomMaster="5300"))["faults"]
 
@@ -172,7 +179,7 @@ def test_goods_are_refused_with_their_qualification(site: Site) -> None:
 
     (fault,) = status["faults"]
     assert (fault["code"], fault["label"]) == ("GW-F30", "企业资质备案中心统一编号")
-    assert first["document"] in fault["message"]
+    assert first["numbers"]["unified"] in fault["message"]
     assert "核准拒绝" in fault["message"]
     assert status["business_status"]["text"] == "暂存"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tongguan.gateway.document.changes import changed, joined_value, reserved_value, status_on, value_at
+from tongguan.gateway.document.changes import changed, joined_value, reserved_value, status_on, value_at, with_values
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -127,6 +127,16 @@ def named(account: str, types: Sequence[str], value: str, records: Snapshot) -> 
     numbered = [d for d in records.documents_of_number(account, value) if d.type in types]
     keyed = (records.document_of_key(account, type_, value) for type_ in types)
     return numbered[0] if numbered else next((document for document in keyed if document is not None), None)
+
+
+def by_number(rules: Rules, message: Message, content: Content, records: Snapshot) -> Content:
+    """The content with other documents named by their numbers, where their needs say by which."""
+    compiled, numbers = rules.compiled(message.type), dict[str, str]()
+    for need in compiled.profile.needs.values():
+        other = found(rules, message, need, content, records) if need.number and compiled.needs_when[need.name](content) else None
+        if other is not None and need.number in other.numbers:
+            numbers[need.names] = other.numbers[need.number]
+    return with_values(content, numbers) if numbers else content
 
 
 def _waited_for(message: Message, need: Need, records: Snapshot) -> Document | None:

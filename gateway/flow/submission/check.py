@@ -21,6 +21,7 @@ from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import (
     Needs,
+    by_number,
     card_faults,
     card_in_place,
     in_place_of_expired,
@@ -242,6 +243,8 @@ def _looked_into(
     if document is None and hand.item.document and operation.body == "optional" and not checked.content:
         raise Refused([fault("GW-F04", key=hand.item.document, path="@document", label="document")])
     faults += checked.faults
+    named = [by_number(rules, message, content, records) for content in (checked.content, *checked.further)]
+    checked = replace(checked, content=named[0], further=tuple(named[1:]))
     faults += check_attachments(
         profile,
         hand.item.attachments,
