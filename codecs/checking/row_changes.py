@@ -81,15 +81,18 @@ def rows_named(named: NamedRows, options: Mapping[str, str], rows: Sequence[Row]
     return found
 
 
-def place_before(asked: Operation, options: Mapping[str, str], rows: Sequence[Row], findings: FaultList) -> int:
-    """Where new rows begin: before the row of the number that the message names, without one behind the last."""
+def place_before(asked: Operation, options: Mapping[str, str], rows: Sequence[Row] | None, findings: FaultList) -> int:
+    """Where new rows begin: before the row of the number that the message names, without one behind the last.
+
+    `rows`: those that are there; None where the document is not known, as for a file that is looked at alone.
+    """
     element = str(asked.options.get("before", ""))
-    text = options.get(element, "")
+    text, known, rows = options.get(element, ""), rows is not None, rows or ()
     if text and not re.fullmatch(r"[0-9]{1,6}", text):
         findings.add("GW-C36", (element,), None, value=text, **BEFORE)
-    elif text and not 1 <= int(text) <= len(rows):
+    elif text and known and not 1 <= int(text) <= len(rows):
         findings.add("GW-C34", (element,), None, row=text, count=len(rows), **BEFORE)
-    elif text:
+    elif text and known:
         return int(text) - 1
     return len(rows)
 
@@ -129,7 +132,8 @@ def with_rows(
     """The content with the rows of a message that holds nothing else, and which they are now."""
     stored, table = known.before, compiled.nodes[asked.adds]
     name, new = table.name, given.get(table.name, [])
-    places = RowShift(name, place_before(asked, options, stored.get(name, []), findings), len(new))
+    present = stored.get(name, []) if known.document is not None else None
+    places = RowShift(name, place_before(asked, options, present, findings), len(new))
     if not new:
         findings.add("GW-C03", (name,), table)
     findings.move(places.in_content)

@@ -187,6 +187,13 @@ def test_rows_are_inserted_before_a_row_that_there_is(type_: Compiled, before: s
     assert checked.faults[0].label == "插入位置"
 
 
+def test_where_the_document_is_not_known_any_place_will_do(type_: Compiled) -> None:
+    alone = check_xml(type_, f"<Before>2</Before>{goods('n')}", "insert")
+    wrong = check_xml(type_, f"<Before>x</Before>{goods('n')}", "insert")
+
+    assert (found(alone), found(wrong)) == ([], [("GW-C36", "/XX.sample/Before")])
+
+
 def test_an_option_that_stands_twice_is_a_fault(type_: Compiled) -> None:
     checked = run(type_, stored(type_, "a", "b"), "<Rows>1</Rows><Rows>2</Rows>", "remove")
 
