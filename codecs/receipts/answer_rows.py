@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from lxml import etree
 
+from tongguan.codecs.checking.field_tree import Node, Row
+from tongguan.codecs.checking.fields import ValueWrong
 from tongguan.codecs.receipts.receipt import NAMESPACE
 from tongguan.codecs.writing.results import ResultRow
 from tongguan.gateway.profile.profile import Column
@@ -31,6 +33,42 @@ class AnswerPage(NamedTuple):
 
 def read_answer(content: etree._Element | None, columns: Sequence[Column], *, page: int, size: int) -> AnswerPage:
     """`<Rows total page size><Row>…</Row></Rows>` of a receipt's content, as the columns want it; raises Malformed."""
+    total, rows = _page(content, page=page, size=size)
+    return AnswerPage(total, [_row(row, columns, n) for n, row in enumerate(rows, 1)])
+
+
+def pages_of(content: etree._Element | None, *, size: int) -> int:
+    """In how many pages there is all of what this first one begins; 1 when it cannot be read."""
+    try:
+        total, _ = _page(content, page=1, size=size)
+    except Malformed:
+        return 1
+    return max(1, -(-total // size))
+
+
+def read_table(pages: Sequence[etree._Element | None], table: Node, *, size: int) -> list[Row]:
+    """The rows of all pages as those of a document's table: of each row the elements that the table has. Raises Malformed."""
+    read = [_page(content, page=n, size=size) for n, content in enumerate(pages, 1)]
+    rows = [row for _, found in read for row in found]
+    if {total for total, _ in read} != {len(rows)}:
+        raise Malformed(f"its pages hold {len(rows)} rows, and do not agree on how many there are")
+    return [_table_row(row, table, n) for n, row in enumerate(rows, 1)]
+
+
+def _table_row(row: etree._Element, table: Node, n: int) -> Row:
+    cells, values = _cells(row), Row()
+    for name, column in table.children.items():
+        if (text := _text(cells, name, n)) == _NOTHING or column.convert is None:
+            continue
+        try:
+            values[name] = column.convert(text)
+        except ValueWrong as wrong:
+            raise Malformed(f"{name} of row {n} cannot be {text[:40]!r} ({wrong.code})") from wrong
+    return values
+
+
+def _page(content: etree._Element | None, *, page: int, size: int) -> tuple[int, list[etree._Element]]:
+    """How many rows there are in all, and the rows of this page."""
     found = content.findall(f"{_IN}Rows") if content is not None else []
     if len(found) != 1:
         raise Malformed(f"it holds {len(found)} tables of rows instead of one")
@@ -43,7 +81,7 @@ def read_answer(content: etree._Element | None, columns: Sequence[Column], *, pa
         raise Malformed("something else than a Row stands among its rows")
     if len(rows) != max(0, min(size, total - (page - 1) * size)):
         raise Malformed(f"it has {len(rows)} rows on page {page}, but says that there are {total} in all")
-    return AnswerPage(total, [_row(row, columns, n) for n, row in enumerate(rows, 1)])
+    return total, rows
 
 
 def _whole(root: etree._Element, name: str) -> int:

@@ -30,15 +30,21 @@ class _Element(NamedTuple):
     below: list[_Element] | None  #: None: a text
 
 
+_WHOLE: Mapping[str, str] = {}
 _plans: dict[int, tuple[Profile, list[_Element]]] = {}
 
 
 def render_document(
-    compiled: Compiled, message: Message, content: Mapping[str, Any], attachments: Sequence[tuple[str, str, str, bytes]]
+    compiled: Compiled,
+    message: Message,
+    content: Mapping[str, Any],
+    attachments: Sequence[tuple[str, str, str, bytes]],
+    *,
+    paging: Mapping[str, str] = _WHOLE,
 ) -> bytes:
-    """The document as the authority gets it; attachments are (name, category, sha256, bytes)."""
+    """The document as the authority gets it; attachments are (name, category, sha256, bytes). `paging`: of rows that it asks for."""
     profile = compiled.profile
-    out = [_opening(profile, message, {})]
+    out = [_opening(profile, message, paging)]
     _write(out, _plan(profile), content)
     for name, category, sha256, raw in attachments:
         out.append(

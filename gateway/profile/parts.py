@@ -147,9 +147,15 @@ def _is_table(part: TomlTable, key: str, path: str, fields: Mapping[str, Field])
 
 def _rows_fit(part: TomlTable, operation: Operation, fields: Mapping[str, Field]) -> None:
     """Operations on rows carry a body where the rows are in it, and none where it only names them."""
-    for key, path in (("adds", operation.adds), ("splits", operation.splits)):
+    for key, path in (("adds", operation.adds), ("splits", operation.splits), ("fetches", operation.fetches)):
         if path:
             _is_table(part, key, path, fields)
+    if operation.fetches and operation.way != "query":
+        zh, en = (
+            "fetches 的行来自主管部门的答复：way 应为 query",
+            'the rows that it fetches are in an authority\'s answer: way = "query"',
+        )
+        part.complain("fetches", zh, en)
     if operation.adds and operation.body != "whole":
         part.complain("adds", "adds 的行在正文中：body 应为 whole", 'the rows that it adds are in its body: body = "whole"')
     for key in ("removes", "marks"):

@@ -126,6 +126,7 @@ class Operation:
     removes: NamedRows | None = None  #: rows that go
     marks: NamedRows | None = None  #: rows whose flag is set
     splits: str = ""  #: table: more rows than it takes become further documents
+    fetches: str = ""  #: table: the rows of the authority's answer become its rows
     takes_along: tuple[str, ...] = ()  #: types of documents that name this one: they are deleted with it
 
     @property

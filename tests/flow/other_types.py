@@ -1,4 +1,4 @@
-"""Three made-up document types that rest on each other: a volume of goods under a filing, a list of what is moved under both."""
+"""Made-up document types that rest on each other: a volume of goods under a filing, a list of what is moved under both, an account."""
 
 from __future__ import annotations
 
@@ -168,15 +168,43 @@ DecList[]/CodeTS,CodeTS,商品编号,code,text,10,,,,,0..1,,,declare,,filed:good
 DecList[]/GName,GName,商品名称,name,text,40,,,,,0..1,,,,,filed:goods.GName,,,,,,
 DecList[]/Unit,Unit,第二单位,second unit,text,3,,,,,0..1,,,,,filed:goods.Unit,,,,,,
 """
+ACCOUNT = """
+title = { zh = "账册", en = "account" }
+system = "XX"
+own_number = "account"
+[numbers.account]
+label = { zh = "账册编号", en = "no. of the account" }
+field = "AccountNo"
+[status.fetched]
+code = "1"
+zh = "已获取"
+en = "fetched"
+[operation.fetch]
+way = "query"
+route = "mofcom"
+ask = "account"
+desk = "complete"
+body = "whole"
+allowed = ["", "fetched"]
+to = "fetched"
+fetches = "DecList[]"
+options = { keep = { AccountNo = "AccountNo" } }
+"""
+ACCOUNT_FIELDS = """AccountNo,AccountNo,账册编号,no. of the account,text,18,,,,,0..1,,,fetch,,,,,,,,
+DecList[],DecList,商品,goods,table,,,,,,0..n,,,,,,,,,,,
+DecList[]/GNo,GNo,序号,no.,number,9,0,,,,0..1,,,,,,,,,,,
+DecList[]/CodeTS,CodeTS,商品编号,code,text,10,,,,,0..1,,,,,,,,,,,
+"""
 TYPES = {
     "XX.filing": (FILING, FILING_FIELDS),
     "XX.volume": (VOLUME, VOLUME_FIELDS),
     "XX.list": (LIST, LIST_FIELDS),
+    "XX.account": (ACCOUNT, ACCOUNT_FIELDS),
 }
 
 
 def write_other_types(authority: Path) -> None:
-    """The three types in an authority's folder."""
+    """The types in an authority's folder."""
     for type_, (profile, fields) in TYPES.items():
         (authority / type_).mkdir(parents=True)
         (authority / type_ / "profile.toml").write_text(profile, "utf-8")

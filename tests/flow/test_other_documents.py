@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from endpoint import RECEIPT, Call
+from lxml import etree
 from other_types import write_types_alone
 from workshop import Workshop, open_workshop
 
 from tongguan.gateway.flow.orders import carry_out
+from tongguan.gateway.journal.database import rows as journal_rows
 
-FILING, VOLUME, LIST = "XX.filing", "XX.volume", "XX.list"
+FILING, VOLUME, LIST, ACCOUNT = "XX.filing", "XX.volume", "XX.list", "XX.account"
 GOODS = "<DecList><CodeTS>0101210010</CodeTS><GName>马</GName></DecList><DecList><CodeTS>0102</CodeTS><GName>牛</GName><Unit>035</Unit><Stopped>1</Stopped></DecList>"
 
 
@@ -336,3 +339,98 @@ def test_the_command_line_shows_what_a_message_waits_for(shop: Workshop) -> None
     shown = json.loads(shop.site.command("show", status["message_id"], "--json", check=True).stdout)[0]
     assert (shown["waiting_for"], shown["waits_on"]["document"]) == ("other document", "q")
     assert f"{FILING} q XF" in shop.site.command("show", status["message_id"], check=True).stdout
+
+
+def test_the_document_is_read_as_often_for_fifty_lines_as_for_one(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    approved_filing(shop)
+    goods = "".join(f"<DecList><CodeTS>{n:010d}</CodeTS><GName>货物 {n}</GName></DecList>" for n in range(99))
+    approved_volume(shop, goods=goods)
+    decoded: list[str] = []
+    unpacked = journal_rows.unpack
+
+    def unpack(frame: bytes) -> bytes:
+        raw = unpacked(frame)
+        decoded.extend(["volume"] * ("货物 98".encode() in raw))
+        return raw
+
+    def read_for(reference: str, count: int) -> int:
+        decoded.clear()
+        status = declare_list(shop, reference, lines(*range(1, count + 1)))
+        assert status["state"] == "sent", status["faults"]
+        seen = len(decoded)
+        verdict(shop, LIST, reference, "A2", "不予备案")  # which lets the volume go
+        return seen
+
+    monkeypatch.setattr(journal_rows, "unpack", unpack)
+
+    assert read_for("l50", 50) == read_for("l1", 1) > 0
+
+
+def test_five_hundred_that_wait_for_one_document_all_go_with_its_approval(shop: Workshop) -> None:
+    declare_filing(shop)
+    names = [f"v{n}" for n in range(500)]
+    items = "".join(
+        f'<XX.volume xmlns="urn:tongguan:XX.volume:1" operation="declare" reference="{n}"><FilingNo>q</FilingNo></XX.volume>'
+        for n in names
+    )
+    shop.play(shop.site.drop(f'<Batch xmlns="urn:tongguan:batch:1" reference="b">{items}</Batch>'), "received")
+    shop.turns(lambda: waiting(shop) == 500)
+
+    shop.decide("q", "A1", FILING)
+    shop.turns(lambda: len({call.reference for call in shop.mofcom.calls if call.reference in names}) == 500)
+
+    assert waiting(shop) == 0
+
+
+def waiting(shop: Workshop) -> int:
+    """How many messages wait for another document."""
+    with shop.daemon.journal.search() as records:
+        return sum(m.waiting_for == "other document" for m in records.open_messages("demo", 1000))
+
+
+def pages_of(shop: Workshop, rows: Sequence[str], *, total: int | None = None) -> None:
+    """Let the authority answer each question with the page that it asks for."""
+
+    def answer(call: Call) -> tuple[int, bytes, dict[str, str]]:
+        asked = etree.fromstring(call.body).find(".//{*}XX.account")
+        assert asked is not None
+        page, size = int(asked.get("page", "1")), int(asked.get("size", "50"))
+        said = shop.mofcom.unsigned(code="Q0", message=call.message_id)
+        content = etree.SubElement(said, f"{{{RECEIPT}}}Content")
+        etree.SubElement(content, f"{{{RECEIPT}}}AccountNo").text = "C1"
+        head = {"total": str(total or len(rows)), "page": str(page), "size": str(size)}
+        table = etree.SubElement(content, f"{{{RECEIPT}}}Rows", head)
+        table.extend(etree.fromstring(f'<Row xmlns="{RECEIPT}">{row}</Row>') for row in rows[(page - 1) * size : page * size])
+        return 202, shop.mofcom.sealer.seal(said), {}
+
+    shop.mofcom.answer = answer  # type: ignore[method-assign]
+
+
+def fetch(shop: Workshop, reference: str, *states: str) -> dict[str, Any]:
+    return shop.send(ACCOUNT, "fetch", reference, "<AccountNo>C1</AccountNo>", *states)
+
+
+def test_a_table_is_fetched_from_the_authority_page_by_page_and_again(shop: Workshop) -> None:
+    pages_of(shop, [f"<GNo>{n:05d}</GNo><CodeTS>{n:010d}</CodeTS><Other>x</Other>" for n in range(1, 2502)])
+    status = fetch(shop, "f1")
+
+    assert status["state"] == "accepted", status["faults"]
+    assert status["numbers"] == {"account": "C1"}
+    rows = shop.site.document(ACCOUNT, "f1")["body"]["DecList"]  # type: ignore[index]
+    assert (len(rows), rows[0], rows[-1]["GNo"]) == (2501, {"GNo": "1", "CodeTS": "0000000001"}, "2501")
+
+    pages_of(shop, ["<GNo>7</GNo>"])
+    again = '<XX.account xmlns="urn:tongguan:XX.account:1" operation="fetch" reference="f2" document="f1"><AccountNo>C1</AccountNo></XX.account>'
+    assert shop.play(shop.site.drop(again))["state"] == "accepted"
+    assert shop.site.document(ACCOUNT, "f1")["body"]["DecList"] == [{"GNo": "7"}]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("rows", "total", "why"), [(["<GNo>x</GNo>"], None, "GNo of row 1"), (["<GNo>1</GNo>"], 3, "it has 1 rows")]
+)
+def test_a_table_that_cannot_be_holds_the_message(shop: Workshop, rows: list[str], total: int | None, why: str) -> None:
+    pages_of(shop, rows, total=total)
+    status = fetch(shop, "f1", "held")
+
+    assert why in status["hold"]["reason"]
+    assert shop.site.document(ACCOUNT, "f1") is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from functools import cache
 from importlib import import_module
@@ -42,6 +42,7 @@ class LocalRequest:
     profiles: Mapping[str, Profile]  #: all document types
     found: Mapping[str, Document] = field(default_factory=dict)  #: by need, the other documents that the message rests on
     answered: Mapping[str, str] | None = None  #: elements of the authority's answer, where the operation asked
+    answered_rows: Sequence[Content] = ()  #: and its rows, where the operation fetches a table
 
 
 DeskStep = Callable[[LocalRequest, Snapshot], Outcome]

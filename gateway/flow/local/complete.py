@@ -20,6 +20,8 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
     told = request.answered or {}
     numbers = {kind: told[rule.field] for kind, rule in profile.numbers.items() if rule.field in told} | dict(request.numbers)
     content = with_numbers(with_values(request.content, told), profile, numbers)
+    if table := operation.fetches.removesuffix("[]"):
+        content[table] = list(request.answered_rows)
     whole = settled_down(changed(before, request.business, status=operation.to, content=content, numbers=numbers))
     wanted = reservations(profile, operation, whole, request.found)
     for one in wanted:

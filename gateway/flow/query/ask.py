@@ -6,6 +6,7 @@ answer back as a result file.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -13,14 +14,14 @@ import orjson
 from lxml import etree
 
 from tongguan.codecs.checking.check import places_of
-from tongguan.codecs.receipts.answer_rows import Malformed, read_answer
+from tongguan.codecs.receipts.answer_rows import Malformed, pages_of, read_answer, read_table
 from tongguan.codecs.receipts.receipt import ReceiptContent, moment_told, numbers_told
 from tongguan.codecs.writing.render import package, render_document, render_question
 from tongguan.gateway.document.changes import born, learned
 from tongguan.gateway.flow.holdings import held_after
 from tongguan.gateway.flow.query.details import RECEIPTS, receipts_told
 from tongguan.gateway.flow.query.details import shown as cell
-from tongguan.gateway.flow.query.filters import given, pages_asked
+from tongguan.gateway.flow.query.filters import MOST_SIZE, given, pages_asked
 from tongguan.gateway.flow.query.results import Found, answer, paging
 from tongguan.gateway.flow.receipts.agreement import opened_round
 from tongguan.gateway.flow.receipts.authority_updates import StatusUpdate, documents_told, present_round, status_told
@@ -36,7 +37,7 @@ from tongguan.gateway.flow.submission.secrets import without_secrets
 from tongguan.gateway.flow.submission.send import keep_aside
 from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
-from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Deferred, Held, Refused, each_of
 from tongguan.gateway.model.message import OTHER, QUERY, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
@@ -63,10 +64,35 @@ def act_ask(site: Site, claim: Claim) -> list[Answered | Exception]:
         bodies = each(messages, lambda message: site.enveloped(name, _question(site.rules, message, records, clock.now_ms())))
     asked, wrong = parted(messages, bodies)
     told = dict(zip((m.id for m, _ in asked), route.query_many([(m.wire_id, body) for m, body in asked]), strict=True))
-    return each(messages, lambda m: wrong[m.id] if m.id in wrong else _meaning(site, m, told[m.id], clock.now_ms()))
+    answers = each(messages, lambda m: wrong[m.id] if m.id in wrong else _meaning(site, m, told[m.id], clock.now_ms()))
+    return [
+        _whole(site, m, answer) if isinstance(answer, Answered) else answer for m, answer in zip(messages, answers, strict=True)
+    ]
 
 
-def _question(rules: Rules, message: Message, records: Snapshot, now: int) -> bytes:
+def _whole(site: Site, message: Message, answered: Answered) -> Answered | Exception:
+    """The answer with all pages of the table that it begins; what another page is answered with instead is the answer."""
+    first, name = answered.content, message.route or ""
+    pages = pages_of(first.content, size=MOST_SIZE) if first.code == ANSWERED and _fetches(site.rules, message) else 1
+    further: list[ReceiptContent] = []
+    for page in range(2, pages + 1):
+        with site.journal.read() as records:
+            body = site.enveloped(name, _question(site.rules, message, records, clock.now_ms(), page=page))
+        reply = site.route(name).query_many([(message.wire_id, body)])[0]
+        more = _meaning(site, message, reply, clock.now_ms())
+        if not isinstance(more, Answered) or more.content.code != ANSWERED:
+            return more
+        further.append(more.content)
+    return Answered(first, answered.raw, tuple(further))
+
+
+def _fetches(rules: Rules, message: Message) -> str:
+    """The table that the message's operation fetches, if it does."""
+    operation = rules.profile(message.type).operations.get(message.operation)
+    return operation.fetches if operation is not None else ""
+
+
+def _question(rules: Rules, message: Message, records: Snapshot, now: int, *, page: int = 1) -> bytes:
     profile, account = rules.profile(message.type), rules.account(message.account)
     authority, code = _asked(rules, message) or (message.route or "", rules.code_at(account, profile))
     return package(
@@ -79,11 +105,11 @@ def _question(rules: Rules, message: Message, records: Snapshot, now: int) -> by
         send_time=times.show(now) or "",
         ic_card="",
         environment=rules.settings.gateway.environment,
-        document=_body(rules, message, records),
+        document=_body(rules, message, records, page),
     )
 
 
-def _body(rules: Rules, message: Message, records: Snapshot) -> bytes:
+def _body(rules: Rules, message: Message, records: Snapshot, page: int) -> bytes:
     """What is asked: the filters where rows are wanted, else the document that it is about."""
     asked = replace(
         message,
@@ -98,7 +124,8 @@ def _body(rules: Rules, message: Message, records: Snapshot) -> bytes:
     kept = records.body(message.id, "content")
     content = orjson.loads(kept) if kept else document.content if document else {}
     compiled = rules.compiled(message.type)
-    return render_document(compiled, asked, without_secrets(compiled, content), ())
+    paging = {"page": str(page), "size": str(MOST_SIZE)} if _fetches(rules, message) else {}
+    return render_document(compiled, asked, without_secrets(compiled, content), (), paging=paging)
 
 
 def _query(rules: Rules, message: Message) -> Query | None:
@@ -167,10 +194,20 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
     request = request_of(rules, moment, message, hand, document, content=asked)
     keep, told = operation.options.get("keep"), _leaves(content)
     answered_elements = {to: told[of] for to, of in keep.items() if of in told} if isinstance(keep, dict) else told
-    request = replace(request, answered=answered_elements, found=needs.found)
+    rows = _table(rules, message, answered) if operation.fetches else ()
+    request = replace(request, answered=answered_elements, answered_rows=rows, found=needs.found)
     outcome = on_its_way(rules, moment, request, records) if operation.way == "message" else at_desk(request, records)
     outcome = in_place_of_expired(rules, moment, outcome, records)
     return (replace(outcome, relied_on={**needs.relied_on, **outcome.relied_on}),)
+
+
+def _table(rules: Rules, message: Message, answered: Answered) -> Sequence[Content]:
+    """The rows of the answer, for the table that the operation fetches; raises Held where they cannot be."""
+    pages = [content.content for content in (answered.content, *answered.further)]
+    try:
+        return read_table(pages, rules.compiled(message.type).nodes[_fetches(rules, message)], size=MOST_SIZE)
+    except Malformed as wrong:
+        raise _malformed(message, answered.content, message.operation, str(wrong), str(wrong)) from wrong
 
 
 def _leaves(content: ReceiptContent) -> dict[str, str]:

@@ -30,6 +30,7 @@ class Answered:
 
     content: ReceiptContent
     raw: bytes
+    further: tuple[ReceiptContent, ...] = ()  #: the pages behind it, of an answer in rows
 
 
 def fetched(rules: Rules, message: Message, raw: bytes, *, now: int, business: int) -> Answered | str:
