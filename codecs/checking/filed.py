@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tongguan.codecs.checking.fault_list import FaultList
 from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Rows, at, first, split
@@ -54,16 +55,23 @@ class FiledLook:
     names: Node  #: whose value names the document
     tables: tuple[str, ...]  #: in whose rows the fields stand
     key: tuple[Node, ...]  #: whose values name the row
+    read_number: Callable[[Rows], Any]
+    read_key: tuple[Callable[[Rows], Any], ...]
+
+    @classmethod
+    def of(cls, source: FiledSource, names: Node, tables: tuple[str, ...], key: tuple[Node, ...]) -> FiledLook:
+        """With its ways through the content made once: every cell is looked at through it."""
+        return cls(source, names, tables, key, first(names.field.path, tables), tuple(first(n.field.path, tables) for n in key))
 
     def number(self, rows: Rows) -> str | None:
         """What names the document."""
-        found = first(self.names.field.path, self.tables)(rows)
+        found = self.read_number(rows)
         return found if isinstance(found, str) else None
 
     def row_key(self, rows: Rows) -> RowKey | None:
         """What names the row; None while a part of it is absent."""
-        found = tuple(first(node.field.path, self.tables)(rows) for node in self.key)
-        return found if all(isinstance(value, str) for value in found) else None
+        found = tuple([read(rows) for read in self.read_key])
+        return found if None not in found else None
 
     def row(self, rows: Rows, filed: Filed | None) -> Row | None:
         """The row that these rows are filled from; None where there is none, or nobody knows."""

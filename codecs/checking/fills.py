@@ -302,7 +302,7 @@ def filed_look(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> Filed
     for path in (source.names, *beside):
         if path not in nodes:
             raise Unfit(node, *unknown("field", path, nodes))
-    return FiledLook(source, nodes[source.names], split(node.field.path)[0], tuple(nodes[path] for path in beside))
+    return FiledLook.of(source, nodes[source.names], split(node.field.path)[0], tuple(nodes[path] for path in beside))
 
 
 def _filed(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> Fill:

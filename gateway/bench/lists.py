@@ -44,10 +44,11 @@ def measure_lists(asked: Measurement) -> str:
     *before, text = samples(LISTS)
     other = _padded(samples(BESIDE_LISTS)[0], len(text))
     pairs = [(_lists(asked, before, text), _beside(asked, other)) for _ in range(asked.rounds)]
-    rate, rival = (middle.median(column) for column in zip(*pairs, strict=True))
-    ratio = middle.median(mine / others for mine, others in pairs)
-    what = f"{rate:.1f} msgs/s lists n={asked.messages} rounds={asked.rounds} of {_rows(text)} lines, {len(text)} bytes"
-    return f"{what} | {_type(other)} of {len(other)} bytes {rival:.1f} msgs/s, ratio {ratio:.2f}"
+    mine, others = ([middle.median(column) for column in zip(*each, strict=True)] for each in zip(*pairs, strict=True))
+    ratio = middle.median(each[0] / beside[0] for each, beside in pairs)
+    of = f"n={asked.messages} rounds={asked.rounds} of {_rows(text)} lines, {len(text)} bytes, CPU {mine[1]:.2f} ms a message"
+    beside = f"{_type(other)} of {len(other)} bytes {others[0]:.1f} msgs/s, CPU {others[1]:.2f} ms"
+    return f"{mine[0]:.1f} msgs/s lists {of} | {beside}, ratio {ratio:.2f}"
 
 
 def measure_waking(asked: Measurement) -> str:
@@ -60,26 +61,27 @@ def measure_waking(asked: Measurement) -> str:
     return f"{what} | that need not wait {asked.messages / others:.1f} msgs/s, {others:.1f} s, ratio of times {ratio:.2f}"
 
 
-def _lists(asked: Measurement, before: list[bytes], text: bytes) -> float:
+def _lists(asked: Measurement, before: list[bytes], text: bytes) -> tuple[float, float]:
     with _gateway(asked, text) as gateway:
         for n, filed in enumerate(before):
             _approved(gateway, filed, name=f"before-{n}")
         return _rate(asked, gateway, text)
 
 
-def _beside(asked: Measurement, text: bytes) -> float:
+def _beside(asked: Measurement, text: bytes) -> tuple[float, float]:
     with _gateway(asked, text) as gateway:
         return _rate(asked, gateway, text)
 
 
-def _rate(asked: Measurement, gateway: RunningGateway, text: bytes) -> float:
-    """Messages a second, from files that lie in OutBox to their answers."""
+def _rate(asked: Measurement, gateway: RunningGateway, text: bytes) -> tuple[float, float]:
+    """Messages a second, from files that lie in OutBox to their answers, and milliseconds of processor time a message."""
     inbox = mailbox(gateway.home) / "InBox"
     answers = count(inbox)
     lay_ready(gateway.home, asked.messages, text=text)
     gateway.begin()
     let_in(gateway.home)
-    return asked.messages / gateway.until(lambda: count(inbox) - answers, asked.messages)
+    took = gateway.until(lambda: count(inbox) - answers, asked.messages)
+    return asked.messages / took, gateway.used.seconds * 1000 / asked.messages
 
 
 def _woken(asked: Measurement, before: bytes, text: bytes) -> float:
