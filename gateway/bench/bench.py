@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tongguan.gateway.bench.context import authority, count, drop, lay_ready, let_in, mailbox, make_home
-from tongguan.gateway.bench.lists import Measurement, measure_lists, measure_waking
+from tongguan.gateway.bench.lists import ListsAsked, measure_lists, measure_waking
 from tongguan.gateway.bench.process import RunningGateway, Used, running_gateway, used_by
 from tongguan.gateway.bench.statistics import measure_statistics
 from tongguan.gateway.bench.takes import measure_takes
@@ -76,7 +76,7 @@ def measure(run: Run, folder: Path | None = None) -> str:
             return measure_takes(made, run.messages)
     if run.part in _BESIDE:
         processes = run.processes or usual_processes()
-        return _BESIDE[run.part](Measurement(lambda: _new_home(run, folder), run.messages, run.rounds, processes))
+        return _BESIDE[run.part](ListsAsked(lambda: _new_home(run, folder), run.messages, run.rounds, processes))
     return _line(run, [_round(run, folder) for _ in range(run.rounds)])
 
 
@@ -181,7 +181,7 @@ _PARTS: dict[str, Callable[[Run, Path, int], Measured]] = {
     "memory": _memory,
 }
 #: parts that measure one thing beside another, each in homes of its own
-_BESIDE: dict[str, Callable[[Measurement], str]] = {"lists": measure_lists, "waking": measure_waking}
+_BESIDE: dict[str, Callable[[ListsAsked], str]] = {"lists": measure_lists, "waking": measure_waking}
 
 
 def _line(run: Run, rounds: Sequence[Measured]) -> str:

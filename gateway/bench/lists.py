@@ -30,7 +30,7 @@ _QUIET = 1.0  #: seconds in which whatever follows a move has been done
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
+class ListsAsked:
     """How much, how often, and by how many processes of the gateway; `home` makes a new one for the time of a measurement."""
 
     home: NewHome
@@ -39,7 +39,7 @@ class Measurement:
     processes: int
 
 
-def measure_lists(asked: Measurement) -> str:
+def measure_lists(asked: ListsAsked) -> str:
     """Declared lists, in turn with messages of another type that are as long; from OutBox to the receipts applied."""
     *before, text = samples(LISTS)
     other = _padded(samples(BESIDE_LISTS)[0], len(text))
@@ -51,7 +51,7 @@ def measure_lists(asked: Measurement) -> str:
     return f"{mine[0]:.1f} msgs/s lists {of} | {beside}, ratio {ratio:.2f}"
 
 
-def measure_waking(asked: Measurement) -> str:
+def measure_waking(asked: ListsAsked) -> str:
     """Filings that wait for one approval, from that to the last one sealed, in turn with those that need not wait, from OutBox."""
     before, text, *_ = samples(LISTS)
     pairs = [(_woken(asked, before, text), _at_once(asked, before, text)) for _ in range(asked.rounds)]
@@ -61,19 +61,19 @@ def measure_waking(asked: Measurement) -> str:
     return f"{what} | that need not wait {asked.messages / others:.1f} msgs/s, {others:.1f} s, ratio of times {ratio:.2f}"
 
 
-def _lists(asked: Measurement, before: list[bytes], text: bytes) -> tuple[float, float]:
+def _lists(asked: ListsAsked, before: list[bytes], text: bytes) -> tuple[float, float]:
     with _gateway(asked, text) as gateway:
         for n, filed in enumerate(before):
             _approved(gateway, filed, name=f"before-{n}")
         return _rate(asked, gateway, text)
 
 
-def _beside(asked: Measurement, text: bytes) -> tuple[float, float]:
+def _beside(asked: ListsAsked, text: bytes) -> tuple[float, float]:
     with _gateway(asked, text) as gateway:
         return _rate(asked, gateway, text)
 
 
-def _rate(asked: Measurement, gateway: RunningGateway, text: bytes) -> tuple[float, float]:
+def _rate(asked: ListsAsked, gateway: RunningGateway, text: bytes) -> tuple[float, float]:
     """Messages a second, from files that lie in OutBox to their answers, and milliseconds of processor time a message."""
     inbox = mailbox(gateway.home) / "InBox"
     answers = count(inbox)
@@ -84,7 +84,7 @@ def _rate(asked: Measurement, gateway: RunningGateway, text: bytes) -> tuple[flo
     return asked.messages / took, gateway.used.seconds * 1000 / asked.messages
 
 
-def _woken(asked: Measurement, before: bytes, text: bytes) -> float:
+def _woken(asked: ListsAsked, before: bytes, text: bytes) -> float:
     with _gateway(asked, text) as gateway:
         awaited = _declared(gateway, before, name="before")
         drop(gateway.home, asked.messages, text=_numbered(text))
@@ -96,7 +96,7 @@ def _woken(asked: Measurement, before: bytes, text: bytes) -> float:
         return gateway.until(lambda: gateway.tally(State.SEALED, State.SENT), asked.messages)
 
 
-def _at_once(asked: Measurement, before: bytes, text: bytes) -> float:
+def _at_once(asked: ListsAsked, before: bytes, text: bytes) -> float:
     with _gateway(asked, text) as gateway:
         _approved(gateway, before, name="before")
         lay_ready(gateway.home, asked.messages, text=_numbered(text))
@@ -106,7 +106,7 @@ def _at_once(asked: Measurement, before: bytes, text: bytes) -> float:
 
 
 @contextmanager
-def _gateway(asked: Measurement, text: bytes) -> Iterator[RunningGateway]:
+def _gateway(asked: ListsAsked, text: bytes) -> Iterator[RunningGateway]:
     """A gateway in a new home, before the authority to which messages like this go."""
     named = load_profiles()[_type(text)].authority
     with asked.home() as made, authority(made, 0, full=False, named=named), running_gateway(made, asked.processes) as gateway:

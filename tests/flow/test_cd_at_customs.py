@@ -11,21 +11,23 @@ from typing import Any
 
 import bodies as b
 import pytest
-from filings import ACCOUNT, CHANGE, GOODS, LIST, act, qualification
+from filings import ACCOUNT, BONDED_ACCOUNT, CHANGE, GOODS, LIST, act, qualification
 from lxml import etree
 from sites import Site, make_site
 
 CUSTOMS = "0908"  #: of the sample manifests and of the sample account
+BONDED = ("ok-save-bonded.xml", "ok-save-export-bonded.xml")
 CLEARED = "已结关"
 
 
 @pytest.fixture(scope="module")
 def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A running site whose enterprise has filed at the customs of the sample books."""
+    """A running site whose enterprise has filed at the customs of the sample books: general and bonded goods."""
     site = make_site(tmp_path_factory.mktemp("books"))
     site.simulate("--fast")
     site.run()
     filed(site)
+    bonded(site)
     yield site
     for name in list(site.processes):
         site.stop(name)
@@ -35,6 +37,12 @@ def filed(site: Site) -> None:
     """File a qualification for general trade, and a volume of goods."""
     b.done(site, qualification(document="q-general", CustomMaster=CUSTOMS))
     b.done(site, b.message(GOODS, "declare", like="ok-save.xml", set_={"FilingNo": "q-general"}, document="volume"))
+
+
+def bonded(site: Site) -> None:
+    """File a qualification for bonded goods, and fetch the account."""
+    b.done(site, qualification(CustomMaster=CUSTOMS, nature="2"))
+    b.done(site, b.message(ACCOUNT, "fetch", set_={"AccountNo": BONDED_ACCOUNT}))
 
 
 def volume(site: Site) -> str:
@@ -47,7 +55,8 @@ def listed(
     site: Site, marker: str = "", *, like: str | None = "ok-save.xml", document: str | None = None, **set_: Any
 ) -> etree._Element:
     """A declare of a list of this example, under what was filed."""
-    changes = {"ManualNo": volume(site), **{name.replace("__", "/"): value for name, value in set_.items()}}
+    manual = BONDED_ACCOUNT if like in BONDED else volume(site)
+    changes = {"ManualNo": manual, **{name.replace("__", "/"): value for name, value in set_.items()}}
     if like and like.endswith(".json"):
         body = json.loads((b.PROFILES / "customs" / LIST / "examples" / like).read_text("utf-8"))["body"]
         like, changes = None, {**body, **changes}
@@ -72,7 +81,7 @@ def cleared(site: Site, status: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.requirement("CD-07", "CD-09")
 @pytest.mark.parametrize(
     ("like", "direction"),
-    [("ok-save.xml", "I"), ("ok-save-export.json", "E")],
+    [("ok-save.xml", "I"), ("ok-save-export.json", "E"), ("ok-save-bonded.xml", "I"), ("ok-save-export-bonded.xml", "E")],
 )
 def test_a_list_of_each_kind_goes_its_way_to_the_clearance(books: Site, like: str, direction: str) -> None:
     status = b.done(books, listed(books, like=like))

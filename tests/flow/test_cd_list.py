@@ -23,6 +23,17 @@ def on(site: Site) -> Filing:
     return filing(site)
 
 
+@pytest.fixture(scope="module")
+def bonded(site: Site) -> dict[str, Any]:
+    """A bonded qualification where the account that was fetched is."""
+    f.qualified(site, nature="2", CustomMaster="0908")
+    return b.document(site, b.done(site, act(f.ACCOUNT, "fetch", "", AccountNo=f.BONDED_ACCOUNT)))
+
+
+def bonded_list(operation: str = "declare", marker: str = "", like: str = "ok-save-bonded.xml", **set_: Any) -> Any:
+    return b.message(LIST, operation, like=like, set_=set_, reference=b.fresh("lb") + marker)
+
+
 # What is entered
 
 
@@ -397,3 +408,29 @@ def test_statistics_are_printed(site: Site, on: Filing) -> None:
 
     for word in ("统计表", "清单份数", "商品项数", "进口一般贸易集报清单", "美元"):
         assert word in text
+
+
+# Bonded goods
+
+
+@pytest.mark.requirement("CD-03", "CD-07")
+def test_bonded_goods_are_read_from_their_account(site: Site, bonded: dict[str, Any]) -> None:
+    assert bonded["numbers"]["account"] == f.BONDED_ACCOUNT
+    assert [(row["GNo"], row["GName"]) for row in bonded["body"]["DecList"]][:2] == [("1", "集成电路"), ("2", "手机")]
+
+    document = site.wait_business(LIST, b.done(site, bonded_list())["document"], CLEARED)
+
+    assert document["body"]["TradeMode"] == "0615"
+    assert document["body"]["ListKind"] == "I2"
+    assert document["body"]["DecList"][0]["GName"] == "集成电路"
+
+
+@pytest.mark.requirement("CD-07", "CD-08")
+@pytest.mark.parametrize(("manual", "codes"), [("C09082600099", {"GW-C32", "GW-F30"}), ("C09082600098", {"GW-C32", "GW-F30"})])
+def test_a_bonded_list_names_an_account_that_was_fetched(
+    site: Site, bonded: dict[str, Any], manual: str, codes: set[str]
+) -> None:
+    status = b.refused(site, bonded_list(ManualNo=manual))
+
+    assert b.codes(status) == codes
+    assert {fault["label"] for fault in status["faults"]} == {"备案号"}

@@ -232,6 +232,8 @@ ON_ROWS = [
     ("confirm", 'allowed = ["", "draft"]\nsplits = "Goods[]"', "30: an operation that splits carries documents and makes them"),
     ("confirm", 'body = "whole"\nsplits = "Goods[]"', "30: an operation that splits carries documents and makes them"),
     ("confirm", 'body = "whole"\nsplits = "Free[]"', "30: Free[] takes any number of rows: there is nothing to split"),
+    ("fetch", 'body = "whole"\nfetches = "Gods[]"', "30: unknown field 'Gods[]'; did you mean 'Goods[]'?"),
+    ("fetch", 'body = "whole"\nfetches = "Goods[]"', '30: the rows that it fetches are in an authority\'s answer: way = "query"'),
     (
         "delete",
         'takes_along = ["XX.simple"]',
