@@ -71,6 +71,8 @@ def take_out(base: sqlite3.Connection, message: str) -> None:
         base.execute(f"DELETE FROM {table} WHERE message_id = ?", (message,))
     for table in ("fact", "counted", "number", "reservation"):
         base.execute(f"DELETE FROM {table} WHERE document_id = ?", (document,))
+    for table in ("licence_taken", "licence_used"):  # others took of the same line: what all hold of it would tell
+        base.execute(f"DELETE FROM {table}")
     base.execute("DELETE FROM document WHERE id = ?", (document,))
     base.execute("UPDATE tally SET count = count - 1 WHERE state = (SELECT state FROM message WHERE id = ?)", (message,))
     base.execute("DELETE FROM message WHERE id = ?", (message,))
