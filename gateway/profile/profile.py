@@ -129,6 +129,10 @@ class Operation:
     fetches: str = ""  #: table: the rows of the authority's answer become its rows
     takes_along: tuple[str, ...] = ()  #: types of documents that name this one: they are deleted with it
 
+    def given_up_at(self, since: int) -> int | None:
+        """Until when a message that began at this moment may stay unsent, in milliseconds; None: for ever."""
+        return since + round(self.give_up.total_seconds() * 1000) if self.give_up else None
+
     @property
     def elements(self) -> tuple[str, ...]:
         """Elements of the body that belong to the operation, and not to the document."""

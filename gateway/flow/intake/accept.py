@@ -182,7 +182,6 @@ def _single(rules: Rules, arrival: Arrival, item: Item, records: Snapshot, messa
     key, document_id, wrong_number = _document(rules, arrival.account, item, records)
     if wrong_number is not None:
         return _refused(replace(message, document=key, replaces=replaces), arrival, [wrong_number], keep=keep)
-    give_up = round(operation.give_up.total_seconds() * 1000) if operation else 0
     message = replace(
         message,
         document=key,
@@ -190,7 +189,7 @@ def _single(rules: Rules, arrival: Arrival, item: Item, records: Snapshot, messa
         replaces=replaces,
         lane=Lane(LaneKind.READ),
         due_at=message.received_at,
-        deadline_at=message.received_at + give_up if give_up and not passing else None,
+        deadline_at=operation.given_up_at(message.received_at) if operation and not passing else None,
     )
     return Outcome(message, None, "read", bodies=_source(arrival) if keep else ())
 

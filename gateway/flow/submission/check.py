@@ -181,8 +181,7 @@ def _goes_on(message: Message, operation: Operation, now: int) -> Message:
     """Of a message that has waited for another document its time begins anew."""
     if message.waits_on is None:
         return message
-    give_up = round(operation.give_up.total_seconds() * 1000)
-    deadline = now + give_up if give_up and message.holds else None
+    deadline = operation.given_up_at(now) if message.holds else None
     return replace(message, waits_on=None, waiting_for=None, deadline_at=deadline, tries_since=now)
 
 
