@@ -223,6 +223,8 @@ def _has_expired(rules: Rules, document: Document | None, today: str) -> bool:
 
 def in_place_of_expired(rules: Rules, moment: Moment, outcome: Outcome, records: Snapshot) -> Outcome:
     """The outcome with those moved on whose time is over, and which have what it reserves: it is theirs no more."""
+    if not outcome.reserve:
+        return outcome
     own = {document.id for document in outcome.documents}
     owners = dict.fromkeys(records.reserved_by(one.kind, one.value) for one in outcome.reserve)
     found = [document for owner in owners if owner not in own and (document := records.document(owner)) is not None]

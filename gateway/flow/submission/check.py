@@ -155,7 +155,7 @@ def _checked(rules: Rules, moment: Moment, message: Message, hand: Carried, reco
     if seen.parts and (waits_on is None or operation.way == "message"):
         outcome = _with_parts(rules, moment, request, seen, outcome, records)
     outcome = in_place_of_expired(rules, moment, outcome, records)
-    return replace(outcome, relied_on={**seen.relied_on, **outcome.relied_on})
+    return replace(outcome, relied_on={**seen.relied_on, **outcome.relied_on}) if seen.relied_on else outcome
 
 
 def _request(
@@ -242,8 +242,9 @@ def _looked_into(
     if document is None and hand.item.document and operation.body == "optional" and not checked.content:
         raise Refused([fault("GW-F04", key=hand.item.document, path="@document", label="document")])
     faults += checked.faults
-    named = [by_number(rules, message, content, records) for content in (checked.content, *checked.further)]
-    checked = replace(checked, content=named[0], further=tuple(named[1:]))
+    if profile.needs:
+        named = [by_number(rules, message, content, records) for content in (checked.content, *checked.further)]
+        checked = replace(checked, content=named[0], further=tuple(named[1:]))
     faults += check_attachments(
         profile,
         hand.item.attachments,
