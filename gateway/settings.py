@@ -66,6 +66,10 @@ Size = Annotated[int, BeforeValidator(size)]
 Fingerprint = Annotated[str, AfterValidator(lambda text: text.replace(":", "").strip().lower())]
 
 
+DAYTIME = "([01][0-9]|2[0-3]):[0-5][0-9]"  #: a time of day
+CALENDARS = ("merge",)  #: words of `[schedule]` that say whether something begins by itself, and when
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -157,12 +161,16 @@ class Schedule(_Section):
     timezone: str = "Asia/Shanghai"
     receipts: Span = timedelta(seconds=30)
     merge: Literal["auto", "ask"] = "auto"
-    merge_at: str = "02:00"
+    merge_at: str = Field(default="02:00", pattern=f"^{DAYTIME}$")
     declare_merged: Literal["ask", "auto"] = "ask"
     warn: Span = timedelta(days=5)
     least_wait: Span = timedelta(seconds=2)
     most_wait: Span = timedelta(hours=1)
     probe: Span = timedelta(seconds=5)
+
+    def begins_at(self, calendar: str) -> str | None:
+        """When, of a day in China, what a word of `CALENDARS` stands for begins by itself; None: a person begins it."""
+        return {"merge": self.merge_at if self.merge == "auto" else None}[calendar]
 
 
 class ClockSettings(_Section):

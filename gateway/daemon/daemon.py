@@ -31,6 +31,7 @@ from tongguan.gateway.flow.orders import Orders
 from tongguan.gateway.flow.query.recount import Recount
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.slots import Slots
 from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.flow.submission.send import incoming
 from tongguan.gateway.flow.table import stations
@@ -60,6 +61,8 @@ _LOCK_TRIES, _LOCK_PAUSE = 20, 0.05  #: a second in all
 _PROBE = 0.1  #: seconds between two looks at shut lanes
 _CALM = 0.25  #: likewise while none is shut
 _UPKEEP = 1.0  #: seconds between two looks at what is in hand
+_SLOTS = timedelta(minutes=1)  #: of business, between two looks at what days begin
+_SLOTS_LEAST = timedelta(seconds=0.5)  #: of the machine, whatever its business clock does
 _POLL = 1.0  #: seconds after which a station looks again without having been woken
 _IDLE_POLL = 4.0  #: likewise for a mailbox into which nothing comes
 _RESTS = 9  #: times as long as a turn of counting anew took, which may go on for minutes behind everything else
@@ -168,6 +171,7 @@ class Daemon:
         self.journal.serials_ahead(series_ahead(self.site.rules.types.values(), self.site.business.now_ms()))
         take_up(self.site)
         self.stations: list[Station] = [s for s in stations(self.site) if self._runs(s.name.split(":")[0])]
+        self.slots = Slots(self.site)
         self.tellers.recover()
         self.alerts.over("settings")  # those of this gateway hold
 
@@ -290,6 +294,7 @@ class Daemon:
         )
         self.calendar.every("anchor", timedelta(minutes=1), self.journal.anchor_head)
         self.calendar.every("statistics", timedelta(days=1), self.journal.learn)
+        self.calendar.every("slots", max(_SLOTS / self.settings.clock.speed, _SLOTS_LEAST), self.slots.turn)
         for name, check in self.watching.checks.items():
             self.calendar.every(name, 6 * self.settings.schedule.probe, check)
         self.calendar.start(begin)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tongguan.gateway.profile.agreement import look_at_agreement, look_at_changed, read_changes
+from tongguan.gateway.profile.calendar import look_at_calendar, read_calendar
 from tongguan.gateway.profile.fields import read_fields
 from tongguan.gateway.profile.other_documents import look_across, look_at_reserve, read_filed, read_needs
 from tongguan.gateway.profile.parts import (
@@ -164,6 +165,7 @@ def _profile(
         takes=only("takes", lambda one: read_takes(one, {f.path: f for f in fields}, operations), None),
         statistics=statistics,
         expires=only("expires", lambda one: read_expires(one, statuses, {f.path: f for f in fields}), None),
+        calendar=read_calendar(part, fields),
         notify=only("notify", lambda one: read_notify(one, receipts, paths), None),
         prints=read_prints(part, statuses),
     )
@@ -171,6 +173,7 @@ def _profile(
     look_at_agreement(profile, part)
     look_at_reserve(profile, part)
     look_at_takes(profile, part)
+    look_at_calendar(profile, part)
     return profile
 
 

@@ -314,6 +314,18 @@ class TakeRule:
         return f"{self.table}/{in_row}" if self.table else in_row
 
 
+@dataclass(frozen=True, slots=True)
+class CalendarRule:
+    """Messages that a day begins by itself: one for each combination of `each`, with the elements of `body`."""
+
+    name: str
+    operation: str
+    at: str = ""  #: time of day in China, `02:00`; empty: as the site's setting says
+    setting: str = ""  #: the word of `[schedule]` by which a site says whether these messages come by themselves, and when
+    body: Mapping[str, str] = field(default_factory=dict)  #: element to value
+    each: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: element to values
+
+
 MOST_DIMENSIONS = 3
 
 
@@ -391,6 +403,7 @@ class Profile:
     takes: TakeRule | None = None
     statistics: Statistics | None = None
     expires: Expiry | None = None
+    calendar: Mapping[str, CalendarRule] = field(default_factory=dict)
     notify: Notify | None = None
     prints: Mapping[str, PrintForm] = field(default_factory=dict)
 

@@ -41,6 +41,12 @@ def china_date(ms: int) -> str:
     return _day((ms + _EAST_MS) // _DAY_MS)
 
 
+def daytime_ms(text: str) -> int:
+    """Milliseconds from the beginning of a day to a time of day, `02:00`."""
+    hours, minutes = text.split(":")
+    return (int(hours) * 60 + int(minutes)) * 60_000
+
+
 @lru_cache(maxsize=1024)
 def _day(number: int) -> str:
     return (_EPOCH + timedelta(days=number)).isoformat()

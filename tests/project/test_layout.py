@@ -63,6 +63,8 @@ ACTS = {
     "gateway/flow/cards/watch.py",
     # what is counted anew in the background
     "gateway/flow/query/recount.py",
+    # what days begin
+    "gateway/flow/slots.py",
     # the `act` of a step beside its decision
     "gateway/flow/intake/door.py",
     "gateway/flow/intake/unserved.py",

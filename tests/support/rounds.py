@@ -26,7 +26,7 @@ def poll_once(door: ReceiptDoor) -> int:
 def turn(daemon: Daemon) -> bool:
     """One round of everything; False when nothing was left to do."""
     daemon._guarded(daemon._upkeep)
-    busy = False
+    busy = daemon._guarded(daemon.slots.turn)
     for mailbox in daemon.mailboxes.values():
         if f"account:{mailbox.account}" not in daemon.journal.lanes:
             busy |= daemon._guarded(partial(daemon._empty, mailbox))
