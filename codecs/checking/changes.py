@@ -144,6 +144,15 @@ def carried_out(compiled: Compiled, asked: Content, known: FillContext) -> Conte
     return _changed(changes, asked, changed, known)
 
 
+def place_asked(compiled: Compiled, asked: Content, changed: ChangedDocument, wanted: Sequence[Trail]) -> Trail:
+    """Where a content asks for a new value at the first of these places of the other document that it changes, else its table of changes."""
+    changes = changes_of(compiled, asked)
+    assert changes is not None
+    rows = {place.trail: n for n, row in enumerate(_rows(changes, asked)) if (place := changed.place(row.get(changes.place)))}
+    n = next((rows[trail] for trail in wanted if trail in rows), None)
+    return (_name(changes),) if n is None else (_name(changes), n, changes.new)
+
+
 def still_asked(compiled: Compiled, asked: Content, changed: ChangedDocument) -> Content:
     """The content that awaits agreement with what was carried out, where that says nothing else of the same place."""
     changes, waiting = changes_of(compiled, asked), changed.document.pending

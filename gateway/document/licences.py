@@ -46,6 +46,7 @@ class UncoveredRow:
     """A row that wants more of a licence than is left when the rows before it have had theirs; None: the licence has no such line."""
 
     row: int
+    line: str
     wanted: int
     left: int | None
 
@@ -110,18 +111,13 @@ def wanted(rule: TakeRule, content: Content) -> list[WantedLine]:
     return found
 
 
-def takes_of(
-    rule: TakeRule, document_id: str, content: Content, licence: Licence | None, *, whatever_is_left: bool = False
-) -> Take:
-    """What a document with this content holds of a licence: of the lines that this has, and nothing of one that is not known.
-
-    `whatever_is_left`: an authority has agreed to it.
-    """
+def takes_of(rule: TakeRule, document_id: str, content: Content, licence: Licence | None) -> Take:
+    """What a document with this content holds of a licence: of the lines that this has, and nothing of one that is not known."""
     amounts = Counter[str]()
     for want in wanted(rule, content) if licence is not None else ():
         amounts[want.line] += want.amount
     lines = [
-        TakenLine(licence.id, line, amount, None if whatever_is_left else licence.most[line])
+        TakenLine(licence.id, line, amount, licence.most[line])
         for line, amount in amounts.items()
         if licence is not None and line in licence.most
     ]
@@ -135,7 +131,7 @@ def uncovered(rule: TakeRule, content: Content, licence: Licence, used: Mapping[
         most = licence.most.get(want.line, 0)
         left = None if most is None else max(0, most - taken[want.line])
         if want.line not in licence.most or (left is not None and want.amount > left):
-            found.append(UncoveredRow(want.row, want.amount, left if want.line in licence.most else None))
+            found.append(UncoveredRow(want.row, want.line, want.amount, left if want.line in licence.most else None))
         else:
             taken[want.line] += want.amount
     return found

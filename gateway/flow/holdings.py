@@ -11,7 +11,7 @@ from typing import Any
 from tongguan.gateway.document.changes import reserves, undone
 from tongguan.gateway.flow.receipts.agreement import reservations_moved
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.licences import agreed_take, cites_otherwise
+from tongguan.gateway.flow.submission.licences import agreed_take, cited, cites_otherwise, kept_take
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import FREES_REFERENCE, Message
@@ -29,8 +29,17 @@ def undoing(message: Message, profile: Profile | None, records: Snapshot, *, at:
     return {
         "documents": (reverted,),
         "release": records.reservations_of(reverted.id) if reserves(profile, message) else (),
-        "takes": (Take(reverted.id),) if profile.takes is not None and message.operation in profile.takes.at else (),
+        "takes": _untaken(profile, message, reverted, records),
     }
+
+
+def _untaken(profile: Profile, message: Message, reverted: Document, records: Snapshot) -> tuple[Take, ...]:
+    """What a document holds when a message of it has come to nothing; nothing where the message took nothing."""
+    operation = profile.operations.get(message.operation)
+    if profile.takes is not None and operation is not None and operation.pending:
+        return (kept_take(profile.takes, reverted, records),)
+    took = profile.changes is not None or (profile.takes is not None and message.operation in profile.takes.at)
+    return (Take(reverted.id),) if took else ()
 
 
 def given_back(profiles: Mapping[str, Profile], documents: Iterable[Document], records: Snapshot) -> dict[str, Any]:
@@ -38,8 +47,12 @@ def given_back(profiles: Mapping[str, Profile], documents: Iterable[Document], r
     every = list(documents)
     return {
         "release": tuple(one for document in every for one in records.reservations_of(document.id)),
-        "takes": tuple(Take(document.id) for document in every if profiles[document.type].takes is not None),
+        "takes": tuple(Take(document.id) for document in every if _may_hold(profiles[document.type])),
     }
+
+
+def _may_hold(profile: Profile) -> bool:
+    return profile.takes is not None or profile.changes is not None
 
 
 def together(*holdings: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
@@ -74,11 +87,14 @@ def _takes(
     """What the document holds of licences, where an authority agreed to another content, or to what was given back too early."""
     before, after = documents
     profile = rules.profile(before.type)
-    if profile.takes is None:
-        return ()
+    held = bool(records.held_by(before.id)) if _may_hold(profile) else False
+    if profile.takes is None:  # what it changes is changed by now, or stays
+        return (Take(before.id),) if held and rule is not None and (rule.changes or rule.ends) else ()
     moved = rule is not None and bool(rule.status)
-    held = bool(records.held_by(before.id))
-    if held and cites_otherwise(profile.takes, before.content, after.content):
+    decided = before.pending is not None and after.pending is None
+    if (decided or cites_otherwise(profile.takes, before.content, after.content)) and (
+        held or cited(rules, profile.takes, before.account, before.content, records) is None
+    ):
         return (agreed_take(rules, after, records),)
     if not held and moved and _came_to_nothing(profile, submission):
         return (agreed_take(rules, after, records),)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from itertools import count, permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import comes, submission, written
+from journals import comes, document, submission, written
 from licence_types import CHANGE, LICENCE, LIST, NUMBER, licence_body, list_body, write_types
 from test_every_step import abandon
 from workshop import Workshop, open_workshop
@@ -16,11 +17,13 @@ from workshop import Workshop, open_workshop
 from tongguan.gateway.document import quantities
 from tongguan.gateway.document.licences import with_others
 from tongguan.gateway.model.message import State
+from tongguan.gateway.model.outcome import Take, TakenLine
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock, files
 
 IRON, COAL = "2601111000", "2701110000"
 TONNES = "070"
+CHANGES = count(1)
 UNITS = "code,zh,en\n035,千克,kilogram\n070,吨,tonne\n"
 
 
@@ -264,15 +267,33 @@ def test_what_is_told_of_a_licence_meanwhile_is_asked_for_again_before_anything_
     assert taken(shop) == "0"
 
 
+def change(shop: Workshop, document: str, *rows: tuple[str, str], kind: str = "1", key: str = "") -> tuple[str, dict[str, Any]]:
+    """A declared change of a list, or its cancelling: its key, and its status."""
+    table = "".join(f"<Change><Place>{place}</Place><New>{new}</New></Change>" for place, new in rows)
+    reference = f"c{next(CHANGES)}"
+    frame = f'xmlns="urn:tongguan:{CHANGE}:1" operation="declare" reference="{reference}" document="{key or reference}"'
+    body = f"<Kind>{kind}</Kind><ListNo>{document}</ListNo>{table}"
+    return reference, shop.play(shop.site.drop(f"<{CHANGE} {frame}>{body}</{CHANGE}>"), "sent", "refused", "sealed")
+
+
+def answered(shop: Workshop, reference: str, code: str, key: str = "") -> None:
+    """Customs agrees to a change, or does not."""
+    said(shop, reference, CHANGE, code)
+    shop.turns(lambda: shop.business(CHANGE, key or reference) == {"A1": "同意", "A2": "不同意"}[code])
+
+
 def changed(shop: Workshop, document: str, *rows: tuple[str, str], kind: str = "1") -> None:
     """A change of a list, or its cancelling, that customs agrees to."""
-    table = "".join(f"<Change><Place>{place}</Place><New>{new}</New></Change>" for place, new in rows)
-    reference = f"c{len(shop.mofcom.calls)}"
-    body = f"<Kind>{kind}</Kind><ListNo>{document}</ListNo>{table}"
-    status = shop.send(CHANGE, "declare", reference, body, "sent", "refused")
+    reference, status = change(shop, document, *rows, kind=kind)
     assert status["state"] == "sent", status["faults"]
-    said(shop, reference, CHANGE, "A1")
-    shop.turns(lambda: shop.business(CHANGE, reference) == "同意")
+    answered(shop, reference, "A1")
+
+
+def amend(shop: Workshop, document: str, *rows: str, licence: str = NUMBER) -> tuple[str, dict[str, Any]]:
+    """A declared amendment of a list: its reference, and its status."""
+    reference = f"am{next(CHANGES)}"
+    body = list_body(*((IRON, TONNES, amount) for amount in rows), licence=licence)
+    return reference, again(shop, "amend", reference, document, body)
 
 
 def test_a_change_that_customs_agrees_to_gives_back_what_is_less_and_takes_what_is_more(shop: Workshop) -> None:
@@ -286,14 +307,212 @@ def test_a_change_that_customs_agrees_to_gives_back_what_is_less_and_takes_what_
     assert declare(shop, "b", "0.00001")["state"] == "refused"
 
 
-def test_what_customs_agrees_to_is_held_whatever_is_left_here(shop: Workshop) -> None:
-    declare(shop, "a", "30")
-    tell(shop, "a", "7")
-    declare(shop, "b", "60")
-    changed(shop, "a", ("DecList[1]/GQty", "50"))
+def approved(shop: Workshop, reference: str, *rows: str, licence: str = NUMBER) -> None:
+    assert declare(shop, reference, *rows, licence=licence)["state"] == "sent"
+    tell(shop, reference, "7")
 
-    assert taken(shop) == "110"
+
+def test_a_change_that_wants_more_than_is_left_is_refused_at_the_value_that_does(shop: Workshop) -> None:
+    approved(shop, "a", "30", "10")
+    approved(shop, "b", "50")
+    _, status = change(shop, "a", ("DecList[2]/GQty", "15"), ("DecList[1]/GQty", "35.00001"))
+    _, fits = change(shop, "a", ("DecList[2]/GQty", "15"), ("DecList[1]/GQty", "35"))
+
+    assert [(f["code"], f["path"], f["line"], f["label"], f["message"]) for f in status["faults"]] == [
+        (
+            *("GW-F61", "/XX.change/Change[1]/New", 1, "表体申报数量"),
+            f"第 2 项：许可证 {NUMBER} 的商品 {IRON} 仅余 14.99999 吨，申报 15",
+        )
+    ]
+    assert fits["state"] == "sent"
+    assert (shop.site.document(LIST, "a") or {})["body"]["DecList"][1]["GQty"] == "10"
+
+
+def test_what_a_change_wants_more_is_kept_from_others_until_customs_answers(shop: Workshop) -> None:
+    approved(shop, "a", "30")
+    reference, _ = change(shop, "a", ("DecList[1]/GQty", "50"))
+    assert taken(shop) == "50"
+    assert declare(shop, "b", "50.00001")["state"] == "refused"
+    assert declare(shop, "c", "50")["state"] == "sent"
+
+    answered(shop, reference, "A1")
+    assert taken(shop) == "100"
+    assert shop.daemon.journal.verify().broken is None
+
+
+def test_what_a_change_wants_less_is_given_back_only_when_customs_agrees(shop: Workshop) -> None:
+    approved(shop, "a", "100")
+    reference, _ = change(shop, "a", ("DecList[1]/GQty", "40"))
+    assert taken(shop) == "100"
+    assert declare(shop, "b", "0.00001")["state"] == "refused"
+
+    answered(shop, reference, "A1")
+    assert taken(shop) == "40"
+
+
+def test_a_change_that_customs_does_not_agree_to_lets_go_what_it_kept(shop: Workshop) -> None:
+    approved(shop, "a", "30")
+    reference, _ = change(shop, "a", ("DecList[1]/GQty", "90"))
+    answered(shop, reference, "A2")
+    assert taken(shop) == "30"
+    again_, status = change(shop, "a", ("DecList[1]/GQty", "100"), key=reference)
+    assert (status["state"], taken(shop)) == ("sent", "100")
+
+    answered(shop, again_, "A1", reference)
+    assert taken(shop) == "100"
+
+
+def test_a_change_that_is_given_up_lets_go_and_is_held_if_customs_agrees_all_the_same(shop: Workshop) -> None:
+    approved(shop, "a", "30")
+    reference, status = change(shop, "a", ("DecList[1]/GQty", "50"))
+    shop.daemon.journal.give_order("wang", "why", {"do": "give-up", "ids": [status["message_id"]]})
+    shop.turns(lambda: shop.business(CHANGE, reference) == "暂存")
+    assert taken(shop) == "30"
+    assert declare(shop, "b", "70")["state"] == "sent"
+
+    answered(shop, reference, "A1")
+    assert taken(shop) == "120", "what customs has agreed to is held whatever is left"
     assert declare(shop, "c", "0.00001")["state"] == "refused"
+
+
+def test_a_change_to_another_licence_takes_of_that_at_once_and_gives_back_the_first_when_customs_agrees(shop: Workshop) -> None:
+    approved(shop, "a", "60", licence="26AA000009")
+    reference, _ = change(shop, "a", ("LicenseNo", NUMBER))
+    assert taken(shop) == "60"
+    assert declare(shop, "b", "40.00001")["state"] == "refused"
+    answered(shop, reference, "A1")
+    assert taken(shop) == "60"
+
+    _, status = change(shop, "a", ("DecList[1]/CodeTS", "9999999999"))
+    assert [(f["code"], f["path"]) for f in status["faults"]] == [("GW-F60", "/XX.change/Change")]
+
+
+def test_a_change_of_what_is_above_a_licence_that_customs_has_lowered_may_make_it_less(shop: Workshop) -> None:
+    approved(shop, "a", "60")
+    told_by_customs(shop, used="60", approved="40")
+    _, more = change(shop, "a", ("DecList[1]/GQty", "60.00001"))
+    reference, less = change(shop, "a", ("DecList[1]/GQty", "50"))
+
+    assert [f["code"] for f in more["faults"]] == ["GW-F61"]
+    assert less["state"] == "sent"
+    answered(shop, reference, "A1")
+    assert taken(shop) == "50"
+
+
+def test_of_two_changes_that_want_the_last_of_it_the_second_is_refused(shop: Workshop) -> None:
+    """Both are decided on what was left before either of them."""
+    approved(shop, "a", "30")
+    approved(shop, "b", "30")
+    both = [f"<Kind>1</Kind><ListNo>{of}</ListNo><Change><Place>DecList[1]/GQty</Place><New>60</New></Change>" for of in "ab"]
+    items = (
+        f'<{CHANGE} xmlns="urn:tongguan:{CHANGE}:1" operation="declare" reference="both{n}">{body}</{CHANGE}>'
+        for n, body in enumerate(both)
+    )
+    name = shop.site.drop(f'<Batch reference="both">{"".join(items)}</Batch>')
+    shop.turns(lambda: [i["state"] for i in (shop.site.status(name) or {"items": []})["items"]] == ["sent", "refused"])
+
+    assert taken(shop) == "90"
+
+
+def test_what_another_takes_while_a_change_is_decided_is_looked_at_again(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    approved(shop, "a", "30")
+    journal, real = shop.daemon.journal, shop.daemon.journal.finish
+    with journal.read() as records:
+        (licence,) = records.documents_of_number("demo", NUMBER)
+    other: list[str] = []
+
+    def finish(chains: Any, **more: Any) -> Any:
+        if not other and any(outcome.takes for chain in chains for outcome in chain):
+            of = document(type=LIST, key="other", status="declared")
+            other.append(of.id)
+            line = TakenLine(licence.id, f"{IRON} {TONNES}", 6_000_000, 10_000_000)
+            asked = submission(type=LIST, document_id=of.id, state=State.SENT, lane=None, due_at=None)
+            written(journal, comes(asked, documents=(of,), takes=(Take(of.id, (line,)),)))
+        return real(chains, **more)
+
+    monkeypatch.setattr(journal, "finish", finish)
+    _, status = change(shop, "a", ("DecList[1]/GQty", "50"))
+
+    assert other
+    assert [fault["code"] for fault in status["faults"]] == ["GW-F61"]
+    assert taken(shop) == "90"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_is_declared_changed_answered_and_given_up_what_is_held_is_what_was_agreed_or_asked_for(
+    shop: Workshop, seed: int
+) -> None:
+    chance, lists, open_ = random.Random(seed), dict[str, int](), dict[str, tuple[str, dict[str, Any], int]]()
+
+    def held() -> int:
+        return sum(max(amount, open_[key][2] if key in open_ else 0) for key, amount in lists.items())
+
+    for n in range(25):
+        free, amount = [key for key in lists if key not in open_], chance.randint(1, 60)
+        do = chance.choice(["declare", "change", "change", "A1", "A2", "give-up", "cancel"])
+        if do == "declare" or not free:
+            status = declare(shop, f"s{n}", str(amount))
+            assert (status["state"] == "sent") == (held() + amount <= 100), n
+            if status["state"] == "sent":
+                tell(shop, f"s{n}", "7")
+                lists[f"s{n}"] = amount
+        elif do == "change":
+            key = chance.choice(free)
+            reference, status = change(shop, key, ("DecList[1]/GQty", str(amount)))
+            assert (status["state"] == "sent") == (held() + max(0, amount - lists[key]) <= 100), n
+            if status["state"] == "sent":
+                open_[key] = reference, status, amount
+        elif do == "cancel":
+            key = chance.choice(free)
+            changed(shop, key, kind="2")
+            del lists[key]
+        elif open_:
+            key = chance.choice(list(open_))
+            reference, status, amount = open_.pop(key)
+            if do == "give-up":
+                shop.daemon.journal.give_order("wang", "why", {"do": "give-up", "ids": [status["message_id"]]})
+                shop.turns(lambda reference=reference: shop.business(CHANGE, reference) == "暂存")
+            else:
+                answered(shop, reference, do)
+                lists[key] = amount if do == "A1" else lists[key]
+        assert taken(shop) == f"{held():g}", n
+        assert held() <= 100
+
+
+def test_a_deleted_list_takes_nothing_by_a_change_that_customs_agrees_to_late(shop: Workshop) -> None:
+    approved(shop, "a", "60", licence="26AA000009")
+    reference, _ = change(shop, "a", ("LicenseNo", NUMBER))
+    tell(shop, "a", "D")
+    assert taken(shop) == "60"
+
+    answered(shop, reference, "A1")
+    assert taken(shop) == "0"
+
+
+def test_an_amendment_keeps_the_more_that_it_wants_and_gives_back_the_less_when_customs_agrees(shop: Workshop) -> None:
+    approved(shop, "a", "30")
+    assert [f["code"] for f in amend(shop, "a", "100.00001")[1]["faults"]] == ["GW-F61"]
+    more, status = amend(shop, "a", "100")
+    assert (status["state"], taken(shop)) == ("sent", "100")
+    said(shop, more, LIST, "B2")
+    shop.turns(lambda: shop.business(LIST, "a") == "审批通过")
+    assert taken(shop) == "30"
+
+    less, _ = amend(shop, "a", "20")
+    assert taken(shop) == "30"
+    said(shop, less, LIST, "B1")
+    shop.turns(lambda: shop.business(LIST, "a") == "审批通过")
+    assert taken(shop) == "20"
+    assert shop.daemon.journal.verify().broken is None
+
+
+def test_an_amendment_that_is_given_up_leaves_what_the_approved_content_holds(shop: Workshop) -> None:
+    approved(shop, "a", "30")
+    _, status = amend(shop, "a", "90")
+    shop.daemon.journal.give_order("wang", "why", {"do": "give-up", "ids": [status["message_id"]]})
+    shop.turns(lambda: shop.business(LIST, "a") == "审批通过")
+
+    assert taken(shop) == "30"
 
 
 def test_a_list_of_which_customs_agrees_that_it_cites_another_licence_gives_all_back(shop: Workshop) -> None:

@@ -74,6 +74,10 @@ en = "refused"
 code = "7"
 zh = "审批通过"
 en = "approved"
+[status.amending]
+code = "8"
+zh = "变更已申报"
+en = "amendment declared"
 [status.deleted]
 code = "17"
 zh = "海关删除"
@@ -92,6 +96,10 @@ give_numbers = ["own"]
 {_WAY}allowed = ["", "draft", "refused"]
 between = "declared"
 give_numbers = ["own"]
+[operation.amend]
+{_WAY}allowed = ["approved"]
+between = "amending"
+pending = true
 [operation.delete]
 way = "desk"
 allowed = ["draft", "refused", "approved"]
@@ -110,6 +118,24 @@ en = "approved"
 status = "approved"
 rank = 30
 ends = "accepted"
+[[receipt]]
+code = "B1"
+zh = "变更通过"
+en = "amendment approved"
+status = "approved"
+rank = 30
+ends = "accepted"
+answers = "amend"
+pending = "applies"
+[[receipt]]
+code = "B2"
+zh = "变更拒绝"
+en = "amendment refused"
+status = "approved"
+rank = 30
+ends = "rejected"
+answers = "amend"
+pending = "drops"
 [[receipt]]
 code = "D"
 zh = "海关删除"
@@ -150,10 +176,23 @@ en = "declared"
 code = "4"
 zh = "同意"
 en = "agreed"
+[status.disagreed]
+code = "5"
+zh = "不同意"
+en = "not agreed"
+[operation.save]
+way = "desk"
+body = "whole"
+allowed = ["", "draft", "disagreed"]
+to = "draft"
+give_numbers = ["own"]
 [operation.declare]
-{_WAY}allowed = ["", "draft"]
+{_WAY}allowed = ["", "draft", "disagreed"]
 between = "declared"
 give_numbers = ["own"]
+[operation.delete]
+way = "desk"
+allowed = ["draft", "disagreed"]
 [needs.list]
 type = "XX.list"
 names = "ListNo"
@@ -178,6 +217,13 @@ status = "agreed"
 rank = 30
 ends = "accepted"
 changes = true
+[[receipt]]
+code = "A2"
+zh = "不同意"
+en = "not agreed"
+status = "disagreed"
+rank = 30
+ends = "rejected"
 """
 _CHANGE_FIELDS = """Kind,Kind,修撤单类型,kind,text,1,,,,,0..1,,,,,,,,,,,
 ListNo,ListNo,清单号,list,text,30,,,,,0..1,,,declare,,,,,,,,

@@ -32,7 +32,7 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import in_place_of_expired, may, needed, taken
 from tongguan.gateway.flow.submission.check import hand_of, living, refuse
 from tongguan.gateway.flow.submission.dispatch import at_desk, on_its_way, request_of
-from tongguan.gateway.flow.submission.licences import licence_faults
+from tongguan.gateway.flow.submission.licences import licence_faults, wish_of
 from tongguan.gateway.flow.submission.secrets import without_secrets
 from tongguan.gateway.flow.submission.send import keep_aside
 from tongguan.gateway.journal.port import Claim
@@ -184,7 +184,8 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
     faults = [*may(rules, moment, message, operation, document), *needs.faults]
     faults += taken(rules, moment, message, content=kept, others=needs.found, records=records)
     hand = hand_of(rules, message, records)
-    faults += licence_faults(rules, message, kept, records, places_of(hand.item))
+    wish = wish_of(rules, moment, message, kept, document, needs.found)
+    faults += licence_faults(rules, message, kept, wish, records, places_of(hand.item))
     if faults:
         raise Refused(faults)
     if needs.waits_on is not None:  # it has moved on since the question was put

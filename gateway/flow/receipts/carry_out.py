@@ -67,7 +67,9 @@ def carry_out(rules: Rules, moment: Moment, change: AgreedChange, records: Snaps
     after = counted(profile, other, after, status=after.status if after.status != other.status else "", at=change.at)
     if after.status != other.status:
         return CarriedOut(after, given_back(rules.types, [other], records))
-    return CarriedOut(after, held_after(rules, None, (other, after), None, records))
+    held = held_after(rules, None, (other, after), None, records)
+    is_over = other.status not in need.status and not records.held_by(other.id)
+    return CarriedOut(after, {**held, "takes": ()} if is_over else held)
 
 
 def _cancelled(rules: Rules, moment: Moment, document: Document, other: Document) -> Document | None:

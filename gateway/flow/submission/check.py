@@ -33,7 +33,7 @@ from tongguan.gateway.flow.submission.allowed import (
 )
 from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of, waiting
 from tongguan.gateway.flow.submission.filed import FiledDocuments, changed_document
-from tongguan.gateway.flow.submission.licences import licence_faults
+from tongguan.gateway.flow.submission.licences import licence_faults, wish_of
 from tongguan.gateway.flow.submission.secrets import look_at_secrets, secret_faults
 from tongguan.gateway.flow.submission.split import (
     Part,
@@ -255,7 +255,8 @@ def _looked_into(
     )
     needs, beside = _beside(rules, moment, message, checked.content, records)
     faults += beside
-    faults += licence_faults(rules, message, checked.content, records, places_of(hand.item))
+    wish = wish_of(rules, moment, message, checked.content, document, needs.found)
+    faults += licence_faults(rules, message, checked.content, wish, records, places_of(hand.item))
     parts = parts_of(rules, message, checked, records)
     for part in parts:
         faults += part_faults(rules, message, part, records)

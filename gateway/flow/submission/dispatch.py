@@ -31,7 +31,7 @@ from tongguan.gateway.flow.local import LocalRequest, desk_step
 from tongguan.gateway.flow.receipts.agreement import PENDING
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import no_card
-from tongguan.gateway.flow.submission.licences import taking
+from tongguan.gateway.flow.submission.licences import taking, wish_of
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Refused
@@ -193,6 +193,7 @@ def on_its_way(rules: Rules, moment: Moment, request: LocalRequest, records: Sna
     filled = with_values(with_numbers(request.content, profile, request.numbers), request.answered or {})
     lane = _lane(rules, request, filled)
     after = _between(request, filled)
+    asked = after.content if after.pending is None else after.pending
     outcome = Outcome(
         _moved(moment, request, lane=lane, route=rules.route_of(profile, operation.route)),
         request.message.state,
@@ -202,19 +203,18 @@ def on_its_way(rules: Rules, moment: Moment, request: LocalRequest, records: Sna
         numbers=learned(after, before, profile),
     )
     if operation.pending or (profile.changes is not None and operation.opens_round):
-        asked = orjson.dumps(after.content if after.pending is None else after.pending)
-        outcome = replace(outcome, bodies=(*outcome.bodies, Body(request.message.id, PENDING, asked)))
+        outcome = replace(outcome, bodies=(*outcome.bodies, Body(request.message.id, PENDING, orjson.dumps(asked))))
+    wish = wish_of(rules, moment, request.message, asked, before, request.found)
+    takes, relied_on = taking(rules, after, wish, records)
+    outcome = replace(outcome, takes=takes, relied_on={**outcome.relied_on, **relied_on})
     if operation.pending:  # what is reserved follows the content that was agreed to
         return outcome
     wanted = reservations(profile, operation, after, request.found)
     held = records.reservations_of(before.id) if operation.reserve and before.version else ()
-    takes, relied_on = taking(rules, request.message, after, records)
     return replace(
         outcome,
         reserve=tuple(r for r in wanted if records.reserved_by(r.kind, r.value) != after.id),
         release=tuple(r for r in held if r not in wanted),
-        takes=takes,
-        relied_on={**outcome.relied_on, **relied_on},
     )
 
 

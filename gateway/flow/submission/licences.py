@@ -5,9 +5,14 @@ A licence that nobody here knows is for the authority to judge.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
+from tongguan.codecs.checking.changed import ChangedDocument
+from tongguan.codecs.checking.changes import MovedOn, carried_out, changes_of, place_asked
 from tongguan.codecs.checking.compile import Compiled
+from tongguan.codecs.checking.field_tree import Trail
+from tongguan.codecs.checking.fills import FillContext
 from tongguan.codecs.reading.locations import Locations
 from tongguan.gateway.document.changes import rows_of, value_at
 from tongguan.gateway.document.licences import Licence, UncoveredRow, bare, licence_of, takes_of, text_of, uncovered, wanted
@@ -17,9 +22,10 @@ from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.message import Message
-from tongguan.gateway.model.outcome import Take
-from tongguan.gateway.model.record import replace
+from tongguan.gateway.model.outcome import Take, TakenLine
+from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.profile.profile import TakeRule
+from tongguan.gateway.work.moment import Moment
 
 
 def cited(rules: Rules, rule: TakeRule, account: str, content: Content, records: Snapshot) -> Licence | None:
@@ -34,21 +40,114 @@ def cited(rules: Rules, rule: TakeRule, account: str, content: Content, records:
     return None
 
 
-def licence_faults(rules: Rules, message: Message, content: Content, records: Snapshot, places: Locations) -> list[Fault]:
-    """Rows that the licence of a content does not cover, or of which not so much is left."""
+@record
+class Wish:
+    """What a message wants of licences for a document: of its own one, or of the one that it changes."""
+
+    compiled: Compiled  #: the document's type
+    holder: str  #: the document: what it holds already is not wanted again
+    before: Content  #: what it says now; empty where that counts for nothing
+    content: Content  #: what it shall say
+    changed: ChangedDocument | None = None  #: where it is another one than the message's own
+
+    @property
+    def rule(self) -> TakeRule:
+        assert self.compiled.profile.takes is not None
+        return self.compiled.profile.takes
+
+
+@record
+class Cited:
+    """The licence that a wish is about, and how much more of it is there for the wish, by line."""
+
+    licence: Licence
+    held: Mapping[str, int]  #: by the document itself
+    used: Mapping[str, int]  #: by others; as much as may be used, where they have more than that
+
+
+def wish_of(
+    rules: Rules,
+    moment: Moment,
+    message: Message,
+    content: Content,
+    document: Document | None,
+    others: Mapping[str, Document],
+) -> Wish | None:
+    """What a message with this content wants; None where it takes nothing. `others`: the documents that its needs have found."""
     compiled = rules.compiled(message.type)
-    rule = compiled.profile.takes
-    licence = cited(rules, rule, message.account, content, records) if rule and message.operation in rule.at else None
-    if rule is None or licence is None:
+    rule, operation = compiled.profile.takes, compiled.profile.operations[message.operation]
+    if rule is not None and (operation.pending or message.operation in rule.at):
+        before = document.content if document is not None and operation.pending else {}
+        return Wish(compiled, message.document_id or "", before, content)
+    changes = changes_of(compiled, content) if operation.opens_round else None
+    other = others.get(changes.need) if changes is not None else None
+    return _for_changed(rules, moment, message, content, other) if other is not None else None
+
+
+def _for_changed(rules: Rules, moment: Moment, message: Message, content: Content, other: Document) -> Wish | None:
+    """What is wanted for the document that a message changes; None where it takes nothing, or the message says of it what is not so."""
+    changed = ChangedDocument(rules.compiled(other.type), other)
+    if changed.compiled.profile.takes is None:
+        return None
+    known = FillContext(rules.account(message.account), None, {}, moment.business, changed=changed)
+    try:
+        after = carried_out(rules.compiled(message.type), content, known)
+    except MovedOn:  # told already
+        return None
+    return Wish(changed.compiled, other.id, other.content, after, changed)
+
+
+def _cited_by(rules: Rules, account: str, wish: Wish, records: Snapshot) -> Cited | None:
+    """What there is for a wish; None where nothing is known of its licence, or not what the document uses of it."""
+    licence = cited(rules, wish.rule, account, wish.content, records)
+    if licence is None:
+        return None
+    held = {line: amount for (id_, line), amount in records.held_by(wish.holder).items() if id_ == licence.id}
+    if not held and _cites(wish.rule, wish.before, licence) and wanted(wish.rule, wish.before):
+        return None  # it cited the licence before that was known here: the authority alone can tell
+    used = {
+        line: _at_most(amount, licence.most.get(line)) - held.get(line, 0) for line, amount in records.used_of(licence.id).items()
+    }
+    return Cited(licence, held, used)
+
+
+def _cites(rule: TakeRule, content: Content, licence: Licence) -> bool:
+    return bare(value_at(content, rule.licence)) == licence.number
+
+
+def _at_most(amount: int, most: int | None) -> int:
+    return amount if most is None else min(amount, most)
+
+
+def licence_faults(
+    rules: Rules, message: Message, content: Content, wish: Wish | None, records: Snapshot, places: Locations
+) -> list[Fault]:
+    """Rows that the licence of a wish does not cover, or of which not so much is left, told at their places in the message's content."""
+    found = _cited_by(rules, message.account, wish, records) if wish is not None else None
+    if wish is None or found is None:
         return []
-    own = records.held_by(message.document_id or "")
-    used = {line: amount - own.get((licence.id, line), 0) for line, amount in records.used_of(licence.id).items()}
-    return [_fault(compiled, rule, content, places, (licence, row)) for row in uncovered(rule, content, licence, used)]
+    as_before = {want.line for want in wanted(wish.rule, wish.before)} if _cites(wish.rule, wish.before, found.licence) else set()
+    faults = []
+    for row in uncovered(wish.rule, wish.content, found.licence, found.used):
+        if row.left is not None or row.line not in as_before:
+            trail = _trail(wish, row)
+            if wish.changed is not None:
+                trail = place_asked(
+                    rules.compiled(message.type), content, wish.changed, (trail, (*wish.rule.licence.split("/"),))
+                )
+            faults.append(replace(_fault(wish, found.licence, row), path=places.path(trail), line=places.line(trail)))
+    return faults
 
 
-def _fault(compiled: Compiled, rule: TakeRule, content: Content, places: Locations, found: tuple[Licence, UncoveredRow]) -> Fault:
-    licence, short = found
-    row, node = rows_of(content, rule.table)[short.row], compiled.nodes[rule.path_of(rule.quantity)]
+def _trail(wish: Wish, short: UncoveredRow) -> Trail:
+    """Where the quantity of a row stands."""
+    table = wish.rule.table.removesuffix("[]")
+    return (*((table, short.row) if table else ()), *wish.rule.quantity.split("/"))
+
+
+def _fault(wish: Wish, licence: Licence, short: UncoveredRow) -> Fault:
+    rule, compiled = wish.rule, wish.compiled
+    row, node = rows_of(wish.content, rule.table)[short.row], compiled.nodes[rule.path_of(rule.quantity)]
     unit = compiled.nodes[rule.path_of(rule.unit)].field.code_table
     named = compiled.tables[unit].rows.get(row.get(rule.unit, ""), {}) if unit in compiled.tables else {}
     facts = {
@@ -57,26 +156,38 @@ def _fault(compiled: Compiled, rule: TakeRule, content: Content, places: Locatio
         "commodity": row.get(rule.commodity, ""),
         **{f"unit_{language}": named.get(language, row.get(rule.unit, "")) for language in ("zh", "en")},
     }
-    trail = (*((rule.table.removesuffix("[]"), short.row) if rule.table else ()), *rule.quantity.split("/"))
-    where = {"path": places.path(trail), "label": node.label}
-    told = (
-        fault("GW-F60", **where, **facts)
-        if short.left is None
-        else fault("GW-F61", **where, **facts, left=text_of(short.left), wanted=text_of(short.wanted))
-    )
-    return replace(told, line=places.line(trail))
+    if short.left is None:
+        return fault("GW-F60", label=node.label, **facts)
+    return fault("GW-F61", label=node.label, **facts, left=text_of(short.left), wanted=text_of(short.wanted))
 
 
-def taking(rules: Rules, message: Message, document: Document, records: Snapshot) -> tuple[tuple[Take, ...], Mapping[str, int]]:
-    """What the document, as it goes out, holds from now on where its message takes, and the licence's version that this rests on."""
-    rule = rules.profile(message.type).takes
-    if rule is None or message.operation not in rule.at:
+def taking(rules: Rules, document: Document, wish: Wish | None, records: Snapshot) -> tuple[tuple[Take, ...], Mapping[str, int]]:
+    """What a message's document, as it goes out, holds from now on, and the licence's version that this rests on.
+
+    Until an authority agrees a document holds the larger one of what it has and what it asks for; what it asks for another
+    one, beyond what that has, it holds itself.
+    """
+    if wish is None:
         return (), {}
-    licence = cited(rules, rule, document.account, document.content, records)
-    take = takes_of(rule, document.id, document.content, licence)
-    if licence is not None and take.lines:
-        return (take,), {licence.id: licence.version}
-    return ((take,), {}) if records.held_by(document.id) else ((), {})
+    own, found = records.held_by(document.id), _cited_by(rules, document.account, wish, records)
+    lines = takes_of(wish.rule, document.id, wish.content, found.licence if found is not None else None).lines
+    if found is not None and wish.changed is not None:
+        more = (replace(line, amount=line.amount - found.held.get(line.line, 0)) for line in lines)
+        lines = tuple(line for line in more if line.amount > 0)
+    elif document.pending is not None:
+        lines = _with_held(lines, own)
+    if found is not None and lines:
+        return (Take(document.id, lines),), {found.licence.id: found.licence.version}
+    return ((Take(document.id, lines),), {}) if own else ((), {})
+
+
+def _with_held(lines: Sequence[TakenLine], held: Mapping[tuple[str, str], int]) -> tuple[TakenLine, ...]:
+    """What is wanted, and nowhere less than what is held."""
+    wanted_ = {(line.licence_id, line.line): line for line in lines}
+    kept = {
+        key: TakenLine(*key, amount, None) for key, amount in held.items() if key not in wanted_ or wanted_[key].amount < amount
+    }
+    return tuple({**wanted_, **kept}.values())
 
 
 def cites_otherwise(rule: TakeRule, before: Content, after: Content) -> bool:
@@ -85,10 +196,26 @@ def cites_otherwise(rule: TakeRule, before: Content, after: Content) -> bool:
     return licences[0] != licences[1] or wanted(rule, before) != wanted(rule, after)
 
 
+def kept_take(rule: TakeRule, document: Document, records: Snapshot) -> Take:
+    """What a document goes on holding whose amendment has come to nothing: as much of what it holds as its content wants."""
+    number = value_at(document.content, rule.licence)
+    licences = {d.id for value in {bare(number), number} if value for d in records.documents_of_number(document.account, value)}
+    amounts = Counter[str]()
+    for want in wanted(rule, document.content):
+        amounts[want.line] += want.amount
+    held = ((key, min(amount, amounts[key[1]])) for key, amount in records.held_by(document.id).items() if key[0] in licences)
+    return Take(document.id, tuple(TakenLine(*key, amount, None) for key, amount in held if amount))
+
+
 def agreed_take(rules: Rules, document: Document, records: Snapshot) -> Take:
-    """What a document holds because an authority has agreed to its content, whatever is left."""
+    """What a document holds because an authority has agreed to its content, whatever is left; and what it still asks for beside that."""
     rule = rules.profile(document.type).takes
     if rule is None:
         return Take(document.id)
-    licence = cited(rules, rule, document.account, document.content, records)
-    return takes_of(rule, document.id, document.content, licence, whatever_is_left=True)
+    amounts: dict[tuple[str, str], int] = {}
+    for content in (document.content, document.pending):
+        licence = cited(rules, rule, document.account, content, records) if content is not None else None
+        for line in takes_of(rule, document.id, content or {}, licence).lines:
+            key = line.licence_id, line.line
+            amounts[key] = max(line.amount, amounts.get(key, 0))
+    return Take(document.id, tuple(TakenLine(*key, amount, None) for key, amount in amounts.items()))

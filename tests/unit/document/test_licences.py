@@ -114,7 +114,6 @@ def test_a_document_takes_all_rows_of_one_line_together() -> None:
     assert takes_of(RULE, "d", content, LICENCE) == Take(
         "d", (TakenLine("l", "26 070", 11, 100), TakenLine("l", "27 070", 500000, None))
     )
-    assert [line.most for line in takes_of(RULE, "d", content, LICENCE, whatever_is_left=True).lines] == [None, None]
     assert takes_of(RULE, "d", content, None) == Take("d")
 
 
@@ -128,13 +127,13 @@ def test_each_row_that_wants_more_than_the_rows_before_it_left_is_named() -> Non
     content = cites(("26", "0.0005"), ("26", "0.0006"), ("26", "0.00011"), ("26", "0.00029"), ("28", "1"), ("27", "9"))
 
     assert uncovered(RULE, content, LICENCE, {"26 070": 10}) == [
-        UncoveredRow(1, 60, 40),
-        UncoveredRow(4, 100000, None),
+        UncoveredRow(1, "26 070", 60, 40),
+        UncoveredRow(4, "28 070", 100000, None),
     ]
 
 
 def test_of_what_is_used_up_nothing_is_left_and_never_less() -> None:
-    assert uncovered(RULE, cites(("26", "0.00001")), LICENCE, {"26 070": 150}) == [UncoveredRow(0, 1, 0)]
+    assert uncovered(RULE, cites(("26", "0.00001")), LICENCE, {"26 070": 150}) == [UncoveredRow(0, "26 070", 1, 0)]
 
 
 def test_what_is_shown_tells_what_is_held_here_and_what_is_left_for_others() -> None:
