@@ -13,20 +13,24 @@ from functools import partial
 
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.intake.batches import batch_step
+from tongguan.gateway.flow.intake.preparer import MessageBatch
 from tongguan.gateway.flow.intake.unserved import lanes_nobody_serves
 from tongguan.gateway.flow.printing.prints import print_step
 from tongguan.gateway.flow.query.ask import ask_step
 from tongguan.gateway.flow.receipts.receipts import receipt_step
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.check import presence_step, read_step
+from tongguan.gateway.flow.submission.check_station import CheckStation
 from tongguan.gateway.flow.submission.owed import owed_step
 from tongguan.gateway.flow.submission.seal import act_seal, may_be_sealed, seal_step
 from tongguan.gateway.flow.submission.send import send_step
+from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import State
+from tongguan.gateway.model.outcome import Chain
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
-from tongguan.gateway.work.loop import Onward, Step
+from tongguan.gateway.work.loop import Onward, Step, prepared
 from tongguan.gateway.work.station import MOST, Pace, Station
 
 
@@ -64,6 +68,14 @@ def _read(site: Site) -> Step:
     return replace(read_step(site), onward=(sealing_onward(site),))
 
 
+def prepare_stored(site: Site, batch: MessageBatch) -> list[Chain]:
+    """What becomes of messages that are to be checked, for another process to write: of as many as come before one out of the ordinary."""
+    with site.journal.read() as records:
+        messages = sorted(records.messages(batch.ids).values(), key=lambda message: message.sequence)
+    claim = Claim(0, "", 0, tuple(messages))
+    return prepared(site.journal, complete(site, _read(site)), claim, moment=site.moment)
+
+
 _RECEIPT = _states(State.SETTLED, State.UNMATCHED, State.QUARANTINED)
 
 FLOW: Mapping[LaneKind, Entry] = {
@@ -88,12 +100,13 @@ DOOR = _states(R, State.REFUSED, State.REPEATED)  #: how a file becomes a messag
 def stations(site: Site) -> list[Station]:
     """Every station of a site: one for each card and two for each route, so that none waits for another's."""
 
-    def station(*lanes: Lane, name: str = "") -> Station:
+    def station(*lanes: Lane, name: str = "", make: Callable[..., Station] = Station) -> Station:
         entry = FLOW[LaneKind(lanes[0].kind)]
         step = complete(site, entry.step(site))
-        return Station(name or str(lanes[0]), site.journal, lanes, step, site.moment, partial(closed, site), entry.pace())
+        return make(name or str(lanes[0]), site.journal, lanes, step, site.moment, partial(closed, site), entry.pace())
 
-    made = [station(Lane(kind)) for kind in (LaneKind.READ, LaneKind.BATCH, LaneKind.UNSIGNED, LaneKind.PRINT)]
+    made = [station(Lane(LaneKind.READ), make=partial(CheckStation, preparer=site.preparer))]
+    made += [station(Lane(kind)) for kind in (LaneKind.BATCH, LaneKind.UNSIGNED, LaneKind.PRINT)]
     made.append(station(Lane(LaneKind.VERIFY), Lane(LaneKind.SETTLE), name="receipts"))
     for name in site.cards:
         made.append(station(Lane(LaneKind.CARD, name)))

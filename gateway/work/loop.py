@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -453,27 +454,23 @@ class _Preparation(_Batch):
         self, journal: WorkJournal, step: Step, claim: Claim, answers: Sequence[Any], moment: Callable[[], Moment]
     ) -> None:
         super().__init__(journal, step, claim, answers, _Shut(journal, None), moment)
-        self._unusual: set[str] = set()  #: of the claim
+        self._hand = {message.id for message in claim.messages}
+        self._unusual: set[str] = set()  #: of the hand
 
     def chains(self) -> list[Chain]:
         found = self._decided(self._claim.messages, self._step.onward, last=False)
-        usual = set[str]()
-        for message in self._claim.messages:
-            if message.id in self._unusual:
-                break
-            usual.add(message.id)
-        return [chain for chain in found if _of_hand(chain[0].message) in usual]
+        usual = set(takewhile(lambda id_: id_ not in self._unusual, (message.id for message in self._claim.messages)))
+        return [chain for chain in found if self._in_hand(chain[0].message) in usual]
 
     def _attempt(self, step: Step, moment: Moment, message: Message, answer: Any, records: Snapshot) -> Chain:
         chain, raised = ((), answer) if isinstance(answer, _BROKEN) else _attempt(step, moment, message, answer, records)
         if raised is not None or any(outcome.message.state is State.HELD for outcome in chain):
-            self._unusual.add(_of_hand(message))
+            self._unusual.add(self._in_hand(message))
         return chain
 
-
-def _of_hand(message: Message) -> str:
-    """The message of the hand that it is, or is an item of."""
-    return message.batch or message.id
+    def _in_hand(self, message: Message) -> str:
+        """The message of the hand that it is, or is an item of."""
+        return message.id if message.id in self._hand else message.batch or message.id
 
 
 def _present(messages: Sequence[Message], records: Snapshot) -> Iterator[Message]:

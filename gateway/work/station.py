@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tongguan.gateway.journal.port import WorkJournal
+from tongguan.gateway.journal.port import Claim, WorkJournal
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import Step, run
@@ -49,10 +49,17 @@ class Station:
 
     def turn(self) -> bool:
         self.look()
-        claim = self.journal.claim(self.name, self.lanes, limit=self.pace.size)
-        if claim is None:
-            return False
+        claim = self.claim()
+        if claim is not None:
+            self.do(claim)
+        return claim is not None
+
+    def claim(self) -> Claim | None:
+        """As much of what is due as it does at a turn."""
+        return self.journal.claim(self.name, self.lanes, limit=self.pace.size)
+
+    def do(self, claim: Claim) -> None:
+        """Decide what is in this hand, and write it."""
         began = clock.monotonic()
         run(self.journal, self.step, claim, moment=self.moment, closed=self.closed)
         self.pace.did(len(claim.messages), clock.monotonic() - began)
-        return True

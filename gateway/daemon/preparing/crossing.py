@@ -10,7 +10,7 @@ import pickle
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tongguan.gateway.flow.intake.preparer import FileBatch
+from tongguan.gateway.flow.intake.preparer import Hand
 from tongguan.gateway.journal.serials import NumberRange
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.outcome import Chain
@@ -25,7 +25,7 @@ _MODEL = "tongguan.gateway.model."
 class PreparingJob:
     """A hand with what the gateway knows at this moment."""
 
-    hand: FileBatch
+    hand: Hand
     anew: bool  #: what was prepared for this mailbox before is in the journal
     last: bool  #: nothing that comes rests on it
     closed: Mapping[Lane, ClosedLane]
@@ -35,7 +35,7 @@ class PreparingJob:
 
 @record
 class PreparedChains:
-    """What became of a hand's first files, as far as nothing out of the ordinary happened."""
+    """What became of the first in a hand, as far as nothing out of the ordinary happened."""
 
     chains: list[Chain]
     left: Mapping[str, Sequence[NumberRange]]  #: numbers that were not needed

@@ -1,4 +1,4 @@
-"""A process that decides hands of files and writes nothing, started by `workers.PrepareWorkers` and by nobody else.
+"""A process that decides hands and writes nothing, started by `workers.PrepareWorkers` and by nobody else.
 
 It is given a connection. What it hears first are the settings; it says what its rules are (`Rules.fingerprint`), and answers
 each job after that, in order: with what it prepared, or with nothing, where it could not. It ends when the connection does.
@@ -21,7 +21,9 @@ from tongguan.gateway.daemon.assembly import make_rules
 from tongguan.gateway.daemon.preparing.crossing import PreparedChains, PreparingJob, answered, received
 from tongguan.gateway.flow.cards.looks import Looks
 from tongguan.gateway.flow.intake.door import prepare
+from tongguan.gateway.flow.intake.preparer import FileBatch
 from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.table import prepare_stored
 from tongguan.gateway.journal.database.engine import open_engine
 from tongguan.gateway.journal.port import FlowJournal
 from tongguan.gateway.journal.reading.reader import Reader
@@ -99,7 +101,7 @@ def answer(site: Site, journal: PreparingJournal, job: PreparingJob) -> bytes:
     journal.begin(job)
     site.business.line = job.line
     try:
-        chains = prepare(site, job.hand)
+        chains = prepare(site, job.hand) if isinstance(job.hand, FileBatch) else prepare_stored(site, job.hand)
     except Exception:
         return b""
     if job.last:

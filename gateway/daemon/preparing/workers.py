@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
 from tongguan.gateway.daemon.preparing.crossing import PreparedChains, PreparingJob, believed, sent
-from tongguan.gateway.flow.intake.preparer import FileBatch, PreparerEnded
+from tongguan.gateway.flow.intake.preparer import Hand, PreparerEnded
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.journal.journal import Journal
@@ -51,7 +51,7 @@ def usual_processes() -> int:
 class _JobAsked:
     """A job on its way."""
 
-    hand: FileBatch
+    hand: Hand
     anew: bool
     last: bool
     done: Future[Sequence[Chain]]
@@ -83,7 +83,7 @@ class PrepareWorkers:
             self.each[0].want()
         return found
 
-    def ask(self, hand: FileBatch, *, anew: bool, last: bool) -> Future[Sequence[Chain]]:
+    def ask(self, hand: Hand, *, anew: bool, last: bool) -> Future[Sequence[Chain]]:
         if anew:
             there = [worker for worker in self.each if worker.ready] or self.each[:1]
             idle = min(there, key=lambda worker: worker.waiting)
@@ -245,7 +245,7 @@ class _Worker:
     def _told(self, connection: Connection, asked: _JobAsked) -> Sequence[Chain]:
         """What it prepared; nothing, where it could not."""
         series = series_ahead(self._rules.types.values(), self._business.now_ms())
-        numbers = self._journal.lend_numbers(series, len(asked.hand.arrivals))
+        numbers = self._journal.lend_numbers(series, len(asked.hand))
         lanes, line = self._journal.lanes, self._business.line
         connection.send_bytes(sent(PreparingJob(asked.hand, asked.anew, asked.last, lanes, numbers, line)))
         if not self._heard(connection, SILENCE):

@@ -1,4 +1,4 @@
-"""Who decides a hand of files in another process: what is handed there, and what may come back."""
+"""Who decides a hand in another process: what is handed there, and what may come back."""
 
 from __future__ import annotations
 
@@ -20,6 +20,23 @@ class FileBatch:
     arrivals: Mapping[str, Arrival]  #: by the id of the message to be
     problems: Mapping[str, Fault]  #: likewise: why some of them could not be read
 
+    def __len__(self) -> int:
+        return len(self.arrivals)
+
+
+@record
+class MessageBatch:
+    """Messages that are decided together where they stand in the journal: on top of nothing that was prepared before."""
+
+    ids: tuple[str, ...]
+    account: str = ""  #: of no mailbox
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+Hand = FileBatch | MessageBatch
+
 
 class PreparerEnded(Exception):
     """The process ended, or fell silent. `begun`: with this hand in work."""
@@ -36,9 +53,9 @@ class Preparer(Protocol):
     def ready(self) -> bool:
         """Does one wait for work?"""
 
-    def ask(self, hand: FileBatch, *, anew: bool, last: bool) -> Future[Sequence[Chain]]:
+    def ask(self, hand: Hand, *, anew: bool, last: bool) -> Future[Sequence[Chain]]:
         """Have a hand decided, after those that its mailbox has asked for before; PreparerEnded is raised by the result.
 
-        The chains are those of its first files, as far as nothing out of the ordinary happened. Not `anew`: on top of what was
+        The chains are those of the first in it, as far as nothing out of the ordinary happened. Not `anew`: on top of what was
         prepared for this mailbox since the last one that was; after the `last` one all of that is forgotten.
         """

@@ -23,6 +23,7 @@ from homes import begins, new_home
 from journals import comes, document, submission, written
 from licence_types import LICENCE, LIST, NUMBER, list_body, write_types
 from lxml import etree
+from other_types import write_other_types
 from patience import wait_until
 from rounds import turn
 
@@ -30,15 +31,18 @@ from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.daemon.preparing import crossing, process, workers
 from tongguan.gateway.flow.intake import door
 from tongguan.gateway.flow.intake.accept import Arrival
-from tongguan.gateway.flow.intake.preparer import FileBatch
+from tongguan.gateway.flow.intake.preparer import FileBatch, MessageBatch
 from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.model.errors import StationBroken
-from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.message import OTHER, Message, State
 from tongguan.gateway.model.outcome import Number, Outcome, Take, TakenLine
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.settings import read_settings
 from tongguan.gateway.system import clock
 
+WAITING = 300  #: messages that wait for one document
+FILING, VOLUME = "XX.filing", "XX.volume"
 ENDED = {State.SEALED, State.REFUSED, State.ACCEPTED, State.HELD, State.REPEATED}
 
 
@@ -53,6 +57,15 @@ def running(home: Path, processes: int = 2) -> Iterator[Daemon]:
         yield daemon
     finally:
         daemon.stop()
+
+
+@contextmanager
+def filing_home(home: Path, processes: int) -> Iterator[Daemon]:
+    """A gateway that knows filings, and volumes that wait for them."""
+    change_settings(new_home(home, language="en"), "gateway", "settle", "0s")
+    write_other_types(home / "profiles" / "mofcom")
+    with running(home, processes) as daemon:
+        yield daemon
 
 
 @pytest.fixture
@@ -126,7 +139,7 @@ def test_what_is_prepared_beside_comes_to_the_same_as_what_is_not(tmp_path: Path
 
     def counted(worker: Any, connection: Any, asked: Any) -> Any:
         chains = real(worker, connection, asked)
-        prepared["asked"] += len(asked.hand.arrivals)
+        prepared["asked"] += len(asked.hand)
         prepared["sealed"] += sum(chain[-1].message.state is State.SEALED for chain in chains)
         return chains
 
@@ -419,6 +432,115 @@ def test_numbers_that_were_lent_and_not_given_are_the_next_and_a_clean_stop_leav
     serials = [int("".join(filter(str.isdigit, each))[-6:]) for each in given]
     assert len(set(serials)) == 200
     assert int("".join(filter(str.isdigit, number))[-6:]) <= max(serials) + 64
+
+
+def volumes_that_wait(daemon: Daemon) -> list[Message]:
+    """As many volumes as many hands, some of them in one file, all of which wait for one filing; it is on its way."""
+    drop(daemon.site.rules.settings.home, {"q.xml": named(FILING, "q", "<Port>5301</Port><Nature>1</Nature>")})
+    done(daemon, 1)
+    row = "<FilingNo>q</FilingNo><DecList><CodeTS>0101</CodeTS><GName>马</GName></DecList>"
+    files = {f"v{n:03d}.xml": named(VOLUME, f"v{n:03d}", row) for n in range(WAITING - 40)}
+    files["all.xml"] = b.batch([etree.fromstring(named(VOLUME, f"w{n}", row)) for n in range(40)], "all")
+    drop(daemon.site.rules.settings.home, files)
+
+    def waiting() -> list[Message]:
+        found = [m for m in messages(daemon) if m.waiting_for == OTHER]
+        return found if len(found) == WAITING else []
+
+    found: list[Message] = wait_until(waiting, "all to wait", moves=lambda: len(messages(daemon)))
+    return found
+
+
+def named(type_: str, reference: str, body: str) -> bytes:
+    return f'<{type_} xmlns="urn:tongguan:{type_}:1" operation="declare" reference="{reference}">{body}</{type_}>'.encode()
+
+
+def approve(daemon: Daemon) -> None:
+    """The filing is approved: whatever waits for it is woken."""
+    with daemon.journal.read() as records:
+        filing = records.document_of_key("demo", FILING, "q")
+    assert filing is not None
+    approved = replace(filing, status="approved", version=filing.version + 1, changing=None)
+    came = submission(state=State.ACCEPTED, lane=None, due_at=None, waits=False)
+    written(daemon.journal, comes(came, documents=(approved,)))
+
+
+def outcomes(daemon: Daemon) -> dict[str, Any]:
+    return {
+        m.reference: (m.state, m.seal_number, m.lane, [f.code for f in m.faults]) for m in messages(daemon) if m.type == VOLUME
+    }
+
+
+@pytest.mark.requirement("CD-04")
+def test_of_many_that_were_woken_a_part_is_prepared_beside_and_comes_to_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside, came = list[State](), {}
+    real = workers._Worker._told
+
+    def counted(worker: Any, connection: Any, asked: Any) -> Any:
+        chains = real(worker, connection, asked)
+        if isinstance(asked.hand, MessageBatch):
+            beside.extend(chain[-1].message.state for chain in chains)
+        return chains
+
+    monkeypatch.setattr(workers._Worker, "_told", counted)
+    for processes in (1, 2):
+        with filing_home(tmp_path / str(processes), processes) as daemon:
+            volumes_that_wait(daemon)
+            approve(daemon)
+            done(daemon, WAITING + 1)
+            came[processes] = outcomes(daemon)
+            assert daemon.journal.verify().broken is None
+
+    assert came[2] == came[1]
+    assert Counter(each[0] for each in came[1].values()) == {State.SEALED: WAITING}
+    assert set(beside) == {State.SEALED}
+    assert len(beside) >= WAITING // 4
+
+
+@pytest.mark.requirement("CD-04")
+@pytest.mark.requirement("GW-05")
+def test_a_worker_that_is_killed_over_those_that_were_woken_loses_none_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, killed = workers._Worker._told, list[int]()
+
+    def killing(worker: Any, connection: Any, asked: Any) -> Any:
+        if isinstance(asked.hand, MessageBatch) and len(killed) < 2:
+            killed.append(worker.pid)
+            os.kill(worker.pid, signal.SIGKILL)
+        return real(worker, connection, asked)
+
+    monkeypatch.setattr(workers, "Backoff", Impatient)
+    monkeypatch.setattr(workers._Worker, "_told", killing)
+    with filing_home(tmp_path / "home", 2) as daemon:
+        volumes_that_wait(daemon)
+        approve(daemon)
+        done(daemon, WAITING + 1)
+
+        assert killed
+        assert Counter(each[0] for each in outcomes(daemon).values()) == {State.SEALED: WAITING}
+        assert daemon.journal.verify().broken is None
+        assert not daemon.supervisor.reason
+
+
+@pytest.mark.requirement("CD-04")
+def test_what_the_worker_leaves_of_those_that_were_woken_is_decided_by_the_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = workers._Worker._told
+    monkeypatch.setattr(
+        workers._Worker,
+        "_told",
+        lambda worker, connection, asked: [] if isinstance(asked.hand, MessageBatch) else real(worker, connection, asked),
+    )
+    with filing_home(tmp_path / "home", 2) as daemon:
+        volumes_that_wait(daemon)
+        approve(daemon)
+        done(daemon, WAITING + 1)
+
+        assert Counter(each[0] for each in outcomes(daemon).values()) == {State.SEALED: WAITING}
 
 
 def of_licence(id_: str, tonnes: int) -> Outcome:
