@@ -79,7 +79,8 @@ def check(
         _judged(compiled, Contexts(content, now_ms), operation, findings)
         findings.move(rows.in_message)
         return Checked(content, findings.told(places), (), options)
-    known = replace(known, changed=changed(content))
+    if compiled.profile.changes is not None:
+        known = replace(known, changed=changed(content))
     first, *others = split_rows(content, *_room(compiled, asked)) if asked.splits else (content,)
     filled = _completed(compiled, first, known, operation, findings, as_it_stands=body is None)
     for n, other in enumerate(others, 2):

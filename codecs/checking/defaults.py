@@ -38,8 +38,9 @@ def fill_defaults(compiled: Compiled, contexts: Contexts, known: FillContext, fi
 
 def _names_another(one: CompiledFill, content: Row, known: FillContext) -> bool:
     """Is its group there, and does it say something else than we would?"""
-    group, ours = at(content, one.groups), one.fill((content,), (), known)
-    return one.groups[0] in content and bool(group) and group.get(one.node.name, ours) != ours
+    group = at(content, one.groups)
+    said = group.get(one.node.name) if group else None
+    return said is not None and said != one.fill((content,), (), known)
 
 
 def _default(node: Node, row: Row, trail: Trail, value: str, findings: FaultList) -> bool:

@@ -87,9 +87,15 @@ class Needs:
         return {document.id: document.version for document in self.found.values()}
 
 
+NO_NEEDS = Needs({})
+
+
 def needed(rules: Rules, moment: Moment, message: Message, content: Content, records: Snapshot) -> Needs:
     """The other documents that the account must have for this: each need tells in its own words that one is not there."""
-    compiled, today = rules.compiled(message.type), china_date(moment.business)
+    compiled = rules.compiled(message.type)
+    if not compiled.profile.needs:
+        return NO_NEEDS
+    today = china_date(moment.business)
     documents: dict[str, Document] = {}
     faults: list[Fault] = []
     waits_on: Document | None = None

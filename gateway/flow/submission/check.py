@@ -142,9 +142,10 @@ def _checked(rules: Rules, moment: Moment, message: Message, hand: Carried, reco
     seen = _looked_into(rules, moment, message, hand, records, document=document)
     if any(f.severity == "error" for f in seen.faults):
         raise Refused(seen.faults)
-    message = replace(message, faults=seen.faults)
     if hand.item.check:
-        return end(message, State.ACCEPTED, "check", moment.now, document_id=None, deadline_at=None)
+        return end(message, State.ACCEPTED, "check", moment.now, faults=seen.faults, document_id=None, deadline_at=None)
+    extra = {**(message.extra or {}), "filled": list(seen.checked.filled)} if seen.checked.filled else message.extra
+    message = replace(message, faults=seen.faults, extra=extra)
     operation, waits_on = rules.profile(message.type).operations[message.operation], seen.needs.waits_on
     if waits_on is None:
         message = _goes_on(message, operation, moment.now)
@@ -163,11 +164,10 @@ def _request(
 ) -> LocalRequest:
     """What the message asks for, of its document or of one that it makes."""
     checked = seen.checked
-    extra = {**(message.extra or {}), "filled": list(checked.filled)} if checked.filled else message.extra
-    message = replace(message, extra=extra)
     document = document or born(message, rules.profile(message.type), moment.business)
-    request = request_of(rules, moment, message, hand, document, content=checked.content, options=checked.options)
-    return replace(request, found=seen.needs.found)
+    return request_of(
+        rules, moment, message, hand, document, content=checked.content, options=checked.options, found=seen.needs.found
+    )
 
 
 def _before_it_waited(message: Message, document: Document | None) -> Document | None:
@@ -242,7 +242,7 @@ def _looked_into(
     if document is None and hand.item.document and operation.body == "optional" and not checked.content:
         raise Refused([fault("GW-F04", key=hand.item.document, path="@document", label="document")])
     faults += checked.faults
-    if profile.needs:
+    if any(need.number for need in profile.needs.values()):
         named = [by_number(rules, message, content, records) for content in (checked.content, *checked.further)]
         checked = replace(checked, content=named[0], further=tuple(named[1:]))
     faults += check_attachments(

@@ -53,6 +53,7 @@ def request_of(
     *,
     content: Content,
     options: Mapping[str, str] | None = None,
+    found: Mapping[str, Document] | None = None,
 ) -> LocalRequest:
     """What the desk needs to do a message's operation."""
     profile = rules.profile(message.type)
@@ -79,6 +80,7 @@ def request_of(
         business=moment.business,
         language=rules.language(rules.account(message.account)),
         profiles=rules.types,
+        found=found or {},
     )
 
 
@@ -193,24 +195,25 @@ def on_its_way(rules: Rules, moment: Moment, request: LocalRequest, records: Sna
     filled = with_values(with_numbers(request.content, profile, request.numbers), request.answered or {})
     lane = _lane(rules, request, filled)
     after = _between(request, filled)
-    asked = after.content if after.pending is None else after.pending
+    asked, bodies = after.content if after.pending is None else after.pending, _files(request)
+    if operation.pending or (profile.changes is not None and operation.opens_round):
+        bodies = (*bodies, Body(request.message.id, PENDING, orjson.dumps(asked)))
+    wish = wish_of(rules, moment, request.message, asked, before, request.found)
+    takes, relied_on = taking(rules, after, wish, records)
     outcome = Outcome(
         _moved(moment, request, lane=lane, route=rules.route_of(profile, operation.route)),
         request.message.state,
         "check",
         documents=(after,),
-        bodies=_files(request),
+        bodies=bodies,
         numbers=learned(after, before, profile),
+        takes=takes,
+        relied_on=relied_on,
     )
-    if operation.pending or (profile.changes is not None and operation.opens_round):
-        outcome = replace(outcome, bodies=(*outcome.bodies, Body(request.message.id, PENDING, orjson.dumps(asked))))
-    wish = wish_of(rules, moment, request.message, asked, before, request.found)
-    takes, relied_on = taking(rules, after, wish, records)
-    outcome = replace(outcome, takes=takes, relied_on={**outcome.relied_on, **relied_on})
-    if operation.pending:  # what is reserved follows the content that was agreed to
+    if operation.pending or not operation.reserve:  # what is reserved follows the content that was agreed to
         return outcome
     wanted = reservations(profile, operation, after, request.found)
-    held = records.reservations_of(before.id) if operation.reserve and before.version else ()
+    held = records.reservations_of(before.id) if before.version else ()
     return replace(
         outcome,
         reserve=tuple(r for r in wanted if records.reserved_by(r.kind, r.value) != after.id),

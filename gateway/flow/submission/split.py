@@ -71,6 +71,8 @@ def _key(message: Message, number: int) -> str:
 
 def parts_of(rules: Rules, message: Message, checked: Checked, records: Snapshot) -> tuple[Part, ...]:
     """What the rows become for which the first document has no room."""
+    if not checked.further:
+        return ()
     compiled, of_part = rules.compiled(message.type), further_documents(message, records)
     operation = compiled.profile.operations[message.operation]
     last, parts = _rows(operation, checked.content), []
