@@ -10,7 +10,7 @@ import pickle
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tongguan.gateway.flow.intake.preparer import Hand
+from tongguan.gateway.flow.intake.preparer import PreparingBatch
 from tongguan.gateway.journal.serials import NumberRange
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.outcome import Chain
@@ -25,7 +25,7 @@ _MODEL = "tongguan.gateway.model."
 class PreparingJob:
     """A hand with what the gateway knows at this moment."""
 
-    hand: Hand
+    hand: PreparingBatch
     anew: bool  #: what was prepared for this mailbox before is in the journal
     last: bool  #: nothing that comes rests on it
     closed: Mapping[Lane, ClosedLane]

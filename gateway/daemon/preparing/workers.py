@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
 from tongguan.gateway.daemon.preparing.crossing import PreparedChains, PreparingJob, believed, sent
-from tongguan.gateway.flow.intake.preparer import Hand, PreparerEnded
+from tongguan.gateway.flow.intake.preparer import PreparerEnded, PreparingBatch
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.journal.journal import Journal
@@ -51,7 +51,7 @@ def usual_processes() -> int:
 class _JobAsked:
     """A job on its way."""
 
-    hand: Hand
+    hand: PreparingBatch
     anew: bool
     last: bool
     done: Future[Sequence[Chain]]
@@ -83,7 +83,7 @@ class PrepareWorkers:
             self.each[0].want()
         return found
 
-    def ask(self, hand: Hand, *, anew: bool, last: bool) -> Future[Sequence[Chain]]:
+    def ask(self, hand: PreparingBatch, *, anew: bool, last: bool) -> Future[Sequence[Chain]]:
         if anew:
             there = [worker for worker in self.each if worker.ready] or self.each[:1]
             idle = min(there, key=lambda worker: worker.waiting)

@@ -35,7 +35,7 @@ class MessageBatch:
         return len(self.ids)
 
 
-Hand = FileBatch | MessageBatch
+PreparingBatch = FileBatch | MessageBatch
 
 
 class PreparerEnded(Exception):
@@ -53,7 +53,7 @@ class Preparer(Protocol):
     def ready(self) -> bool:
         """Does one wait for work?"""
 
-    def ask(self, hand: Hand, *, anew: bool, last: bool) -> Future[Sequence[Chain]]:
+    def ask(self, hand: PreparingBatch, *, anew: bool, last: bool) -> Future[Sequence[Chain]]:
         """Have a hand decided, after those that its mailbox has asked for before; PreparerEnded is raised by the result.
 
         The chains are those of the first in it, as far as nothing out of the ordinary happened. Not `anew`: on top of what was
