@@ -80,6 +80,12 @@ def algorithm_of(key: PublicKey) -> Algorithm:
     return "rsa-sha256" if isinstance(key, rsa.RSAPublicKey) else "ecdsa-sha256"
 
 
+def signature_size(certificate: bytes) -> int:
+    """Tell how many bytes a raw signature by the key of a certificate (DER) has."""
+    key = signing_key(x509.load_der_x509_certificate(certificate))
+    return key.key_size // 8 if isinstance(key, rsa.RSAPublicKey) else 2 * ((key.curve.key_size + 7) // 8)
+
+
 def is_signature(key: PublicKey, signature: bytes, digest: bytes) -> bool:
     """Tell whether a raw signature, ECDSA as r||s, belongs to a SHA-256 digest."""
     try:

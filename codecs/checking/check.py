@@ -61,7 +61,7 @@ def check(
 
     `changed`: the document that this content changes. `further`: the document, if there is one, of each part from the second on that a message with very many rows becomes.
     """
-    findings, places = FaultList(), places_of(item)
+    findings, places = FaultList(lenient=item.own_form), places_of(item)
     body, options = _options(compiled, item.body, operation, findings)
     asked = compiled.profile.operations[operation]
     known = FillContext(account, document, numbers, now_ms, operation, filed=filed)

@@ -13,7 +13,7 @@ from string import Formatter
 from typing import Any
 
 from tongguan.codecs.checking.conditions import Condition, compile_conditions
-from tongguan.codecs.checking.field_tree import Node, build, split
+from tongguan.codecs.checking.field_tree import Node, build, namespaces_of, split
 from tongguan.codecs.checking.filed import FiledLook
 from tongguan.codecs.checking.fills import KINDS, Fill, depends, filed_look, filler
 from tongguan.codecs.checking.fills import Unfit as FillWrong
@@ -154,7 +154,8 @@ def _read_statuses(profile: Profile, nodes: Mapping[str, Node]) -> None:
         if node.field.fill == "status":
             node.convert = lambda text: codes.get(text, text)
             parent = nodes[path.rpartition("/")[0]]
-            parent.by_tag[f"{{{profile.namespace}}}{node.name}"] = (node.name, node.convert, node)
+            for namespace in namespaces_of(profile):
+                parent.by_tag[f"{{{namespace}}}{node.name}"] = (node.name, node.convert, node)
 
 
 def compile_all(profiles: Profiles) -> dict[str, Compiled]:

@@ -28,6 +28,7 @@ class FaultList:
     found: list[FoundFault] = field(default_factory=list)
     more: int = 0  #: found and not kept
     grave: bool = False  #: is one of these more than a warning?
+    lenient: bool = False  #: an element that the profile does not have is only warned of
     unusable: set[Trail] = field(default_factory=set)
     unusable_paths: set[str] = field(default_factory=set)
 

@@ -48,7 +48,8 @@ def build(profile: Profile, tables: Mapping[str, CodeTable]) -> tuple[Node, dict
         parent = nodes[one.path.rpartition("/")[0]]
         node = _node(one, parent, tables)
         parent.children[node.name] = node
-        parent.by_tag[f"{{{profile.namespace}}}{node.name}"] = (node.name, node.convert, node)
+        for namespace in namespaces_of(profile):
+            parent.by_tag[f"{{{namespace}}}{node.name}"] = (node.name, node.convert, node)
         nodes[one.path] = node
     for node in reversed(nodes.values()):
         node.bounded = tuple(n for n in node.children.values() if n.table and (n.most or n.least > 1))
@@ -57,6 +58,11 @@ def build(profile: Profile, tables: Mapping[str, CodeTable]) -> tuple[Node, dict
         for operation in {o for n in node.children.values() for o in n.field.required_at}:
             node.required[operation] = frozenset(n.name for n in node.children.values() if operation in n.field.required_at)
     return root, nodes
+
+
+def namespaces_of(profile: Profile) -> tuple[str, ...]:
+    """In which a message's elements may stand: ours, and that of the authority's own form."""
+    return (profile.namespace, *((profile.own_form.namespace,) if profile.own_form is not None else ()))
 
 
 def _node(one: Field, parent: Node, tables: Mapping[str, CodeTable]) -> Node:

@@ -113,6 +113,11 @@ def _kind(node: Node) -> tuple[str, str]:
     return kind, argument
 
 
+def is_of_account(node: Node) -> bool:
+    """Is it a fact of the account that fills it?"""
+    return _kind(node)[0] == "account"
+
+
 def attribute(account: Account, name: str) -> str | None:
     """An attribute of the account; the organisation code is a part of the unified social credit code (GB 32100)."""
     value = account.uscc[8:17] if name == "organization_code" else getattr(account, name)

@@ -160,7 +160,10 @@ def _unknown(element: etree._Element, node: Node, trail: Trail, findings: FaultL
         right = next(iter(node.by_tag)).rpartition("}")[0][1:]
         findings.spoil("GW-M05", (*trail, name), node.children[name], right=right, given=namespace[1:] or "-")
         return
-    findings.add("GW-C01", (*trail, name), name=name, known=node.children)
+    if findings.lenient:
+        findings.add("GW-C41", (*trail, name), name=name, severity="warning")
+    else:
+        findings.add("GW-C01", (*trail, name), name=name, known=node.children)
 
 
 def walk_json(node: Node, given: Mapping[str, Any], trail: Trail, findings: FaultList) -> Row:

@@ -119,6 +119,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-C38": ("{value}（{what}）不能修改", "{value} ({what_en}) may not be changed"),
     "GW-C39": ("{value} 在第 {row} 行已有修改", "{value} is changed by row {row} already"),
     "GW-C40": ("操作 {operation} 还须填写{label}", "{operation} will want {label}"),
+    "GW-C41": (
+        "元素 {name} 不在此处所用版本的格式中，未予采用",
+        "element {name} is not in the edition that is used here, and is left out",
+    ),
     "GW-E01": ("报文列出的随附文件 {name} 不存在", "attachment {name} is named but was not sent"),
     "GW-E02": ("随附文件 {name} 未在报文中列出", "{name} was sent but is not named in the message"),
     "GW-E03": ("随附文件 {name} 重复", "attachment {name} stands twice"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from typing import Any
 
 from tongguan.codecs.reading.faults import fault
@@ -29,9 +30,10 @@ class ItemPlace:
     line: int | None = None
     batch: bool = False  #: the item is one of several
     spare: str | None = None  #: its reference where it gives none
+    paths: Mapping[str, str] = field(default_factory=dict)  #: where in it the words of the frame stand that are no attributes
 
     def of(self, name: str) -> str:
-        return f"{self.path}{self.mark}{name}"
+        return f"{self.path}/{self.paths[name]}" if name in self.paths else f"{self.path}{self.mark}{name}"
 
 
 def read_frame(given: Mapping[str, str], place: ItemPlace, faults: list[Fault]) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Read what came through a door: XML, JSON, or a ZIP of one of them with its attachments.
 
 Promises: whatever the bytes are, the answer is a `Read` or `Refused` with every fault found; nothing of what was sent is lost or
-rounded; one bad item of a batch never spoils the others. Never reads a profile: whether a type, an element or a code exists is the checker's question.
+rounded; one bad item of a batch never spoils the others. Of a profile it knows how the authority itself writes the document, and nothing else:
+whether a type, an element or a code exists is the checker's question.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from tongguan.codecs.reading.faults import fault
@@ -14,13 +16,14 @@ from tongguan.codecs.reading.read_json import read_json
 from tongguan.codecs.reading.read_xml import read_xml
 from tongguan.codecs.reading.read_zip import Unpacked, unpack
 from tongguan.gateway.model.errors import Refused
+from tongguan.gateway.profile.profile import OwnForms
 
 __all__ = ["Item", "Read", "read"]
 
-_READERS = {"xml": read_xml, "json": read_json}
+_NONE: OwnForms = {}
 
 
-def read(name: str, raw: bytes, *, most_bytes: int) -> Read:
+def read(name: str, raw: bytes, *, most_bytes: int, own_forms: OwnForms = _NONE) -> Read:
     """Read a file by its extension; raises Refused with every fault and its place."""
     if len(raw) > most_bytes:
         raise Refused([fault("GW-M02", most=most_bytes)])
@@ -28,17 +31,21 @@ def read(name: str, raw: bytes, *, most_bytes: int) -> Read:
         raise Refused([fault("GW-M03")])
     form = name.rpartition(".")[2].lower() if "." in name else ""
     if form == "zip":
-        return _read_zip(raw, most_bytes)
-    if form not in _READERS:
+        return _read_zip(raw, most_bytes, own_forms)
+    if form not in ("xml", "json"):
         raise Refused([fault("GW-M01", name=name)])
-    return _whole(_READERS[form](raw, {}))
+    return _whole(_read(form, raw, {}, own_forms))
 
 
-def _read_zip(raw: bytes, most_bytes: int) -> Read:
+def _read(form: str, raw: bytes, files: Mapping[str, bytes], own_forms: OwnForms) -> Read:
+    return read_json(raw, files) if form == "json" else read_xml(raw, files, own_forms)
+
+
+def _read_zip(raw: bytes, most_bytes: int, own_forms: OwnForms) -> Read:
     unpacked: Unpacked = unpack(raw)
     if len(unpacked.message) > most_bytes:
         raise Refused([fault("GW-M02", most=most_bytes)])
-    content = _READERS[unpacked.form](unpacked.message, unpacked.files)
+    content = _read(unpacked.form, unpacked.message, unpacked.files, own_forms)
     strangers = [n for n in unpacked.folders if not content.batch or n.count("/") != 1]
     if strangers:
         raise Refused([fault("GW-Z06", name=n) for n in strangers])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -27,6 +28,7 @@ from tongguan.codecs.reading.frame import (
 from tongguan.codecs.reading.item import Item, Read, spoiled
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_NAME, MOST_TEXT
 from tongguan.gateway.model.errors import Fault, Refused
+from tongguan.gateway.profile.profile import OwnForm, OwnForms
 from tongguan.gateway.system import safe_xml
 
 _BATCH = "urn:tongguan:batch:1"
@@ -40,16 +42,16 @@ _CODES: dict[safe_xml.Code, str] = {
 _own = threading.local()  # a parser is locked while it parses: each thread has its own
 
 
-def read_xml(raw: bytes, files: Mapping[str, bytes]) -> Read:
+def read_xml(raw: bytes, files: Mapping[str, bytes], own_forms: OwnForms) -> Read:
     """Read a message or a batch; raises Refused."""
     root = parse(raw)
     namespace, _, name = root.tag.rpartition("}")
     if len(root.tag) > 3 * MOST_NAME:
         raise Refused([fault("GW-M08", path="/*", line=_line(root), name="type")])
     if name == "Batch" and namespace in ("", "{" + _BATCH):
-        return _batch(root, files)
+        return _batch(root, files, own_forms)
     faults: list[Fault] = []
-    return alone("xml", _item(root, ItemPlace(f"/{name}", "/@", _line(root)), faults, files), faults, files)
+    return alone("xml", _item(root, ItemPlace(f"/{name}", "/@", _line(root)), faults, files, own_forms), faults, files)
 
 
 def parse(raw: bytes) -> etree._Element:
@@ -92,7 +94,7 @@ def _line(element: etree._Element) -> int | None:
     return line or None
 
 
-def _batch(root: etree._Element, files: Mapping[str, bytes]) -> Read:
+def _batch(root: etree._Element, files: Mapping[str, bytes], own_forms: OwnForms) -> Read:
     faults: list[Fault] = []
     place = ItemPlace("/Batch", "/@", _line(root))
     for name in islice(root.attrib, MOST_FAULTS):
@@ -115,11 +117,15 @@ def _batch(root: etree._Element, files: Mapping[str, bytes]) -> Read:
     items = []
     for element, where in zip(root, places, strict=True):
         wrong: list[Fault] = []
-        items.append(spoiled(_item(element, where, wrong, files), wrong))
+        items.append(spoiled(_item(element, where, wrong, files, own_forms), wrong))
     return Read("xml", reference, told_apart(items, places), True, files)
 
 
-def _item(element: etree._Element, place: ItemPlace, faults: list[Fault], files: Mapping[str, bytes]) -> Item:
+def _item(
+    element: etree._Element, place: ItemPlace, faults: list[Fault], files: Mapping[str, bytes], own_forms: OwnForms
+) -> Item:
+    if (profile := own_forms.get(element.tag)) is not None and profile.own_form is not None:
+        return _in_own_form(element, place, faults, profile.type, profile.own_form)
     namespace, _, type_ = element.tag[: 3 * MOST_NAME].rpartition("}")  # a longer one is in no namespace that is right
     right = f"urn:tongguan:{type_}:1"
     if namespace[1:] != right:
@@ -134,6 +140,22 @@ def _item(element: etree._Element, place: ItemPlace, faults: list[Fault], files:
     attachments = _take_attachments(element, place, faults)
     canonical = b"" if faults else _canonical(element, faults)
     return whole_item(type_, frame, place, body=element, canonical=canonical, named=attachments, files=files)
+
+
+def _in_own_form(element: etree._Element, place: ItemPlace, faults: list[Fault], type_: str, form: OwnForm) -> Item:
+    """A message as the authority itself writes it: what is asked for, and of which document, stands among its elements."""
+    place = replace(place, paths={"operation": form.operation, "reference": form.reference}, spare=None)
+    words = {word: operation for operation, word in form.operations.items()}
+    word, reference = _text_at(element, form.operation), _text_at(element, form.reference)
+    given = {"operation": words.get(word, word), "reference": reference, "document": reference}
+    frame = read_frame(given, place, faults)
+    canonical = b"" if faults else _canonical(element, faults)
+    item = whole_item(type_, frame, place, body=element, canonical=canonical, named=(), files={})
+    return replace(item, own_form=True)
+
+
+def _text_at(element: etree._Element, path: str) -> str:
+    return (element.findtext("/".join(f"{{*}}{name}" for name in path.split("/"))) or "").strip()
 
 
 def _canonical(element: etree._Element, faults: list[Fault]) -> bytes:

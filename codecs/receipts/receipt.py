@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from lxml import etree
 from tongguan.codecs.reading.faults import fault
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.record import replace
+from tongguan.gateway.profile.profile import NOT_TAKEN, TAKEN, OwnAnswer
 from tongguan.gateway.system.times import read
 
 NAMESPACE = "urn:tongguan:receipt:1"
@@ -41,8 +42,18 @@ class ReceiptContent:
     environment: str = ""  #: where it says for which it is
 
 
-def read_receipt(root: etree._Element) -> ReceiptContent:
-    """Read the verified root of a receipt; raises Refused, with the reason in words, for facts that cannot be true."""
+OwnAnswers = Mapping[str, OwnAnswer]
+"""Root of an answer as its authority itself writes it, `{namespace}name`, to where it says what."""
+
+
+_NONE: OwnAnswers = {}
+
+
+def read_receipt(root: etree._Element, own: OwnAnswers = _NONE) -> ReceiptContent:
+    """Read the verified root of a receipt; raises Refused, with the reason in words, for facts that cannot be true.
+
+    What it says may stand in its `<Content>` as the authority itself writes it: then code, text and numbers are those.
+    """
     if root.tag != f"{_IN}Receipt":
         raise _wrong(f"根元素是 {str(root.tag)[:100]}", f"its root is {str(root.tag)[:100]}")
     kind = _required(root, "kind")
@@ -50,6 +61,10 @@ def read_receipt(root: etree._Element) -> ReceiptContent:
         raise _wrong(f"没有 {kind} 这个 kind", f"kind {kind}")
     if root.get("account") is None:  # it may be empty: who could not tell whose a message is answers so
         raise _wrong("没有 account", "no account")
+    content = root.find(f"{_IN}Content")
+    inside = next((one for one in content if one.tag in own), None) if content is not None else None
+    if inside is not None:
+        return _in_own_words(root, kind, inside, own[inside.tag])
     return ReceiptContent(
         id=_required(root, "id"),
         kind=kind,
@@ -63,6 +78,37 @@ def read_receipt(root: etree._Element) -> ReceiptContent:
         issued_at=_moment(_required(root, "issued_at")),
         numbers=numbers_told(root.iterfind(f"{_IN}Numbers/{_IN}Number")),
         faults=_faults(root.findall(f"{_IN}Faults/{_IN}Fault")),
+        content=content,
+        environment=_word(root, "environment"),
+    )
+
+
+def _in_own_words(root: etree._Element, kind: str, inside: etree._Element, words: OwnAnswer) -> ReceiptContent:
+    """What an answer in the authority's own form says; the receipt round it says who says it, to whom, and when."""
+
+    def told(path: str) -> str:
+        found = inside.find("/".join(f"{{*}}{name}" for name in path.split("/"))) if path else None
+        return (found.text or "").strip() if found is not None else ""
+
+    code, says = _fit(words.code, told(words.code)), _text("text", told(words.text))
+    if not code or root.get("code") not in (None, code):
+        raise _wrong(f"{words.code} 为空或与回执的 code 不同", f"{words.code} is empty, or not the code of the receipt")
+    faults: tuple[Fault, ...] = ()
+    if kind == "technical" and code != TAKEN:
+        faults, code = (Fault(code, says, says),), NOT_TAKEN
+    return ReceiptContent(
+        id=_required(root, "id"),
+        kind=kind,
+        authority=_required(root, "authority"),
+        account=_word(root, "account"),
+        message=_word(root, "message") or None,
+        type=_word(root, "type"),
+        number=_word(root, "number") or None,
+        code=code,
+        text=says,
+        issued_at=_moment(_required(root, "issued_at")),
+        numbers={name: _fit(path, value) for name, path in words.numbers.items() if (value := told(path))},
+        faults=faults,
         content=root.find(f"{_IN}Content"),
         environment=_word(root, "environment"),
     )

@@ -6,6 +6,7 @@ Only fields of the profile are written, in its order; empty elements are absent.
 
 from __future__ import annotations
 
+import hashlib
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from tongguan.codecs.writing.markup import attribute, attributes, text
+from tongguan.codecs.writing.own_form import EnclosedFile
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import Profile
 
@@ -118,8 +120,9 @@ def package(
     ic_card: str,
     environment: str,
     document: bytes,
+    enclosed: EnclosedFile | None = None,
 ) -> bytes:
-    """The envelope round a rendered document, without a signature."""
+    """The envelope round a rendered document, without a signature; what is enclosed stands beside the document."""
     head = (
         f'<Package xmlns="{_PACKAGE}"><EnvelopInfo><version>1.0</version>'
         f"<message_id>{text(message_id)}</message_id><file_name>{text(file_name)}</file_name>"
@@ -128,7 +131,12 @@ def package(
         f"<send_time>{text(send_time)}</send_time><ic_card>{text(ic_card)}</ic_card>"
         f"<environment>{text(environment)}</environment></EnvelopInfo><DataInfo><BussinessData>"
     )
-    return b"".join((head.encode(), document, b"</BussinessData></DataInfo></Package>"))
+    beside = ""
+    if enclosed is not None:
+        sha256 = hashlib.sha256(enclosed.content).hexdigest()
+        raw = b64encode(enclosed.content).decode()
+        beside = f"<Enclosed><Attachment{attributes(name=enclosed.name, sha256=sha256)}>{raw}</Attachment></Enclosed>"
+    return b"".join((head.encode(), document, f"</BussinessData>{beside}</DataInfo></Package>".encode()))
 
 
 def technical_response(message: Message, *, numbers: Mapping[str, str], language: str, code: str) -> bytes:

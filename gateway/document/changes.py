@@ -64,12 +64,8 @@ def facts_of(profile: Profile, content: Content) -> dict[str, str]:
 
 def with_numbers(content: Content, profile: Profile, numbers: Mapping[str, str]) -> Content:
     """The content with each known number in the element that its profile names."""
-    filled = dict(content)
-    for kind, value in numbers.items():
-        rule = profile.numbers.get(kind)
-        if rule is not None and rule.field:
-            filled[rule.field] = value
-    return filled
+    rules = ((profile.numbers.get(kind), value) for kind, value in numbers.items())
+    return with_values(content, {rule.field: value for rule, value in rules if rule is not None and rule.field})
 
 
 def with_values(content: Content, values: Mapping[str, str]) -> Content:
@@ -85,9 +81,12 @@ def with_values(content: Content, values: Mapping[str, str]) -> Content:
     return filled
 
 
-def numbers_given(operation: Operation, numbers: Mapping[str, str], *, give: Callable[[str], str]) -> dict[str, str]:
-    """The document's numbers, completed by those that the gateway gives at this operation."""
-    return {**{kind: give(kind) for kind in operation.give_numbers if kind not in numbers}, **numbers}
+def numbers_given(
+    profile: Profile, operation: Operation, content: Content, numbers: Mapping[str, str], *, give: Callable[[str], str]
+) -> dict[str, str]:
+    """The document's numbers, completed by those that the gateway gives at this operation; none for which the sender has one of his own."""
+    given = (kind for kind in operation.give_numbers if not value_at(content, profile.numbers[kind].field))
+    return {**{kind: give(kind) for kind in given if kind not in numbers}, **numbers}
 
 
 def learned(now: Document, before: Document, profile: Profile) -> tuple[Number, ...]:

@@ -6,9 +6,11 @@ themselves only receipts that came late make one, for the message that they are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from tongguan.codecs.writing.own_form import render_answer
 from tongguan.codecs.writing.render import technical_response, technical_response_json
+from tongguan.gateway.document.changes import value_at
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import QUERY, Kind, Message, State
@@ -26,6 +28,7 @@ def technical(rules: Rules, message: Message, document: Document | None) -> tupl
     well = message.state in _WELL
     account = rules.account(message.account)
     numbers = document.numbers if document else (message.extra or {}).get("numbers", {})
+    own = _in_own_words(rules, message, document, numbers)
     language = rules.language(account)
     name = technical_name(message.source or message.id, accepted=well)
     forms = (("xml", ".xml", technical_response), ("json", ".json", technical_response_json))
@@ -36,12 +39,30 @@ def technical(rules: Rules, message: Message, document: Document | None) -> tupl
             "technical",
             name,
             suffix,
-            write(message, numbers=numbers, language=language, code="0" if well else "1"),
+            own
+            if own is not None and form == "xml"
+            else write(message, numbers=numbers, language=language, code="0" if well else "1"),
             message.account,
         )
         for form, suffix, write in forms
         if account.answers in (form, "both")
     )
+
+
+def _in_own_words(rules: Rules, message: Message, document: Document | None, numbers: Mapping[str, str]) -> bytes | None:
+    """The response as the authority itself would write it, to a message that it would have such an answer to."""
+    profile = rules.types.get(message.type)
+    form = profile.own_form if profile is not None else None
+    if form is None or form.technical is None or message.operation not in form.operations:
+        return None
+    words, language = form.technical, rules.language(rules.account(message.account))
+    faults = "; ".join(f"{fault.code} {fault.path} {fault.text(language)}".strip() for fault in message.faults)
+    said = {
+        words.code: "0" if message.state in _WELL else "1",
+        words.text: faults,
+        words.reference: value_at(document.content, form.reference) if document else message.document or "",
+    }
+    return render_answer(words, said | {path: numbers.get(kind, "") for kind, path in words.numbers.items()})
 
 
 def responded(rules: Rules, outcome: Outcome) -> Outcome:

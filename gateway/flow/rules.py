@@ -16,11 +16,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from tongguan import __version__
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.secrets import Names
+from tongguan.codecs.receipts.receipt import OwnAnswers
 from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.errors import Held, in_both
 from tongguan.gateway.model.lane import NAMED_AFTER, Lane, LaneKind
 from tongguan.gateway.model.message import Message
-from tongguan.gateway.profile.profile import Operation, Profile
+from tongguan.gateway.profile.own_form import own_forms
+from tongguan.gateway.profile.profile import Operation, OwnForms, Profile
 from tongguan.gateway.settings import Account, Card, Settings
 from tongguan.gateway.system.backoff import part_of, wait_before_next
 from tongguan.outbox.prints.plan import Layout
@@ -58,6 +60,18 @@ class Rules:
     @cached_property
     def types(self) -> Mapping[str, Profile]:
         return {name: compiled.profile for name, compiled in self.profiles.items()}
+
+    @cached_property
+    def own_forms(self) -> OwnForms:
+        """How authorities themselves write documents, by the root."""
+        return own_forms(self.types)
+
+    @cached_property
+    def own_answers(self) -> OwnAnswers:
+        """And how they answer, by the root."""
+        forms = (profile.own_form for profile in self.own_forms.values() if profile.own_form is not None)
+        answers = (answer for form in forms for answer in (form.technical, form.business) if answer is not None)
+        return {f"{{{one.namespace}}}{one.root}" if one.namespace else one.root: one for one in answers}
 
     @cached_property
     def accounts(self) -> Mapping[str, Account]:

@@ -17,6 +17,7 @@ from tongguan.gateway.profile.agreement import look_at_agreement, look_at_change
 from tongguan.gateway.profile.calendar import look_at_calendar, read_calendar
 from tongguan.gateway.profile.fields import read_fields
 from tongguan.gateway.profile.other_documents import look_across, look_at_reserve, read_filed, read_needs
+from tongguan.gateway.profile.own_form import look_at_own_form, own_forms, read_own_form
 from tongguan.gateway.profile.parts import (
     read_attachments,
     read_certificates,
@@ -78,6 +79,7 @@ def _loaded(roots: tuple[Path, ...], said: tuple[tuple[Path, str], ...]) -> Prof
             zh, en = f"已有单证类型 {folder.name}", f"document type {folder.name} exists already"
             complaints.add(f"{folder}/profile.toml:1", zh, en)
         profiles[folder.name] = _profile(folder, tables, authorities, complaints, root)
+    own_forms(profiles, complaints)
     for profile in profiles.values():
         _taken_along_exist(profile, profiles, complaints)
         look_at_changed(profile, profiles, complaints)
@@ -168,12 +170,14 @@ def _profile(
         calendar=read_calendar(part, fields),
         notify=only("notify", lambda one: read_notify(one, receipts, paths), None),
         prints=read_prints(part, statuses),
+        own_form=only("own_form", lambda one: read_own_form(one, numbers, {f.path: f for f in fields}, operations), None),
     )
     _whole(profile, part)
     look_at_agreement(profile, part)
     look_at_reserve(profile, part)
     look_at_takes(profile, part)
     look_at_calendar(profile, part)
+    look_at_own_form(profile, part)
     return profile
 
 

@@ -370,6 +370,48 @@ class PrintForm:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnAnswer:
+    """An answer as the authority itself writes it: the root, and the paths at which it says what."""
+
+    root: str
+    code: str
+    text: str = ""
+    reference: str = ""  #: the reference of what is answered
+    numbers: Mapping[str, str] = field(default_factory=dict)  #: number kind to path
+    namespace: str = ""
+    elements: tuple[str, ...] = ()  #: what it has in its order: so it is written, where the sender is told by it
+
+
+@dataclass(frozen=True, slots=True)
+class EnclosedSheet:
+    """A table that does not stand in the authority's own form: its rows go along as a sheet, which a row of another table tells of."""
+
+    table: str
+    columns: tuple[str, ...]  #: paths within a row, which head the sheet too
+    file: str  #: its name, with {blanks} that are the last elements of paths from the top
+    told_in: str  #: the table that tells of it
+    row: Mapping[str, str]  #: column to its text, with the same blanks, and {file} {size} {time}
+
+
+@dataclass(frozen=True, slots=True)
+class OwnForm:
+    """How an authority itself writes the document: so it may be sent in, and so it goes on the wire."""
+
+    root: str
+    namespace: str
+    reference: str  #: path of the sender's name for the document, which is its key too
+    operation: str  #: path of what is asked for
+    operations: Mapping[str, str]  #: operation to what stands there
+    attributes: Mapping[str, str] = field(default_factory=dict)  #: of the root
+    dates: str = ""  #: how days are written, like yyyyMMdd; empty: 2026-11-20
+    without: tuple[str, ...] = ()  #: paths that it does not have
+    sealed: Mapping[str, str] = field(default_factory=dict)  #: path to what is written there when it is sealed (`SEALED`)
+    technical: OwnAnswer | None = None
+    business: OwnAnswer | None = None
+    enclosed: EnclosedSheet | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """A document type. `version` is a hash of the folder; messages and documents keep the one they began with."""
 
@@ -406,6 +448,7 @@ class Profile:
     calendar: Mapping[str, CalendarRule] = field(default_factory=dict)
     notify: Notify | None = None
     prints: Mapping[str, PrintForm] = field(default_factory=dict)
+    own_form: OwnForm | None = None
 
     def naming(self, type_: str) -> tuple[str, ...]:
         """Under which names lists find what its needs name documents of another type by."""
@@ -442,6 +485,10 @@ class Authority:
     name: str
     title: Text
     account_code: str
+
+
+OwnForms = Mapping[str, Profile]
+"""Root of an authority's own form, `{namespace}name`, to the document type that has it."""
 
 
 class Profiles(dict[str, Profile]):

@@ -17,10 +17,12 @@ from tongguan.codecs.checking.filed import FiledContent
 from tongguan.codecs.reading.read import Item, read
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.profile.own_form import own_forms
 from tongguan.gateway.profile.profile import FiledSource
 from tongguan.gateway.settings import Account
 
 COMPILED = compile_all(load_profiles(Path(str(files("tongguan"))) / "gateway" / "profiles"))
+OWN_FORMS = own_forms({name: compiled.profile for name, compiled in COMPILED.items()})
 ACCOUNT = Account(
     name="demo",
     title="大连示例进出口有限公司",
@@ -48,7 +50,7 @@ def titled(value: object) -> str:
 
 def item_of(path: Path) -> Item:
     if path.stem != "message":
-        return read(path.name, path.read_bytes(), most_bytes=10_000_000).items[0]
+        return read(path.name, path.read_bytes(), most_bytes=10_000_000, own_forms=OWN_FORMS).items[0]
     target = BytesIO()
     with ZipFile(target, "w") as archive:
         for file in sorted(path.parent.iterdir()):

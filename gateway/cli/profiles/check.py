@@ -21,6 +21,7 @@ from tongguan.gateway.cli.output import print_json, print_text
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.faults import fault, unknown_type
 from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.profile.own_form import own_forms
 from tongguan.gateway.settings import Account, Settings
 from tongguan.gateway.system import file_names
 
@@ -82,7 +83,8 @@ def _file(name: str, file: Path, settings: Settings, account: Account, profiles:
     try:
         with file.open("rb") as source:
             raw = source.read(settings.gateway.most_bytes + 1)
-        content = read(file.name, raw, most_bytes=settings.gateway.most_bytes)
+        forms = own_forms({name: compiled.profile for name, compiled in profiles.items()})
+        content = read(file.name, raw, most_bytes=settings.gateway.most_bytes, own_forms=forms)
     except OSError as error:
         why = Fault("", f"读不到：{error.strerror}", f"cannot be read: {error.strerror}")
         return [CheckedItem(name, None, (why,), UNREADABLE)]

@@ -53,8 +53,9 @@ def look_into(rules: Rules, came: Arrival, *, problem: Fault | None = None) -> A
     came = without_secrets(rules, came)
     if problem is not None:
         return replace(came, faults=(problem,))
+    most_bytes = rules.settings.gateway.most_bytes
     try:
-        return replace(came, read=read(came.source, came.raw, most_bytes=rules.settings.gateway.most_bytes))
+        return replace(came, read=read(came.source, came.raw, most_bytes=most_bytes, own_forms=rules.own_forms))
     except Refused as refused:
         return replace(came, faults=refused.faults)
 
@@ -172,12 +173,17 @@ def _single(rules: Rules, arrival: Arrival, item: Item, records: Snapshot, messa
         known = " ".join(sorted({*profile.operations, QUERY}))
         return _refused(message, arrival, [fault("GW-F02", type=item.type, operation=item.operation, known=known)], keep=keep)
     holder = records.holder_of(arrival.account, item.reference) if item.reference else None
+    if item.own_form and holder is not None and holder.content_sha256 != item.sha256:
+        message = replace(
+            message, reference=f"{item.reference}-{item.sha256[:8]}"
+        )  # it names the document: this is a further word of it
+        holder = records.holder_of(arrival.account, message.reference or "")
     if holder is not None and not passing:
         if holder.content_sha256 == item.sha256:
             return repeated(message, holder)
         wrong = fault("GW-F01", path="@reference", label="reference", reference=item.reference, first=holder.id)
         return _refused(replace(message, holds=False), arrival, [wrong], keep=keep)
-    freed = records.last_freed(arrival.account, item.reference) if item.reference and not passing else None
+    freed = records.last_freed(arrival.account, message.reference) if message.reference and not passing else None
     replaces = freed.id if freed else None
     key, document_id, wrong_number = _document(rules, arrival.account, item, records)
     if wrong_number is not None:
@@ -222,6 +228,8 @@ def _document(rules: Rules, account: str, item: Item, records: Snapshot) -> tupl
     living = records.document_of_key(account, item.type, key)
     if living is not None:
         return key, living.id, None
+    if item.own_form and (numbered := [d for d in records.documents_of_number(account, key) if d.type == item.type]):
+        return numbered[0].key, numbered[0].id, None
     return key, free_id(account, item.type, key, records), None
 
 

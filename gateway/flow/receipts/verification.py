@@ -105,7 +105,7 @@ def _told(rules: Rules, route: str, raw: bytes, *, now: int, business: int) -> R
     """What a route's authority has signed, or what is wrong with it; certificates are of the machine's time, what they sign is dated."""
     trusted = rules.trusted(route)
     try:
-        content = read_receipt(verify(raw, trusted, times.from_ms(now)).root)
+        content = read_receipt(verify(raw, trusted, times.from_ms(now)).root, rules.own_answers)
     except SignatureInvalid as wrong:
         return wrong.both
     except Refused as wrong:

@@ -64,7 +64,7 @@ def hand_of(rules: Rules, message: Message, records: Snapshot) -> Carried:
     """Read a message's content again from the bytes it came in."""
 
     def opened(raw: bytes) -> Read:
-        return read(message.source or "", raw, most_bytes=rules.settings.gateway.most_bytes)
+        return read(message.source or "", raw, most_bytes=rules.settings.gateway.most_bytes, own_forms=rules.own_forms)
 
     return carried(records.opened(message.batch or message.id, opened), message)
 
@@ -207,7 +207,7 @@ def _of_part(rules: Rules, moment: Moment, request: LocalRequest, seen: Examined
     """What becomes of a further document: at the desk it is done with the first one, else by a message of its own."""
     message = request.message
     document = part_document(rules, message, part, records, moment.business)
-    numbers = numbers_given(request.operation, document.numbers, give=request.give_number)
+    numbers = numbers_given(request.profile, request.operation, part.content, document.numbers, give=request.give_number)
     own = replace(request, document=document, content=part.content, numbers=numbers)
     if request.operation.way == "desk":
         return at_desk(own, records)

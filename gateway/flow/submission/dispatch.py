@@ -74,7 +74,7 @@ def request_of(
         attachments=hand.item.attachments,
         files=hand.files,
         media_types={name: media_type(raw) for name, raw in hand.files.items()},
-        numbers=numbers_given(operation, document.numbers, give=give) if own_numbers else document.numbers,
+        numbers=numbers_given(profile, operation, content, document.numbers, give=give) if own_numbers else document.numbers,
         give_number=give,
         now=moment.now,
         business=moment.business,

@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
+from tongguan.gateway.document.changes import changed, learned, with_numbers
 from tongguan.gateway.flow.holdings import undoing
 from tongguan.gateway.flow.receipts.verification import Answered, answer, claims_to_be_one
 from tongguan.gateway.flow.rules import Rules
@@ -119,7 +120,11 @@ def decide_send(rules: Rules, moment: Moment, message: Message, answered: Answer
     """sent with the technical receipt, or rejected by it."""
     content = answered.content
     message = replace(message, lane=None, due_at=None, updated_at=moment.now, doubtful=False)
-    outcome = _sent(rules, message) if content.code == TAKEN else _rejected(rules, moment, message, content, records)
+    outcome = (
+        _sent(rules, moment, message, content, records)
+        if content.code == TAKEN
+        else _rejected(rules, moment, message, content, records)
+    )
     outcome = replace(
         outcome,
         receipts=(technical_receipt(content, message),),
@@ -129,9 +134,15 @@ def decide_send(rules: Rules, moment: Moment, message: Message, answered: Answer
     return (outcome,)
 
 
-def _sent(rules: Rules, message: Message) -> Outcome:
+def _sent(rules: Rules, moment: Moment, message: Message, content: ReceiptContent, records: Snapshot) -> Outcome:
     moved = replace(message, state=State.SENT, deadline_at=verdict_by(rules, message), waiting_for="authority")
-    return Outcome(moved, message.state, "send")
+    outcome, profile = Outcome(moved, message.state, "send"), rules.profile(message.type)
+    form, document = profile.own_form, records.document(message.document_id)
+    if form is None or document is None or not content.numbers.items() - document.numbers.items():
+        return outcome
+    numbers = {**document.numbers, **content.numbers}  # an answer in the authority's own form gives it its number at once
+    after = changed(document, moment.business, numbers=numbers, content=with_numbers(document.content, profile, numbers))
+    return replace(outcome, documents=(after,), numbers=learned(after, document, profile))
 
 
 def verdict_by(rules: Rules, message: Message) -> int:

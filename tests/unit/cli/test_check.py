@@ -131,10 +131,10 @@ def test_a_relative_namespace_is_a_fault_with_its_place(tongguan: Tongguan, home
 def test_a_mistake_of_the_gateway_itself_ends_in_words_and_the_other_files_are_looked_into(
     tongguan: Tongguan, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read(name: str, raw: bytes, *, most_bytes: int) -> Any:
+    def read(name: str, raw: bytes, **more: Any) -> Any:
         if name == "bad.xml":
             raise RecursionError("deep \ud800")
-        return real(name, raw, most_bytes=most_bytes)
+        return real(name, raw, **more)
 
     real = check.read
     monkeypatch.setattr(check, "read", read)

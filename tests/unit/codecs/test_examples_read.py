@@ -16,8 +16,10 @@ from tongguan.codecs.reading.read import Read, read
 from tongguan.codecs.writing.render import render_document
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.profile.own_form import own_forms
 
 COMPILED = compile_all(load_profiles())
+OWN_FORMS = own_forms({name: compiled.profile for name, compiled in COMPILED.items()})
 EXAMPLES = sorted(
     example
     for one in COMPILED.values()
@@ -28,12 +30,12 @@ EXAMPLES = sorted(
 
 def content_of(example: Path) -> Read:
     if not example.is_dir():
-        return read(example.name, example.read_bytes(), most_bytes=10_000_000)
+        return read(example.name, example.read_bytes(), most_bytes=10_000_000, own_forms=OWN_FORMS)
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w") as archive:
         for file in example.iterdir():
             archive.write(file, file.name)
-    return read("example.zip", target.getvalue(), most_bytes=10_000_000)
+    return read("example.zip", target.getvalue(), most_bytes=10_000_000, own_forms=OWN_FORMS)
 
 
 def test_there_are_examples():
