@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -364,6 +366,64 @@ def test_documents_that_wait_for_another_one_are_there_and_told_and_each_goes_by
     assert [len(shop.mofcom.posts(key)) for key in numbers] == [1, 1, 1]
     assert {key: (shop.site.document(TYPE, key) or {})["numbers"] for key in numbers} == numbers
     assert [(shop.site.document(TYPE, key) or {})["body"]["Volume"] for key in numbers] == ["1", "2", "3"]
+
+
+# Files that come with them: what belongs to the whole belongs to each, as each is looked at by itself
+
+
+def with_contract(operation: str, reference: str, body: str, *, document: str = "", raw: bytes = b"%PDF-1.4 one") -> bytes:
+    content = message(operation, reference, body, document=document)
+    named = content.replace("><", '><Attachments><Attachment file="合同.pdf"/></Attachments><', 1)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("message.xml", named)
+        archive.writestr("合同.pdf", raw)
+    return packed.getvalue()
+
+
+def files(shop: Workshop, *keys: str) -> list[list[str]]:
+    return [[each["name"] for each in (shop.site.document(TYPE, key) or {})["attachments"]] for key in keys]
+
+
+@pytest.mark.requirement("CD-03")
+def test_a_file_that_comes_with_them_belongs_to_every_document(shop: Workshop) -> None:
+    status = shop.play(shop.site.drop(with_contract("save", "v", SEVEN), suffix=".zip"))
+
+    assert (status["state"], status["faults"]) == ("accepted", [])
+    assert files(shop, "v", "v-2", "v-3") == [["合同.pdf"]] * 3
+
+
+@pytest.mark.requirement("CD-03")
+def test_a_file_goes_out_with_every_document(shop: Workshop) -> None:
+    shop.play(shop.site.drop(with_contract("declare", "v", SEVEN), suffix=".zip"), "sent")
+    shop.turns(lambda: all(shop.mofcom.posts(key) for key in ("v", "v-2", "v-3")))
+
+    assert files(shop, "v", "v-2", "v-3") == [["合同.pdf"]] * 3
+    assert all("合同.pdf".encode() in shop.mofcom.posts(key)[0].body for key in ("v", "v-2", "v-3"))
+
+
+@pytest.mark.requirement("CD-04")
+@pytest.mark.parametrize("drafts", [False, True], ids=["new", "saved before"])
+def test_a_file_goes_out_with_every_document_that_had_to_wait(shop: Workshop, drafts: bool) -> None:
+    shop.play(shop.site.drop(message("declare", "f", "<Title>t</Title>", type_=FILING)), "sent")
+    if drafts:
+        send(shop, "save", "s", "<FilingNo>f</FilingNo>" + SEVEN, document="v")
+    declared = with_contract("declare", "v", "<FilingNo>f</FilingNo>" + SEVEN, document="v" if drafts else "")
+    name = shop.site.drop(declared, suffix=".zip")
+    shop.turns(lambda: (shop.site.status(name) or {}).get("waiting_for") == "other document")
+
+    shop.decide("f", "30", FILING)
+    shop.turns(lambda: all(shop.mofcom.posts(key) for key in ("v", "v-2", "v-3")))
+
+    assert files(shop, "v", "v-2", "v-3") == [["合同.pdf"]] * 3
+    assert all("合同.pdf".encode() in shop.mofcom.posts(key)[0].body for key in ("v", "v-2", "v-3"))
+
+
+def test_what_is_wrong_with_a_file_refuses_all_of_them_and_is_told_once(shop: Workshop) -> None:
+    status = shop.play(shop.site.drop(with_contract("save", "v", SEVEN, raw=b"no pdf"), suffix=".zip"))
+
+    assert [(f["code"], f["path"]) for f in status["faults"]] == [("GW-E04", "Attachments")]
+    assert shop.site.document(TYPE, "v-2") is None
 
 
 @pytest.mark.requirement("CD-04")

@@ -73,6 +73,10 @@ VOLUME = f"""
 title = {{ zh = "分册", en = "volume" }}
 {NUMBERS}
 {STATUSES}
+[attachments]
+types = ["application/pdf"]
+most_bytes = 100000
+most_files = 2
 [operation.save]
 way = "desk"
 body = "whole"

@@ -36,6 +36,7 @@ from tongguan.gateway.flow.submission.filed import FiledDocuments, changed_docum
 from tongguan.gateway.flow.submission.licences import licence_faults, wish_of
 from tongguan.gateway.flow.submission.secrets import look_at_secrets, secret_faults
 from tongguan.gateway.flow.submission.split import (
+    PART_OF,
     Part,
     further_documents,
     left_over,
@@ -61,12 +62,20 @@ from tongguan.signer.errors import CardBroken
 
 
 def hand_of(rules: Rules, message: Message, records: Snapshot) -> Carried:
-    """Read a message's content again from the bytes it came in."""
+    """Read a message's content again from the bytes it came in.
+
+    One that the rows of another message became has the other one's files.
+    """
 
     def opened(raw: bytes) -> Read:
         return read(message.source or "", raw, most_bytes=rules.settings.gateway.most_bytes, own_forms=rules.own_forms)
 
-    return carried(records.opened(message.batch or message.id, opened), message)
+    hand = carried(records.opened(message.batch or message.id, opened), message)
+    first = records.message((message.extra or {}).get(PART_OF))
+    if first is None:
+        return hand
+    whole = hand_of(rules, first, records)
+    return Carried(replace(hand.item, attachments=whole.item.attachments), whole.files)
 
 
 def read_step(site: Site) -> Step:
