@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import bodies as b
@@ -28,6 +29,7 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site.run()
     filed(site)
     bonded(site)
+    contracted(site)
     yield site
     for name in list(site.processes):
         site.stop(name)
@@ -43,6 +45,12 @@ def bonded(site: Site) -> None:
     """File a qualification for bonded goods, and fetch the account."""
     b.done(site, qualification(CustomMaster=CUSTOMS, nature="2"))
     b.done(site, b.message(ACCOUNT, "fetch", set_={"AccountNo": BONDED_ACCOUNT}))
+
+
+def contracted(site: Site) -> None:
+    """File a qualification for exports of contracted projects, and a volume of goods."""
+    b.done(site, qualification(document="q-contracted", CustomMaster="5729", nature="4"))
+    b.done(site, b.message(GOODS, "declare", like="ok-save.xml", set_={"FilingNo": "q-contracted"}))
 
 
 def volume(site: Site) -> str:
@@ -90,6 +98,19 @@ def test_a_list_of_each_kind_goes_its_way_to_the_clearance(books: Site, like: st
     assert re.fullmatch(rf"{CUSTOMS}20\d\d{direction}\d{{9}}", document["numbers"]["entry"])
     assert [r["code"] for r in document["receipts"]] == ["0", "S1", "7", "9", "10", "11", "12", "15"]
     assert document["body"]["AcceptDate"] == next(r for r in document["receipts"] if r["code"] == "7")["issued_at"][:10]
+
+
+BAD = sorted((b.PROFILES / "customs" / LIST / "examples").glob("bad-*.xml"))
+
+
+@pytest.mark.requirement("CD-07", "CD-08")
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_a_bad_example_on_what_was_filed_breaks_its_own_rule_alone(books: Site, path: Path) -> None:
+    assert volume(books) == "B09080000001", "the one that the examples name"
+    status = books.wait(books.drop(path.read_bytes(), name=path.name), "refused", "accepted", "rejected")
+
+    assert [fault["code"] for fault in status["faults"]] == [path.stem.removeprefix("bad-")]
+    assert (status["state"] == "refused") == (status["faults"][0]["severity"] == "error")
 
 
 @pytest.mark.requirement("CD-08", "CD-09")
