@@ -426,11 +426,18 @@ def test_bonded_goods_are_read_from_their_account(site: Site, bonded: dict[str, 
 
 
 @pytest.mark.requirement("CD-07", "CD-08")
-@pytest.mark.parametrize(("manual", "codes"), [("C09082600099", {"GW-C32", "GW-F30"}), ("C09082600098", {"GW-C32", "GW-F30"})])
-def test_a_bonded_list_names_an_account_that_was_fetched(
-    site: Site, bonded: dict[str, Any], manual: str, codes: set[str]
-) -> None:
-    status = b.refused(site, bonded_list(ManualNo=manual))
+@pytest.mark.parametrize("manual", ["C09082600099", "C09082600098"])
+def test_a_bonded_list_names_an_account_that_was_fetched(site: Site, bonded: dict[str, Any], manual: str) -> None:
+    (fault,) = b.refused(site, bonded_list(ManualNo=manual))["faults"]
 
-    assert b.codes(status) == codes
-    assert {fault["label"] for fault in status["faults"]} == {"备案号"}
+    assert (fault["code"], fault["label"], fault["path"]) == ("GW-F30", "备案号", "/CD.list/ManualNo")
+    assert manual in fault["message"] and "fetch" in fault["message"]
+
+
+@pytest.mark.requirement("CD-08")
+def test_a_filing_that_is_not_there_is_told_once(site: Site, on: Filing) -> None:
+    (saved,) = b.refused(site, listed(on, "save", ManualNo="B00000000000"))["faults"]
+    (declared_,) = b.refused(site, listed(on, ManualNo="B00000000000"))["faults"]
+
+    assert [(fault["code"], fault["label"]) for fault in (saved, declared_)] == [("GW-C32", "备案号"), ("GW-F30", "备案号")]
+    assert all("B00000000000" in fault["message"] for fault in (saved, declared_))

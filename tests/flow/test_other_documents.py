@@ -303,7 +303,6 @@ def test_lines_are_filled_from_the_rows_that_they_name(shop: Workshop) -> None:
             ("GW-C19", "/XX.list/DecList[1]/Unit", "表体第二单位由系统填写：系统值为 （空），报文值为 035"),
         ),
         (lines(1, GName="牛"), "v", ("GW-C19", "/XX.list/DecList[1]/GName", "表体商品名称由系统填写：系统值为 马，报文值为 牛")),
-        (lines(1, CodeTS="01"), "v8", ("GW-C32", "/XX.list/ManualNo", "备案号 v8 不是本账户任何备案的编号")),
     ],
 )
 def test_what_is_not_in_the_volume_is_told_at_its_place(
@@ -315,6 +314,14 @@ def test_what_is_not_in_the_volume_is_told_at_its_place(
 
     assert [f for f in faults(status) if f[0] != "GW-F30"][:1] == [told]
     assert {f[0] for f in faults(status)} <= {told[0], "GW-F30", "GW-C03", "GW-F47"}
+
+
+def test_a_document_that_is_not_there_is_told_once_in_the_words_of_who_needs_it(shop: Workshop) -> None:
+    approved_filing(shop)
+    status = declare_list(shop, "l", lines(1, CodeTS="01"), volume="v8")
+
+    told = [(code, path) for code, path, _ in faults(status) if path == "/XX.list/ManualNo"]
+    assert told == [("GW-F30", "/XX.list/ManualNo")]
 
 
 def test_a_chain_of_waits_goes_one_by_one(shop: Workshop) -> None:

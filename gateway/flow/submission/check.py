@@ -263,7 +263,7 @@ def _looked_into(
         allowed=compiled.attachable(checked.content),
     )
     needs, beside = _beside(rules, moment, message, checked.content, records)
-    faults += beside
+    faults = [*_said_by_no_need(faults, needs.faults), *beside]
     wish = wish_of(rules, moment, message, checked.content, document, needs.found)
     faults += licence_faults(rules, message, checked.content, wish, records, places_of(hand.item))
     parts = parts_of(rules, message, checked, records)
@@ -286,6 +286,12 @@ def _beside(rules: Rules, moment: Moment, message: Message, content: Content, re
     if operation.signed_when and rules.signs(message, content):
         faults += card_faults(rules, message, operation)
     return needs, faults
+
+
+def _said_by_no_need(faults: Sequence[Fault], of_needs: Sequence[Fault]) -> list[Fault]:
+    """Without what says that a document is not there which a need wants: the need's own words tell it."""
+    told = {fault.label for fault in of_needs if fault.code == "GW-F30"}
+    return [fault for fault in faults if fault.code != "GW-C32" or fault.label not in told]
 
 
 def living(message: Message, records: Snapshot) -> tuple[Message, Document | None]:
