@@ -71,7 +71,8 @@ def hand_of(rules: Rules, message: Message, records: Snapshot) -> Carried:
         return read(message.source or "", raw, most_bytes=rules.settings.gateway.most_bytes, own_forms=rules.own_forms)
 
     hand = carried(records.opened(message.batch or message.id, opened), message)
-    first = records.message((message.extra or {}).get(PART_OF))
+    first_id = (message.extra or {}).get(PART_OF)
+    first = records.message(first_id) if first_id else None
     if first is None:
         return hand
     whole = hand_of(rules, first, records)
