@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tongguan.gateway.document.changes import reserves, undone
+from tongguan.gateway.document.lines import with_keys
 from tongguan.gateway.flow.receipts.agreement import reservations_moved
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.licences import agreed_take, cited, cites_otherwise, kept_take
@@ -27,7 +28,7 @@ def undoing(message: Message, profile: Profile | None, records: Snapshot, *, at:
     if reverted is None or profile is None:
         return {}
     return {
-        "documents": (reverted,),
+        "documents": (with_keys(profile, document, reverted),),
         "release": records.reservations_of(reverted.id) if reserves(profile, message) else (),
         "takes": _untaken(profile, message, reverted, records),
     }

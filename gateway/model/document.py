@@ -50,6 +50,30 @@ class CountedLine:
 
 
 @record
+class KeyedLine:
+    """A row of a document as it is merged with others."""
+
+    key: bytes  #: of what must be equal
+    sums: tuple[int, ...]  #: of what is added up: whole numbers of the last decimal, in the order of its profile
+
+
+@record
+class KeyedDocument:
+    """What is kept of a document for merging it with others."""
+
+    key: bytes = b""  #: of what must be equal; empty: nothing is kept of it
+    pool: str = ""  #: those of other pools are never merged with it
+    month: int = 0  #: 202611
+    day: str = ""
+    number: str = ""  #: documents of one day stand in the order of these
+    rates: str = ""  #: the day whose rates hold
+    merge: str | None = None  #: what has taken it in hand
+    sums: tuple[int, ...] = ()
+    count: int = 0  #: of its lines
+    lines: tuple[KeyedLine, ...] | None = None  #: None: as they were
+
+
+@record
 class Document:
     """A row of the journal; `version` grows by one with each change and fences concurrent ones."""
 
@@ -77,6 +101,7 @@ class Document:
     facts: dict[str, str] | None = None  #: indexed facts of the content; None: as they were
     counted_at: int | None = None  #: since when the statistics count it; None: they do not
     counted: tuple[CountedLine, ...] | None = None  #: its lines of the statistics; None: as they were
+    keyed: KeyedDocument | None = None  #: what is kept of it for merging; None: as it was
     quantities: tuple[Quantity, ...] = ()  #: what its authority told of its licence
     pending: Content | None = None  #: the content that it will have once its authority agrees to a change of it
 

@@ -86,6 +86,23 @@ class Take:
 
 
 @record
+class RelatedPart:
+    """A document that became part of another one; byte n of `places` is the line there that its line n went into."""
+
+    id: str
+    places: bytes
+
+
+@record
+class Relation:
+    """Which documents became one, and where their lines went; not `alive`: that one has come to nothing, and what is known is marked so."""
+
+    whole_id: str  #: of a document that is there, or is made by a message that comes of the outcome
+    parts: tuple[RelatedPart, ...] = ()  #: in their order; none where it is not alive
+    alive: bool = True
+
+
+@record
 class Outcome:
     """One message's move with all that goes with it.
 
@@ -101,6 +118,7 @@ class Outcome:
     reserve: tuple[Reservation, ...] = ()
     release: tuple[Reservation, ...] = ()
     takes: tuple[Take, ...] = ()  #: of documents that it writes too, whose version fences them
+    relations: tuple[Relation, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     answers: tuple[Answer, ...] = ()
     bodies: tuple[Body, ...] = ()

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from tongguan.gateway.profile.agreement import look_at_agreement, look_at_changed, read_changes
 from tongguan.gateway.profile.calendar import look_at_calendar, read_calendar
 from tongguan.gateway.profile.fields import read_fields
+from tongguan.gateway.profile.lines import read_lines
 from tongguan.gateway.profile.other_documents import look_across, look_at_reserve, read_filed, read_needs
 from tongguan.gateway.profile.own_form import look_at_own_form, own_forms, read_own_form
 from tongguan.gateway.profile.parts import (
@@ -166,6 +167,7 @@ def _profile(
         changes=only("changes", lambda one: read_changes(one, part.given.get("needs", {}), {f.path: f for f in fields}), None),
         takes=only("takes", lambda one: read_takes(one, {f.path: f for f in fields}, operations), None),
         statistics=statistics,
+        lines=read_lines(part, statuses, {f.path: f for f in fields}),
         expires=only("expires", lambda one: read_expires(one, statuses, {f.path: f for f in fields}), None),
         calendar=read_calendar(part, fields),
         notify=only("notify", lambda one: read_notify(one, receipts, paths), None),

@@ -52,9 +52,9 @@ class Field:
     changeable_by: frozenset[str]  #: operations; empty: any that carries a body
     fill: str  #: how the system sets it (codecs/checking/fills.py); empty: the sender does
     find: str  #: name of the indexed fact kept of it; empty: none
-    line: str
-    key: str
-    sum: str
+    line: str  #: of a table: its rows are kept as lines (`LinesRule`)
+    key: str  #: it is part of a key by which documents, or lines, are merged
+    sum: str  #: it is added up when they are
     sign_order: str
     source: str  #: paragraph of the manual
     place: str = ""  #: file and line, for messages about the profile itself
@@ -350,6 +350,55 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadCondition:
+    """A field of the head has one of these values; or, with `no`, none of them."""
+
+    path: str
+    values: tuple[str, ...]
+    no: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPart:
+    """A field that must be equal in what is merged; of a line, within its row."""
+
+    name: str
+    number: bool = False  #: by its worth: 1.5 is 1.50
+    bare: bool = False  #: hyphens do not count
+    only: HeadCondition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SumPart:
+    """A number that is added up in what is merged, as a whole number of its last decimal; of a line, within its row."""
+
+    name: str
+    places: int
+    only: HeadCondition | None = None
+
+
+MOST_HEAD_SUMS, MOST_LINE_SUMS = 6, 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinesRule:
+    """What is kept of a document, and of each row of a table, for merging it with others: while it is in one of these statuses.
+
+    Equal to itself alone: it is what the makers of its keys are found by.
+    """
+
+    status: frozenset[str]
+    day: str  #: path of the date whose month it belongs to
+    pool: tuple[str, ...]  #: paths whose values part those that are never merged, and are asked for together
+    rates: str = ""  #: path of the date whose rates hold; empty: none do
+    table: str = ""
+    head_key: tuple[KeyPart, ...] = ()
+    line_key: tuple[KeyPart, ...] = ()
+    head_sums: tuple[SumPart, ...] = ()
+    line_sums: tuple[SumPart, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Notify:
     """Who is told by a short message, and of which receipts."""
 
@@ -444,6 +493,7 @@ class Profile:
     filed: Mapping[str, FiledSource] = field(default_factory=dict)
     takes: TakeRule | None = None
     statistics: Statistics | None = None
+    lines: LinesRule | None = None
     expires: Expiry | None = None
     calendar: Mapping[str, CalendarRule] = field(default_factory=dict)
     notify: Notify | None = None

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import bodies as b
 import filings as f
 from lxml import etree
 from sites import Site
+
+from tongguan.gateway.document.lines import with_keys
+from tongguan.gateway.journal.client import JournalClient
+from tongguan.gateway.journal.database.rows import keyed_line_rows, keyed_row
+from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.settings import read_settings
 
 LINE = {
     "GQty": "100", "FirstQty": "100", "DeclPrice": "12.5", "TradeCurr": "USD", "OriginCountry": "KOR", "DestinationCountry": "CHN",
@@ -55,3 +62,21 @@ def declared(site: Site, on: Filing, text: str, marker: str = "", **set_: Any) -
     """The document of a list that has come to this status."""
     status = b.done(site, listed(on, "declare", marker, **set_), "sent", "accepted", "rejected")
     return site.wait_business(f.LIST, status["document"], text)
+
+
+def kept_rows(home: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What a home's journal keeps of lists for merging them, and what its lists themselves come to; in one order."""
+    profile = load_profiles()[f.LIST]
+    with JournalClient.open(read_settings(home).database.url, home) as client, client.search() as records:
+        stored = [
+            dict(row)
+            for table in ("keyed", "keyed_line")
+            for row in records._connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY document_id").mappings()
+        ]
+        documents, after = list[Any](), ""
+        while page := records.documents_after(after, 100):
+            documents, after = documents + page, page[-1].id
+    made = [with_keys(profile, None, document) for document in documents if document.type == f.LIST]
+    kept = [document for document in made if document.keyed is not None]
+    heads = [keyed_row(document, document.keyed) for document in kept]
+    return stored, heads + [row for document in kept for row in keyed_line_rows(document.id, document.keyed)]

@@ -9,6 +9,7 @@ import bodies as b
 import pytest
 from agreement_desk import Office, open_office
 from filings import CHANGE, GOODS, LIST, QUALIFICATION
+from lists import kept_rows
 from lxml import etree
 
 pytestmark = pytest.mark.requirement("CD-10")
@@ -185,3 +186,18 @@ def test_a_draft_made_from_a_value_that_is_another_one_by_now_is_told_so(customs
             customs.shop.site.drop(b.xml(b.message(CHANGE, "declare", document=draft, reference=b.fresh("x"))))
         )
         assert faults(status) == [("GW-C19", "Change[1]/Old")]
+
+
+@pytest.mark.requirement("CD-12")
+def test_what_is_kept_of_lists_for_merging_follows_the_changes_that_customs_agreed_to(customs: Office) -> None:
+    key, gone = approved_list(customs, "9", "15"), approved_list(customs)
+    changed = asked(customs, key, row("DecList[1]/GQty", "510"), row("DecList[1]/DeclTotal", "6375"))
+    cancelled = asked(customs, gone, kind="2")
+    customs.say(CHANGE, changed, "A1")
+    customs.say(CHANGE, cancelled, "A1")
+    stored, made = kept_rows(customs.shop.home)
+
+    assert customs.document(LIST, key)["body"]["DecList"][0]["GQty"] == "510"
+    assert text(customs, LIST, gone) == "已撤销"
+    assert len(stored) > 4
+    assert stored == made

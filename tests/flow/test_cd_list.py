@@ -10,7 +10,7 @@ import bodies as b
 import filings as f
 import pytest
 from filings import APPROVED, LIST, act
-from lists import Filing, declared, filing, line, listed
+from lists import Filing, declared, filing, kept_rows, line, listed
 from pypdf import PdfReader
 from sites import Site
 
@@ -441,3 +441,15 @@ def test_a_filing_that_is_not_there_is_told_once(site: Site, on: Filing) -> None
 
     assert [(fault["code"], fault["label"]) for fault in (saved, declared_)] == [("GW-C32", "备案号"), ("GW-F30", "备案号")]
     assert all("B00000000000" in fault["message"] for fault in (saved, declared_))
+
+
+# What is kept for merging
+
+
+@pytest.mark.requirement("CD-12")
+def test_whatever_became_of_the_lists_what_is_kept_of_them_is_what_they_say(site: Site, on: Filing) -> None:
+    declared(site, on, CLEARED)
+    stored, made = kept_rows(site.home)
+
+    assert len(stored) > 2
+    assert stored == made

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.model.document import Document, Receipt
+from tongguan.gateway.model.document import Document, KeyedDocument, KeyedLine, Receipt
 from tongguan.gateway.model.errors import Deferred
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.lane import Lane
@@ -52,6 +52,13 @@ def document(id_: str = "d1", **more: Any) -> Document:
 def receipt(id_: str, **more: Any) -> Receipt:
     given = {"authority": "a", "code": "10", "zh": "入库成功", "en": "stored", "issued_at": 1, "message_id": None, **more}
     return Receipt(id=id_, **{"document_id": None, **given})
+
+
+def keyed(n: int = 1, **more: Any) -> KeyedDocument:
+    """What is kept of a document for merging: two lines, each sum of which but the last has a high part."""
+    lines = tuple(KeyedLine(bytes([n, line]) * 8, (10**15 + n, 7, 0, 10**18 + line)) for line in range(2))
+    given = {"pool": "1+I", "month": 202611, "day": f"2026-11-{n % 28 + 1:02d}", "number": f"N{n:06d}", "rates": "2026-11-30"}
+    return KeyedDocument(**{"key": bytes([n % 7]) * 16, **given, "sums": (n, 10**15), "count": 2, "lines": lines, **more})
 
 
 def answer(message_id: str, **more: Any) -> Answer:

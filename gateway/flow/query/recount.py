@@ -1,4 +1,4 @@
-"""What profiles began, or ceased, to count since this journal was last served is counted anew, a slice at a time.
+"""What profiles began, or ceased, to count or to keep for merging since this journal was last served is made anew, a slice at a time.
 
 Promises: a document that moves meanwhile is read again; a run that ends halfway goes on where it was.
 """
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import orjson
 
 from tongguan.gateway.document.counting import counted
+from tongguan.gateway.document.lines import NOT_KEPT, rule_hash, with_keys
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.document import Document, Receipt
@@ -19,7 +20,7 @@ from tongguan.gateway.profile.profile import Profile
 
 MARKER = "counted"
 _SLICE = 200
-Counting = dict[str, str]  #: document type to a hash of what it counts
+Counting = dict[str, str]  #: document type to a hash of what it counts; `<type> lines` to one of what it keeps
 
 
 class Recount:
@@ -40,18 +41,19 @@ class Recount:
         with self._site.journal.search() as records:
             documents = records.documents_after(self._after, _SLICE)
             receipts = records.receipts_of_documents(d.id for d in documents)
-            told = {d.id: self._first_told(d, receipts.get(d.id, ()), records) for d in documents if self._is_new(d)}
-        anew = [d for each in documents if each.id in told and (d := self._anew(each, told[each.id])) is not None]
+            told = {d.id: self._first_told(d, receipts.get(d.id, ()), records) for d in documents if self._is_new(d.type)}
+            kept = records.kept(d.id for d in documents if self._is_new(_lines_of(d.type)))
+        anew = [d for each in documents if (d := self._anew(each, told.get(each.id), kept=each.id in kept)) is not None]
         known, after = (self._known, documents[-1].id) if documents else (self._rules, "")
         value = orjson.dumps({"known": known, "wanted": self._rules, "after": after}).decode()
         if self._site.journal.recount(anew, marker=MARKER, value=value):
             self._known, self._after = known, after
         return True
 
-    def _is_new(self, document: Document) -> bool:
-        """Is what its type counts not what it was counted by?"""
-        rules = self._rules.get(document.type)
-        return rules is not None and rules != self._known.get(document.type, "")
+    def _is_new(self, name: str) -> bool:
+        """Is what a type counts, or keeps, not what its documents were counted, or kept, by?"""
+        rules = self._rules.get(name)
+        return rules is not None and rules != self._known.get(name, "")
 
     def _first_told(self, document: Document, receipts: Sequence[Receipt], records: Search) -> int:
         """When a document was first said to be where it is counted since; a round that began there goes on with that."""
@@ -62,19 +64,31 @@ class Recount:
         amended = {n for n, message_id, _ in rounds if message_id in openers and openers[message_id].operation in going_on}
         return _told_at(profile, document, [r for r in receipts if r.round not in amended])
 
-    def _anew(self, document: Document, told_at: int) -> Document | None:
-        """The document as it is to be counted; None where nothing changes."""
+    def _anew(self, document: Document, told_at: int | None, *, kept: bool) -> Document | None:
+        """The document as it is to be counted, and kept; None where nothing changes."""
+        after = document if told_at is None else self._counted(document, told_at)
+        if self._is_new(_lines_of(document.type)):
+            after = with_keys(self._site.rules.profile(document.type), None, after)
+            after = replace(after, keyed=NOT_KEPT) if kept and after.keyed is None else after
+        return None if after is document else replace(after, version=document.version + 1)
+
+    def _counted(self, document: Document, told_at: int) -> Document:
         profile = self._site.rules.profile(document.type)
-        bare = replace(document, counted_at=None, version=document.version + 1)
-        after = counted(profile, None, bare, status="", at=told_at)
+        after = counted(profile, None, replace(document, counted_at=None), status="", at=told_at)
         if after.counted is None:
-            return None if document.counted_at is None else replace(after, counted=())
+            return document if document.counted_at is None else replace(after, counted=())
         return after
 
 
 def rules_of(profiles: Iterable[Profile]) -> Counting:
     """What these types count, by type."""
-    return {profile.type: _hash(profile) for profile in profiles}
+    every = list(profiles)
+    return {p.type: _hash(p) for p in every} | {_lines_of(p.type): rule_hash(p.lines) for p in every}
+
+
+def _lines_of(type_: str) -> str:
+    """Under which name it is known what a type keeps."""
+    return f"{type_} lines"
 
 
 def _counting(rules: Counting) -> Counting:

@@ -12,6 +12,7 @@ from tongguan.gateway.document import quantities
 from tongguan.gateway.document.changes import changed, facts_of, settled_down, with_numbers
 from tongguan.gateway.document.counting import counted
 from tongguan.gateway.document.licences import with_others
+from tongguan.gateway.document.lines import with_keys
 from tongguan.gateway.flow.receipts.agreement import OpenedRound, opened_round
 from tongguan.gateway.flow.receipts.matching import begun_at
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -125,4 +126,5 @@ def status_told(profile: Profile, document: Document, told: StatusUpdate, presen
         return None
     after = replace(after, content=with_numbers(after.content, profile, after.numbers))
     after = replace(changed(after, at), facts=facts_of(profile, after.content))
-    return counted(profile, document, after, status=after.status if after.status != document.status else "", at=at)
+    told_of = after.status if after.status != document.status else ""
+    return with_keys(profile, document, counted(profile, document, after, status=told_of, at=at))

@@ -14,6 +14,7 @@ from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.codecs.receipts.settle import RoundSoFar, carries_out, settle
 from tongguan.gateway.document.changes import facts_of, learned, settled_down, with_numbers
 from tongguan.gateway.document.counting import counted
+from tongguan.gateway.document.lines import with_keys
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.holdings import held_after, together
 from tongguan.gateway.flow.receipts.agreement import OpenedRound, opened_round, so_far
@@ -266,7 +267,7 @@ def _business(rules: Rules, moment: Moment, message: Message, received: _Busines
         after = settled_down(after)
     after = replace(after, facts=facts_of(profile, after.content))
     told_of = rule.status if match.opened.present else ""
-    after = counted(profile, document, after, status=told_of, at=content.issued_at)
+    after = with_keys(profile, document, counted(profile, document, after, status=told_of, at=content.issued_at))
     receipt = _receipt(content, match, rule, applied=applied)
     kept, other = held_after(rules, rule if applied else None, (document, after), match.submission, records), received.carried_out
     return replace(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tongguan.gateway.document.changes import changed, joined_value, reserved_value, status_on, value_at, with_values
+from tongguan.gateway.document.lines import with_keys
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -234,9 +235,11 @@ def in_place_of_expired(rules: Rules, moment: Moment, outcome: Outcome, records:
     own = {document.id for document in outcome.documents}
     owners = dict.fromkeys(records.reserved_by(one.kind, one.value) for one in outcome.reserve)
     found = [document for owner in owners if owner not in own and (document := records.document(owner)) is not None]
+    today = china_date(moment.business)
+    types = [rules.profile(document.type) for document in found]
     gone = [
-        changed(document, moment.business, status=status_on(rules.profile(document.type), document, china_date(moment.business)))
-        for document in found
+        with_keys(profile, document, changed(document, moment.business, status=status_on(profile, document, today)))
+        for profile, document in zip(types, found, strict=True)
     ]
     release = [one for document in gone for one in records.reservations_of(document.id)]
     return replace(outcome, documents=(*outcome.documents, *gone), release=(*outcome.release, *release))

@@ -26,6 +26,7 @@ from tongguan.gateway.document.changes import (
     with_values,
 )
 from tongguan.gateway.document.counting import counted
+from tongguan.gateway.document.lines import with_keys
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.local import LocalRequest, desk_step
 from tongguan.gateway.flow.receipts.agreement import PENDING
@@ -136,7 +137,7 @@ def _as_found(request: LocalRequest, document: Document) -> Document:
         return document
     after = document if document.deleted else replace(document, facts=facts_of(profile, document.content))
     told_of = after.status if before is None or before.status != after.status else ""
-    return counted(profile, before, after, status=told_of, at=request.business)
+    return with_keys(profile, before, counted(profile, before, after, status=told_of, at=request.business))
 
 
 def asking(rules: Rules, moment: Moment, request: LocalRequest) -> Outcome:
@@ -183,9 +184,10 @@ def waiting(request: LocalRequest, other: Document, records: Snapshot) -> Outcom
     if stored is not None and stored.changing == message.id:
         return outcome
     if before.version:
-        return replace(outcome, documents=(changed(before, request.business, **status),))
+        return replace(outcome, documents=(with_keys(request.profile, before, changed(before, request.business, **status)),))
     content = with_numbers(request.content, request.profile, request.numbers)
     made = replace(_with_files(request, status), content=content, facts=facts_of(request.profile, content))
+    made = with_keys(request.profile, None, made)
     return replace(outcome, documents=(made,), bodies=_files(request), numbers=learned(made, before, request.profile))
 
 
@@ -194,7 +196,7 @@ def on_its_way(rules: Rules, moment: Moment, request: LocalRequest, records: Sna
     operation, profile, before = request.operation, request.profile, request.document
     filled = with_values(with_numbers(request.content, profile, request.numbers), request.answered or {})
     lane = _lane(rules, request, filled)
-    after = _between(request, filled)
+    after = with_keys(profile, before, _between(request, filled))
     asked, bodies = after.content if after.pending is None else after.pending, _files(request)
     if operation.pending or (profile.changes is not None and operation.opens_round):
         bodies = (*bodies, Body(request.message.id, PENDING, orjson.dumps(asked)))

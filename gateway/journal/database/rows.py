@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 import orjson
 import zstandard
 
+from tongguan.gateway.document.lines import PART as KEYED_PART
 from tongguan.gateway.journal.database import tables
-from tongguan.gateway.model.document import Attachment, Content, Document, Receipt
+from tongguan.gateway.model.document import Attachment, Content, Document, KeyedDocument, Receipt
 from tongguan.gateway.model.errors import Fault, TongguanError
 from tongguan.gateway.model.lane import Lane
 from tongguan.gateway.model.message import Kind, Message, State
-from tongguan.gateway.model.outcome import Take
+from tongguan.gateway.model.outcome import Relation, Take
 from tongguan.gateway.model.record import record
 
 _Noun = TypeVar("_Noun")
@@ -263,6 +264,56 @@ def taken_rows(take: Take) -> list[dict[str, Any]]:
 def amount_of(high: int, low: int) -> int:
     """An amount that is taken, of its two parts."""
     return high * TAKEN_PART + low
+
+
+_HEAD_SUMS, _LINE_SUMS = (
+    [column.name for column in table.columns if column.name.startswith("sum_")] for table in (tables.keyed, tables.keyed_line)
+)
+
+
+def _two_parts(names: Sequence[str], sums: Sequence[int]) -> dict[str, int | None]:
+    parts = [part for value in sums for part in divmod(value, KEYED_PART)]
+    return {name: parts[n] if n < len(parts) else None for n, name in enumerate(names)}
+
+
+def keyed_row(d: Document, keyed: KeyedDocument) -> dict[str, Any]:
+    """What a document is merged by."""
+    return {
+        "document_id": d.id,
+        "account": d.account,
+        "type": d.type,
+        "pool": keyed.pool,
+        "month": keyed.month,
+        "head_key": keyed.key,
+        "day": keyed.day,
+        "number": keyed.number,
+        "rates": keyed.rates,
+        "merge": keyed.merge,
+        "count": keyed.count,
+        **_two_parts(_HEAD_SUMS, keyed.sums),
+    }
+
+
+def keyed_line_rows(id_: str, keyed: KeyedDocument) -> list[dict[str, Any]]:
+    """And its lines."""
+    return [
+        {"document_id": id_, "line": n, "line_key": line.key, **_two_parts(_LINE_SUMS, line.sums)}
+        for n, line in enumerate(keyed.lines or ())
+    ]
+
+
+def sums_of(parts: Sequence[int | None]) -> tuple[int, ...]:
+    """Sums of their two parts, high and low in turn; those that a type does not have are null."""
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    return tuple(high * KEYED_PART + low for high, low in pairs if high is not None and low is not None)
+
+
+def relation_rows(relation: Relation) -> list[dict[str, Any]]:
+    """The parts of a whole."""
+    return [
+        {"whole_id": relation.whole_id, "part_id": part.id, "number": n, "places": part.places, "alive": int(relation.alive)}
+        for n, part in enumerate(relation.parts)
+    ]
 
 
 def receipt_row(r: Receipt) -> dict[str, Any]:

@@ -352,6 +352,62 @@ COUNTED_BY = {
     for name in ("commodity", *DIMENSIONS)
 }
 
+_k, _l, _w = tables.keyed.c, tables.keyed_line.c, tables.relation.c
+_by_place = (_k.head_key, _k.day, _k.number, _k.document_id)
+_place = tuple_(*_by_place)
+_behind_place = _place > tuple_(*map(_given, ("key", "day", "number", "id")))
+KEYED_HEAD = (*_by_place, _k.rates, _k.merge, _k.count)
+KEYED_SUMS = tuple(column for column in _k if column.name.startswith("sum_"))
+#: what documents of one pool and month are merged by, with the documents; in the order of their keys, then of their days and numbers
+KEYED = (
+    by("keyed_order", select(*KEYED_HEAD, tables.document.c.version, tables.document.c.status, *KEYED_SUMS))
+    .select_from(tables.keyed)
+    .join(tables.document, _d.id == _k.document_id)
+    .where(
+        and_(
+            _k.account == _given("account"),
+            _k.type == _given("type"),
+            _k.pool == _given("pool"),
+            _k.month == _given("month"),
+            _behind_place,
+        )
+    )
+    .order_by(*_by_place)
+    .limit(_most)
+)
+KEPT = PreparedStatement(select(_k.document_id).where(_among(_k.document_id)))
+#: the first month behind another of which something is kept in a pool
+NEXT_MONTH = PreparedStatement(
+    by("keyed_order", select(_k.month))
+    .where(
+        and_(_k.account == _given("account"), _k.type == _given("type"), _k.pool == _given("pool"), _k.month > _given("after"))
+    )
+    .order_by(_k.month)
+    .limit(1)
+)
+_in_hand = and_(_k.merge == _given("merge"), _k.merge.is_not(None))
+#: the same of those that one thing has in hand, without the documents; and their lines
+KEYED_IN_HAND = PreparedStatement(
+    by("keyed_merge", select(*KEYED_HEAD, *KEYED_SUMS)).where(and_(_in_hand, _behind_place)).order_by(*_by_place).limit(_most)
+)
+_place_text = ", ".join(f"keyed.{column.name}" for column in _by_place)
+_lines_text = ", ".join(
+    f"keyed_line.{column.name}" for column in _l if column.name == "line_key" or column.name.startswith("sum_")
+)
+LINES_IN_HAND = PreparedStatement(
+    text(
+        f"SELECT {_lines_text} FROM keyed INDEXED BY keyed_merge CROSS JOIN keyed_line ON keyed_line.document_id = keyed.document_id "
+        f"WHERE keyed.merge = :merge AND keyed.merge IS NOT NULL AND ({_place_text}) > (:key, :day, :number, :id) "
+        f"AND ({_place_text}) <= (:last_key, :last_day, :last_number, :last_id) ORDER BY {_place_text}, keyed_line.line"
+    )
+)
+#: what became of documents, and of what others became
+_related = select(_w.whole_id, _w.part_id, _w.places, _w.alive)
+RELATIONS = {
+    "whole_id": PreparedStatement(_related.where(_among(_w.whole_id)).order_by(_w.whole_id, _w.number)),
+    "part_id": PreparedStatement(by("relation_part", _related).where(_among(_w.part_id)).order_by(_w.part_id, _w.whole_id)),
+}
+
 # What is written beside the rows of a commit
 
 IN_HAND = PreparedStatement(select(tables.claim.c.in_hand))
@@ -370,6 +426,9 @@ END_CLAIM = PreparedStatement(delete(tables.claim).where(tables.claim.c.token ==
 ENTRY = PreparedStatement(insert(tables.history))
 FORGET_FACTS = PreparedStatement(delete(tables.fact).where(_among(tables.fact.c.document_id)))
 UNCOUNT = PreparedStatement(by("counted_document", delete(tables.counted)).where(_among(tables.counted.c.document_id)))
+UNKEY = PreparedStatement(delete(tables.keyed).where(_among(_k.document_id)).returning(_k.document_id))
+UNKEY_LINES = PreparedStatement(delete(tables.keyed_line).where(_among(_l.document_id)))
+END_RELATION = PreparedStatement(update(tables.relation).where(_among(_w.whole_id)).values(alive=0))
 RELEASE = PreparedStatement(
     delete(tables.reservation).where(
         and_(

@@ -169,6 +169,48 @@ licence_taken = Table(
     sqlite_with_rowid=False,
 )
 
+# What documents are merged by. Sums are whole numbers of their last decimal in two parts, value = high * 10^12 + low, as 19 digits with
+# their decimals do not fit into 63 bits; a type says in its order which is which, and the rest are null.
+keyed = Table(
+    "keyed",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    *_columns(Text, "account", "type", "pool"),
+    Column("month", Integer, nullable=False),
+    Column("head_key", LargeBinary, nullable=False),
+    *_columns(Text, "day", "number", "rates"),
+    Column("merge", Text),  # what has it in hand
+    Column("count", Integer, nullable=False),  # of its lines
+    *_columns(_big, *(f"sum_{n}_{part}" for n in range(1, 7) for part in ("high", "low")), nullable=True),
+    sqlite_with_rowid=False,
+)
+_by_place = (keyed.c.head_key, keyed.c.day, keyed.c.number, keyed.c.document_id)
+# They are unique, by the id, so that lines need no sorting behind them.
+Index("keyed_order", keyed.c.account, keyed.c.type, keyed.c.pool, keyed.c.month, *_by_place, unique=True)
+_partial("keyed_merge", keyed.c.merge, *_by_place, unique=True, where="merge IS NOT NULL")
+keyed_line = Table(
+    "keyed_line",
+    metadata,
+    Column("document_id", Text, nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("line_key", LargeBinary, nullable=False),
+    *_columns(_big, *(f"sum_{n}_{part}" for n in range(1, 5) for part in ("high", "low")), nullable=True),
+    PrimaryKeyConstraint("document_id", "line"),
+    sqlite_with_rowid=False,
+)
+# Which document became part of which, and where each of its lines went: byte n of `places` is the line there of its line n.
+relation = Table(
+    "relation",
+    metadata,
+    *_columns(Text, "whole_id", "part_id"),
+    Column("number", Integer, nullable=False),  # the parts of a whole in their order
+    Column("places", LargeBinary, nullable=False),
+    Column("alive", Integer, nullable=False),
+    PrimaryKeyConstraint("whole_id", "number"),
+    sqlite_with_rowid=False,
+)
+Index("relation_part", relation.c.part_id, relation.c.whole_id)
+
 round_ = Table(
     "round",
     metadata,

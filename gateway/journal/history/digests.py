@@ -39,7 +39,13 @@ MARKS: Mapping[str, frozenset[str]] = {
 #: markers that are marks of work: how far it got, and what the clocks said
 PLACES, CLOCK = "checkpoint:", "clock"
 #: tables whose rows are replaced together, all those of a document: one record for all
-TOGETHER = {"fact": "document_id", "counted": "document_id", "licence_taken": "document_id"}
+TOGETHER = {
+    "fact": "document_id",
+    "counted": "document_id",
+    "licence_taken": "document_id",
+    "keyed_line": "document_id",
+    "relation": "whole_id",
+}
 _FIXED = ", as it came"
 _KEYS = {"answer": ("account", "file")}
 
@@ -102,8 +108,9 @@ def record_together(name: str, owner: str, rows: Sequence[RowValues]) -> bytes:
     """One record for all rows that a document has in a table."""
     if not rows:
         return row_name(name, owner) + GONE
-    values = _picker(FORMS[name][0].facts)
-    content = b"\n".join(sorted(_json(list(values(row))) for row in rows))
+    form = FORMS[name][0]
+    values = _picker(form.facts)
+    content = b"\n".join(sorted(b"\0".join((_json(list(values(row))), *(row[blob] for blob in form.blobs))) for row in rows))
     return row_name(name, owner) + blake2b(content, digest_size=FACTS).digest()
 
 

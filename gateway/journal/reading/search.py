@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, and_, func, literal_column, select
 from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import DIMENSIONS, PART, Order, decoded, document_of, facts_of, message_of, order_of
 from tongguan.gateway.journal.reading.cursor import Cursor
-from tongguan.gateway.journal.reading.lookups import AnswerRow, Lookups, answer_of
+from tongguan.gateway.journal.reading.keyed import KeyedDocuments
+from tongguan.gateway.journal.reading.lookups import AnswerRow, answer_of
 from tongguan.gateway.journal.reading.restrictions import ORDERS, Restriction
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.lane import ClosedLane, Lane
@@ -49,7 +50,7 @@ class PeriodSum:
     lines: int
 
 
-class Search(Lookups):
+class Search(KeyedDocuments):
     """One moment of the journal as it is stored: what views, the command line and the daemon's looks ask of it, and no decision."""
 
     def documents_after(self, id_: str, limit: int) -> list[Document]:

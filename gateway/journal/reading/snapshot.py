@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from tongguan.gateway.journal.database import statements
 from tongguan.gateway.journal.database.rows import document_of, message_of
+from tongguan.gateway.journal.reading.keyed import BEGINNING, KeyedInMonth, KeyedPlace, KeyedWithLines, RelatedDocument
 from tongguan.gateway.journal.reading.licences import TakenQuantities
 from tongguan.gateway.journal.reading.lookups import slices
 from tongguan.gateway.journal.reading.restrictions import Restriction
@@ -28,8 +29,9 @@ class Snapshot:
     """What a decision may ask: one moment of the journal, and on top of it the outcomes decided earlier in the same batch.
 
     Every question sees both, so that deciding messages in one batch comes to the same as deciding them one after another; the
-    same question gives the same answer until an outcome is seen. Three kinds of questions are asked of what is stored alone:
-    `unchanged` compares with that on purpose; the items of a batch never move in the batch of their parent; and `find`,
+    same question gives the same answer until an outcome is seen. Four kinds of questions are asked of what is stored alone:
+    `unchanged` compares with that on purpose; the items of a batch never move in the batch of their parent; what is kept for merging and
+    what became of it is asked for portion by portion, and each document is fenced by its version; and `find`,
     `list_documents` and `counted` make the lists and sums that an enterprise asks for: like every list they may lack what is not
     committed yet, and nothing but the answer rests on them.
     """
@@ -320,6 +322,36 @@ class Snapshot:
     def counted(self, account: str, type_: str, *, first: int, last: int, where: Mapping[int, str]) -> list[CountedSum]:
         """Exact sums of the counted lines of these months (`202601` to `202611`), each dimension of `where` having its value."""
         return self._stored.counted(account, type_, first=first, last=last, where=where)
+
+    def keyed_of(
+        self,
+        account: str,
+        type_: str,
+        *,
+        pool: str,
+        month: int,
+        where: Sequence[Restriction] = (),
+        after: KeyedPlace = BEGINNING,
+        limit: int,
+    ) -> list[KeyedInMonth]:
+        """What the first documents of a pool and month behind a place are merged by."""
+        return self._stored.keyed_of(account, type_, pool=pool, month=month, where=where, after=after, limit=limit)
+
+    def months_of(self, account: str, type_: str, pool: str) -> list[int]:
+        """The months of which something is kept in a pool, in their order."""
+        return self._stored.months_of(account, type_, pool)
+
+    def keyed_in_hand(self, merge: str, *, after: KeyedPlace = BEGINNING) -> Iterator[KeyedWithLines]:
+        """All that something has in hand, behind a place, with their lines."""
+        return self._stored.keyed_in_hand(merge, after=after)
+
+    def became(self, part_ids: Iterable[str]) -> list[RelatedDocument]:
+        """What these documents became part of."""
+        return self._stored.became(part_ids)
+
+    def came_of(self, whole_ids: Iterable[str]) -> list[RelatedDocument]:
+        """What became these documents, of each in its order."""
+        return self._stored.came_of(whole_ids)
 
     def counted_by(
         self, dimension: int | None, account: str, type_: str, *, months: tuple[int, int], where: Mapping[int, str]

@@ -22,7 +22,9 @@ from tongguan.gateway.journal.writing.outcome_rows import (
     write_answers,
     write_counted,
     write_documents,
+    write_keyed,
     write_lists,
+    write_relations,
 )
 from tongguan.gateway.journal.writing.preconditions import Overtaken, PresentState, behind_earlier, fits, flat, read_known
 from tongguan.gateway.journal.writing.writer import Group
@@ -92,6 +94,8 @@ class Finisher:
             freed, batches = self._messages(group, outcomes, known)
             write_documents(group, outcomes)
             write_counted(group, outcomes)
+            write_keyed(group, outcomes)
+            write_relations(group, outcomes)
             write_takes(group, outcomes)
             write_lists(group, outcomes, write_answers(group, outcomes))
             wake(group, freed)

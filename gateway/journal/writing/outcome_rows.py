@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Table, and_, select
 
 from tongguan.gateway.journal.database import statements, tables
-from tongguan.gateway.journal.database.rows import DOCUMENT_MOVES, counted_rows, document_row, pack, receipt_row
+from tongguan.gateway.journal.database.rows import (
+    DOCUMENT_MOVES,
+    counted_rows,
+    document_row,
+    keyed_line_rows,
+    keyed_row,
+    pack,
+    receipt_row,
+    relation_rows,
+)
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.notifications import LANE as NOTIFY
 from tongguan.gateway.journal.reading.lookups import slices
 from tongguan.gateway.journal.writing.preconditions import Overtaken
 from tongguan.gateway.journal.writing.writer import Group
-from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.document import Document, KeyedDocument
 from tongguan.gateway.model.message import FINAL
 from tongguan.gateway.model.outcome import Answer, Outcome
 from tongguan.gateway.model.record import replace
@@ -77,14 +86,61 @@ def _count(group: Group, documents: Mapping[str, Document]) -> None:
     insert_together(group, tables.counted, {d.id: counted_rows(d) for d in documents.values()})
 
 
+def write_keyed(group: Group, outcomes: Sequence[Outcome]) -> None:
+    """Put what is kept of each document for merging in the place of what was."""
+    last: dict[str, Document] = {}
+    made: set[str] = set()  #: nothing is kept of these yet
+    for outcome in outcomes:
+        for document in outcome.documents:
+            if document.version == 1:
+                made.add(document.id)
+            if document.keyed is not None:
+                before = last.get(document.id)
+                last[document.id] = document if before is None else _with_lines(document, before.keyed)
+    _key(group, last, made)
+
+
+def _with_lines(document: Document, before: KeyedDocument | None) -> Document:
+    """With the lines that an earlier version of the same commit has, where it leaves them as they were."""
+    keyed = document.keyed
+    if keyed is None or before is None or keyed.lines is not None or not keyed.key:
+        return document
+    return replace(document, keyed=replace(keyed, lines=before.lines))
+
+
+def _key(group: Group, documents: Mapping[str, Document], made: Collection[str] = ()) -> None:
+    anew = {d.id: d.keyed for d in documents.values() if d.keyed is not None}
+    without = {id_ for id_, keyed in anew.items() if not keyed.key}
+    had = set[str]()
+    for part in slices(id_ for id_ in anew if id_ not in made):
+        had.update(statements.UNKEY.column(group.connection, values=part))
+    for part in slices(id_ for id_ in had if id_ in without or anew[id_].lines is not None):
+        statements.UNKEY_LINES.write(group.connection, {"values": part})
+    group.left += [digests.gone("keyed", id_) for id_ in anew if id_ in had & without]
+    _insert(group, tables.keyed, [keyed_row(documents[id_], keyed) for id_, keyed in anew.items() if keyed.key])
+    lines = {id_: keyed_line_rows(id_, keyed) for id_, keyed in anew.items() if keyed.key and keyed.lines is not None}
+    insert_together(group, tables.keyed_line, {**lines, **{id_: [] for id_ in anew if id_ in had & without}})
+
+
+def write_relations(group: Group, outcomes: Sequence[Outcome]) -> None:
+    """Which documents became part of which; of a whole that has come to nothing that stays, marked."""
+    relations = [relation for outcome in outcomes for relation in outcome.relations]
+    insert_together(group, tables.relation, {r.whole_id: relation_rows(r) for r in relations if r.alive})
+    for part in slices(r.whole_id for r in relations if not r.alive):
+        statements.END_RELATION.write(group.connection, {"values": part})
+        query = select(tables.relation).where(tables.relation.c.whole_id.in_(part)).order_by(tables.relation.c.whole_id)
+        group.left += digests.records_of(tables.relation.name, group.connection.execute(query).mappings())
+
+
 def recount(group: Group, documents: Sequence[Document]) -> bool:
-    """Write these documents' next versions and lines; False, and nothing, when one of them has changed since it was read."""
+    """Write these documents' next versions, what statistics count of them and what is kept of them for merging; False, and nothing, when one of them has changed since it was read."""
     mark = group.mark()
     try:
         with group.connection.begin_nested():
             if documents:
                 _update_documents(group, documents, {d.id: d.version - 1 for d in documents})
-                _count(group, {d.id: d for d in documents})
+                _count(group, {d.id: d for d in documents if d.counted is not None})
+                _key(group, {d.id: d for d in documents})
     except Overtaken:
         group.back_to(mark)
         return False

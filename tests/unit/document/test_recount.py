@@ -8,11 +8,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from journals import comes, document, receipt, stored_document, submission, written
+from journals import comes, document, keyed, receipt, stored_document, submission, written
 
 from tongguan.gateway.flow.query.recount import Recount
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.profile import Operation, Profile
 
 from .test_counting import RULE, approved, at, goods, keep, profile, sums
@@ -157,3 +158,30 @@ def test_a_document_that_moved_meanwhile_is_not_overwritten(journal: Journal) ->
     assert stored_document(journal, "d0").status == "withdrawn"
     with journal.search() as records:
         assert records.marker("counted") is None
+
+
+def test_what_is_kept_for_merging_is_made_anew_where_its_rules_have_changed(journal: Journal) -> None:
+    listed = load_profiles()["CD.list"]
+    content = {"Nature": "1", "IEFlag": "I", "DDate": "2026-11-20", "GrossWet": "5", "DecList": [{"GQty": "1.5"}]}
+    for n, status in enumerate(("cleared", "draft", "refused")):
+        kept_before = keyed() if status == "refused" else None
+        made = document(f"d{n}", type="CD.list", status=status, content=content, keyed=kept_before)
+        written(journal, comes(submission(), documents=(made,)))
+
+    def kept_by(profile: Profile) -> list[tuple[str, tuple[int, ...]]]:
+        rules = SimpleNamespace(profiles={"CD.list": SimpleNamespace(profile=profile)}, profile=lambda _: profile)
+        work = Recount(cast(Site, SimpleNamespace(journal=journal, rules=rules)))
+        while work.turn():
+            pass
+        with journal.search() as records:
+            found = records.keyed_of("demo", "CD.list", pool="1+I", month=202611)
+        return [(each.head.id, each.head.sums) for each in found]
+
+    assert listed.lines is not None
+    fewer = replace(listed.lines, head_sums=listed.lines.head_sums[:2])
+    without = replace(listed.lines, status=frozenset({"declared"}))
+    assert kept_by(listed) == [("d0", (0, 500_000, 0, 0, 0, 0))]
+    assert kept_by(replace(listed, lines=fewer)) == [("d0", (0, 500_000))]
+    assert kept_by(replace(listed, lines=without)) == []
+    assert [stored_document(journal, f"d{n}").version for n in range(3)] == [4, 1, 2]
+    assert journal.verify().broken is None

@@ -76,6 +76,7 @@ def value_of(name: str, kind: str) -> Any:
         "attachments": (Attachment("声明.pdf", "2", "application/pdf", 3, "ab", "m"),),
         "facts": {"find": "me"},
         "counted": (),
+        "keyed": None,
         "quantities": ({"licence": "1", "approved": "1.10", "used": None},),
     }
     if name in special:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import answer, body, comes, document, moves, number, open_journal, receipt, submission, written
+from journals import answer, body, comes, document, keyed, moves, number, open_journal, receipt, submission, written
 from sqlalchemy import Integer, LargeBinary, Table
 
 from tongguan.gateway.journal.client import JournalClient
@@ -19,7 +19,7 @@ from tongguan.gateway.model.document import CountedLine
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.notification import Notification
-from tongguan.gateway.model.outcome import Number, Reservation, Take, TakenLine
+from tongguan.gateway.model.outcome import Number, RelatedPart, Relation, Reservation, Take, TakenLine
 
 pytestmark = pytest.mark.requirement("GW-11")
 
@@ -43,7 +43,7 @@ def lived(journal: Journal) -> None:
         message = submission(f"m{n}", reference=f"r{n}", document_id=f"d{n}", source=f"f{n}.xml", extra={"route": "x"})
         first = document(
             f"d{n}", content={"a": "1"}, facts={"code": "8409", "name": "x"}, counted_at=1, counted=(line, line), round=1,
-            changing=f"m{n}",
+            changing=f"m{n}", keyed=keyed(n, merge="m"),
         )  # fmt: skip
         written(
             journal,
@@ -54,9 +54,17 @@ def lived(journal: Journal) -> None:
                 reserve=(Reservation("entry", f"E{n}", f"d{n}"), Reservation("gone", f"E{n}", f"d{n}")),
                 takes=(Take(f"d{n}", (TakenLine("l", "2601 035", 7, 100), TakenLine("l", f"{n}", 10**18 + n, None))),),
                 bodies=(body(f"m{n}", b"<xml>%d</xml>" % n),),
+                relations=(Relation(f"whole{n}", (RelatedPart(f"d{n}", b"\1\2"), RelatedPart("other", b"\1"))),),
             ),
         )
-        second = document(f"d{n}", version=2, content={"a": "2"}, facts={"code": "84", "name": "x"}, status="sent")
+        second = document(
+            f"d{n}",
+            version=2,
+            content={"a": "2"},
+            facts={"code": "84", "name": "x"},
+            status="sent",
+            keyed=keyed(n + 1, merge="m"),
+        )
         written(
             journal,
             moves(
@@ -67,6 +75,7 @@ def lived(journal: Journal) -> None:
                 takes=(Take(f"d{n}", (TakenLine("l", "2601 035", 5, 100), TakenLine("l", "old", n + 1, None))),),
                 receipts=(receipt(f"rc{n}", message_id=f"m{n}", document_id=f"d{n}"),),
                 answers=(answer(f"m{n}"),),
+                relations=(Relation(f"whole{n}", alive=False),),
                 notifications=(Notification(f"n{n}", "demo", f"a:rc{n}", f"m{n}", f"d{n}", "k", f"1380000000{n}", "t", 1, 1),),
             ),
         )

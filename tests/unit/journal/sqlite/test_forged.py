@@ -69,8 +69,10 @@ def take_out(base: sqlite3.Connection, message: str) -> None:
     (document,) = base.execute("SELECT document_id FROM message WHERE id = ?", (message,)).fetchone()
     for table in ("move", "receipt", "body", "answer", "notification", "round"):
         base.execute(f"DELETE FROM {table} WHERE message_id = ?", (message,))
-    for table in ("fact", "counted", "number", "reservation"):
+    for table in ("fact", "counted", "number", "reservation", "keyed", "keyed_line"):
         base.execute(f"DELETE FROM {table} WHERE document_id = ?", (document,))
+    wholes = "SELECT whole_id FROM relation WHERE part_id = ?"
+    base.execute(f"DELETE FROM relation WHERE whole_id IN ({wholes})", (document,))
     for table in ("licence_taken", "licence_used"):  # others took of the same line: what all hold of it would tell
         base.execute(f"DELETE FROM {table}")
     base.execute("DELETE FROM document WHERE id = ?", (document,))
@@ -85,7 +87,8 @@ def make_anew(base: sqlite3.Connection, *, closed_up: bool) -> None:
     """
     names = {
         row[: digests.NAME]
-        for table in ("message", "document", "receipt", "answer", "notification", "round", "fact", "counted", "number", "reservation")
+        for table in ("message", "document", "receipt", "answer", "notification", "round", "fact", "counted", "number", "reservation", "keyed",
+                      "keyed_line", "relation")
         for row in digests.records_of(table, ordered(base, table))
     }  # fmt: skip
     others = names | {digests.row_name(*words) for words in kept(base)}

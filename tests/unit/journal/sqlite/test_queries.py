@@ -12,7 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journals import answer, body, comes, document, moves, number, open_journal, receipt, receipt_message, submission, written
+from journals import (
+    answer,
+    body,
+    comes,
+    document,
+    keyed,
+    moves,
+    number,
+    open_journal,
+    receipt,
+    receipt_message,
+    submission,
+    written,
+)
 from sqlalchemy import Connection, Engine, event
 
 from tongguan.gateway.journal.database import prepared as driver
@@ -20,12 +33,13 @@ from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.prepared import PreparedStatement
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.cursor import Cursor
+from tongguan.gateway.journal.reading.restrictions import of_documents
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import CountedLine
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import FINAL, FREES_REFERENCE, State
-from tongguan.gateway.model.outcome import Number, Reservation, Take, TakenLine
+from tongguan.gateway.model.outcome import Number, RelatedPart, Relation, Reservation, Take, TakenLine
 
 #: tables that grow with every message for ever
 GROWING = (
@@ -33,6 +47,9 @@ GROWING = (
     "document",
     "fact",
     "counted",
+    "keyed",
+    "keyed_line",
+    "relation",
     "licence_taken",
     "licence_used",
     "number",
@@ -149,7 +166,8 @@ def filled(journal: Journal) -> Journal:
             journal,
             comes(
                 message,
-                documents=(document(f"d{n}", facts={"code": "8409"}, counted_at=1, counted=(LINE,)),),
+                documents=(document(f"d{n}", facts={"code": "8409"}, counted_at=1, counted=(LINE,), keyed=keyed(n, merge="m")),),
+                relations=(Relation(f"w{n}", (RelatedPart(f"d{n}", b"\1\2"),)),),
                 numbers=(Number("a", "licence", f"L{n}", f"d{n}", "demo"),),
                 takes=(Take(f"d{n}", (TakenLine(f"l{n}", "2601 035", 1, None),)),),
                 receipts=(receipt(f"rc{n}", message_id=f"m{n}", document_id=f"d{n}"),),
@@ -250,7 +268,8 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
         moves(
             m,
             State.SENT,
-            documents=(document(m.document_id or "", version=2, facts={"code": "1"}, counted=()),),
+            documents=(document(m.document_id or "", version=2, facts={"code": "1"}, counted=(), keyed=keyed()),),
+            relations=(Relation("w1", alive=False),),
             relied_on={"d50": 1},
             takes=(Take(m.document_id or "", (TakenLine("l0", "2601 035", 2, 1000),)),),
         )
@@ -271,7 +290,7 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
     filled.mark_written([1, 2])
     filled.notifications.due(1, 5)
     filled.notifications.tried(["n1"], {"n2": 5})
-    filled.recount([document("d55", version=2, counted=(LINE,))], marker="counted", value="x")
+    filled.recount([document("d55", version=2, counted=(LINE,), keyed=keyed())], marker="counted", value="x")
     filled.write_again("m1")
     number(filled, "a")
     filled.set_checkpoint("told", Cursor(1))
@@ -313,6 +332,12 @@ DECIDES: dict[str, Callable[[Snapshot], Any]] = {
     "items": lambda r: (r.items(["m1"]), r.item_states("m1")),
     "find": lambda r: r.find("L1", "demo"),
     "counted": lambda r: r.counted("demo", "T", first=202601, last=202611, where={}),
+    "kept": lambda r: (
+        r.keyed_of("demo", "T", pool="1+I", month=202611, where=of_documents(statuses=["draft"]), limit=5),
+        r.months_of("demo", "T", "1+I"),
+    ),
+    "in hand": lambda r: list(r.keyed_in_hand("m")),
+    "relation": lambda r: (r.became(["d1"]), r.came_of(["w1"])),
     "counted_by": lambda r: r.counted_by(0, "demo", "T", months=(202601, 202611), where={}),
 }
 SEARCHES: dict[str, Callable[[Search], Any]] = {
@@ -324,6 +349,9 @@ SEARCHES: dict[str, Callable[[Search], Any]] = {
     "statistics": lambda r: r.counted("demo", "T", first=202601, last=202611),
     "statistics of a period": lambda r: r.counted_by(1, "demo", "T", months=(202601, 202611), where={0: "142"}),
     "statistics of a country": lambda r: r.counted("demo", "T", first=202601, last=202611, where={0: "142"}),
+    "kept": lambda r: (r.keyed_of("demo", "T", pool="1+I", month=202611), r.months_of("demo", "T", "1+I")),
+    "in hand": lambda r: list(r.keyed_in_hand("m")),
+    "relation": lambda r: (r.became(["d1"]), r.came_of(["w1"]), r.kept(["d1", "d2"])),
     "body": lambda r: r.body("m1", "source"),
     "bodies": lambda r: r.bodies(["m1", "m2"], "source"),
     "newest of name": lambda r: r.newest_of_name("demo", ["f1.xml"]),

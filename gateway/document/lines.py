@@ -1,0 +1,178 @@
+"""What is kept of a document for merging it with others: pure functions from what its profile says of `[lines]`.
+
+Promises: two keys are equal exactly where all fields of the key are equal; numbers are whole numbers of their last decimal, never rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+from tongguan.gateway.document.changes import value_at
+from tongguan.gateway.document.licences import bare
+from tongguan.gateway.model.document import Content, Document, KeyedDocument, KeyedLine
+from tongguan.gateway.model.record import replace
+from tongguan.gateway.profile.profile import HeadCondition, KeyPart, LinesRule, Profile, SumPart
+
+VERSION = 1  #: of how keys are made: another one makes all of them anew
+KEY = 16  #: bytes of a key
+PART = 10**12  #: what the high part of a sum that is kept stands for
+MERGE = "merge"  #: the mark of a document that names what has taken it in hand
+NOT_KEPT = KeyedDocument()
+_VERSION = bytes([VERSION])
+
+
+def pool_of(rule: LinesRule, content: Content) -> str:
+    """The name of the pool that a document is in: only those of one pool are ever merged."""
+    return pool_named(value_at(content, path) for path in rule.pool)
+
+
+def pool_named(values: Iterable[str]) -> str:
+    """The name of a pool, of the values of its fields in their order."""
+    return "+".join(values)
+
+
+def rule_hash(rule: LinesRule | None) -> str:
+    """Of all that what is kept is made by; empty for nothing."""
+    if rule is None:
+        return ""
+    told = {field.name: getattr(rule, field.name) for field in fields(rule)}
+    told["status"] = sorted(rule.status)
+    return blake2b(repr((VERSION, told)).encode(), digest_size=8).hexdigest()
+
+
+def with_keys(profile: Profile, before: Document | None, after: Document) -> Document:
+    """`after`, with what is kept of it for merging where this step changes that."""
+    rule = profile.lines
+    if rule is None:
+        return after
+    was = before is not None and _is_kept(rule, before)
+    if not _is_kept(rule, after):
+        return replace(after, keyed=NOT_KEPT) if was else after
+    if before is None or not was:
+        return replace(after, keyed=keys_of(profile, rule, after))
+    if before.content == after.content and _beside(profile, before) == _beside(profile, after):
+        return after
+    same = _lines(rule, before.content) == _lines(rule, after.content)
+    return replace(after, keyed=keys_of(profile, rule, after, lines=not same))
+
+
+def _is_kept(rule: LinesRule, document: Document) -> bool:
+    return document.status in rule.status and not document.deleted
+
+
+def keys_of(profile: Profile, rule: LinesRule, document: Document, *, lines: bool = True) -> KeyedDocument:
+    """What is kept of a document; without `lines` they stay as they were."""
+    content = document.content
+    makers = _makers(rule)
+    day = value_at(content, rule.day)
+    head = tuple(holds(condition, content) for condition in makers.conditions)
+    rows = _rows(rule, content)
+    return KeyedDocument(
+        key=makers.head_key(head, content),
+        pool=pool_of(rule, content),
+        month=int(day[:7].replace("-", "") or 0),
+        day=day,
+        number=document.numbers.get(profile.own_number, ""),
+        rates=value_at(content, rule.rates) if rule.rates else "",
+        merge=document.marks.get(MERGE),
+        sums=makers.head_sums(head, content),
+        count=len(rows),
+        lines=tuple(KeyedLine(makers.line_key(head, row), makers.line_sums(head, row)) for row in rows) if lines else None,
+    )
+
+
+def _beside(profile: Profile, document: Document) -> tuple[str | None, str | None]:
+    """What is kept besides what the content says."""
+    return document.numbers.get(profile.own_number), document.marks.get(MERGE)
+
+
+def _rows(rule: LinesRule, content: Content) -> list[Content]:
+    rows = content.get(rule.table.removesuffix("[]"), [])
+    return rows if isinstance(rows, list) else []
+
+
+def _lines(rule: LinesRule, content: Content) -> tuple[Any, ...]:
+    """All that the keys and sums of its lines are made of."""
+    return _rows(rule, content), [holds(condition, content) for condition in _makers(rule).conditions]
+
+
+def holds(condition: HeadCondition, content: Content) -> bool:
+    return (content.get(condition.path, "") in condition.values) is not condition.no
+
+
+def scaled(text: str, places: int) -> int:
+    """A canonical number as a whole number of its last decimal (of so many); ValueError when it has finer ones."""
+    whole, _, fraction = text.partition(".")
+    if len(fraction) > places:
+        raise ValueError(f"{text} has more than {places} decimals")
+    return int(whole + fraction.ljust(places, "0"))
+
+
+def _worth(text: str) -> str:
+    """A plain number as it is compared: 1.50 is 1.5, and 01 is 1."""
+    whole, _, fraction = text.partition(".")
+    whole, fraction = whole.lstrip("0") or "0", fraction.rstrip("0")
+    return f"{whole}.{fraction}" if fraction else whole
+
+
+Holding = Sequence[bool]
+"""Which conditions of a rule hold of a document, in their order."""
+
+
+class _Makers:
+    """The functions that make keys and sums of one rule."""
+
+    def __init__(self, rule: LinesRule) -> None:
+        parts: tuple[KeyPart | SumPart, ...] = (*rule.head_key, *rule.line_key, *rule.head_sums, *rule.line_sums)
+        self.conditions = tuple(dict.fromkeys(part.only for part in parts if part.only is not None))
+        self.head_key, self.line_key = self._key(rule.head_key), self._key(rule.line_key)
+        self.head_sums, self.line_sums = self._sums(rule.head_sums), self._sums(rule.line_sums)
+
+    def _wanted(self, part: KeyPart | SumPart) -> int | None:
+        return None if part.only is None else self.conditions.index(part.only)
+
+    def _key(self, parts: Sequence[KeyPart]) -> Callable[[Holding, Content], bytes]:
+        """Of each part that says something: the length of its name, its name, the length of its value, its value."""
+        made = [
+            (part.name, f"{len(part.name)}:{part.name}", _READS[part.number, part.bare], self._wanted(part)) for part in parts
+        ]
+
+        def key(head: Holding, content: Content) -> bytes:
+            said = []
+            for name, prefix, read, wanted in made:
+                value = content.get(name)
+                if value and (wanted is None or head[wanted]):
+                    if read is not None:
+                        value = read(value)
+                    said.append(f"{prefix}{len(value)}:{value}")
+            return blake2b(_VERSION + "".join(said).encode("utf-8", "surrogatepass"), digest_size=KEY).digest()
+
+        return key
+
+    def _sums(self, parts: Sequence[SumPart]) -> Callable[[Holding, Content], tuple[int, ...]]:
+        made = [(part.name, part.places, self._wanted(part)) for part in parts]
+
+        def sums(head: Holding, content: Content) -> tuple[int, ...]:
+            return tuple(
+                scaled(content[name], places) if name in content and (wanted is None or head[wanted]) else 0
+                for name, places, wanted in made
+            )
+
+        return sums
+
+
+_READS: dict[tuple[bool, bool], Callable[[str], str] | None] = {
+    (False, False): None,
+    (False, True): bare,
+    (True, False): _worth,
+    (True, True): _worth,
+}
+
+
+@lru_cache(maxsize=64)
+def _makers(rule: LinesRule) -> _Makers:
+    return _Makers(rule)
