@@ -168,10 +168,6 @@ class Schedule(_Section):
     most_wait: Span = timedelta(hours=1)
     probe: Span = timedelta(seconds=5)
 
-    def begins_at(self, calendar: str) -> str | None:
-        """When, of a day in China, what a word of `CALENDARS` stands for begins by itself; None: a person begins it."""
-        return {"merge": self.merge_at if self.merge == "auto" else None}[calendar]
-
 
 class ClockSettings(_Section):
     speed: Annotated[int, Field(ge=1, le=MOST_SPEED)] = 1  #: milliseconds of business that pass in one of the machine

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from tongguan.gateway.model.document import Attachment, Content, Document
@@ -188,6 +188,12 @@ def reservations(
         for expression in operation.reserve
     )
     return tuple(Reservation(kind, value, document.id) for kind, value in pairs if value)
+
+
+def own_reservations(profile: Profile, held: Iterable[Reservation]) -> tuple[Reservation, ...]:
+    """Of what a document has reserved, what operations of its type say; not what others have reserved in its name."""
+    kinds = {f"{profile.authority}:{expression}" for operation in profile.operations.values() for expression in operation.reserve}
+    return tuple(one for one in held if one.kind in kinds)
 
 
 def reserved_value(content: Content, expression: str, found: Mapping[str, Document]) -> str:

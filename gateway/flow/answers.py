@@ -13,7 +13,8 @@ from tongguan.codecs.writing.render import technical_response, technical_respons
 from tongguan.gateway.document.changes import value_at
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.model.document import Document
-from tongguan.gateway.model.message import QUERY, Kind, Message, State
+from tongguan.gateway.model.lane import Lane, LaneKind
+from tongguan.gateway.model.message import MERGE, QUERY, Kind, Message, State
 from tongguan.gateway.model.outcome import Answer, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile
@@ -25,7 +26,7 @@ _TOLD = frozenset({*_WELL, State.REJECTED, State.REFUSED})
 
 def technical(rules: Rules, message: Message, document: Document | None) -> tuple[Answer, ...]:
     """`Successed_<name>` or `Failed_<name>`: what became of the message so far, once the authority or the desk has it."""
-    well = message.state in _WELL
+    well = message.state in _WELL or _begun(message)
     account = rules.account(message.account)
     numbers = document.numbers if document else (message.extra or {}).get("numbers", {})
     own = _in_own_words(rules, message, document, numbers)
@@ -68,12 +69,23 @@ def _in_own_words(rules: Rules, message: Message, document: Document | None, num
 def responded(rules: Rules, outcome: Outcome) -> Outcome:
     """The outcome with its technical response, where its sender is told by one: what the authority or the gateway itself said first."""
     message = outcome.message
+    if _begun(message):
+        first = outcome.was is not State.CHECKED
+        document = outcome.documents[0] if outcome.documents else None
+        return replace(outcome, answers=(*technical(rules, message, document), *outcome.answers)) if first else outcome
+    if message.operation == MERGE and outcome.was is State.CHECKED and message.state is State.ACCEPTED:
+        return outcome
     if message.kind is not Kind.SUBMISSION or message.state not in _TOLD or outcome.was in (State.SENT, message.state):
         return outcome
     if message.state is State.ACCEPTED and message.operation == QUERY:  # its result says so
         return outcome
     document = outcome.documents[0] if outcome.documents else None
     return replace(outcome, answers=(*technical(rules, message, document), *outcome.answers))
+
+
+def _begun(message: Message) -> bool:
+    """A merge: that it begins is what its sender is told; what comes of it is its result."""
+    return message.state is State.CHECKED and message.lane == Lane(LaneKind.MERGE)
 
 
 def business(message: Message, raw: bytes, *, document: Document, profile: Profile) -> Answer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tongguan.gateway.document.changes import reserves, undone
+from tongguan.gateway.document.changes import own_reservations, reserves, undone
 from tongguan.gateway.document.lines import with_keys
 from tongguan.gateway.flow.receipts.agreement import reservations_moved
 from tongguan.gateway.flow.rules import Rules
@@ -24,12 +24,14 @@ def undoing(message: Message, profile: Profile | None, records: Snapshot, *, at:
     """What an outcome says besides where a message comes to nothing: its document goes back, and what the message's operation had taken
     for it is free again."""
     document = records.document(message.document_id)
+    if (document is None or (profile is not None and profile.merge is not None)) and message.document_id:
+        return {"release": records.reservations_of(message.document_id)}
     reverted = undone(document, message, profile, at) if document is not None and profile is not None else None
     if reverted is None or profile is None:
         return {}
     return {
         "documents": (with_keys(profile, document, reverted),),
-        "release": records.reservations_of(reverted.id) if reserves(profile, message) else (),
+        "release": own_reservations(profile, records.reservations_of(reverted.id)) if reserves(profile, message) else (),
         "takes": _untaken(profile, message, reverted, records),
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tongguan.gateway.flow.cards.watch import refused_pin
 from tongguan.gateway.flow.local.stop import may_stop, stop
+from tongguan.gateway.flow.merging.letting_go import freeing
 from tongguan.gateway.flow.rules import THING, missing
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -62,9 +63,10 @@ def _one(site: Site, id_: str, act: Callable[[Site, Message, Snapshot], Outcome]
             if message is None:
                 return in_both("没有这条报文", "unknown")
             try:
-                outcome = replace(act(site, message, records), who=who, why=why)
+                ordered = replace(act(site, message, records), who=who, why=why)
             except NotNow as refused:
                 return refused.both
+            outcome = freeing(site.rules.types, ordered, records, at=site.business.now_ms())
         word = site.journal.finish([(outcome,)])[0]
         if isinstance(word, Exception):
             raise word

@@ -8,12 +8,14 @@ a second time, another gateway or one after a crash, makes the row that is there
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 
 import orjson
 
 from tongguan.gateway.flow.intake.accept import Arrival, accept, look_into
+from tongguan.gateway.flow.merging.months import months_due
+from tongguan.gateway.flow.merging.selection import MergeTypes
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -21,8 +23,13 @@ from tongguan.gateway.model.ids import derived_id
 from tongguan.gateway.model.outcome import Finished, Outcome
 from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.profile.profile import CalendarRule, Profile
+from tongguan.gateway.settings import Schedule
 from tongguan.gateway.system import times
 
+#: of each of the settings' `CALENDARS`: from which time of day; None: a person begins it
+_BEGINS_AT: Mapping[str, Callable[[Schedule], str | None]] = {
+    "merge": lambda schedule: schedule.merge_at if schedule.merge == "auto" else None
+}
 WHO = "calendar"  #: who makes these messages, as the history says it
 
 
@@ -41,24 +48,38 @@ class Slot:
         return derived_id("slot", self.account, self.name)
 
 
-def due_slots(rules: Rules, business: int) -> Iterator[Slot]:
-    """The last slot of each calendar, for each account that its authority knows."""
-    for profile in rules.types.values():
-        for rule in profile.calendar.values():
-            at = rules.settings.schedule.begins_at(rule.setting) if rule.setting else rule.at
-            if at is not None:
-                yield from _of_day(rules, profile, rule, times.china_date(business - times.daytime_ms(at)))
+def day_and_hour(rules: Rules, rule: CalendarRule, business: int) -> tuple[str, int] | None:
+    """Which day of a calendar it is, and how many hours of it have passed; None where a person begins what is its matter."""
+    at = _BEGINS_AT[rule.setting](rules.settings.schedule) if rule.setting else rule.at
+    if at is None:
+        return None
+    begun = business - times.daytime_ms(at)
+    return times.china_date(begun), times.china_hour(begun)
 
 
-def _of_day(rules: Rules, profile: Profile, rule: CalendarRule, day: str) -> Iterator[Slot]:
-    accounts = [account for account in rules.accounts.values() if rules.code_at(account, profile)]
+def slots_of_day(
+    rules: Rules, profile: Profile, rule: CalendarRule, day: str, records: Snapshot, *, today: str
+) -> Iterator[Slot]:
+    """The slots of a day, for each account that the authority knows."""
+    types = MergeTypes(rules, profile) if rule.month else None
     for values in product(*rule.each.values()):
-        name = "-".join([profile.type, rule.name, *values, day])
         body = dict(rule.body) | dict(zip(rule.each, values, strict=True))
-        frame = {"type": profile.type, "operation": rule.operation, "reference": name, "document": name, "body": body}
-        raw = orjson.dumps(frame, option=orjson.OPT_SORT_KEYS)
-        for account in accounts:
-            yield Slot(account.name, profile.type, rule.operation, name, raw)
+        for account in rules.accounts.values():
+            if not rules.code_at(account, profile):
+                continue
+            if types is None:
+                yield slot(account.name, profile, rule, body, day)
+                continue
+            for month in months_due(types, dict(body), account.name, records, today=today):
+                yield slot(account.name, profile, rule, body | {rule.month: month}, day)
+
+
+def slot(account: str, profile: Profile, rule: CalendarRule, body: Mapping[str, str], when: str) -> Slot:
+    """A message of a calendar, called by what is in its body, and when."""
+    said = [body[name] for name in (*rule.each, rule.month) if name in body]
+    name = "-".join([profile.type, rule.name, *said, when])
+    frame = {"type": profile.type, "operation": rule.operation, "reference": name, "document": name, "body": body}
+    return Slot(account, profile.type, rule.operation, name, orjson.dumps(frame, option=orjson.OPT_SORT_KEYS))
 
 
 def begun(rules: Rules, slot: Slot, records: Snapshot, *, now: int) -> Outcome:
@@ -72,25 +93,35 @@ class Slots:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._there = set[str]()  #: of those that are due: made already
+        #: of each calendar, for which day, and hour where that matters, all is there
+        self._done: dict[tuple[str, str], tuple[str, int]] = {}
 
     def turn(self) -> bool:
         """Whether a slot was made."""
-        site, moment = self._site, self._site.moment()
-        due = {slot.id: slot for slot in due_slots(site.rules, moment.business)}
-        self._there &= due.keys()
-        wanted = [slot for id_, slot in due.items() if id_ not in self._there]
-        if not wanted:
+        made = False
+        for profile in self._site.rules.types.values():
+            for rule in profile.calendar.values():
+                made |= self._look(profile, rule)
+        return made
+
+    def _look(self, profile: Profile, rule: CalendarRule) -> bool:
+        site, moment, name = self._site, self._site.moment(), (profile.type, rule.name)
+        when = day_and_hour(site.rules, rule, moment.business)
+        if when is None:
             return False
+        when = (when[0], when[1] if rule.month else 0)  # more may become ready within a day
+        if self._done.get(name) == when:
+            return False
+        today = times.china_date(moment.business)
         with site.journal.read() as records:
-            known = records.messages(slot.id for slot in wanted)
-            chains = [(begun(site.rules, slot, records, now=moment.now),) for slot in wanted if slot.id not in known]
-        fates = site.journal.finish(chains) if chains else []
-        self._there |= known.keys() | {
-            chain[0].message.id for chain, fate in zip(chains, fates, strict=True) if fate is Finished.WRITTEN
-        }
+            due = list(slots_of_day(site.rules, profile, rule, when[0], records, today=today))
+            known = records.messages(each.id for each in due)
+            fresh = [(begun(site.rules, each, records, now=moment.now),) for each in due if each.id not in known]
+        fates = site.journal.finish(fresh) if fresh else []
         for fate in fates:
             if isinstance(fate, Exception):
                 raise fate
+        if all(fate is Finished.WRITTEN for fate in fates):
+            self._done[name] = when
         site.journal.ring()
         return Finished.WRITTEN in fates

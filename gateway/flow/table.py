@@ -15,6 +15,7 @@ from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.intake.batches import batch_step
 from tongguan.gateway.flow.intake.preparer import MessageBatch
 from tongguan.gateway.flow.intake.unserved import lanes_nobody_serves
+from tongguan.gateway.flow.merging.merge import merge_step
 from tongguan.gateway.flow.printing.prints import print_step
 from tongguan.gateway.flow.query.ask import ask_step
 from tongguan.gateway.flow.receipts.receipts import receipt_step
@@ -90,6 +91,8 @@ FLOW: Mapping[LaneKind, Entry] = {
     LaneKind.BATCH: Entry(
         _states(R, State.SENT), _states(C, State.SENT, State.ACCEPTED, State.REJECTED, State.REFUSED), lambda site: batch_step()
     ),
+    # A portion is a commit of some hundred rows: one at a turn.
+    LaneKind.MERGE: Entry(_states(C), _states(State.ACCEPTED), merge_step, partial(Pace, most=1)),
     LaneKind.PRINT: Entry(_states(C), _states(State.ACCEPTED), print_step, partial(Pace, most=16, seconds_each=0.5)),
     LaneKind.VERIFY: Entry(_states(R), _RECEIPT | {State.VERIFIED}, receipt_step),
     LaneKind.SETTLE: Entry(_states(State.VERIFIED, State.UNMATCHED), _RECEIPT, receipt_step),
@@ -106,7 +109,7 @@ def stations(site: Site) -> list[Station]:
         return make(name or str(lanes[0]), site.journal, lanes, step, site.moment, partial(closed, site), entry.pace())
 
     made = [station(Lane(LaneKind.READ), make=partial(CheckStation, preparer=site.preparer))]
-    made += [station(Lane(kind)) for kind in (LaneKind.BATCH, LaneKind.UNSIGNED, LaneKind.PRINT)]
+    made += [station(Lane(kind)) for kind in (LaneKind.BATCH, LaneKind.UNSIGNED, LaneKind.MERGE, LaneKind.PRINT)]
     made.append(station(Lane(LaneKind.VERIFY), Lane(LaneKind.SETTLE), name="receipts"))
     for name in site.cards:
         made.append(station(Lane(LaneKind.CARD, name)))

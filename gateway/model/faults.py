@@ -87,6 +87,15 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "此前分出的单证 {keys} 不在此报文内，保持原样；不再需要时请删除",
         "{keys} became further documents before and are not in this message: they stay as they are; delete what is not wanted any more",
     ),
+    "GW-F70": ("没有申报单位 {agent}", "there is no declaring unit {agent}"),
+    "GW-F71": ("没有{zh} {name}", "there is no {en} {name}"),
+    "GW-F72": ("{zh} {name} 的状态为“{status_zh}”，不能汇总", "{en} {name} is “{status_en}”: it cannot be merged"),
+    "GW-F73": ("{zh} {name} 的{what}与汇总不同", "{what_en} of {en} {name} is another than the merge's"),
+    "GW-F74": ("{month} 尚未开始", "{month} has not begun"),
+    "GW-F75": (
+        "一般贸易清单不能跨年度汇总：{month} 的清单请单独申报",
+        "not across the year: what is of {month} is declared singly",
+    ),
     "GW-F40": (
         "{label}的引用 {reference} 读不到：{why}；请放在 secrets/<账户>/ 下，或设置该环境变量",
         "{label}: nothing can be read at {reference}: {why}; put it below secrets/<account>/, or set the variable",

@@ -17,6 +17,7 @@ class LaneKind(StrEnum):
     ROUTE = "route"  #: to be sent
     OWED = "owed"  #: its technical receipt is missing, and asked for
     BATCH = "batch"  #: follows its items
+    MERGE = "merge"  #: documents are merged, portion by portion
     PRINT = "print"  #: for the PDF worker: nobody waits for what lies there, its document was read before
     VERIFY = "verify"  #: a receipt as it came
     SETTLE = "settle"  #: a genuine receipt

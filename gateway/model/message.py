@@ -43,6 +43,7 @@ FREES_REFERENCE = frozenset({State.REFUSED, State.REJECTED, State.STOPPED, State
 EARLIER = "earlier message"  #: what a message waits for that has one of its document before it
 OTHER = "other document"  #: what a message waits for that rests on another document, which is not there yet
 QUERY = "query"  #: operation of a message that asks, and changes nothing
+MERGE = "merge"  #: operation of a message that has documents merged
 PRINT = "print"  #: operation of a message that wants a PDF
 _PRESS = Lane(LaneKind.PRINT)
 #: states in which a submission makes the later ones of its document wait
@@ -101,7 +102,9 @@ class Message:
     handed_on: bool = False  #: a receipt of an unknown code whose file was given to the enterprise
     contradicted: Mapping[str, Any] | None = None  #: the receipt that says the opposite of how the message ended
     waits_on: str | None = None  #: the document of another type whose next step it waits for
-    extra: dict[str, Any] | None = None  #: small facts that are shown and steer nothing (fields that were filled, a traceback)
+    extra: dict[str, Any] | None = (
+        None  #: small facts that are shown (fields that were filled, a traceback); of a merge how far it is, too
+    )
 
     @property
     def wire_id(self) -> str:

@@ -21,7 +21,8 @@ def read_calendar(whole_profile: TomlTable, fields: Sequence[Field]) -> dict[str
         if bool(rule.at) == bool(rule.setting):
             zh, en = "at 与 setting 须有其一", "it has a time of day (at), or a setting that says it"
             part.complain("at", zh, en)
-        for key, path in [("body", path) for path in rule.body] + [("each", path) for path in rule.each]:
+        named = [("body", path) for path in rule.body] + [("each", path) for path in rule.each]
+        for key, path in [*named, *([("month", rule.month)] if rule.month else [])]:
             if path not in plain:
                 part.file.complaints.unknown(part.place(key), "field", path, plain)
         rules[name] = rule
@@ -40,3 +41,5 @@ def look_at_calendar(profile: Profile, whole_profile: TomlTable) -> None:
                 'a message of this operation makes a document: allowed has "", and it has a body',
             )
             part.complain("operation", f"操作 {rule.operation} 的 {zh}", f"{rule.operation}: {en}")
+        if rule.month and profile.merge is None:
+            part.complain("month", "有 [merge] 才能有 month", "month goes with [merge] only")

@@ -17,6 +17,7 @@ from tongguan.gateway.profile.agreement import look_at_agreement, look_at_change
 from tongguan.gateway.profile.calendar import look_at_calendar, read_calendar
 from tongguan.gateway.profile.fields import read_fields
 from tongguan.gateway.profile.lines import read_lines
+from tongguan.gateway.profile.merging import look_at_merge, read_merge
 from tongguan.gateway.profile.other_documents import look_across, look_at_reserve, read_filed, read_needs
 from tongguan.gateway.profile.own_form import look_at_own_form, own_forms, read_own_form
 from tongguan.gateway.profile.parts import (
@@ -85,6 +86,7 @@ def _loaded(roots: tuple[Path, ...], said: tuple[tuple[Path, str], ...]) -> Prof
         _taken_along_exist(profile, profiles, complaints)
         look_at_changed(profile, profiles, complaints)
         look_across(profile, profiles, complaints)
+        look_at_merge(profile, profiles, complaints)
     complaints.end()
     return Profiles(profiles, tables, authorities)
 
@@ -170,6 +172,7 @@ def _profile(
         lines=read_lines(part, statuses, {f.path: f for f in fields}),
         expires=only("expires", lambda one: read_expires(one, statuses, {f.path: f for f in fields}), None),
         calendar=read_calendar(part, fields),
+        merge=only("merge", lambda one: read_merge(one, statuses, {f.path: f for f in fields}, tables), None),
         notify=only("notify", lambda one: read_notify(one, receipts, paths), None),
         prints=read_prints(part, statuses),
         own_form=only("own_form", lambda one: read_own_form(one, numbers, {f.path: f for f in fields}, operations), None),

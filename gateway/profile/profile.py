@@ -324,6 +324,59 @@ class CalendarRule:
     setting: str = ""  #: the word of `[schedule]` by which a site says whether these messages come by themselves, and when
     body: Mapping[str, str] = field(default_factory=dict)  #: element to value
     each: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: element to values
+    month: str = ""  #: element for a month: one message for each in which something is to be merged, and for no other
+
+
+@dataclass(frozen=True, slots=True)
+class MergeCase:
+    """Where elements of the merge have one of these values: until when its documents are to be merged, and what differs in what is made."""
+
+    of: Mapping[str, tuple[str, ...]]  #: element to values
+    day: int = 0  #: of the month after: the last on which it is in time; 0: that month's last
+    within_year: bool = False  #: no later than the year's last day, and not at all after it
+    head: Mapping[str, str] = field(default_factory=dict)  #: in place of what the merge says
+    line: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRule:
+    """How documents of one type become documents of another, month by month: each part of theirs, and each line of it, in one of those.
+
+    `head` and `line`: field of what is made to where it comes from (`flow/merging/making.py`); what must be equal and what is added up
+    goes into the field of the same name by itself.
+    """
+
+    merges: str  #: the type that is merged: it has `[lines]`
+    ready: str  #: statuses of its documents: merged from here,
+    taken: str  #: while they are in hand,
+    merged: str  #: and afterwards
+    rank: int  #: of the last two among its receipts: what outranks them only moves a document on
+    underway: frozenset[str]  #: its statuses that come before `ready`
+    makes: str  #: the type that is made, by which operation
+    operation: str
+    lines_at: str  #: its table of lines
+    chosen: str  #: column of a table: names the documents that are meant; none: all
+    month: str  #: elements of the merge: a month, `2026-11`,
+    first: str  #: or its first day,
+    last: str  #: and its last
+    agent: str  #: element: the code of who declares instead of the account
+    agent_name: str  #: and its name, which is filled
+    agents: str  #: code table of those that are no account here
+    offer: str  #: the query that shows what would be merged: its columns are those of the result, too
+    working: str  #: statuses of the merge itself: in hand,
+    made: str  #: all is made,
+    partly: str  #: some could not be merged,
+    none: str  #: there was nothing
+    filters: Mapping[str, str] = field(default_factory=dict)  #: element of the merge to the path whose value must be the same
+    head_at: str = ""  #: group of what is made that has the fields of the head; empty: the top
+    parts: str = ""  #: column of a table of what is made that names each document that went into it, by its number `parts_by`
+    parts_by: str = ""
+    rates: tuple[str, ...] = ()  #: code tables of days from which rates hold: documents of different ones are never one
+    head: Mapping[str, str] = field(default_factory=dict)
+    line: Mapping[str, str] = field(default_factory=dict)
+    most_lines: int = 50  #: of what is made
+    portion: int = 200  #: documents that one commit takes in hand, or merges
+    cases: tuple[MergeCase, ...] = ()
 
 
 MOST_DIMENSIONS = 3
@@ -496,6 +549,7 @@ class Profile:
     lines: LinesRule | None = None
     expires: Expiry | None = None
     calendar: Mapping[str, CalendarRule] = field(default_factory=dict)
+    merge: MergeRule | None = None
     notify: Notify | None = None
     prints: Mapping[str, PrintForm] = field(default_factory=dict)
     own_form: OwnForm | None = None

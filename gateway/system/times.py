@@ -47,6 +47,11 @@ def daytime_ms(text: str) -> int:
     return (int(hours) * 60 + int(minutes)) * 60_000
 
 
+def china_hour(ms: int) -> int:
+    """The hour of the China calendar day."""
+    return (ms + _EAST_MS) % _DAY_MS // 3_600_000
+
+
 @lru_cache(maxsize=1024)
 def _day(number: int) -> str:
     return (_EPOCH + timedelta(days=number)).isoformat()

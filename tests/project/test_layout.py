@@ -63,6 +63,8 @@ ACTS = {
     "gateway/flow/cards/watch.py",
     # what is counted anew in the background
     "gateway/flow/query/recount.py",
+    # merges, portion by portion
+    "gateway/flow/merging/merge.py",
     # what days begin
     "gateway/flow/slots.py",
     # the `act` of a step beside its decision

@@ -54,8 +54,9 @@ class Asked:
             key = f"{name} {[_key(each) for each in args]} {_key(words)}"
             if self._left is not None:
                 return _told(self._left[key].popleft())
-            self.answers[key].append(found := _caught(getattr(self._records, name), *args, **words))
-            return _told(found)
+            found = _caught(getattr(self._records, name), *args, **words)
+            self.answers[key].append(list(found) if isinstance(found, Iterator) else found)
+            return _told(self.answers[key][-1])
 
         return ask
 

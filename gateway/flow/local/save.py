@@ -6,6 +6,7 @@ from tongguan.gateway.document.changes import (
     attached,
     changed,
     learned,
+    own_reservations,
     reservations,
     with_numbers,
     with_values,
@@ -37,7 +38,8 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
         attachments=files,
     )
     draft = replace(draft, changing=None, status_before=None)
-    wanted, held = reservations(profile, request.operation, draft, request.found), records.reservations_of(before.id)
+    wanted = reservations(profile, request.operation, draft, request.found)
+    held = own_reservations(profile, records.reservations_of(before.id))
     return replace(
         done(request, draft),
         numbers=learned(draft, before, profile),

@@ -7,6 +7,7 @@ from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
@@ -30,7 +31,8 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
 def may_stop(message: Message) -> bool:
     never_tried = message.state is State.SEALED and message.attempts == 0 and not message.doubtful
     held_early = message.state is State.HELD and message.held_from in (State.RECEIVED, State.CHECKED)
-    return message.state in (State.RECEIVED, State.CHECKED) or never_tried or held_early
+    merging = message.lane == Lane(LaneKind.MERGE)  # it ends by itself, in portions
+    return (message.state in (State.RECEIVED, State.CHECKED) and not merging) or never_tried or held_early
 
 
 def stop(

@@ -19,6 +19,7 @@ from tongguan.codecs.receipts.receipt import ReceiptContent, moment_told, number
 from tongguan.codecs.writing.render import package, render_document, render_question
 from tongguan.gateway.document.changes import born, learned
 from tongguan.gateway.flow.holdings import held_after
+from tongguan.gateway.flow.merging.letting_go import freeing
 from tongguan.gateway.flow.query.details import RECEIPTS, receipts_told
 from tongguan.gateway.flow.query.details import shown as cell
 from tongguan.gateway.flow.query.filters import MOST_SIZE, given, pages_asked
@@ -242,7 +243,8 @@ def _plain(rules: Rules, moment: Moment, message: Message, content: ReceiptConte
     if after is None or document is None:
         return outcome
     kept = held_after(rules, _moved_by(profile, document, after, records), (document, after), None, records)
-    return replace(outcome, documents=(after,), numbers=learned(after, document, profile), **kept)
+    outcome = replace(outcome, documents=(after,), numbers=learned(after, document, profile), **kept)
+    return freeing(rules.types, outcome, records, at=moment.business)
 
 
 def _moved_by(profile: Profile, before: Document, after: Document, records: Snapshot) -> ReceiptRule | None:

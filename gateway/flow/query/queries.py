@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from tongguan.gateway.flow.intake.accept import Carried
+from tongguan.gateway.flow.merging.result import offer
+from tongguan.gateway.flow.merging.selection import MergeTypes
 from tongguan.gateway.flow.query.details import ATTACHMENTS, RECEIPTS, details, file_of
 from tongguan.gateway.flow.query.filters import asks_authority, filter_faults
 from tongguan.gateway.flow.query.lists import documents, orders, table_rows
@@ -20,6 +22,7 @@ from tongguan.gateway.model.message import QUERY, Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Query
+from tongguan.gateway.profile.queries import OFFER
 from tongguan.gateway.system import times
 from tongguan.gateway.work.loop import end
 from tongguan.gateway.work.moment import Moment
@@ -52,6 +55,8 @@ def _found(rules: Rules, message: Message, query: Query, filters: Mapping[str, s
         return page_of(_messages(message, query, filters, records), filters)
     if query.source == "table":
         return table_rows(rules.compiled(message.type).tables[query.table], query, filters)
+    if query.ask == OFFER:
+        return offer(MergeTypes(rules, rules.profile(message.type)), message, query, filters, records, today)
     if query.ask == STATISTICS:
         return statistics(rules, message, query, filters, records)
     if query.ask in (RECEIPTS, ATTACHMENTS):
@@ -72,7 +77,7 @@ def _sorts(query: Query, filters: Mapping[str, str]) -> Collection[str]:
     """What the answer can be sorted by."""
     if asks_authority(query, filters):
         return [c.name for c in query.columns if c.row and not c.columns]
-    if _of_messages(query) or query.source == "table" or query.ask in (RECEIPTS, ATTACHMENTS, STATISTICS):
+    if _of_messages(query) or query.source == "table" or query.ask in (RECEIPTS, ATTACHMENTS, STATISTICS, OFFER):
         return [c.name for c in query.columns if not c.columns]
     return orders(query)
 

@@ -17,6 +17,7 @@ from tongguan.gateway.document.counting import counted
 from tongguan.gateway.document.lines import with_keys
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.holdings import held_after, together
+from tongguan.gateway.flow.merging.letting_go import freeing
 from tongguan.gateway.flow.receipts.agreement import OpenedRound, opened_round, so_far
 from tongguan.gateway.flow.receipts.carry_out import AgreedChange, CarriedOut, carry_out
 from tongguan.gateway.flow.receipts.contradictions import another_verdict, contradicted, contradicts
@@ -270,7 +271,7 @@ def _business(rules: Rules, moment: Moment, message: Message, received: _Busines
     after = with_keys(profile, document, counted(profile, document, after, status=told_of, at=content.issued_at))
     receipt = _receipt(content, match, rule, applied=applied)
     kept, other = held_after(rules, rule if applied else None, (document, after), match.submission, records), received.carried_out
-    return replace(
+    outcome = replace(
         outcome,
         documents=(after, other.document) if other else (after,),
         receipts=(receipt,),
@@ -280,6 +281,7 @@ def _business(rules: Rules, moment: Moment, message: Message, received: _Busines
         **(together(kept, other.held) if other else kept),
         **_submission_moves(rules, moment, match.submission, (rule, content), records, applied=applied),
     )
+    return freeing(rules.types, outcome, records, at=moment.business)
 
 
 def _submission_moves(

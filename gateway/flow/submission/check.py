@@ -15,6 +15,8 @@ from tongguan.gateway.document.changes import born, numbers_given, value_at
 from tongguan.gateway.flow.holdings import undoing
 from tongguan.gateway.flow.intake.accept import Carried, carried, free_id, read_again, unread
 from tongguan.gateway.flow.local import LocalRequest
+from tongguan.gateway.flow.merging.letting_go import freeing
+from tongguan.gateway.flow.merging.request import merge_faults, with_agent
 from tongguan.gateway.flow.printing import prints
 from tongguan.gateway.flow.query import queries
 from tongguan.gateway.flow.rules import Rules
@@ -51,7 +53,7 @@ from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Deferred, Fault, Refused, in_both
 from tongguan.gateway.model.faults import fault
-from tongguan.gateway.model.message import PRINT, QUERY, Message, State
+from tongguan.gateway.model.message import MERGE, PRINT, QUERY, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.profile.profile import Operation
@@ -176,7 +178,14 @@ def _request(
     checked = seen.checked
     document = document or born(message, rules.profile(message.type), moment.business)
     return request_of(
-        rules, moment, message, hand, document, content=checked.content, options=checked.options, found=seen.needs.found
+        rules,
+        moment,
+        message,
+        hand,
+        document,
+        content=with_agent(rules, message, checked.content),
+        options=checked.options,
+        found=seen.needs.found,
     )
 
 
@@ -267,6 +276,8 @@ def _looked_into(
     faults = [*_said_by_no_need(faults, needs.faults), *beside]
     wish = wish_of(rules, moment, message, checked.content, document, needs.found)
     faults += licence_faults(rules, message, checked.content, wish, records, places_of(hand.item))
+    if profile.merge is not None and (operation.desk or operation.name) == MERGE:
+        faults += merge_faults(rules, moment, message, checked.content, records, places_of(hand.item))
     parts = parts_of(rules, message, checked, records)
     for part in parts:
         faults += part_faults(rules, message, part, records)
@@ -312,4 +323,5 @@ def _unanswered(operation: Operation, hand: Carried, content: Content) -> bool:
 def refuse(rules: Rules, moment: Moment, message: Message, refused: Refused, records: Snapshot) -> Outcome:
     """refused: every fault is listed, and the document goes back to where it was."""
     outcome = end(message, State.REFUSED, "check", moment.now, faults=refused.faults, deadline_at=None)
-    return replace(outcome, **undoing(message, rules.types.get(message.type), records, at=moment.business))
+    outcome = replace(outcome, **undoing(message, rules.types.get(message.type), records, at=moment.business))
+    return freeing(rules.types, outcome, records, at=moment.business)

@@ -21,6 +21,7 @@ from tongguan.gateway.document.changes import (
     learned,
     numbers_given,
     opened,
+    own_reservations,
     reservations,
     with_numbers,
     with_values,
@@ -29,6 +30,7 @@ from tongguan.gateway.document.counting import counted
 from tongguan.gateway.document.lines import with_keys
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.local import LocalRequest, desk_step
+from tongguan.gateway.flow.merging.letting_go import freeing
 from tongguan.gateway.flow.receipts.agreement import PENDING
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import no_card
@@ -127,7 +129,8 @@ def at_desk(request: LocalRequest, records: Snapshot) -> Outcome:
     """Let the desk do it; its answer is the technical response."""
     outcome = desk_step(request.operation.desk or request.operation.name)(request, records)
     documents = tuple(_as_found(request, d) for d in outcome.documents)
-    return replace(outcome, documents=documents, bodies=(*outcome.bodies, *_files(request)))
+    outcome = replace(outcome, documents=documents, bodies=(*outcome.bodies, *_files(request)))
+    return freeing(request.profiles, outcome, records, at=request.business)
 
 
 def _as_found(request: LocalRequest, document: Document) -> Document:
@@ -215,7 +218,7 @@ def on_its_way(rules: Rules, moment: Moment, request: LocalRequest, records: Sna
     if operation.pending or not operation.reserve:  # what is reserved follows the content that was agreed to
         return outcome
     wanted = reservations(profile, operation, after, request.found)
-    held = records.reservations_of(before.id) if before.version else ()
+    held = own_reservations(profile, records.reservations_of(before.id)) if before.version else ()
     return replace(
         outcome,
         reserve=tuple(r for r in wanted if records.reserved_by(r.kind, r.value) != after.id),

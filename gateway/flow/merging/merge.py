@@ -1,0 +1,263 @@
+"""The station of merges: what is meant is taken in hand, then it is planned, then what it becomes is made.
+
+Promises: each turn is one portion, in one commit; what follows from it is found in the journal alone. So whatever ends the gateway, the
+same things are made, under the same names, byte for byte. What is in hand cannot be changed; what is left out is told with its reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import orjson
+
+from tongguan.gateway.document.changes import changed, value_at
+from tongguan.gateway.document.lines import MERGE, with_keys
+from tongguan.gateway.flow.intake.accept import Arrival, accept, look_into
+from tongguan.gateway.flow.merging.letting_go import INTO, let_go
+from tongguan.gateway.flow.merging.making import WholeToMake, content_of, limits_of
+from tongguan.gateway.flow.merging.plan import PlannedWhole, plan
+from tongguan.gateway.flow.merging.result import result_of
+from tongguan.gateway.flow.merging.selection import (
+    Candidate,
+    MergeTypes,
+    candidates,
+    chosen_ids,
+    selected,
+)
+from tongguan.gateway.flow.merging.totals import Totals
+from tongguan.gateway.flow.rules import Rules
+from tongguan.gateway.flow.site import Site
+from tongguan.gateway.journal.reading.keyed import BEGINNING, KeyedHead, KeyedPlace
+from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.model.document import Content, Document
+from tongguan.gateway.model.ids import derived_id
+from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.outcome import Body, Chain, Outcome, RelatedPart, Relation, Reservation
+from tongguan.gateway.model.record import record, replace
+from tongguan.gateway.profile.profile import Text
+from tongguan.gateway.system import times
+from tongguan.gateway.work.loop import Step, end
+from tongguan.gateway.work.moment import Moment
+
+TOO_LARGE = Text("一份清单的项数或数值超出一份报关单", "it alone has more lines, or a larger sum, than one declaration takes")
+_TAKE, _PLAN, _MAKE, _TELL = "take", "plan", "make", "tell"  #: what a turn does
+_HOW_FAR = "merge"  #: where a message says how far it is
+
+
+def merge_step(site: Site) -> Step:
+    """The station of merges."""
+    return Step("merge", partial(decide_merge, site.rules))
+
+
+def decide_merge(rules: Rules, moment: Moment, message: Message, _answer: None, records: Snapshot) -> Chain:
+    """One portion."""
+    document = records.document(message.document_id)
+    assert document is not None
+    work = _Work(MergeTypes(rules, rules.profile(message.type)), moment, message, document, records)
+    match work.far["turn"]:
+        case "take":
+            return (work.take(),)
+        case "plan":
+            return (work.plan(),)
+        case "make":
+            return (work.make(),)
+        case _:
+            return (work.tell(),)
+
+
+def _beginning() -> dict[str, Any]:
+    return {"turn": _TAKE, "month": 0, "after": None, "taken": 0, "left": 0, "told": 0, "planned": 0, "portion": 0, "made": 0}
+
+
+@record
+class _Work:
+    """One merge in hand."""
+
+    types: MergeTypes
+    moment: Moment
+    message: Message
+    document: Document
+    records: Snapshot
+
+    @property
+    def far(self) -> dict[str, Any]:
+        """How far it is."""
+        return dict((self.message.extra or {}).get(_HOW_FAR) or _beginning())
+
+    def _on(self, far: Mapping[str, Any], **more: Any) -> Outcome:
+        """The outcome of a portion: the next one is due at once."""
+        extra = {**(self.message.extra or {}), _HOW_FAR: dict(far)}
+        moved = replace(self.message, extra=extra, due_at=self.moment.now, updated_at=self.moment.now)
+        return replace(Outcome(moved, self.message.state, "merge"), **more)
+
+    # What is meant is taken in hand
+
+    def take(self) -> Outcome:
+        far, types, content = self.far, self.types, self.document.content
+        chosen = chosen_ids(types, content, self.message.account, self.records)
+        selection = selected(types, content, self.message.account, self.records, chosen=chosen)
+        if far["month"] >= len(selection.months):
+            return self._on({**far, "turn": _PLAN if far["taken"] else _TELL})
+        found, after = candidates(
+            types,
+            selection,
+            content,
+            self.records,
+            month=selection.months[far["month"]],
+            after=_place(far["after"]),
+            today=times.china_date(self.moment.business),
+        )
+        good = [each for each in found if each.why is None]
+        taken = [self._in_hand(d) for d in self.records.documents(each.head.id for each in good).values()]
+        left, kept = self._left(far, ((each, each.why) for each in found if each.why is not None))
+        far |= {"taken": far["taken"] + len(taken), "left": far["left"] + left, "told": far["told"] + len(kept)}
+        far |= {"after": [after[0].hex(), *after[1:]]} if after else {"after": None, "month": far["month"] + 1}
+        working, fresh = types.rule.working, self.document.status != types.rule.working
+        begun = (changed(self.document, self.moment.business, status=working),) if fresh else ()
+        reserve = tuple(Reservation(kind, d.id, self.document.id) for d in taken for kind in types.fences)
+        return self._on(far, documents=(*begun, *taken), reserve=reserve, bodies=kept)
+
+    def _in_hand(self, document: Document) -> Document:
+        rule = self.types.rule
+        marks = {**document.marks, MERGE: self.document.id}
+        return self._moved(document, status=rule.taken, rank=rule.rank, marks=marks)
+
+    def _moved(self, document: Document, **changes: Any) -> Document:
+        return with_keys(self.types.merged, document, changed(document, self.moment.business, **changes))
+
+    def _left(self, far: Mapping[str, Any], left: Iterable[tuple[Candidate, Text | None]]) -> tuple[int, tuple[Body, ...]]:
+        """How many are left out, and a body that tells which and why."""
+        rows = [[e.head.id, e.head.number, e.head.day, e.status, why.zh, why.en] for e, why in left if why is not None]
+        kept = (Body(self.message.id, f"left:{far['told']}", orjson.dumps(rows)),) if rows else ()
+        return len(rows), kept
+
+    # What is in hand is planned, in portions that are made one after the other
+
+    def plan(self) -> Outcome:
+        portions: list[list[dict[str, Any]]] = [[]]
+        room = most = self.types.rule.portion
+        before = Totals(self.types)
+        for n, whole in enumerate(self._wholes(before), 1):
+            if portions[-1] and len(whole.parts) > room:
+                portions.append([])
+                room = most
+            portions[-1].append(_as_kept(n, whole, before.named))
+            room -= len(whole.parts)
+        bodies = tuple(Body(self.message.id, f"plan:{n}", orjson.dumps(each)) for n, each in enumerate(portions))
+        far = {**self.far, "turn": _MAKE, "planned": len(portions), "before": before.shown()}
+        return self._on(far, bodies=bodies)
+
+    def _wholes(self, before: Totals) -> Iterator[PlannedWhole]:
+        types = self.types
+
+        def apart(head: KeyedHead) -> str:
+            return f"{head.day[:7]}/{types.rates_at(head.rates) or ''}"
+
+        return plan(map(before.passes, self.records.keyed_in_hand(self.document.id)), limits_of(types), apart=apart)
+
+    # What was planned is made
+
+    def make(self) -> Outcome:
+        far = self.far
+        wholes = orjson.loads(self.records.body(self.message.id, f"plan:{far['portion']}") or b"[]")
+        documents = self.records.documents(id_ for whole in wholes for id_, *_ in whole["parts"])
+        after = Totals(self.types, far.get("after_sums"))
+        made, back = list[Outcome](), list[tuple[Document, Text]]()
+        for whole in wholes:
+            parts = [documents[id_] for id_, *_ in whole["parts"]]
+            outcome = self._whole(whole, parts, after)
+            made += [outcome] if isinstance(outcome, Outcome) else []
+            back += [(each, outcome) for each in parts] if isinstance(outcome, Text) else []
+        left, kept = self._left(far, [(self._as_candidate(document), why) for document, why in back])
+        far |= {"portion": far["portion"] + 1, "made": far["made"] + len(made), "after_sums": after.shown()}
+        far |= {"taken": far["taken"] - left, "left": far["left"] + left, "told": far["told"] + len(kept)}
+        if far["portion"] >= far["planned"]:
+            far["turn"] = _TELL
+        every = {name: tuple(one for o in made for one in getattr(o, name)) for name in _PARTS}
+        every["release"] += tuple(each for document, _ in back for each in self._held(document))
+        every["documents"] += tuple(self._moved(d, **let_go(self.types.merged, self.types.rule, d)) for d, _ in back)
+        return self._on(far, bodies=kept, **every)
+
+    def _held(self, document: Document) -> tuple[Reservation, ...]:
+        return tuple(Reservation(kind, document.id, self.document.id) for kind in self.types.fences)
+
+    def _as_candidate(self, document: Document) -> Candidate:
+        number, day = document.numbers.get(self.types.merged.own_number, document.key), self.types.day_of(document.content)
+        return Candidate(KeyedHead(b"", day, number, document.id, "", None, 0, ()), document.version, document.status, None)
+
+    def _whole(self, kept: Mapping[str, Any], documents: list[Document], after: Totals) -> Outcome | Text:
+        """The message that makes one whole, with its documents, merged; or why it cannot be made."""
+        if not kept["fits"]:
+            return TOO_LARGE
+        reference = f"{self.document.key}-{kept['number']}"
+        content = self._content(kept, documents)
+        made = self._message(reference, kept["name"], content)
+        id_ = made.message.document_id
+        if id_ is None or made.message.state is not State.RECEIVED:
+            faults = made.message.faults
+            return Text("；".join(f.zh for f in faults), "; ".join(f.en for f in faults))
+        after.add(content)
+        release = tuple(each for document in documents for each in self._held(document))
+        parts = (RelatedPart(d.id, bytes.fromhex(places)) for d, places in zip(documents, kept["places"], strict=True))
+        merged = tuple(self._moved(d, status=self.types.rule.merged, marks=_went_into(d, reference)) for d in documents)
+        return Outcome(
+            self.message,
+            self.message.state,
+            "merge",
+            documents=merged,
+            release=release,
+            reserve=tuple(Reservation(one.kind, one.value, id_) for one in release),
+            relations=(Relation(id_, tuple(parts)),),
+            follow_ons=(made,),
+        )
+
+    def _content(self, kept: Mapping[str, Any], documents: list[Document]) -> Content:
+        rule, content = self.types.rule, self.document.content
+        agent = value_at(content, rule.agent), value_at(content, rule.agent_name)
+        lines = tuple((at, row, tuple(sums)) for at, row, sums in kept["lines"])
+        return content_of(self.types, content, WholeToMake(tuple(documents), lines, tuple(kept["sums"]), agent))
+
+    def _message(self, reference: str, name: str, content: Content) -> Outcome:
+        rule, own = self.types.rule, self.message
+        frame = {"type": rule.makes, "operation": rule.operation, "reference": reference, "document": reference}
+        raw = orjson.dumps({**frame, "body": content}, option=orjson.OPT_SORT_KEYS)
+        id_, digest = derived_id("merged", own.id, name), hashlib.sha256(raw).hexdigest()
+        came = Arrival(id_, own.account, f"{reference}.json", raw, digest, self.moment.now)
+        return accept(self.types.rules, look_into(self.types.rules, came), self.records)
+
+    # What came of it is told
+
+    def tell(self) -> Outcome:
+        far, rule = self.far, self.types.rule
+        status = rule.none if not far["made"] else rule.partly if far["left"] else rule.made
+        done = changed(self.document, self.moment.business, status=status)
+        outcome = end(self.message, State.ACCEPTED, "merge", self.moment.now, deadline_at=None)
+        return replace(outcome, documents=(done,), answers=result_of(self.types, self.moment, self.message, done, self.records))
+
+
+_PARTS = ("documents", "reserve", "release", "relations", "follow_ons")
+
+
+def _place(kept: list[str] | None) -> KeyedPlace:
+    return (bytes.fromhex(kept[0]), kept[1], kept[2], kept[3]) if kept else BEGINNING
+
+
+def _went_into(document: Document, reference: str) -> dict[str, str]:
+    return {name: mark for name, mark in document.marks.items() if name != MERGE} | {INTO: reference}
+
+
+def _as_kept(number: int, whole: PlannedWhole, named: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    """A planned whole as its body says it: lines by the place of their first document among the parts."""
+    at = {part.id: n for n, part in enumerate(whole.parts)}
+    return {
+        "number": number,
+        "name": whole.name,
+        "fits": whole.fits,
+        "parts": [(part.id, *named[part.id]) for part in whole.parts],
+        "places": [part.places.hex() for part in whole.parts],
+        "lines": [[at[line.first_id], line.first_line, list(line.sums)] for line in whole.lines],
+        "sums": list(whole.sums),
+    }

@@ -1,0 +1,135 @@
+"""The process stops at every commit of a merge, and of its freeing: the same is made, byte for byte, and each document is in it once."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from daily_slots import it_is
+from merge_desk import Counting, open_counting
+from merges import INVOICE, MERGE, NOTE
+from rounds import turn
+from sites import Site, wait_until
+from test_agreement_steps import crash_at_commit
+from test_every_step import Crash, abandon
+
+from tongguan.gateway.daemon.daemon import Daemon
+from tongguan.gateway.system import files
+
+pytestmark = [pytest.mark.requirement("CD-11"), pytest.mark.requirement("CD-13")]
+NOW = "2030-07-05T12:00:00"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A home with notes that arrived, which is copied for each try."""
+
+    desk: Counting
+    notes: tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    with open_counting(tmp_path_factory.mktemp("kept")) as desk:
+        notes = tuple(desk.note(f"2030-06-0{n}", buyer=buyer) for n, buyer in enumerate("ABABCAA", 1))
+        desk.shop.stop()
+        yield Kept(desk, notes)
+    files.crash_point = lambda place: None
+
+
+def play(daemon: Daemon, reference: str) -> None:
+    """Rounds until the message with this reference has ended, and nothing is left to do."""
+    it_is(daemon, NOW)
+    wait_until(lambda: not turn(daemon) and ended(daemon, reference), "the work in hand")
+
+
+def made(daemon: Daemon) -> dict[str, bytes]:
+    """What was made, by reference: the bytes that say it."""
+    with daemon.journal.search() as records:
+        messages = [m for m in records.list_messages([], limit=1000) if m.type == INVOICE and m.operation == "save"]
+        assert {m.state for m in messages} <= {"accepted"}
+        return {m.reference or "": records.body(m.id, "source") or b"" for m in messages}
+
+
+def ended(daemon: Daemon, reference: str) -> bool:
+    with daemon.journal.search() as records:
+        open_ = records.open_messages("demo", 10)
+        return not open_ and any(m.reference == reference for m in records.list_messages([], limit=1000))
+
+
+def words(site: Site, type_: str, keys: tuple[str, ...]) -> set[str]:
+    return {((site.document(type_, key) or {}).get("business_status") or {}).get("text", "") for key in keys}
+
+
+def tries(kept: Kept, folder: Path, drop: Callable[[Site], str], begin: Path) -> Iterator[tuple[Daemon, Site]]:
+    """A home for each commit: what is dropped is worked off up to it, and after a new start to its end."""
+    for n in itertools.count(1):
+        site = Site(Path(shutil.copytree(begin, folder / f"home-{n}", ignore=shutil.ignore_patterns("*.log"))))
+        reference = drop(site)
+        passed = crash_at_commit(n)
+        crashed, daemon = True, None
+        try:
+            daemon = Daemon(site.home)
+            play(daemon, reference)
+            crashed = False
+        except Crash:
+            pass
+        files.crash_point = lambda place: None
+        if daemon is not None:
+            (abandon if crashed else Daemon.stop)(daemon)
+        again = Daemon(site.home)
+        play(again, reference)
+        yield again, site
+        assert again.journal.verify().broken is None
+        again.stop()
+        shutil.rmtree(site.home)
+        if not crashed:
+            assert len(passed) > 10
+            return
+
+
+def test_a_merge_that_is_ended_at_any_commit_makes_the_same(kept: Kept, tmp_path: Path) -> None:
+    frame = {"type": MERGE, "operation": "merge", "reference": "M", "body": {"Kind": "1", "Month": "2030-06"}}
+
+    def drop(site: Site) -> str:
+        site.drop(json.dumps(frame), suffix=".json")
+        return "M"
+
+    first: dict[str, bytes] = {}
+    for daemon, site in tries(kept, tmp_path, drop, kept.desk.shop.home):
+        found = made(daemon)
+        first = first or found
+        assert found == first and sorted(found) == ["M-1", "M-2", "M-3"]
+        parts = [row["No"] for raw in found.values() for row in json.loads(raw)["body"]["Notes"]]
+        assert len(parts) == len(set(parts)) == len(kept.notes)
+        assert words(site, NOTE, kept.notes) == {"已汇总"} and words(site, MERGE, ("M",)) == {"已生成"}
+
+
+def test_what_a_deletion_frees_is_free_with_it(kept: Kept, tmp_path: Path) -> None:
+    home = Path(shutil.copytree(kept.desk.shop.home, tmp_path / "merged", ignore=shutil.ignore_patterns("*.log")))
+    site = Site(home)
+    site.drop(
+        json.dumps({"type": MERGE, "operation": "merge", "reference": "M", "body": {"Kind": "1", "Month": "2030-06"}}),
+        suffix=".json",
+    )
+    daemon = Daemon(home)
+    play(daemon, "M")
+    daemon.stop()
+
+    def drop(site: Site) -> str:
+        site.drop(
+            json.dumps({"type": INVOICE, "operation": "delete", "reference": "D", "document": "M-1", "body": {}}), suffix=".json"
+        )
+        return "D"
+
+    for daemon, site in tries(kept, tmp_path, drop, home):
+        gone = site.document(INVOICE, "M-1")
+        freed = {key for key in kept.notes if words(site, NOTE, (key,)) == {"已签收"}}
+        parts = json.loads(made(daemon)["M-1"])["body"]["Notes"]
+        assert gone is None or gone["business_status"] is None or gone.get("deleted")
+        assert len(freed) == len(parts)

@@ -1,0 +1,231 @@
+"""What documents of a month become: merged by a message, with what is left out told, and freed where it comes to nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from merge_desk import Counting, open_counting
+from merges import INVOICE, MERGE, NOTE, PROFILE, write_merges
+
+from tongguan.gateway.model.errors import SettingsWrong
+from tongguan.gateway.profile.loading import load_profiles
+
+pytestmark = pytest.mark.requirement("CD-11")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Counting]:
+    with open_counting(tmp_path) as counting:
+        yield counting
+
+
+def test_the_notes_of_a_month_become_invoices_and_the_sums_agree(desk: Counting) -> None:
+    notes = [
+        desk.note("2030-06-02", rows=[("a", "1.50", "2")], Place="x"),
+        desk.note("2030-06-01", rows=[("a", "1.5", "3.25"), ("b", "2", "1")], Place="y"),
+    ]
+    other = desk.note("2030-06-03", buyer="B")
+    merge = desk.merge()
+
+    assert merge["state"] == "accepted" and desk.words(MERGE, merge["document"]) == ["已生成"]
+    assert desk.words(NOTE, *notes, other) == ["已汇总"] * 3
+    invoices = [desk.invoice(merge, 1), desk.invoice(merge, 2)]
+    first = next(each for each in invoices if each["body"]["Head"]["Buyer"] == "A")["body"]
+    assert first["Head"] == {
+        "Kind": "1", "Buyer": "A", "Days": "2030060120300602", "Places": "y;x", "Remark": "汇总2030-06", "Weight": "3",
+    }  # fmt: skip
+    assert first["Body"]["Line"] == [
+        {"Code": "a", "Price": "1.5", "Amount": "5.25"},
+        {"Code": "b", "Price": "2", "Amount": "1"},
+    ]
+    result = desk.result(merge)
+    assert [result[name] for name in ("taken", "left", "declarations", "deadline")] == [3, 0, 2, "2030-07-10"]
+    assert [result[f"{name}_before"] for name in ("Weight", "Amount")] == ["4.5", "8.25"]
+    assert [result[f"{name}_after"] for name in ("Weight", "Amount")] == ["4.5", "8.25"]
+
+
+def test_that_it_begins_is_said_at_once_and_once(desk: Counting) -> None:
+    desk.note()
+    merge = desk.merge()
+
+    answers = [path.name for path in desk.shop.site.inbox("Successed_") if merge["file"].removesuffix(".json") in path.name]
+    assert len(answers) == 1
+    history = [move["state"] for move in merge["history"]] if "history" in merge else []
+    assert history.count("accepted") <= 1
+
+
+def test_what_is_left_out_is_told_with_its_reason(desk: Counting) -> None:
+    taken, underway, other_kind, later = (
+        desk.note(), desk.note(ready=False), desk.note(kind="2"), desk.note("2030-07-01"),
+    )  # fmt: skip
+    unrated = desk.note("2030-10-01")
+    merge = desk.merge()
+    rows = {row["note"]: (row["taken"], row["why"]) for row in desk.result(merge)["rows"]}
+
+    own = {key: desk.document(NOTE, key)["numbers"]["own"] for key in (taken, underway, other_kind, later, unrated)}
+    assert rows == {own[taken]: ("1", ""), own[underway]: ("0", "清单状态为“在途”")}
+    assert desk.words(MERGE, merge["document"]) == ["部分未生成"]
+    desk.today = "2030-11-02T12:00:00"
+    gap = desk.merge(Month="2030-10")
+    assert [(row["taken"], row["why"]) for row in desk.result(gap)["rows"]] == [("0", "没有 2030-10-01 的税则或计征汇率")]
+    assert desk.words(MERGE, gap["document"]) == ["无单据"]
+    assert desk.words(NOTE, unrated, underway, other_kind, later) == ["已签收", "在途", "已签收", "已签收"]
+
+
+@pytest.mark.requirement("CD-12")
+def test_rates_buyers_and_full_invoices_part_what_is_made(desk: Counting) -> None:
+    for day in ("2030-06-14", "2030-06-15"):  # other rates hold from the 15th on
+        desk.note(day)
+    full = desk.note("2030-06-20", rows=[("a", "1", "1"), ("b", "1", "1"), ("c", "1", "1")])
+    merge = desk.merge()
+
+    made = [desk.invoice(merge, n)["body"] for n in (1, 2)]
+    assert [(i["Head"]["Days"], [line["Amount"] for line in i["Body"]["Line"]]) for i in made] == [
+        ("2030061420300614", ["2"]),
+        ("2030061520300620", ["3", "1", "1"]),
+    ]
+    assert desk.words(NOTE, full) == ["已汇总"]
+
+
+def test_what_is_offered_is_what_is_taken(desk: Counting) -> None:
+    desk.note(), desk.note(ready=False)
+    name = desk.shop.site.drop(
+        '{"type": "XX.merge", "operation": "query", "kind": "offer", "reference": "q1", "body": {"Kind": "1", "Month": "2030-06"}}',
+        suffix=".json",
+    )
+    status = desk.shop.play(name)
+    assert status["state"] == "accepted", status["faults"]
+    merge = desk.merge()
+
+    offered = json.loads(desk.shop.site.result(name).read_bytes())["rows"]
+    became = desk.result(merge)["rows"]
+    assert [(r["note"], r["taken"], r["why"]) for r in offered] == [(r["note"], r["taken"], r["why"]) for r in became]
+
+
+def test_chosen_notes_alone_are_merged(desk: Counting) -> None:
+    chosen, other = desk.note(), desk.note()
+    merge = desk.merge(Month=None, Chosen=[{"No": chosen}])
+
+    assert merge["state"] == "accepted", merge["faults"]
+    assert desk.words(NOTE, chosen, other) == ["已汇总", "已签收"]
+
+
+def test_a_deleted_invoice_frees_its_notes_and_the_next_merge_makes_another(desk: Counting) -> None:
+    notes = [desk.note(), desk.note()]
+    first = desk.merge("M-1")
+    desk.send(INVOICE, "delete", {}, "M-1-1")
+    assert desk.words(NOTE, *notes) == ["已签收"] * 2
+
+    second = desk.merge("M-2")
+    assert desk.words(NOTE, *notes) == ["已汇总"] * 2
+    assert desk.invoice(second)["numbers"]["own"] != first["message_id"]
+    related = related_to(desk, notes[0])
+    assert [alive for _, alive in related] == [False, True]
+
+
+def related_to(desk: Counting, note: str) -> list[tuple[str, bool]]:
+    """What a note became, and whether that lives."""
+    with desk.shop.daemon.journal.search() as records:
+        id_ = next(m.document_id for m in records.list_messages([], limit=100) if m.document == note)
+        return sorted(((each.whole_id, each.alive) for each in records.became([id_ or ""])), key=lambda each: each[1])
+
+
+def test_an_invoice_that_is_refused_frees_its_notes(desk: Counting) -> None:
+    long = desk.note(Place="x")
+    desk.shop.stop()
+    types = desk.shop.home.parent / "types" / "mofcom" / INVOICE / "fields.csv"
+    text = types.read_text("utf-8")
+    types.write_text(
+        text.replace("Head/Remark,Remark,备注,remark,text,20,,,,", "Head/Remark,Remark,备注,remark,text,20,,,,[a-z]+"), "utf-8"
+    )
+    merge = desk.merge("M-1")
+
+    assert merge["state"] == "accepted"
+    refused = desk.shop.site.status("M-1-1.json")
+    assert refused is not None and refused["state"] == "refused"
+    assert desk.words(NOTE, long) == ["已签收"]
+    desk.shop.stop()
+    types.write_text(text, "utf-8")
+    again = desk.merge("M-2")
+    assert desk.words(NOTE, long) == ["已汇总"] and desk.invoice(again)["body"]["Head"]["Remark"] == "汇总2030-06"
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        ({"Agent": "NOBODY"}, ("GW-F70", "Agent")),
+        ({"Month": "2030-13"}, ("GW-C05", "Month")),
+        ({"Month": "2030-08"}, ("GW-F74", "Month")),
+        ({"Month": "2029-12"}, ("GW-F75", "Month")),
+        ({"Chosen": [{"No": "nothing"}]}, ("GW-F71", "Chosen/0/No")),
+        ({"Chosen": [{"No": "OTHER"}]}, ("GW-F73", "Chosen/0/No")),
+        ({"Chosen": [{"No": "GOOD"}, {"No": "EARLY"}]}, ("GW-F72", "Chosen/1/No")),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_cannot_be_merged_so_is_told_where_it_stands(
+    desk: Counting, body: dict[str, object], wrong: tuple[str, str]
+) -> None:
+    desk.note(key="GOOD"), desk.note(key="EARLY", ready=False), desk.note(key="OTHER", kind="2")
+    status = desk.merge(**body)
+
+    assert status["state"] == "refused"
+    assert wrong in [(f["code"], f["path"].removeprefix("/body/")) for f in status["faults"]]
+    assert desk.words(NOTE, "GOOD") == ["已签收"]
+
+
+def test_two_merges_of_one_month_at_once_share_nothing(desk: Counting) -> None:
+    notes = [desk.note(buyer=buyer) for buyer in "AAABBC"]
+    drops = [
+        desk.shop.site.drop(
+            f'{{"type": "XX.merge", "operation": "merge", "reference": "T-{n}", "body": {{"Kind": "1", "Month": "2030-06"}}}}',
+            suffix=".json",
+        )
+        for n in (1, 2)
+    ]
+    done = [desk.shop.play(name) for name in drops]
+
+    assert {status["state"] for status in done} == {"accepted"}
+    assert desk.words(NOTE, *notes) == ["已汇总"] * 6
+    taken = [row["note"] for status in done for row in desk.result(status)["rows"] if row["taken"] == "1"]
+    assert len(taken) == len(set(taken)) == 6
+
+
+def test_an_agent_is_named_and_declares(desk: Counting) -> None:
+    desk.note()
+    merge = desk.merge(Agent="AG1")
+
+    assert desk.document(MERGE, merge["document"])["body"]["AgentName"] == "示例代理"
+    assert desk.invoice(merge)["body"]["Head"]["Agent"] == "示例代理"
+    assert desk.result(merge)["declares"] == "示例代理"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('ready = "ready"', 'ready = "redy"', "unknown status of XX.note 'redy'; did you mean 'ready'?"),
+        ('makes = "XX.invoice"', 'makes = "XX.invoices"', "unknown document type of merge 'XX.invoices'"),
+        ('Days = "span:Day"', 'Days = "span:Dey"', "unknown field of XX.note 'Dey'"),
+        ('Days = "span:Day"', 'Dais = "span:Day"', "unknown field of XX.invoice 'Head/Dais'"),
+        ('Days = "span:Day"', 'Days = "sum:Day"', "Days comes from 'sum:Day': it must be one of"),
+        ('Agent = "agent:name"', 'Agent = "agent:age"', "it must be one of"),
+        ('parts_by = "own"', 'parts_by = "customs"', "unknown number of XX.note 'customs'"),
+        ('filters = { Buyer = "Buyer" }', 'filters = { Buyer = "Place" }', "unknown field of XX.note 'Place'"),
+        ('offer = "offer"', 'offer = "offers"', "there is no query 'offers'"),
+        ('of = { Kind = ["2"] }', 'of = { Sort = ["2"] }', "unknown field 'Sort'"),
+        ('month = "Month"\n[merge]', 'month = "Months"\n[merge]', "unknown field 'Months'"),
+        ('most_lines = 3', 'most_line = 3', "unknown key 'most_line'"),
+        ('rates = ["rates"]', 'rates = ["dates"]', "'dates'"),
+    ],
+    ids=lambda text: text.split(" = ")[0] if " = " in text else "",
+)  # fmt: skip
+def test_a_merge_that_cannot_be_stops_the_start_and_says_where(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in PROFILE
+    with pytest.raises(SettingsWrong) as told:
+        load_profiles(write_merges(tmp_path / "types", merge=PROFILE.replace(old, new)))
+
+    assert said in told.value.en, told.value.en
+    assert f"{MERGE}/profile.toml:" in told.value.en
