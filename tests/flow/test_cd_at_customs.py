@@ -215,6 +215,37 @@ def test_an_account_that_is_not_the_enterprises_own_is_refused(books: Site, numb
     assert [text for _, text in told(status)] == [f"没有 {number} 的备案信息"]
 
 
+def begun_again(site: Site, old: str, new: str) -> None:
+    """Start the simulators again with other settings, at the ports at which the gateway knows them."""
+    place = site.home / "simulators"
+    settings = place / "simulators.toml"
+    site.stop("simulate")
+    text = settings.read_text("utf-8")
+    assert old in text
+    for authority, port in json.loads((place / "ports.json").read_bytes()).items():
+        text = re.sub(rf"(?ms)(^\[{authority}\].*?^port = )0", rf"\g<1>{port}", text, count=1)
+    settings.write_text(text.replace(old, new), "utf-8")
+    site.simulate("--fast")
+
+
+@pytest.mark.requirement("CD-03", "CD-07", "CD-08")
+def test_an_account_that_customs_has_otherwise_by_now_is_told_with_the_field_and_fetched_again(own_site: Site) -> None:
+    own_site.simulate("--fast")
+    own_site.run()
+    bonded(own_site)
+    begun_again(own_site, 'GName = "集成电路"', 'GName = "存储器"')
+
+    refused = b.done(own_site, listed(own_site, like="ok-save-bonded.xml"), "rejected")
+    b.done(own_site, b.message(ACCOUNT, "fetch", set_={"AccountNo": BONDED_ACCOUNT}))
+    by_number = {"like": "ok-save-bonded.xml", "document": refused["document"], "DecList__GName": None}
+    mended = cleared(own_site, b.done(own_site, listed(own_site, **by_number)))
+
+    assert refused["business_status"]["text"] == "退单"
+    assert [(f["code"], f["path"]) for f in refused["faults"]] == [("CD-S34", "DecList[1]/GName")]
+    assert "存储器" in refused["faults"][0]["message"]
+    assert mended["body"]["DecList"][0]["GName"] == "存储器"
+
+
 @pytest.mark.requirement("CD-09")
 def test_receipts_are_days_apart_where_the_clock_runs_fast(own_site: Site) -> None:
     settings = own_site.home / "tongguan.toml"

@@ -432,6 +432,18 @@ def test_a_table_is_fetched_from_the_authority_page_by_page_and_again(shop: Work
     assert shop.site.document(ACCOUNT, "f1")["body"]["DecList"] == [{"GNo": "7"}]  # type: ignore[index]
 
 
+def test_what_is_fetched_again_under_no_name_is_the_document_that_has_its_number(shop: Workshop) -> None:
+    pages_of(shop, ["<GNo>7</GNo>"])
+    fetch(shop, "f1")
+    pages_of(shop, ["<GNo>8</GNo>"])
+
+    status = fetch(shop, "f2")
+
+    assert (status["state"], status["document"], status["numbers"]) == ("accepted", "f1", {"account": "C1"})
+    assert shop.site.document(ACCOUNT, "f1")["body"]["DecList"] == [{"GNo": "8"}]  # type: ignore[index]
+    assert shop.site.document(ACCOUNT, "f2") is None
+
+
 @pytest.mark.parametrize(
     ("rows", "total", "why"), [(["<GNo>x</GNo>"], None, "GNo of row 1"), (["<GNo>1</GNo>"], 3, "it has 1 rows")]
 )

@@ -21,6 +21,7 @@ from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import FREES_REFERENCE, PRINT, QUERY, Kind, Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
 from tongguan.gateway.model.record import record, replace
+from tongguan.gateway.profile.profile import Profile
 from tongguan.gateway.work.moment import Moment
 
 BATCH = "batch"  #: operation of a message that only carries others
@@ -228,9 +229,18 @@ def _document(rules: Rules, account: str, item: Item, records: Snapshot) -> tupl
     living = records.document_of_key(account, item.type, key)
     if living is not None:
         return key, living.id, None
-    if item.own_form and (numbered := [d for d in records.documents_of_number(account, key) if d.type == item.type]):
+    own = key if item.own_form else _number_to_fetch(rules.profile(item.type), item)
+    if own and (numbered := [d for d in records.documents_of_number(account, own) if d.type == item.type]):
         return numbered[0].key, numbered[0].id, None
     return key, free_id(account, item.type, key, records), None
+
+
+def _number_to_fetch(profile: Profile, item: Item) -> str:
+    """The number by which an authority is asked for the rows of a document that the message names in no other way: it may be here already."""
+    operation, number = profile.operations.get(item.operation), profile.numbers.get(profile.own_number)
+    if item.document or operation is None or not operation.fetches or number is None:
+        return ""
+    return item.filters().get(number.field, "")
 
 
 def free_id(account: str, type_: str, key: str, records: Snapshot) -> str:
