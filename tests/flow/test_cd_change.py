@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import bodies as b
+import filings as f
 import pytest
 from agreement_desk import Office, open_office
 from filings import CHANGE, GOODS, LIST, QUALIFICATION
+from journals import comes, submission, written
 from lists import kept_rows
 from lxml import etree
+
+from tongguan.gateway.model.message import State
+from tongguan.gateway.model.record import replace
 
 pytestmark = pytest.mark.requirement("CD-10")
 VOLUME, CUSTOMS = "B09082699001", "0908"
@@ -139,6 +144,21 @@ def test_a_list_that_was_not_approved_or_is_deleted_is_not_changed(customs: Offi
         assert words in status["faults"][0]["message"] and number in status["faults"][0]["message"]
 
 
+@pytest.mark.parametrize(("status", "words"), [("merging", "汇总中"), ("merged", "已汇总")])
+def test_a_list_that_is_being_merged_or_was_is_not_changed(customs: Office, status: str, words: str) -> None:
+    key = approved_list(customs, "9", "10", "11", "12", "15")
+    journal = customs.shop.daemon.journal
+    with journal.read() as records:
+        (before,) = records.documents_of_number("demo", customs.document(LIST, key)["numbers"]["unified"])
+    merged = replace(before, status=status, version=before.version + 1)
+    mover = submission(type=LIST, document_id=before.id, state=State.ACCEPTED, lane=None, due_at=None)
+    written(journal, comes(mover, documents=(merged,)))
+
+    for refused in (asked(customs, key, row("GrossWet", "821.5")), asked(customs, key, kind="2")):
+        assert faults(refused) == [("GW-F30", "ListNo")]
+        assert words in refused["faults"][0]["message"]
+
+
 def test_of_a_list_one_request_at_a_time_is_with_customs(customs: Office) -> None:
     key = approved_list(customs)
     asked(customs, key, row("GrossWet", "821.5"))
@@ -169,6 +189,29 @@ def test_what_cannot_be_changed_so_is_told_at_its_own_cell(
     key = approved_list(customs)
 
     assert wrong in faults(asked(customs, key, *rows))
+
+
+@pytest.mark.requirement("CD-05", "CD-06")
+@pytest.mark.parametrize(("content", "until"), [("<ValidUntil>2098-12-31</ValidUntil>", "2098-12-31"), ("", "2098-05-31")])
+def test_the_agreement_to_a_change_of_a_qualification_may_tell_another_end(customs: Office, content: str, until: str) -> None:
+    key = b.fresh("Q")
+    customs_code = f.fresh_customs()
+    message = sent(customs, QUALIFICATION, key, like="ok-save.xml", CustomMaster=customs_code)
+    approval = {"filing": f"JB{customs_code}{customs.fresh():06d}"}
+    customs.say(QUALIFICATION, message, "A1", "<ValidUntil>2098-05-31</ValidUntil>", numbers=approval)  # type: ignore[arg-type]
+    root = b.message(
+        QUALIFICATION,
+        "amend",
+        document=key,
+        reference=b.fresh("am"),
+        set_={"Batches": "7", "GuaranteeAmount": "50", "GuaranteeUntil": "20991231"},
+    )
+    amended = customs.shop.play(customs.shop.site.drop(b.xml(root)), "sent", "refused")
+    assert amended["state"] == "sent", amended["faults"]
+
+    customs.say(QUALIFICATION, amended, "B1", content)
+
+    assert customs.document(QUALIFICATION, key)["body"]["ApprovedUntil"] == until
 
 
 @pytest.mark.parametrize("operation", ["save", "declare"])
