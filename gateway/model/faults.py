@@ -107,12 +107,20 @@ _TEXTS: dict[str, tuple[str, str]] = {
 }
 
 
-def fault(code: str, *, path: str = "", label: str = "", **facts: object) -> Fault:
-    """A fault of this table with its blanks filled; what the sender wrote is shown, never at length."""
-    zh, en = _TEXTS[code]
-    shown = {name: short(value, _MOST_SHOWN) for name, value in facts.items()}
-    label, path = short(label, _MOST_SHOWN), short(path, _MOST_SHOWN)
-    return Fault(code, zh.format(label=label, **shown), en.format(label=label, **shown), path=path, label=label)
+InBoth = tuple[str, str]
+"""The same in Chinese and in English."""
+
+
+def fault(code: str, *, path: str = "", label: str | InBoth = "", **facts: object) -> Fault:
+    """A fault of this table with its blanks filled; what the sender wrote is shown, never at length. A fact may be a pair: `InBoth`."""
+    blanks = {"label": label, **facts}
+    said = [{name: short(_said(value, n), _MOST_SHOWN) for name, value in blanks.items()} for n in range(2)]
+    zh, en = (text.format(**shown) for text, shown in zip(_TEXTS[code], said, strict=True))
+    return Fault(code, zh, en, path=short(path, _MOST_SHOWN), label=said[0]["label"])
+
+
+def _said(value: object, language: int) -> object:
+    return value[language] if isinstance(value, tuple) else value
 
 
 def unknown_type(type_: str, known: Mapping[str, int]) -> Fault:

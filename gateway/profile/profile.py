@@ -559,6 +559,11 @@ class Profile:
         paths = {need.names for need in self.needs.values() if need.type == type_ and need.names}
         return tuple(one.find for one in self.fields if one.path in paths and one.find)
 
+    def status_words(self, *names: str) -> tuple[str, str]:
+        """What statuses are called, in Chinese and in English; one that nobody knows by its name."""
+        known = [self.statuses[name].text if name in self.statuses else Text(name, name) for name in names]
+        return " / ".join(text.zh for text in known) or "-", " / ".join(text.en for text in known) or "-"
+
     def as_sent(self, splits: Collection[str]) -> tuple[Field, ...]:
         """The fields of a message whose tables may have the rows of several documents, numbered through."""
         return tuple(_with_room(one, splits) for one in self.fields)

@@ -223,8 +223,8 @@ def _document(rules: Rules, account: str, item: Item, records: Snapshot) -> tupl
         found = [d for d in records.documents_of_number(account, item.number) if d.type == item.type]
         if len(found) == 1:
             return found[0].key, found[0].id, None
-        title = rules.profile(item.type).title.zh
-        return None, None, fault("GW-F03", path="@number", label="number", number=item.number, title=title)
+        title = rules.profile(item.type).title
+        return None, None, fault("GW-F03", path="@number", label="number", number=item.number, title=(title.zh, title.en))
     key = item.document or item.reference or ""
     living = records.document_of_key(account, item.type, key)
     if living is not None:

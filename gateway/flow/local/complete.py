@@ -27,7 +27,7 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
     for one in wanted:
         if records.reserved_by(one.kind, one.value) not in (None, whole.id):
             path = one.kind.partition(":")[2].partition("+")[0]
-            label = next((f.label for f in profile.fields if f.path == path), path)
+            label = next(((f.label, f.label_en) for f in profile.fields if f.path == path), path)
             raise Refused([fault("GW-F07", path=f"/{profile.type}/{path}", label=label, value=one.value)])
     own = tuple(one for one in wanted if records.reserved_by(one.kind, one.value) is None)
     return replace(done(request, whole), numbers=learned(whole, before, profile), reserve=own)

@@ -45,8 +45,7 @@ def _may_go(request: LocalRequest, document: Document) -> bool:
 
 
 def _stays(request: LocalRequest, document: Document) -> Fault:
-    profile, language = request.profiles[document.type], request.language
-    status = profile.statuses.get(document.status)
-    present = status.text[language] if status is not None else document.status
+    profile = request.profiles[document.type]
+    present = profile.status_words(document.status)
     title = {"zh": profile.title.zh, "en": profile.title.en}
     return fault("GW-F55", key=document.key, status=present, path="@document", label="document", **title)

@@ -89,11 +89,11 @@ def _form(request: LocalRequest) -> PrintForm:
     form = forms.get(name)
     if form is None:
         raise Refused([fault("GW-F45", path=FORM, label="打印格式", form=name, known=" ".join(forms))])
-    statuses = request.profile.statuses
+    profile = request.profile
     if form.allowed and request.document.status not in form.allowed:
-        said = [statuses[s].text[request.language] for s in statuses if s in form.allowed]
-        present = statuses[request.document.status].text[request.language]
-        raise Refused([fault("GW-F05", path=FORM, status=present, operation=f"print {name}", allowed=" / ".join(said))])
+        allowed = profile.status_words(*(status for status in profile.statuses if status in form.allowed))
+        present = profile.status_words(request.document.status)
+        raise Refused([fault("GW-F05", path=FORM, status=present, operation=f"print {name}", allowed=allowed)])
     return form
 
 

@@ -11,7 +11,7 @@ from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Deferred, Fault, Refused, in_both
-from tongguan.gateway.model.faults import fault
+from tongguan.gateway.model.faults import InBoth, fault
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Outcome
@@ -25,18 +25,21 @@ from tongguan.signer.cards.card import CardState
 
 def may(rules: Rules, moment: Moment, message: Message, operation: Operation, document: Document | None) -> list[Fault]:
     """Status and card: may this be done at all now? A card that is wanted for some contents only is asked for by `card_faults`."""
-    account, profile = rules.account(message.account), rules.profile(message.type)
+    profile = rules.profile(message.type)
     stands = status_on(profile, document, china_date(moment.business)) if document is not None else ""
     faults = []
     if document is None and "" not in operation.allowed:
         faults.append(fault("GW-F04", key=message.document or "", path="@document", label="document"))
     elif document is not None and stands not in operation.allowed:
-        language = rules.language(account)
-        allowed = " / ".join(s.text[language] for name, s in profile.statuses.items() if name in operation.allowed) or "-"
-        status = profile.statuses.get(stands)
-        present = status.text[language] if status is not None else stands
         faults.append(
-            fault("GW-F05", status=present, operation=operation.name, allowed=allowed, path="@operation", label="operation")
+            fault(
+                "GW-F05",
+                path="@operation",
+                label="operation",
+                status=profile.status_words(stands),
+                operation=operation.name,
+                allowed=profile.status_words(*(name for name in profile.statuses if name in operation.allowed)),
+            )
         )
     route = rules.route_of(profile, operation.route)
     if operation.way != "desk" and route not in rules.settings.route:
@@ -169,19 +172,19 @@ def _not_there(rules: Rules, message: Message, need: Need, content: Content, oth
     name = (
         value_at(content, need.names) if need.names else _number_of(rules, other) or " ".join(value_at(content, p) for p in paths)
     )
-    zh, en = _status_words(rules, need, other)
+    zh, en = _why_not(rules, need, other)
     return [
         fault(
             "GW-F30",
             zh=need.says.zh.format(name=name or "-", status=zh),
             en=need.says.en.format(name=name or "-", status=en),
             path=_place(message, paths[0]),
-            label="+".join(f.label for f in fields),
+            label=_labels(profile, paths),
         )
     ]
 
 
-def _status_words(rules: Rules, need: Need, other: Document | None) -> tuple[str, str]:
+def _why_not(rules: Rules, need: Need, other: Document | None) -> tuple[str, str]:
     """Why a document will not do, in both languages: its status, or that its time is over, or that there is none."""
     if other is None:
         return "不存在", "not there"
@@ -190,8 +193,7 @@ def _status_words(rules: Rules, need: Need, other: Document | None) -> tuple[str
     if other.status in need.status:
         until = value_at(other.content, need.until)
         return f"有效期至 {until}", f"valid until {until} only"
-    status = rules.profile(other.type).statuses.get(other.status)
-    return (status.text.zh, status.text.en) if status is not None else (other.status, other.status)
+    return rules.profile(other.type).status_words(other.status)
 
 
 def _number_of(rules: Rules, other: Document | None) -> str:
@@ -201,13 +203,13 @@ def _number_of(rules: Rules, other: Document | None) -> str:
 
 def _differences(rules: Rules, message: Message, need: Need, content: Content, other: Document) -> list[Fault]:
     """Values that must be those of the other document, and are not."""
-    labels = {f.path: f.label for f in rules.profile(message.type).fields}
+    own = rules.profile(message.type)
     title = rules.profile(other.type).title
     return [
         fault(
             "GW-F47",
             path=_place(message, path),
-            label=labels[path],
+            label=_labels(own, [path]),
             zh=title.zh,
             en=title.en,
             name=_number_of(rules, other),
@@ -217,6 +219,12 @@ def _differences(rules: Rules, message: Message, need: Need, content: Content, o
         for path in need.same
         if value_at(content, path) != value_at(other.content, path)
     ]
+
+
+def _labels(profile: Profile, paths: Sequence[str]) -> InBoth:
+    """What fields are called, in both languages."""
+    fields = [field for path in paths for field in profile.fields if field.path == path]
+    return "+".join(field.label for field in fields), "+".join(field.label_en for field in fields)
 
 
 def _place(message: Message, path: str) -> str:
@@ -289,7 +297,6 @@ def taken(
             continue
         need = profile.needs.get(expression.removeprefix("@"))
         paths = (need.names or need.reserved if need else expression).split("+")
-        label = "+".join(f.label for path in paths for f in profile.fields if f.path == path)
         said = " ".join(value_at(content, path) for path in paths)
-        faults.append(fault("GW-F07", path=_place(message, paths[0]), label=label, value=said))
+        faults.append(fault("GW-F07", path=_place(message, paths[0]), label=_labels(profile, paths), value=said))
     return faults

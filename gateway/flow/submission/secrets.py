@@ -34,7 +34,7 @@ def secret_faults(rules: Rules, seen: Seen, message: Message, content: Content, 
     for path in compiled.secrets:
         references = values_at(content, path)
         place = f"/body/{path}" if message.form == "json" else f"/{message.type}/{path}"
-        label = compiled.nodes[path].label
+        label = (compiled.nodes[path].label, compiled.nodes[path].label_en)
         if references and route not in rules.secrets_to:
             faults.append(fault("GW-F41", path=place, label=label, route=route))
         for reference in filter(is_reference, references):

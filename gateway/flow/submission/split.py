@@ -102,7 +102,7 @@ def _says_it(compiled: Compiled, operation: Operation, document: Document | None
 
 def part_faults(rules: Rules, message: Message, part: Part, records: Snapshot) -> list[Fault]:
     """Why a further document cannot be made or changed; whatever it says."""
-    profile, account = rules.profile(message.type), rules.account(message.account)
+    profile = rules.profile(message.type)
     operation = profile.operations[message.operation]
     named = {"path": "@document", "label": "document", "key": part.key}
     reference = _reference(message, part) if operation.way == "message" else ""
@@ -113,9 +113,7 @@ def part_faults(rules: Rules, message: Message, part: Part, records: Snapshot) -
     if part.document is None and records.document_of_key(message.account, message.type, part.key) is not None:
         return [fault("GW-F51", **named)]
     if part.document is not None and part.document.status not in operation.allowed:
-        status = profile.statuses.get(part.document.status)
-        present = status.text[rules.language(account)] if status is not None else part.document.status
-        return [fault("GW-F52", status=present, operation=operation.name, **named)]
+        return [fault("GW-F52", status=profile.status_words(part.document.status), operation=operation.name, **named)]
     holder = records.holder_of(message.account, reference) if reference else None
     return [fault("GW-F01", path="@reference", label="reference", reference=reference, first=holder.id)] if holder else []
 
