@@ -25,6 +25,7 @@ from tongguan.gateway.daemon.fast_clock import FastClock
 from tongguan.gateway.daemon.lane_probes import Watching
 from tongguan.gateway.daemon.pin_socket import PinDoor
 from tongguan.gateway.daemon.preparing.workers import PrepareWorkers, make_workers
+from tongguan.gateway.daemon.retention import Retention
 from tongguan.gateway.flow.intake.door import PART, take
 from tongguan.gateway.flow.intake.unserved import take_up
 from tongguan.gateway.flow.orders import Orders
@@ -172,6 +173,7 @@ class Daemon:
         take_up(self.site)
         self.stations: list[Station] = [s for s in stations(self.site) if self._runs(s.name.split(":")[0])]
         self.slots = Slots(self.site)
+        self.retention = Retention(self.settings, self.journal, self.mailboxes, self._stopping)
         self.tellers.recover()
         self.alerts.over("settings")  # those of this gateway hold
 
@@ -294,6 +296,7 @@ class Daemon:
         )
         self.calendar.every("anchor", timedelta(minutes=1), self.journal.anchor_head)
         self.calendar.every("statistics", timedelta(days=1), self.journal.learn)
+        self.calendar.every("retention", timedelta(days=1), self.retention.turn)
         self.calendar.every("slots", max(_SLOTS / self.settings.clock.speed, _SLOTS_LEAST), self.slots.turn)
         for name, check in self.watching.checks.items():
             self.calendar.every(name, 6 * self.settings.schedule.probe, check)

@@ -40,6 +40,7 @@ from tongguan.gateway.journal.reading.reader import Reader
 from tongguan.gateway.journal.serials import NumberRange, Serials
 from tongguan.gateway.journal.writing.apply import Finisher
 from tongguan.gateway.journal.writing.outcome_rows import recount
+from tongguan.gateway.journal.writing.retention import forget_bodies, forget_prints
 from tongguan.gateway.journal.writing.writer import Changed, Group, Writer
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, in_language
@@ -277,6 +278,20 @@ class Journal(Reader):
     def ring(self) -> None:
         for bell in list(self._bells.values()):
             bell.set()
+
+    # What is kept for a while only
+
+    def forget_bodies(self, before_ms: int, after: int) -> int | None:
+        """Remove bodies of the next messages, in order of sequence, that ended before a moment; where to go on, None at the end."""
+        removed: int | None = self._writer.submit(lambda group: forget_bodies(group, after=after, before_ms=before_ms))
+        return removed
+
+    def forget_prints(self, account: str, before_ms: int, after: tuple[int, int]) -> tuple[int, int] | None:
+        """The same for an account's printed forms, in the order in which they were made."""
+        removed: tuple[int, int] | None = self._writer.submit(
+            lambda group: forget_prints(group, account, after=after, before_ms=before_ms)
+        )
+        return removed
 
     # Lanes
 
