@@ -25,7 +25,7 @@ from tongguan.gateway.daemon.fast_clock import FastClock
 from tongguan.gateway.daemon.lane_probes import Watching
 from tongguan.gateway.daemon.pin_socket import PinDoor
 from tongguan.gateway.daemon.preparing.workers import PrepareWorkers, make_workers
-from tongguan.gateway.daemon.retention import Retention
+from tongguan.gateway.daemon.retention import DailyClearing
 from tongguan.gateway.flow.intake.door import PART, take
 from tongguan.gateway.flow.intake.unserved import take_up
 from tongguan.gateway.flow.orders import Orders
@@ -173,7 +173,7 @@ class Daemon:
         take_up(self.site)
         self.stations: list[Station] = [s for s in stations(self.site) if self._runs(s.name.split(":")[0])]
         self.slots = Slots(self.site)
-        self.retention = Retention(self.settings, self.journal, self.mailboxes, self._stopping)
+        self.retention = DailyClearing(self.settings, self.journal, self.mailboxes, self._stopping)
         self.tellers.recover()
         self.alerts.over("settings")  # those of this gateway hold
 

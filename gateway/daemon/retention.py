@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 log = logs.get_logger("retention")
 
 
-class Retention:
+class DailyClearing:
     """One gateway's; `turn` does all that is due, in portions, and ends early when `stopping`."""
 
     def __init__(self, settings: Settings, journal: Journal, mailboxes: Mapping[str, Mailbox], stopping: threading.Event) -> None:
