@@ -20,11 +20,11 @@ _BY_ID = "Status/by-id"
 _STATUS = ".status.json"
 _MOST_READ = 1_000_000  #: bytes of a status file
 
-Ended = Callable[[Collection[str]], Collection[str]]
+EndedMessages = Callable[[Collection[str]], Collection[str]]
 """Which of these messages have come to their end, or are not known."""
 
 
-def clear_boxes(folders: Folders, *, before_ms: int, ended: Ended, rest: Callable[[], None] = lambda: None) -> int:
+def clear_boxes(folders: Folders, *, before_ms: int, ended: EndedMessages, rest: Callable[[], None] = lambda: None) -> int:
     """Remove what has lain there since before a moment, with a `rest` after each; how many files. OSError when a disk fails."""
     leaving = [(box, name) for box in BOXES for name in _old(folders[box], before_ms)]
     messages = dict[tuple[str, bytes], str]()  # looked at before the first is removed: two names of one file are of one age
