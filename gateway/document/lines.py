@@ -67,21 +67,20 @@ def _is_kept(rule: LinesRule, document: Document) -> bool:
 def keys_of(profile: Profile, rule: LinesRule, document: Document, *, lines: bool = True) -> KeyedDocument:
     """What is kept of a document; without `lines` they stay as they were."""
     content = document.content
-    makers = _makers(rule)
+    makers = _makers(rule).of(content)
     day = value_at(content, rule.day)
-    head = tuple(holds(condition, content) for condition in makers.conditions)
     rows = _rows(rule, content)
     return KeyedDocument(
-        key=makers.head_key(head, content),
+        key=makers.head_key(content),
         pool=pool_of(rule, content),
         month=int(day[:7].replace("-", "") or 0),
         day=day,
         number=document.numbers.get(profile.own_number, ""),
         rates=value_at(content, rule.rates) if rule.rates else "",
         merge=document.marks.get(MERGE),
-        sums=makers.head_sums(head, content),
+        sums=makers.head_sums(content),
         count=len(rows),
-        lines=tuple(KeyedLine(makers.line_key(head, row), makers.line_sums(head, row)) for row in rows) if lines else None,
+        lines=tuple(KeyedLine(makers.line_key(row), makers.line_sums(row)) for row in rows) if lines else None,
     )
 
 
@@ -97,11 +96,7 @@ def _rows(rule: LinesRule, content: Content) -> list[Content]:
 
 def _lines(rule: LinesRule, content: Content) -> tuple[Any, ...]:
     """All that the keys and sums of its lines are made of."""
-    return _rows(rule, content), [holds(condition, content) for condition in _makers(rule).conditions]
-
-
-def holds(condition: HeadCondition, content: Content) -> bool:
-    return (content.get(condition.path, "") in condition.values) is not condition.no
+    return _rows(rule, content), _makers(rule).holding(content)
 
 
 def scaled(text: str, places: int) -> int:
@@ -119,52 +114,6 @@ def _worth(text: str) -> str:
     return f"{whole}.{fraction}" if fraction else whole
 
 
-Holding = Sequence[bool]
-"""Which conditions of a rule hold of a document, in their order."""
-
-
-class _Makers:
-    """The functions that make keys and sums of one rule."""
-
-    def __init__(self, rule: LinesRule) -> None:
-        parts: tuple[KeyPart | SumPart, ...] = (*rule.head_key, *rule.line_key, *rule.head_sums, *rule.line_sums)
-        self.conditions = tuple(dict.fromkeys(part.only for part in parts if part.only is not None))
-        self.head_key, self.line_key = self._key(rule.head_key), self._key(rule.line_key)
-        self.head_sums, self.line_sums = self._sums(rule.head_sums), self._sums(rule.line_sums)
-
-    def _wanted(self, part: KeyPart | SumPart) -> int | None:
-        return None if part.only is None else self.conditions.index(part.only)
-
-    def _key(self, parts: Sequence[KeyPart]) -> Callable[[Holding, Content], bytes]:
-        """Of each part that says something: the length of its name, its name, the length of its value, its value."""
-        made = [
-            (part.name, f"{len(part.name)}:{part.name}", _READS[part.number, part.bare], self._wanted(part)) for part in parts
-        ]
-
-        def key(head: Holding, content: Content) -> bytes:
-            said = []
-            for name, prefix, read, wanted in made:
-                value = content.get(name)
-                if value and (wanted is None or head[wanted]):
-                    if read is not None:
-                        value = read(value)
-                    said.append(f"{prefix}{len(value)}:{value}")
-            return blake2b(_VERSION + "".join(said).encode("utf-8", "surrogatepass"), digest_size=KEY).digest()
-
-        return key
-
-    def _sums(self, parts: Sequence[SumPart]) -> Callable[[Holding, Content], tuple[int, ...]]:
-        made = [(part.name, part.places, self._wanted(part)) for part in parts]
-
-        def sums(head: Holding, content: Content) -> tuple[int, ...]:
-            return tuple(
-                scaled(content[name], places) if name in content and (wanted is None or head[wanted]) else 0
-                for name, places, wanted in made
-            )
-
-        return sums
-
-
 _READS: dict[tuple[bool, bool], Callable[[str], str] | None] = {
     (False, False): None,
     (False, True): bare,
@@ -173,6 +122,66 @@ _READS: dict[tuple[bool, bool], Callable[[str], str] | None] = {
 }
 
 
+class _KeyMaker:
+    """Of each part that says something: the length of its name, its name, the length of its value, its value."""
+
+    def __init__(self, parts: Iterable[KeyPart]) -> None:
+        self._parts = [(part.name, f"{len(part.name)}:{part.name}", _READS[part.number, part.bare]) for part in parts]
+
+    def __call__(self, content: Content) -> bytes:
+        said = []
+        for name, prefix, read in self._parts:
+            value = content.get(name)
+            if value:
+                if read is not None:
+                    value = read(value)
+                said.append(f"{prefix}{len(value)}:{value}")
+        return blake2b(_VERSION + "".join(said).encode("utf-8", "surrogatepass"), digest_size=KEY).digest()
+
+
+class _SumMaker:
+    """The numbers, in the order of their parts; zero where one is absent, or its condition does not hold."""
+
+    def __init__(self, parts: Iterable[SumPart], holds: Callable[[SumPart], bool]) -> None:
+        self._parts = [(part.name if holds(part) else "", part.places) for part in parts]
+
+    def __call__(self, content: Content) -> tuple[int, ...]:
+        return tuple([scaled(content[name], places) if name in content else 0 for name, places in self._parts])
+
+
+class _Makers:
+    """The functions that make keys and sums where certain conditions hold."""
+
+    def __init__(self, rule: LinesRule, conditions: Sequence[HeadCondition], holding: Sequence[bool]) -> None:
+        held = dict(zip(conditions, holding, strict=True))
+
+        def holds(part: KeyPart | SumPart) -> bool:
+            return part.only is None or held[part.only]
+
+        self.head_key, self.line_key = (_KeyMaker(filter(holds, each)) for each in (rule.head_key, rule.line_key))
+        self.head_sums, self.line_sums = (_SumMaker(each, holds) for each in (rule.head_sums, rule.line_sums))
+
+
+class _RuleMakers:
+    """Those of one rule, by which of its conditions hold."""
+
+    def __init__(self, rule: LinesRule) -> None:
+        parts: tuple[KeyPart | SumPart, ...] = (*rule.head_key, *rule.line_key, *rule.head_sums, *rule.line_sums)
+        self._rule = rule
+        self._conditions = tuple(dict.fromkeys(part.only for part in parts if part.only is not None))
+        self._made: dict[tuple[bool, ...], _Makers] = {}
+
+    def holding(self, content: Content) -> tuple[bool, ...]:
+        """Which conditions hold of a document, in their order."""
+        return tuple([(content.get(each.path, "") in each.values) is not each.no for each in self._conditions])
+
+    def of(self, content: Content) -> _Makers:
+        holding = self.holding(content)
+        if holding not in self._made:
+            self._made[holding] = _Makers(self._rule, self._conditions, holding)
+        return self._made[holding]
+
+
 @lru_cache(maxsize=64)
-def _makers(rule: LinesRule) -> _Makers:
-    return _Makers(rule)
+def _makers(rule: LinesRule) -> _RuleMakers:
+    return _RuleMakers(rule)
