@@ -99,6 +99,10 @@ def _lines(rule: LinesRule, content: Content) -> tuple[Any, ...]:
     return _rows(rule, content), _makers(rule).holding(content)
 
 
+def holds(condition: HeadCondition, content: Content) -> bool:
+    return (content.get(condition.path, "") in condition.values) is not condition.no
+
+
 def scaled(text: str, places: int) -> int:
     """A canonical number as a whole number of its last decimal (of so many); ValueError when it has finer ones."""
     whole, _, fraction = text.partition(".")
@@ -142,8 +146,8 @@ class _KeyMaker:
 class _SumMaker:
     """The numbers, in the order of their parts; zero where one is absent, or its condition does not hold."""
 
-    def __init__(self, parts: Iterable[SumPart], holds: Callable[[SumPart], bool]) -> None:
-        self._parts = [(part.name if holds(part) else "", part.places) for part in parts]
+    def __init__(self, parts: Iterable[SumPart], counts: Callable[[SumPart], bool]) -> None:
+        self._parts = [(part.name if counts(part) else "", part.places) for part in parts]
 
     def __call__(self, content: Content) -> tuple[int, ...]:
         return tuple([scaled(content[name], places) if name in content else 0 for name, places in self._parts])
@@ -155,11 +159,11 @@ class _Makers:
     def __init__(self, rule: LinesRule, conditions: Sequence[HeadCondition], holding: Sequence[bool]) -> None:
         held = dict(zip(conditions, holding, strict=True))
 
-        def holds(part: KeyPart | SumPart) -> bool:
+        def counts(part: KeyPart | SumPart) -> bool:
             return part.only is None or held[part.only]
 
-        self.head_key, self.line_key = (_KeyMaker(filter(holds, each)) for each in (rule.head_key, rule.line_key))
-        self.head_sums, self.line_sums = (_SumMaker(each, holds) for each in (rule.head_sums, rule.line_sums))
+        self.head_key, self.line_key = (_KeyMaker(filter(counts, each)) for each in (rule.head_key, rule.line_key))
+        self.head_sums, self.line_sums = (_SumMaker(each, counts) for each in (rule.head_sums, rule.line_sums))
 
 
 class _RuleMakers:
@@ -173,7 +177,7 @@ class _RuleMakers:
 
     def holding(self, content: Content) -> tuple[bool, ...]:
         """Which conditions hold of a document, in their order."""
-        return tuple([(content.get(each.path, "") in each.values) is not each.no for each in self._conditions])
+        return tuple([holds(each, content) for each in self._conditions])
 
     def of(self, content: Content) -> _Makers:
         holding = self.holding(content)

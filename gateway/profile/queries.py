@@ -12,6 +12,9 @@ from tongguan.gateway.profile.source import TomlTable, tables_of, words_of
 _COLUMN = {"name", "zh", "en", "of"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 TIME = "time."  #: how the `of` of a filter by date begins
+RELATION = "relation"  #: `ask` of a query that shows which documents became one
+#: and what a line of that says
+RELATED = ("part", "part_line", "whole", "whole_line", "state")
 OFFER = "offer"  #: `ask` of a query that shows what a merge would be of
 #: what a line of that says
 OFFERED = ("number", "day", "status", "taken", "made", "why")
@@ -130,6 +133,7 @@ def _known_of(part: TomlTable, of: str, query: Query, known: QueryScope) -> None
         of in ("status", "key")
         or (word in ("mark", "time", "receipt", "attachment", "message", "row") and rest)
         or (word == "number" and rest in known.numbers)
+        or (word == RELATION and query.ask == RELATION and rest in RELATED)
         or (word == "merge" and query.ask == OFFER and (rest in OFFERED or rest in known.paths))
         or (word == "statistics" and (rest in STATISTICS or rest in known.dimensions))
     ):

@@ -11,7 +11,7 @@ from tongguan.gateway.flow.query.statistics import STATISTICS
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.profile.profile import PAGING, Query
-from tongguan.gateway.profile.queries import OFFER, TIME, names_of
+from tongguan.gateway.profile.queries import OFFER, RELATION, TIME, names_of
 
 MOST_SIZE = 1000
 
@@ -66,7 +66,7 @@ def _sources(query: Query) -> tuple[str, ...]:
     """Who can be asked: the authority only where a column, or a question of its own, says what it answers."""
     if query.source == "authority":
         return ("authority",)
-    if query.ask in (STATISTICS, OFFER):
+    if query.ask in (STATISTICS, OFFER, RELATION):
         return ("journal",)
     return ("journal", "authority") if query.ask or query.in_rows else ("journal",)
 

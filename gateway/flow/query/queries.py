@@ -10,6 +10,7 @@ from tongguan.gateway.flow.merging.selection import MergeTypes
 from tongguan.gateway.flow.query.details import ATTACHMENTS, RECEIPTS, details, file_of
 from tongguan.gateway.flow.query.filters import asks_authority, filter_faults
 from tongguan.gateway.flow.query.lists import documents, orders, table_rows
+from tongguan.gateway.flow.query.relation import relation
 from tongguan.gateway.flow.query.results import Found, answer, page_of
 from tongguan.gateway.flow.query.statistics import STATISTICS, statistics
 from tongguan.gateway.flow.rules import Rules
@@ -22,7 +23,7 @@ from tongguan.gateway.model.message import QUERY, Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Query
-from tongguan.gateway.profile.queries import OFFER
+from tongguan.gateway.profile.queries import OFFER, RELATION
 from tongguan.gateway.system import times
 from tongguan.gateway.work.loop import end
 from tongguan.gateway.work.moment import Moment
@@ -57,6 +58,8 @@ def _found(rules: Rules, message: Message, query: Query, filters: Mapping[str, s
         return table_rows(rules.compiled(message.type).tables[query.table], query, filters)
     if query.ask == OFFER:
         return offer(MergeTypes(rules, rules.profile(message.type)), message, query, filters, records, today)
+    if query.ask == RELATION:
+        return relation(rules, message, query, filters, records)
     if query.ask == STATISTICS:
         return statistics(rules, message, query, filters, records)
     if query.ask in (RECEIPTS, ATTACHMENTS):
@@ -79,6 +82,8 @@ def _sorts(query: Query, filters: Mapping[str, str]) -> Collection[str]:
         return [c.name for c in query.columns if c.row and not c.columns]
     if _of_messages(query) or query.source == "table" or query.ask in (RECEIPTS, ATTACHMENTS, STATISTICS, OFFER):
         return [c.name for c in query.columns if not c.columns]
+    if query.ask == RELATION:
+        return ()
     return orders(query)
 
 
