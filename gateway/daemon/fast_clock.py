@@ -9,12 +9,13 @@ from contextlib import suppress
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system import files, logs
+from tongguan.gateway.system import clock, files, logs
 from tongguan.gateway.system.business_clock import FILE, BusinessClock, ClockLine, going_on, kept_line, read_line
 from tongguan.outbox.alerts import Alerts
 
 log = logs.get_logger("clock")
 MARKER = "business clock"
+HELD_FOR = 10_000  #: milliseconds for which a gateway says that days pass fast, and says so again when half of them are over
 
 
 class FastClock:
@@ -31,23 +32,28 @@ class FastClock:
 
     def begin(self) -> None:
         """From here on the line is this gateway's: the furthest that is known, at the speed of its settings."""
-        line = going_on(self._kept(), self._settings.clock.speed, seen=self._journal.timekeeper.seen)
+        line = going_on(self._kept(), self._settings.clock.speed, seen=self._journal.timekeeper.seen, lasts=HELD_FOR)
         self.business.line = line
         if line is not None:
             self._set(line)
 
     def keep(self, *, jumped: bool = False) -> None:
-        """Look after the file; `jumped`: the machine's clock was set, so that after a start of the machine the line would be wrong."""
+        """Look after the file, and have the line hold for longer; `jumped`: the machine's clock was set, so that after a start of the
+        machine the line would be wrong."""
         line = self.business.line
         if line is None:
             return
-        if jumped:
-            self._set(line.anew(line.speed))
+        passed = clock.steady_ms() - line.steady
+        if jumped or (line.speed > 1 and passed > HELD_FOR // 2):
+            self._set(line.anew(line.speed, lasts=HELD_FOR))
         else:
             self._write(line)
 
     def end(self) -> None:
-        """While no gateway runs the business clock goes no faster than the machine's: a night must not become a century."""
+        """While no gateway runs the business clock goes no faster than the machine's: a night must not become a century.
+
+        One that is killed cannot say so: its line ends by itself.
+        """
         line = self.business.line
         if line is None or line.speed == 1:
             return

@@ -1,7 +1,8 @@
 """The business clock: what is dated goes by it, what works goes by the machine's.
 
 The two are one, but in a test home whose settings make business days pass faster. Such a home has a line: a moment as each clock said it,
-and how fast the business clock runs from there. The gateway alone writes it, to `HOME/clock.json`, where its command line and the
+and how fast the business clock runs from there, for how long: a gateway that runs says so again and again, and where none does, days are
+no shorter than the machine's. The gateway alone writes it, to `HOME/clock.json`, where its command line and the
 simulators read it. Until the machine is started anew the line goes by its steady clock, so nobody moves it by setting the other one; after
 that by the machine's own, and never back.
 """
@@ -25,13 +26,17 @@ LAST = 253_370_736_000_000  #: the year 9999 begins in China: there it stands, a
 
 @dataclass(frozen=True, slots=True)
 class ClockLine:
-    """A moment as the clocks said it, in milliseconds; from there `speed` milliseconds of business pass in one of the machine."""
+    """A moment as the clocks said it, in milliseconds; from there `speed` milliseconds of business pass in one of the machine.
+
+    So it does while it `lasts`, in milliseconds of the machine; after that one passes in one.
+    """
 
     business: int
     machine: int
     steady: int
     boot: str
     speed: int
+    lasts: int = LAST
 
     @classmethod
     def begin(cls, speed: int) -> ClockLine:
@@ -41,7 +46,14 @@ class ClockLine:
 
     def at(self, steady: int) -> int:
         """The business time at a moment of the steady clock that it is anchored to."""
-        return min(self.business + (steady - self.steady) * self.speed, LAST)
+        return self._after(steady - self.steady)
+
+    def pace(self, steady: int) -> int:
+        """How many milliseconds of business pass in one of the machine at a moment of the steady clock."""
+        return self.speed if steady - self.steady < self.lasts else 1
+
+    def _after(self, passed: int) -> int:
+        return min(self.business + passed + min(passed, self.lasts) * (self.speed - 1), LAST)
 
     def here(self, *, seen: int = 0) -> ClockLine:
         """The same line by the steady clock of this start of the machine; `seen`: the latest that its other clock is known to have said."""
@@ -50,16 +62,17 @@ class ClockLine:
             return self
         machine = clock.now_ms()
         passed = max(machine, seen, self.machine) - self.machine
-        return replace(self, business=min(self.business + passed * self.speed, LAST), machine=machine, steady=steady, boot=boot)
+        lasts = max(0, self.lasts - passed)
+        return replace(self, business=self._after(passed), machine=machine, steady=steady, boot=boot, lasts=lasts)
 
-    def anew(self, speed: int) -> ClockLine:
-        """From this moment at another speed, or by a machine's clock that was set.
+    def anew(self, speed: int, *, lasts: int = LAST) -> ClockLine:
+        """From this moment at another speed, for longer, or by a machine's clock that was set.
 
         A slower one begins a little ahead: until it is written, whoever reads the file goes by this one.
         """
         steady = clock.steady_ms()
         ahead = WRITTEN_WITHIN if speed < self.speed else 0
-        return ClockLine(self.at(steady + ahead), clock.now_ms(), steady, clock.boot(), speed)
+        return ClockLine(self.at(steady + ahead), clock.now_ms(), steady, clock.boot(), speed, lasts)
 
     def text(self) -> str:
         return json.dumps(asdict(self))
@@ -71,7 +84,7 @@ def read_line(text: str | bytes) -> ClockLine:
         line = ClockLine(**json.loads(text))
     except (TypeError, RecursionError) as wrong:
         raise ValueError(str(wrong)) from wrong
-    numbers = (line.business, line.machine, line.steady, line.speed)
+    numbers = (line.business, line.machine, line.steady, line.speed, line.lasts)
     if not all(type(number) is int and 0 <= number <= LAST for number in numbers) or type(line.boot) is not str:
         raise ValueError(f"no line of a clock: {line}")
     if not 1 <= line.speed <= MOST_SPEED:
@@ -79,19 +92,19 @@ def read_line(text: str | bytes) -> ClockLine:
     return line
 
 
-def going_on(kept: Sequence[ClockLine], speed: int, *, seen: int = 0) -> ClockLine | None:
+def going_on(kept: Sequence[ClockLine], speed: int, *, seen: int = 0, lasts: int = LAST) -> ClockLine | None:
     """The line from now on, at this speed; None: by the machine's clock.
 
     Of the lines that were kept the one that was written last goes on, from no earlier than any of them began: one that is older than
     it (of a restored journal, a file put back) may have run fast ever since, and nobody was there.
     """
     if not kept:
-        return None if speed == 1 else ClockLine.begin(speed)
+        return None if speed == 1 else ClockLine.begin(speed).anew(speed, lasts=lasts)
     steady, reached = clock.steady_ms(), max(each.business for each in kept)
     line = max(kept, key=lambda each: (*_written(each), each.at(steady))).here(seen=seen)
     if line.at(steady) < reached:
         line = replace(ClockLine.begin(speed), business=reached)
-    return line.anew(speed)
+    return line.anew(speed, lasts=lasts)
 
 
 def _written(line: ClockLine) -> tuple[bool, int]:
@@ -119,4 +132,8 @@ class BusinessClock:
 
     def shown(self) -> dict[str, Any]:
         """As the heartbeat and `tongguan status --json` say it; nothing while it is the machine's own."""
-        return {"clock": {"business_time": times.show(self.now_ms()), "speed": self.line.speed}} if self.line else {}
+        return (
+            {"clock": {"business_time": times.show(self.now_ms()), "speed": self.line.pace(clock.steady_ms())}}
+            if self.line
+            else {}
+        )

@@ -1,7 +1,7 @@
 """The business clock of a home: receipts are dated by it, and days pass as fast as it runs.
 
-The gateway writes ``HOME/clock.json``: a moment as business and machine said it, in milliseconds, and how fast business time passes from
-there. It is read again whenever it was written anew. A home without it goes by the machine's own clock.
+The gateway writes ``HOME/clock.json``: a moment as business and machine said it, in milliseconds, how fast business time passes from
+there, and for how long; after that it passes as the machine's. It is read again whenever it was written anew. A home without it goes by the machine's own clock.
 """
 
 from __future__ import annotations
@@ -27,6 +27,13 @@ class ClockReading:
     steady: int
     boot: str
     speed: int
+    lasts: int = round(_LAST * 1000)
+
+    def passed(self) -> int:
+        """Give the machine's milliseconds since that moment."""
+        if self.boot == _boot() and _steady() >= self.steady:
+            return _steady() - self.steady
+        return max(0, round(time.time() * 1000) - self.machine)
 
 
 class Clock:
@@ -42,17 +49,15 @@ class Clock:
     def speed(self) -> int:
         """How many seconds of business pass in one of the machine."""
         reading = self._read()
-        return reading.speed if reading else 1
+        return reading.speed if reading and reading.passed() < reading.lasts else 1
 
     def now(self) -> float:
         """Give the business time; while there is a file it never goes back."""
         if (reading := self._read()) is None:
             return time.time()
-        if reading.boot == _boot() and _steady() >= reading.steady:
-            passed = _steady() - reading.steady
-        else:
-            passed = max(0, round(time.time() * 1000) - reading.machine)
-        self._latest = max(self._latest, min((reading.business + passed * reading.speed) / 1000, _LAST))
+        passed = reading.passed()
+        business = reading.business + passed + min(passed, reading.lasts) * (reading.speed - 1)
+        self._latest = max(self._latest, min(business / 1000, _LAST))
         return self._latest
 
     def later(self, seconds: float) -> float:

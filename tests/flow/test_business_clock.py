@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import time
 from datetime import date, timedelta
@@ -13,8 +14,10 @@ import bodies as b
 import pytest
 from homes import begins
 from sites import Site, wait_until
+from test_every_step import abandon
 from workshop import Workshop, open_workshop
 
+from tongguan.gateway.daemon.fast_clock import HELD_FOR
 from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.system import clock, files, times
 from tongguan.gateway.system.business_clock import FILE, BusinessClock, kept_line
@@ -169,8 +172,9 @@ def test_a_file_that_is_lost_or_damaged_is_mended_while_the_gateway_runs(shop: W
             file.write_bytes(right[:-9])
         case _:
             begins(shop.home, "2001-01-01", speed=7)
-    shop.turns(lambda: file.exists() and file.read_bytes() == right)
+    shop.turns(lambda: file.exists() and file.read_bytes() == shop.daemon.site.business.line.text().encode())
 
+    assert len(right) - 9 < len(file.read_bytes())
     assert business(shop.home) >= now
     assert not alerts(shop)
 
@@ -221,6 +225,35 @@ def test_the_machines_clock_may_be_set_a_message_is_sent_and_answered_by_busines
 
     assert times.read(document["created_at"]) >= before
     assert kept_line(shop.home) == shop.daemon.site.business.line, "kept anew, with the machine's clock as it is now"
+
+
+@pytest.mark.parametrize("copied", [True, False], ids=["put back", "killed"])
+def test_days_in_which_nothing_ran_are_days(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, copied: bool
+) -> None:
+    """A home that was copied as it ran, and put back a month later; or left alone after its gateway was killed."""
+    shop.turns((shop.home / FILE).exists)
+    shutil.copytree(shop.home, tmp_path / "copy", ignore=shutil.ignore_patterns("*.sock"))
+    before = shop.daemon.site.business.now_ms()
+    if copied:
+        shop.turns(lambda: shop.daemon.site.business.now_ms() > before + 20 * DAY)
+    abandon(shop.daemon)
+    shop.daemons.clear()
+    last = business(shop.home)
+    if copied:
+        for name in ("tongguan.db", "tongguan.db-wal", "anchor.jsonl", FILE):
+            (shop.home / name).unlink(missing_ok=True)
+            if (tmp_path / "copy" / name).exists():
+                shutil.copy(tmp_path / "copy" / name, shop.home / name)
+    wall, steady = clock.now_ms, clock.steady_ms
+    monkeypatch.setattr(clock, "now_ms", lambda: wall() + 30 * DAY)
+    monkeypatch.setattr(clock, "steady_ms", lambda: steady() + 30 * DAY)
+    patience = (10 + 5) * DAY  #: what the line holds, and what passes meanwhile
+
+    again = shop.daemon.site.business.now_ms()
+
+    assert before <= again if copied else last <= again
+    assert again <= (before if copied else last) + 30 * DAY + patience + HELD_FOR * 86_400
 
 
 def test_a_document_may_be_older_than_its_century(shop: Workshop) -> None:

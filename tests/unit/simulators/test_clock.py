@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tongguan.gateway.system import files
-from tongguan.gateway.system.business_clock import FILE, BusinessClock, ClockLine, kept_line
+from tongguan.gateway.system.business_clock import FILE, LAST, BusinessClock, ClockLine, kept_line
 from tongguan.simulators.server import clock as theirs
 from tongguan.simulators.server.clock import Clock
 
@@ -87,7 +87,8 @@ def test_it_agrees_with_the_gateways_whatever_is_done_to_the_machine(tmp_path_fa
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patched:
         machine = rules(Machine(), patched)
-        line = ClockLine.begin(chance.choice([1, 60, 86_400]))
+        lasts = chance.choice([LAST, 10_000, HOUR])
+        line = ClockLine.begin(chance.choice([1, 60, 86_400])).anew(60, lasts=lasts)
         written(home, line)
         clock, last = Clock(home), 0.0
         for _ in range(20):
@@ -96,10 +97,10 @@ def test_it_agrees_with_the_gateways_whatever_is_done_to_the_machine(tmp_path_fa
                     machine.passes(chance.randrange(DAY))
                 case "set":  # which the gateway notices
                     machine.wall += chance.randrange(-DAY, DAY)
-                    line = line.anew(line.speed)
+                    line = line.anew(line.speed, lasts=lasts)
                     written(home, line)
                 case "speed":
-                    line = line.anew(chance.choice([1, 2, 3600]))
+                    line = line.anew(chance.choice([1, 2, 3600]), lasts=lasts)
                     written(home, line)
                 case "anew":
                     machine.starts_anew()

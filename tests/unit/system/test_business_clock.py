@@ -78,6 +78,37 @@ def test_another_speed_goes_on_from_where_it_is(machine: Machine, speed: int) ->
     assert BusinessClock(second).now_ms() == after + 10 * speed
 
 
+def test_days_are_short_only_as_long_as_it_was_said(machine: Machine) -> None:
+    line = going_on([], 86_400, lasts=10_000)
+    assert line is not None
+    begun, business = machine.wall, BusinessClock(line)
+    machine.passes(9_999)
+    before = business.now_ms()
+    assert business.shown()["clock"]["speed"] == 86_400
+    machine.passes(3 * DAY + 1)
+
+    assert before == begun + 9_999 * 86_400
+    assert business.now_ms() == begun + 10_000 * 86_400 + 3 * DAY
+    assert business.shown()["clock"]["speed"] == 1
+
+
+@pytest.mark.parametrize("boots", [False, True])
+def test_a_home_that_was_copied_as_it_ran_goes_on_from_where_it_was(machine: Machine, boots: bool) -> None:
+    line = going_on([], 86_400, lasts=10_000)
+    assert line is not None
+    machine.passes(4_000)
+    copied = BusinessClock(line).now_ms()
+    machine.passes(30 * DAY)
+    if boots:
+        machine.starts_anew()
+    again = BusinessClock(going_on([line], 86_400, lasts=10_000))
+
+    assert copied <= again.now_ms() <= copied + 6 * DAY + 30 * DAY
+    restored = again.now_ms()
+    machine.passes(1000)
+    assert again.now_ms() == restored + DAY
+
+
 def test_a_machine_that_was_off_goes_on_by_its_own_clock(machine: Machine) -> None:
     line = ClockLine.begin(10)
     begun = machine.wall
@@ -173,6 +204,7 @@ class World:
 
     def __init__(self, machine: Machine, home: Path) -> None:
         self.machine, self.file = machine, home / FILE
+        self.lasts = LAST
         self.marker = ""
         self.business: BusinessClock | None = None
         self.committed = 0  #: by the wall clock, the last commit
@@ -181,7 +213,7 @@ class World:
         kept = [read_line(self.marker)] if self.marker else []
         with suppress(OSError, ValueError):
             kept.append(read_line(self.file.read_bytes()))
-        self.business = BusinessClock(going_on(kept, speed, seen=known))
+        self.business = BusinessClock(going_on(kept, speed, seen=known, lasts=self.lasts))
         self.write()
 
     def write(self) -> None:
@@ -203,7 +235,7 @@ class World:
         return now
 
 
-STEPS = ("pass", "set", "boot", "stop", "kill", "lose", "damage", "restore", "speed", "move")
+STEPS = ("pass", "hold", "set", "boot", "stop", "kill", "lose", "damage", "restore", "speed", "move")
 
 
 @given(seed=st.integers(0, 2**32))
@@ -212,6 +244,7 @@ def test_it_never_goes_back_whatever_happens(tmp_path_factory: pytest.TempPathFa
     with pytest.MonkeyPatch.context() as patched:
         world = World(Machine().rules(patched), tmp_path_factory.mktemp("home"))
         machine, speed, last = world.machine, chance.choice([2, 60, 86_400]), 0
+        world.lasts = chance.choice([LAST, 10_000, HOUR])
         world.run(speed, known=0)
         backup = ""
         done = []
@@ -221,6 +254,10 @@ def test_it_never_goes_back_whatever_happens(tmp_path_factory: pytest.TempPathFa
             match step:
                 case "pass":
                     machine.passes(chance.randrange(DAY))
+                case "hold":  # for longer
+                    if world.business is not None and world.business.line is not None:
+                        world.business.line = world.business.line.anew(world.business.line.speed, lasts=world.lasts)
+                        world.write()
                 case "set":  # noticed at the next look
                     machine.wall = max(0, machine.wall + chance.randrange(-40 * DAY, 40 * DAY))
                     if world.business is not None and world.business.line is not None:
