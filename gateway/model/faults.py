@@ -96,6 +96,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "一般贸易清单不能跨年度汇总：{month} 的清单请单独申报",
         "not across the year: what is of {month} is declared singly",
     ),
+    "GW-F76": (
+        "其所含的{zh}已退回待汇总，此单证不能再{operation}；请重新汇总",
+        "what went into it ({en}) is to be merged anew: {operation} is not possible any more",
+    ),
     "GW-F40": (
         "{label}的引用 {reference} 读不到：{why}；请放在 secrets/<账户>/ 下，或设置该环境变量",
         "{label}: nothing can be read at {reference}: {why}; put it below secrets/<account>/, or set the variable",

@@ -11,6 +11,7 @@ from lxml import etree
 from sites import Site
 
 QUALIFICATION, GOODS, ACCOUNT, LIST, CHANGE = "CD.qualification", "CD.goods", "CD.account", "CD.list", "CD.change"
+DECLARATION, MERGE = "CD.declaration", "CD.merge"
 APPROVED = "海关审批通过"
 BONDED_ACCOUNT = "C09082600001"  #: what simulated customs has of the sample enterprise
 _TAKEN = ("0908",)  #: of the bonded account, and of the manifest

@@ -1,6 +1,6 @@
 """What was merged is let go: it stands again where it was taken from, when what it became has come to nothing.
 
-Promises: whoever lets go of what keeps changes off a merged document (a refusal, a deletion, a message that ends) frees that document in the
+Promises: whoever lets go of what has a merged document (a refusal, a deletion, a message that ends) frees that document in the
 same commit, and marks the relation dead.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from tongguan.gateway.document.changes import changed
 from tongguan.gateway.document.lines import MERGE, with_keys
-from tongguan.gateway.flow.merging.selection import fences
+from tongguan.gateway.flow.merging.selection import fences, held_kind
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.outcome import Outcome, Relation
@@ -40,16 +40,25 @@ def freeing(types: Mapping[str, Profile], outcome: Outcome, records: Snapshot, *
         rule = profile.merge
         if rule is None or rule.merges not in types:
             continue
-        held = [one for one in gone if one.kind in fences(types, rule) and one.value not in written]
-        for one in held:
-            document = records.document(one.value)
-            if document is not None and document.type == rule.merges and document.status in (rule.taken, rule.merged):
-                merged = types[rule.merges]
+        status = dict.fromkeys(fences(types, rule), rule.taken) | {held_kind(rule): rule.merged}
+        for one in (one for one in gone if one.kind in status and one.value not in written):
+            document, merged = records.document(one.value), types[rule.merges]
+            if document is not None and document.type == rule.merges and document.status == status[one.kind]:
                 freed.append(with_keys(merged, document, changed(document, at, **let_go(merged, rule, document))))
                 written.add(document.id)
-                if document.status == rule.merged:
+                if one.kind == held_kind(rule):
                     wholes[one.document_id] = None
     if not freed:
         return outcome
     dead = tuple(Relation(whole, alive=False) for whole in wholes)
     return replace(outcome, documents=(*outcome.documents, *freed), relations=(*outcome.relations, *dead))
+
+
+def came_to_nothing(types: Mapping[str, Profile], document: Document, records: Snapshot) -> Profile | None:
+    """The type of what went into a document and is free again, so that it must not go out any more; None where that is not so."""
+    rules = (profile.merge for profile in types.values() if profile.merge is not None and profile.merge.makes == document.type)
+    for rule in rules:
+        parts = records.came_of([document.id])
+        if parts and not any(part.alive for part in parts):
+            return types[rule.merges]
+    return None

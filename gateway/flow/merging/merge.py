@@ -209,7 +209,7 @@ class _Work:
             "merge",
             documents=merged,
             release=release,
-            reserve=tuple(Reservation(one.kind, one.value, id_) for one in release),
+            reserve=tuple(Reservation(self.types.held_by, document.id, id_) for document in documents),
             relations=(Relation(id_, tuple(parts)),),
             follow_ons=(made,),
         )

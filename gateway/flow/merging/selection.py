@@ -47,6 +47,11 @@ class MergeTypes:
         """What a document that changes one of these reserves: whoever has it keeps all others off."""
         return fences(self.rules.types, self.rule)
 
+    @property
+    def held_by(self) -> str:
+        """The kind of reservation by which what is made has the documents that went into it."""
+        return held_kind(self.rule)
+
     @cached_property
     def rates(self) -> tuple[CodeTable, ...]:
         tables = self.rules.compiled(self.profile.type).tables
@@ -83,6 +88,11 @@ def fences(types: Mapping[str, Profile], rule: MergeRule) -> tuple[str, ...]:
         if profile.changes is not None and profile.needs[profile.changes.need].type == rule.merges
     }
     return tuple(sorted(found)) or (f"{types[rule.merges].authority}:@{rule.merges}",)
+
+
+def held_kind(rule: MergeRule) -> str:
+    """The kind of reservation by which what is made has the documents that went into it: no operation's of its type."""
+    return f"merge:@{rule.merges}"
 
 
 def rate_at(table: CodeTable, day: str) -> str | None:

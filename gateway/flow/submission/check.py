@@ -15,7 +15,7 @@ from tongguan.gateway.document.changes import born, numbers_given, value_at
 from tongguan.gateway.flow.holdings import undoing
 from tongguan.gateway.flow.intake.accept import Carried, carried, free_id, read_again, unread
 from tongguan.gateway.flow.local import LocalRequest
-from tongguan.gateway.flow.merging.letting_go import freeing
+from tongguan.gateway.flow.merging.letting_go import came_to_nothing, freeing
 from tongguan.gateway.flow.merging.request import merge_faults, with_agent
 from tongguan.gateway.flow.printing import prints
 from tongguan.gateway.flow.query import queries
@@ -276,6 +276,10 @@ def _looked_into(
     faults = [*_said_by_no_need(faults, needs.faults), *beside]
     wish = wish_of(rules, moment, message, checked.content, document, needs.found)
     faults += licence_faults(rules, message, checked.content, wish, records, places_of(hand.item))
+    freed = came_to_nothing(rules.types, document, records) if document is not None and operation.body != "none" else None
+    if freed is not None:
+        title = freed.title
+        faults.append(fault("GW-F76", zh=title.zh, en=title.en, operation=operation.name, path="@operation", label="operation"))
     if profile.merge is not None and (operation.desk or operation.name) == MERGE:
         faults += merge_faults(rules, moment, message, checked.content, records, places_of(hand.item))
     parts = parts_of(rules, message, checked, records)
@@ -292,7 +296,8 @@ def _beside(rules: Rules, moment: Moment, message: Message, content: Content, re
     profile = rules.profile(message.type)
     operation = profile.operations[message.operation]
     needs = needed(rules, moment, message, content, records)
-    faults = [*taken(rules, moment, message, content=content, others=needs.found, records=records), *needs.faults]
+    others = {} if needs.faults else needs.found  # one that will not do is told once
+    faults = [*taken(rules, moment, message, content=content, others=others, records=records), *needs.faults]
     if operation.way == "message":
         faults += secret_faults(rules, moment.secrets, message, content, rules.route_of(profile, operation.route))
     if operation.signed_when and rules.signs(message, content):
