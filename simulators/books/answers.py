@@ -36,7 +36,7 @@ def answered(office: Office, message: str, body: bytes) -> tuple[int, bytes]:
         letter = open_letter(office.endpoint.opener, body)
         code, notice = _answer(office, admit(office, letter, message, sealed=False), message)
     except (NotXml, NotTaken) as error:
-        words = told(letter.root if letter else None)
+        words = told(letter.root if letter else None, office.scripts)
         code, notice = "1", Notice(words.account, message, words.type, faults=faults_told(error))
     written = receipt(office, office.code(notice.type, code), notice, office.stamp())
     return 400 if code == "1" else 200, office.sealer.seal(written)

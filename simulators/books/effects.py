@@ -11,6 +11,7 @@ from lxml import etree
 
 from tongguan.simulators.books.store import Document
 from tongguan.simulators.checks.changes import cancels, changed_target, target_of
+from tongguan.simulators.checks.collected import write_off
 from tongguan.simulators.checks.licences import give_back, take_quantities
 from tongguan.simulators.checks.subject import Subject
 from tongguan.simulators.messages.markup import first, parse
@@ -50,6 +51,8 @@ def take_effect(office: Office, document: Document, code: Code) -> None:
     if code.stops:
         office.store.stop_courses(document.id)
         office.store.drop_pending(document.id)
+    if code.writes_off:
+        write_off(office, _subject(document), code.writes_off)
     for wanted, effect in ((code.takes, take_quantities), (code.gives_back, give_back), (code.changes, _change)):
         if wanted:
             effect(office, _subject(document))

@@ -7,7 +7,7 @@ the texts at these paths are the entry's), ``unclaimed`` (no other document has 
 or whose day ``until`` is over; what holds is claimed) and ``registered`` (the account has a document of the type ``kind`` in one
 of ``status``, or the book ``table`` has the account); ``fields`` (the form is that of ``fields.csv``: ``form.py``); ``named``,
 ``filed``, ``alike``, ``unchanged``, ``last_days`` (``filings.py``); ``covered`` (``licences.py``); ``old``, ``changed``
-(``changes.py``).
+(``changes.py``); ``collected`` (``collected.py``).
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from tongguan.simulators.checks.changes import changed_target, old_texts, target_of
+from tongguan.simulators.checks.collected import collected
 from tongguan.simulators.checks.filings import alike, columns_of, filed, joined, lapsed, last_days, named, unchanged
 from tongguan.simulators.checks.form import wrong_fields
 from tongguan.simulators.checks.licences import covered
 from tongguan.simulators.checks.subject import Subject, fault_of
-from tongguan.simulators.messages.markup import parse, values
+from tongguan.simulators.messages.markup import first, parse, values
 from tongguan.simulators.script.decision_tables import chosen
 from tongguan.simulators.script.script import Check
 from tongguan.simulators.server.office import Fault, Office
@@ -112,8 +113,9 @@ def _claimed(office: Office, check: Check, subject: Subject) -> list[str]:
     texts = [text] if "+" in check.at and (text := joined(subject.document, check.at)) else values(subject.document, check.at)
     if not check.named:
         return texts
-    found = office.store.find_document(subject.account, check.named, texts)
-    return [str(found.id)] if found else []
+    account = first(subject.document, [check.owner]) if check.owner else subject.account
+    found = [office.store.find_document(account, check.named, [text]) for text in texts]
+    return [str(one.id) for one in found if one is not None]
 
 
 def _fields(office: Office, check: Check, subject: Subject) -> Iterator[Fault]:
@@ -146,6 +148,7 @@ KINDS: Mapping[str, Look] = {
     "unchanged": unchanged,
     "last_days": last_days,
     "covered": covered,
+    "collected": collected,
     "old": old_texts,
     "changed": _changed,
 }

@@ -11,10 +11,10 @@ from decimal import Decimal
 from lxml import etree
 
 from tongguan.simulators.books.tables import Tables
-from tongguan.simulators.messages.markup import local
+from tongguan.simulators.messages.markup import ENCLOSED, local
 from tongguan.simulators.script.field_rules import FieldRule, FieldRules
 
-_ATTACHMENT = "Attachment"
+_BESIDE = ("Attachment", ENCLOSED)  #: what is no part of the form
 _NUMBER = re.compile(r"-?\d{1,60}(\.\d{1,60})?")
 _INNER = ("group", "table")
 Wrong = tuple[str, str, str]  #: place, label, what is wrong
@@ -39,7 +39,7 @@ def _below(reading: _Reading, element: etree._Element, path: str, place: str) ->
     seen: dict[str, int] = {}
     for child in element.iterchildren("{*}*"):
         name = local(child)
-        if not path and name == _ATTACHMENT:
+        if not path and name in _BESIDE:
             continue
         seen[name] = seen.get(name, 0) + 1
         rule = reading.rules.get(path + name)
@@ -94,6 +94,14 @@ def _date(_: Tables, __: FieldRule, text: str) -> str:
         return f"不是日期: {text}"
 
 
+def _day(_: Tables, __: FieldRule, text: str) -> str:
+    """A day as eight digits."""
+    try:
+        return "" if date.fromisoformat(text).strftime("%Y%m%d") == text else f"日期应写成 20261120: {text}"
+    except ValueError:
+        return f"不是日期: {text}"
+
+
 def _moment(_: Tables, __: FieldRule, text: str) -> str:
     try:
         datetime.fromisoformat(text)
@@ -112,4 +120,4 @@ def _code(tables: Tables, rule: FieldRule, text: str) -> str:
     return f"代码表中没有 {text}"
 
 
-_KINDS = {"number": _number, "date": _date, "datetime": _moment, "flag": _flag, "code": _code}
+_KINDS = {"number": _number, "date": _date, "day": _day, "datetime": _moment, "flag": _flag, "code": _code}

@@ -60,9 +60,10 @@ def _entry(office: Office, subject: Subject) -> str:
 def _declared(office: Office, subject: Subject) -> Declaration | None:
     """Read a document as the ledger wants a declaration; nothing where it cites no licence."""
     terms, document = _terms(office, subject), subject.document
-    if terms is None:
-        return None
     script = office.scripts[subject.type]
+    choice, _, value = terms.only.partition("=") if terms else ("", "", "")
+    if terms is None or (choice and chosen(script.choices[choice], document) != value):
+        return None
     goods = tuple(_line(office, script, terms, n, row) for n, row in enumerate(elements(document, terms.goods), 1))
     head = first(document, terms.licence)
     if head:

@@ -14,7 +14,7 @@ import orjson
 from tongguan.simulators.customs.declaration_form import Declaration, as_kept
 from tongguan.simulators.customs.examination import examined
 from tongguan.simulators.customs.ledger import CLEARED, DELETED, REFUSED, RELEASED, RESERVED, Entry
-from tongguan.simulators.customs.licence_updates import plan_tellings
+from tongguan.simulators.customs.tellings import plan_tellings
 from tongguan.simulators.server.office import Fault, Office
 
 #: what may happen, from which states, and what it leads to

@@ -10,38 +10,17 @@ from collections.abc import Callable
 import aiohttp
 
 from tongguan.simulators.customs.forwarding import address, certificate, proven_sender, reply
-from tongguan.simulators.customs.ledger import Entry, Telling
-from tongguan.simulators.messages.markup import NotXml, new_root, parse
+from tongguan.simulators.customs.ledger import Telling
+from tongguan.simulators.messages.markup import NotXml, parse
 from tongguan.simulators.messages.signing import Unproven, verified
 from tongguan.simulators.script.player import begin
 from tongguan.simulators.script.script import Step
 from tongguan.simulators.server.office import Fault, Office
 from tongguan.simulators.server.timer import Rounds
 
-USE = "urn:tongguan:licence-use:1"
 _AT_ONCE, _TIMEOUT = 32, 8.0
 _SOON = {True: 0.12, False: 5.0}  #: seconds until the second try, in fast time and otherwise
 _LATEST = 300.0
-
-
-def plan_tellings(office: Office, entry: Entry) -> None:
-    """Plan to tell each licence's authority that a declaration was written off; own ones need no telling. To be called inside a transaction."""
-    for permit in office.store.ledger.permits_in(entry.number):
-        if permit.sender == office.authority:
-            continue
-        root = new_root(USE, "Use")
-        said = {
-            "id": f"{entry.number} {permit.number} release",
-            "authority": office.authority,
-            "type": permit.type,
-            "account": permit.account,
-            "licence": permit.number,
-            "entry": entry.number,
-            "date": entry.events["release"],
-        }
-        for name, value in said.items():
-            root.set(name, value)
-        office.store.ledger.plan_telling(permit.sender, office.sealer.seal(root), office.clock.now())
 
 
 class Messenger:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import csv
 import hashlib
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lxml import etree
@@ -17,7 +19,7 @@ from tongguan.simulators.books.store import Document
 from tongguan.simulators.checks.checks import faults_of
 from tongguan.simulators.checks.subject import Subject
 from tongguan.simulators.messages.decode import Closed, Letter
-from tongguan.simulators.messages.markup import NotXml, child, first, local, values
+from tongguan.simulators.messages.markup import ENCLOSED, NotXml, child, first, local, values
 from tongguan.simulators.messages.signing import Unproven
 from tongguan.simulators.script.decision_tables import chosen
 from tongguan.simulators.script.script import Flow, Replies
@@ -46,11 +48,7 @@ class Package:
     operation: str
     document: etree._Element
     proven: bool
-
-    @property
-    def reference(self) -> str:
-        """The name that the enterprise gave to the message."""
-        return self.document.get("reference") or ""
+    reference: str  #: the name that the enterprise gave to the message
 
 
 @dataclass(frozen=True)
@@ -63,12 +61,18 @@ class Claimed:
     reference: str
 
 
-def told(root: etree._Element | None) -> Claimed:
+def told(root: etree._Element | None, scripts: Mapping[str, Replies]) -> Claimed:
     """Read a package's own words, each empty where it has none."""
     envelope = child(root, "EnvelopInfo")
-    document = _document(root)
+    document = document_in(root)
     words = [first(envelope, [name])[:64] if envelope is not None else "" for name in ("sender_id", "message_type", "operation")]
-    return Claimed(words[0], words[1], words[2], "" if document is None else (document.get("reference") or ""))
+    return Claimed(words[0], words[1], words[2], "" if document is None else reference_of(scripts.get(words[1]), document))
+
+
+def reference_of(script: Replies | None, document: etree._Element) -> str:
+    """Give what the enterprise calls a message: where its authority's own format says so, else its attribute."""
+    own = script.format if script is not None else None
+    return own.named(document) if own is not None and own.is_root(document) else document.get("reference") or ""
 
 
 def faults_told(error: NotTaken | NotXml) -> Sequence[Fault]:
@@ -90,7 +94,7 @@ def admit(office: Office, letter: Letter, message: str, *, sealed: bool) -> Pack
     if sealed or letter.signed:
         root = _proven(office, enterprise, letter)
         _shape(office, root, message)
-    document = _document(root)
+    document = document_in(root)
     envelope = child(root, "EnvelopInfo")
     if document is None or envelope is None:
         raise NotTaken(Fault("PKG-03", "DataInfo/BussinessData", "报文体应有且只有一个单证"))
@@ -100,14 +104,16 @@ def admit(office: Office, letter: Letter, message: str, *, sealed: bool) -> Pack
         operation=first(envelope, ["operation"]),
         document=document,
         proven=sealed or letter.signed,
+        reference=reference_of(office.scripts.get(first(envelope, ["message_type"])), document),
     )
-    _same_story(package)
+    _same_story(office.scripts.get(package.type), package)
+    _enclose(root, document)
     return package
 
 
 def may_be_unsigned(office: Office, root: etree._Element) -> bool:
     """Say whether the script takes such a document without a signature; its own words count, as nothing is proven yet."""
-    words, document = told(root), _document(root)
+    words, document = told(root, office.scripts), document_in(root)
     script = office.scripts.get(words.type)
     flow = script.flow(words.operation) if script else None
     if script is None or flow is None or document is None or not flow.unsigned:
@@ -133,7 +139,8 @@ def names_of(script: Replies, document: etree._Element) -> list[str]:
     return [text for path in script.keys for text in values(document, path)]
 
 
-def _document(root: etree._Element | None) -> etree._Element | None:
+def document_in(root: etree._Element | None) -> etree._Element | None:
+    """Give the one document of a package, or nothing."""
     body = child(child(root, "DataInfo"), "BussinessData")
     inside = [] if body is None else [one for one in body if isinstance(one.tag, str)]
     return inside[0] if len(inside) == 1 else None
@@ -158,7 +165,7 @@ def _shape(office: Office, root: etree._Element, message: str) -> None:
 
 
 def _enterprise(office: Office, root: etree._Element) -> Enterprise:
-    code = told(root).account
+    code = told(root, office.scripts).account
     if (enterprise := office.settings.enterprise(office.authority, code)) is None:
         raise NotTaken(Fault("ACC-01", "EnvelopInfo/sender_id", f"企业 {code} 未注册"))
     return enterprise
@@ -173,7 +180,7 @@ def _proven(office: Office, enterprise: Enterprise, letter: Letter) -> etree._El
 
 
 def _bound_card(office: Office, enterprise: Enterprise, letter: Letter) -> Card:
-    script = office.scripts.get(told(letter.root).type)
+    script = office.scripts.get(told(letter.root, office.scripts).type)
     cards = [card for card in enterprise.cards if card.authority == (script.card if script else office.authority)]
     claimed = first(letter.root, ["EnvelopInfo/ic_card"])
     certificate = letter.certificate
@@ -190,14 +197,38 @@ def _bound_card(office: Office, enterprise: Enterprise, letter: Letter) -> Card:
     raise NotTaken(Fault("CARD-02", "Signature/KeyInfo", f"签名证书不是卡号 {bound} 登记的证书"))
 
 
-def _same_story(package: Package) -> None:
+def _same_story(script: Replies | None, package: Package) -> None:
     wrong = []
+    own = script.format if script is not None else None
+    if own is not None and own.is_root(package.document):
+        if own.asked(package.document) != package.operation:
+            raise NotTaken(Fault("PKG-08", "EnvelopInfo/operation", "报文头与单证的操作不一致"))
+        return
     if local(package.document) != package.type or etree.QName(package.document).namespace != f"urn:tongguan:{package.type}:1":
         wrong.append(Fault("PKG-07", "EnvelopInfo/message_type", "报文类型与单证不一致"))
     if (package.document.get("operation") or "") != package.operation:
         wrong.append(Fault("PKG-08", "EnvelopInfo/operation", "报文头与单证的操作不一致"))
     if wrong:
         raise NotTaken(*wrong)
+
+
+def _enclose(root: etree._Element, document: etree._Element) -> None:
+    """Put the rows of a sheet beside the document into it, as its checks read them. Raises NotTaken for a damaged one."""
+    beside = child(child(root, "DataInfo"), ENCLOSED)
+    if beside is None:
+        return
+    if faults := _attachments(beside):
+        raise NotTaken(*faults)
+    kept = etree.SubElement(document, ENCLOSED)
+    for attachment in beside.iterchildren("{*}Attachment"):
+        try:
+            rows = csv.DictReader(io.StringIO(base64.b64decode(attachment.text or "").decode()))
+            for row in list(rows):
+                made = etree.SubElement(kept, "Row")
+                for name, value in row.items():
+                    etree.SubElement(made, name).text = value
+        except (ValueError, TypeError, csv.Error) as error:
+            raise NotTaken(Fault("ATT-02", "DataInfo/Enclosed", f"附表无法读取: {error}"[:300])) from error
 
 
 def _attachments(document: etree._Element) -> list[Fault]:

@@ -17,6 +17,9 @@ _MOST_LETTERS = 1000  #: of a namespace
 _too_many = etree.XPath(f"boolean(descendant-or-self::*[count(@*) > {_MOST_ATTRIBUTES}])")
 
 
+ENCLOSED = "Enclosed"  #: the element that holds the rows of a sheet which came beside a document
+
+
 class NotXml(Exception):
     """The bytes are no XML that we would read."""
 

@@ -18,6 +18,7 @@ from tongguan.simulators.messages.admission import (
     Package,
     admit,
     allowed,
+    document_in,
     faults_told,
     may_be_unsigned,
     names_of,
@@ -26,7 +27,7 @@ from tongguan.simulators.messages.admission import (
 )
 from tongguan.simulators.messages.decode import open_letter
 from tongguan.simulators.messages.markup import NotXml, first
-from tongguan.simulators.script.player import begin, planned
+from tongguan.simulators.script.player import begin, given_number, planned
 from tongguan.simulators.script.script import Replies
 from tongguan.simulators.server.office import Fault, Notice, Office, receipt
 
@@ -55,10 +56,15 @@ def _fresh(office: Office, message: str, body: bytes, wrong: dict[str, str]) -> 
         package = admit(office, letter, message, sealed=not may_be_unsigned(office, letter.root))
         document = _enter(office, package, message, wrong)
     except (NotXml, NotTaken) as error:
-        words = told(letter.root if letter else None)
-        return _answered(office, sha256, REFUSED, Notice(words.account, message, words.type, faults=faults_told(error)))
+        root = letter.root if letter else None
+        words, body_ = told(root, office.scripts), document_in(root)
+        notice = Notice(words.account, message, words.type, faults=faults_told(error), document=body_)
+        return _answered(office, sha256, REFUSED, notice)
+    for name in office.code(package.type, "0").gives:
+        given_number(office, office.scripts[package.type], document, name)
     numbers = office.store.numbers(document.id)
-    return _answered(office, sha256, TAKEN, Notice(package.account, message, package.type, document.number, numbers))
+    notice = Notice(package.account, message, package.type, document.number, numbers, document=package.document)
+    return _answered(office, sha256, TAKEN, notice)
 
 
 def _answered(office: Office, sha256: bytes, http: int, notice: Notice) -> Answered:
@@ -68,7 +74,7 @@ def _answered(office: Office, sha256: bytes, http: int, notice: Notice) -> Answe
 
 def _told_account(office: Office, body: bytes) -> str:
     try:
-        return told(open_letter(office.endpoint.opener, body).root).account
+        return told(open_letter(office.endpoint.opener, body).root, office.scripts).account
     except NotXml:
         return ""
 

@@ -66,6 +66,30 @@ class CitingTerms:
     quantity: str = "GQty"
     price: str = "DeclPrice"
     currency: str = "TradeCurr"
+    only: str = ""  #: ``choice=value``: other documents use none
+
+
+@dataclass(frozen=True)
+class CollectTerms:
+    """The documents of ``kind`` that a declaration collects: where it names them, whose they are, and what must add up.
+
+    ``Here=There`` each: ``head`` is the same in all, ``sums`` are added, of rows those with the same ``key`` are added as
+    ``row_sums``. ``straight`` belongs to the key, or, where ``swaps`` (``path=value``) holds, ``swapped``.
+    """
+
+    kind: str
+    named: tuple[str, ...]
+    owner: str
+    number: str
+    rows: str
+    there: str
+    key: tuple[str, ...]
+    row_sums: tuple[str, ...]
+    head: tuple[str, ...] = ()
+    sums: tuple[str, ...] = ()
+    straight: tuple[str, ...] = ()
+    swapped: tuple[str, ...] = ()
+    swaps: str = ""
 
 
 def read_terms_of(kind: type[T], section: str, raw: dict[str, Any]) -> T:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 FIELDS = "fields.csv"
@@ -43,6 +43,13 @@ def read_field_rules(*folders: Path) -> FieldRules:
     return found
 
 
+def as_written(rules: FieldRules, without: Sequence[str], *, compact_days: bool) -> FieldRules:
+    """Give the rules of an authority's own format: without what that does not have, and days in its shape."""
+    gone = tuple(bare_path(path) for path in without)
+    kept = {path: rule for path, rule in rules.items() if not any(path == one or path.startswith(f"{one}/") for one in gone)}
+    return {path: replace(rule, type="day") if compact_days and rule.type == "date" else rule for path, rule in kept.items()}
+
+
 def bare_path(place: str) -> str:
     """Give the path of a place: without the numbers of its rows."""
     return _INDEX.sub("", place)
@@ -60,7 +67,7 @@ def canonical(rules: FieldRules, path: str, text: str) -> str:
     if rule and rule.type == "number" and re.fullmatch(r"\d+(\.\d+)?", text):
         whole, _, fraction = text.partition(".")
         return f"{whole.lstrip('0') or '0'}.{fraction.rstrip('0')}"
-    return text.replace("-", "") if rule and rule.type == "date" else text
+    return text.replace("-", "") if rule and rule.type in ("date", "day") else text
 
 
 def _rule(row: Mapping[str, str]) -> FieldRule:

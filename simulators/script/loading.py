@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tongguan.simulators.books.columns import check_rows
-from tongguan.simulators.script.code_effects import ChangeTerms, CitingTerms, DayTerms, read_terms_of
+from tongguan.simulators.script.code_effects import ChangeTerms, CitingTerms, CollectTerms, DayTerms, read_terms_of
 from tongguan.simulators.script.durations import seconds
-from tongguan.simulators.script.field_rules import FieldRules, read_field_rules
+from tongguan.simulators.script.field_rules import FieldRules, as_written, read_field_rules
 from tongguan.simulators.script.licence_terms import read_terms
+from tongguan.simulators.script.own_format import Format, read_format
 from tongguan.simulators.script.profile_folders import (
     SCRIPT,
     authorities,
@@ -56,6 +57,7 @@ def load_script(folder: Path) -> Replies:
 
 def _replies(type_: str, authority: str, raw: dict[str, Any], rules: FieldRules) -> Replies:
     codes = tuple(_entry(Code, row) for row in raw.get("code", []))
+    own: Format | None = read_format(dict(raw["format"])) if "format" in raw else None
     script = Replies(
         type=type_,
         authority=authority,
@@ -75,7 +77,9 @@ def _replies(type_: str, authority: str, raw: dict[str, Any], rules: FieldRules)
         days={name: read_terms_of(DayTerms, f"day.{name}", row) for name, row in raw.get("day", {}).items()},
         changes=read_terms_of(ChangeTerms, "changes", raw["changes"]) if "changes" in raw else None,
         cites=read_terms_of(CitingTerms, "cites", raw["cites"]) if "cites" in raw else None,
-        fields=rules,
+        collects=read_terms_of(CollectTerms, "collects", raw["collects"]) if "collects" in raw else None,
+        format=own,
+        fields=as_written(rules, own.without, compact_days=own.compact_days) if own else rules,
     )
     _sound(script)
     return script
@@ -109,6 +113,7 @@ def _sound(script: Replies) -> None:
         raise ValueError(f"code {missing[0]!r} is used but not described")
     named = [flow.unsigned for flow in script.flows] + [step.only for step in steps] + [check.only for check in script.checks]
     named += [script.changes.cancels] if script.changes else []
+    named += [script.cites.only] if script.cites else []
     chosen = {text.partition("=")[0] for text in named if text}
     if missing := sorted(chosen - set(script.choices)):
         raise ValueError(f"choice {missing[0]!r} is used but not described")

@@ -109,13 +109,16 @@ def _issue(office: Office, course: Course, document: Document, code: Code, fault
         document = replace(document, status=code.code)
     document = tell_days(office, settle_pending(office, document, code), code, course.wrong)
     office.store.write_document(document)
-    numbers = {name: _number(office, script, document, name) for name in code.gives}
+    numbers = {name: given_number(office, script, document, name) for name in code.gives}
+    if script.format is not None:  # its answers tell every number that is known
+        numbers = {**office.store.numbers(document.id), **numbers}
     take_effect(office, document, code)
     now = office.stamp()
     nameless = "nameless" in course.wrong or not script.names_message
     faults = faults or ([Fault(code.code, "", code.reason)] if code.reason else [])
     message = "" if nameless else course.message
-    notice = Notice(document.account, message, document.type, document.number, numbers, faults, content_of(document, code))
+    about = None if script.format is None else parse(document.body)
+    notice = Notice(document.account, message, document.type, document.number, numbers, faults, content_of(document, code), about)
     written = receipt(office, code, notice, now)
     issued = Issued(document.id, document.account, code.code, document.round, now, office.sealer.seal(written))
     return _feed(office, course, issued, written)
@@ -153,7 +156,7 @@ def _unpack(packed: bytes, other: Issued) -> Issued:
     return replace(other, code=code.decode(), round=int(round_), issued=issued.decode(), body=body)
 
 
-def _number(office: Office, script: Replies, document: Document, name: str) -> str:
+def given_number(office: Office, script: Replies, document: Document, name: str) -> str:
     """Give a document's number of that name, made by the script's pattern the first time.
 
     A pattern knows ``{yy} {yyyy} {mm} {dd} {account} {serial:06d}`` and the choices of the script by name; the series counts

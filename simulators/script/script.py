@@ -12,14 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tongguan.simulators.script.code_effects import ChangeTerms, CitingTerms, DayTerms
+from tongguan.simulators.script.code_effects import ChangeTerms, CitingTerms, CollectTerms, DayTerms
 from tongguan.simulators.script.field_rules import FieldRules
 from tongguan.simulators.script.licence_terms import Terms
+from tongguan.simulators.script.own_format import Format
 
 #: the kinds of checks: ``checks.py``
 CHECKS = frozenset(
     {"pattern", "count", "account", "known", "record", "unclaimed", "registered"}
-    | {"fields", "named", "filed", "alike", "unchanged", "last_days", "covered", "old", "changed"}
+    | {"fields", "named", "filed", "alike", "unchanged", "last_days", "covered", "collected", "old", "changed"}
 )
 
 
@@ -45,6 +46,7 @@ class Code:
     takes: bool = False
     gives_back: bool = False
     stops: bool = False  #: nothing else comes of the document any more
+    writes_off: str = ""  #: released | cleared: what the collected documents have taken of licences
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ class Check:
     key: str = ""  #: ``Here=There``: by which texts rows of both belong together
     columns: tuple[str, ...] = ()
     stopped: str = ""
+    owner: str = ""  #: path of the account whose the named documents are; nothing: the sender's
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,8 @@ class Replies:
     days: Mapping[str, DayTerms] = dataclasses.field(default_factory=dict)
     changes: ChangeTerms | None = None
     cites: CitingTerms | None = None
+    collects: CollectTerms | None = None
+    format: Format | None = None
     fields: FieldRules = dataclasses.field(default_factory=dict)
 
     def flow(self, operation: str) -> Flow | None:

@@ -14,9 +14,10 @@ from lxml import etree
 from tongguan.simulators.books.store import Store
 from tongguan.simulators.books.tables import Tables
 from tongguan.simulators.messages.faults import Plan
-from tongguan.simulators.messages.markup import new_root
+from tongguan.simulators.messages.markup import first, new_root
 from tongguan.simulators.messages.signing import Key, Sealer, sealer
 from tongguan.simulators.script.durations import stamp
+from tongguan.simulators.script.own_format import Format
 from tongguan.simulators.script.script import Code, Replies
 from tongguan.simulators.server.clock import Clock
 from tongguan.simulators.settings import Endpoint, Settings
@@ -50,6 +51,7 @@ class Notice:
     numbers: Mapping[str, str] = field(default_factory=dict)
     faults: Sequence[Fault] = ()
     content: etree._Element | None = None
+    document: etree._Element | None = None  #: what it is about, as it came
 
 
 @dataclass
@@ -95,7 +97,10 @@ class Office:
 
 def receipt(office: Office, code: Code, notice: Notice, issued_at: str) -> etree._Element:
     """Write a receipt, unsigned. Codes 0 and 1 make it a technical one."""
-    root = new_root(RECEIPT, "Receipt")
+    script = office.script(notice.type)
+    own = script.format if script is not None and not code.code.startswith("Q") else None
+    # An answer without a namespace stands in it: none is the default then.
+    root = new_root(RECEIPT, "Receipt") if own is None else etree.Element(f"{{{RECEIPT}}}Receipt", nsmap={"r": RECEIPT})
     said = {
         "id": uuid.uuid4().hex,
         "kind": "technical" if code.code in ("0", "1") else "business",
@@ -104,14 +109,14 @@ def receipt(office: Office, code: Code, notice: Notice, issued_at: str) -> etree
         "message": notice.message,
         "type": notice.type,
         "number": notice.number,
-        "code": code.code,
-        "text": code.text,
+        "code": "" if own else code.code,
+        "text": "" if own else code.text,
         "issued_at": issued_at,
     }
     for name, value in said.items():
         if value or name == "account":
             root.set(name, _writable(value))
-    if notice.numbers:
+    if notice.numbers and own is None:
         numbers = element(root, "Numbers")
         for name, value in notice.numbers.items():
             element(numbers, "Number", value, name=name)
@@ -119,9 +124,32 @@ def receipt(office: Office, code: Code, notice: Notice, issued_at: str) -> etree
         faults = element(root, "Faults")
         for fault in notice.faults:
             element(faults, "Fault", fault.text, code=fault.code, path=fault.path)
-    if notice.content is not None:
+    if own is not None:
+        element(root, "Content").append(_own_answer(own, code, notice, issued_at))
+    elif notice.content is not None:
         root.append(notice.content)
     return root
+
+
+def _own_answer(own: Format, code: Code, notice: Notice, issued_at: str) -> etree._Element:
+    """Write what is said as the authority itself writes it; nothing that it cannot know is made up."""
+    answer = own.technical if code.code in ("0", "1") else own.business
+    made = new_root(answer.namespace, answer.root) if answer.namespace else etree.Element(answer.root)
+    said = {
+        "": "",
+        "code": code.code,
+        "text": ": ".join([code.text, *(["; ".join(one.text for one in notice.faults)] if notice.faults else [])]),
+        "time": issued_at[:19],
+        "day": f"{issued_at[:10]}T00:00:00",
+        **{f"number.{name}": value for name, value in notice.numbers.items()},
+    }
+    for pair in answer.elements:
+        name, _, what = pair.partition("=")
+        value = said.get(what)
+        if value is None:
+            value = first(notice.document, [what]) if notice.document is not None and not what.startswith("number.") else ""
+        etree.SubElement(made, f"{{{answer.namespace}}}{name}" if answer.namespace else name).text = _writable(value) or None
+    return made
 
 
 def element(parent: etree._Element, name: str, text: str = "", /, **attributes: str) -> etree._Element:

@@ -110,7 +110,7 @@ class Counter:
 
     def _wrong(self, message: str, body: bytes) -> dict[str, str]:
         try:
-            words = told(open_letter(self.office.endpoint.opener, body).root)
+            words = told(open_letter(self.office.endpoint.opener, body).root, self.office.scripts)
         except NotXml:
             return {}
         known = FaultSubject(message, self.office.authority, words.type, words.operation, words.account, words.reference)

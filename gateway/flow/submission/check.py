@@ -10,7 +10,7 @@ from functools import partial
 
 from tongguan.codecs.checking.check import Checked, check, places_of
 from tongguan.codecs.reading.attachments import check_attachments
-from tongguan.codecs.reading.read import Read, read
+from tongguan.codecs.reading.read import Item, Read, read
 from tongguan.gateway.document.changes import born, numbers_given, value_at
 from tongguan.gateway.flow.holdings import undoing
 from tongguan.gateway.flow.intake.accept import Carried, carried, free_id, read_again, unread
@@ -273,7 +273,8 @@ def _looked_into(
         allowed=compiled.attachable(checked.content),
     )
     needs, beside = _beside(rules, moment, message, checked.content, records)
-    faults = [*_said_by_no_need(faults, needs.faults), *beside]
+    in_its_form = [_in_its_form(hand.item, fault) for fault in beside] if hand.item.own_form else beside
+    faults = [*_said_by_no_need(faults, needs.faults), *in_its_form]
     wish = wish_of(rules, moment, message, checked.content, document, needs.found)
     faults += licence_faults(rules, message, checked.content, wish, records, places_of(hand.item))
     freed = came_to_nothing(rules.types, document, records) if document is not None and operation.body != "none" else None
@@ -289,6 +290,11 @@ def _looked_into(
     if operation.splits and document is not None and len(hand.item.body):
         faults += left_over(message, parts, records)
     return Examined(checked, tuple(faults), needs, {**filed.relied_on, **needs.relied_on}, parts)
+
+
+def _in_its_form(item: Item, fault: Fault) -> Fault:
+    """A place is told as the message has it, which has a root of its authority's own."""
+    return replace(fault, path=fault.path.replace(f"/{item.type}/", f"{item.place}/", 1))
 
 
 def _beside(rules: Rules, moment: Moment, message: Message, content: Content, records: Snapshot) -> tuple[Needs, list[Fault]]:

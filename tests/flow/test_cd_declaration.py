@@ -1,0 +1,267 @@
+"""Declarations of collected lists (集报报关单): customs' own DecMessage from the drop folder to the clearance, and what customs makes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bodies as b
+import filings as f
+import pytest
+from declarations import NS, TYPE, client, dec_message, declared, in_our_frame
+from lists import Filing, filing
+from lists import declared as list_declared
+from lxml import etree
+from pypdf import PdfReader
+from sites import Site
+
+CLEARED = "已结关"
+DEC = f"{{{NS}}}"
+
+
+@pytest.fixture(scope="module")
+def on(site: Site) -> Filing:
+    return filing(site)
+
+
+@pytest.fixture
+def a_list(site: Site, on: Filing) -> dict[str, Any]:
+    """A cleared list, which nobody has declared."""
+    return list_declared(site, on, CLEARED)
+
+
+def answers(site: Site, status: dict[str, Any]) -> list[etree._Element]:
+    """The technical responses to a message that lie in InBox."""
+    name = status["file"].rsplit(".", 1)[0]
+    return [etree.parse(str(path)).getroot() for path in site.inbox("Successed_") + site.inbox("Failed_") if name in path.name]
+
+
+def asked(kind: str, **filters: str) -> etree._Element:
+    return b.query(TYPE, kind, filters=filters)
+
+
+def told(status: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(fault["code"], fault["path"]) for fault in status["faults"] if fault["severity"] == "error"]
+
+
+@pytest.mark.requirement("CD-13")
+def test_a_declaration_in_customs_own_format_goes_to_its_clearance(site: Site, a_list: dict[str, Any]) -> None:
+    own = client()
+    status = declared(site, dec_message([a_list], of=own), "accepted", "rejected", "refused")
+
+    assert (status["state"], status["reference"], status["document"]) == ("accepted", own, own), (
+        status["faults"],
+        status["receipts"],
+    )
+    found = site.wait_business(TYPE, own, CLEARED)
+    assert [one["code"] for one in found["receipts"] if one["code"] != "0"] == ["7", "L", "J", "P", "R"]
+    assert found["numbers"]["seq"].startswith("I20") and len(found["numbers"]["seq"]) == 18
+    assert found["numbers"]["entry"][:4] == a_list["body"]["CustomMaster"] and len(found["numbers"]["entry"]) == 18
+    assert found["body"]["DecHead"]["SeqNo"] == found["numbers"]["seq"]
+
+
+@pytest.mark.requirement("CD-13")
+def test_it_is_answered_as_customs_answers(site: Site, a_list: dict[str, Any]) -> None:
+    own = client()
+    status = declared(site, dec_message([a_list], of=own), "sent", "accepted")
+    site.wait_business(TYPE, own, CLEARED)
+
+    (answer,) = answers(site, status)
+    assert answer.tag == f"{DEC}DecImportResponse"
+    assert [etree.QName(one).localname for one in answer] == ["ResponseCode", "ErrorMessage", "ClientSeqNo", "SeqNo", "TrnPreId"]
+    assert (answer.findtext(f"{DEC}ResponseCode"), answer.findtext(f"{DEC}ClientSeqNo")) == ("0", own)
+    number = answer.findtext(f"{DEC}SeqNo") or ""
+    (cleared,) = [
+        one
+        for path in site.inbox(f"Receipt_{number}_")
+        for one in etree.parse(str(path)).iter("DEC_RESULT")
+        if one.findtext("CHANNEL") == "R"
+    ]
+    assert (cleared.findtext("CUS_CIQ_NO"), len(cleared.findtext("ENTRY_ID") or "")) == (number, 18)
+
+
+@pytest.mark.requirement("CD-13")
+def test_a_refused_one_is_answered_so_too(site: Site, a_list: dict[str, Any]) -> None:
+    own = client()
+    status = declared(site, dec_message([a_list], of=own, AgentCode="2102969999"))
+
+    assert (status["state"], told(status)) == ("refused", [("GW-C19", "/DecMessage/DecHead/AgentCode")])
+    (answer,) = answers(site, status)
+    assert (answer.findtext(f"{DEC}ResponseCode"), answer.findtext(f"{DEC}ClientSeqNo")) == ("1", own)
+    assert "GW-C19 /DecMessage/DecHead/AgentCode" in (answer.findtext(f"{DEC}ErrorMessage") or "")
+
+
+@pytest.mark.requirement("CD-13")
+def test_a_draft_is_declared_by_a_person_with_or_without_saying_it_again(site: Site, on: Filing) -> None:
+    one, other = list_declared(site, on, CLEARED), list_declared(site, on, CLEARED)
+    first, second = client(), client()
+    for own, of in ((first, one), (second, other)):
+        saved = declared(site, dec_message([of], "G", of=own))
+        assert (saved["state"], saved["business_status"]["text"]) == ("accepted", "暂存"), saved
+
+    again = declared(site, dec_message([one], of=first, ContrNo="HT-2"), "accepted")
+    bare = b.done(site, b.message(TYPE, "declare", document=second))
+
+    assert again["reference"].startswith(f"{first}-") and again["document"] == first
+    assert site.wait_business(TYPE, first, CLEARED)["body"]["DecHead"]["ContrNo"] == "HT-2"
+    assert bare["document"] == second and site.wait_business(TYPE, second, CLEARED)
+
+
+@pytest.mark.requirement("CD-13")
+def test_the_same_message_again_does_nothing(site: Site, a_list: dict[str, Any]) -> None:
+    raw = dec_message([a_list])
+    own = declared(site, raw, "accepted")["document"]
+    site.wait_business(TYPE, own, CLEARED)
+
+    assert declared(site, raw)["state"] == "accepted"
+    found = site.document(TYPE, own)
+    assert found is not None and [line["code"] for line in found["receipts"] if line["code"] == "7"] == ["7"]
+
+
+@pytest.mark.requirement("CD-13")
+@pytest.mark.parametrize("kind", ["import", "export"])
+def test_several_lists_are_declared_with_a_sheet_that_names_them(site: Site, on: Filing, kind: str) -> None:
+    out = (
+        {"IEFlag": "E", "OverseasConsigneeEname": "Example Books Inc.", "OverseasConsignorEname": None}
+        if kind == "export"
+        else {}
+    )
+    lists = [list_declared(site, on, CLEARED, **out) for _ in range(2)]
+
+    status = declared(site, in_our_frame(lists), "accepted", "rejected", "refused", suffix=".json")
+
+    assert status["state"] == "accepted", status["faults"]
+    found = site.wait_business(TYPE, status["document"], CLEARED)
+    assert found["numbers"]["unified"].startswith("CD20") and len(found["numbers"]["unified"]) == 18
+
+
+# What customs refuses
+
+
+@pytest.mark.requirement("CD-13", "CD-15")
+@pytest.mark.parametrize(
+    ("marker", "text", "state"),
+    [
+        ("!send-fail", "申报失败", "rejected"),
+        ("!refuse", "不受理", "rejected"),
+        ("!return", "退回修改", "rejected"),
+        ("!erase", "删单", "rejected"),
+    ],
+)
+def test_what_customs_does_not_take_may_be_mended_or_declared_elsewhere(
+    site: Site, a_list: dict[str, Any], marker: str, text: str, state: str
+) -> None:
+    own = client(marker)
+    status = declared(site, dec_message([a_list], of=own), "accepted", "rejected")
+    site.wait_business(TYPE, own, text)
+
+    assert status["state"] == state
+    if marker == "!return":
+        assert declared(site, dec_message([a_list]))["state"] == "refused"  # it keeps its list
+        assert declared(site, dec_message([a_list], of=own, ContrNo="HT-3"), "accepted", "rejected")["state"] == "accepted"
+    else:
+        assert declared(site, dec_message([a_list]), "accepted", "rejected", "refused")["state"] == "accepted"
+
+
+@pytest.mark.requirement("CD-15")
+def test_inspection_duties_and_a_late_deletion_are_its_statuses_on_the_way(site: Site, on: Filing) -> None:
+    one, other = list_declared(site, on, CLEARED), list_declared(site, on, CLEARED)
+    seen, gone = client("!inspect"), client("!delete")
+
+    declared(site, dec_message([one], of=seen), "accepted")
+    declared(site, dec_message([other], of=gone), "accepted")
+
+    codes = [line["code"] for line in site.wait_business(TYPE, seen, CLEARED)["receipts"] if line["code"] != "0"]
+    assert codes == ["7", "L", "J", "C", "T", "P", "R"]
+    assert [line["code"] for line in site.wait_business(TYPE, gone, "删单")["receipts"]][-1] == "D"
+
+
+@pytest.mark.requirement("CD-13")
+def test_a_list_is_declared_once(site: Site, a_list: dict[str, Any]) -> None:
+    own = declared(site, dec_message([a_list]), "accepted")["document"]
+    site.wait_business(TYPE, own, CLEARED)
+
+    by_name = declared(site, dec_message([a_list]))
+    in_a_sheet = declared(site, in_our_frame([a_list]), "rejected", "accepted", "refused", suffix=".json")
+
+    assert (by_name["state"], told(by_name)) == ("refused", [("GW-F07", "/DecMessage/DecSign/BillSeqNo")])
+    assert in_a_sheet["state"] == "rejected"
+    assert "已由其他报关单申报" in str(site.wait_business(TYPE, in_a_sheet["document"], "不受理"))
+
+
+@pytest.mark.requirement("CD-13")
+@pytest.mark.parametrize(
+    ("head", "says"),
+    [({"PackNo": "41"}, "件数"), ({"GrossWet": "830"}, "毛重"), ({"TradeCountry": "JPN"}, "启运国")],
+)
+def test_what_does_not_add_up_is_refused_by_customs_with_the_field(
+    site: Site, a_list: dict[str, Any], head: dict[str, str], says: str
+) -> None:
+    own = client()
+    status = declared(site, dec_message([a_list], of=own, **head), "rejected", "accepted", "refused")
+
+    assert status["state"] == "rejected", status
+    assert says in str(site.wait_business(TYPE, own, "不受理"))
+
+
+@pytest.mark.requirement("CD-13")
+def test_a_quantity_more_than_the_lists_have_is_refused_by_customs(site: Site, a_list: dict[str, Any]) -> None:
+    raw = (
+        dec_message([a_list])
+        .replace(b"<GQty>100</GQty>", b"<GQty>101</GQty>", 1)
+        .replace(b"<DeclTotal>1250<", b"<DeclTotal>1262.5<", 1)
+    )
+
+    status = declared(site, raw, "rejected", "accepted", "refused")
+
+    assert status["state"] == "rejected", status
+    assert "申报数量" in str(site.wait_business(TYPE, status["document"], "不受理"))
+
+
+@pytest.mark.requirement("CD-13")
+def test_a_list_that_is_not_there_or_not_cleared_is_refused_at_once(site: Site, on: Filing, a_list: dict[str, Any]) -> None:
+    under_way = list_declared(site, on, "待汇总", "!stay=12")
+
+    unknown = declared(site, dec_message([a_list], named="090820269I0000009"))
+    early = declared(site, dec_message([under_way]))
+
+    for status, word in ((unknown, "不存在"), (early, "待汇总")):
+        assert (status["state"], told(status)) == ("refused", [("GW-F30", "/DecMessage/DecSign/BillSeqNo")])
+        assert word in status["faults"][0]["message"]
+
+
+# What is asked and printed of it
+
+
+@pytest.mark.requirement("CD-15")
+def test_declarations_are_asked_for_by_field_and_by_their_unified_number(site: Site, a_list: dict[str, Any]) -> None:
+    own = client()
+    declared(site, dec_message([a_list], of=own), "accepted")
+    found = site.wait_business(TYPE, own, CLEARED)
+
+    basic = b.rows(site, asked("list", customs=found["body"]["DecHead"]["CustomMaster"], status="R", declared_from=f.today()))
+    exports = b.rows(site, asked("list", direction="E", client=own))
+    advanced = b.rows(site, asked("advanced", seq=found["numbers"]["seq"]))
+
+    assert own in {row["client"] for row in basic}
+    assert exports == []
+    assert [(row["client"], row["entry"], row["status"]) for row in advanced] == [(own, found["numbers"]["entry"], CLEARED)]
+    assert b.refused(site, asked("advanced"))
+
+
+@pytest.mark.requirement("CD-15")
+def test_the_declaration_and_the_notices_of_its_receipts_are_printed(site: Site, a_list: dict[str, Any]) -> None:
+    own = client("!inspect")
+    declared(site, dec_message([a_list], of=own), "accepted")
+    found = site.wait_business(TYPE, own, CLEARED)
+
+    def printed(form: str) -> str:
+        name = site.drop(b.xml(b.message(TYPE, "print", set_={"Form": form}, document=own)))
+        status = site.wait(name)
+        assert status["state"] == "accepted", status
+        return "".join(page.extract_text() for page in PdfReader(site.result(name)).pages)
+
+    assert found["numbers"]["entry"] in printed("declaration")
+    for form, title in (("inspection", "查验通知书"), ("examination", "审结通知书"), ("release", "放行通知书")):
+        text = printed(form)
+        assert title in text and found["numbers"]["seq"] in text
+    assert b.refused(site, b.message(TYPE, "print", set_={"Form": "refusal"}, document=own))
