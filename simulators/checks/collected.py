@@ -22,7 +22,7 @@ from tongguan.simulators.script.field_rules import canonical
 from tongguan.simulators.script.script import Check
 from tongguan.simulators.server.office import Fault, Office
 
-Key = tuple[str, ...]
+RowKey = tuple[str, ...]
 _AFTER = {RELEASED: (RESERVED, "release"), CLEARED: (RELEASED, "clear")}  #: state -> from which, by what event
 
 
@@ -98,7 +98,7 @@ def _rows(
     sides = [_pair(pair) for pair in (*terms.key, *(terms.swapped if _swaps(terms, subject.document) else terms.straight))]
     for here, there in map(_pair, terms.row_sums):
         declared = _added(office, terms, subject, elements(subject.document, terms.rows), [one for one, _ in sides], here)
-        listed = Counter[Key]()
+        listed = Counter[RowKey]()
         for each in lists:
             listed += _added(office, terms, subject, elements(each, terms.there), [other for _, other in sides], there)
         for key in sorted(declared.keys() | listed.keys()):
@@ -108,8 +108,8 @@ def _rows(
 
 def _added(
     office: Office, terms: CollectTerms, subject: Subject, rows: Sequence[etree._Element], key: Sequence[str], amount: str
-) -> Counter[Key]:
-    rules, added = office.scripts[subject.type].fields, Counter[Key]()
+) -> Counter[RowKey]:
+    rules, added = office.scripts[subject.type].fields, Counter[RowKey]()
     for row in rows:
         worth = tuple(canonical(rules, f"{terms.rows}/{path}", first(row, [path])) for path in key)
         added[worth] += _amount(first(row, [amount]))  # type: ignore[assignment]  # a counter adds whatever adds up
