@@ -26,6 +26,7 @@ from tongguan.gateway.daemon.lane_probes import Watching
 from tongguan.gateway.daemon.pin_socket import PinDoor
 from tongguan.gateway.daemon.preparing.workers import PrepareWorkers, make_workers
 from tongguan.gateway.daemon.retention import DailyClearing
+from tongguan.gateway.daemon.table_reload import TableReload
 from tongguan.gateway.flow.intake.door import PART, take
 from tongguan.gateway.flow.intake.unserved import take_up
 from tongguan.gateway.flow.orders import Orders
@@ -62,6 +63,7 @@ _LOCK_TRIES, _LOCK_PAUSE = 20, 0.05  #: a second in all
 _PROBE = 0.1  #: seconds between two looks at shut lanes
 _CALM = 0.25  #: likewise while none is shut
 _UPKEEP = 1.0  #: seconds between two looks at what is in hand
+_TABLES = timedelta(minutes=1)  #: between two looks at a home's code tables
 _SLOTS = timedelta(minutes=1)  #: of business, between two looks at what days begin
 _SLOTS_LEAST = timedelta(seconds=0.5)  #: of the machine, whatever its business clock does
 _POLL = 1.0  #: seconds after which a station looks again without having been woken
@@ -81,7 +83,7 @@ class Daemon:
     """One home's gateway. `only` names the stations to run (all when None), `processes` how many there are of it (None: as suits the
     machine).
 
-    `fatal` hears why the process must end: a thread fails again and again. `before` is the gateway that runs here, of other
+    `fatal` hears why the process must end: a thread fails again and again. `again` is called to have the settings read anew. `before` is the gateway that runs here, of other
     settings: its home, journal and unchanged cards are taken over, and nothing of it is touched before `start`.
     """
 
@@ -97,6 +99,7 @@ class Daemon:
         *,
         only: frozenset[str] | None = None,
         fatal: Callable[[str], None] = lambda why: None,
+        again: Callable[[], None] = lambda: None,
         before: Daemon | None = None,
         processes: int | None = None,
     ) -> None:
@@ -113,6 +116,7 @@ class Daemon:
             self.alerts = before.alerts
         else:
             self.alerts = Alerts(self.settings.path(self.settings.alerts.file), repeat=self.settings.alerts.repeat)
+        self.tables = TableReload(self.settings, self.alerts, again)
         self.supervisor = Supervisor(self.alerts, say=self.say, fatal=fatal)
         self._stopping = self.supervisor.stopping
         self._untold_at = -math.inf
@@ -296,6 +300,7 @@ class Daemon:
         )
         self.calendar.every("anchor", timedelta(minutes=1), self.journal.anchor_head)
         self.calendar.every("statistics", timedelta(days=1), self.journal.learn)
+        self.calendar.every("tables", _TABLES, self.tables.turn)
         self.calendar.every("retention", timedelta(days=1), self.retention.turn)
         self.calendar.every("slots", max(_SLOTS / self.settings.clock.speed, _SLOTS_LEAST), self.slots.turn)
         for name, check in self.watching.checks.items():
@@ -425,10 +430,12 @@ class Daemon:
             self.workers.close()
         self.watch.close()
 
-    def swapped(self, fatal: Callable[[str], None] = lambda why: None) -> Daemon:
+    def swapped(self, fatal: Callable[[str], None] = lambda why: None, again: Callable[[], None] = lambda: None) -> Daemon:
         """The gateway of the settings on disk, running in the place of this one; this one, going on, while they are wrong."""
         try:
-            following = Daemon(self.settings.home, only=self._only, fatal=fatal, before=self, processes=self._processes)
+            following = Daemon(
+                self.settings.home, only=self._only, fatal=fatal, again=again, before=self, processes=self._processes
+            )
         except Exception as wrong:  # whatever it is: the old settings are right
             why = f"{type(wrong).__name__}: {wrong}"
             if isinstance(wrong, SettingsWrong):
@@ -511,26 +518,27 @@ def _lock(home: Path) -> int:
 
 def serve(home: Path, *, only: frozenset[str] | None = None, processes: int | None = None) -> int:
     """Run a home's gateway until SIGTERM or SIGINT. SIGHUP swaps in the settings on disk, all of them, if they are right:
-    what is in hand is finished first."""
+    what is in hand is finished first. So do code tables that were replaced."""
     # A signal that another thread is handed, or that comes just before the main thread waits, would not wake it: the pipe does.
     signals, noted = os.pipe()
     os.set_blocking(noted, False)
     signal.set_wakeup_fd(noted, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
-    daemon = Daemon(home, only=only, fatal=lambda why: _wake(noted), processes=processes)
+    fatal, again = (lambda why: _wake(noted, _FATAL)), (lambda: _wake(noted, _HANGUP))
+    daemon = Daemon(home, only=only, fatal=fatal, again=again, processes=processes)
     daemon.begin()
     while (came := os.read(signals, 1)) == _HANGUP:
-        daemon = daemon.swapped(lambda why: _wake(noted))
+        daemon = daemon.swapped(fatal, again)
     if came == _FATAL:
         return _end_failed(daemon)
     daemon.stop()
     return 0
 
 
-def _wake(noted: int) -> None:
+def _wake(noted: int, why: bytes) -> None:
     with contextlib.suppress(BlockingIOError):
-        os.write(noted, _FATAL)
+        os.write(noted, why)
 
 
 def _end_failed(daemon: Daemon) -> int:

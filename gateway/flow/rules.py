@@ -22,7 +22,7 @@ from tongguan.gateway.model.errors import Held, in_both
 from tongguan.gateway.model.lane import NAMED_AFTER, Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.own_form import own_forms
-from tongguan.gateway.profile.profile import Operation, OwnForms, Profile
+from tongguan.gateway.profile.profile import CodeTable, Operation, OwnForms, Profile
 from tongguan.gateway.settings import Account, Card, Settings
 from tongguan.gateway.system.backoff import part_of, wait_before_next
 from tongguan.outbox.prints.plan import Layout
@@ -53,9 +53,15 @@ class Rules:
         facts: list[object] = [
             __version__,
             sorted((name, profile.version) for name, profile in self.types.items()),
+            sorted((name, repr(table)) for name, table in self._tables.items()),
             sorted((name, each.fingerprint(SHA256()).hex()) for name, each in recipients.items()),
         ]
         return sha256(repr(facts).encode()).hexdigest()
+
+    @cached_property
+    def _tables(self) -> Mapping[str, CodeTable]:
+        """Every code table that a type uses."""
+        return {name: table for compiled in self.profiles.values() for name, table in compiled.tables.items()}
 
     @cached_property
     def types(self) -> Mapping[str, Profile]:

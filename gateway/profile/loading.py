@@ -8,6 +8,7 @@ are looked at by `codecs/checking/compile.py`, also at start.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -48,16 +49,22 @@ OWN = "profiles"  #: the folder of a home with types of its own
 def load_profiles(root: Path | None = None, *, home: Path | None = None) -> Profiles:
     """All document types under `root` (without: the installed ones), and those in the folder `profiles` of a home.
 
-    SettingsWrong lists everything that is wrong. A home adds types, authorities and code tables, and replaces none.
+    SettingsWrong lists everything that is wrong. A home adds types and authorities, and replaces none; of a code table it adds rows, or
+    puts its own in the place of those of their codes.
     Folders that say the same as before are the same profiles, not read again: at SIGHUP and in `check` nothing has changed, mostly.
     """
     root = root or INSTALLED
     roots = (root, *([home / OWN] if home is not None and (home / OWN).is_dir() else []))
     try:
-        folders = sorted(f for each in roots for f in (*each.glob("*"), *each.glob("*/*")) if f.is_dir())
-        return _loaded(roots, tuple((folder, _version([folder])) for folder in folders))
+        return _loaded(roots, tuple(pair for each in roots for pair in said_by(each).items()))
     except OSError:  # one of them cannot be read: reading it for what it says complains with its place
         return _loaded.__wrapped__(roots, ())
+
+
+def said_by(root: Path) -> Mapping[Path, str]:
+    """A hash of what each folder of types or tables says, by which it is known again. OSError where one cannot be read."""
+    folders = sorted(folder for folder in (*root.glob("*"), *root.glob("*/*")) if folder.is_dir())
+    return {folder: _version([folder]) for folder in folders}
 
 
 @lru_cache(maxsize=4)
@@ -67,9 +74,7 @@ def _loaded(roots: tuple[Path, ...], said: tuple[tuple[Path, str], ...]) -> Prof
     complaints = Complaints()
     tables: dict[str, CodeTable] = {}
     for file in (f for each in roots for f in sorted((each / TABLES).glob("*.csv"))):
-        if file.stem in tables:
-            complaints.add(f"{file}:1", f"已有代码表 {file.stem}", f"code table {file.stem} exists already")
-        tables[file.stem] = _table(file, complaints)
+        tables[file.stem] = _table(file, complaints, tables.get(file.stem))
     folders = sorted(f.parent for each in roots for f in each.glob("*/authority.toml"))
     authorities = {folder.name: _authority(folder, complaints) for folder in folders}
     profiles: dict[str, Profile] = {}
@@ -91,20 +96,24 @@ def _loaded(roots: tuple[Path, ...], said: tuple[tuple[Path, str], ...]) -> Prof
     return Profiles(profiles, tables, authorities)
 
 
-def _table(file: Path, complaints: Complaints) -> CodeTable:
-    rows: dict[str, Mapping[str, str]] = {}
-    codes: dict[str, str] = {}
-    twice: set[str] = set()
-    columns: tuple[str, ...] = ("code", "zh", "en")
+def _table(file: Path, complaints: Complaints, installed: CodeTable | None) -> CodeTable:
+    """A code table; of one that is installed the home's rows come to those that are there."""
+    own: dict[str, Mapping[str, str]] = {}
+    columns = installed.columns if installed is not None else ("code", "zh", "en")
     for line, row in read_csv(file, complaints, columns):
-        columns = tuple(row)
-        code, name = row["code"], row["zh"]
-        if not code or code in rows:
+        if installed is None:
+            columns = tuple(row)
+        elif len(row) > len(columns):
+            zh, en = f"表头应为 {','.join(columns)}", f"the header must be {','.join(columns)}"
+            complaints.add(f"{file}:1", zh, en)
+            break
+        code = row["code"]
+        if not code or code in own:
             complaints.add(f"{file}:{line}", f"代码 {code!r} 为空或重复", f"code {code!r} is empty or stands twice")
-        rows[code] = row
-        if codes.setdefault(name, code) != code:
-            twice.add(name)
-    return CodeTable(file.stem, columns, rows, {name: code for name, code in codes.items() if name not in twice})
+        own[code] = row
+    rows = {**(installed.rows if installed is not None else {}), **own}
+    names = Counter(row["zh"] for row in rows.values())
+    return CodeTable(file.stem, columns, rows, {row["zh"]: code for code, row in rows.items() if names[row["zh"]] == 1})
 
 
 def _authority(folder: Path, complaints: Complaints) -> Authority:

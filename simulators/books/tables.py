@@ -11,7 +11,7 @@ TableRow = dict[str, str]
 
 
 class Tables:
-    """The tables beside the profile folders, a home's ``own`` among them; a root without any uses the installed ones."""
+    """The tables beside the profile folders, with a home's ``own`` rows in the place of those of their codes; a root without any uses the installed ones."""
 
     def __init__(self, root: Path | None = None, own: Path | None = None) -> None:
         beside = root / "tables" if root else None
@@ -23,11 +23,10 @@ class Tables:
     def rows(self, name: str) -> list[TableRow]:
         """List the lines of a table. Raises ValueError when there is none of that name."""
         if name not in self._read:
-            path = next((path for folder in self._folders if (path := folder / f"{name}.csv").is_file()), None)
-            if path is None:
+            paths = [path for folder in self._folders if (path := folder / f"{name}.csv").is_file()]
+            if not paths:
                 raise ValueError(f"no code table {name!r}")
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                self._read[name] = [{key: value or "" for key, value in row.items() if key} for row in csv.DictReader(file)]
+            self._read[name] = list({row.get("code", ""): row for path in paths for row in _rows(path)}.values())
         return self._read[name]
 
     def name_of(self, table: str, code: str) -> str:
@@ -42,3 +41,8 @@ class Tables:
         if table not in self._names:
             self._names[table] = {row.get("code", ""): row.get("zh", "") for row in self.rows(table)}
         return self._names[table]
+
+
+def _rows(path: Path) -> list[TableRow]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [{key: value or "" for key, value in row.items() if key} for row in csv.DictReader(file)]
