@@ -68,6 +68,7 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
     "documents": Command(
         "列出单证，或许可证余量 / List business documents, or what is left of licences.", "messages.documents", "documents"
     ),
+    "merge": Command("汇总一个月的单据 / Merge the documents of a month.", "messages.merge", "merge"),
     "hold": Command("暂停处理报文 / Hold messages for a person", "messages.orders", "acting", ("hold",)),
     "release": Command("放行暂挂的报文 / Let held messages go on", "messages.orders", "acting", ("release",)),
     "retry": Command("立即重试 / Try again now", "messages.orders", "acting", ("retry",)),

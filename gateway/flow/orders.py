@@ -11,13 +11,14 @@ from tongguan.gateway.flow.local.stop import may_stop, stop
 from tongguan.gateway.flow.merging.letting_go import freeing
 from tongguan.gateway.flow.rules import THING, missing
 from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.slots import begun, by_hand
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Held, TongguanError, in_both, in_language
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
 from tongguan.gateway.model.outcome import Finished, Outcome
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
 from tongguan.gateway.work.loop import NOT_HELD, hold
 
 _ONE_DAY = timedelta(days=1)
@@ -44,6 +45,8 @@ def carry_out(site: Site, command: Mapping[str, Any], *, who: str, why: str) -> 
             lane, state = Lane(LaneKind.ACCOUNT, command["account"]), str(command["mailbox"])
             site.journal.note(lane, "adopt", who=who, why=why, state=state)
             return {"account": command["account"], "done": "adopt"}
+        case "merge":
+            return {"messages": _merge(site, command, who, why)}
         case "answers":
             return {"answers": site.journal.write_again(command["id"], who=who, why=why)}
         case "note":
@@ -54,6 +57,20 @@ def carry_out(site: Site, command: Mapping[str, Any], *, who: str, why: str) -> 
     for id_ in command["ids"]:
         results[id_] = _one(site, id_, act, who=who, why=why)
     return {"messages": results}
+
+
+def _merge(site: Site, command: Mapping[str, Any], who: str, why: str) -> dict[str, str]:
+    """Begin the merges of a month; their references, by id."""
+    moment = site.moment()
+    profile, account = site.rules.profile(command["type"]), command["account"]
+    with site.journal.read() as records:
+        slots = by_hand(site.rules, profile, account, command["month"], records, when=times.stamp(moment.business))
+        outcomes = [replace(begun(site.rules, each, records, now=moment.now), who=who, why=why) for each in slots]
+    for fate in site.journal.finish([(outcome,) for outcome in outcomes]):
+        if isinstance(fate, Exception):
+            raise fate
+    site.journal.ring()
+    return {outcome.message.id: outcome.message.reference or "" for outcome in outcomes}
 
 
 def _one(site: Site, id_: str, act: Callable[[Site, Message, Snapshot], Outcome], *, who: str, why: str) -> str:

@@ -14,7 +14,7 @@ from itertools import product
 import orjson
 
 from tongguan.gateway.flow.intake.accept import Arrival, accept, look_into
-from tongguan.gateway.flow.merging.months import months_due
+from tongguan.gateway.flow.merging.months import has_ready, months_due
 from tongguan.gateway.flow.merging.selection import MergeTypes
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
@@ -80,6 +80,16 @@ def slot(account: str, profile: Profile, rule: CalendarRule, body: Mapping[str, 
     name = "-".join([profile.type, rule.name, *said, when])
     frame = {"type": profile.type, "operation": rule.operation, "reference": name, "document": name, "body": body}
     return Slot(account, profile.type, rule.operation, name, orjson.dumps(frame, option=orjson.OPT_SORT_KEYS))
+
+
+def by_hand(rules: Rules, profile: Profile, account: str, month: str, records: Snapshot, *, when: str) -> Iterator[Slot]:
+    """The messages by which a person has a month merged now: what its calendars would begin, as far as there is something ready."""
+    types = MergeTypes(rules, profile)
+    for rule in profile.calendar.values():
+        for values in product(*rule.each.values()) if rule.month else ():
+            body = dict(rule.body) | dict(zip(rule.each, values, strict=True)) | {rule.month: month}
+            if has_ready(types, dict(body), account, records, month=month):
+                yield slot(account, profile, rule, body, when)
 
 
 def begun(rules: Rules, slot: Slot, records: Snapshot, *, now: int) -> Outcome:

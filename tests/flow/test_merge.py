@@ -66,7 +66,7 @@ def test_what_is_left_out_is_told_with_its_reason(desk: Counting) -> None:
     rows = {row["note"]: (row["taken"], row["why"]) for row in desk.result(merge)["rows"]}
 
     own = {key: desk.document(NOTE, key)["numbers"]["own"] for key in (taken, underway, other_kind, later, unrated)}
-    assert rows == {own[taken]: ("1", ""), own[underway]: ("0", "清单状态为“在途”")}
+    assert rows == {own[taken]: ("1", ""), own[underway]: ("0", "送货单状态为“在途”")}
     assert desk.words(MERGE, merge["document"]) == ["部分未生成"]
     desk.today = "2030-11-02T12:00:00"
     gap = desk.merge(Month="2030-10")

@@ -215,12 +215,12 @@ AgentName,AgentName,代理名称,agent's name,text,40,,,,,0..1,,,,,mark,,,,,,
 _TABLES = {
     "kind": "code,zh,en\n1,一般,general\n2,其他,other\n",
     "agents": "code,zh,en\nAG1,示例代理,Sample Agents\n",
-    "rates": "code,zh,en,until\n2030-01-01,一期,first,2030-06-14\n2030-06-15,二期,second,2030-09-30\n2030-10-02,三期,third,\n",
+    "rates": "code,zh,en,until\n2000-01-01,前期,before,2029-12-31\n2030-01-01,一期,first,2030-06-14\n2030-06-15,二期,second,2030-09-30\n2030-10-02,三期,third,\n",
 }
 
 
-def write_merges(root: Path, *, merge: str = _MERGE) -> Path:
-    """A folder of profiles with the three types."""
+def write_merges(root: Path, *, merge: str = _MERGE, authority_too: bool = True) -> Path:
+    """A folder of profiles with the three types; without the authority where that is installed."""
     authority = root / "mofcom"
     for type_, profile, fields in (
         (NOTE, _NOTE, _NOTE_FIELDS),
@@ -230,7 +230,8 @@ def write_merges(root: Path, *, merge: str = _MERGE) -> Path:
         (authority / type_).mkdir(parents=True)
         (authority / type_ / "profile.toml").write_text(profile, "utf-8")
         (authority / type_ / "fields.csv").write_text(HEADER + fields, "utf-8")
-    (authority / "authority.toml").write_text('title={zh="某部",en="a ministry"}\naccount_code="mofcom_code"\n', "utf-8")
+    if authority_too:
+        (authority / "authority.toml").write_text('title={zh="某部",en="a ministry"}\naccount_code="mofcom_code"\n', "utf-8")
     (root / "tables").mkdir()
     for name, rows in _TABLES.items():
         (root / "tables" / f"{name}.csv").write_text(rows, "utf-8")

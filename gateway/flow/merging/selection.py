@@ -186,7 +186,7 @@ def left_out(types: MergeTypes, content: Content, head: KeyedHead, status: str, 
     """Why a document is not taken."""
     if status != types.rule.ready:
         words = types.merged.statuses[status].text
-        return Text(f"清单状态为“{words.zh}”", f"the list is “{words.en}”")
+        return Text(f"{types.merged.title.zh}状态为“{words.zh}”", f"the document is “{words.en}”")
     if any(case.within_year for case in types.cases_of(content)) and head.day[:4] < today[:4]:
         return ACROSS
     if any(records.reserved_by(kind, head.id) for kind in types.fences):
