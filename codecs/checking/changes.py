@@ -55,6 +55,7 @@ def read_changes(compiled: Compiled, content: Row, known: FillContext, findings:
         elif place is not None:
             before[place.trail] = n + 1
             _in_their_form(changes, row, place, (_name(changes), n), findings)
+            _is_another(changes, row, place, (_name(changes), n), changed, findings)
 
 
 def _fault_of_place(
@@ -87,6 +88,15 @@ def _in_their_form(changes: Changes, row: Row, place: Place, trail: Trail, findi
             if column == changes.new:  # an old value that cannot be is another one than there is, which is told
                 findings.add(wrong.code, (*trail, column), place.node, **wrong.facts)
                 findings.unusable.add((*trail, column))
+
+
+def _is_another(changes: Changes, row: Row, place: Place, trail: Trail, changed: ChangedDocument, findings: FaultList) -> None:
+    """A change to what is there already is none; where it says that something else is there, that is told instead."""
+    present, where = changed.value(place), (*trail, changes.new)
+    if where in findings.unusable or row.get(changes.new) != present or row.get(changes.old, present) != present:
+        return
+    facts = {"what": place.node.label, "what_en": place.node.label_en, "value": present or "-"}
+    findings.add("GW-C42", where, place.node, **facts)
 
 
 def look_at_changed(compiled: Compiled, content: Row, known: FillContext, findings: FaultList, judge: Judge) -> None:

@@ -118,6 +118,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-C37": ("{title} {number} 没有 {value} 这一项", "{title_en} {number} has no {value}"),
     "GW-C38": ("{value}（{what}）不能修改", "{value} ({what_en}) may not be changed"),
     "GW-C39": ("{value} 在第 {row} 行已有修改", "{value} is changed by row {row} already"),
+    "GW-C42": ("{what} 修改前后相同：{value}", "{what_en} is {value} already"),
     "GW-C40": ("操作 {operation} 还须填写{label}", "{operation} will want {label}"),
     "GW-C41": (
         "元素 {name} 不在此处所用版本的格式中，未予采用",

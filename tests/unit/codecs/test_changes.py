@@ -105,6 +105,8 @@ def test_an_old_value_is_read_as_its_field_is(types: Types) -> None:
         (row("Contact", "250"), "GW-C37", "Change[1]/Place"),
         (row("/Amount", "250"), "GW-C37", "Change[1]/Place"),
         (row("Amount", "250") + row("Amount", "300"), "GW-C39", "Change[2]/Place"),
+        (row("Amount", "0100.0"), "GW-C42", "Change[1]/New"),
+        (row("Contact/Phone", ""), "GW-C42", "Change[1]/New"),
         (row("Code", "D"), "GW-C38", "Change[1]/Place"),
         (row("Goods[1]/Name", "丁"), "GW-C38", "Change[1]/Place"),
         (row("FilingNo", "1"), "GW-C38", "Change[1]/Place"),
