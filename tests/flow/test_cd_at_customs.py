@@ -14,6 +14,7 @@ import bodies as b
 import pytest
 from filings import ACCOUNT, BONDED_ACCOUNT, CHANGE, GOODS, LIST, act, qualification
 from lxml import etree
+from pypdf import PdfReader
 from sites import Site, make_site
 
 CUSTOMS = "0908"  #: of the sample manifests and of the sample account
@@ -205,6 +206,43 @@ def test_a_cancelled_list_is_over(books: Site) -> None:
     b.done(books, change(before["document"], kind="2"))
 
     assert books.wait_business(LIST, before["document"], "已撤销")["numbers"] == before["numbers"]
+
+
+@pytest.mark.requirement("CD-10", "CD-15")
+def test_requests_are_found_by_their_kind_which_must_be_said_and_by_what_became_of_them(books: Site) -> None:
+    lists = [cleared(books, b.done(books, listed(books)))["document"] for _ in range(2)]
+    agreed = b.done(books, change(lists[0], ("ContrNo", "EX-2")))["numbers"]["unified"]
+    refused = b.done(books, change(lists[0], ("ContrNo", "EX-3"), marker="!disagree"), "rejected")["numbers"]["unified"]
+    cancelled = b.done(books, change(lists[1], kind="2"))["numbers"]["unified"]
+
+    def found(**filters: str) -> list[str]:
+        rows = b.rows(books, b.query(CHANGE, "list", filters=filters))
+        return [row["unified"] for row in rows if row["unified"] in (agreed, refused, cancelled)]
+
+    nothing = b.refused(books, b.query(CHANGE, "list", filters={"status": "同意"}))
+    assert [(fault["code"], "kind" in fault["message"]) for fault in nothing["faults"]] == [("GW-F09", True)]
+    assert sorted(found(kind="1")) == sorted([agreed, refused])
+    assert found(kind="2") == [cancelled]
+    assert found(kind="1", status="同意") == [agreed]
+    assert found(kind="1", status="不同意") == [refused]
+    of_list = books.document(LIST, lists[1])
+    assert of_list is not None
+    assert found(kind="2", list=of_list["numbers"]["unified"]) == [cancelled]
+
+
+@pytest.mark.requirement("CD-10", "CD-16")
+@pytest.mark.parametrize("kind", ["1", "2"])
+def test_a_request_is_printed_as_its_form(books: Site, kind: str) -> None:
+    key = cleared(books, b.done(books, listed(books)))["document"]
+    status = b.done(books, change(key, *([("ContrNo", "EX-9")] if kind == "1" else ()), kind=kind))
+
+    name = books.drop(b.xml(act(CHANGE, "print", status["document"])))
+    books.wait(name)
+    text = "".join(page.extract_text() for page in PdfReader(books.result(name)).pages)
+
+    changed = ("合同协议号", "EX-2026-118", "EX-9") if kind == "1" else ("撤销",)
+    for word in ("集报清单修撤单", status["numbers"]["unified"], "录入有误", "李示例", "同意", *changed):
+        assert word in text
 
 
 @pytest.mark.requirement("CD-03")

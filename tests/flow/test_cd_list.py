@@ -339,7 +339,7 @@ def test_a_late_list_is_warned_of(site: Site, on: Filing, export: bool, set_: di
 @pytest.mark.requirement("CD-15")
 @pytest.mark.parametrize(
     ("filter_", "of"),
-    [("customs", "CustomMaster"), ("manual", "ManualNo"), ("contract", "ContrNo"), ("traf_mode", "TrafMode"), ("trade_mode", "TradeMode"), ("country", "TradeCountry"), ("wrap_type", "WrapType"), ("owner_name", "OwnerName"), ("consignor", "OverseasConsignorEname")],
+    [("customs", "CustomMaster"), ("manual", "ManualNo"), ("contract", "ContrNo"), ("traf_mode", "TrafMode"), ("trade_mode", "TradeMode"), ("country", "TradeCountry"), ("wrap_type", "WrapType"), ("owner_name", "OwnerName"), ("consignor", "OverseasConsignorEname"), ("ie_date", "IEDate"), ("fee_mark", "FeeMark"), ("fee_currency", "FeeCurr"), ("goods_place", "GoodsPlace"), ("direction", "IEFlag"), ("nature", "Nature"), ("port", "IEPort"), ("cut_mode", "CutMode"), ("distinate_port", "DistinatePort"), ("trans_mode", "TransMode")],
 )  # fmt: skip
 def test_a_list_is_found_by_any_field_of_its_head(site: Site, on: Filing, filter_: str, of: str) -> None:
     content = f.body(site, saved := b.done(site, listed(on, "save", ContrNo=b.fresh("HT"))))
@@ -350,6 +350,18 @@ def test_a_list_is_found_by_any_field_of_its_head(site: Site, on: Filing, filter
 
     assert (row["unified"], row["type"], row["status"]) == (saved["numbers"]["unified"], "I1", "暂存")
     assert none == []
+
+
+@pytest.mark.requirement("CD-15")
+def test_a_list_is_found_by_its_numbers_its_status_and_when_customs_accepted_it(site: Site, on: Filing) -> None:
+    document = declared(site, on, CLEARED)
+    entry, unified = document["numbers"]["entry"], document["numbers"]["unified"]
+    accepted = document["body"]["AcceptDate"]
+
+    for question in ({"entry": entry}, {"entry": entry, "status": CLEARED}, {"unified": unified, "accepted": accepted}):
+        (row,) = b.rows(site, b.query(LIST, "list", filters=question))
+        assert (row["entry"], row["status"], row["accepted"]) == (entry, CLEARED, accepted)
+    assert b.rows(site, b.query(LIST, "list", filters={"entry": entry, "status": "待汇总"})) == []
 
 
 @pytest.mark.requirement("CD-15")
