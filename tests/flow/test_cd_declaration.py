@@ -138,7 +138,11 @@ def test_several_lists_are_declared_with_a_sheet_that_names_them(site: Site, on:
 @pytest.mark.parametrize("kind", ["import", "export"])
 def test_what_a_merge_makes_is_a_draft_until_a_person_declares_it(site: Site, kind: str) -> None:
     own, flag = filing(site), "E" if kind == "export" else "I"
-    out = {"IEFlag": "E", "OverseasConsigneeEname": "Example Books Inc.", "OverseasConsignorEname": None} if kind == "export" else {}
+    out = (
+        {"IEFlag": "E", "OverseasConsigneeEname": "Example Books Inc.", "OverseasConsignorEname": None}
+        if kind == "export"
+        else {}
+    )
     lists = [list_declared(site, own, CLEARED, FeeMark="3", FeeCurr="USD", FeeRate=fee, **out) for fee in ("260", "12.5")]
     merge = {"IEFlag": flag, "Month": f.today()[:7], "NoAgent": "1", "CustomMaster": own.customs}
     done = declared(site, b.as_json("CD.merge", "merge", merge), "accepted", suffix=".json")

@@ -6,15 +6,12 @@ bytes are committed, as they leave. A new seal (number grows) is made only after
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from tongguan.codecs.writing.own_form import EnclosedFile, enclosed, render_own_form, text_to_sign
 from tongguan.codecs.writing.render import package, render_document
 from tongguan.gateway.document.changes import sent
 from tongguan.gateway.flow.cards.looks import certificate_trouble, holders
@@ -22,23 +19,23 @@ from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import unbound
 from tongguan.gateway.flow.submission.check import refuse
+from tongguan.gateway.flow.submission.own_form import in_own_form
 from tongguan.gateway.flow.submission.secrets import sealed_secrets
 from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
-from tongguan.gateway.model.document import Content, Document
+from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Deferred, Refused, in_both
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Body, Chain, Outcome
 from tongguan.gateway.model.record import record, replace
-from tongguan.gateway.profile.profile import OwnForm, Profile
 from tongguan.gateway.system import clock, times
 from tongguan.gateway.work.loop import Step, each, parted
 from tongguan.gateway.work.moment import Moment
 from tongguan.signer import cms_signature, xml_signature
 from tongguan.signer.cards.card import OpenCard
-from tongguan.signer.certificate import Algorithm, signature_size
+from tongguan.signer.certificate import Algorithm
 from tongguan.signer.errors import CardAbsent, CardBroken, CardMismatch, PinNeeded, PinUnfit, PinWrong
 
 Prepared = xml_signature.PreparedXml | cms_signature.PreparedCms
@@ -108,7 +105,7 @@ def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
     if form is None:
         rendered, sheet = render_document(rules.compiled(message.type), message, filled, _files(document, records)), None
     else:
-        rendered, sheet = _in_own_form(profile, form, message, filled, card)
+        rendered, sheet = in_own_form(profile, form, message, filled, card)
     unsigned = package(
         message_id=message.wire_id_of(message.seal_number + 1),
         file_name=message.source or "",
@@ -144,36 +141,6 @@ def _card(site: Site, message: Message, signer: str) -> tuple[str, OpenCard]:
     if (wrong := certificate_trouble(bound, certificate, production=site.looks.production)) is not None:
         raise Deferred("card", closes=message.lane, why=in_both(wrong.zh, wrong.en), do=wrong.do)
     return bound.name, card
-
-
-def _in_own_form(
-    profile: Profile, form: OwnForm, message: Message, content: Content, card: OpenCard | None
-) -> tuple[bytes, EnclosedFile | None]:
-    """The document as the authority itself writes it, with what is known only now, and the sheet that goes along."""
-    now, sheet = times.stamp(clock.now_ms()), None
-    lengths = {field.path: field.length for field in profile.fields}
-    if form.enclosed is not None:
-        content, sheet = enclosed(profile, form.enclosed, content, time=now[:14])
-    sealed = {}
-    for path, word in form.sealed.items():
-        match word:
-            case "operation":
-                sealed[path] = form.operations[message.operation]
-            case "card":
-                sealed[path] = card.number if card is not None and len(card.number) <= lengths[path] else ""
-            case "signature":
-                sealed[path] = _over_fields(card, text_to_sign(profile, form, content), lengths[path]) if card is not None else ""
-            case _:
-                sealed[path] = now[: len(word)]
-    return render_own_form(profile, form, content, sealed), sheet
-
-
-def _over_fields(card: OpenCard, signed: bytes, most: int) -> str:
-    """The card's signature over the fields; empty where it has no room: the signature round the package stands anyway."""
-    if signature_size(card.certificate_chain[0]) * 4 > most * 3:
-        return ""
-    (signature,) = card.sign([hashlib.sha256(signed).digest()])
-    return b64encode(signature).decode()
 
 
 def _files(document: Document, records: Snapshot) -> list[tuple[str, str, str, bytes]]:
