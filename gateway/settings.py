@@ -116,7 +116,7 @@ class ActsFor(_Section):
     mofcom_code: str = ""
     title: str = ""
     powers: tuple[str, ...] = ()
-    until: str = ""
+    until: str = Field("", pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")
 
 
 class Subscribe(_Section):
@@ -140,6 +140,11 @@ class Account(_Section):
     defaults: dict[str, dict[str, str]] = {}
     operator: str = ""  #: who stands on statistics as 操作员; empty: the account's title
     subscribe: tuple[Subscribe, ...] = ()
+
+    @property
+    def clients(self) -> tuple[ActsFor, ...]:
+        """Whom it acts for: only a broker does."""
+        return self.acts_for if self.kind == "broker" else ()
 
 
 class Route(_Section):

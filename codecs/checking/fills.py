@@ -21,12 +21,12 @@ from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.other_documents import DEFAULT
 from tongguan.gateway.profile.profile import Changes, CodeTable, Profile
 from tongguan.gateway.profile.source import unknown
-from tongguan.gateway.settings import Account
+from tongguan.gateway.settings import Account, ActsFor
 from tongguan.gateway.system.times import china_date
 
 KINDS = (
     "account", "default", "number", "status", "now", "index", "part", "is", "joined", "name", "column", "product", "sum", "usd", "query",
-    "mark", "receipt", "changes", "filed",
+    "mark", "receipt", "changes", "filed", "party",
 )  # fmt: skip
 ACCOUNT = ("uscc", "title", "mofcom_code", "customs_code", "organization_code")
 
@@ -65,6 +65,8 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
     match kind:
         case "account" if argument in ACCOUNT:
             return lambda rows, trail, known: attribute(known.account, argument)
+        case "party" if argument in ACCOUNT and profile.party is not None:
+            return _of_party(node, profile, nodes, argument)
         case "number" if argument in profile.numbers:
             return lambda rows, trail, known: known.numbers.get(argument)
         case "status" if not argument:
@@ -118,7 +120,7 @@ def is_of_account(node: Node) -> bool:
     return _kind(node)[0] == "account"
 
 
-def attribute(account: Account, name: str) -> str | None:
+def attribute(account: Account | ActsFor, name: str) -> str | None:
     """An attribute of the account; the organisation code is a part of the unified social credit code (GB 32100)."""
     value = account.uscc[8:17] if name == "organization_code" else getattr(account, name)
     return value or None
@@ -152,6 +154,8 @@ def depends(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> list[str
             return [_beside(node, part) for part in argument.split("*")]
         case "joined":
             return [_beside(node, part.partition(".")[0]) for part in argument.split("+")]
+        case "party" if profile.party is not None:
+            return [profile.party.names]
         case "sum":
             return [argument]
         case "changes" if (changes := profile.changes) is not None and node.field.path != changes.version:
@@ -159,6 +163,22 @@ def depends(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> list[str
         case "filed" if source := profile.filed.get(argument.partition(".")[0]):
             return [source.names, *(_beside(node, path) for path in source.key)]
     return []
+
+
+def _of_party(node: Node, profile: Profile, nodes: Mapping[str, Node], name: str) -> Fill:
+    """An attribute of whom the document is for: the account, or the client whose code it names; nothing of anybody else."""
+    assert profile.party is not None
+    if profile.party.names not in nodes:
+        raise Unfit(node, *unknown("field", profile.party.names, nodes))
+    told, code = first(profile.party.names, split(node.field.path)[0]), profile.account_code
+
+    def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
+        of, account = told(rows), known.account
+        enterprises: tuple[Account | ActsFor, ...] = (account, *account.clients)
+        found = next((one for one in enterprises if of in (None, getattr(one, code))), None)
+        return attribute(found, name) if found is not None else None
+
+    return fill
 
 
 def _status(profile: Profile) -> Fill:

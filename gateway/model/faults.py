@@ -100,6 +100,17 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "其所含的{zh}已退回待汇总，此单证不能再{operation}；请重新汇总",
         "what went into it ({en}) is to be merged anew: {operation} is not possible any more",
     ),
+    "GW-F77": (
+        "{label}为 {said}，本账户是 {own}：须由其自己的卡签名，应由其账户申报",
+        "{label} is {said}, this account {own}: it is signed with that enterprise's own card, and declared by its account",
+    ),
+    "GW-F78": (
+        "{label} {said} 不是本账户，也不是它代理的企业（acts_for）",
+        "{label} {said} is neither this account nor an enterprise that it acts for (acts_for)",
+    ),
+    "GW-F79": ("没有为 {client} 办理 {type} 的代理权限", "there is no power to send {type} for {client}"),
+    "GW-F80": ("{client} 的代理权限到 {until} 为止", "the power to act for {client} ended with {until}"),
+    "GW-F81": ("{zh}", "{en}"),
     "GW-F40": (
         "{label}的引用 {reference} 读不到：{why}；请放在 secrets/<账户>/ 下，或设置该环境变量",
         "{label}: nothing can be read at {reference}: {why}; put it below secrets/<account>/, or set the variable",

@@ -33,7 +33,7 @@ from tongguan.gateway.profile.parts import (
     read_statistics,
     read_status,
 )
-from tongguan.gateway.profile.profile import AttachmentRule, Authority, CodeTable, NumberRule, Profile, Profiles
+from tongguan.gateway.profile.profile import AttachmentRule, Authority, CodeTable, NumberRule, Party, Profile, Profiles
 from tongguan.gateway.profile.queries import QueryScope, read_query
 from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, read_csv, table_of, text
 from tongguan.gateway.profile.takes import look_at_takes, read_takes
@@ -184,6 +184,7 @@ def _profile(
         merge=only("merge", lambda one: read_merge(one, statuses, {f.path: f for f in fields}, tables), None),
         notify=only("notify", lambda one: read_notify(one, receipts, paths), None),
         prints=read_prints(part, statuses),
+        party=only("party", lambda one: one.made(Party, {"names": paths}, ("names",)), None),
         own_form=only("own_form", lambda one: read_own_form(one, numbers, {f.path: f for f in fields}, operations), None),
     )
     _whole(profile, part)

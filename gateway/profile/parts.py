@@ -97,6 +97,7 @@ def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operati
             "between": statuses,
             "waiting": statuses,
             "to": statuses,
+            "to_another": statuses,
             "give_numbers": numbers,
             "warns_of": operations,
         },

@@ -109,6 +109,7 @@ class Operation:
     between: str = ""  #: in-between status while it is on its way
     waiting: str = ""  #: and while it waits for another document
     to: str = ""  #: status when a desk operation is done
+    to_another: str = ""  #: the same where another enterprise must sign (`signer`)
     opens_round: bool = False
     waits: bool = True  #: does it wait for earlier messages of its document (a withdraw or a query never does)
     give_up: timedelta = timedelta(days=3)  #: unsent after that: held
@@ -472,6 +473,13 @@ class PrintForm:
 
 
 @dataclass(frozen=True, slots=True)
+class Party:
+    """Whom a document is for: the account itself, or a client that it acts for."""
+
+    names: str  #: path of its code
+
+
+@dataclass(frozen=True, slots=True)
 class OwnAnswer:
     """An answer as the authority itself writes it: the root, and the paths at which it says what."""
 
@@ -553,6 +561,8 @@ class Profile:
     notify: Notify | None = None
     prints: Mapping[str, PrintForm] = field(default_factory=dict)
     own_form: OwnForm | None = None
+    party: Party | None = None
+    own_card: Text = NOTHING  #: why no broker sends it; empty: one may
 
     def naming(self, type_: str) -> tuple[str, ...]:
         """Under which names lists find what its needs name documents of another type by."""

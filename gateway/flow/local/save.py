@@ -8,6 +8,7 @@ from tongguan.gateway.document.changes import (
     learned,
     own_reservations,
     reservations,
+    value_at,
     with_numbers,
     with_values,
 )
@@ -15,6 +16,13 @@ from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.outcome import Outcome, Take
 from tongguan.gateway.model.record import replace
+
+
+def _status(request: LocalRequest) -> str:
+    """What it is then: another status where another enterprise must sign."""
+    operation, profile = request.operation, request.profile
+    signer = value_at(request.content, profile.signer) if operation.to_another else ""
+    return operation.to_another if signer and signer != getattr(request.account, profile.account_code) else operation.to
 
 
 def do(request: LocalRequest, records: Snapshot) -> Outcome:
@@ -32,7 +40,7 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
     draft = changed(
         before,
         request.business,
-        status=request.operation.to or before.status,
+        status=_status(request) or before.status,
         content=content,
         numbers=dict(request.numbers),
         attachments=files,

@@ -178,7 +178,7 @@ def _not_there(rules: Rules, message: Message, need: Need, content: Content, oth
             "GW-F30",
             zh=need.says.zh.format(name=name or "-", status=zh),
             en=need.says.en.format(name=name or "-", status=en),
-            path=_place(message, paths[0]),
+            path=place_in(message, paths[0]),
             label=_labels(profile, paths),
         )
     ]
@@ -208,7 +208,7 @@ def _differences(rules: Rules, message: Message, need: Need, content: Content, o
     return [
         fault(
             "GW-F47",
-            path=_place(message, path),
+            path=place_in(message, path),
             label=_labels(own, [path]),
             zh=title.zh,
             en=title.en,
@@ -227,7 +227,8 @@ def _labels(profile: Profile, paths: Sequence[str]) -> InBoth:
     return "+".join(field.label for field in fields), "+".join(field.label_en for field in fields)
 
 
-def _place(message: Message, path: str) -> str:
+def place_in(message: Message, path: str) -> str:
+    """How a place is told in the form of a message."""
     return f"/body/{path}" if message.form == "json" else f"/{message.type}/{path}"
 
 
@@ -298,5 +299,5 @@ def taken(
         need = profile.needs.get(expression.removeprefix("@"))
         paths = (need.names or need.reserved if need else expression).split("+")
         said = " ".join(value_at(content, path) for path in paths)
-        faults.append(fault("GW-F07", path=_place(message, paths[0]), label=_labels(profile, paths), value=said))
+        faults.append(fault("GW-F07", path=place_in(message, paths[0]), label=_labels(profile, paths), value=said))
     return faults

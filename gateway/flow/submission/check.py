@@ -36,6 +36,7 @@ from tongguan.gateway.flow.submission.allowed import (
 from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of, waiting
 from tongguan.gateway.flow.submission.filed import FiledDocuments, changed_document
 from tongguan.gateway.flow.submission.licences import licence_faults, wish_of
+from tongguan.gateway.flow.submission.powers import power_faults
 from tongguan.gateway.flow.submission.secrets import look_at_secrets, secret_faults
 from tongguan.gateway.flow.submission.split import (
     PART_OF,
@@ -57,6 +58,7 @@ from tongguan.gateway.model.message import MERGE, PRINT, QUERY, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.profile.profile import Operation
+from tongguan.gateway.system.times import china_date
 from tongguan.gateway.work.loop import Step, end, lane_of
 from tongguan.gateway.work.moment import Moment
 from tongguan.signer.cards.card import CardState
@@ -304,6 +306,7 @@ def _beside(rules: Rules, moment: Moment, message: Message, content: Content, re
     needs = needed(rules, moment, message, content, records)
     others = {} if needs.faults else needs.found  # one that will not do is told once
     faults = [*taken(rules, moment, message, content=content, others=others, records=records), *needs.faults]
+    faults += power_faults(rules, message, content, china_date(moment.business))
     if operation.way == "message":
         faults += secret_faults(rules, moment.secrets, message, content, rules.route_of(profile, operation.route))
     if operation.signed_when and rules.signs(message, content):

@@ -20,6 +20,7 @@ from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import unbound
 from tongguan.gateway.flow.submission.check import refuse
 from tongguan.gateway.flow.submission.own_form import in_own_form
+from tongguan.gateway.flow.submission.powers import power_faults
 from tongguan.gateway.flow.submission.secrets import sealed_secrets
 from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -98,8 +99,10 @@ def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
     )
     document = records.document(message.document_id)
     assert document is not None
-    site.route(message.route or "")  # sealed for nobody it would wait in a lane that nobody serves
     content = sent(document, profile.operations.get(message.operation))
+    if faults := power_faults(rules, message, content, times.china_date(site.business.now_ms())):
+        raise Refused(faults)  # a power may have ended while it waited
+    site.route(message.route or "")  # sealed for nobody it would wait in a lane that nobody serves
     filled = sealed_secrets(site, message, content, message.route or "")
     form = profile.own_form if profile.own_form is not None and message.operation in profile.own_form.operations else None
     if form is None:

@@ -1,0 +1,148 @@
+"""Brokers (报关行): an account sends for its listed clients what it has the power for, with its own card and their data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import bodies as b
+import pytest
+from agreement_desk import Office, open_office
+from declarations import NS, TYPE, client
+from lxml import etree
+
+from tongguan.gateway.flow.submission import seal
+from tongguan.gateway.model.faults import fault
+
+pytestmark = pytest.mark.requirement("ID-06")
+DEC = f"{{{NS}}}"
+OWN = "2102960001"
+CLIENTS = """
+[[account.acts_for]]
+uscc = "91210200MA0CLNT01X"
+customs_code = "2102961111"
+title = "大连委托示例有限公司"
+powers = ["CD.declaration"]
+until = "2099-12-31"
+
+[[account.acts_for]]
+uscc = "91210200MA0CLNT02X"
+customs_code = "2102962222"
+title = "别的委托示例有限公司"
+powers = ["NA"]
+
+[[account.acts_for]]
+uscc = "91210200MA0CLNT03X"
+customs_code = "2102963333"
+title = "过期委托示例有限公司"
+powers = ["CD"]
+until = "2025-12-31"
+
+"""
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with open_office(tmp_path_factory.mktemp("broker"), customs=True) as office:
+        path = office.shop.site.home / "tongguan.toml"
+        text = path.read_text("utf-8").replace('kind = "enterprise"', 'kind = "broker"', 1)
+        path.write_text(text.replace("\n[route.", f"\n{CLIENTS}[route.", 1), "utf-8")
+        yield office
+
+
+def declaration(office: Office, trader: str, own: str = "", **head: str) -> str:
+    """An ordinary declaration of this consignee, whose name is left to the gateway."""
+    folder = office.shop.daemon.site.rules.profile(TYPE).folder / "examples"
+    text = (folder / "ok-declare-refused.xml").read_text("utf-8").replace("DEMO2026110!refuse", own or client())
+    for name in ("TradeName", "TradeCoScc"):
+        start, end = text.index(f"<{name}>"), text.index(f"</{name}>")
+        text = text[:start] + f"<{name} />" + text[end + len(f"</{name}>") :]
+    text = text.replace(f"<TradeCode>{OWN}<", f"<TradeCode>{trader}<")
+    for name, value in head.items():
+        text = text.replace(f"<{name}>{OWN}<", f"<{name}>{value}<", 1)
+    return text
+
+
+def played(office: Office, text: str) -> dict[str, Any]:
+    status: dict[str, Any] = office.shop.play(office.shop.site.drop(text), "sent", "refused", "accepted")
+    return status
+
+
+def told(status: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(one["code"], one["path"]) for one in status["faults"] if one["severity"] == "error"]
+
+
+def test_the_data_are_the_clients_and_the_card_the_brokers(broker: Office) -> None:
+    own = client()
+    status = played(broker, declaration(broker, "2102961111", own))
+
+    assert status["state"] == "sent", status["faults"]
+    (body,) = [call.body for call in broker.authority.calls if call.what == "post" and own.encode() in call.body]
+    package = etree.fromstring(body)
+    head = next(package.iter(f"{DEC}DecHead"))
+    told = [head.findtext(f"{DEC}{name}") for name in ("TradeCode", "TradeName", "TradeCoScc", "AgentCode")]
+    assert told == ["2102961111", "大连委托示例有限公司", "91210200MA0CLNT01X", OWN]
+    assert package.findtext(".//{*}sender_id") == OWN
+    assert broker.document(TYPE, own)["business_status"]["text"] == "已申报"
+
+
+def test_customs_tells_the_broker(broker: Office) -> None:
+    own = client()
+    played(broker, declaration(broker, "2102961111", own))
+    wire = next(call.message_id for call in broker.authority.calls if call.what == "post" and own.encode() in call.body)
+    number = f"I2026{own[-13:]}"
+
+    broker.issue(broker.authority.receipt(code="L", type=TYPE, message=wire, numbers={"seq": number}))
+
+    found = broker.document(TYPE, own)
+    assert (found["business_status"]["text"], found["numbers"]["seq"]) == ("海关已接收", number)
+
+
+@pytest.mark.parametrize(
+    ("trader", "code", "says"),
+    [
+        ("2102969999", "GW-F78", "2102969999"),
+        ("2102962222", "GW-F79", "CD.declaration"),
+        ("2102963333", "GW-F80", "2025-12-31"),
+    ],
+)
+def test_without_a_power_that_holds_it_is_refused_saying_why(broker: Office, trader: str, code: str, says: str) -> None:
+    status = played(broker, declaration(broker, trader, TradeName="别的公司"))
+
+    assert status["state"] == "refused"
+    assert (code, "/DecMessage/DecHead/TradeCode") in told(status)
+    assert says in next(one["message"] for one in status["faults"] if one["code"] == code)
+
+
+def test_a_power_that_ended_while_the_message_waited_is_found_when_it_is_sealed(
+    broker: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = [fault("GW-F80", client="大连委托示例有限公司", until="2026-11-19")]
+    monkeypatch.setattr(seal, "power_faults", lambda *_: over)
+
+    status = played(broker, declaration(broker, "2102961111"))
+
+    assert (status["state"], [code for code, _ in told(status)]) == ("refused", ["GW-F80"])
+    assert not any(call.what == "post" and status["reference"].encode() in call.body for call in broker.authority.calls)
+
+
+def test_what_another_unit_declares_is_kept_for_it_and_is_not_declared_here(broker: Office) -> None:
+    own = client()
+    text = declaration(broker, "2102961111", own, AgentCode="2102964444")
+
+    refused = played(broker, text)
+    saved = played(broker, text.replace("<OperType>C<", "<OperType>G<"))
+
+    assert told(refused) == [("GW-F77", "/DecMessage/DecHead/AgentCode")]
+    assert (saved["state"], broker.document(TYPE, own)["business_status"]["text"]) == ("accepted", "待代理申报")
+    bare = played(broker, etree.tostring(b.message(TYPE, "declare", document=own)).decode())
+    assert ("GW-F05", "@operation") in told(bare)
+
+
+@pytest.mark.parametrize("type_", ["EW.declaration", "EW.other"])
+def test_what_wants_the_partys_own_card_says_so_to_a_broker(broker: Office, type_: str) -> None:
+    status = played(broker, etree.tostring(b.message(type_, "declare", like="ok-save.xml")).decode())
+
+    assert status["state"] == "refused"
+    assert ("GW-F81", "@operation") in told(status)
+    assert "不能代理" in str(status["faults"])
