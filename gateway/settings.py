@@ -141,11 +141,6 @@ class Account(_Section):
     operator: str = ""  #: who stands on statistics as 操作员; empty: the account's title
     subscribe: tuple[Subscribe, ...] = ()
 
-    @property
-    def clients(self) -> tuple[ActsFor, ...]:
-        """Whom it acts for: only a broker does."""
-        return self.acts_for if self.kind == "broker" else ()
-
 
 class Route(_Section):
     environment: Literal["test", "production"]

@@ -165,6 +165,11 @@ def depends(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> list[str
     return []
 
 
+def clients_of(account: Account) -> tuple[ActsFor, ...]:
+    """Whom an account acts for: only a broker does."""
+    return account.acts_for if account.kind == "broker" else ()
+
+
 def _of_party(node: Node, profile: Profile, nodes: Mapping[str, Node], name: str) -> Fill:
     """An attribute of whom the document is for: the account, or the client whose code it names; nothing of anybody else."""
     assert profile.party is not None
@@ -174,7 +179,7 @@ def _of_party(node: Node, profile: Profile, nodes: Mapping[str, Node], name: str
 
     def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
         of, account = told(rows), known.account
-        enterprises: tuple[Account | ActsFor, ...] = (account, *account.clients)
+        enterprises: tuple[Account | ActsFor, ...] = (account, *clients_of(account))
         found = next((one for one in enterprises if of in (None, getattr(one, code))), None)
         return attribute(found, name) if found is not None else None
 

@@ -157,7 +157,7 @@ def test_the_card_signs_the_fields_in_their_order_where_there_is_room(customs: O
     assert document is not None and profile.own_form is not None
     content = {**document.content, "DecHead": {**document.content["DecHead"], "IEFlag": flag}}
 
-    raw, _ = in_own_form(profile, profile.own_form, sent, content, card)  # type: ignore[arg-type]
+    raw, _ = in_own_form(profile, profile.own_form, sent, content, card, now="20261120120000000")  # type: ignore[arg-type]
 
     message = etree.fromstring(raw)
     assert message.findtext(f"{DEC}DecSign/{DEC}ICCode") == card.number

@@ -146,7 +146,7 @@ def test_a_setting_is_called_reserved_when_and_only_when_nothing_reads_it(page: 
     reserved = {
         (section, _coded(row[0]))
         for section, rows in _tables(page).items()
-        if section.startswith("`[") and section != "`[[account.acts_for]]`"
+        if section.startswith("`[")
         for row in rows
         if row[2].startswith(("*Reserved*", "*保留*"))
     }
@@ -154,7 +154,7 @@ def test_a_setting_is_called_reserved_when_and_only_when_nothing_reads_it(page: 
     names = {name for _, name in _reads()}
 
     assert [(section, key) for section, key, owner in own if (section, key) in reserved and (owner, key) in _reads()] == []
-    assert [(s, k) for s, k, _ in own if (s, k) not in reserved and k not in names and "acts_for" not in s] == []
+    assert [(s, k) for s, k, _ in own if (s, k) not in reserved and k not in names] == []
 
 
 # States

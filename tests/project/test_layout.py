@@ -93,6 +93,8 @@ DATES = {
     "gateway/flow/query/ask.py",
     "gateway/flow/receipts/receipts.py",
     "gateway/flow/submission/send.py",
+    # does a broker's power still hold?
+    "gateway/flow/submission/seal.py",
     # the year of the numbers that are lent and leased
     "gateway/daemon/daemon.py",
     "gateway/daemon/preparing/workers.py",

@@ -12,16 +12,15 @@ from tongguan.codecs.writing.own_form import EnclosedFile, enclosed, render_own_
 from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import OwnForm, Profile
-from tongguan.gateway.system import clock, times
 from tongguan.signer.cards.card import OpenCard
 from tongguan.signer.certificate import signature_size
 
 
 def in_own_form(
-    profile: Profile, form: OwnForm, message: Message, content: Content, card: OpenCard | None
+    profile: Profile, form: OwnForm, message: Message, content: Content, card: OpenCard | None, *, now: str
 ) -> tuple[bytes, EnclosedFile | None]:
-    """The document as the authority itself writes it, with what is known only now, and the sheet that goes along."""
-    now, sheet = times.stamp(clock.now_ms()), None
+    """The document as the authority itself writes it, with what is known only now (`now`: yyyyMMddHHmmssfff), and the sheet that goes along."""
+    sheet = None
     lengths = {field.path: field.length for field in profile.fields}
     if form.enclosed is not None:
         content, sheet = enclosed(profile, form.enclosed, content, time=now[:14])

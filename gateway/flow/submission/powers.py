@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tongguan.codecs.checking.fills import clients_of
 from tongguan.gateway.document.changes import value_at
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import place_in
@@ -36,7 +37,7 @@ def _of_party(rules: Rules, message: Message, profile: Profile, content: Content
     code = value_at(content, names) if names else ""
     if code in ("", rules.code_at(account, profile)):
         return []
-    client = next((one for one in account.clients if getattr(one, profile.account_code) == code), None)
+    client = next((one for one in clients_of(account) if getattr(one, profile.account_code) == code), None)
     place, label = place_in(message, names), _label(profile, names)
     if client is None:
         return [fault("GW-F78", path=place, label=label, said=code)]

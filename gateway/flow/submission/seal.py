@@ -108,7 +108,7 @@ def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
     if form is None:
         rendered, sheet = render_document(rules.compiled(message.type), message, filled, _files(document, records)), None
     else:
-        rendered, sheet = in_own_form(profile, form, message, filled, card)
+        rendered, sheet = in_own_form(profile, form, message, filled, card, now=times.stamp(clock.now_ms()))
     unsigned = package(
         message_id=message.wire_id_of(message.seal_number + 1),
         file_name=message.source or "",
