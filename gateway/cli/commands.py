@@ -68,6 +68,11 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
     "documents": Command(
         "列出单证，或许可证余量 / List business documents, or what is left of licences.", "messages.documents", "documents"
     ),
+    "deadlines": Command(
+        "列出须申报而未申报的单证 / List what is not declared yet of what must be. Exit 1 when some of it is late.",
+        "health.deadlines",
+        "deadlines",
+    ),
     "merge": Command("汇总一个月的单据 / Merge the documents of a month.", "messages.merge", "merge"),
     "hold": Command("暂停处理报文 / Hold messages for a person", "messages.orders", "acting", ("hold",)),
     "release": Command("放行暂挂的报文 / Let held messages go on", "messages.orders", "acting", ("release",)),

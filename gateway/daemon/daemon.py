@@ -65,6 +65,7 @@ _CALM = 0.25  #: likewise while none is shut
 _UPKEEP = 1.0  #: seconds between two looks at what is in hand
 _TABLES = timedelta(minutes=1)  #: between two looks at a home's code tables
 _SLOTS = timedelta(minutes=1)  #: of business, between two looks at what days begin
+_MONTHS, _MONTHS_LEAST = timedelta(hours=1), timedelta(seconds=5)  #: likewise at what must be declared by a day
 _SLOTS_LEAST = timedelta(seconds=0.5)  #: of the machine, whatever its business clock does
 _POLL = 1.0  #: seconds after which a station looks again without having been woken
 _IDLE_POLL = 4.0  #: likewise for a mailbox into which nothing comes
@@ -303,6 +304,7 @@ class Daemon:
         self.calendar.every("tables", _TABLES, self.tables.turn)
         self.calendar.every("retention", timedelta(days=1), self.retention.turn)
         self.calendar.every("slots", max(_SLOTS / self.settings.clock.speed, _SLOTS_LEAST), self.slots.turn)
+        self.calendar.every("months", max(_MONTHS / self.settings.clock.speed, _MONTHS_LEAST), self.watching.months.look)
         for name, check in self.watching.checks.items():
             self.calendar.every(name, 6 * self.settings.schedule.probe, check)
         self.calendar.start(begin)

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from typing import Any
 
+from tongguan.gateway.daemon.deadline_watch import DeadlineWatch
 from tongguan.gateway.daemon.health_checks import HealthChecks
 from tongguan.gateway.flow.cards.watch import CardWatch, refused_pin
 from tongguan.gateway.flow.site import Site
@@ -29,6 +30,7 @@ class Watching:
     def __init__(self, site: Site, alerts: Alerts, timekeeper: Timekeeper) -> None:
         self._site, self._alerts, self._timekeeper = site, alerts, timekeeper
         self.cards = CardWatch(site, alerts)
+        self.months = DeadlineWatch(site, alerts)
         self.checks = HealthChecks(site, alerts, self.cards).all
         self._told: Mapping[str, tuple[str, str]] | None = None
         self._told_at = 0.0
@@ -144,7 +146,13 @@ class Watching:
         }
         routes = {n: self._shown(lanes.get(Lane(LaneKind.ROUTE, n))) or {"open": True} for n in self._site.routes}
         paused = {n: shown for n in self._site.rules.accounts if (shown := self._shown(lanes.get(Lane(LaneKind.ACCOUNT, n))))}
-        return {"cards": cards, "routes": routes, "accounts": paused, "deadlines": [], **self._site.business.shown()}
+        return {
+            "cards": cards,
+            "routes": routes,
+            "accounts": paused,
+            "deadlines": self.months.shown,
+            **self._site.business.shown(),
+        }
 
     def _shown(self, lane: ClosedLane | None) -> dict[str, Any] | None:
         if lane is None:

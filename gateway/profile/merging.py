@@ -11,23 +11,9 @@ from tongguan.gateway.profile.profile import CodeTable, Field, MergeCase, MergeR
 from tongguan.gateway.profile.source import Complaints, TomlTable
 
 _NEEDED = (
-    *(
-        "merges",
-        "ready",
-        "taken",
-        "merged",
-        "rank",
-        "underway",
-        "makes",
-        "operation",
-        "lines_at",
-        "chosen",
-        "month",
-        "first",
-        "last",
-    ),
-    *("agent", "agent_name", "agents", "offer", "working", "made", "partly", "none"),
-)
+    "merges", "ready", "taken", "merged", "rank", "underway", "makes", "operation", "lines_at", "declared", "chosen", "month", "first",
+    "last", "agent", "agent_name", "agents", "offer", "working", "made", "partly", "none",
+)  # fmt: skip
 #: where a field of what is made comes from: of the merged ones the first's, all of them, or what the merge says
 WAYS = ("same", "is", "span", "joined", "common", "month", "agent")
 AGENT = ("code", "name")
@@ -80,6 +66,9 @@ def look_at_merge(profile: Profile, profiles: Mapping[str, Profile], complaints:
     for status in (rule.ready, rule.taken, rule.merged, *rule.underway):
         if status not in merged.statuses:
             complaints.unknown(place, "status", status, merged.statuses, merged.type)
+    for status in sorted(rule.declared):
+        if status not in made.statuses:
+            complaints.unknown(place, "status", status, made.statuses, made.type)
     if rule.operation not in made.operations:
         complaints.unknown(place, "operation", rule.operation, made.operations, made.type)
     if rule.offer not in profile.queries:

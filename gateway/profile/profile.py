@@ -356,6 +356,7 @@ class MergeRule:
     makes: str  #: the type that is made, by which operation
     operation: str
     lines_at: str  #: its table of lines
+    declared: frozenset[str]  #: its statuses in which what went into it has been declared
     chosen: str  #: column of a table: names the documents that are meant; none: all
     month: str  #: elements of the merge: a month, `2026-11`,
     first: str  #: or its first day,

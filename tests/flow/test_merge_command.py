@@ -91,3 +91,17 @@ def test_without_a_month_it_is_the_last_one(site: Site) -> None:
     year, month = divmod(date.fromisoformat(today()).year * 12 + date.fromisoformat(today()).month - 2, 12)
 
     assert answer["month"] == f"{year}-{month + 1:02d}"
+
+
+@pytest.mark.requirement("CD-17")
+def test_what_is_left_is_listed_with_where_it_stands(site: Site) -> None:
+    underway = note(site, "save")
+    site.wait_business(NOTE, underway, "在途")
+    (number,) = numbers(site, underway)
+    rows = json.loads(site.command("deadlines", "--type", NOTE, "--json").stdout)
+
+    (row,) = [each for each in rows if each["number"] == number]
+    assert (row["month"], row["day"], row["why"], row["late"]) == (today()[:7], today(), "在途", False)
+    said = site.command("deadlines", "--account", "demo", "--lang", "en").stdout
+    assert number in said and "under way" in said
+    assert site.command("deadlines", "--account", "nobody").returncode != 0

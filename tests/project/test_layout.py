@@ -104,6 +104,9 @@ DATES = {
     "gateway/cli/health/status.py",
     # which month is the last one
     "gateway/cli/messages/merge.py",
+    # until when something must be declared
+    "gateway/cli/health/deadlines.py",
+    "gateway/daemon/deadline_watch.py",
 }
 #: what holds no more of a moment than it is told
 TIMELESS = ("codecs/", "gateway/document/", "gateway/model/", "gateway/profile/", "outbox/prints/", "signer/")

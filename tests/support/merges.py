@@ -44,6 +44,14 @@ body = "whole"
 allowed = ["", "draft", "underway"]
 to = "underway"
 give_numbers = ["own"]
+[status.singly]
+code = "6"
+zh = "已单独申报"
+en = "declared singly"
+[operation.confirm]
+way = "desk"
+allowed = ["ready"]
+to = "singly"
 [operation.declare]
 way = "desk"
 desk = "save"
@@ -82,6 +90,16 @@ body = "whole"
 allowed = ["", "draft"]
 to = "draft"
 give_numbers = ["own"]
+[status.sent]
+code = "2"
+zh = "已发出"
+en = "sent"
+[operation.declare]
+way = "desk"
+desk = "save"
+body = "optional"
+allowed = ["draft"]
+to = "sent"
 [operation.delete]
 way = "desk"
 desk = "delete"
@@ -158,6 +176,7 @@ makes = "XX.invoice"
 operation = "save"
 head_at = "Head"
 lines_at = "Body/Line[]"
+declared = ["sent"]
 parts = "Notes[]/No"
 parts_by = "own"
 rates = ["rates"]
