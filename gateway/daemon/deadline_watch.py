@@ -38,9 +38,8 @@ class DeadlineWatch:
         rules = self._site.rules
         with self._site.journal.search() as records:
             for types in merging_types(rules):
-                for account in rules.accounts.values():
-                    if rules.code_at(account, types.profile):
-                        yield from undeclared(types, account.name, records)
+                accounts = [each.name for each in rules.accounts.values() if rules.code_at(each, types.profile)]
+                yield from undeclared(types, accounts, records)
 
     def _is_told(self, until: str, today: str) -> bool:
         warn = self._site.rules.settings.schedule.warn.days

@@ -29,7 +29,7 @@ def left(desk: Counting) -> dict[str, tuple[str, str]]:
     desk.play()
     (types,) = merging_types(desk.shop.daemon.site.rules)
     with desk.shop.daemon.journal.search() as records:
-        return {one.number: (one.deadline, one.why.zh) for one in undeclared(types, "demo", records)}
+        return {one.number: (one.deadline, one.why.zh) for one in undeclared(types, ["demo"], records)}
 
 
 def told(desk: Counting) -> list[str]:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from merge_desk import Counting, open_counting
 from merges import INVOICE, MERGE, NOTE, PROFILE, write_merges
+from rounds import turn
 
+from tongguan.gateway.flow.orders import carry_out
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles
 
@@ -229,3 +231,42 @@ def test_a_merge_that_cannot_be_stops_the_start_and_says_where(tmp_path: Path, o
 
     assert said in told.value.en, told.value.en
     assert f"{MERGE}/profile.toml:" in told.value.en
+
+
+def half_way(desk: Counting, key: str, *notes: str) -> str:
+    """The id of a merge that has taken these notes in hand, and goes no further for now."""
+    desk.shop.site.drop(
+        json.dumps({"type": MERGE, "operation": "merge", "reference": key, "body": {"Kind": "1", "Month": "2030-06"}}),
+        suffix=".json",
+    )
+    desk.shop.turns(lambda: {desk.shop.business(NOTE, note) for note in notes} == {"汇总中"})
+    with desk.shop.daemon.journal.search() as records:
+        return next(m.id for m in records.list_messages([], limit=100) if m.reference == key)
+
+
+def order(desk: Counting, word: str, id_: str) -> str:
+    done: str = carry_out(desk.shop.daemon.site, {"do": word, "ids": [id_]}, who="test", why="a test wants it")["messages"][id_]
+    return done
+
+
+def test_a_merge_in_work_is_not_stopped_and_one_that_is_held_goes_on(desk: Counting) -> None:
+    note = desk.note()
+    merge = half_way(desk, "M-1", note)
+
+    assert "can no longer be stopped" in order(desk, "stop", merge)
+    assert order(desk, "hold", merge) == "held"
+    desk.shop.turns(lambda: not turn(desk.shop.daemon))
+    assert desk.shop.business(NOTE, note) == "汇总中"
+    order(desk, "release", merge)
+    assert desk.words(NOTE, note) == ["已汇总"]
+
+
+def test_a_merge_that_is_given_up_lets_go_of_what_it_has_in_hand(desk: Counting) -> None:
+    notes = [desk.note(), desk.note(buyer="B")]
+    merge = half_way(desk, "M-1", *notes)
+    order(desk, "hold", merge)
+
+    assert order(desk, "give-up", merge) == "given_up"
+    assert desk.words(NOTE, *notes) == ["已签收"] * 2
+    desk.merge("M-2")
+    assert desk.words(NOTE, *notes) == ["已汇总"] * 2

@@ -26,7 +26,7 @@ def deadlines(account: AccountOption = "", type_: TypeOption = "") -> int:
     types = [each for each in every if type_ in ("", each.merged.type)]
     accounts = [name for name in rules.accounts if account in ("", name)]
     with context.journal() as journal, journal.search() as records:
-        found = [one for each in types for name in accounts for one in undeclared(each, name, records)]
+        found = [one for each in types for one in undeclared(each, accounts, records)]
     found.sort(key=lambda one: (one.deadline or "9999", one.account, one.type, one.day, one.number))
     today = times.china_date(context.business_clock().now_ms())
     if context.as_json():

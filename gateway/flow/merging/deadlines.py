@@ -5,7 +5,7 @@ Promises: every document that is on its way, ready, in hand, or in something tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from tongguan.gateway.flow.merging.letting_go import INTO
 from tongguan.gateway.flow.merging.selection import MergeTypes, cases_of, deadline, month_number
@@ -41,21 +41,30 @@ def merging_types(rules: Rules) -> list[MergeTypes]:
     return [MergeTypes(rules, profile) for profile in rules.types.values() if profile.merge is not None]
 
 
-def undeclared(types: MergeTypes, account: str, records: Search) -> Iterator[Undeclared]:
-    """All of an account, in no order."""
+def undeclared(types: MergeTypes, accounts: Collection[str], records: Search) -> Iterator[Undeclared]:
+    """All of these accounts, in no order; what is made of theirs may be another account's."""
     rule, statuses = types.rule, types.merged.statuses
-    for document in _in(account, rule.merges, [rule.ready, rule.taken, *sorted(rule.underway)], records):
-        yield _stands(types, document, statuses[document.status].text)
-    still = [status for status in types.made.profile.statuses if status not in rule.declared]
-    wholes: dict[str, Document | None] = {each.id: each for each in _in(account, rule.makes, still, records)}
-    coming = {m.document_id for m in records.open_messages(account, _OPEN) if m.type == rule.makes and m.document_id}
-    wholes |= dict.fromkeys(coming - records.documents(coming).keys())
+    for account in accounts:
+        for document in _in(account, rule.merges, [rule.ready, rule.taken, *sorted(rule.underway)], records):
+            yield _stands(types, document, statuses[document.status].text)
+    wholes = _wholes(types, records)
     parts = [each for each in records.came_of(wholes) if each.alive]
     documents = records.documents(each.part_id for each in parts)
     for each in parts:
         part = documents.get(each.part_id)
-        if part is not None and part.status == rule.merged:
+        if part is not None and part.status == rule.merged and part.account in accounts:
             yield _stands(types, part, _in_whole(types, part, wholes[each.whole_id]))
+
+
+def _wholes(types: MergeTypes, records: Search) -> dict[str, Document | None]:
+    """What is made and not declared, of every account; None for one whose first message has not made it yet."""
+    rule, found = types.rule, dict[str, Document | None]()
+    still = [status for status in types.made.profile.statuses if status not in rule.declared]
+    for account in types.rules.accounts:
+        found |= {each.id: each for each in _in(account, rule.makes, still, records)}
+        coming = {m.document_id for m in records.open_messages(account, _OPEN) if m.type == rule.makes and m.document_id}
+        found |= dict.fromkeys(coming - records.documents(coming).keys())
+    return found
 
 
 def _in(account: str, type_: str, statuses: Sequence[str], records: Search) -> Iterator[Document]:
