@@ -69,8 +69,9 @@ def look_at_merge(profile: Profile, profiles: Mapping[str, Profile], complaints:
     for status in sorted(rule.declared):
         if status not in made.statuses:
             complaints.unknown(place, "status", status, made.statuses, made.type)
-    if rule.operation not in made.operations:
-        complaints.unknown(place, "operation", rule.operation, made.operations, made.type)
+    for operation in (rule.operation, rule.declares):
+        if operation and operation not in made.operations:
+            complaints.unknown(place, "operation", operation, made.operations, made.type)
     if rule.offer not in profile.queries:
         complaints.add(place, f"merge：没有查询 {rule.offer!r}", f"merge: there is no query {rule.offer!r}")
     if merged.lines is None:

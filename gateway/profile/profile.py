@@ -373,6 +373,7 @@ class MergeRule:
     head_at: str = ""  #: group of what is made that has the fields of the head; empty: the top
     parts: str = ""  #: column of a table of what is made that names each document that went into it, by its number `parts_by`
     parts_by: str = ""
+    declares: str = ""  #: the operation instead of that where a site has what it makes declared by itself, and no agent is named
     rates: tuple[str, ...] = ()  #: code tables of days from which rates hold: documents of different ones are never one
     head: Mapping[str, str] = field(default_factory=dict)
     line: Mapping[str, str] = field(default_factory=dict)

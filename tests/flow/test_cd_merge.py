@@ -144,6 +144,25 @@ def test_a_refused_declaration_frees_its_lists_and_cannot_be_declared_again(cust
     assert text(customs, LIST, key) == "已汇总" and second["document"] != merge["document"]
 
 
+@pytest.mark.requirement("CD-13")
+@pytest.mark.parametrize(("agent", "words"), [({}, "已申报"), ({"NoAgent": None, "AgentCode": "2102980011"}, "暂存")])
+def test_a_site_may_have_what_is_merged_declared_by_itself_with_its_own_card_only(
+    customs: Office, agent: dict[str, Any], words: str
+) -> None:
+    key = approved_list(customs, *CLEARED)
+    settings = customs.shop.home / "tongguan.toml"
+    before = settings.read_text("utf-8")
+    customs.shop.stop()
+    settings.write_text(before.replace("[schedule]", '[schedule]\ndeclare_merged = "auto"'), "utf-8")
+    merge = merged(customs, **agent)
+    customs.shop.stop()
+    settings.write_text(before, "utf-8")
+
+    made = customs.document(DECLARATION, f"{merge['document']}-1")
+    assert (made["business_status"]["text"], text(customs, LIST, key)) == (words, "已汇总")
+    assert made["messages"][-1]["operation"] == ("declare" if words == "已申报" else "save")
+
+
 @pytest.mark.parametrize(
     ("body", "wrong"),
     [

@@ -220,9 +220,16 @@ class _Work:
         lines = tuple((at, row, tuple(sums)) for at, row, sums in kept["lines"])
         return content_of(self.types, content, WholeToMake(tuple(documents), lines, tuple(kept["sums"]), agent))
 
+    @property
+    def _operation(self) -> str:
+        """By which what is made comes to be: with the account's own card also declared at once, where the settings want that."""
+        rule, schedule = self.types.rule, self.types.rules.settings.schedule
+        own = not value_at(self.document.content, rule.agent)
+        return rule.declares if rule.declares and own and schedule.declare_merged == "auto" else rule.operation
+
     def _message(self, reference: str, name: str, content: Content) -> Outcome:
         rule, own = self.types.rule, self.message
-        frame = {"type": rule.makes, "operation": rule.operation, "reference": reference, "document": reference}
+        frame = {"type": rule.makes, "operation": self._operation, "reference": reference, "document": reference}
         raw = orjson.dumps({**frame, "body": content}, option=orjson.OPT_SORT_KEYS)
         id_, digest = derived_id("merged", own.id, name), hashlib.sha256(raw).hexdigest()
         came = Arrival(id_, own.account, f"{reference}.json", raw, digest, self.moment.now)
