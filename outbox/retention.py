@@ -52,9 +52,9 @@ def _old(folder: int, before_ms: int) -> Sequence[bytes]:
 
 def _told_of(folder: int, name: bytes) -> str | None:
     """The message that a status file tells of; None where it is none of ours."""
-    try:
-        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-    except FileNotFoundError:
+    try:  # whoever may write there may have put something else in its place by now
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
         return None
     with open(handle, "rb") as file:
         try:
