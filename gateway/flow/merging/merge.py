@@ -19,7 +19,7 @@ from tongguan.gateway.flow.intake.accept import Arrival, accept, look_into
 from tongguan.gateway.flow.merging.letting_go import INTO, let_go
 from tongguan.gateway.flow.merging.making import WholeToMake, content_of, limits_of
 from tongguan.gateway.flow.merging.plan import PlannedWhole, plan
-from tongguan.gateway.flow.merging.result import result_of
+from tongguan.gateway.flow.merging.result import made_name, result_of
 from tongguan.gateway.flow.merging.selection import (
     Candidate,
     MergeTypes,
@@ -30,6 +30,7 @@ from tongguan.gateway.flow.merging.selection import (
 from tongguan.gateway.flow.merging.totals import Totals
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
+from tongguan.gateway.flow.submission.powers import acting
 from tongguan.gateway.journal.reading.keyed import BEGINNING, KeyedHead, KeyedPlace
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
@@ -147,7 +148,7 @@ class _Work:
             portions[-1].append(_as_kept(n, whole, before.named))
             room -= len(whole.parts)
         bodies = tuple(Body(self.message.id, f"plan:{n}", orjson.dumps(each)) for n, each in enumerate(portions))
-        far = {**self.far, "turn": _MAKE, "planned": len(portions), "before": before.shown()}
+        far = {**self.far, "turn": _MAKE, "planned": len(portions), "before": before.shown(), "whose": self._whose()}
         return self._on(far, bodies=bodies)
 
     def _wholes(self, before: Totals) -> Iterator[PlannedWhole]:
@@ -192,9 +193,10 @@ class _Work:
         """The message that makes one whole, with its documents, merged; or why it cannot be made."""
         if not kept["fits"]:
             return TOO_LARGE
-        reference = f"{self.document.key}-{kept['number']}"
+        whose = str(self.far["whose"])
+        reference = made_name(self.message, self.document, whose, kept["number"])
         content = self._content(kept, documents)
-        made = self._message(reference, kept["name"], content)
+        made = self._message(reference, kept["name"], content, whose)
         id_ = made.message.document_id
         if id_ is None or made.message.state is not State.RECEIVED:
             faults = made.message.faults
@@ -227,13 +229,20 @@ class _Work:
         own = not value_at(self.document.content, rule.agent)
         return rule.declares if rule.declares and own and schedule.declare_merged == "auto" else rule.operation
 
-    def _message(self, reference: str, name: str, content: Content) -> Outcome:
+    def _message(self, reference: str, name: str, content: Content, whose: str) -> Outcome:
         rule, own = self.types.rule, self.message
         frame = {"type": rule.makes, "operation": self._operation, "reference": reference, "document": reference}
         raw = orjson.dumps({**frame, "body": content}, option=orjson.OPT_SORT_KEYS)
         id_, digest = derived_id("merged", own.id, name), hashlib.sha256(raw).hexdigest()
-        came = Arrival(id_, own.account, f"{reference}.json", raw, digest, self.moment.now)
+        came = Arrival(id_, whose, f"{reference}.json", raw, digest, self.moment.now)
         return accept(self.types.rules, look_into(self.types.rules, came), self.records)
+
+    def _whose(self) -> str:
+        """Whose what it makes is: that account's here which declares for this one, where there is one."""
+        rules, code = self.types.rules, value_at(self.document.content, self.types.rule.agent)
+        own, day = rules.account(self.message.account), times.china_date(self.moment.business)
+        agent = acting(rules, rules.profile(self.types.rule.makes), code, own, day)
+        return agent.name if agent is not None else own.name
 
     # What came of it is told
 

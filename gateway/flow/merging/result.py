@@ -95,6 +95,11 @@ def result_of(types: MergeTypes, moment: Moment, message: Message, merge: Docume
     return answers.results(message, [(f".{message.form}", WRITERS[message.form](result))])
 
 
+def made_name(message: Message, merge: Document, whose: str, number: int) -> str:
+    """The key of what a merge makes; in another account's mailbox it says whose it is."""
+    return f"{merge.key}-{number}" if whose == message.account else f"{message.account}-{merge.key}-{number}"
+
+
 def _bodies(message: Message, role: str, count: int, records: Snapshot) -> Iterator[Any]:
     for n in range(count):
         yield from orjson.loads(records.body(message.id, f"{role}:{n}") or b"[]")
@@ -107,7 +112,7 @@ def _taken(
     for whole in _bodies(message, "plan", far["planned"], records):
         for id_, number, day in whole["parts"]:
             if id_ not in back:
-                made = f"{merge.key}-{whole['number']}"
+                made = made_name(message, merge, far["whose"], whole["number"])
                 yield _told(types, number, day, types.rule.merged, None, language, made=made)
 
 

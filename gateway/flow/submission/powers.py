@@ -11,6 +11,7 @@ from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import Profile
+from tongguan.gateway.settings import Account, ActsFor
 
 
 def power_faults(rules: Rules, message: Message, content: Content, day: str) -> list[Fault]:
@@ -30,6 +31,26 @@ def _of_signer(rules: Rules, message: Message, profile: Profile, content: Conten
     return [fault("GW-F77", path=place_in(message, profile.signer), label=_label(profile, profile.signer), said=code, own=own)]
 
 
+def acting(rules: Rules, profile: Profile, code: str, of: Account, day: str) -> Account | None:
+    """The account here of the enterprise with this code, where it acts for another account's enterprise with documents of this type."""
+    for account in rules.accounts.values():
+        named = code and rules.code_at(account, profile) == code
+        if named and any(_is(one, of, profile) and _lacks(one, profile, day) is None for one in clients_of(account)):
+            return account
+    return None
+
+
+def _is(client: ActsFor, account: Account, profile: Profile) -> bool:
+    return str(getattr(client, profile.account_code)) == str(getattr(account, profile.account_code))
+
+
+def _lacks(client: ActsFor, profile: Profile, day: str) -> str | None:
+    """The code of what is wrong with a client's power; None while it holds."""
+    if not {profile.type, profile.system}.intersection(client.powers):
+        return "GW-F79"
+    return "GW-F80" if client.until and client.until < day else None
+
+
 def _of_party(rules: Rules, message: Message, profile: Profile, content: Content, day: str) -> list[Fault]:
     """The enterprise that a document is for is the account, or one of its clients, with a power that holds."""
     account = rules.account(message.account)
@@ -41,10 +62,8 @@ def _of_party(rules: Rules, message: Message, profile: Profile, content: Content
     place, label = place_in(message, names), _label(profile, names)
     if client is None:
         return [fault("GW-F78", path=place, label=label, said=code)]
-    if not {profile.type, profile.system}.intersection(client.powers):
-        return [fault("GW-F79", path=place, label=label, client=client.title or code, type=profile.type)]
-    if client.until and client.until < day:
-        return [fault("GW-F80", path=place, label=label, client=client.title or code, until=client.until)]
+    if (wrong := _lacks(client, profile, day)) is not None:
+        return [fault(wrong, path=place, label=label, client=client.title or code, type=profile.type, until=client.until)]
     return []
 
 

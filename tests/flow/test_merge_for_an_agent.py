@@ -1,0 +1,98 @@
+"""A merge that names who declares: what it makes is a draft of that enterprise, in its mailbox where it has one here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from agreement_desk import Office, open_office
+from filings import DECLARATION, GOODS, LIST, MERGE, QUALIFICATION, today
+from rounds import turn
+from sites import Site, second_account
+from test_cd_change import approved_list, sent
+
+pytestmark = pytest.mark.requirement("CD-13", "ID-06")
+AGENT, STRANGER = "2102980011", "2102980012"
+CLEARED = ("9", "10", "11", "12", "15")
+
+
+@pytest.fixture(scope="module")
+def customs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """A gateway of an enterprise and of its broker, and a customs that has approved what the enterprise filed."""
+    with open_office(tmp_path_factory.mktemp("customs"), customs=True) as office:
+        site = office.shop.site
+        path = second_account(site).home / "tongguan.toml"
+        before, second, after = path.read_text("utf-8").rpartition("[[account]]")
+        second = (second + after).replace('kind = "enterprise"', 'kind = "broker"', 1).replace("2102960001", AGENT, 1)
+        acts = '[[account.acts_for]]\nuscc = "91210200MA0EXAMPLC"\ncustoms_code = "2102960001"\ntitle = "大连示例进出口有限公司"\npowers = ["CD"]\n\n'
+        path.write_text(before + second.replace("\n[route.", f"\n{acts}[route.", 1), "utf-8")
+        until = "<ValidUntil>2098-05-31</ValidUntil>"
+        filed = sent(office, QUALIFICATION, "Q-1", like="ok-save.xml")
+        office.issue(office.receipt(QUALIFICATION, filed, "A1", content=until, numbers={"filing": "JB0908990001"}))
+        goods = sent(office, GOODS, "G-1", like="ok-save.xml", FilingNo="Q-1")
+        office.issue(office.receipt(GOODS, goods, "A1", content=until, numbers={"volume": "B09082699001"}))
+        yield office
+
+
+def merged(office: Office, key: str, agent: str) -> dict[str, Any]:
+    body = {"IEFlag": "I", "Month": today()[:7], "AgentCode": agent}
+    name = office.shop.site.drop(
+        json.dumps({"type": MERGE, "operation": "merge", "reference": key, "body": body}), suffix=".json"
+    )
+    status: dict[str, Any] = office.shop.play(name)
+    settle(office)
+    return status
+
+
+def settle(office: Office) -> None:
+    office.shop.turns(lambda: not turn(office.shop.daemon))
+
+
+def agents(office: Office) -> Site:
+    return Site(office.shop.site.home, account="second")
+
+
+def seen(site: Site, office: Office, type_: str, key: str) -> dict[str, Any] | None:
+    office.shop.turns(lambda: True)
+    office.shop.daemon.tellers.catch_up()
+    return site.document(type_, key)
+
+
+def stands(site: Site, office: Office, type_: str, key: str) -> str:
+    found = seen(site, office, type_, key)
+    assert found is not None
+    return str(found["business_status"]["text"])
+
+
+def test_the_draft_is_in_the_agents_mailbox_and_when_it_deletes_it_the_lists_are_free(customs: Office) -> None:
+    own, agent, listed = customs.shop.site, agents(customs), approved_list(customs, *CLEARED)
+
+    merge = merged(customs, "HZ-agent", AGENT)
+
+    assert merge["state"] == "accepted", merge["faults"]
+    draft = seen(agent, customs, DECLARATION, "demo-HZ-agent-1")
+    assert draft is not None and draft["business_status"]["text"] == "暂存"
+    head = draft["body"]["DecHead"]
+    assert (head["AgentCode"], head["TradeCode"], head["TradeName"]) == (AGENT, "2102960001", "大连示例进出口有限公司")
+    assert seen(own, customs, DECLARATION, "demo-HZ-agent-1") is None
+    assert stands(own, customs, LIST, listed) == "已汇总"
+
+    root = f'<{DECLARATION} xmlns="urn:tongguan:{DECLARATION}:1" operation="delete" reference="gone" document="demo-HZ-agent-1"/>'
+    agent.drop(root, name="gone.xml")
+    customs.shop.turns(lambda: (agent.status("gone.xml") or {}).get("state") in ("accepted", "refused"))
+    settle(customs)
+
+    assert (agent.status("gone.xml") or {})["state"] == "accepted", agent.status("gone.xml")
+    assert stands(own, customs, LIST, listed) == "已结关"
+
+
+def test_without_an_account_of_the_agent_here_it_is_kept_for_it(customs: Office) -> None:
+    own = customs.shop.site
+    approved_list(customs, *CLEARED)
+
+    merge = merged(customs, "HZ-stranger", STRANGER)
+
+    assert merge["state"] == "accepted", merge["faults"]
+    assert stands(own, customs, DECLARATION, "HZ-stranger-1") == "待代理申报"
