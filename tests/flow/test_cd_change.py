@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import bodies as b
@@ -21,15 +23,21 @@ pytestmark = pytest.mark.requirement("CD-10")
 VOLUME, CUSTOMS = "B09082699001", "0908"
 
 
-@pytest.fixture(scope="module")
-def customs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+@contextmanager
+def filed_office(folder: Path) -> Iterator[Office]:
     """A customs that has approved a qualification and a volume of the example's goods."""
-    with open_office(tmp_path_factory.mktemp("customs"), customs=True) as office:
+    with open_office(folder, customs=True) as office:
         until = "<ValidUntil>2098-05-31</ValidUntil>"
         filed = sent(office, QUALIFICATION, "Q-1", like="ok-save.xml")
         office.issue(office.receipt(QUALIFICATION, filed, "A1", content=until, numbers={"filing": "JB0908990001"}))
         goods = sent(office, GOODS, "G-1", like="ok-save.xml", FilingNo="Q-1")
         office.issue(office.receipt(GOODS, goods, "A1", content=until, numbers={"volume": VOLUME}))
+        yield office
+
+
+@pytest.fixture(scope="module")
+def customs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with filed_office(tmp_path_factory.mktemp("customs")) as office:
         yield office
 
 
