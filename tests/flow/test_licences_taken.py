@@ -539,12 +539,21 @@ class Killed(BaseException):
 def test_a_crash_at_any_commit_takes_once_or_not_at_all(shop: Workshop) -> None:
     """Declared, then refused by customs: after each start what the licence says is what the list holds."""
     for n in count(1):
-        passed = killed_at(shop, n, f"k{n}")
-        if f"k{n}" not in {call.reference for call in shop.mofcom.calls} or not shop.mofcom.feed[n:]:
-            shop.turns(lambda n=n: shop.mofcom.posts(f"k{n}"))
-            assert taken(shop) == "70", n
-            tell(shop, f"k{n}", "E")
-        shop.turns(lambda n=n: shop.business(LIST, f"k{n}") == "退单")
+        reference = f"k{n}"
+        body = list_body((IRON, TONNES, "70"))
+        shop.site.drop(f'<{LIST} xmlns="urn:tongguan:{LIST}:1" operation="declare" reference="{reference}">{body}</{LIST}>')
+        told = list[str]()
+
+        def play(reference: str = reference, told: list[str] = told) -> None:
+            shop.turns(lambda: shop.mofcom.posts(reference))
+            if not told:
+                assert taken(shop) == "70", reference
+                told.append("E")
+                said(shop, reference, LIST, "E")
+            shop.turns(lambda: shop.business(LIST, reference) == "退单")
+
+        passed = ended_at(shop, n, play)
+        play()
         assert taken(shop) == "0", n
         if not passed:
             break
@@ -552,10 +561,39 @@ def test_a_crash_at_any_commit_takes_once_or_not_at_all(shop: Workshop) -> None:
     assert shop.daemon.journal.verify().broken is None
 
 
-def killed_at(shop: Workshop, n: int, reference: str) -> bool:
-    """Play a list to its refusal, and end the gateway at the nth commit on the way; False when there were not so many."""
-    body = list_body((IRON, TONNES, "70"))
-    shop.site.drop(f'<{LIST} xmlns="urn:tongguan:{LIST}:1" operation="declare" reference="{reference}">{body}</{LIST}>')
+@pytest.mark.parametrize(("code", "words", "left"), [("A1", "同意", "90"), ("A2", "不同意", "10")])
+def test_a_crash_at_any_commit_of_a_change_keeps_what_it_wants_once_or_not_at_all(
+    shop: Workshop, code: str, words: str, left: str
+) -> None:
+    for n in count(1):
+        key, reference = f"l{n}", f"x{n}"
+        approved(shop, key, "10")
+        row = "<Change><Place>DecList[1]/GQty</Place><New>90</New></Change>"
+        body = f"<Kind>1</Kind><ListNo>{key}</ListNo>{row}"
+        shop.site.drop(f'<{CHANGE} xmlns="urn:tongguan:{CHANGE}:1" operation="declare" reference="{reference}">{body}</{CHANGE}>')
+        told = list[str]()
+
+        def play(reference: str = reference, told: list[str] = told) -> None:
+            shop.turns(lambda: shop.mofcom.posts(reference))
+            if not told:
+                assert taken(shop) == "90", reference
+                told.append(code)
+                said(shop, reference, CHANGE, code)
+            shop.turns(lambda: shop.business(CHANGE, reference) == words)
+
+        passed = ended_at(shop, n, play)
+        play()
+        assert taken(shop) == left, n
+        changed(shop, key, kind="2")
+        assert taken(shop) == "0", n
+        if not passed:
+            break
+    assert n > 4
+    assert shop.daemon.journal.verify().broken is None
+
+
+def ended_at(shop: Workshop, n: int, play: Callable[[], None]) -> bool:
+    """Play, and end the gateway at the nth commit on the way; False when there were not so many."""
     daemon, passed = shop.daemon, 0
 
     def point(place: str) -> None:
@@ -566,8 +604,7 @@ def killed_at(shop: Workshop, n: int, reference: str) -> bool:
 
     files.crash_point = point
     try:
-        shop.turns(lambda: shop.mofcom.posts(reference))
-        tell(shop, reference, "E")
+        play()
     except Killed:
         abandon(daemon)
         shop.daemons.clear()
