@@ -145,7 +145,7 @@ def test_a_refused_declaration_frees_its_lists_and_cannot_be_declared_again(cust
 
 
 @pytest.mark.requirement("CD-13")
-@pytest.mark.parametrize(("agent", "words"), [({}, "已申报"), ({"NoAgent": None, "AgentCode": "2102980011"}, "暂存")])
+@pytest.mark.parametrize(("agent", "words"), [({}, "已申报"), ({"NoAgent": None, "AgentCode": "2102980011"}, "待代理申报")])
 def test_a_site_may_have_what_is_merged_declared_by_itself_with_its_own_card_only(
     customs: Office, agent: dict[str, Any], words: str
 ) -> None:
