@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tongguan.gateway.bench.context import authority, count, drop, lay_ready, let_in, mailbox, make_home
 from tongguan.gateway.bench.lists import ListsAsked, measure_lists, measure_waking
+from tongguan.gateway.bench.merges import measure_merge
 from tongguan.gateway.bench.process import RunningGateway, Used, running_gateway, used_by
 from tongguan.gateway.bench.statistics import measure_statistics
 from tongguan.gateway.bench.takes import measure_takes
@@ -74,6 +75,9 @@ def measure(run: Run, folder: Path | None = None) -> str:
     if run.part == "take":
         with _new_home(run, folder) as made:
             return measure_takes(made, run.messages)
+    if run.part == "merge":
+        with _new_home(run, folder) as made:
+            return measure_merge(made, run.messages)
     if run.part in _BESIDE:
         processes = run.processes or usual_processes()
         return _BESIDE[run.part](ListsAsked(lambda: _new_home(run, folder), run.messages, run.rounds, processes))

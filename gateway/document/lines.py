@@ -19,7 +19,7 @@ from tongguan.gateway.profile.profile import HeadCondition, KeyPart, LinesRule, 
 
 VERSION = 1  #: of how keys are made: another one makes all of them anew
 KEY = 16  #: bytes of a key
-PART = 10**12  #: what the high part of a sum that is kept stands for
+PART = 10**18  #: what the high part of a sum that is kept stands for
 MERGE = "merge"  #: the mark of a document that names what has taken it in hand
 NOT_KEPT = KeyedDocument()
 _VERSION = bytes([VERSION])
@@ -70,6 +70,7 @@ def keys_of(profile: Profile, rule: LinesRule, document: Document, *, lines: boo
     makers = _makers(rule).of(content)
     day = value_at(content, rule.day)
     rows = _rows(rule, content)
+    made = tuple(KeyedLine(makers.line_key(row), makers.line_sums(row)) for row in rows) if lines else None
     return KeyedDocument(
         key=makers.head_key(content),
         pool=pool_of(rule, content),
@@ -80,7 +81,8 @@ def keys_of(profile: Profile, rule: LinesRule, document: Document, *, lines: boo
         merge=document.marks.get(MERGE),
         sums=makers.head_sums(content),
         count=len(rows),
-        lines=tuple(KeyedLine(makers.line_key(row), makers.line_sums(row)) for row in rows) if lines else None,
+        totals=tuple(sum(line.sums[n] for line in made or ()) for n in range(len(rule.line_sums))),
+        lines=made,
     )
 
 

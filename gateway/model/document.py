@@ -70,6 +70,8 @@ class KeyedDocument:
     merge: str | None = None  #: what has taken it in hand
     sums: tuple[int, ...] = ()
     count: int = 0  #: of its lines
+    #: of each sum what the lines come to together; beside lines that stay as they were nobody asks for it
+    totals: tuple[int, ...] = ()
     lines: tuple[KeyedLine, ...] | None = None  #: None: as they were
 
 

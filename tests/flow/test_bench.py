@@ -63,3 +63,16 @@ def test_a_gateway_that_does_not_begin_ends_the_measurement_with_what_it_said(
 
     with pytest.raises(RuntimeError, match="no-such-option"):
         measure(Run(messages=1), tmp_path)
+
+
+def test_a_month_that_is_merged_gives_the_lines_that_the_loop_finds(tmp_path: Path) -> None:
+    line = measure(Run("merge", messages=3000), tmp_path)
+
+    found = re.match(
+        r"[\d.]+ lines/s merge n=3000 into (\d+) of (\d+) lines, CPU [\d.]+ s, peak \d+ MB \| a loop over text, CPU [\d.]+ s, peak \d+ MB, "
+        r"ratio [\d.]+, of memory [\d.]+ \| written with their relation, CPU [\d.]+ s, bare inserts [\d.]+ s, ratio [\d.]+$",
+        line,
+    )
+    assert found, line
+    assert (int(found[1]), 200 < int(found[2]) <= 300) == (6, True)
+    assert list(tmp_path.iterdir()) == []

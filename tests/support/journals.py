@@ -57,8 +57,16 @@ def receipt(id_: str, **more: Any) -> Receipt:
 def keyed(n: int = 1, **more: Any) -> KeyedDocument:
     """What is kept of a document for merging: two lines, each sum of which but the last has a high part."""
     lines = tuple(KeyedLine(bytes([n, line]) * 8, (10**15 + n, 7, 0, 10**18 + line)) for line in range(2))
-    given = {"pool": "1+I", "month": 202611, "day": f"2026-11-{n % 28 + 1:02d}", "number": f"N{n:06d}", "rates": "2026-11-30"}
-    return KeyedDocument(**{"key": bytes([n % 7]) * 16, **given, "sums": (n, 10**15), "count": 2, "lines": lines, **more})
+    given: dict[str, Any] = {
+        "pool": "1+I",
+        "month": 202611,
+        "day": f"2026-11-{n % 28 + 1:02d}",
+        "number": f"N{n:06d}",
+        "rates": "2026-11-30",
+    }
+    given |= {"key": bytes([n % 7]) * 16, "sums": (n, 10**15), "count": 2, "lines": lines, **more}
+    every = zip(*(line.sums for line in given["lines"] or ()), strict=True)
+    return KeyedDocument(**{"totals": tuple(map(sum, every)), **given})
 
 
 def answer(message_id: str, **more: Any) -> Answer:

@@ -22,6 +22,7 @@ class Measurement(StrEnum):
     TAKE = "take"
     LISTS = "lists"
     WAKING = "waking"
+    MERGE = "merge"
 
 
 def bench(
@@ -30,7 +31,8 @@ def bench(
         typer.Argument(
             help="e2e: drop to receipt; accept: read, seal, commit; idle: one at a time; memory: after few and after many;"
             " verify: receipts; statistics: licences; take: of licences;"
-            " lists: beside other messages of their length; waking: filings that wait for one approval / 项目"
+            " lists: beside other messages of their length; waking: filings that wait for one approval;"
+            " merge: of so many lines of lists / 项目"
         ),
     ] = Measurement.E2E,
     messages: Annotated[int, typer.Option(min=1, help="how many / 报文数")] = 2000,

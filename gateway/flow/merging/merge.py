@@ -187,7 +187,7 @@ class _Work:
 
     def _as_candidate(self, document: Document) -> Candidate:
         number, day = document.numbers.get(self.types.merged.own_number, document.key), self.types.day_of(document.content)
-        return Candidate(KeyedHead(b"", day, number, document.id, "", None, 0, ()), document.version, document.status, None)
+        return Candidate(KeyedHead(b"", day, number, document.id, "", None, 0, (), ()), document.version, document.status, None)
 
     def _whole(self, kept: Mapping[str, Any], documents: list[Document], after: Totals) -> Outcome | Text:
         """The message that makes one whole, with its documents, merged; or why it cannot be made."""

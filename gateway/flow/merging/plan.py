@@ -8,12 +8,13 @@ never the month.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from operator import add
+from dataclasses import dataclass, field
+from itertools import islice
+from operator import add, itemgetter, lt
 
-from tongguan.gateway.document.lines import PART
-from tongguan.gateway.journal.reading.keyed import KeyedHead, KeyedWithLines
+from tongguan.gateway.journal.reading.keyed import KeyedHead, KeyedRow, KeyedWithLines
 from tongguan.gateway.model.outcome import RelatedPart
+from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.lines import MOST_ROWS
 
 
@@ -24,17 +25,18 @@ class SumField:
     scale: int
     digits: int  #: of the field, all together
     places: int  #: its decimals
+    surely: int = field(init=False)  #: whatever is less is taken
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "surely", 10**self.digits if self.places >= self.scale else 1)
 
     def takes(self, value: int) -> bool:
+        if value < self.surely:
+            return True
         fraction = self.scale
         while fraction and value % 10 == 0:
             value, fraction = value // 10, fraction - 1
         return fraction <= self.places and value < 10**self.digits
-
-    @property
-    def surely(self) -> int:
-        """Whatever is less is taken."""
-        return 10**self.digits if self.places >= self.scale else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class WholeLimits:
     line_sums: tuple[SumField, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlannedLine:
     """A line of a whole: the first that went into it (document, and line from 0), and the sums of all."""
 
@@ -55,7 +57,7 @@ class PlannedLine:
     sums: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PlannedWhole:
     """Documents that become one: the `number`th (from 1) of its key, and of what is `apart` there."""
 
@@ -84,34 +86,26 @@ def plan(
         raise ValueError(f"{limits.lines} lines")
     key, made, open_ = b"", dict[str, int](), dict[str, _Whole]()
     for document in documents:
-        if document.head.key != key:
+        head, rows = document.head, document.rows
+        if head.key != key:
             yield from (open_[name].closed() for name in sorted(open_))
-            key, made, open_ = document.head.key, {}, {}
-        name = apart(document.head)
-        whole, lines = open_.get(name), _Lines(document.rows, len(limits.line_sums))
-        if whole is None or not whole.takes(document.head, lines):
+            key, made, open_ = head.key, {}, {}
+        name, keys = apart(head), list(map(_key_of, rows))
+        whole = open_.get(name)
+        if whole is None or not whole.takes(head, rows, keys):
             if whole is not None:
                 yield whole.closed()
             made[name] = made.get(name, 0) + 1
             whole = open_[name] = _Whole(key, name, made[name], limits)
-            whole.fits = whole.takes(document.head, lines)
-        whole.add(document.head, lines)
+            whole.fits = whole.takes(head, rows, keys)
+        whole.add(head, rows, keys)
         if not whole.fits:
             yield open_.pop(name).closed()
     yield from (open_[name].closed() for name in sorted(open_))
 
 
-class _Lines:
-    """The lines of one document by columns: their keys, and of each sum their values."""
-
-    def __init__(self, rows: Sequence[Sequence[object]], sums: int) -> None:
-        columns: list[tuple[int, ...]] = list(zip(*rows, strict=True)) or [()] * (1 + 2 * sums)
-        self.keys: tuple[bytes, ...] = columns[0]  # type: ignore[assignment]
-        self.values: list[Sequence[int]] = []
-        for n in range(1, 1 + 2 * sums, 2):
-            highs, lows = columns[n], columns[n + 1]
-            self.values.append([high * PART + low for high, low in zip(highs, lows, strict=True)] if any(highs) else lows)
-        self.totals = [sum(values) for values in self.values]
+_key_of = itemgetter(0)
+_MOST_ROWS = 20_000  #: that are remembered before they are added up
 
 
 class _Whole:
@@ -123,52 +117,72 @@ class _Whole:
         self._key, self._apart, self._number, self._limits = key, apart, number, limits
         self._places: dict[bytes, int] = {}  #: of each key of a line
         self._firsts: list[tuple[str, int]] = []
+        self._rows: dict[bytes, list[KeyedRow]] = {}  #: by key: not added up yet
+        self._remember: dict[bytes, Callable[[KeyedRow], None]] = {}  #: by key: how one more is put there
+        self._remembered = 0
+        self._fresh: set[bytes] = set()  #: keys of the document that is looked at which are not here yet
         self._sums = (0,) * len(limits.head_sums)
-        self._values: list[list[int]] = [[0] for _ in limits.line_sums]  #: of each sum, by the places of lines
-        self._totals = [0] * len(limits.line_sums)  #: of all lines together: no line has more
+        self._totals = (0,) * len(limits.line_sums)  #: of all lines together: no line has more
         self._parts: list[RelatedPart] = []
+        self._surely = [tuple(of.surely for of in each) for each in (limits.head_sums, limits.line_sums)]
 
-    def takes(self, head: KeyedHead, lines: _Lines) -> bool:
+    def takes(self, head: KeyedHead, rows: Sequence[KeyedRow], keys: list[bytes]) -> bool:
         """Does a document fit?"""
         limits = self._limits
-        if len(self._places) + len(set(lines.keys).difference(self._places)) > limits.lines:
+        self._fresh = set(keys).difference(self._places)
+        if len(self._places) + len(self._fresh) > limits.lines:
             return False
-        if not all(field.takes(value) for field, value in zip(limits.head_sums, map(add, self._sums, head.sums), strict=True)):
+        sums, totals = tuple(map(add, self._sums, head.sums)), tuple(map(add, self._totals, head.totals))
+        if not all(map(lt, sums, self._surely[0])) and not all(of.takes(s) for of, s in zip(limits.head_sums, sums, strict=True)):
             return False
-        every = zip(limits.line_sums, self._totals, lines.totals, strict=True)
+        if all(map(lt, totals, self._surely[1])):
+            return True
         return all(
-            total + more < field.surely or self._each_fits(field, n, lines) for n, (field, total, more) in enumerate(every)
+            total < of.surely or self._each_fits(of, n, rows)
+            for n, (of, total) in enumerate(zip(limits.line_sums, totals, strict=True))
         )
 
-    def _each_fits(self, field: SumField, n: int, lines: _Lines) -> bool:
+    def _each_fits(self, of: SumField, n: int, rows: Sequence[KeyedRow]) -> bool:
         """Does each line that gets more of a sum still fit?"""
+        self._add_up()
         after: dict[bytes, int] = {}
-        for key, value in zip(lines.keys, lines.values[n], strict=True):
-            after[key] = after.get(key, self._values[n][self._places.get(key, 0)]) + value
-        return all(map(field.takes, after.values()))
+        for row in rows:
+            before = after.get(row[0])
+            if before is None:
+                before = sum(known[n + 1] for known in self._rows.get(row[0], ()))
+            after[row[0]] = before + row[n + 1]
+        return all(map(of.takes, after.values()))
 
-    def add(self, head: KeyedHead, lines: _Lines) -> None:
-        places, known = self._places, len(self._places)
-        ats = [places.setdefault(key, len(places) + 1) for key in lines.keys]
-        if len(places) > known:
-            self._know(head.id, ats, known)
-        for values, more in zip(self._values, lines.values, strict=True):
-            for at, value in zip(ats, more, strict=True):
-                values[at] += value
-        self._totals = list(map(add, self._totals, lines.totals))
+    def add(self, head: KeyedHead, rows: Sequence[KeyedRow], keys: list[bytes]) -> None:
+        """One that was asked about a moment ago."""
+        if self._fresh:
+            self._know(head.id, keys)
+        for remember, row in zip(map(self._remember.__getitem__, keys), rows, strict=True):
+            remember(row)
+        self._remembered += len(rows)
+        if self._remembered > _MOST_ROWS:
+            self._add_up()
+        self._totals = tuple(map(add, self._totals, head.totals))
         self._sums = tuple(map(add, self._sums, head.sums))
-        self._parts.append(RelatedPart(head.id, bytes(ats)))
+        self._parts.append(RelatedPart(head.id, bytes(map(self._places.__getitem__, keys))))
 
-    def _know(self, id_: str, ats: Sequence[int], known: int) -> None:
+    def _know(self, id_: str, keys: Sequence[bytes]) -> None:
         """Room for the lines that are new."""
-        for line, at in enumerate(ats):
-            if at > known:
-                known = at
+        for line, key in enumerate(keys):
+            if key not in self._places:
+                self._places[key] = len(self._places) + 1
                 self._firsts.append((id_, line))
-                for values in self._values:
-                    values.append(0)
+                self._rows[key] = []
+                self._remember[key] = self._rows[key].append
+
+    def _add_up(self) -> None:
+        """One row for each line."""
+        for key, rows in self._rows.items():
+            rows[:] = [(key, *map(sum, islice(zip(*rows, strict=True), 1, None)))]
+        self._remembered = 0
 
     def closed(self) -> PlannedWhole:
-        sums = zip(*(values[1:] for values in self._values), strict=True)
+        self._add_up()
+        sums = (row[1 : 1 + len(self._totals)] for (row,) in self._rows.values())
         lines = tuple(PlannedLine(*first, each) for first, each in zip(self._firsts, sums, strict=True))
         return PlannedWhole(self._key, self._apart, self._number, tuple(self._parts), lines, self._sums, self.fits)

@@ -8,7 +8,6 @@ from decimal import Decimal
 
 from tongguan.gateway.document.changes import values_at
 from tongguan.gateway.document.counting import number_of
-from tongguan.gateway.document.lines import PART
 from tongguan.gateway.flow.merging.selection import MergeTypes
 from tongguan.gateway.journal.reading.keyed import KeyedWithLines
 from tongguan.gateway.model.document import Content
@@ -30,7 +29,7 @@ class Totals:
         for part, value in zip(self._head, one.head.sums, strict=True):
             self._sums[part.name] += Decimal(number_of(value, part.places))
         for n, part in enumerate(self._line):
-            value = sum(row[1 + 2 * n] * PART + row[2 + 2 * n] for row in one.rows)
+            value = one.head.totals[n]
             self._sums[part.name] += Decimal(number_of(value, part.places))
         return one
 

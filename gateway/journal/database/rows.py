@@ -266,8 +266,9 @@ def amount_of(high: int, low: int) -> int:
     return high * TAKEN_PART + low
 
 
-_HEAD_SUMS, _LINE_SUMS = (
-    [column.name for column in table.columns if column.name.startswith("sum_")] for table in (tables.keyed, tables.keyed_line)
+_HEAD_SUMS, _TOTALS, _LINE_SUMS = (
+    [column.name for column in table.columns if column.name.startswith(beginning)]
+    for table, beginning in ((tables.keyed, "sum_"), (tables.keyed, "total_"), (tables.keyed_line, "sum_"))
 )
 
 
@@ -276,8 +277,8 @@ def _two_parts(names: Sequence[str], sums: Sequence[int]) -> dict[str, int | Non
     return {name: parts[n] if n < len(parts) else None for n, name in enumerate(names)}
 
 
-def keyed_row(d: Document, keyed: KeyedDocument) -> dict[str, Any]:
-    """What a document is merged by."""
+def keyed_row(d: Document, keyed: KeyedDocument, before: Sequence[int | None] = ()) -> dict[str, Any]:
+    """What a document is merged by; `before`: the totals of lines that stay as they were, as they are stored."""
     return {
         "document_id": d.id,
         "account": d.account,
@@ -291,6 +292,7 @@ def keyed_row(d: Document, keyed: KeyedDocument) -> dict[str, Any]:
         "merge": keyed.merge,
         "count": keyed.count,
         **_two_parts(_HEAD_SUMS, keyed.sums),
+        **(_two_parts(_TOTALS, keyed.totals) if keyed.lines is not None else dict(zip(_TOTALS, before, strict=True))),
     }
 
 
@@ -302,10 +304,11 @@ def keyed_line_rows(id_: str, keyed: KeyedDocument) -> list[dict[str, Any]]:
     ]
 
 
-def sums_of(parts: Sequence[int | None]) -> tuple[int, ...]:
-    """Sums of their two parts, high and low in turn; those that a type does not have are null."""
-    pairs = zip(parts[::2], parts[1::2], strict=True)
-    return tuple(high * KEYED_PART + low for high, low in pairs if high is not None and low is not None)
+def sums_of(highs: tuple[Any, ...], lows: tuple[Any, ...]) -> tuple[int, ...]:
+    """Sums of their two parts; those that a type does not have are null."""
+    if not any(highs):
+        return lows if None not in lows else tuple([low for low in lows if low is not None])
+    return tuple([high * KEYED_PART + low for high, low in zip(highs, lows, strict=True) if high is not None and low is not None])
 
 
 def relation_rows(relation: Relation) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ next year's. The values that a partial index is about stand in the text: as a pa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -357,7 +358,17 @@ _by_place = (_k.head_key, _k.day, _k.number, _k.document_id)
 _place = tuple_(*_by_place)
 _behind_place = _place > tuple_(*map(_given, ("key", "day", "number", "id")))
 KEYED_HEAD = (*_by_place, _k.rates, _k.merge, _k.count)
-KEYED_SUMS = tuple(column for column in _k if column.name.startswith("sum_"))
+
+
+def _parts(columns: Iterable[ColumnElement[Any]], beginning: str) -> tuple[list[Any], list[Any]]:
+    """The columns of high and of low parts."""
+    named = [column for column in columns if str(column.key).startswith(beginning)]
+    return named[::2], named[1::2]
+
+
+HEAD_SUMS, TOTALS = _parts(_k, "sum_"), _parts(_k, "total_")
+LINE_HIGHS, LINE_LOWS = _parts(_l, "sum_")
+KEYED_SUMS = (*HEAD_SUMS[0], *HEAD_SUMS[1], *TOTALS[0], *TOTALS[1])
 #: what documents of one pool and month are merged by, with the documents; in the order of their keys, then of their days and numbers
 KEYED = (
     by("keyed_order", select(*KEYED_HEAD, tables.document.c.version, tables.document.c.status, *KEYED_SUMS))
@@ -386,21 +397,27 @@ NEXT_MONTH = PreparedStatement(
     .limit(1)
 )
 _in_hand = and_(_k.merge == _given("merge"), _k.merge.is_not(None))
-#: the same of those that one thing has in hand, without the documents; and their lines
+#: the same of those that one thing has in hand, without the documents
 KEYED_IN_HAND = PreparedStatement(
     by("keyed_merge", select(*KEYED_HEAD, *KEYED_SUMS)).where(and_(_in_hand, _behind_place)).order_by(*_by_place).limit(_most)
 )
-_place_text = ", ".join(f"keyed.{column.name}" for column in _by_place)
-_lines_text = ", ".join(
-    f"keyed_line.{column.name}" for column in _l if column.name == "line_key" or column.name.startswith("sum_")
-)
-LINES_IN_HAND = PreparedStatement(
-    text(
-        f"SELECT {_lines_text} FROM keyed INDEXED BY keyed_merge CROSS JOIN keyed_line ON keyed_line.document_id = keyed.document_id "
-        f"WHERE keyed.merge = :merge AND keyed.merge IS NOT NULL AND ({_place_text}) > (:key, :day, :number, :id) "
-        f"AND ({_place_text}) <= (:last_key, :last_day, :last_number, :last_id) ORDER BY {_place_text}, keyed_line.line"
+
+
+def _lines_in_hand(columns: Iterable[ColumnElement[Any]]) -> PreparedStatement:
+    place = ", ".join(f"keyed.{column.name}" for column in _by_place)
+    shown = ", ".join(f"keyed_line.{column.name}" for column in columns)
+    return PreparedStatement(
+        text(
+            f"SELECT {shown} FROM keyed INDEXED BY keyed_merge CROSS JOIN keyed_line ON keyed_line.document_id = keyed.document_id "
+            f"WHERE keyed.merge = :merge AND keyed.merge IS NOT NULL AND ({place}) > (:key, :day, :number, :id) "
+            f"AND ({place}) <= (:last_key, :last_day, :last_number, :last_id) ORDER BY {place}, keyed_line.line"
+        )
     )
-)
+
+
+#: the keys of their lines with the low parts of their first sums, by how many; and with the high ones before these, where they have any
+LINES_IN_HAND = {n: _lines_in_hand([_l.line_key, *LINE_LOWS[:n]]) for n in range(len(LINE_LOWS) + 1)}
+WIDE_LINES_IN_HAND = {n: _lines_in_hand([_l.line_key, *LINE_HIGHS[:n], *LINE_LOWS[:n]]) for n in range(len(LINE_LOWS) + 1)}
 #: what became of documents, and of what others became
 _related = select(_w.whole_id, _w.part_id, _w.places, _w.alive)
 RELATIONS = {
@@ -426,7 +443,11 @@ END_CLAIM = PreparedStatement(delete(tables.claim).where(tables.claim.c.token ==
 ENTRY = PreparedStatement(insert(tables.history))
 FORGET_FACTS = PreparedStatement(delete(tables.fact).where(_among(tables.fact.c.document_id)))
 UNCOUNT = PreparedStatement(by("counted_document", delete(tables.counted)).where(_among(tables.counted.c.document_id)))
-UNKEY = PreparedStatement(delete(tables.keyed).where(_among(_k.document_id)).returning(_k.document_id))
+UNKEY = PreparedStatement(
+    delete(tables.keyed)
+    .where(_among(_k.document_id))
+    .returning(_k.document_id, *(column for column in _k if column.name.startswith("total_")))
+)
 UNKEY_LINES = PreparedStatement(delete(tables.keyed_line).where(_among(_l.document_id)))
 END_RELATION = PreparedStatement(update(tables.relation).where(_among(_w.whole_id)).values(alive=0))
 RELEASE = PreparedStatement(

@@ -169,7 +169,7 @@ licence_taken = Table(
     sqlite_with_rowid=False,
 )
 
-# What documents are merged by. Sums are whole numbers of their last decimal in two parts, value = high * 10^12 + low, as 19 digits with
+# What documents are merged by. Sums are whole numbers of their last decimal in two parts, value = high * 10^18 + low, as 19 digits with
 # their decimals do not fit into 63 bits; a type says in its order which is which, and the rest are null.
 keyed = Table(
     "keyed",
@@ -182,6 +182,8 @@ keyed = Table(
     Column("merge", Text),  # what has it in hand
     Column("count", Integer, nullable=False),  # of its lines
     *_columns(_big, *(f"sum_{n}_{part}" for n in range(1, 7) for part in ("high", "low")), nullable=True),
+    # of all its lines: where a high part is zero here, it is in each of them
+    *_columns(_big, *(f"total_{n}_{part}" for n in range(1, 5) for part in ("high", "low")), nullable=True),
     sqlite_with_rowid=False,
 )
 _by_place = (keyed.c.head_key, keyed.c.day, keyed.c.number, keyed.c.document_id)

@@ -9,21 +9,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tongguan.gateway.document.lines import PART
 from tongguan.gateway.journal.database import statements
 from tongguan.gateway.journal.database.rows import sums_of
 from tongguan.gateway.journal.reading.lookups import Lookups
 from tongguan.gateway.journal.reading.restrictions import Restriction
+from tongguan.gateway.model.record import record
 
 KeyedPlace = tuple[bytes, str, str, str]
 """Where a document stands: its key, its day, its number, its id."""
 BEGINNING: KeyedPlace = (b"", "", "", "")
 _PLACE = ("key", "day", "number", "id")
-_PORTION = 400  #: documents that are read at once
+_HEAD = len(statements.KEYED_HEAD)  #: columns before the sums
+_LOWS = _HEAD + len(statements.HEAD_SUMS[0])
+_BEHIND = _LOWS + len(statements.HEAD_SUMS[1])
+_TOTALS = len(statements.TOTALS[1])
+_PORTION = 64  #: documents that are read at once
 KeyedRow = tuple[Any, ...]
-"""A line: its key, then of each sum the high and the low part."""
+"""A line: its key, then its sums."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KeyedHead:
     """What a document is merged by; sums are whole numbers of their last decimal, in the order of its profile."""
 
@@ -33,8 +39,9 @@ class KeyedHead:
     id: str
     rates: str
     merge: str | None
-    count: int
+    count: int  #: of its lines
     sums: tuple[int, ...]
+    totals: tuple[int, ...]  #: of each sum of its lines, what they come to together
 
     @property
     def place(self) -> KeyedPlace:
@@ -50,7 +57,7 @@ class KeyedInMonth:
     status: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KeyedWithLines:
     """One that is in hand, with its lines in their order."""
 
@@ -86,8 +93,7 @@ class KeyedDocuments(Lookups):
         place = dict(zip(_PLACE, after, strict=True))
         wanted = {"account": account, "type": type_, "pool": pool, "month": month, "most": limit, **place}
         rows = self._connection.execute(statements.KEYED.where(*where), wanted)
-        head = len(statements.KEYED_HEAD)
-        return [KeyedInMonth(_head((*row[:head], *row[head + 2 :])), row[head], row[head + 1]) for row in rows]
+        return [KeyedInMonth(_head((*row[:_HEAD], *row[_HEAD + 2 :])), row[_HEAD], row[_HEAD + 1]) for row in rows]
 
     def kept(self, ids: Iterable[str]) -> set[str]:
         """Of which of these documents something is kept."""
@@ -104,12 +110,17 @@ class KeyedDocuments(Lookups):
         """All that something has in hand, behind a place: read in portions while it goes on."""
         while True:
             place = dict(zip(_PLACE, after, strict=True))
-            heads = [_head(row) for row in statements.KEYED_IN_HAND.rows(self._connection, merge=merge, most=_PORTION, **place)]
-            if not heads:
+            found = statements.KEYED_IN_HAND.rows(self._connection, merge=merge, most=_PORTION, **place)
+            if not found:
                 return
-            after = heads[-1].place
+            after = found[-1][: len(_PLACE)]
             last = {f"last_{name}": value for name, value in zip(_PLACE, after, strict=True)}
-            rows = statements.LINES_IN_HAND.rows(self._connection, merge=merge, **place, **last)
+            heads = list(map(_head, found))
+            wide, sums = any(total >= PART for head in heads for total in head.totals), max(len(head.totals) for head in heads)
+            lines = statements.WIDE_LINES_IN_HAND if wide else statements.LINES_IN_HAND
+            rows = lines[sums].rows(self._connection, merge=merge, **place, **last)
+            if wide:
+                rows = [(row[0], *sums_of(row[1 : 1 + sums], row[1 + sums :])) for row in rows]
             begin = 0
             for head in heads:
                 yield KeyedWithLines(head, rows[begin : begin + head.count])
@@ -128,6 +139,7 @@ class KeyedDocuments(Lookups):
         return [RelatedDocument(whole, part, places, bool(alive)) for whole, part, places, alive in rows]
 
 
-def _head(row: Sequence[Any]) -> KeyedHead:
-    key, day, number, id_, rates, merge, count, *sums = row
-    return KeyedHead(key, day, number, id_, rates, merge, count, sums_of(sums))
+def _head(row: tuple[Any, ...]) -> KeyedHead:
+    key, day, number, id_, rates, merge, count = row[:_HEAD]
+    sums = sums_of(row[_HEAD:_LOWS], row[_LOWS:_BEHIND])
+    return KeyedHead(key, day, number, id_, rates, merge, count, sums, sums_of(row[_BEHIND:-_TOTALS], row[-_TOTALS:]))

@@ -105,21 +105,23 @@ def _with_lines(document: Document, before: KeyedDocument | None) -> Document:
     keyed = document.keyed
     if keyed is None or before is None or keyed.lines is not None or not keyed.key:
         return document
-    return replace(document, keyed=replace(keyed, lines=before.lines))
+    return replace(document, keyed=replace(keyed, lines=before.lines, totals=before.totals))
 
 
 def _key(group: Group, documents: Mapping[str, Document], made: Collection[str] = ()) -> None:
     anew = {d.id: d.keyed for d in documents.values() if d.keyed is not None}
     without = {id_ for id_, keyed in anew.items() if not keyed.key}
-    had = set[str]()
+    had = dict[str, Sequence[int | None]]()  #: and the totals of their lines
     for part in slices(id_ for id_ in anew if id_ not in made):
-        had.update(statements.UNKEY.column(group.connection, values=part))
+        had.update((id_, totals) for id_, *totals in statements.UNKEY.rows(group.connection, values=part))
     for part in slices(id_ for id_ in had if id_ in without or anew[id_].lines is not None):
         statements.UNKEY_LINES.write(group.connection, {"values": part})
-    group.left += [digests.gone("keyed", id_) for id_ in anew if id_ in had & without]
-    _insert(group, tables.keyed, [keyed_row(documents[id_], keyed) for id_, keyed in anew.items() if keyed.key])
+    gone = [id_ for id_ in had if id_ in without]
+    group.left += [digests.gone("keyed", id_) for id_ in gone]
+    heads = [keyed_row(documents[id_], keyed, had.get(id_, ())) for id_, keyed in anew.items() if keyed.key]
+    _insert(group, tables.keyed, heads)
     lines = {id_: keyed_line_rows(id_, keyed) for id_, keyed in anew.items() if keyed.key and keyed.lines is not None}
-    insert_together(group, tables.keyed_line, {**lines, **{id_: [] for id_ in anew if id_ in had & without}})
+    insert_together(group, tables.keyed_line, {**lines, **{id_: [] for id_ in gone}})
 
 
 def write_relations(group: Group, outcomes: Sequence[Outcome]) -> None:

@@ -17,10 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from journals import document
 
-from tongguan.gateway.document.lines import PART, with_keys
+from tongguan.gateway.document.lines import with_keys
 from tongguan.gateway.flow.merging.plan import PlannedWhole, SumField, WholeLimits, plan
 from tongguan.gateway.journal.reading.keyed import KeyedHead, KeyedWithLines
 from tongguan.gateway.model.document import Content
+from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.loading import load_profiles
 
 pytestmark = pytest.mark.requirement("CD-12")
@@ -103,8 +104,8 @@ def kept(month: list[Content]) -> list[KeyedWithLines]:
         listed = document(f"d{n}", type="CD.list", status="cleared", content=content, numbers={"unified": f"JQ{n:04d}"})
         keyed = with_keys(PROFILE, None, listed).keyed
         assert keyed is not None and keyed.lines is not None
-        head = KeyedHead(keyed.key, keyed.day, keyed.number, listed.id, keyed.rates, None, keyed.count, keyed.sums)
-        rows = [(line.key, *(part for value in line.sums for part in divmod(value, PART))) for line in keyed.lines]
+        head = KeyedHead(keyed.key, keyed.day, keyed.number, listed.id, keyed.rates, None, keyed.count, keyed.sums, keyed.totals)
+        rows = [(line.key, *line.sums) for line in keyed.lines]
         found.append(KeyedWithLines(head, rows))
     return sorted(found, key=lambda each: each.head.place)
 
@@ -229,10 +230,19 @@ def test_the_same_lists_make_the_same_declarations_under_the_same_names(month: l
 
 
 def simple(key: int, line: int, value: int = 1, **more: Any) -> KeyedWithLines:
-    given = {"day": "2026-11-01", "number": f"N{line:05d}", "rates": "", "merge": None, "count": 1, "sums": (0,) * 6, **more}
+    given = {
+        "day": "2026-11-01",
+        "number": f"N{line:05d}",
+        "rates": "",
+        "merge": None,
+        "count": 1,
+        "sums": (0,) * 6,
+        "totals": (value, 0, 0, 0),
+        **more,
+    }
     return KeyedWithLines(
         KeyedHead(key=bytes([key]) * 16, id=f"{key}-{line}", **given),
-        [(line.to_bytes(16, "big"), *divmod(value, PART), 0, 0, 0, 0, 0, 0)],
+        [(line.to_bytes(16, "big"), value, 0, 0, 0)],
     )
 
 
@@ -266,7 +276,8 @@ def test_a_sum_with_finer_decimals_than_its_field_is_not_taken() -> None:
 
 
 def test_a_list_that_is_too_much_by_itself_stands_alone_and_says_so() -> None:
-    much = KeyedWithLines(simple(1, 1).head, [*simple(1, 1, 10**19 - 1).rows] * 2)
+    head, row = replace(simple(1, 1).head, totals=(2 * 10**19 - 2, 0, 0, 0)), simple(1, 1, 10**19 - 1).rows[0]
+    much = KeyedWithLines(head, [row, row])
     first, second, third = plan([simple(1, 0), much, simple(1, 2)], limits(50))
 
     assert [[part.id for part in each.parts] for each in (first, second, third)] == [["1-0"], ["1-1"], ["1-2"]]

@@ -10,7 +10,7 @@ from journals import comes, document, keyed, stored_document, submission, writte
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.keyed import BEGINNING
 from tongguan.gateway.journal.reading.restrictions import of_documents
-from tongguan.gateway.model.document import KeyedDocument
+from tongguan.gateway.model.document import KeyedDocument, KeyedLine
 from tongguan.gateway.model.outcome import RelatedPart, Relation
 
 GONE = KeyedDocument()
@@ -33,11 +33,7 @@ def lines(journal: Journal, merge: str) -> dict[str, Sequence[Any]]:
 
 def of(kept: KeyedDocument) -> list[tuple[Any, ...]]:
     """The rows that its lines make."""
-    rows = []
-    for line in kept.lines or ():
-        parts = [part for value in line.sums for part in divmod(value, 10**12)]
-        rows.append((line.key, *parts))
-    return rows
+    return [(line.key, *line.sums) for line in kept.lines or ()]
 
 
 def test_they_come_by_key_then_day_then_number(journal: Journal) -> None:
@@ -104,6 +100,17 @@ def test_nineteen_digits_with_their_decimals_come_back_as_they_were(journal: Jou
         (found,) = records.keyed_of("demo", "T", pool="1+I", month=202611, limit=9)
 
     assert found.head.sums == sums
+
+
+def test_lines_of_any_number_of_digits_come_back_as_they_were(journal: Journal) -> None:
+    sums = [(10**24 - 1, 0, 1, 10**18), (5, 6, 7, 8), (10**18 - 1, 0, 0, 0)]
+    for n, each in enumerate(sums):
+        lines_ = (KeyedLine(bytes([n]) * 16, each),)
+        moved(journal, f"d{n}", keyed(1, number=str(n), merge=f"m{n % 2}", lines=lines_, count=1))
+        moved(journal, f"d{n}", keyed(1, number=str(n), merge=f"m{n % 2}", lines=None, count=1), 2)
+
+    found = {**lines(journal, "m0"), **lines(journal, "m1")}
+    assert found == {f"d{n}": [(bytes([n]) * 16, *each)] for n, each in enumerate(sums)}
 
 
 def test_a_later_version_puts_its_own_in_their_place(journal: Journal) -> None:

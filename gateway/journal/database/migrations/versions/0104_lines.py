@@ -13,8 +13,8 @@ def _columns(kind: object, *names: str, nullable: bool = False) -> list[Column[o
     return [Column(name, kind, nullable=nullable) for name in names]  # type: ignore[arg-type]
 
 
-def _sums(count: int) -> list[Column[object]]:
-    return _columns(_big, *(f"sum_{n}_{part}" for n in range(1, count + 1) for part in ("high", "low")), nullable=True)
+def _sums(count: int, name: str = "sum") -> list[Column[object]]:
+    return _columns(_big, *(f"{name}_{n}_{part}" for n in range(1, count + 1) for part in ("high", "low")), nullable=True)
 
 
 def upgrade() -> None:
@@ -28,6 +28,7 @@ def upgrade() -> None:
         Column("merge", Text),
         Column("count", Integer, nullable=False),
         *_sums(6),
+        *_sums(4, "total"),
         sqlite_with_rowid=False,
     )
     place = ("head_key", "day", "number", "document_id")
