@@ -120,9 +120,10 @@ class _Whole:
         self._rows: dict[bytes, list[KeyedRow]] = {}  #: by key: not added up yet
         self._remember: dict[bytes, Callable[[KeyedRow], None]] = {}  #: by key: how one more is put there
         self._remembered = 0
-        self._fresh: set[bytes] = set()  #: keys of the document that is looked at which are not here yet
-        self._sums = (0,) * len(limits.head_sums)
-        self._totals = (0,) * len(limits.line_sums)  #: of all lines together: no line has more
+        self._sums: tuple[int, ...] = (0,) * len(limits.head_sums)
+        self._totals: tuple[int, ...] = (0,) * len(limits.line_sums)  #: of all lines together: no line has more
+        #: with the document that was asked about last: keys that are not here yet, sums and totals
+        self._fresh, self._with = set[bytes](), (self._sums, self._totals)
         self._parts: list[RelatedPart] = []
         self._surely = [tuple(of.surely for of in each) for each in (limits.head_sums, limits.line_sums)]
 
@@ -130,9 +131,9 @@ class _Whole:
         """Does a document fit?"""
         limits = self._limits
         self._fresh = set(keys).difference(self._places)
+        self._with = sums, totals = tuple(map(add, self._sums, head.sums)), tuple(map(add, self._totals, head.totals))
         if len(self._places) + len(self._fresh) > limits.lines:
             return False
-        sums, totals = tuple(map(add, self._sums, head.sums)), tuple(map(add, self._totals, head.totals))
         if not all(map(lt, sums, self._surely[0])) and not all(of.takes(s) for of, s in zip(limits.head_sums, sums, strict=True)):
             return False
         if all(map(lt, totals, self._surely[1])):
@@ -162,8 +163,7 @@ class _Whole:
         self._remembered += len(rows)
         if self._remembered > _MOST_ROWS:
             self._add_up()
-        self._totals = tuple(map(add, self._totals, head.totals))
-        self._sums = tuple(map(add, self._sums, head.sums))
+        self._sums, self._totals = self._with
         self._parts.append(RelatedPart(head.id, bytes(map(self._places.__getitem__, keys))))
 
     def _know(self, id_: str, keys: Sequence[bytes]) -> None:

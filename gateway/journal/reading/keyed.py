@@ -24,7 +24,7 @@ _HEAD = len(statements.KEYED_HEAD)  #: columns before the sums
 _LOWS = _HEAD + len(statements.HEAD_SUMS[0])
 _BEHIND = _LOWS + len(statements.HEAD_SUMS[1])
 _TOTALS = len(statements.TOTALS[1])
-_PORTION = 64  #: documents that are read at once
+_PORTION = 32  #: documents that are read at once: with their lines they stay near the processor
 KeyedRow = tuple[Any, ...]
 """A line: its key, then its sums."""
 
@@ -87,7 +87,7 @@ class KeyedDocuments(Lookups):
         month: int,
         where: Sequence[Restriction] = (),
         after: KeyedPlace = BEGINNING,
-        limit: int = _PORTION,
+        limit: int = 400,
     ) -> list[KeyedInMonth]:
         """The first of a pool and month behind a place whose documents satisfy `where` (as for `list_documents`)."""
         place = dict(zip(_PLACE, after, strict=True))
