@@ -378,7 +378,7 @@ class MergeRule:
     head: Mapping[str, str] = field(default_factory=dict)
     line: Mapping[str, str] = field(default_factory=dict)
     most_lines: int = 50  #: of what is made
-    portion: int = 200  #: documents that one commit takes in hand, or merges
+    portion: int = 100  #: documents that one commit takes in hand, or merges: some 40 ms of everybody's
     cases: tuple[MergeCase, ...] = ()
 
 
