@@ -13,6 +13,7 @@ from filings import APPROVED, LIST, act
 from lists import Filing, declared, filing, kept_rows, line, listed
 from pypdf import PdfReader
 from sites import Site
+from test_na_customs import licence_at_customs
 
 CLEARED = "已结关"
 
@@ -465,3 +466,29 @@ def test_whatever_became_of_the_lists_what_is_kept_of_them_is_what_they_say(site
 
     assert len(stored) > 2
     assert stored == made
+
+
+# Licences that are known here
+
+
+@pytest.mark.requirement("CD-08", "CD-10")
+def test_of_a_licence_that_was_applied_for_here_no_more_is_declared_than_is_left(site: Site) -> None:
+    on = filing(site, [f.goods(1, CodeTS=b.PLAIN)])
+    _, licence = licence_at_customs(site, CustomsPort1=on.customs)
+    cites = {"LicenseNo": licence}
+
+    first = declared(site, on, CLEARED, lines=[line("1", GQty="60", FirstQty="60")], **cites)
+    (fault,) = b.refused(site, listed(on, lines=[line("1", GQty="40.00001")], **cites))["faults"]
+    change = {"ChangeKind": "1", "ListNo": first["document"], "Reason": "多到货", "Contact": "李示例", "Phone": "0411-80000002"}
+    rows = {
+        n: [{"Place": "DecList[1]/GQty", "New": n}, {"Place": "DecList[1]/DeclTotal", "New": str(float(n) * 12.5)}]
+        for n in ("100", "101")
+    }
+    too_much = b.refused(site, b.message(f.CHANGE, "declare", set_={**change, "Change": rows["101"]}, reference=b.fresh("x")))
+    b.done(site, b.message(f.CHANGE, "declare", set_={**change, "Change": rows["100"]}, reference=b.fresh("x")))
+    (used_up,) = b.refused(site, listed(on, lines=[line("1", GQty="0.00001")], **cites))["faults"]
+
+    assert (fault["code"], fault["path"], fault["label"]) == ("GW-F61", "/CD.list/DecList[1]/GQty", "集报清单表体申报数量")
+    assert "仅余 40 千克" in fault["message"]
+    assert [(each["code"], each["path"]) for each in too_much["faults"]] == [("GW-F61", "/CD.change/Change[1]/New")]
+    assert "仅余 0 千克" in used_up["message"]
