@@ -150,6 +150,7 @@ KIND_OF = {TAKEN: "technical", NOT_TAKEN: "technical", ANSWERED: "business", NOT
 RESERVED = frozenset(KIND_OF)
 
 
+OWN = "@account"  #: among the values of `Query.only`: the account's own code at the authority
 ISSUED_DATE = "@issued_date"  #: a receipt's own day in China
 
 
@@ -207,7 +208,9 @@ class Query:
     account_code: str = ""  #: which of the account's codes names it there: mofcom_code | customs_code | uscc
     table: str = ""  #: the code table that answers
     note: Text = NOTHING  #: said with the result
-    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: what the journal shows: `of` to its allowed values
+    only: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  #: what the journal shows: `of` to its allowed values, or OWN
     quantities: Mapping[str, str] = field(default_factory=dict)  #: fact of a licence (licence, approved, remaining …) to column
     units: Mapping[str, str] = field(default_factory=dict)  #: the names by which it tells units, to their codes
 

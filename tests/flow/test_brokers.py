@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -84,6 +85,24 @@ def test_the_data_are_the_clients_and_the_card_the_brokers(broker: Office) -> No
     assert told == ["2102961111", "大连委托示例有限公司", "91210200MA0CLNT01X", OWN]
     assert package.findtext(".//{*}sender_id") == OWN
     assert broker.document(TYPE, own)["business_status"]["text"] == "已申报"
+
+
+def test_a_list_is_exported_for_the_consignee_only(broker: Office) -> None:
+    theirs, own = client(), client()
+    played(broker, declaration(broker, "2102961111", theirs))
+    played(broker, declaration(broker, OWN, own))
+
+    assert [row["client"] for row in asked(broker, "list", client=theirs)] == [theirs]
+    assert asked(broker, "export", client=theirs) == []
+    assert [row["client"] for row in asked(broker, "export", client=own)] == [own]
+
+
+def asked(office: Office, kind: str, **filters: str) -> list[dict[str, str]]:
+    name = office.shop.site.drop(etree.tostring(b.query(TYPE, kind, filters=filters, format="json")))
+    assert office.shop.play(name)["state"] == "accepted"
+    office.shop.turns(lambda: office.shop.site.inbox(f"Result_{name.rsplit('.', 1)[0]}_"))
+    rows: list[dict[str, str]] = json.loads(office.shop.site.result(name).read_bytes())["rows"]
+    return rows
 
 
 def test_customs_tells_the_broker(broker: Office) -> None:

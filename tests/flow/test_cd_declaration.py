@@ -265,6 +265,7 @@ def test_declarations_are_asked_for_by_field_and_by_their_unified_number(site: S
     advanced = b.rows(site, asked("advanced", seq=found["numbers"]["seq"]))
 
     assert own in {row["client"] for row in basic}
+    assert own in {row["client"] for row in b.rows(site, asked("export", client=own))}
     assert exports == []
     assert [(row["client"], row["entry"], row["status"]) for row in advanced] == [(own, found["numbers"]["entry"], CLEARED)]
     assert b.refused(site, asked("advanced"))

@@ -22,7 +22,7 @@ from tongguan.gateway.journal.reading.restrictions import (
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.profile.profile import CodeTable, Profile, Query
+from tongguan.gateway.profile.profile import OWN, CodeTable, Profile, Query
 from tongguan.gateway.profile.queries import names_of
 from tongguan.gateway.system import times
 
@@ -37,12 +37,13 @@ def orders(query: Query) -> dict[str, str]:
 
 
 def documents(
-    message: Message, profile: Profile, query: Query, filters: Mapping[str, str], records: Snapshot, *, today: str
+    message: Message, profile: Profile, query: Query, filters: Mapping[str, str], records: Snapshot, *, today: str, code: str
 ) -> Found:
-    """A page of the account's documents of the type that the filters, and the query's own `only`, let through."""
+    """A page of the account's documents of the type that the filters, and the query's own `only`, let through; `code`: the account's own."""
     where = of_documents(account=message.account, type_=message.type)
     for of, words in query.only.items():
-        where.append(_in_status(profile, words, today) if of == "status" else _fact(profile, of, words))
+        values = [code if word == OWN else word for word in words]
+        where.append(_in_status(profile, values, today) if of == "status" else _fact(profile, of, values))
     for name, of in query.filters.items():
         where += _conditions(profile, of, [filters.get(n, "") for n in names_of(name, of)], today)
     page, size = paging(filters)

@@ -64,7 +64,9 @@ def _found(rules: Rules, message: Message, query: Query, filters: Mapping[str, s
         return statistics(rules, message, query, filters, records)
     if query.ask in (RECEIPTS, ATTACHMENTS):
         return page_of(details(rules, message, query, records), filters)
-    return documents(message, rules.profile(message.type), query, filters, records, today=today)
+    profile = rules.profile(message.type)
+    code = rules.code_at(rules.account(message.account), profile)
+    return documents(message, profile, query, filters, records, today=today, code=code)
 
 
 def _card_bound(rules: Rules, message: Message, profile: Profile) -> None:
