@@ -9,14 +9,16 @@ from typing import Any
 import bodies as b
 import pytest
 from agreement_desk import Office, open_office
-from filings import LIST
+from filings import DECLARATION, LIST
 from journals import comes, document, submission, written
+from test_cd_change import approved_list, text
+from test_cd_merge import CLEARED, customs, merged, unified
 
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.outcome import RelatedPart, Relation
 
 pytestmark = pytest.mark.requirement("CD-14")
-DECLARATION = "CD.declaration"
+__all__ = ["customs"]
 
 
 @pytest.fixture(scope="module")
@@ -99,3 +101,29 @@ def test_of_a_list_that_was_never_merged_there_is_nothing_to_tell(office: Office
     written(journal, comes(submission(account=account, state=State.ACCEPTED, lane=None, due_at=None), documents=(alone,)))
 
     assert rows(asked(office, LIST, "L9")) == []
+
+
+def test_a_merge_tells_it_and_a_refusal_marks_it(customs: Office) -> None:
+    key = approved_list(customs, *CLEARED)
+    other = approved_list(customs, *CLEARED)
+    merge = merged(customs)
+    draft = f"{merge['document']}-1"
+    named = customs.document(DECLARATION, draft)["numbers"]["unified"]
+    lines = range(1, 1 + len(customs.document(LIST, key)["body"]["DecList"]))
+
+    assert rows(asked(customs, LIST, key)) == [(unified(customs, key), str(n), named, str(n), "有效") for n in lines]
+    assert rows(asked(customs, DECLARATION, draft)) == [
+        (unified(customs, each), str(n), named, str(n), "有效") for each in (key, other) for n in lines
+    ]
+
+    declared = b.message(DECLARATION, "declare", document=draft, reference=b.fresh("dec"))
+    status = customs.shop.play(customs.shop.site.drop(b.xml(declared)), "sent", "refused")
+    assert status["state"] == "sent", status["faults"]
+    refusal = customs.authority.unsigned(code="E", type=DECLARATION, message=f"{status['message_id']}-1")
+    customs.issue(customs.authority.sealer.seal(refusal))
+    customs.shop.turns(lambda: text(customs, LIST, key) == "已结关")
+    merged(customs)
+
+    found = rows(asked(customs, LIST, key))
+    assert [row[-1] for row in found] == ["已失效" for _ in lines] + ["有效" for _ in lines]
+    assert {row[2] for row in found if row[-1] == "有效"}.isdisjoint({row[2] for row in found if row[-1] == "已失效"})
