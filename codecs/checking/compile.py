@@ -15,7 +15,7 @@ from typing import Any
 from tongguan.codecs.checking.conditions import Condition, compile_conditions
 from tongguan.codecs.checking.field_tree import Node, build, namespaces_of, split
 from tongguan.codecs.checking.filed import FiledLook
-from tongguan.codecs.checking.fills import KINDS, Fill, depends, filed_look, filler
+from tongguan.codecs.checking.fills import KINDS, Fill, depends, filed_look, filler, is_of_account
 from tongguan.codecs.checking.fills import Unfit as FillWrong
 from tongguan.codecs.checking.rules import CompiledRule, compile_rule
 from tongguan.codecs.checking.secrets import secret_paths
@@ -38,6 +38,8 @@ class CompiledFill:
     fill: Fill
     reads: frozenset[str]  #: every path that its value is made from
     surely: int  #: a value of so many characters fits its field for sure: computed ones can be too large
+    of_account: bool  #: it is a fact of the account,
+    of_party: bool  #: of a group that tells of a party
 
 
 Runs = tuple[tuple[tuple[str, ...], tuple[tuple[str, tuple[str, ...], Fill, CompiledFill], ...]], ...]
@@ -194,7 +196,9 @@ def _fills(profile: Profile, nodes: Mapping[str, Node], tables: Mapping[str, Cod
         try:
             above, names = split(path)
             fill, reads = filler(node, profile, nodes, tables), frozenset(_reads(node, profile, nodes))
-            made[path] = CompiledFill(node, above, tuple(names[:-1]), fill, reads, _surely(node) if reads else 1_000_000)
+            groups, ours = tuple(names[:-1]), is_of_account(node)
+            surely, of_party = _surely(node) if reads else 1_000_000, ours and bool(groups) and not above
+            made[path] = CompiledFill(node, above, groups, fill, reads, surely, ours, of_party)
         except FillWrong as complaint:
             kind = node.field.fill.partition(":")[0]
             zh, en = nearest(kind, KINDS) if kind not in KINDS else ("", "")

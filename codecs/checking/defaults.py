@@ -8,7 +8,7 @@ from tongguan.codecs.checking.compile import Compiled, CompiledFill
 from tongguan.codecs.checking.fault_list import FaultList
 from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, at, row_at
 from tongguan.codecs.checking.fields import ValueWrong
-from tongguan.codecs.checking.fills import FillContext, is_of_account
+from tongguan.codecs.checking.fills import FillContext
 
 _NOTHING: Row = {}
 
@@ -25,10 +25,9 @@ def fill_defaults(compiled: Compiled, contexts: Contexts, known: FillContext, fi
         if path in compiled.may_default and _default(compiled.nodes[path], row_at(content, groups), groups, value, findings):
             filled[path] = None
     # where the sender named another party, nothing of ours is mixed into it
-    parties = [one for one in compiled.defaults if one.groups and not one.tables and is_of_account(one.node)]
-    others = {one.groups for one in parties if _names_another(one, content, known)}
+    others = {one.groups for one in compiled.defaults if one.of_party and _names_another(one, content, known)}
     for one in compiled.defaults:
-        for rows, trail in contexts[one.tables] if one.groups not in others or not is_of_account(one.node) else ():
+        for rows, trail in contexts[one.tables] if one.groups not in others or not one.of_account else ():
             given = one.fill(rows, trail, known)
             if given is None:
                 continue

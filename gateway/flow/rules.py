@@ -203,4 +203,4 @@ def missing(kind: str, name: str) -> Held:
 
 def _code(account: Account, name: str) -> str:
     """One of an account's codes by its name."""
-    return {"mofcom_code": account.mofcom_code, "customs_code": account.customs_code, "uscc": account.uscc}.get(name, "")
+    return str(getattr(account, name)) if name else ""
