@@ -201,6 +201,18 @@ def test_a_cancelled_qualification_carries_no_list(site: Site) -> None:
 
 
 @pytest.mark.requirement("CD-08")
+def test_a_cancelled_volume_carries_no_list_and_is_told_with_its_status(site: Site) -> None:
+    approved = f.qualified(site)
+    first = b.done(site, f.volume(approved["numbers"]["unified"], "declare", "!cancel"), "sent", "accepted")
+    volume = site.wait_business(f.GOODS, first["document"], "取消资质")
+
+    (fault,) = b.refused(site, listed(Filing(approved["body"]["CustomMaster"], approved, volume)))["faults"]
+
+    assert (fault["code"], fault["label"]) == ("GW-F30", "备案号")
+    assert "取消资质" in fault["message"] and volume["numbers"]["volume"] in fault["message"]
+
+
+@pytest.mark.requirement("CD-08")
 @pytest.mark.parametrize(
     ("field", "value"), [("VoyNo", "9999W"), ("PackNo", "41"), ("GrossWet", "820.6"), ("NetWt", "779"), ("TrafName", "OTHER")]
 )
