@@ -7,8 +7,9 @@ from typing import Any
 import bodies as b
 import filings as f
 import pytest
+from customs_desk import desk_at
 from declarations import NS, TYPE, client, dec_message, declared, in_our_frame
-from lists import Filing, filing
+from lists import Filing, filing, line
 from lists import declared as list_declared
 from lxml import etree
 from pypdf import PdfReader
@@ -249,6 +250,50 @@ def test_a_list_that_is_not_there_or_not_cleared_is_refused_at_once(site: Site, 
     for status, word in ((unknown, "不存在"), (early, "待汇总")):
         assert (status["state"], told(status)) == ("refused", [("GW-F30", "/DecMessage/DecSign/BillSeqNo")])
         assert word in status["faults"][0]["message"]
+
+
+@pytest.mark.requirement("CD-13")
+@pytest.mark.parametrize(("quantity", "text", "says"), [("20", CLEARED, ""), ("1000001", "不受理", "余量")])
+def test_a_declaration_of_no_list_takes_its_licence_at_customs_itself(
+    site: Site, a_list: dict[str, Any], quantity: str, text: str, says: str
+) -> None:
+    own, row = client(), a_list["body"]["DecList"][0]
+    crab = {
+        "CodeTS": "0306143000",
+        "GName": "冻蟹",
+        "GModel": "冻|整只",
+        "GUnit": "035",
+        "FirstUnit": "035",
+        "GQty": quantity,
+        "FirstQty": quantity,
+    }
+    line = {
+        **crab,
+        "DeclPrice": "1",
+        **{n: row[n] for n in ("DutyMode", "TradeCurr", "OriginCountry", "DestinationCountry", "DistrictCode")},
+    }
+    raw = dec_message(
+        [a_list], of=own, named="", lines=[line], TrafName="EXAMPLE STAR", BillNo="EXBL26110042", LicenseNo="26-AA-100001"
+    )
+
+    status = declared(site, raw, "accepted", "rejected", "refused")
+
+    assert status["state"] == ("accepted" if text == CLEARED else "rejected"), status["faults"]
+    assert says in str(site.wait_business(TYPE, own, text))
+
+
+@pytest.mark.requirement("CD-13")
+def test_what_lists_took_of_a_licence_is_written_off_with_their_declaration(site: Site) -> None:
+    own = filing(site, [f.goods(1, CodeTS="0306143000", GName="冻蟹", GUnit="035", FirstUnit="035", SecondUnit=None)])
+    listed = list_declared(site, own, CLEARED, LicenseNo="26-AA-100001", lines=[line("1")])
+    desk, entry = desk_at(site), listed["numbers"]["entry"]
+    before = desk.state(entry)
+
+    status = declared(site, dec_message([listed], LicenseNo="26-AA-100001"), "accepted", "rejected", "refused")
+    assert status["state"] == "accepted", status["faults"]
+    site.wait_business(TYPE, status["document"], CLEARED)
+
+    assert (before, desk.state(entry)) == ("reserved", "cleared")
 
 
 # What is asked and printed of it
