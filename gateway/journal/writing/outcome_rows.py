@@ -109,6 +109,7 @@ def _with_lines(document: Document, before: KeyedDocument | None) -> Document:
 
 
 def _key(group: Group, documents: Mapping[str, Document], made: Collection[str] = ()) -> None:
+    """Where lines stay as they were and nothing was kept yet, nothing is: whoever makes all anew comes to it (`flow/query/recount.py`)."""
     anew = {d.id: d.keyed for d in documents.values() if d.keyed is not None}
     without = {id_ for id_, keyed in anew.items() if not keyed.key}
     had = dict[str, Sequence[int | None]]()  #: and the totals of their lines
@@ -118,9 +119,9 @@ def _key(group: Group, documents: Mapping[str, Document], made: Collection[str] 
         statements.UNKEY_LINES.write(group.connection, {"values": part})
     gone = [id_ for id_ in had if id_ in without]
     group.left += [digests.gone("keyed", id_) for id_ in gone]
-    heads = [keyed_row(documents[id_], keyed, had.get(id_, ())) for id_, keyed in anew.items() if keyed.key]
-    _insert(group, tables.keyed, heads)
-    lines = {id_: keyed_line_rows(id_, keyed) for id_, keyed in anew.items() if keyed.key and keyed.lines is not None}
+    kept = {id_: keyed for id_, keyed in anew.items() if keyed.key and (keyed.lines is not None or id_ in had)}
+    _insert(group, tables.keyed, [keyed_row(documents[id_], keyed, had.get(id_, ())) for id_, keyed in kept.items()])
+    lines = {id_: keyed_line_rows(id_, keyed) for id_, keyed in kept.items() if keyed.lines is not None}
     insert_together(group, tables.keyed_line, {**lines, **{id_: [] for id_ in gone}})
 
 

@@ -129,6 +129,14 @@ def test_a_later_version_may_leave_the_lines_as_they_were(journal: Journal) -> N
     assert journal.verify().broken is None
 
 
+def test_of_a_document_of_which_nothing_was_kept_yet_its_head_alone_is_not(journal: Journal) -> None:
+    moved(journal, "d", None)
+    moved(journal, "d", keyed(1, lines=None), 2)
+
+    assert heads(journal) == []
+    assert journal.verify().broken is None
+
+
 def test_two_versions_of_one_commit_leave_what_the_last_says(journal: Journal) -> None:
     first = comes(submission("m"), documents=(document("d", keyed=keyed(1)),))
     written(
