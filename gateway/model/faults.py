@@ -87,15 +87,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "此前分出的单证 {keys} 不在此报文内，保持原样；不再需要时请删除",
         "{keys} became further documents before and are not in this message: they stay as they are; delete what is not wanted any more",
     ),
-    "GW-F70": ("没有申报单位 {agent}", "there is no declaring unit {agent}"),
+    "GW-F70": ("{label} {agent} 不存在", "there is no {agent}"),
     "GW-F71": ("没有{zh} {name}", "there is no {en} {name}"),
     "GW-F72": ("{zh} {name} 的状态为“{status_zh}”，不能汇总", "{en} {name} is “{status_en}”: it cannot be merged"),
     "GW-F73": ("{zh} {name} 的{what}与汇总不同", "{what_en} of {en} {name} is another than the merge's"),
     "GW-F74": ("{month} 尚未开始", "{month} has not begun"),
-    "GW-F75": (
-        "一般贸易清单不能跨年度汇总：{month} 的清单请单独申报",
-        "not across the year: what is of {month} is declared singly",
-    ),
+    "GW-F75": ("{month}：{zh}", "{month}: {en}"),
     "GW-F76": (
         "其所含的{zh}已退回待汇总，此单证不能再{operation}；请重新汇总",
         "what went into it ({en}) is to be merged anew: {operation} is not possible any more",

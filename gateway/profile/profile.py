@@ -337,7 +337,7 @@ class MergeCase:
 
     of: Mapping[str, tuple[str, ...]]  #: element to values
     day: int = 0  #: of the month after: the last on which it is in time; 0: that month's last
-    within_year: bool = False  #: no later than the year's last day, and not at all after it
+    within_year: Text = NOTHING  #: no later than the year's last day, and not at all after it, which is then told so
     head: Mapping[str, str] = field(default_factory=dict)  #: in place of what the merge says
     line: Mapping[str, str] = field(default_factory=dict)
 

@@ -72,7 +72,7 @@ def test_what_is_left_out_is_told_with_its_reason(desk: Counting) -> None:
     assert desk.words(MERGE, merge["document"]) == ["部分未生成"]
     desk.today = "2030-11-02T12:00:00"
     gap = desk.merge(Month="2030-10")
-    assert [(row["taken"], row["why"]) for row in desk.result(gap)["rows"]] == [("0", "没有 2030-10-01 的税则或计征汇率")]
+    assert [(row["taken"], row["why"]) for row in desk.result(gap)["rows"]] == [("0", "代码表 rates 没有适用于 2030-10-01 的行")]
     assert desk.words(MERGE, gap["document"]) == ["无单据"]
     assert desk.words(NOTE, unrated, underway, other_kind, later) == ["已签收", "在途", "已签收", "已签收"]
 

@@ -203,7 +203,7 @@ Agent = "agent:name"
 [[merge.case]]
 of = { Kind = ["1"] }
 day = 10
-within_year = true
+within_year = { zh = "不能跨年度汇总", en = "not across the year" }
 [[merge.case]]
 of = { Kind = ["2"] }
 line = { Code = "is:X" }

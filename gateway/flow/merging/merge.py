@@ -43,7 +43,6 @@ from tongguan.gateway.system import times
 from tongguan.gateway.work.loop import Step, end
 from tongguan.gateway.work.moment import Moment
 
-TOO_LARGE = Text("一份清单的项数或数值超出一份报关单", "it alone has more lines, or a larger sum, than one declaration takes")
 _TAKE, _PLAN, _MAKE, _TELL = "take", "plan", "make", "tell"  #: what a turn does
 _HOW_FAR = "merge"  #: where a message says how far it is
 
@@ -192,7 +191,10 @@ class _Work:
     def _whole(self, kept: Mapping[str, Any], documents: list[Document], after: Totals) -> Outcome | Text:
         """The message that makes one whole, with its documents, merged; or why it cannot be made."""
         if not kept["fits"]:
-            return TOO_LARGE
+            title = self.types.made.profile.title
+            return Text(
+                f"其行数或数值超出一份{title.zh}", f"it alone has more lines, or a larger sum, than one takes ({title.en})"
+            )
         whose = str(self.far["whose"])
         reference = made_name(self.message, self.document, whose, kept["number"])
         content = self._content(kept, documents)

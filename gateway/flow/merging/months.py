@@ -28,7 +28,7 @@ def months_due(types: MergeTypes, content: Content, account: str, records: Snaps
 
     for month in records.months_of(account, rule.merges, pool):
         behind = (now.year - month // 100) * 12 + now.month - month % 100
-        over = case is not None and case.within_year and month // 100 < now.year
+        over = case is not None and case.within_year.zh and month // 100 < now.year
         if behind > _BACK or over or not has(month, rule.ready):
             continue
         until = deadline(case, month)

@@ -65,8 +65,8 @@ def _of_month(types: MergeTypes, content: Content, today: str) -> list[tuple[str
     month, path = value_at(content, types.rule.month), types.rule.month
     if month > today[:7]:
         return [(path, "GW-F74", {"month": month})]
-    across = bool(month) and month[:4] < today[:4] and any(case.within_year for case in types.cases_of(content))
-    return [(path, "GW-F75", {"month": month})] if across else []
+    across = types.across(content, month, today) if month else None
+    return [(path, "GW-F75", {"zh": across.zh, "en": across.en, "month": month})] if across is not None else []
 
 
 def _of_chosen(

@@ -20,9 +20,6 @@ from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.profile import CodeTable, MergeCase, MergeRule, Profile, Text
 
-ACROSS = Text("一般贸易清单不能跨年度汇总，请单独申报", "not across the year: it is declared singly")
-OPEN_CHANGE = Text("有未办结的修撤单", "a request to change it is open")
-
 
 @record
 class Candidate:
@@ -60,6 +57,10 @@ class MergeTypes:
     def case_of(self, content: Content) -> MergeCase | None:
         """The first case that speaks of such a merge: it says until when."""
         return next(iter(self.cases_of(content)), None)
+
+    def across(self, content: Content, day: str, today: str) -> Text | None:
+        """What is said of a day, or month, of an earlier year, where a merge is not to go across the year."""
+        return next((c.within_year for c in self.cases_of(content) if c.within_year.zh and day[:4] < today[:4]), None)
 
     def day_of(self, content: Content) -> str:
         """The day by which a document that is merged belongs to a month."""
@@ -187,14 +188,24 @@ def left_out(types: MergeTypes, content: Content, head: KeyedHead, status: str, 
     if status != types.rule.ready:
         words = types.merged.statuses[status].text
         return Text(f"{types.merged.title.zh}状态为“{words.zh}”", f"the document is “{words.en}”")
-    if any(case.within_year for case in types.cases_of(content)) and head.day[:4] < today[:4]:
-        return ACROSS
-    if any(records.reserved_by(kind, head.id) for kind in types.fences):
-        return OPEN_CHANGE
-    if types.rates and types.rates_at(head.rates) is None:
+    across = types.across(content, head.day, today)
+    if across is not None:
+        return across
+    holder = next((found for kind in types.fences if (found := records.reserved_by(kind, head.id)) is not None), None)
+    if holder is not None:
+        return _held_off(types, holder, records)
+    gap = next((table.name for table in types.rates if rate_at(table, head.rates) is None), "")
+    if gap:
         day = head.rates or "-"
-        return Text(f"没有 {day} 的税则或计征汇率", f"there is no tariff or exchange rate for {day}")
+        return Text(f"代码表 {gap} 没有适用于 {day} 的行", f"the code table {gap} has no row for {day}")
     return None
+
+
+def _held_off(types: MergeTypes, holder: str, records: Snapshot) -> Text:
+    """By what a document must not be merged for now: one that changes it, or whatever else it is reserved for."""
+    document = records.document(holder)
+    title = types.rules.profile(document.type).title if document is not None and document.type in types.rules.types else None
+    return Text(f"有未办结的{title.zh}", f"open: {title.en}") if title else Text("已被占用", "it is reserved")
 
 
 def deadline(case: MergeCase | None, month: int) -> str:
@@ -202,7 +213,7 @@ def deadline(case: MergeCase | None, month: int) -> str:
     if case is None:
         return ""
     year, number = divmod(month, 100)
-    if case.within_year and number == 12:
+    if case.within_year.zh and number == 12:
         return f"{year}-12-31"
     year, number = (year + 1, 1) if number == 12 else (year, number + 1)
     if case.day:
