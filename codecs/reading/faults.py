@@ -62,6 +62,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-M13": ("批次没有任何项目", "the batch is empty"),
     "GW-M14": ("check 应为 true 或 false，现为 {value}", "check must be true or false, not {value}"),
     "GW-M15": ("报文编号 {reference} 不能用作 ZIP 内的文件夹名", "reference {reference} cannot name a folder in the ZIP"),
+    "GW-M16": (
+        "{name} 是主管部门的回执，不是可以发送的报文；收到的回执由网关放入 InBox",
+        "{name} is an authority's receipt, nothing that can be sent; receipts that come are put into InBox",
+    ),
     "GW-C01": ("没有元素 {name}{near}", "there is no element {name}{near}"),
     "GW-C02": ("{label}重复", "{label} stands twice"),
     "GW-C03": ("{label}必填", "{label} is required"),

@@ -28,6 +28,7 @@ from tongguan.codecs.reading.frame import (
 from tongguan.codecs.reading.item import Item, Read, spoiled
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_NAME, MOST_TEXT
 from tongguan.gateway.model.errors import Fault, Refused
+from tongguan.gateway.profile.own_form import own_answers
 from tongguan.gateway.profile.profile import OwnForm, OwnForms
 from tongguan.gateway.system import safe_xml
 
@@ -50,6 +51,8 @@ def read_xml(raw: bytes, files: Mapping[str, bytes], own_forms: OwnForms) -> Rea
         raise Refused([fault("GW-M08", path="/*", line=_line(root), name="type")])
     if name == "Batch" and namespace in ("", "{" + _BATCH):
         return _batch(root, files, own_forms)
+    if own_forms and root.tag in own_answers(own_forms):
+        raise Refused([fault("GW-M16", path=f"/{name}", line=_line(root), name=name)])
     faults: list[Fault] = []
     return alone("xml", _item(root, ItemPlace(f"/{name}", "/@", _line(root)), faults, files, own_forms), faults, files)
 

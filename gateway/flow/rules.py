@@ -21,7 +21,7 @@ from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.errors import Held, in_both
 from tongguan.gateway.model.lane import NAMED_AFTER, Lane, LaneKind
 from tongguan.gateway.model.message import Message
-from tongguan.gateway.profile.own_form import own_forms
+from tongguan.gateway.profile.own_form import own_answers, own_forms
 from tongguan.gateway.profile.profile import CodeTable, Operation, OwnForms, Profile
 from tongguan.gateway.settings import Account, Card, Settings
 from tongguan.gateway.system.backoff import part_of, wait_before_next
@@ -75,9 +75,7 @@ class Rules:
     @cached_property
     def own_answers(self) -> OwnAnswers:
         """And how they answer, by the root."""
-        forms = (profile.own_form for profile in self.own_forms.values() if profile.own_form is not None)
-        answers = (answer for form in forms for answer in (form.technical, form.business) if answer is not None)
-        return {f"{{{one.namespace}}}{one.root}" if one.namespace else one.root: one for one in answers}
+        return own_answers(self.own_forms)
 
     @cached_property
     def accounts(self) -> Mapping[str, Account]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from string import Formatter
 from typing import Any, NamedTuple
 
-from tongguan.gateway.profile.profile import EnclosedSheet, Field, OwnAnswer, OwnForm, Profile
+from tongguan.gateway.profile.profile import EnclosedSheet, Field, OwnAnswer, OwnForm, OwnForms, Profile
 from tongguan.gateway.profile.source import Complaints, TomlTable, table_of
 
 DATES = ("yyyyMMdd",)
@@ -97,6 +97,13 @@ def own_forms(profiles: Mapping[str, Profile], complaints: Complaints | None = N
             complaints.add(f"{profile.folder}/profile.toml:1", f"{other} 已有根元素 {tag}", f"{other} has the root {tag} already")
         found[tag] = profile
     return found
+
+
+def own_answers(forms: OwnForms) -> dict[str, OwnAnswer]:
+    """How these types' authorities answer in forms of their own, by the root."""
+    own = (profile.own_form for profile in forms.values() if profile.own_form is not None)
+    answers = (answer for form in own for answer in (form.technical, form.business) if answer is not None)
+    return {f"{{{one.namespace}}}{one.root}" if one.namespace else one.root: one for one in answers}
 
 
 def signed_fields(fields: Iterable[Field]) -> list[SignedField]:

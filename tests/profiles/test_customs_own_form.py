@@ -137,6 +137,14 @@ def test_in_our_own_frame_an_unknown_element_is_a_fault() -> None:
     assert [fault.code for fault in held(item, "save").faults] == ["GW-C01"]
 
 
+@pytest.mark.parametrize("root", ["<DEC_RESULT><CHANNEL>7</CHANNEL></DEC_RESULT>", f'<DecImportResponse xmlns="{NS[1:-1]}"/>'])
+def test_a_receipt_that_is_dropped_is_told_what_it_is(root: str) -> None:
+    with pytest.raises(Refused) as refused:
+        read("m.xml", root.encode(), most_bytes=10**6, own_forms=OWN_FORMS)
+
+    assert [fault.code for fault in refused.value.faults] == ["GW-M16"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "code", "path"),
     [
