@@ -71,6 +71,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "引用此单证的{zh} {key} 状态为“{status}”，不能随之删除",
         "{en} {key} names this document and is “{status}”: it cannot be deleted with it",
     ),
+    "GW-F56": (
+        '编号 {number} 属于单证 {key}；请以 document="{key}" 指明，或不写 document',
+        "number {number} is document {key}'s: name that one, or none",
+    ),
     "GW-F51": (
         "行数超出一份单证，须分出单证 {key}，但该单证已存在且不是由此分出的；请换用其他单证号",
         "there are more rows than one document takes, and {key}, which the others would become, exists and is no part of this one: use another document key",

@@ -444,6 +444,18 @@ def test_what_is_fetched_again_under_no_name_is_the_document_that_has_its_number
     assert shop.site.document(ACCOUNT, "f2") is None
 
 
+def test_what_is_fetched_under_another_name_than_it_has_is_refused(shop: Workshop) -> None:
+    pages_of(shop, ["<GNo>7</GNo>"])
+    fetch(shop, "f1")
+
+    named = '<XX.account xmlns="urn:tongguan:XX.account:1" operation="fetch" reference="f2" document="other"><AccountNo>C1</AccountNo></XX.account>'
+    status = shop.play(shop.site.drop(named))
+
+    assert [(code, path) for code, path, _ in faults(status)] == [("GW-F56", "@document")]
+    assert "f1" in status["faults"][0]["message"]
+    assert shop.site.document(ACCOUNT, "other") is None
+
+
 @pytest.mark.parametrize(
     ("rows", "total", "why"), [(["<GNo>x</GNo>"], None, "GNo of row 1"), (["<GNo>1</GNo>"], 3, "it has 1 rows")]
 )

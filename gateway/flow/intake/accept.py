@@ -227,18 +227,22 @@ def _document(rules: Rules, account: str, item: Item, records: Snapshot) -> tupl
         return None, None, fault("GW-F03", path="@number", label="number", number=item.number, title=(title.zh, title.en))
     key = item.document or item.reference or ""
     living = records.document_of_key(account, item.type, key)
+    fetched = _number_to_fetch(rules.profile(item.type), item)
+    own = key if item.own_form else fetched
+    numbered = [d for d in records.documents_of_number(account, own) if d.type == item.type] if own else []
+    if fetched and item.document and numbered and numbered[0].key != key:
+        return key, None, fault("GW-F56", path="@document", label="document", number=fetched, key=numbered[0].key)
     if living is not None:
         return key, living.id, None
-    own = key if item.own_form else _number_to_fetch(rules.profile(item.type), item)
-    if own and (numbered := [d for d in records.documents_of_number(account, own) if d.type == item.type]):
+    if numbered:
         return numbered[0].key, numbered[0].id, None
     return key, free_id(account, item.type, key, records), None
 
 
 def _number_to_fetch(profile: Profile, item: Item) -> str:
-    """The number by which an authority is asked for the rows of a document that the message names in no other way: it may be here already."""
+    """The number by which an authority is asked for the rows of a document: that may be here already."""
     operation, number = profile.operations.get(item.operation), profile.numbers.get(profile.own_number)
-    if item.document or operation is None or not operation.fetches or number is None:
+    if operation is None or not operation.fetches or number is None:
         return ""
     return item.filters().get(number.field, "")
 
