@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from journals import answer, body, comes, document, receipt, receipt_message, submission
+from journals import answer, body, comes, document, keyed, receipt, receipt_message, submission
 
 from tongguan.gateway.flow.query.recount import MARKER, rules_of
 from tongguan.gateway.journal.database import statements, tables
-from tongguan.gateway.journal.database.rows import document_row, message_row, pack, receipt_row
+from tongguan.gateway.journal.database.rows import document_row, keyed_line_rows, keyed_row, message_row, pack, receipt_row
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.history.history import line_of
 from tongguan.gateway.journal.journal import Journal
@@ -80,6 +80,7 @@ class Growth:
                     account=self._account,
                     type=self._type,
                     facts={"code": str(n % 97)},
+                    keyed=keyed(n % 250, number=f"{n:09d}", merge=f"grown-{n}"),
                 ),
             ),
             numbers=(Number(self._type, "licence", f"GROWN{n}", str(message.document_id), self._account),),
@@ -154,6 +155,9 @@ def _write(group: Group, outcomes: list[Outcome]) -> None:
         rows["message"].append(message_row(m))
         for d in outcome.documents:
             rows["document"].append(document_row(d))
+            if d.keyed is not None:
+                rows["keyed"].append(keyed_row(d, d.keyed))
+                rows["keyed_line"] += keyed_line_rows(d.id, d.keyed)
             rows["fact"] += [{"document_id": d.id, "name": name, "value": value} for name, value in (d.facts or {}).items()]
         rows["number"] += [{f.name: getattr(number, f.name) for f in fields(number)} for number in outcome.numbers]
         rows["receipt"] += [receipt_row(r) for r in outcome.receipts]
@@ -169,7 +173,7 @@ def _write(group: Group, outcomes: list[Outcome]) -> None:
     statements.COUNT.write(group.connection, *changed)
 
 
-_WRITTEN = ("message", "document", "fact", "number", "receipt", "body", "answer")
+_WRITTEN = ("message", "document", "fact", "keyed", "keyed_line", "number", "receipt", "body", "answer")
 
 
 def _body(b: Any) -> dict[str, Any]:

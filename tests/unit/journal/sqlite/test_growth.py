@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from grown_journal import KINDS, Growth
-from journals import answer, body, comes, document, moves, open_journal, receipt, receipt_message, submission, written
+from journals import answer, body, comes, document, keyed, moves, open_journal, receipt, receipt_message, submission, written
 from sqlalchemy import event
 
 from tongguan.gateway.journal.journal import Journal
@@ -21,7 +21,7 @@ from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import FREES_REFERENCE, State
-from tongguan.gateway.model.outcome import Number
+from tongguan.gateway.model.outcome import Number, RelatedPart, Relation
 
 YOUNG, OLD = 100, 10_000  #: messages of each kind
 MOST = 1.2
@@ -85,7 +85,7 @@ def looks(ask: Callable[[Search], Any]) -> Callable[[Journal], None]:
 def _comes(journal: Journal) -> None:
     """A message under a name and a reference that thousands had, with a number that receipts may wait for."""
     message = submission("new", document_id="new", reference="again", source="order.xml", state=State.CHECKED)
-    made = document("new", facts={"code": "1"})
+    made = document("new", facts={"code": "1"}, keyed=keyed(1))
     written(
         journal,
         comes(
@@ -95,12 +95,13 @@ def _comes(journal: Journal) -> None:
             receipts=(receipt("new", message_id="new", document_id="new"),),
             answers=(answer("new"),),
             bodies=(body("new", b"<xml/>"),),
+            relations=(Relation("whole", (RelatedPart("new", b"\1\2"),)),),
         ),
     )
     with journal.read() as records:
         stored = records.message("new")
     assert stored is not None
-    written(journal, moves(stored, State.SENT, documents=(document("new", version=2, facts={"code": "2"}),)))
+    written(journal, moves(stored, State.SENT, documents=(document("new", version=2, facts={"code": "2"}, keyed=keyed(2)),)))
 
 
 def _waits(journal: Journal) -> None:
@@ -147,6 +148,11 @@ WORKS: Mapping[str, Callable[[Journal], Any]] = {
     "around": looks(lambda r: (r.around(["new"], ["new"]), r.receipts_around(["new"], ["new"]))),
     "open messages": looks(lambda r: r.open_messages("demo", 50)),
     "open messages of another": looks(lambda r: r.open_messages("other", 50)),
+    "what is kept for merging": decides(
+        lambda r: (r.keyed_of("demo", "T", pool="1+I", month=202611, limit=20), list(r.keyed_in_hand("grown-7")))
+    ),
+    "months of a pool": looks(lambda r: (r.months_of("demo", "T", "1+I"), r.kept(["new"]))),
+    "what became of it": looks(lambda r: (r.became(["new"]), r.came_of(["new"]))),
     "recent answers": looks(lambda r: r.recent_answers("demo", 0, 50)),
     "answers since": looks(lambda r: r.answers_after("demo", r.end())),
     "unwritten answers": looks(lambda r: (r.unwritten_answers("demo", 50), r.unwritten_names("demo"))),
