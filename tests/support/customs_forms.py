@@ -79,7 +79,7 @@ def change(of: str, *rows: tuple[str, str, str], kind: str = "1") -> dict[str, A
 
 def scripts(root: Path) -> Path:
     """Copy customs' folders of these types, with scripts that take messages without a signature."""
-    for folder in (installed_profiles() / "customs").glob("CD.*"):
+    for folder in (path.parent for path in (installed_profiles() / "customs").glob("CD.*/replies.toml")):
         place = root / "customs" / folder.name
         place.mkdir(parents=True)
         script = (folder / "replies.toml").read_text("utf-8").replace("[[flow]]\n", '[[flow]]\nunsigned = "free=1"\n')
