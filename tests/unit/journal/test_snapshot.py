@@ -50,7 +50,10 @@ QUESTIONS: dict[str, Callable[[Snapshot], Any]] = {
 #: they change nothing that is asked later
 NO_QUESTIONS = {"see", "opened", "fetch_references", "fetch_keys", "fetch_ordered", "fetch_names"}
 #: what the docstring of `Snapshot` says of them
-OF_WHAT_IS_STORED = {"unchanged", "items", "item_states", "find", "list_documents", "counted", "counted_by"}
+OF_WHAT_IS_STORED = {
+    *("unchanged", "items", "item_states", "find", "list_documents", "counted", "counted_by"),
+    *("keyed_of", "keyed_in_hand", "months_of", "became", "came_of"),
+}
 
 
 def before() -> list[Outcome]:
