@@ -19,6 +19,7 @@ from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken
 from tongguan.gateway.system import times
 
 _MAGIC = b"SQLite format 3\0"
+_PARTS = ("_high", "_low")  #: how columns end that hold a part of a number: no moments, and as large as they may be
 _FIRST, _LAST = (times.to_ms(times.china_midnight(day)) for day in (date(1, 1, 2), date(9999, 12, 31)))  #: of all moments
 _LOOKED_AT, _LONG = 400, 10_000  #: entries of an index that are looked at; rows of a table that is long
 BUSY_MS = 30_000  #: so long a transaction waits for another process
@@ -143,6 +144,8 @@ def _strange(base: sqlite3.Connection) -> str | None:
 
 def _is_strange(column: Column[Any]) -> str:
     """SQL that is true of what no gateway wrote into the column."""
+    if isinstance(column.type, Integer) and column.name.endswith(_PARTS):
+        return f"typeof([{column.name}]) NOT IN ('null', 'integer')"
     if isinstance(column.type, Integer):
         return f"typeof([{column.name}]) NOT IN ('null', 'integer') OR [{column.name}] NOT BETWEEN {_FIRST} AND {_LAST}"
     kind = "blob" if isinstance(column.type, LargeBinary) else "text"

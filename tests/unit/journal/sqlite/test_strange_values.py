@@ -24,13 +24,13 @@ pytestmark = pytest.mark.requirement("GW-11")
 #: every command that looks into the rows of messages, documents, receipts and moves, as it is typed
 LOOKS = [
     "list", "list --json", "show m1", "show m1 --json", "timeline m1", "timeline gateway", "answers m1", "documents",
-    "documents --json", "quarantine list", "quarantine show q", "status", "status --json", "audit verify", "audit list",
+    "documents --json", "deadlines", "quarantine list", "quarantine show q", "status", "status --json", "audit verify", "audit list",
 ]  # fmt: skip
 #: those that make something, act, or look elsewhere
 OTHERS = {
     "init", "demo", "run", "simulate", "check", "bench", "hold", "release", "retry", "stop", "give-up", "pause", "resume",
     "quarantine apply", "quarantine drop", "card list", "card bind", "card test", "card pin", "mailbox list", "mailbox adopt",
-    "profiles", "doctor", "config check", "audit accept",
+    "profiles", "doctor", "config check", "audit accept", "merge",
 }  # fmt: skip
 STORED = [t for t in TABLES if t.name in ("message", "document", "receipt", "move", "answer", "lane", "orders")]
 
