@@ -144,8 +144,12 @@ def sent(office: Office, reference: str) -> set[str]:
 
 
 def assert_agreed(daemon: Daemon, site: Site, name: str) -> None:
-    status, document = site.status(name), site.document(FILING, KEY)
-    assert status is not None and document is not None
-    assert status["state"] == "accepted" and not status.get("contradicted")
-    assert (document["body"]["Amount"], document["business_status"]["text"], document["pending"]) == ("250", "审批通过", None)
+    def document() -> dict[str, Any]:
+        turn(daemon)  # the file of the other document may be told of after that of the message
+        return site.document(FILING, KEY) or {}
+
+    found = wait_until(lambda: (shown := document()).get("body", {}).get("Amount") == "250" and shown, "what was agreed to")
+    status = site.status(name)
+    assert status is not None and status["state"] == "accepted" and not status.get("contradicted")
+    assert (found["business_status"]["text"], found["pending"]) == ("审批通过", None)
     assert daemon.journal.verify().broken is None

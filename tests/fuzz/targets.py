@@ -44,6 +44,7 @@ from tongguan.simulators.messages.admission import told
 from tongguan.simulators.messages.decode import Opener, open_letter
 from tongguan.simulators.messages.markup import NotXml
 from tongguan.simulators.messages.signing import Unproven
+from tongguan.simulators.script.loading import load_scripts
 
 MOST_BYTES = 10_000_000
 NOW, NOW_MS = datetime(2026, 11, 20, tzinfo=UTC), 1_795_000_000_000
@@ -287,6 +288,11 @@ def _enclosed(raw: bytes) -> bytes:
     return builder.encrypt(Encoding.DER, [pkcs7.PKCS7Options.Binary])
 
 
+@functools.cache
+def scripts() -> Any:
+    return load_scripts("mofcom")
+
+
 def letter(raw: bytes) -> str:
     """Opened and proven as it came, and once more in an envelope."""
     return f"{_opened(raw)} {_opened(_enclosed(raw))}"
@@ -295,7 +301,7 @@ def letter(raw: bytes) -> str:
 def _opened(raw: bytes) -> str:
     try:
         opened = open_letter(opener(), raw)
-        words = told(opened.root)
+        words = told(opened.root, scripts())
         return opened.proven(key().certificate).tag + words.type[:5]
     except (NotXml, Unproven) as wrong:
         return f"{type(wrong).__name__} {str(wrong)[:12]}"
