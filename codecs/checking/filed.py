@@ -28,6 +28,9 @@ class FiledContent:
     rows: Mapping[RowKey, Row]
 
 
+LastFound = dict[str, tuple[Rows, Row]]
+"""By source: rows, and what they are filled from. Fields of a row are filled one after the other."""
+
 Filed = Callable[[FiledSource, str], FiledContent | None]
 """The document of a source that has this number or key; None when there is none."""
 
@@ -73,13 +76,19 @@ class FiledLook:
         found = tuple([read(rows) for read in self.read_key])
         return found if None not in found else None
 
-    def row(self, rows: Rows, filed: Filed | None) -> Row | None:
-        """The row that these rows are filled from; None where there is none, or nobody knows."""
+    def row(self, rows: Rows, filed: Filed | None, last: LastFound) -> Row | None:
+        """The row that these rows are filled from; None where there is none, or nobody knows. `last` remembers it for the next field."""
+        before = last.get(self.source.name)
+        if before is not None and before[0] is rows:
+            return before[1]
         number, key = self.number(rows), self.row_key(rows)
         if filed is None or number is None or key is None:
             return None
         document = filed(self.source, number)
-        return document.rows.get(key) if document is not None else None
+        found = document.rows.get(key) if document is not None else None
+        if found is not None:
+            last[self.source.name] = rows, found
+        return found
 
 
 def look_at_filed(looks: tuple[FiledLook, ...], contexts: Contexts, filed: Filed | None, findings: FaultList) -> None:

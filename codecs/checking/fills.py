@@ -7,6 +7,7 @@ repeat the value, another one is a fault showing both.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from decimal import Decimal
 from functools import reduce
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from tongguan.codecs.checking.changed import ChangedDocument
 from tongguan.codecs.checking.field_tree import Node, Row, Rows, Trail, at, first, getter, split
 from tongguan.codecs.checking.fields import EXACT, rounded
-from tongguan.codecs.checking.filed import Filed, FiledLook
+from tongguan.codecs.checking.filed import Filed, FiledLook, LastFound
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.model.record import record
@@ -43,6 +44,7 @@ class FillContext:
     part: int = 1  #: which of the documents that one message makes it is
     filed: Filed | None = None  #: looks up other documents; None: nothing is known of them
     changed: ChangedDocument | None = None  #: the other document that this one changes, where it is known
+    last: LastFound = field(default_factory=dict)  #: what was looked up last
 
     @property
     def before(self) -> Row:
@@ -341,7 +343,7 @@ def _filed(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> Fill:
     column = _kind(node)[1].partition(".")[2].split("/")
 
     def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
-        row = look.row(rows, known.filed)
+        row = look.row(rows, known.filed, known.last)
         value = at(rows[-1], names) if row is None else at(row, column)
         return value if isinstance(value, str) else None
 
