@@ -317,6 +317,7 @@ def test_declarations_are_asked_for_by_field_and_by_their_unified_number(site: S
 
 
 @pytest.mark.requirement("CD-15")
+@pytest.mark.requirement("CD-16")
 def test_the_declaration_and_the_notices_of_its_receipts_are_printed(site: Site, a_list: dict[str, Any]) -> None:
     own = client("!inspect")
     declared(site, dec_message([a_list], of=own), "accepted")
