@@ -330,7 +330,11 @@ def test_the_declaration_and_the_notices_of_its_receipts_are_printed(site: Site,
         return "".join(page.extract_text() for page in PdfReader(site.result(name)).pages)
 
     assert found["numbers"]["entry"] in printed("declaration")
-    for form, title in (("inspection", "查验通知书"), ("examination", "审结通知书"), ("release", "放行通知书")):
+    for form, title, day in (
+        ("inspection", "查验通知书", "通知日期"),
+        ("examination", "审结通知书", "审结日期"),
+        ("release", "放行通知书", "放行日期"),
+    ):
         text = printed(form)
-        assert title in text and found["numbers"]["seq"] in text
+        assert all(word in text for word in (title, found["numbers"]["seq"], "申报日期", day))
     assert b.refused(site, b.message(TYPE, "print", set_={"Form": "refusal"}, document=own))
