@@ -27,8 +27,9 @@ from test_cd_change import request, row
 from tongguan.gateway.system import times
 from tongguan.gateway.system.business_clock import BusinessClock, kept_line
 
+#: within the year of what is filed on the first day
 FIRST, LAST, END = (
-    ("2030-01-02", "2031-01-10", "2031-02-12") if os.environ.get("YEAR") else ("2030-11-04", "2031-01-10", "2031-02-12")
+    ("2030-01-21", "2031-01-10", "2031-02-12") if os.environ.get("YEAR") else ("2030-11-04", "2031-01-10", "2031-02-12")
 )
 LAST_MERGES = "2030-12-26"  #: from then on each hour of the year's end: what was cleared before was merged in time
 MARKERS = {5: "!refuse", 7: "!not-presented", 11: "!send-fail"}  #: what happens to lists of some days
