@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import Any
 
 from tongguan.gateway.document.changes import value_at
+from tongguan.gateway.document.counting import counted
 from tongguan.gateway.document.licences import bare
 from tongguan.gateway.model.document import Content, Document, KeyedDocument, KeyedLine
 from tongguan.gateway.model.record import replace
@@ -58,6 +59,12 @@ def with_keys(profile: Profile, before: Document | None, after: Document) -> Doc
         return after
     same = _lines(rule, before.content) == _lines(rule, after.content)
     return replace(after, keyed=keys_of(profile, rule, after, lines=not same))
+
+
+def kept_beside(profile: Profile, before: Document | None, after: Document, *, at: int) -> Document:
+    """`after`, with what statistics and merging keep of it where this step changes that; a new status is one that was told of `at` this moment."""
+    told_of = after.status if before is None or before.status != after.status else ""
+    return with_keys(profile, before, counted(profile, before, after, status=told_of, at=at))
 
 
 def _is_kept(rule: LinesRule, document: Document) -> bool:

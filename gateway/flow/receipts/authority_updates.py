@@ -10,9 +10,8 @@ from tongguan.codecs.receipts.settle import RoundSoFar, decided
 from tongguan.codecs.writing.results import ResultRow
 from tongguan.gateway.document import quantities
 from tongguan.gateway.document.changes import changed, facts_of, settled_down, with_numbers
-from tongguan.gateway.document.counting import counted
 from tongguan.gateway.document.licences import with_others
-from tongguan.gateway.document.lines import with_keys
+from tongguan.gateway.document.lines import kept_beside
 from tongguan.gateway.flow.receipts.agreement import OpenedRound, opened_round
 from tongguan.gateway.flow.receipts.matching import begun_at
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -126,5 +125,4 @@ def status_told(profile: Profile, document: Document, told: StatusUpdate, presen
         return None
     after = replace(after, content=with_numbers(after.content, profile, after.numbers))
     after = replace(changed(after, at), facts=facts_of(profile, after.content))
-    told_of = after.status if after.status != document.status else ""
-    return with_keys(profile, document, counted(profile, document, after, status=told_of, at=at))
+    return kept_beside(profile, document, after, at=at)

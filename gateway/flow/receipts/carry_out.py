@@ -13,8 +13,7 @@ from tongguan.codecs.checking.changed import ChangedDocument
 from tongguan.codecs.checking.changes import MovedOn, cancels, carried_out, still_asked
 from tongguan.codecs.checking.fills import FillContext
 from tongguan.gateway.document.changes import changed, facts_of, settled_down, value_at
-from tongguan.gateway.document.counting import counted
-from tongguan.gateway.document.lines import with_keys
+from tongguan.gateway.document.lines import kept_beside
 from tongguan.gateway.flow.holdings import given_back, held_after
 from tongguan.gateway.flow.receipts.matching import Elsewhere
 from tongguan.gateway.flow.rules import Rules
@@ -65,8 +64,7 @@ def carry_out(rules: Rules, moment: Moment, change: AgreedChange, records: Snaps
     if after is None:
         return None
     profile = rules.profile(other.type)
-    told_of = after.status if after.status != other.status else ""
-    after = with_keys(profile, other, counted(profile, other, after, status=told_of, at=change.at))
+    after = kept_beside(profile, other, after, at=change.at)
     if after.status != other.status:
         return CarriedOut(after, given_back(rules.types, [other], records))
     held = held_after(rules, None, (other, after), None, records)

@@ -26,8 +26,7 @@ from tongguan.gateway.document.changes import (
     with_numbers,
     with_values,
 )
-from tongguan.gateway.document.counting import counted
-from tongguan.gateway.document.lines import with_keys
+from tongguan.gateway.document.lines import kept_beside, with_keys
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.local import LocalRequest, desk_step
 from tongguan.gateway.flow.merging.letting_go import freeing
@@ -139,8 +138,7 @@ def _as_found(request: LocalRequest, document: Document) -> Document:
     if before is None and document.version > 1 and not document.deleted:
         return document
     after = document if document.deleted else replace(document, facts=facts_of(profile, document.content))
-    told_of = after.status if before is None or before.status != after.status else ""
-    return with_keys(profile, before, counted(profile, before, after, status=told_of, at=request.business))
+    return kept_beside(profile, before, after, at=request.business)
 
 
 def asking(rules: Rules, moment: Moment, request: LocalRequest) -> Outcome:
