@@ -6,6 +6,7 @@ What else is on disk and was not taken up yet (settings, types) is never taken u
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from tongguan.gateway.model.errors import SettingsWrong
@@ -22,7 +23,9 @@ class TableReload:
     def __init__(self, settings: Settings, alerts: Alerts, again: Callable[[], None]) -> None:
         self._settings, self._alerts, self._again = settings, alerts, again
         self._root = settings.home / OWN
-        self._running = said_by(self._root)
+        self._running: Said = {}  #: nobody knows, where a folder cannot be read now: loading the types complains of it
+        with suppress(OSError):
+            self._running = said_by(self._root)
         self._seen = self._running
 
     def turn(self) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from homes import new_home
 from patience import wait_until
 
+from tongguan.gateway.daemon import table_reload
 from tongguan.gateway.daemon.assembly import make_rules
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.daemon.table_reload import TableReload
@@ -95,6 +96,23 @@ def test_tables_are_taken_up_once_they_have_rested(home: Path, daemon: Daemon) -
     look.turn()
     look.turn()
     assert called == ["again"]
+
+
+def test_a_folder_that_cannot_be_read_now_keeps_no_gateway_from_starting(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(root: Path) -> Mapping[Path, str]:
+        raise PermissionError(f"{root} cannot be read")
+
+    rates(home, "XXX,试用币,Trial,2\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(table_reload, "said_by", unreadable)
+        called: list[str] = []
+        daemon = Daemon(home, again=lambda: called.append("again"))
+        with pytest.raises(PermissionError):
+            daemon.tables.turn()
+    for _ in range(3):
+        daemon.tables.turn()
+    assert called == ["again"], "what runs is not known, so it is taken up once"
+    daemon.stop()
 
 
 @pytest.mark.parametrize("besides", ["settings", "wrong settings", "types"])
