@@ -1,6 +1,6 @@
 """The faults that reading and checking a message can find. Codes are stable for ever, texts are not.
 
-X: XML · J: JSON · Z: ZIP · M: the frame of a message · C: content · E: enclosed files (attachments) · P: receipts. The flow's own begin with GW-F.
+X: XML · J: JSON · Z: ZIP · S: sheets (workbooks, CSV) · M: the frame of a message · C: content · E: enclosed files (attachments) · P: receipts. The flow's own begin with GW-F.
 """
 
 from __future__ import annotations
@@ -48,6 +48,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-Z09": ("ZIP 内文件 {name} 重复", "entry {name} stands twice"),
     "GW-Z10": ("ZIP 内文件名既非 UTF-8 也非 GB18030", "an entry's name is neither in UTF-8 nor in GB18030"),
     "GW-Z11": ("ZIP 内文件 {name} 损坏：{why}", "entry {name} is damaged: {why}"),
+    "GW-S01": ("{name} 应为 .xlsx、.csv 或 .txt", "{name} must end in .xlsx, .csv or .txt"),
+    "GW-S02": ("{name} 不是可读的表格：{why}", "{name} is no readable sheet: {why}"),
+    "GW-S03": ("{name} 是旧格式的表格；请另存为 .xlsx", "{name} is a workbook of an old form; save it as .xlsx"),
+    "GW-S04": ("{name} 设有密码；请去掉密码后另存为 .xlsx", "{name} has a password; save it as .xlsx without one"),
+    "GW-S05": ("{name} 含有宏；请另存为不含宏的 .xlsx", "{name} has macros; save it as .xlsx without them"),
+    "GW-S06": ("{name} 有隐藏的工作表 {sheet}；请取消隐藏或删除", "{name} has the hidden sheet {sheet}; show or delete it"),
+    "GW-S07": ("{name} 既非 UTF-8 也非 GB18030 编码", "{name} is neither in UTF-8 nor in GB18030"),
+    "GW-S08": ("{name} 超过 {rows} 行或 {columns} 列", "{name} has more than {rows} rows or {columns} columns"),
     "GW-M01": ("文件名 {name} 的扩展名应为 .xml、.json 或 .zip", "{name} must end in .xml, .json or .zip"),
     "GW-M02": ("报文超过 {most} 字节", "the message is larger than {most} bytes"),
     "GW-M03": ("报文为空", "the message is empty"),

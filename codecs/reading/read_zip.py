@@ -40,7 +40,7 @@ class Unpacked:
 
 def unpack(raw: bytes) -> Unpacked:
     """Take a ZIP apart; raises Refused."""
-    with _opened(raw) as (archive, entries):
+    with bounded(raw) as (archive, entries):
         contents = _contents(archive, [e for e in entries if not _is_folder(e)])
     name = _message_among(contents)
     message = contents.pop(name)
@@ -52,14 +52,14 @@ def unpack(raw: bytes) -> Unpacked:
 
 def message_of(raw: bytes) -> tuple[Literal["xml", "json"], bytes]:
     """Form and bytes of the message in a ZIP, the rest left packed; raises Refused."""
-    with _opened(raw) as (archive, entries):
+    with bounded(raw) as (archive, entries):
         name = _message_among([e.orig_filename for e in entries if not _is_folder(e)])
         return _form_of(name), _contents(archive, [e for e in entries if e.orig_filename == name])[name]
 
 
 @contextmanager
-def _opened(raw: bytes) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
-    """A ZIP whose list keeps our limits; what is wrong with it is Refused."""
+def bounded(raw: bytes) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]]]:
+    """A ZIP whose list keeps our limits, and its entries; what is wrong with it is Refused."""
     _refuse_long_list(raw)
     try:
         with zipfile.ZipFile(io.BytesIO(raw), metadata_encoding="gb18030") as archive:
@@ -68,7 +68,16 @@ def _opened(raw: bytes) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]
             yield archive, entries
     except UnicodeDecodeError:
         raise Refused([fault("GW-Z10")]) from None
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError, struct.error, OverflowError) as wrong:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        ValueError,
+        EOFError,
+        OSError,
+        struct.error,
+        OverflowError,
+    ) as wrong:
         raise Refused([fault("GW-Z01", why=wrong)]) from None
 
 
