@@ -163,5 +163,5 @@ def _refuse_parts(content: bytes, name: str) -> None:
                 raise Refused([fault("GW-S05", name=name)])
             if any(mark in part for mark in _DOCTYPE):
                 raise Refused([fault("GW-S02", name=name, why="DTD")])
-            if "/worksheets/" in entry.filename and _FAR.search(part):
+            if "worksheets/" in entry.filename and _FAR.search(part):
                 raise Refused([fault("GW-S08", name=name, rows=MOST_ROWS, columns=MOST_COLUMNS)])
