@@ -24,6 +24,7 @@ PART = 10**18  #: what the high part of a sum that is kept stands for
 MERGE = "merge"  #: the mark of a document that names what has taken it in hand
 NOT_KEPT = KeyedDocument()
 _VERSION = bytes([VERSION])
+_JOINT = "+"  #: between the values of a pool's name
 
 
 def pool_of(rule: LinesRule, content: Content) -> str:
@@ -33,7 +34,12 @@ def pool_of(rule: LinesRule, content: Content) -> str:
 
 def pool_named(values: Iterable[str]) -> str:
     """The name of a pool, of the values of its fields in their order."""
-    return "+".join(values)
+    return _JOINT.join(values)
+
+
+def values_of_pool(rule: LinesRule, pool: str) -> dict[str, str]:
+    """The fields of which a pool's name was made; codes have no `+`."""
+    return dict(zip(rule.pool, pool.split(_JOINT), strict=False))
 
 
 def rule_hash(rule: LinesRule | None) -> str:

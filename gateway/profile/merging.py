@@ -81,6 +81,8 @@ def look_at_merge(profile: Profile, profiles: Mapping[str, Profile], complaints:
     for path in merged.lines.pool:
         if path not in own:
             complaints.unknown(place, "field", path, own, f"{merged.type} [lines] pool")
+    for path in sorted({path for case in rule.cases for path in case.of} - set(merged.lines.pool)):
+        complaints.unknown(place, "field", path, merged.lines.pool, f"{merged.type} [lines] pool")
     found = {field.path for field in merged.fields if field.find}
     for path in rule.filters.values():
         if path not in found:

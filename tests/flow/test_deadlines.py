@@ -60,6 +60,37 @@ def test_whatever_is_not_declared_is_named_until_it_is(desk: Counting) -> None:
     assert merge["state"] == "accepted"
 
 
+def test_a_note_of_which_nothing_is_kept_for_merging_is_named_like_the_others(desk: Counting) -> None:
+    note, other = desk.note("2030-06-03"), desk.note("2030-06-04", ready=False)
+    desk.play()
+    with desk.shop.daemon.journal._engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM keyed")
+
+    assert left(desk) == {own(desk, note): ("2030-07-10", "已签收"), own(desk, other): ("2030-07-10", "在途")}
+
+
+def test_an_invoice_that_is_still_to_be_made_is_named_for_each_of_its_notes(
+    desk: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = [desk.note("2030-06-03"), desk.note("2030-06-04")]
+    desk.shop.site.drop(
+        json.dumps({"type": MERGE, "operation": "merge", "reference": "M-1", "body": {"Kind": "1", "Month": "2030-06"}}),
+        suffix=".json",
+    )
+    seen = list[dict[str, tuple[str, str]]]()
+
+    def made_and_not_checked() -> bool:
+        with desk.shop.daemon.journal.search() as records:
+            (types,) = merging_types(desk.shop.daemon.site.rules)
+            seen.append({one.number: (one.deadline, one.why.zh) for one in undeclared(types, ["demo"], records)})
+        return any("尚未生成" in why for _, why in seen[-1].values())
+
+    it_is(desk.shop.daemon, desk.today)
+    desk.shop.turns(made_and_not_checked)
+
+    assert seen[-1] == {own(desk, note): ("2030-07-10", "发票 M-1-1 尚未生成") for note in notes}
+
+
 def test_what_was_freed_is_named_again(desk: Counting) -> None:
     note = desk.note("2030-06-03")
     desk.merge("M-1")

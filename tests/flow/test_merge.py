@@ -218,6 +218,7 @@ def test_an_agent_is_named_and_declares(desk: Counting) -> None:
         ('filters = { Buyer = "Buyer" }', 'filters = { Buyer = "Place" }', "unknown field of XX.note 'Place'"),
         ('offer = "offer"', 'offer = "offers"', "there is no query 'offers'"),
         ('of = { Kind = ["2"] }', 'of = { Sort = ["2"] }', "unknown field 'Sort'"),
+        ('of = { Kind = ["2"] }', 'of = { Agent = ["2"] }', "unknown field of XX.note [lines] pool 'Agent'"),
         ('month = "Month"\n[merge]', 'month = "Months"\n[merge]', "unknown field 'Months'"),
         ('most_lines = 3', 'most_line = 3', "unknown key 'most_line'"),
         ('rates = ["rates"]', 'rates = ["dates"]', "'dates'"),

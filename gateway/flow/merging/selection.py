@@ -10,7 +10,7 @@ from datetime import date
 from functools import cached_property
 
 from tongguan.gateway.document.changes import value_at, values_at
-from tongguan.gateway.document.lines import pool_named
+from tongguan.gateway.document.lines import pool_named, values_of_pool
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import named
 from tongguan.gateway.journal.reading.keyed import BEGINNING, KeyedHead, KeyedPlace
@@ -38,6 +38,7 @@ class MergeTypes:
         assert profile.merge is not None
         self.rules, self.profile, self.rule = rules, profile, profile.merge
         self.merged, self.made = rules.profile(self.rule.merges), rules.compiled(self.rule.makes)
+        self._until: dict[tuple[str, str], str] = {}
 
     @cached_property
     def fences(self) -> tuple[str, ...]:
@@ -66,6 +67,14 @@ class MergeTypes:
         """The day by which a document that is merged belongs to a month."""
         assert self.merged.lines is not None
         return value_at(content, self.merged.lines.day)
+
+    def until(self, pool: str, month: str) -> str:
+        """The last day on which a pool's month, `2026-11`, is merged in time; empty where nothing says so."""
+        if (pool, month) not in self._until:
+            assert self.merged.lines is not None
+            case = self.case_of(dict(values_of_pool(self.merged.lines, pool)))
+            self._until[pool, month] = deadline(case, month_number(month)) if month else ""
+        return self._until[pool, month]
 
     def cases_of(self, content: Content) -> list[MergeCase]:
         return cases_of(self.rule, content)

@@ -210,6 +210,13 @@ OPEN = PreparedStatement(
     .order_by(_m.sequence)
     .limit(_most)
 )
+#: the documents of those of one type
+OPEN_OF_TYPE = PreparedStatement(
+    by("message_open", select(_m.sequence, _m.id, _m.state, _m.document_id, _m.document))
+    .where(and_(_m.account == _given("account"), text(tables.OPEN), _m.type == _given("type"), _behind))
+    .order_by(_m.sequence)
+    .limit(_most)
+)
 
 DOCUMENTS = PreparedStatement(_document.where(_among(_d.id)))
 DOCUMENTS_AFTER = PreparedStatement(_document.where(_d.id > _given("id")).order_by(_d.id).limit(_most))
@@ -395,6 +402,20 @@ NEXT_MONTH = PreparedStatement(
     )
     .order_by(_k.month)
     .limit(1)
+)
+#: where documents stand, without their contents: of one status behind a place of the table, or of given ids
+_rowid: ColumnElement[int] = literal_column("document.rowid")
+_stands = [_rowid, _d.id, _d.account, _d.key, _d.status, _k.pool, _k.month, _k.day, _k.number]
+STANDING = PreparedStatement(
+    by("document_status", select(*_stands))
+    .select_from(tables.document)
+    .outerjoin(tables.keyed, _k.document_id == _d.id)
+    .where(and_(_living, _d.status == _given("status"), _rowid > _given("after")))
+    .order_by(_rowid)
+    .limit(_most)
+)
+STANDING_OF = PreparedStatement(
+    select(*_stands).select_from(tables.document).outerjoin(tables.keyed, _k.document_id == _d.id).where(_among(_d.id))
 )
 _in_hand = and_(_k.merge == _given("merge"), _k.merge.is_not(None))
 #: the same of those that one thing has in hand, without the documents

@@ -25,6 +25,7 @@ _LOWS = _HEAD + len(statements.HEAD_SUMS[0])
 _BEHIND = _LOWS + len(statements.HEAD_SUMS[1])
 _TOTALS = len(statements.TOTALS[1])
 _PORTION = 32  #: documents that are read at once: with their lines they stay near the processor
+_PAGE = 1000  #: rows without contents that are read at once
 KeyedRow = tuple[Any, ...]
 """A line: its key, then its sums."""
 
@@ -75,6 +76,30 @@ class RelatedDocument:
     alive: bool  #: the whole has not come to nothing
 
 
+@record
+class StandingDocument:
+    """Where a document stands, without its content; pool, month, day and number as far as they are kept of it."""
+
+    id: str
+    account: str
+    key: str
+    status: str
+    pool: str | None  #: None: nothing is kept of it
+    month: int
+    day: str
+    number: str
+
+
+@record
+class OpenMessage:
+    """A message that an enterprise waits for, and which document it is about."""
+
+    id: str
+    state: str
+    document_id: str | None
+    document: str
+
+
 class KeyedDocuments(Lookups):
     """One moment of the journal, asked for what is to be merged and what was."""
 
@@ -105,6 +130,28 @@ class KeyedDocuments(Lookups):
         while (month := statements.NEXT_MONTH.value(self._connection, after=found[-1] if found else -1, **wanted)) is not None:
             found.append(month)
         return found
+
+    def standing(self, account: str, type_: str, statuses: Iterable[str]) -> Iterator[StandingDocument]:
+        """All living documents in these statuses; read in portions while it goes on."""
+        for status in statuses:
+            after, full = 0, True
+            while full:
+                wanted = {"account": account, "type": type_, "status": status, "after": after, "most": _PAGE}
+                rows = statements.STANDING.rows(self._connection, **wanted)
+                yield from map(_standing, rows)
+                after, full = rows[-1][0] if rows else 0, len(rows) == _PAGE
+
+    def standing_of(self, ids: Iterable[str]) -> dict[str, StandingDocument]:
+        """The same of given documents, deleted ones too."""
+        return {found.id: found for found in map(_standing, self._of(statements.STANDING_OF, ids))}
+
+    def open_of_type(self, account: str, type_: str) -> Iterator[OpenMessage]:
+        """The account's open submissions of a type, oldest first."""
+        after, full = 0, True
+        while full:
+            rows = statements.OPEN_OF_TYPE.rows(self._connection, account=account, type=type_, sequence=after, most=_PAGE)
+            yield from (OpenMessage(id_, state, document_id, key or "") for _, id_, state, document_id, key in rows)
+            after, full = rows[-1][0] if rows else 0, len(rows) == _PAGE
 
     def keyed_in_hand(self, merge: str, *, after: KeyedPlace = BEGINNING) -> Iterator[KeyedWithLines]:
         """All that something has in hand, behind a place: read in portions while it goes on."""
@@ -137,6 +184,11 @@ class KeyedDocuments(Lookups):
     def _related(self, column: str, ids: Iterable[str]) -> list[RelatedDocument]:
         rows = self._of(statements.RELATIONS[column], ids)
         return [RelatedDocument(whole, part, places, bool(alive)) for whole, part, places, alive in rows]
+
+
+def _standing(row: tuple[Any, ...]) -> StandingDocument:
+    _, id_, account, key, status, pool, month, day, number = row
+    return StandingDocument(id_, account, key, status, pool, month or 0, day or "", number or "")
 
 
 def _head(row: tuple[Any, ...]) -> KeyedHead:

@@ -10,7 +10,15 @@ from sqlalchemy import Connection
 
 from tongguan.gateway.journal.database import statements
 from tongguan.gateway.journal.database.rows import document_of, message_of
-from tongguan.gateway.journal.reading.keyed import BEGINNING, KeyedInMonth, KeyedPlace, KeyedWithLines, RelatedDocument
+from tongguan.gateway.journal.reading.keyed import (
+    BEGINNING,
+    KeyedInMonth,
+    KeyedPlace,
+    KeyedWithLines,
+    OpenMessage,
+    RelatedDocument,
+    StandingDocument,
+)
 from tongguan.gateway.journal.reading.licences import TakenQuantities
 from tongguan.gateway.journal.reading.lookups import slices
 from tongguan.gateway.journal.reading.restrictions import Restriction
@@ -29,9 +37,10 @@ class Snapshot:
     """What a decision may ask: one moment of the journal, and on top of it the outcomes decided earlier in the same batch.
 
     Every question sees both, so that deciding messages in one batch comes to the same as deciding them one after another; the
-    same question gives the same answer until an outcome is seen. Four kinds of questions are asked of what is stored alone:
+    same question gives the same answer until an outcome is seen. Five kinds of questions are asked of what is stored alone:
     `unchanged` compares with that on purpose; the items of a batch never move in the batch of their parent; what is kept for merging and
-    what became of it is asked for portion by portion, and each document is fenced by its version; and `find`,
+    what became of it is asked for portion by portion, and each document is fenced by its version; where documents stand and what is open
+    of a type is asked by a look at all of them, which comes again; and `find`,
     `list_documents` and `counted` make the lists and sums that an enterprise asks for: like every list they may lack what is not
     committed yet, and nothing but the answer rests on them.
     """
@@ -340,6 +349,14 @@ class Snapshot:
     def months_of(self, account: str, type_: str, pool: str) -> list[int]:
         """The months of which something is kept in a pool, in their order."""
         return self._stored.months_of(account, type_, pool)
+
+    def standing(self, account: str, type_: str, statuses: Iterable[str]) -> Iterator[StandingDocument]:
+        """All living documents in these statuses, without their contents."""
+        return self._stored.standing(account, type_, statuses)
+
+    def open_of_type(self, account: str, type_: str) -> Iterator[OpenMessage]:
+        """The account's open submissions of a type, oldest first."""
+        return self._stored.open_of_type(account, type_)
 
     def keyed_in_hand(self, merge: str, *, after: KeyedPlace = BEGINNING) -> Iterator[KeyedWithLines]:
         """All that something has in hand, behind a place, with their lines."""

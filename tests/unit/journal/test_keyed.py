@@ -186,3 +186,30 @@ def test_what_became_of_a_whole_that_came_to_nothing_stays_marked(journal: Journ
         assert [(r.whole_id, r.alive) for r in records.became(["a"])] == [("w1", False), ("w2", True)]
 
     assert journal.verify().broken is None
+
+
+def stands(journal: Journal, *statuses: str) -> list[tuple[object, ...]]:
+    with journal.search() as records:
+        found = list(records.standing("demo", "T", statuses))
+        assert {each.id: each for each in found} == records.standing_of(each.id for each in found)
+    return [(each.id, each.key, each.status, each.pool, each.month, each.day, each.number) for each in found]
+
+
+def test_where_documents_stand_is_told_with_what_is_kept_of_them(journal: Journal) -> None:
+    moved(journal, "a", keyed(1), status="cleared", key="K1")
+    moved(journal, "b", None, status="declared", key="K2")
+    moved(journal, "c", keyed(3), status="merged")
+    moved(journal, "d", keyed(4), status="cleared", deleted=True)
+
+    kept = ("a", "K1", "cleared", "1+I", 202611, "2026-11-02", "N000001")
+    assert stands(journal, "cleared", "declared") == [kept, ("b", "K2", "declared", None, 0, "", "")]
+    with journal.search() as records:
+        assert set(records.standing_of(["c", "d", "e"])) == {"c", "d"}
+
+
+def test_more_than_a_page_of_them_come_once_each(journal: Journal) -> None:
+    for n in range(2100):
+        moved(journal, f"d{n}", None, status="cleared")
+
+    found = [id_ for id_, *_ in stands(journal, "cleared", "declared")]
+    assert len(found) == len(set(found)) == 2100

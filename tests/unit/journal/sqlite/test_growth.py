@@ -152,6 +152,8 @@ WORKS: Mapping[str, Callable[[Journal], Any]] = {
         lambda r: (r.keyed_of("demo", "T", pool="1+I", month=202611, limit=20), list(r.keyed_in_hand("grown-7")))
     ),
     "months of a pool": looks(lambda r: (r.months_of("demo", "T", "1+I"), r.kept(["new"]))),
+    "where documents stand": looks(lambda r: ([*r.standing("demo", "T", ["declared", "sent"])], r.standing_of(["new"]))),
+    "open messages of a type": looks(lambda r: [*r.open_of_type("demo", "T")]),
     "what became of it": looks(lambda r: (r.became(["new"]), r.came_of(["new"]))),
     "recent answers": looks(lambda r: r.recent_answers("demo", 0, 50)),
     "answers since": looks(lambda r: r.answers_after("demo", r.end())),
@@ -179,6 +181,16 @@ def test_what_the_gateway_does_takes_the_same_steps_however_much_lies_behind(jou
     young, old = (steps(journal, WORKS[name]) for journal in journals)
 
     assert old <= MOST * young
+
+
+def test_where_documents_stand_is_read_once_each_however_many_there_are(journals: Pair) -> None:
+    found: list[int] = []
+    young, old = (
+        steps(journal, looks(lambda r: found.append(sum(1 for _ in r.standing("demo", "T", ["draft"]))))) for journal in journals
+    )
+
+    assert found[0] >= YOUNG and found[1] >= OLD
+    assert old / found[1] <= MOST * young / found[0]
 
 
 def test_what_reads_all_of_it_takes_more(journals: Pair) -> None:

@@ -338,6 +338,8 @@ DECIDES: dict[str, Callable[[Snapshot], Any]] = {
     ),
     "in hand": lambda r: list(r.keyed_in_hand("m")),
     "relation": lambda r: (r.became(["d1"]), r.came_of(["w1"])),
+    "standing": lambda r: list(r.standing("demo", "T", ["draft"])),
+    "open of a type": lambda r: list(r.open_of_type("demo", "T")),
     "counted_by": lambda r: r.counted_by(0, "demo", "T", months=(202601, 202611), where={}),
 }
 SEARCHES: dict[str, Callable[[Search], Any]] = {
@@ -352,6 +354,8 @@ SEARCHES: dict[str, Callable[[Search], Any]] = {
     "kept": lambda r: (r.keyed_of("demo", "T", pool="1+I", month=202611), r.months_of("demo", "T", "1+I")),
     "in hand": lambda r: list(r.keyed_in_hand("m")),
     "relation": lambda r: (r.became(["d1"]), r.came_of(["w1"]), r.kept(["d1", "d2"])),
+    "standing": lambda r: (list(r.standing("demo", "T", ["draft"])), r.standing_of(["d1", "d2"])),
+    "open of a type": lambda r: list(r.open_of_type("demo", "T")),
     "body": lambda r: r.body("m1", "source"),
     "bodies": lambda r: r.bodies(["m1", "m2"], "source"),
     "newest of name": lambda r: r.newest_of_name("demo", ["f1.xml"]),
@@ -423,6 +427,15 @@ def test_open_messages_of_an_account_are_found_oldest_first(journal: Journal) ->
     with journal.search() as records:
         assert [m.id for m in records.open_messages("demo", 9)] == ["0", "1", "3", "4"]
         assert [m.id for m in records.open_messages("demo", 2)] == ["0", "1"]
+
+
+def test_the_open_messages_of_one_type_are_found_past_those_of_others(journal: Journal) -> None:
+    for n, (type_, state) in enumerate([("T", State.SENT), ("U", State.RECEIVED), ("T", State.ACCEPTED), ("T", State.RECEIVED)]):
+        written(journal, comes(submission(str(n), type=type_, state=state, document_id=f"d{n}", document=f"k{n}")))
+    with journal.search() as records:
+        found = [(each.id, each.state, each.document_id, each.document) for each in records.open_of_type("demo", "T")]
+
+    assert found == [("0", "sent", "d0", "k0"), ("3", "received", "d3", "k3")]
 
 
 def test_what_a_paused_account_has_waiting_is_passed_over_in_the_index(filled: Journal) -> None:
