@@ -66,6 +66,9 @@ Size = Annotated[int, BeforeValidator(size)]
 Fingerprint = Annotated[str, AfterValidator(lambda text: text.replace(":", "").strip().lower())]
 
 
+BROKERS = ("amqp", "amqps", "redis", "rediss", "memory")  #: kinds of address; the last one in tests alone
+#: these forget what was taken and not yet acknowledged, or what was being written (docs/decisions.md)
+_LOSING = ("filesystem", "sqla", "sqlalchemy", "sqs", "mongodb", "zookeeper", "pyro", "slmq", "consul", "etcd")
 DAYTIME = "([01][0-9]|2[0-3]):[0-5][0-9]"  #: a time of day
 CALENDARS = ("merge",)  #: words of `[schedule]` that say whether something begins by itself, and when
 
@@ -93,6 +96,31 @@ class Database(_Section):
 
 class Broker(_Section):
     url: str = ""
+    virtual_host: str = ""  #: empty: the address's own
+    user: str = ""  #: empty: the address's own
+    password: str = ""  #: `file:` or `env:`; empty: the address's own
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    prefetch: int = Field(default=512, ge=1, le=65_535)
+    heartbeat: Span = timedelta(seconds=5)
+    timeout: Span = timedelta(seconds=10)
+
+    @model_validator(mode="after")
+    def _loses_nothing(self) -> Broker:
+        """Refuse transports over which a message can be lost."""
+        if not self.url:
+            return self
+        kind = self.url.partition("://")[0].lower()
+        if kind in _LOSING:
+            zh = f"broker.url 的 {kind}:// 会丢失报文，不能用来提交：请用 amqp://（RabbitMQ），其次 redis://"
+            en = f"broker.url: {kind}:// loses messages, nothing is submitted through it: use amqp:// (RabbitMQ), or redis://"
+            raise ValueError(in_both(zh, en))
+        if kind not in BROKERS:
+            zh = f"broker.url 应以 {'、'.join(f'{each}://' for each in BROKERS)} 之一开头"
+            en = f"broker.url must begin with one of {' '.join(f'{each}://' for each in BROKERS)}"
+            raise ValueError(in_both(zh, en))
+        return self
 
 
 class Card(_Section):
@@ -233,6 +261,16 @@ class Settings(_Section):
             )
             raise ValueError(in_both(zh, en))
         return clock
+
+    @field_validator("broker")
+    @classmethod
+    def _memory_in_tests_alone(cls, broker: Broker, given: ValidationInfo) -> Broker:
+        gateway = given.data.get("gateway")
+        if broker.url.lower().startswith("memory:") and gateway is not None and gateway.environment != "test":
+            zh = "broker.url：memory:// 只用于测试环境，进程一结束报文就没有了：请用 amqp://（RabbitMQ）"
+            en = "broker.url: memory:// is for tests alone, messages go with the process: use amqp:// (RabbitMQ)"
+            raise ValueError(in_both(zh, en))
+        return broker
 
     @model_validator(mode="after")
     def _whole(self) -> Settings:

@@ -33,6 +33,8 @@ def secrets_of(settings: Settings) -> Iterator[tuple[str, str]]:
     for name, route in settings.route.items():
         if route.token:
             yield f"route {name} token", route.token
+    if settings.broker.password:
+        yield "broker password", settings.broker.password
     if settings.sms.token:
         yield "sms token", settings.sms.token
 
@@ -72,6 +74,8 @@ def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     for name, route in settings.route.items():
         if route.client_key:
             yield f"route {name} client_key", settings.path(route.client_key)
+    if settings.broker.key:
+        yield "broker key", settings.path(settings.broker.key)
     yield "anchor key", settings.home / "secrets" / "anchor.key"
 
 

@@ -139,6 +139,10 @@ class StationBroken(TongguanError):
     """Journal, disk or machine failed: the station stops, its messages are untouched."""
 
 
+class BrokerBroken(TongguanError):
+    """The broker cannot be reached, or does not do what was asked; what came of the last request is not known."""
+
+
 class SettingsWrong(TongguanError):
     """The settings cannot be used; the text names the key, and what would be right."""
 

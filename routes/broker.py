@@ -1,0 +1,578 @@
+"""The connection to the broker: the only place that knows the library behind it (kombu), its errors and its traps.
+
+Promises: what `publish` says is confirmed the broker has for good; a message stays the broker's until it is acknowledged; a broker that
+falls silent is noticed after two heartbeats, one that hangs in an answer after `[broker] timeout`; no text and no log shows a password.
+A link is one thread's, and useless after whatever error it raised. Nothing here unpacks or decodes what came.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import amqp
+import kombu.connection
+from amqp import spec
+from kombu.transport import virtual
+
+from tongguan.gateway.model.errors import BrokerBroken, SettingsWrong, in_both
+from tongguan.gateway.model.ids import new_id
+from tongguan.gateway.model.queueing import (
+    EVENTS,
+    BrokerLink,
+    MessageBroker,
+    OutgoingMessage,
+    PublishResult,
+    QueueDepth,
+    QueueMessage,
+)
+from tongguan.gateway.settings import Broker
+from tongguan.gateway.system import clock
+
+_open: Any = kombu.connection.Connection  # untyped
+_WINDOW, _WINDOW_BYTES = 256, 4_000_000  #: on their way to the broker before its answers are waited for
+_GLANCE = 0.001  #: seconds in which what is there already is read; zero would spin in the middle of a frame
+_TURN = 1.0  #: seconds between two looks at the heartbeat while something is waited for
+_PERSISTENT = 2  #: delivery mode
+_MOST_PASSWORD = 4096  #: bytes of a file with a password
+#: seconds after which Redis hands out again what somebody who is gone had in hand
+_REDIS_LEASE = 60
+
+
+def make_broker(settings: Broker, home: Path) -> MessageBroker | None:
+    """The broker of the settings, None where they name none; SettingsWrong tells what of them cannot be used. Connects to nothing."""
+    return _KombuBroker(settings, home) if settings.url else None
+
+
+class _KombuBroker:
+    """Where the broker is and how to connect; used by every thread."""
+
+    def __init__(self, settings: Broker, home: Path) -> None:
+        self._settings, self._home = settings, home
+        try:
+            url = urlsplit(settings.url)
+            self._host, self._port = url.hostname or "127.0.0.1", url.port
+        except ValueError as wrong:
+            raise SettingsWrong(f"broker.url 不是地址：{wrong}", f"broker.url is no address: {wrong}") from None
+        self._kind = url.scheme.lower()
+        self.place = f"{self._host}:{self._port}" if self._port else self._host
+        self._user = settings.user or unquote(url.username or "")
+        self._clear_password = unquote(url.password or "")
+        self._virtual_host = settings.virtual_host or unquote(url.path.removeprefix("/")) or ("0" if self._redis else "/")
+        self._password()
+        self._tls()
+
+    @property
+    def _redis(self) -> bool:
+        return self._kind in ("redis", "rediss")
+
+    def connect(self, purpose: str) -> BrokerLink:
+        try:
+            password = self._password()
+        except SettingsWrong as wrong:
+            raise BrokerBroken(wrong.zh, wrong.en) from None
+        connection = _open(
+            hostname=self._host,
+            port=self._port,
+            userid=self._user or None,
+            password=password or None,
+            login_method="EXTERNAL" if self._settings.certificate and not self._user else None,
+            virtual_host=self._virtual_host,
+            transport={"amqps": "pyamqp", "amqp": "pyamqp", "rediss": "redis"}.get(self._kind, self._kind),
+            ssl=self._tls(),
+            connect_timeout=self._settings.timeout.total_seconds(),
+            heartbeat=max(1, round(self._settings.heartbeat.total_seconds())),
+            transport_options=self._options(purpose),
+        )
+        kind = _RedisLink if self._kind not in ("amqp", "amqps") else _AmqpLink
+        return kind(self.place, connection, self._settings.timeout.total_seconds())
+
+    def _options(self, purpose: str) -> dict[str, Any]:
+        silent = self._settings.timeout.total_seconds()
+        if self._redis:
+            return {"visibility_timeout": _REDIS_LEASE, "socket_connect_timeout": silent}
+        if self._kind == "memory":
+            return {"polling_interval": _GLANCE}
+        about = {"connection_name": f"tongguan {purpose}", "product": "tongguan"}
+        return {"read_timeout": silent, "write_timeout": silent, "client_properties": about}
+
+    def _password(self) -> str:
+        """What the settings refer to; SettingsWrong when nothing is there. Read anew each time: it may be changed."""
+        given = self._settings.password
+        if not given:
+            return self._clear_password
+        kind, _, place = given.partition(":")
+        if kind == "env" and place:
+            found = os.environ.get(place, "")
+        elif kind == "file" and place:
+            try:
+                with (self._home / place).open("rb") as file:
+                    found = file.read(_MOST_PASSWORD).decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
+            except OSError as wrong:
+                en = f"broker.password: {place} cannot be read: {wrong.strerror}"
+                raise SettingsWrong(f"broker.password：{place} 读不出：{wrong.strerror}", en) from None
+        else:  # it is not shown: it may be the password itself
+            zh, en = "broker.password 应写作 file:路径 或 env:变量名", "broker.password is given as file:PATH or env:NAME"
+            raise SettingsWrong(zh, en)
+        if not found:
+            raise SettingsWrong(f"broker.password：{given} 是空的", f"broker.password: {given} is empty")
+        return found
+
+    def _tls(self) -> dict[str, Any] | bool:
+        """The rules of TLS, as the library wants them; SettingsWrong when a file cannot be used."""
+        if self._kind not in ("amqps", "rediss"):
+            return False
+        told = self._settings
+        files = {name: str(self._home / path) if path else None for name, path in self._files(told)}
+        try:
+            context = ssl.create_default_context(cafile=files["ca_certs"])
+            if files["certfile"]:
+                context.load_cert_chain(files["certfile"], files["keyfile"])
+        except (OSError, ssl.SSLError) as wrong:
+            zh = f"broker 的 ca、certificate 或 key 不能用：{wrong}"
+            raise SettingsWrong(zh, f"ca, certificate or key of broker cannot be used: {wrong}") from None
+        if self._redis:
+            return {
+                "ssl_cert_reqs": "required",
+                "ssl_check_hostname": True,
+                **{f"ssl_{name}": path for name, path in files.items()},
+            }
+        return {**files, "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": self._host}
+
+    @staticmethod
+    def _files(told: Broker) -> Iterator[tuple[str, str]]:
+        yield "ca_certs", told.ca
+        yield "certfile", told.certificate
+        yield "keyfile", told.key
+
+
+class _KombuLink:
+    """What both kinds of connection have in common."""
+
+    #: what a queue is declared with
+    _arguments: Mapping[str, Any] = {}
+
+    def __init__(self, place: str, connection: Any, timeout: float) -> None:
+        self._place, self._timeout = place, timeout
+        self._connection, self._transport = connection, connection.transport
+        self._raw: Any = None
+        self._errors = (*self._transport.connection_errors, *self._transport.channel_errors, OSError)
+        self._came: deque[QueueMessage] = deque()
+        self._consuming = ""
+        self.blocked = ""
+        with self._explained():
+            self._raw = self._transport.establish_connection()
+            self._channel = self._made_channel()
+
+    def _made_channel(self) -> Any:
+        return self._transport.create_channel(self._raw)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Whatever goes wrong at the broker ends this link, and is told in words."""
+        try:
+            yield
+        except BrokerBroken:
+            self.close()
+            raise
+        except self._errors as wrong:
+            self.close()
+            raise _explanation(self._place, wrong) from None
+        except (AttributeError, TypeError, ValueError, KeyError) as wrong:
+            # The library meets its own closed connection so, or an answer that is none.
+            self.close()
+            raise _explanation(self._place, wrong) from wrong
+
+    def declare_queue(self, name: str) -> None:
+        with self._explained():
+            self._declare(name)
+
+    def _declare(self, name: str) -> None:
+        self._channel.queue_declare(queue=name, durable=True, auto_delete=False, arguments=dict(self._arguments))
+
+    def declare_events(self) -> None:
+        with self._explained():
+            self._channel.exchange_declare(exchange=EVENTS, type="topic", durable=True, auto_delete=False)
+
+    def consume(self, queue: str, *, prefetch: int) -> None:
+        with self._explained():
+            self._channel.basic_qos(0, prefetch, False)
+            self._consuming = new_id()
+            self._channel.basic_consume(queue, no_ack=False, callback=self._take, consumer_tag=self._consuming)
+            self._queue = queue
+
+    def cancel(self) -> None:
+        if self._consuming:
+            with self._explained():
+                self._channel.basic_cancel(self._consuming)
+            self._consuming = ""
+
+    def receive(self, *, most: int, most_bytes: int, wait: float) -> Sequence[QueueMessage]:
+        with self._explained():
+            if not self._came:
+                self._drain_until(lambda: bool(self._came), clock.monotonic() + wait)
+            came: list[QueueMessage] = []
+            size = 0
+            while len(came) < most and size < most_bytes and (self._came or self._drain(_GLANCE)):
+                if self._came:
+                    came.append(self._came.popleft())
+                    size += len(came[-1].body)
+            return came
+
+    def _drain_until(self, done: Callable[[], bool], end: float) -> bool:
+        """Take what the broker says until it is `done`; False when the time is over before."""
+        while not done():
+            left = end - clock.monotonic()
+            if left <= 0:
+                return False
+            self._drain(min(left, _TURN))
+            self._heartbeat()
+        return True
+
+    def _drain(self, seconds: float) -> bool:
+        try:
+            self._transport.drain_events(self._raw, timeout=seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def _heartbeat(self) -> None:
+        pass
+
+    def beat(self) -> None:
+        with self._explained():
+            while self._drain(_GLANCE):
+                pass
+            self._heartbeat()
+
+    def close(self) -> None:
+        raw, self._raw = self._raw, None
+        self._came.clear()
+        if raw is not None:
+            self._end(raw)
+        with contextlib.suppress(Exception):
+            self._connection.release()
+
+    def _take(self, message: Any) -> None:
+        raise NotImplementedError
+
+    def _end(self, raw: Any) -> None:
+        raise NotImplementedError
+
+
+class _AmqpLink(_KombuLink):
+    """RabbitMQ, or whatever speaks AMQP 0-9-1."""
+
+    _arguments: Mapping[str, Any] = {"x-queue-type": "quorum"}
+
+    def __init__(self, place: str, connection: Any, timeout: float) -> None:
+        self._outgoing: _Confirms | None = None
+        self._unacknowledged: deque[int] = deque()
+        super().__init__(place, connection, timeout)
+        self._raw.on_blocked, self._raw.on_unblocked = self._block, self._unblock
+
+    def _block(self, reason: str) -> None:
+        self.blocked = in_both("消息服务器缺内存或磁盘，暂不收报文", "the broker lacks memory or disk, and takes no messages")
+
+    def _unblock(self) -> None:
+        self.blocked = ""
+
+    def _made_channel(self) -> Any:
+        channel = super()._made_channel()
+        channel.auto_decode = False  # bytes stay bytes, whatever encoding they say they have
+        return channel
+
+    def _declare(self, name: str) -> None:
+        """Declare it; where that is not allowed, or it is there in another shape, it is enough that it is there."""
+        channel = self._made_channel()
+        try:
+            channel.queue_declare(queue=name, durable=True, auto_delete=False, arguments=dict(self._arguments))
+        except (amqp.AccessRefused, amqp.PreconditionFailed):
+            if self._depth(name) is None:
+                raise
+        else:
+            channel.close()
+
+    def depth(self, queue: str) -> QueueDepth | None:
+        with self._explained():
+            return self._depth(queue)
+
+    def _depth(self, queue: str) -> QueueDepth | None:
+        channel = self._made_channel()
+        try:
+            told = channel.queue_declare(queue=queue, passive=True)
+        except amqp.NotFound:
+            return None
+        channel.close()
+        return QueueDepth(told.message_count, told.consumer_count)
+
+    def _take(self, message: Any) -> None:
+        self._unacknowledged.append(message.delivery_tag)
+        self._came.append(_of_amqp(self._queue, message))
+
+    def get(self, queue: str) -> QueueMessage | None:
+        with self._explained():
+            message = self._channel.basic_get(queue, no_ack=False)
+            if message is None:
+                return None
+            self._unacknowledged.append(message.delivery_tag)
+            return _of_amqp(queue, message)
+
+    def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
+        """In one frame where nothing older is left out."""
+        tags = {message.tag for message in messages}
+        with self._explained():
+            last = 0
+            while self._unacknowledged and self._unacknowledged[0] in tags:
+                last = self._unacknowledged.popleft()
+                tags.discard(last)
+            if last:
+                self._channel.basic_ack(last, multiple=True)
+            for tag in sorted(tags):
+                self._unacknowledged.remove(tag)
+                self._channel.basic_ack(tag)
+
+    def publish(
+        self, messages: Sequence[OutgoingMessage], *, until: Callable[[], bool] = lambda: False
+    ) -> Sequence[PublishResult]:
+        with self._explained():
+            if self._outgoing is None:
+                self._outgoing = _Confirms(self._made_channel())
+            confirms = self._outgoing
+            confirms.begin()
+            for message in messages:
+                if confirms.open >= _WINDOW or confirms.open_bytes >= _WINDOW_BYTES or self.blocked:
+                    self._answered(lambda: confirms.open <= _WINDOW // 2 and confirms.open_bytes <= _WINDOW_BYTES // 2, until)
+                confirms.send(message)
+            self._answered(lambda: not confirms.open, until)
+            return confirms.results()
+
+    def _answered(self, done: Callable[[], bool], until: Callable[[], bool]) -> None:
+        """Wait for answers of the broker; for as long as it says that it takes none."""
+        end = clock.monotonic() + self._timeout
+        while not (done() and not self.blocked):
+            if self._drain(_TURN):
+                end = clock.monotonic() + self._timeout
+            self._heartbeat()
+            if self.blocked and not until():
+                end = clock.monotonic() + self._timeout
+            elif clock.monotonic() > end or until():
+                raise BrokerBroken(
+                    f"消息服务器 {self._place} 没有确认收到报文",
+                    f"the broker at {self._place} does not confirm what was published",
+                )
+
+    def _heartbeat(self) -> None:
+        self._transport.heartbeat_check(self._raw)
+
+    def _end(self, raw: Any) -> None:
+        with contextlib.suppress(Exception):
+            if raw.connected and not raw.is_closing:
+                raw.close()
+        with contextlib.suppress(Exception):
+            raw.collect()
+
+
+def _of_amqp(queue: str, message: Any) -> QueueMessage:
+    told = message.properties
+    headers = told.get("application_headers") or {}
+    return QueueMessage(
+        queue=queue,
+        tag=message.delivery_tag,
+        body=message.body if isinstance(message.body, bytes) else bytes(message.body or b""),
+        content_type=told.get("content_type") or "",
+        content_encoding=told.get("content_encoding") or "",
+        compression=str(headers.get("compression") or ""),
+        message_id=told.get("message_id") or "",
+        reply_to=told.get("reply_to") or "",
+        correlation_id=told.get("correlation_id") or "",
+        redelivered=bool(message.delivery_info.get("redelivered")),
+        headers=headers,
+    )
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A message on its way."""
+
+    place: int
+    size_bytes: int
+
+
+class _Confirms:
+    """A channel on which each message is answered by the broker; many are on their way at once."""
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+        channel.confirm_select()
+        channel.events["basic_ack"].add(lambda tag, multiple: self._told(tag, multiple, PublishResult.CONFIRMED))
+        channel.events["basic_nack"].add(lambda tag, multiple: self._told(tag, multiple, PublishResult.REJECTED))
+        channel.events["basic_return"].add(self._returned)
+        self._number = 0
+        self._open: dict[int, _Sent] = {}
+        self._by_id: dict[str, int] = {}
+        self._results: list[PublishResult] = []
+        self._back: set[int] = set()
+        self.open_bytes = 0
+
+    @property
+    def open(self) -> int:
+        return len(self._open)
+
+    def begin(self) -> None:
+        self._open.clear()
+        self._by_id.clear()
+        self._back.clear()
+        self._results, self.open_bytes = [], 0
+
+    def results(self) -> list[PublishResult]:
+        return [PublishResult.RETURNED if n in self._back else result for n, result in enumerate(self._results)]
+
+    def send(self, message: OutgoingMessage) -> None:
+        self._number += 1
+        place, id_ = len(self._results), message.message_id or new_id()
+        self._results.append(PublishResult.REJECTED)
+        self._open[self._number] = _Sent(place, len(message.body))
+        self._by_id[id_] = place
+        self.open_bytes += len(message.body)
+        more = {name: told for name in ("correlation_id", "reply_to") if (told := getattr(message, name))}
+        content = amqp.Message(
+            message.body,
+            content_type=message.content_type,
+            delivery_mode=_PERSISTENT,
+            application_headers=dict(message.headers),
+            message_id=id_,
+            **more,
+        )
+        # Not `basic_publish`: that looks for a blocked broker before each message by a read which spins in the middle of a frame.
+        self._channel.send_method(
+            spec.Basic.Publish, "Bssbb", (0, message.exchange, message.routing_key, message.must_route, False), content
+        )
+
+    def _told(self, tag: int, multiple: bool, result: PublishResult) -> None:
+        tags = [n for n in self._open if n <= tag] if multiple else [tag]
+        for each in tags:
+            if (sent := self._open.pop(each, None)) is not None:
+                self._results[sent.place] = result
+                self.open_bytes -= sent.size_bytes
+
+    def _returned(self, _error: Any, _exchange: str, _routing_key: str, message: Any) -> None:
+        place = self._by_id.get(str(message.properties.get("message_id") or ""))
+        if place is not None:
+            self._back.add(place)
+
+
+class _PackedMessage(virtual.Message):
+    """A message that stays as it came: the library would unpack what says that it is compressed, however large it grows."""
+
+    def __init__(self, payload: Any, channel: Any = None, **more: Any) -> None:
+        headers = dict(payload.get("headers") or {})
+        self.packed_as = str(headers.pop("compression", "") or "")
+        super().__init__({**payload, "headers": headers}, channel=channel, **more)  # type: ignore[no-untyped-call]
+
+
+class _RedisLink(_KombuLink):
+    """Redis, and the broker in this process's memory that tests may use."""
+
+    def _made_channel(self) -> Any:
+        channel = super()._made_channel()
+        channel.Message = _PackedMessage
+        return channel
+
+    def depth(self, queue: str) -> QueueDepth | None:
+        with self._explained():
+            return QueueDepth(self._channel._size(queue), 1 if self._consuming else 0)
+
+    def _take(self, message: Any) -> None:
+        self._came.append(_of_virtual(self._queue, message))
+
+    def get(self, queue: str) -> QueueMessage | None:
+        with self._explained():
+            message = self._channel.basic_get(queue, no_ack=False)
+            return None if message is None else _of_virtual(queue, message)
+
+    def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
+        with self._explained():
+            for message in messages:
+                self._channel.basic_ack(message.tag)
+
+    def publish(
+        self, messages: Sequence[OutgoingMessage], *, until: Callable[[], bool] = lambda: False
+    ) -> Sequence[PublishResult]:
+        with self._explained():
+            for each in messages:
+                told = {"message_id": each.message_id or new_id(), "delivery_mode": _PERSISTENT}
+                told |= {name: value for name in ("correlation_id", "reply_to") if (value := getattr(each, name))}
+                message = self._channel.prepare_message(
+                    each.body,
+                    content_type=each.content_type,
+                    content_encoding="binary",
+                    headers=dict(each.headers),
+                    properties=told,
+                )
+                self._channel.basic_publish(message, exchange=each.exchange, routing_key=each.routing_key)
+        return [PublishResult.CONFIRMED] * len(messages)
+
+    def _end(self, raw: Any) -> None:
+        with contextlib.suppress(Exception):
+            self._transport.close_connection(raw)
+
+
+def _of_virtual(queue: str, message: Any) -> QueueMessage:
+    told = message.properties
+    body = message.body
+    return QueueMessage(
+        queue=queue,
+        tag=message.delivery_tag,
+        body=body if isinstance(body, bytes) else str(body or "").encode("utf-8", "surrogateescape"),
+        content_type=message.content_type or "",
+        content_encoding=message.content_encoding or "",
+        compression=message.packed_as,
+        message_id=str(told.get("message_id") or ""),
+        reply_to=str(told.get("reply_to") or ""),
+        correlation_id=str(told.get("correlation_id") or ""),
+        redelivered=bool((message.delivery_info or {}).get("redelivered") or message.headers.get("redelivered")),
+        headers=message.headers,
+    )
+
+
+#: what the broker answers, by its code: what it means, and what to do
+_CODES = {
+    320: ("消息服务器切断了连接", "the broker ended the connection"),
+    403: ("没有权限：rabbitmqctl set_permissions", "no right to it: rabbitmqctl set_permissions"),
+    404: ("没有这个队列或交换机", "there is no such queue or exchange"),
+    405: ("队列被别人独占", "the queue is somebody's own"),
+    406: ("队列或交换机已以别的参数存在：改名或删除", "the queue or exchange is there with other arguments: rename or delete it"),
+    530: (
+        "虚拟主机不存在，或该用户不能用它：rabbitmqctl add_vhost、set_permissions",
+        "there is no such virtual host, or not for this user: rabbitmqctl add_vhost, set_permissions",
+    ),
+}
+_LOGIN = ("用户名或密码不对：[broker] user、password", "user or password is refused: [broker] user, password")
+
+
+def _explanation(place: str, wrong: BaseException) -> BrokerBroken:
+    """In words, what the library has raised."""
+    code, said = getattr(wrong, "reply_code", None), str(getattr(wrong, "reply_text", "") or wrong)
+    zh, en = _CODES.get(code or 0, ("不能使用", "cannot be used"))
+    if (code == 403 and "Login was refused" in said) or "invalid username-password" in said:
+        zh, en = _LOGIN
+    elif isinstance(wrong, ConnectionRefusedError) or "Connection refused" in said:
+        zh, en = "连接被拒绝：它没有运行，或地址不对", "the connection is refused: it does not run, or the address is wrong"
+    elif isinstance(wrong, ssl.SSLError):
+        zh, en = "加密连接没有建成：[broker] ca、certificate、key", "no TLS with it: [broker] ca, certificate, key"
+    elif isinstance(wrong, TimeoutError):
+        zh, en = "没有应答", "it does not answer"
+    elif isinstance(wrong, amqp.ConsumerCancelled):
+        zh, en = "队列没有了", "the queue is gone"
+    elif code is None and isinstance(wrong, OSError):
+        zh, en = "连接断了", "the connection is gone"
+    detail = f"{type(wrong).__name__}: {said}"[:300]
+    return BrokerBroken(f"消息服务器 {place}：{zh}（{detail}）", f"the broker at {place}: {en} ({detail})")

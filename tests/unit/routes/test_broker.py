@@ -1,0 +1,180 @@
+"""A connection to the broker: what it promises to doors, replies and events, on the real ones."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import brokers
+import pytest
+
+from tongguan.gateway.model.errors import BrokerBroken, SettingsWrong
+from tongguan.gateway.model.queueing import BrokerLink, OutgoingMessage, PublishResult
+from tongguan.gateway.settings import Broker
+from tongguan.routes.broker import make_broker
+
+CONFIRMED, RETURNED = PublishResult.CONFIRMED, PublishResult.RETURNED
+
+
+def linked(url: str, **more: Any) -> BrokerLink:
+    broker = make_broker(Broker(url=url, **more), Path("."))
+    assert broker is not None
+    return broker.connect("test")
+
+
+@pytest.fixture(scope="module")
+def rabbit() -> Iterator[str]:
+    with brokers.virtual_host() as name:
+        yield brokers.address_of(name)
+
+
+@pytest.fixture(scope="module", params=["rabbit", "redis", "memory"])
+def url(request: pytest.FixtureRequest) -> str:
+    if request.param == "rabbit":
+        return str(request.getfixturevalue("rabbit"))
+    if request.param == "redis":
+        brokers.redis_is_there()
+        return f"redis://{brokers.REDIS[0]}:{brokers.REDIS[1]}/9"
+    return "memory://"
+
+
+@pytest.fixture
+def link(url: str) -> Iterator[BrokerLink]:
+    made = linked(url)
+    yield made
+    made.close()
+
+
+def test_what_is_published_comes_as_it_was_in_order_and_stays_until_it_is_acknowledged(url: str, link: BrokerLink) -> None:
+    link.declare_queue("one")
+    sent = [OutgoingMessage(bytes([n]), "one", message_id=f"m{n}", reply_to="back", correlation_id=f"c{n}") for n in range(5)]
+
+    assert link.publish(sent) == [CONFIRMED] * 5
+    taker = linked(url)
+    taker.consume("one", prefetch=10)
+    first = taker.receive(most=10, most_bytes=1000, wait=5)
+    assert [(m.body, m.message_id, m.reply_to, m.correlation_id) for m in first] == [
+        (bytes([n]), f"m{n}", "back", f"c{n}") for n in range(5)
+    ]
+    taker.acknowledge(first[:2])
+    taker.close()
+    if url == "memory://":
+        return  # it forgets what was taken: for tests alone
+    link.consume("one", prefetch=10)
+    again = link.receive(most=10, most_bytes=1000, wait=5)
+    link.acknowledge(again)
+
+    assert sorted(m.message_id for m in again) == ["m2", "m3", "m4"]
+    assert all(m.redelivered for m in again)
+
+
+def test_no_more_is_taken_in_than_was_asked_for(link: BrokerLink) -> None:
+    link.declare_queue("two")
+    link.publish([OutgoingMessage(b"x" * 1000, "two") for _ in range(10)])
+    link.consume("two", prefetch=10)
+
+    few = link.receive(most=3, most_bytes=100_000, wait=5)
+    heavy = link.receive(most=100, most_bytes=2500, wait=5)
+    rest = link.receive(most=100, most_bytes=100_000, wait=5)
+
+    assert [len(few), len(heavy), len(rest)] == [3, 3, 4]
+    link.acknowledge([*rest, *few, *heavy])
+    assert link.receive(most=1, most_bytes=1, wait=0.05) == []
+
+
+def test_what_says_that_it_is_compressed_is_not_unpacked(link: BrokerLink) -> None:
+    bomb = zlib.compress(b"\0" * 10_000_000)
+    link.declare_queue("three")
+    link.publish([OutgoingMessage(bomb, "three", headers={"compression": "application/x-gzip"})])
+    link.consume("three", prefetch=10)
+
+    (came,) = link.receive(most=1, most_bytes=1, wait=5)
+
+    assert (came.body, came.compression) == (bomb, "application/x-gzip")
+    link.acknowledge([came])
+
+
+def test_each_message_without_a_queue_is_told_and_no_other(rabbit: str) -> None:
+    link = linked(rabbit)
+    link.declare_queue("there")
+    keys = ["there", "nowhere", "there", "nowhere", "there"] * 100
+
+    results = link.publish([OutgoingMessage(b"x", key) for key in keys])
+
+    assert results == [CONFIRMED if key == "there" else RETURNED for key in keys]
+    assert link.publish([OutgoingMessage(b"x", "nowhere", must_route=False)]) == [CONFIRMED]
+    depth = link.depth("there")
+    assert (link.depth("nowhere"), depth and depth.messages) == (None, 300)
+    link.close()
+
+
+def test_a_queue_is_replicated_and_one_that_is_there_in_another_shape_is_used_as_it_is(rabbit: str) -> None:
+    link = linked(rabbit)
+    link.declare_queue("kept")
+    virtual_host = rabbit.rsplit("/", 1)[1]
+    brokers.evaluate(
+        f'rabbit_amqqueue:declare(rabbit_misc:r(<<"{virtual_host}">>, queue, <<"plain">>), true, false, [], none, <<"tests">>).'
+    )
+
+    link.declare_queue("plain")
+    told = brokers.control("list_queues", "-p", virtual_host, "name", "type", "durable", "--no-table-headers")
+
+    shapes = {line.split("\t")[0]: line.split("\t")[1:] for line in told.splitlines()}
+    assert shapes["kept"] == ["quorum", "true"]
+    assert shapes["plain"] == ["classic", "true"]
+    link.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("amqp://guest:wrong@127.0.0.1:5672//", "user or password is refused"),
+        ("amqp://guest:guest@127.0.0.1:5672/of-nobody", "no such virtual host"),
+        ("amqp://guest:guest@127.0.0.1:1//", "the connection is refused"),
+    ],
+)
+def test_why_there_is_no_connection_is_told_in_words_without_the_password(url: str, says: str) -> None:
+    brokers.rabbit_is_there()
+
+    with pytest.raises(BrokerBroken) as told:
+        linked(url)
+
+    assert says in told.value.en
+    assert "wrong" not in told.value.en.replace("address is wrong", "")
+    assert told.value.zh != told.value.en
+
+
+def test_the_password_is_what_a_file_or_the_environment_holds(
+    rabbit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_text("guest\n")
+    monkeypatch.setenv("BROKER_PASSWORD", "guest")
+    bare = rabbit.replace("guest:guest@", "")
+
+    for reference in ("file:secret", "env:BROKER_PASSWORD"):
+        broker = make_broker(Broker(url=bare, user="guest", password=reference), tmp_path)
+        assert broker is not None
+        broker.connect("test").close()
+    for reference, says in (("guest", "file:PATH or env:NAME"), ("file:none", "cannot be read"), ("env:NO_SUCH", "is empty")):
+        with pytest.raises(SettingsWrong, match=says):
+            make_broker(Broker(url=bare, user="guest", password=reference), tmp_path)
+
+
+def test_a_connection_that_the_management_cuts_is_told_and_the_next_one_works(rabbit: str) -> None:
+    link = linked(rabbit)
+    link.declare_queue("cut")
+    link.consume("cut", prefetch=10)
+    brokers.evaluate(
+        '[rabbit_networking:close_connection(Pid, "for a test") || Pid <- rabbit_networking:connections(), proplists:get_value(vhost, rabbit_networking:connection_info(Pid, [vhost])) =:= <<"'
+        + rabbit.rsplit("/", 1)[1]
+        + '">>].'
+    )
+
+    with pytest.raises(BrokerBroken, match=r"ended the connection|connection is gone"):
+        link.receive(most=1, most_bytes=1, wait=5)
+
+    again = linked(rabbit)
+    assert again.depth("cut") is not None
+    again.close()
