@@ -370,6 +370,25 @@ class Journal(Reader):
         """How far work got; it may be lost with the power, and be done again from an earlier place."""
         self._writer.submit(lambda group: _set_marker(group, f"{digests.PLACES}{name}", str(cursor)), durable=False)
 
+    def begin_following(self, name: str) -> Cursor:
+        """How far whoever follows the history has come; who never did begins at its end, for good."""
+        with self.search() as records:
+            if (kept := records.marker(f"{digests.PLACES}{name}")) is not None:
+                return Cursor.of(kept)
+            end = records.end()
+        self._writer.submit(lambda group: _set_marker(group, f"{digests.PLACES}{name}", str(end)))
+        return end
+
+    def set_told(self, name: str, cursor: Cursor, counts: Mapping[str, int]) -> None:
+        """`set_checkpoint`, and in the same commit how many events were told of these documents."""
+
+        def write(group: Group) -> None:
+            _set_marker(group, f"{digests.PLACES}{name}", str(cursor))
+            if counts:
+                statements.EVENTS_TOLD.write(group.connection, *({"document_id": d, "count": n} for d, n in counts.items()))
+
+        self._writer.submit(write, durable=False)
+
     def deliver(self, chains: Sequence[Chain], *, marker: str, value: str) -> list[Fate]:
         """Write what came in together with the cursor that says so."""
 

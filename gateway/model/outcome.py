@@ -10,6 +10,7 @@ from enum import StrEnum
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.notification import Notification
+from tongguan.gateway.model.queueing import QueueDelivery
 from tongguan.gateway.model.record import record
 
 
@@ -124,6 +125,7 @@ class Outcome:
     bodies: tuple[Body, ...] = ()
     numbers: tuple[Number, ...] = ()
     notifications: tuple[Notification, ...] = ()
+    delivery: QueueDelivery | None = None  #: of the message that it makes, where that came through a queue
     others: tuple[Message, ...] = ()  #: other messages that move with it (a submission that a receipt ends)
     others_were: Mapping[str, State] = field(default_factory=dict)  #: their states as they were read: fenced like `relied_on`
     follow_ons: tuple[Outcome, ...] = ()  #: new messages that come of it (items of a batch)

@@ -5,27 +5,39 @@ Only `routes/broker.py` knows the library behind it; doors, replies and events a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
 from tongguan.gateway.model.record import record
 
+OWN = "tongguan."  #: how names of the gateway's queues and exchanges begin
 SUBMISSIONS = "tongguan.submit."  #: before the account's name: the queue of what it submits
 DEAD = "tongguan.dead"  #: the queue of what nobody could read
 EVENTS = "tongguan.events"  #: the exchange of events
+REPLY = "tongguan.reply."  #: before the account's name: its own queues of replies
+_MOST_BYTES = 255  #: of a name in AMQP
 
 
 @record
 class QueueDelivery:
-    """How a message came through a queue, and where its replies are wanted."""
+    """How a message came through a queue, kept for its answers and to know the same delivery again."""
 
     message_id: str
     account: str
-    key: str  #: what the very same delivery has again; empty where the sender gave it no id
-    reply_to: str
-    correlation_id: str
+    key: str  #: what the same delivery has again; empty: nothing tells it
+    reply_to: str = ""  #: as given; empty: nobody waits
+    correlation_id: str = ""  #: as given
+
+
+def reply_queue_allowed(account: str, reply_to: str, accounts: Collection[str]) -> bool:
+    """May answers to this account go to this queue? Not to one that is the gateway's, nor to one whose name has another of the
+    `accounts` between its dots; who may read any other is said by the broker's permissions."""
+    parts = reply_to.split(".")
+    if len(reply_to.encode()) > _MOST_BYTES or any(part in accounts and part != account for part in parts):
+        return False
+    return not reply_to.startswith(OWN) or (reply_to + ".").startswith(f"{REPLY}{account}.")
 
 
 @dataclass(frozen=True, slots=True)

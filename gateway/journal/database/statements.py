@@ -288,8 +288,49 @@ MOVES_OF = PreparedStatement(
     .order_by(_v.entry, _v.n)
     .limit(_most)
 )
+_moves_behind = by("move_entry", select(_v.entry, _v.at, _v.message_id, _v.document_id, _v.line)).order_by(_v.entry, _v.n)
+MOVES_BEHIND = PreparedStatement(_moves_behind.where(and_(_v.run == _given("run"), _v.entry > _given("entry"))).limit(_most))
+_next_entry = select(func.min(_v.entry)).where(and_(_v.run == _given("run"), _v.entry > _given("entry"))).scalar_subquery()
+MOVES_OF_NEXT_ENTRY = PreparedStatement(_moves_behind.where(and_(_v.run == _given("run"), _v.entry == _next_entry)))
+LAST_ENTRY = PreparedStatement(select(func.max(_h.entry)).where(_h.run == _given("run")))
+MOVED_MESSAGES = PreparedStatement(
+    select(_m.id, _m.kind, _m.account, _m.type, _m.operation, _m.reference, _m.document, _m.document_id, _m.batch).where(
+        _among(_m.id)
+    )
+)
+MOVED_DOCUMENTS = PreparedStatement(select(_d.id, _d.account, _d.type, _d.key, _d.numbers).where(_among(_d.id)))
 ENTRY_AT = PreparedStatement(select(_h.at).where(and_(_h.run == _given("run"), _h.entry == _given("entry"))))
 
+_q = tables.queue_delivery.c
+#: which messages came by these deliveries, in the order of their numbers
+DELIVERED = PreparedStatement(
+    by("queue_delivery_key", select(_m.sequence, _q.key, _q.message_id))
+    .join(tables.message, _m.id == _q.message_id)
+    .where(and_(_q.account == _given("account"), _among(_q.key), text(tables.KNOWN_AGAIN)))
+)
+_delivery = "q.message_id, q.account, q.key, q.reply_to, q.correlation_id"
+_same_as = "CROSS JOIN message AS same INDEXED BY message_same ON same.same_as ="
+#: who is to be answered about a submission: its own sender or its batch's, and those who sent either again
+DELIVERIES_ABOUT = _of_each(
+    *(
+        f"SELECT value, {_delivery} FROM wanted {way} CROSS JOIN queue_delivery AS q ON q.message_id = {id_} WHERE q.reply_to <> ''"
+        for way, id_ in (
+            ("", "value"),
+            (f"{_same_as} value", "same.id"),
+            ("CROSS JOIN message ON message.id = value", "message.batch"),
+            (f"CROSS JOIN message ON message.id = value {_same_as} message.batch", "same.id"),
+        )
+    )
+)
+RECEIPT_NAMED = PreparedStatement(select(tables.receipt).where(and_(_r.authority == _given("authority"), _r.id == _given("id"))))
+_e = tables.event_count.c
+EVENT_COUNTS = PreparedStatement(select(_e.document_id, _e.count).where(_among(_e.document_id)))
+EVENTS_TOLD = PreparedStatement(
+    text(
+        "INSERT INTO event_count (document_id, count) VALUES (:document_id, :count) "
+        "ON CONFLICT (document_id) DO UPDATE SET count = excluded.count"
+    )
+)
 _n = tables.notification.c
 NOTIFICATIONS_DUE = PreparedStatement(
     by("notification_due", select(tables.notification)).where(_n.next_at <= _given("now")).order_by(_n.next_at).limit(_most)
@@ -309,6 +350,9 @@ _name = select(_a.id, _a.message_id, _a.kind, _a.file)
 ANSWER_NAMES = PreparedStatement(by("answer_message", _name).where(and_(_among(_a.message_id), _a.written == 1)).order_by(_a.id))
 UNWRITTEN_NAMES = PreparedStatement(by("answer_unwritten", _name).where(_unwritten))
 FILES = PreparedStatement(by("answer_file", select(_a.file)).where(and_(_a.account == _given("account"), _among(_a.file))))
+ANSWERS_UNDER = PreparedStatement(
+    by("answer_file", select(tables.answer)).where(and_(_a.account == _given("account"), _among(_a.file)))
+)
 _written_since = and_(_a.account == _given("account"), _a.at >= _given("since"), _a.written == 1)
 ANSWERS_SINCE = PreparedStatement(by("answer_at", select(_a.file)).where(_written_since))
 #: the newest of them

@@ -32,6 +32,8 @@ NOTED = "hold_since IS NOT NULL AND (state = 'unmatched' OR contradicted IS NOT 
 CODED = "state = 'unmatched' AND waiting_for = 'code'"
 #: held until something is in the settings again
 NEEDING = "state = 'held' AND needs IS NOT NULL"
+#: a delivery whose sender has given it an id
+KNOWN_AGAIN = "key <> ''"
 #: a move of no message: ids of messages begin with a figure or a letter up to f
 EVENT = "message_id >= 'g'"
 
@@ -261,6 +263,25 @@ Index("answer_file", answer.c.account, answer.c.file, unique=True)
 _partial("answer_unwritten", answer.c.account, answer.c.id, where="written = 0")
 Index("answer_message", answer.c.message_id)
 Index("answer_at", answer.c.account, answer.c.at)
+
+# What came through a queue: where its answers go, and by what the same delivery is known again.
+queue_delivery = Table(
+    "queue_delivery",
+    metadata,
+    Column("message_id", Text, primary_key=True),
+    *_columns(Text, "account", "key", "reply_to", "correlation_id"),
+    sqlite_with_rowid=False,
+)
+_partial("queue_delivery_key", queue_delivery.c.account, queue_delivery.c.key, where=KNOWN_AGAIN)
+
+# How many events were told of each document: a mark of work, kept with the cursor of events.
+event_count = Table(
+    "event_count",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("count", _big, nullable=False),
+    sqlite_with_rowid=False,
+)
 
 notification = Table(
     "notification",

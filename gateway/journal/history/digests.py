@@ -25,8 +25,8 @@ NAME, FACTS = 16, 24  #: bytes of a record's two halves
 RECORD = NAME + FACTS
 GONE = bytes(FACTS)
 
-#: tables without facts: who has what in hand, what crashed, and counts (which `audit verify` counts again)
-WITHOUT = frozenset({"claim", "crash", "tally"})
+#: tables without facts: who has what in hand, what crashed, counts (which `audit verify` counts again), and what was told
+WITHOUT = frozenset({"claim", "crash", "tally", "event_count"})
 #: tables that the chain itself is made of, or whose rows the moves' lines speak of
 CHAINED = frozenset({"history", "move", "body"})
 #: columns that are marks of work, no facts: when to look again, how far work got, in which order files are written

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, literal_column, select
@@ -12,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, func, literal_column, select
 from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.rows import DIMENSIONS, PART, Order, decoded, document_of, facts_of, message_of, order_of
 from tongguan.gateway.journal.reading.cursor import Cursor
-from tongguan.gateway.journal.reading.keyed import KeyedDocuments
+from tongguan.gateway.journal.reading.following import Following
 from tongguan.gateway.journal.reading.lookups import AnswerRow, answer_of
 from tongguan.gateway.journal.reading.restrictions import ORDERS, Restriction
 from tongguan.gateway.model.document import Document
@@ -50,7 +49,7 @@ class PeriodSum:
     lines: int
 
 
-class Search(KeyedDocuments):
+class Search(Following):
     """One moment of the journal as it is stored: what views, the command line and the daemon's looks ask of it, and no decision."""
 
     def documents_after(self, id_: str, limit: int) -> list[Document]:
@@ -110,15 +109,9 @@ class Search(KeyedDocuments):
             for id_ in ids[key]
         }
 
-    def end(self) -> Cursor:
-        """The end of the history."""
-        runs = statements.NEWEST_RUNS.rows(self._connection)
-        return Cursor(max((number for number, *_ in runs), default=0), {run: entry for _, run, entry in runs})
-
     def moves_after(self, account: str, cursor: Cursor) -> Iterator[list[tuple[str, str | None]]]:
         """What moved behind a cursor, of one account's messages and documents: message and document, a page at a time."""
-        behind = statements.RUNS_BEHIND.rows(self._connection, newest=cursor.newest, values=[*cursor.entries] or [""])
-        for run, _ in sorted(set(behind), key=itemgetter(1)):
+        for run, _ in self.runs_behind(cursor):
             entry, n = cursor.entries.get(run, 0), _WHOLE
             while rows := statements.MOVES_OF.rows(self._connection, account=account, run=run, entry=entry, n=n, most=_PAGE):
                 yield [(message_id, document_id) for *_, message_id, document_id in rows]

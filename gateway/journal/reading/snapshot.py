@@ -65,6 +65,7 @@ class Snapshot:
         self._brought: dict[str, dict[str, str | None]] = {}  #: by a receipt's reference: who brought it, and its bytes
         self._numbers: dict[str, list[Number]] = {}  #: by value
         self._bodies: dict[tuple[str, str], bytes] = {}
+        self._delivered: dict[tuple[str, str], str] = {}  #: by account and key
         self._rounds: dict[str, list[Round]] = {}
 
     def see(self, outcome: Outcome) -> None:
@@ -90,6 +91,8 @@ class Snapshot:
             self._numbers.setdefault(number.value, []).append(number)
         self._receipts.update({(r.authority, r.id): r for r in outcome.receipts})
         self._bodies.update({(b.message_id, b.role): b.content for b in outcome.bodies})
+        if outcome.delivery is not None:
+            self._delivered.setdefault((outcome.delivery.account, outcome.delivery.key), outcome.delivery.message_id)
         for gone in outcome.release:
             self._reserved[(gone.kind, gone.value)] = None
         for kept in outcome.reserve:
@@ -143,6 +146,15 @@ class Snapshot:
         """The newest message that had this reference and came to nothing."""
         freed = (m for m in self._with_reference(account, reference) if m.state in FREES_REFERENCE)
         return max(freed, key=lambda m: m.sequence or _NEW, default=None)
+
+    def delivered(self, account: str, keys: Sequence[str]) -> dict[str, str]:
+        """Of deliveries that came before, by their keys: the first message that each became."""
+        known: dict[str, str] = {}
+        for part in slices(dict.fromkeys(keys)):
+            found = statements.DELIVERED.rows(self._connection, account=account, values=part)
+            known.update((key, message_id) for _, key, message_id in sorted(found, reverse=True))
+        seen = {key: self._delivered[account, key] for key in keys if (account, key) in self._delivered}
+        return seen | known
 
     def is_deleted(self, document_id: str) -> bool:
         """Did a document with this id live once and end?"""

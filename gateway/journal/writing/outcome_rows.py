@@ -151,7 +151,7 @@ def recount(group: Group, documents: Sequence[Document]) -> bool:
 
 
 def write_lists(group: Group, outcomes: Sequence[Outcome], names: dict[int, str]) -> None:
-    """Reservations, numbers, receipts (with the `names` of their files), bodies and short messages."""
+    """Reservations, numbers, receipts (with the `names` of their files), bodies, short messages and deliveries."""
     for gone in (gone for outcome in outcomes for gone in outcome.release):
         mine = {"kind": gone.kind, "value": gone.value, "document_id": gone.document_id}
         if statements.RELEASE.write(group.connection, mine):
@@ -180,6 +180,7 @@ def write_lists(group: Group, outcomes: Sequence[Outcome], names: dict[int, str]
     _insert(group, tables.notification, notifications, again=True)
     if notifications:
         group.lanes.add(NOTIFY)
+    _insert(group, tables.queue_delivery, [asdict(o.delivery) for o in outcomes if o.delivery is not None])
 
 
 def _insert(group: Group, table: Table, rows: list[dict[str, Any]], *, again: bool = False) -> None:

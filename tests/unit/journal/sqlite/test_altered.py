@@ -20,6 +20,7 @@ from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.notification import Notification
 from tongguan.gateway.model.outcome import Number, RelatedPart, Relation, Reservation, Take, TakenLine
+from tongguan.gateway.model.queueing import QueueDelivery
 
 pytestmark = pytest.mark.requirement("GW-11")
 
@@ -31,6 +32,7 @@ MARKS_OF_WORK = {
     "lane": {"probe_at"},
     "claim": {"token", "station", "until", "in_hand"},
     "crash": {"key", "count", "together"},
+    "event_count": {"document_id", "count"},
 }
 TABLES = list(tables.metadata.sorted_tables)
 COLUMNS = [(table, column) for table in TABLES for column in table.columns]
@@ -55,6 +57,7 @@ def lived(journal: Journal) -> None:
                 takes=(Take(f"d{n}", (TakenLine("l", "2601 035", 7, 100), TakenLine("l", f"{n}", 10**18 + n, None))),),
                 bodies=(body(f"m{n}", b"<xml>%d</xml>" % n),),
                 relations=(Relation(f"whole{n}", (RelatedPart(f"d{n}", b"\1\2"), RelatedPart("other", b"\1"))),),
+                delivery=QueueDelivery(f"m{n}", "demo", f"k{n}", "tongguan.reply.demo", "c"),
             ),
         )
         second = document(
@@ -80,6 +83,7 @@ def lived(journal: Journal) -> None:
             ),
         )
     journal.notifications.tried(["n1"], {"n2": 5})
+    journal.set_told("events", journal.begin_following("events"), {"d0": 3, "d1": 7})
     journal.close_lane(ClosedLane(Lane("account:demo"), "paused", "stocktaking", 1, None, "tongguan resume account demo", "wang"))
     number(journal, "a")
     journal.set_markers({"environment": "test"})

@@ -67,7 +67,7 @@ def audit(home: Path, capfd: pytest.CaptureFixture[str], *options: str) -> str |
 def take_out(base: sqlite3.Connection, message: str) -> None:
     """A message and everything that speaks of it, but the entries of the history."""
     (document,) = base.execute("SELECT document_id FROM message WHERE id = ?", (message,)).fetchone()
-    for table in ("move", "receipt", "body", "answer", "notification", "round"):
+    for table in ("move", "receipt", "body", "answer", "notification", "round", "queue_delivery"):
         base.execute(f"DELETE FROM {table} WHERE message_id = ?", (message,))
     for table in ("fact", "counted", "number", "reservation", "keyed", "keyed_line"):
         base.execute(f"DELETE FROM {table} WHERE document_id = ?", (document,))
@@ -88,7 +88,7 @@ def make_anew(base: sqlite3.Connection, *, closed_up: bool) -> None:
     names = {
         row[: digests.NAME]
         for table in ("message", "document", "receipt", "answer", "notification", "round", "fact", "counted", "number", "reservation", "keyed",
-                      "keyed_line", "relation")
+                      "keyed_line", "relation", "queue_delivery")
         for row in digests.records_of(table, ordered(base, table))
     }  # fmt: skip
     others = names | {digests.row_name(*words) for words in kept(base)}

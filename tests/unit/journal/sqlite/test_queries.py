@@ -40,6 +40,7 @@ from tongguan.gateway.model.document import CountedLine
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import FINAL, FREES_REFERENCE, State
 from tongguan.gateway.model.outcome import Number, RelatedPart, Relation, Reservation, Take, TakenLine
+from tongguan.gateway.model.queueing import QueueDelivery
 
 #: tables that grow with every message for ever
 GROWING = (
@@ -61,6 +62,8 @@ GROWING = (
     "move",
     "history",
     "notification",
+    "queue_delivery",
+    "event_count",
 )
 
 DATA = ("SELECT", "UPDATE", "DELETE", "INSERT", "WITH")  #: how statements begin that have a plan
@@ -173,6 +176,7 @@ def filled(journal: Journal) -> Journal:
                 receipts=(receipt(f"rc{n}", message_id=f"m{n}", document_id=f"d{n}"),),
                 answers=(answer(f"m{n}"),),
                 bodies=(body(f"m{n}", b"<xml/>"),),
+                delivery=QueueDelivery(f"m{n}", "demo", f"k{n}", "tongguan.reply.demo"),
             ),
         )
     return journal
@@ -294,6 +298,7 @@ def test_writing_walks_through_nothing(filled: Journal) -> None:
     filled.write_again("m1")
     number(filled, "a")
     filled.set_checkpoint("told", Cursor(1))
+    filled.set_told("events", filled.begin_following("events"), {"d1": 2, "d2": 3})
     filled.give_order("li", "why", {})
     filled.carry_out_orders(lambda *_: None)
 
@@ -306,6 +311,7 @@ DECIDES: dict[str, Callable[[Snapshot], Any]] = {
     "documents": lambda r: r.documents(["d1", "d2"]),
     "references": lambda r: r.fetch_references([("demo", "r1"), ("demo", "r2")]),
     "deleted": lambda r: r.is_deleted("d1"),
+    "delivered": lambda r: r.delivered("demo", ["k1", "k2"]),
     "keys": lambda r: r.fetch_keys([("demo", "T", "d1")]),
     "document in": lambda r: r.document_in("demo", "T", {"draft", "done"}),
     "reservations": lambda r: r.reservations_of("d1"),
@@ -397,6 +403,12 @@ SEARCHES: dict[str, Callable[[Search], Any]] = {
     "overdue": lambda r: r.overdue(1, 10),
     "marker": lambda r: r.marker("x"),
     "lanes": lambda r: r.lanes(),
+    "moves behind": lambda r: (r.moves_behind(Cursor(), 10), r.first_entry_since(r.runs_behind(Cursor())[0][0], 1)),
+    "what moved": lambda r: (r.moved_messages(["m1", "m2"]), r.moved_documents(["d1", "d2"])),
+    "event counts": lambda r: r.event_counts(["d1", "d2"]),
+    "deliveries": lambda r: r.deliveries_about(["m1", "m2"]),
+    "receipts named": lambda r: r.receipts_named([("a", "rc1")]),
+    "answers under": lambda r: r.answers_under("demo", ["a.xml", "b.xml"]),
 }
 
 
