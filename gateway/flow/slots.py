@@ -14,7 +14,7 @@ from itertools import product
 import orjson
 
 from tongguan.gateway.flow.intake.accept import Arrival, accept, look_into
-from tongguan.gateway.flow.merging.months import has_ready, months_due
+from tongguan.gateway.flow.merging.months import MonthsOfAccount, has_ready
 from tongguan.gateway.flow.merging.selection import MergeTypes
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
@@ -59,19 +59,20 @@ def day_and_hour(rules: Rules, rule: CalendarRule, business: int) -> tuple[str, 
 
 def slots_of_day(
     rules: Rules, profile: Profile, rule: CalendarRule, day: str, records: Snapshot, *, today: str
-) -> Iterator[Slot]:
-    """The slots of a day, for each account that the authority knows."""
-    types = MergeTypes(rules, profile) if rule.month else None
-    for values in product(*rule.each.values()):
-        body = dict(rule.body) | dict(zip(rule.each, values, strict=True))
-        for account in rules.accounts.values():
-            if not rules.code_at(account, profile):
-                continue
-            if types is None:
-                yield slot(account.name, profile, rule, body, day)
-                continue
-            for month in months_due(types, dict(body), account.name, records, today=today):
-                yield slot(account.name, profile, rule, body | {rule.month: month}, day)
+) -> tuple[list[Slot], bool]:
+    """The slots of a day, for each account that the authority knows; and whether there is one that waits."""
+    bodies = [dict(rule.body) | dict(zip(rule.each, values, strict=True)) for values in product(*rule.each.values())]
+    accounts = [account.name for account in rules.accounts.values() if rules.code_at(account, profile)]
+    if not rule.month:
+        return [slot(account, profile, rule, body, day) for body in bodies for account in accounts], False
+    types, found, waits = MergeTypes(rules, profile), list[Slot](), False
+    for account in accounts:
+        months = MonthsOfAccount(types, account, records)
+        for body in bodies:
+            due = months.due(dict(body), today=today)
+            found += [slot(account, profile, rule, body | {rule.month: month}, day) for month in due]
+        waits = waits or months.waits
+    return found, waits
 
 
 def slot(account: str, profile: Profile, rule: CalendarRule, body: Mapping[str, str], when: str) -> Slot:
@@ -124,14 +125,14 @@ class Slots:
             return False
         today = times.china_date(moment.business)
         with site.journal.read() as records:
-            due = list(slots_of_day(site.rules, profile, rule, when[0], records, today=today))
+            due, waits = slots_of_day(site.rules, profile, rule, when[0], records, today=today)
             known = records.messages(each.id for each in due)
             fresh = [(begun(site.rules, each, records, now=moment.now),) for each in due if each.id not in known]
         fates = site.journal.finish(fresh) if fresh else []
         for fate in fates:
             if isinstance(fate, Exception):
                 raise fate
-        if all(fate is Finished.WRITTEN for fate in fates):
+        if not waits and all(fate is Finished.WRITTEN for fate in fates):
             self._done[name] = when
         site.journal.ring()
         return Finished.WRITTEN in fates

@@ -42,9 +42,9 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     files.crash_point = lambda place: None
 
 
-def play(daemon: Daemon, reference: str) -> None:
+def play(daemon: Daemon, reference: str, now: str = NOW) -> None:
     """Rounds until the message with this reference has ended, and nothing is left to do."""
-    it_is(daemon, NOW)
+    it_is(daemon, now)
     wait_until(lambda: not turn(daemon) and ended(daemon, reference), "the work in hand")
 
 
@@ -59,15 +59,17 @@ def made(daemon: Daemon) -> dict[str, bytes]:
 def ended(daemon: Daemon, reference: str) -> bool:
     with daemon.journal.search() as records:
         open_ = records.open_messages("demo", 10)
-        return not open_ and any(m.reference == reference for m in records.list_messages([], limit=1000))
+        return not open_ and any((m.reference or "").startswith(reference) for m in records.list_messages([], limit=1000))
 
 
 def words(site: Site, type_: str, keys: tuple[str, ...]) -> set[str]:
     return {((site.document(type_, key) or {}).get("business_status") or {}).get("text", "") for key in keys}
 
 
-def tries(kept: Kept, folder: Path, drop: Callable[[Site], str], begin: Path) -> Iterator[tuple[Daemon, Site]]:
-    """A home for each commit: what is dropped is worked off up to it, and after a new start to its end."""
+def tries(
+    kept: Kept, folder: Path, drop: Callable[[Site], str], begin: Path, *, then: str = NOW
+) -> Iterator[tuple[Daemon, Site]]:
+    """A home for each commit: what is dropped is worked off up to it, and after a new start, perhaps a day later, to its end."""
     for n in itertools.count(1):
         site = Site(Path(shutil.copytree(begin, folder / f"home-{n}", ignore=shutil.ignore_patterns("*.log"))))
         reference = drop(site)
@@ -83,7 +85,7 @@ def tries(kept: Kept, folder: Path, drop: Callable[[Site], str], begin: Path) ->
         if daemon is not None:
             (abandon if crashed else Daemon.stop)(daemon)
         again = Daemon(site.home)
-        play(again, reference)
+        play(again, reference, then)
         yield again, site
         assert again.journal.verify().broken is None
         again.stop()
@@ -108,6 +110,19 @@ def test_a_merge_that_is_ended_at_any_commit_makes_the_same(kept: Kept, tmp_path
         parts = [row["No"] for raw in found.values() for row in json.loads(raw)["body"]["Notes"]]
         assert len(parts) == len(set(parts)) == len(kept.notes)
         assert words(site, NOTE, kept.notes) == {"已汇总"} and words(site, MERGE, ("M",)) == {"已生成"}
+
+
+def test_what_the_calendar_merges_is_merged_once_and_no_second_merge_comes_out_empty(kept: Kept, tmp_path: Path) -> None:
+    def drop(site: Site) -> str:
+        settings = site.home / "tongguan.toml"
+        settings.write_text(settings.read_text().replace('merge = "ask"', 'merge = "auto"'))
+        return f"{MERGE}-merge-1-2030-06-2030-07-0"
+
+    for daemon, site in tries(kept, tmp_path, drop, kept.desk.shop.home, then="2030-07-06T12:00:00"):
+        with daemon.journal.search() as records:
+            merges = tuple(m.reference or "" for m in records.list_messages([], limit=1000) if m.type == MERGE)
+        assert len(merges) == 1
+        assert words(site, NOTE, kept.notes) == {"已汇总"} and words(site, MERGE, merges) == {"已生成"}
 
 
 def test_what_a_deletion_frees_is_free_with_it(kept: Kept, tmp_path: Path) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from daily_slots import it_is
 from merge_desk import Counting, open_counting
 from merges import INVOICE, MERGE, NOTE
+
+from tongguan.gateway.flow.orders import carry_out
 
 pytestmark = [pytest.mark.requirement("CD-11"), pytest.mark.requirement("GW-09")]
 
@@ -78,6 +82,74 @@ def test_what_was_freed_is_merged_the_next_day(desk: Counting) -> None:
     day_by_day(desk, "2030-07-02")
 
     assert merges(desk) == [first, "1-2030-06-2030-07-02"] and desk.words(NOTE, note) == ["已汇总"]
+
+
+def begins(desk: Counting, *merges: tuple[str, dict[str, str]]) -> None:
+    """Drop merges, by their names and what they say besides; each is checked, and comes no further than its first portions."""
+    for key, body in merges:
+        frame = {"type": MERGE, "operation": "merge", "reference": key, "body": {"Kind": "1", "Month": "2030-06", **body}}
+        desk.shop.site.drop(json.dumps(frame), suffix=".json")
+    it_is(desk.shop.daemon, desk.today)
+    desk.shop.turns(lambda: all(stands(desk, key) for key, _ in merges))
+
+
+def order(desk: Counting, word: str, id_: str) -> None:
+    carry_out(desk.shop.daemon.site, {"do": word, "ids": [id_]}, who="test", why="a test wants it")
+
+
+def stands(desk: Counting, key: str) -> str:
+    return str(((desk.shop.site.document(MERGE, key) or {}).get("business_status") or {}).get("text", ""))
+
+
+def slots(desk: Counting) -> list[str]:
+    """The references of all merges that the calendar began, as they are now."""
+    with desk.shop.daemon.journal.search() as records:
+        found = [m.reference or "" for m in records.list_messages([], limit=1000) if m.type == MERGE]
+    return sorted(each.removeprefix(f"{MERGE}-merge-") for each in found if each.startswith(MERGE))
+
+
+def test_while_a_month_is_being_merged_the_calendar_begins_no_other_merge_of_it(desk: Counting) -> None:
+    notes = [desk.note("2030-06-03", buyer=buyer) for buyer in "ABC"]
+    desk.today = "2030-06-30T12:00:00"
+    begins(desk, ("M-1", {}))
+    assert stands(desk, "M-1") != "已生成"
+    it_is(desk.shop.daemon, "2030-07-01T03:00:00")
+
+    for _ in range(3):
+        desk.shop.daemon.slots.turn()
+    assert slots(desk) == []
+    day_by_day(desk, "2030-07-01", "2030-07-02")
+    assert (slots(desk), desk.words(NOTE, *notes)) == ([], ["已汇总"] * 3)
+
+
+def test_what_that_merge_left_is_merged_in_the_same_hour(desk: Counting) -> None:
+    taken, other = desk.note("2030-06-03", buyer="A"), desk.note("2030-06-04", buyer="B")
+    desk.today = "2030-06-30T12:00:00"
+    begins(desk, ("M-1", {"Buyer": "A"}))
+    it_is(desk.shop.daemon, "2030-07-01T03:00:00")
+    desk.shop.daemon.slots.turn()
+    assert slots(desk) == []
+
+    day_by_day(desk, "2030-07-01")
+    assert desk.words(NOTE, taken, other) == ["已汇总"] * 2
+    assert slots(desk) == ["1-2030-06-2030-07-01"]
+
+
+def test_a_merge_of_another_month_or_kind_and_one_that_is_held_keep_nobody_waiting(desk: Counting) -> None:
+    note = desk.note("2030-06-03")
+    desk.note("2030-06-03", kind="2")
+    desk.today = "2030-06-30T12:00:00"
+    begins(desk, ("M-1", {"Month": "2030-05"}), ("M-2", {"Kind": "2"}), ("M-3", {"Buyer": "B"}))
+    with desk.shop.daemon.journal.search() as records:
+        held = next(m.id for m in records.list_messages([], limit=100) if m.reference == "M-3")
+    order(desk, "hold", held)
+
+    it_is(desk.shop.daemon, "2030-07-01T03:00:00")
+    desk.shop.daemon.slots.turn()
+    assert slots(desk) == ["1-2030-06-2030-07-01"]
+    order(desk, "give-up", held)
+    day_by_day(desk, "2030-07-01")
+    assert desk.words(NOTE, note) == ["已汇总"]
 
 
 def test_december_is_merged_within_its_year_or_by_nobody(desk: Counting) -> None:

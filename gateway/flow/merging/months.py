@@ -7,46 +7,73 @@ from datetime import date
 
 from tongguan.gateway.document.changes import value_at
 from tongguan.gateway.document.lines import pool_named
-from tongguan.gateway.flow.merging.selection import MergeTypes, deadline, month_number
+from tongguan.gateway.flow.merging.selection import MergeTypes, month_number
+from tongguan.gateway.journal.reading.keyed import OpenMessage
 from tongguan.gateway.journal.reading.restrictions import of_documents
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content
+from tongguan.gateway.model.message import MERGE, State
 
 _BACK = 12  #: months that are looked at behind the present one
+_EVERY = 0  #: stands for all months
 
 
-def months_due(types: MergeTypes, content: Content, account: str, records: Snapshot, *, today: str) -> Iterator[str]:
-    """Months, `2026-11`, with something that is ready: once nothing of the month is on its way, at the latest some days before it must be."""
-    rule = types.rule
-    pool = _pool(types, content)
-    now = date.fromisoformat(today)
-    present = now.year * 100 + now.month
-    warn, case = types.rules.settings.schedule.warn.days, types.case_of(content)
+class MonthsOfAccount:
+    """One account's months: what is ready, what is on its way, and which are being merged; read once, from where documents stand."""
 
-    def has(month: int, *statuses: str) -> bool:
-        return _has(types, pool, account, records, month, *statuses)
+    def __init__(self, types: MergeTypes, account: str, records: Snapshot) -> None:
+        rule = types.rule
+        self._types = types
+        self._ready = {(each.pool, each.month) for each in records.standing(account, rule.merges, [rule.ready])}
+        self._underway = {(each.pool, each.month) for each in records.standing(account, rule.merges, sorted(rule.underway))}
+        self._busy = {
+            being for each in records.open_of_type(account, types.profile.type) if (being := self._merges(each, records))
+        }
+        self.waits = False  #: one that is due is being merged: it is to be looked at again
 
-    for month in records.months_of(account, rule.merges, pool):
-        behind = (now.year - month // 100) * 12 + now.month - month % 100
-        over = case is not None and case.within_year.zh and month // 100 < now.year
-        if behind > _BACK or over or not has(month, rule.ready):
-            continue
-        until = deadline(case, month)
-        near = bool(until) and date.fromisoformat(until).toordinal() - warn <= now.toordinal()
-        if near or (month < present and not has(month, *rule.underway)):
-            yield f"{month // 100}-{month % 100:02d}"
+    def due(self, content: Content, *, today: str) -> Iterator[str]:
+        """Months, `2026-11`, with something that is ready: once nothing of the month is on its way, at the latest some days before it must be.
+
+        Not while one is being merged: what is ready then is what that one is about to take, and another would find nothing.
+        """
+        types, pool = self._types, _pool(self._types, content)
+        now = date.fromisoformat(today)
+        present = now.year * 100 + now.month
+        warn, case = types.rules.settings.schedule.warn.days, types.case_of(content)
+        for month in sorted(month for of, month in self._ready if of == pool):
+            behind = (now.year - month // 100) * 12 + now.month - month % 100
+            over = case is not None and case.within_year.zh and month // 100 < now.year
+            if behind > _BACK or over:
+                continue
+            named = f"{month // 100}-{month % 100:02d}"
+            until = types.until(pool, named)
+            near = bool(until) and date.fromisoformat(until).toordinal() - warn <= now.toordinal()
+            if near or (month < present and (pool, month) not in self._underway):
+                if self._busy & {("", _EVERY), (pool, _EVERY), (pool, month)}:
+                    self.waits = True
+                else:
+                    yield named
+
+    def _merges(self, message: OpenMessage, records: Snapshot) -> tuple[str, int] | None:
+        """The pool and the month that a message is about to merge; a held one waits for a person, and nobody for it."""
+        rule, operation = self._types.rule, self._types.profile.operations.get(message.operation)
+        if message.state == State.HELD or operation is None or (operation.desk or operation.name) != MERGE:
+            return None
+        document = records.document(message.document_id)
+        if document is None:
+            return "", _EVERY  # it is not known yet
+        if document.status in (rule.made, rule.partly, rule.none):
+            return None
+        month = value_at(document.content, rule.month)
+        return _pool(self._types, document.content), month_number(month) if month else _EVERY
 
 
 def has_ready(types: MergeTypes, content: Content, account: str, records: Snapshot, *, month: str) -> bool:
     """Is something of a month to be merged by such a merge?"""
-    return _has(types, _pool(types, content), account, records, month_number(month), types.rule.ready)
+    where, pool = of_documents(statuses=[types.rule.ready]), _pool(types, content)
+    return bool(records.keyed_of(account, types.rule.merges, pool=pool, month=month_number(month), where=where, limit=1))
 
 
 def _pool(types: MergeTypes, content: Content) -> str:
     assert types.merged.lines is not None
     return pool_named(value_at(content, path) for path in types.merged.lines.pool)
-
-
-def _has(types: MergeTypes, pool: str, account: str, records: Snapshot, month: int, *statuses: str) -> bool:
-    where = of_documents(statuses=statuses)
-    return bool(records.keyed_of(account, types.rule.merges, pool=pool, month=month, where=where, limit=1))

@@ -212,7 +212,7 @@ OPEN = PreparedStatement(
 )
 #: the documents of those of one type
 OPEN_OF_TYPE = PreparedStatement(
-    by("message_open", select(_m.sequence, _m.id, _m.state, _m.document_id, _m.document))
+    by("message_open", select(_m.sequence, _m.id, _m.operation, _m.state, _m.document_id, _m.document))
     .where(and_(_m.account == _given("account"), text(tables.OPEN), _m.type == _given("type"), _behind))
     .order_by(_m.sequence)
     .limit(_most)

@@ -95,6 +95,7 @@ class OpenMessage:
     """A message that an enterprise waits for, and which document it is about."""
 
     id: str
+    operation: str
     state: str
     document_id: str | None
     document: str
@@ -150,7 +151,8 @@ class KeyedDocuments(Lookups):
         after, full = 0, True
         while full:
             rows = statements.OPEN_OF_TYPE.rows(self._connection, account=account, type=type_, sequence=after, most=_PAGE)
-            yield from (OpenMessage(id_, state, document_id, key or "") for _, id_, state, document_id, key in rows)
+            for _, id_, operation, state, document_id, key in rows:
+                yield OpenMessage(id_, operation, state, document_id, key or "")
             after, full = rows[-1][0] if rows else 0, len(rows) == _PAGE
 
     def keyed_in_hand(self, merge: str, *, after: KeyedPlace = BEGINNING) -> Iterator[KeyedWithLines]:

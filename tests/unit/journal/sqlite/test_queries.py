@@ -445,9 +445,11 @@ def test_the_open_messages_of_one_type_are_found_past_those_of_others(journal: J
     for n, (type_, state) in enumerate([("T", State.SENT), ("U", State.RECEIVED), ("T", State.ACCEPTED), ("T", State.RECEIVED)]):
         written(journal, comes(submission(str(n), type=type_, state=state, document_id=f"d{n}", document=f"k{n}")))
     with journal.search() as records:
-        found = [(each.id, each.state, each.document_id, each.document) for each in records.open_of_type("demo", "T")]
+        found = [
+            (each.id, each.operation, each.state, each.document_id, each.document) for each in records.open_of_type("demo", "T")
+        ]
 
-    assert found == [("0", "sent", "d0", "k0"), ("3", "received", "d3", "k3")]
+    assert found == [("0", "save", "sent", "d0", "k0"), ("3", "save", "received", "d3", "k3")]
 
 
 def test_what_a_paused_account_has_waiting_is_passed_over_in_the_index(filled: Journal) -> None:
