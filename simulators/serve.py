@@ -157,7 +157,7 @@ def open_office(home: Path, authority: str, *, fast: bool, faults: Path | None =
         fast=fast,
         plan=load_plan(faults),
         others=load_other_scripts(authority, profiles, home / OWN_PROFILES),
-        tables=Tables(profiles, home / OWN_PROFILES),
+        tables=Tables(profiles, home / OWN_PROFILES, home / "tables"),
         clock=Clock(home),
     )
 

@@ -17,7 +17,7 @@ from tongguan.codecs.checking.changes import look_at_changed, read_changes
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.defaults import fill_defaults, fill_system, forget_system
 from tongguan.codecs.checking.fault_list import FaultList
-from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, getter, row_at, split
+from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, at, getter, row_at, split
 from tongguan.codecs.checking.fields import ValueWrong
 from tongguan.codecs.checking.filed import Filed, look_at_filed
 from tongguan.codecs.checking.fills import FillContext
@@ -113,6 +113,7 @@ def _judged(compiled: Compiled, contexts: Contexts, operation: str, findings: Fa
     if not _complete(compiled.root, content, operation):
         _missing(compiled.root, content, operation, (), findings)
     _broken_rules(compiled, contexts, operation, findings)
+    _outside_samples(compiled, contexts, findings)
     if later := compiled.profile.operations[operation].warns_of:
         _foretold(compiled, contexts, later, findings)
 
@@ -181,6 +182,17 @@ def _broken_rules(compiled: Compiled, contexts: Contexts, operation: str, findin
             continue
         for trail in one.broken(contexts):
             findings.broken(one.rule, trail, one.node)
+
+
+def _outside_samples(compiled: Compiled, contexts: Contexts, findings: FaultList) -> None:
+    """Codes that our part of a table does not have: the whole one may."""
+    for one in compiled.sampled:
+        for rows, trail in contexts[one.tables]:
+            row = at(rows[-1], one.groups) if one.groups else rows[-1]
+            value = row.get(one.node.name) if row else None
+            if value is not None and value not in one.known:
+                here = (*trail, *one.groups, one.node.name)
+                findings.add("GW-C43", here, one.node, value=value, table=one.table, severity="warning")
 
 
 def places_of(item: Item) -> Locations:

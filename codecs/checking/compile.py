@@ -5,7 +5,7 @@ Promises: a profile that compiles names only checks and fills that exist; all th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
@@ -47,6 +47,17 @@ Runs = tuple[tuple[tuple[str, ...], tuple[tuple[str, tuple[str, ...], Fill, Comp
 
 
 @dataclass(frozen=True, slots=True)
+class SampledField:
+    """A field whose code table is a sample: in which rows, under which groups, and the codes that are known."""
+
+    node: Node
+    tables: tuple[str, ...]
+    groups: tuple[str, ...]
+    table: str
+    known: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Compiled:
     """A document type ready to check messages."""
 
@@ -69,6 +80,7 @@ class Compiled:
     notify_when: Condition  #: is anybody told of this content's receipts?
     filed: tuple[FiledLook, ...]  #: the other documents that fields are filled from
     cancels: Condition  #: of a document that changes another one: does this content cancel it?
+    sampled: tuple[SampledField, ...]  #: fields of the sender's whose code may be right although our table does not have it
 
 
 def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compiled:
@@ -116,7 +128,16 @@ def compile_profile(profile: Profile, tables: Mapping[str, CodeTable]) -> Compil
         notify_when=notify_when,
         filed=_looks(profile, [f.node for f in fills], nodes),
         cancels=cancels,
+        sampled=tuple(_sampled(nodes, tables)),
     )
+
+
+def _sampled(nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]) -> Iterator[SampledField]:
+    for path, node in nodes.items():
+        table = tables.get(node.field.code_table)
+        if table is not None and table.sample and node.convert is not None and _senders(node):
+            above, names = split(path)
+            yield SampledField(node, above, tuple(names[:-1]), table.name, table.rows.keys())
 
 
 def _looks(profile: Profile, filled: Sequence[Node], nodes: Mapping[str, Node]) -> tuple[FiledLook, ...]:

@@ -96,9 +96,22 @@ class _Codes(dict[str, str]):
         raise ValueWrong(code, value=text, **facts)
 
 
+class _SampleCodes(_Codes):
+    """The same of a table that is a sample: what looks like a code is taken as one, and warned of where it stands."""
+
+    is_code: Callable[[str], object]
+
+    def __missing__(self, text: str) -> str:
+        return text if self.is_code(text) else super().__missing__(text)
+
+
 def _code(table: CodeTable) -> Convert:
     known = {**table.codes, **{code: code for code in table.rows}}  # a code goes before a name of the same letters
-    return _Codes(known, "GW-C14", table=table.name, known=known).__getitem__
+    if not table.sample:
+        return _Codes(known, "GW-C14", table=table.name, known=known).__getitem__
+    codes = _SampleCodes(known, "GW-C14", table=table.name, known=known)
+    codes.is_code = re.compile(table.sample, re.ASCII).fullmatch
+    return codes.__getitem__
 
 
 def canonical_number(text: str) -> str:

@@ -208,7 +208,21 @@ def _column(node: Node, path: str, column: str, *, nodes: Mapping[str, Node], ta
         row = lookup.get(code(rows))
         return row[column] or None if row else None
 
-    return fill
+    return _given_of_unknown(node, fill, code, lookup) if tables[table].sample else fill
+
+
+def _given_of_unknown(node: Node, fill: Fill, code: Callable[[Rows], Any], lookup: Mapping[str, Any]) -> Fill:
+    """What a sample of a table cannot say of a code, the sender does: it stays as it is, or as the document has it."""
+    names, kept = _names(node), _kept(node)
+
+    def said(rows: Rows, trail: Trail, known: FillContext) -> str | None:
+        given = code(rows)
+        if given is None or given in lookup:
+            return fill(rows, trail, known)
+        value = at(rows[-1], names)
+        return value if isinstance(value, str) else kept(rows, (*trail, *names[:-1]), known)
+
+    return said
 
 
 def _part(node: Node, part: str, nodes: Mapping[str, Node], tables: Mapping[str, CodeTable]) -> Fill:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tongguan.codecs.checking.conditions import Test, compile_test
@@ -56,6 +56,8 @@ def compile_rule(rule: Rule, nodes: Mapping[str, Node], code_tables: Mapping[str
 
     see(rule.path)
     tests = [compile_test(f"rule {rule.id}", when, see, code_tables) for when in rule.when]
+    if any(when.get("present") is False and code_tables[when["table"]].sample for when in rule.when if "table" in when):
+        rule = replace(rule, severity="warning")  # what a sample does not have, the whole table may
     broken = _broken(rule, tables, see)
     return CompiledRule(rule, nodes[rule.path], _guarded(broken, tests, tables), frozenset(reads))
 

@@ -131,6 +131,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-C38": ("{value}（{what}）不能修改", "{value} ({what_en}) may not be changed"),
     "GW-C39": ("{value} 在第 {row} 行已有修改", "{value} is changed by row {row} already"),
     "GW-C42": ("{what} 修改前后相同：{value}", "{what_en} is {value} already"),
+    "GW-C43": (
+        "{label}的值 {value} 不在代码表 {table} 中；该表只是样例，请核对（导入完整的表：tongguan tables import）",
+        "{label} {value} is not in the code table {table}; that table is only a sample: please check (tongguan tables import brings the whole one)",
+    ),
     "GW-C40": ("操作 {operation} 还须填写{label}", "{operation} will want {label}"),
     "GW-C41": (
         "元素 {name} 不在此处所用版本的格式中，未予采用",

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tongguan.gateway.model.errors import SettingsWrong
-from tongguan.gateway.profile.loading import OWN, TABLES, said_by
+from tongguan.gateway.profile.loading import OWN, TABLES, said_by_home
 from tongguan.gateway.settings import Settings, read_settings
 from tongguan.outbox.alerts import Alerts
 
@@ -22,20 +22,20 @@ class TableReload:
 
     def __init__(self, settings: Settings, alerts: Alerts, again: Callable[[], None]) -> None:
         self._settings, self._alerts, self._again = settings, alerts, again
-        self._root = settings.home / OWN
+        self._tables = {settings.home / TABLES, settings.home / OWN / TABLES}
         self._running: Said = {}  #: nobody knows, where a folder cannot be read now: loading the types complains of it
         with suppress(OSError):
-            self._running = said_by(self._root)
+            self._running = said_by_home(self._settings.home)
         self._seen = self._running
 
     def turn(self) -> None:
         """OSError where a folder cannot be read now."""
-        before, self._seen = self._seen, said_by(self._root)
-        tables = {folder for folder in {*self._seen, *self._running} if self._seen.get(folder) != self._running.get(folder)}
-        if self._root / TABLES not in tables:
+        before, self._seen = self._seen, said_by_home(self._settings.home)
+        changed = {folder for folder in {*self._seen, *self._running} if self._seen.get(folder) != self._running.get(folder)}
+        if not changed & self._tables:
             self._alerts.over("tables")
         elif self._seen == before:  # whoever writes them has come to an end
-            self._take_up(alone=tables == {self._root / TABLES} and self._same_settings())
+            self._take_up(alone=changed <= self._tables and self._same_settings())
 
     def _take_up(self, *, alone: bool) -> None:
         if alone:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,21 +45,24 @@ INSTALLED = Path(__file__).parents[1] / "profiles"
 TABLES = "tables"  #: the folder of code tables beside the authorities
 FORM = "form.toml"  #: in a form's folder: what its types' profile.toml have in common
 OWN = "profiles"  #: the folder of a home with types of its own
+SAMPLES = "samples.toml"  #: among the installed tables: which of them are samples, and what codes of the real ones look like
 
 
 def load_profiles(root: Path | None = None, *, home: Path | None = None) -> Profiles:
     """All document types under `root` (without: the installed ones), and those in the folder `profiles` of a home.
 
-    SettingsWrong lists everything that is wrong. A home adds types and authorities, and replaces none; of a code table it adds rows, or
-    puts its own in the place of those of their codes.
+    SettingsWrong lists everything that is wrong. A home adds types and authorities, and replaces none. A code table of its folder
+    `tables` is there in the place of the installed one; one in `profiles/tables` adds rows, or replaces those of their codes.
     Folders that say the same as before are the same profiles, not read again: at SIGHUP and in `check` nothing has changed, mostly.
     """
     root = root or INSTALLED
     roots = (root, *([home / OWN] if home is not None and (home / OWN).is_dir() else []))
+    whole = home / TABLES if home is not None and (home / TABLES).is_dir() else None
     try:
-        return _loaded(roots, tuple(pair for each in roots for pair in said_by(each).items()))
+        said = {**said_by(root), **(said_by_home(home) if home is not None else {})}
+        return _loaded(roots, whole, tuple(said.items()))
     except OSError:  # one of them cannot be read: reading it for what it says complains with its place
-        return _loaded.__wrapped__(roots, ())
+        return _loaded.__wrapped__(roots, whole, ())
 
 
 def said_by(root: Path) -> Mapping[Path, str]:
@@ -67,14 +71,18 @@ def said_by(root: Path) -> Mapping[Path, str]:
     return {folder: _version([folder]) for folder in folders}
 
 
+def said_by_home(home: Path) -> Mapping[Path, str]:
+    """The same of what a home has of its own: types, and tables of both folders."""
+    whole = home / TABLES
+    return {**said_by(home / OWN), **({whole: _version([whole])} if whole.is_dir() else {})}
+
+
 @lru_cache(maxsize=4)
-def _loaded(roots: tuple[Path, ...], said: tuple[tuple[Path, str], ...]) -> Profiles:
+def _loaded(roots: tuple[Path, ...], whole: Path | None, said: tuple[tuple[Path, str], ...]) -> Profiles:
     """Read what is under the roots; `said`: every folder there with a hash of its files, by which it is known again."""
     root = roots[0]
     complaints = Complaints()
-    tables: dict[str, CodeTable] = {}
-    for file in (f for each in roots for f in sorted((each / TABLES).glob("*.csv"))):
-        tables[file.stem] = _table(file, complaints, tables.get(file.stem))
+    tables = _tables(root, roots[1:], whole, complaints)
     folders = sorted(f.parent for each in roots for f in each.glob("*/authority.toml"))
     authorities = {folder.name: _authority(folder, complaints) for folder in folders}
     profiles: dict[str, Profile] = {}
@@ -96,6 +104,28 @@ def _loaded(roots: tuple[Path, ...], said: tuple[tuple[Path, str], ...]) -> Prof
     return Profiles(profiles, tables, authorities)
 
 
+def _tables(root: Path, own: Iterable[Path], whole: Path | None, complaints: Complaints) -> dict[str, CodeTable]:
+    """The installed tables, those that a home has in their place, and the rows that it adds."""
+    tables = {file.stem: _table(file, complaints, None) for file in sorted((root / TABLES).glob("*.csv"))}
+    for name, codes in _samples(root / TABLES / SAMPLES, tables, complaints).items():
+        tables[name] = replace(tables[name], sample=codes)
+    for file in sorted(whole.glob("*.csv")) if whole is not None else ():
+        installed = tables.get(file.stem)
+        tables[file.stem] = _table(file, complaints, replace(installed, rows={}, sample="") if installed is not None else None)
+    for file in (f for each in own for f in sorted((each / TABLES).glob("*.csv"))):
+        tables[file.stem] = _table(file, complaints, tables.get(file.stem))
+    return tables
+
+
+def _samples(file: Path, tables: Mapping[str, CodeTable], complaints: Complaints) -> dict[str, str]:
+    """Which tables are samples, each with the form of the codes that the real one has."""
+    part = TomlFile(file, complaints).part() if file.is_file() else None
+    given = dict(part.given) if part is not None else {}
+    for name in given.keys() - tables.keys():
+        complaints.unknown(f"{file}:1", "code table", name, tables)
+    return {name: part.take(name, text, "") for name in tables.keys() & given.keys()} if part is not None else {}
+
+
 def _table(file: Path, complaints: Complaints, installed: CodeTable | None) -> CodeTable:
     """A code table; of one that is installed the home's rows come to those that are there."""
     own: dict[str, Mapping[str, str]] = {}
@@ -113,7 +143,8 @@ def _table(file: Path, complaints: Complaints, installed: CodeTable | None) -> C
         own[code] = row
     rows = {**(installed.rows if installed is not None else {}), **own}
     names = Counter(row["zh"] for row in rows.values())
-    return CodeTable(file.stem, columns, rows, {row["zh"]: code for code, row in rows.items() if names[row["zh"]] == 1})
+    codes = {row["zh"]: code for code, row in rows.items() if names[row["zh"]] == 1}
+    return CodeTable(file.stem, columns, rows, codes, installed.sample if installed is not None else "")
 
 
 def _authority(folder: Path, complaints: Complaints) -> Authority:

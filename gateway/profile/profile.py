@@ -600,6 +600,7 @@ class CodeTable:
     columns: tuple[str, ...]
     rows: Mapping[str, Mapping[str, str]]
     codes: Mapping[str, str]
+    sample: str = ""  #: form of the codes that the real table has, where this is a part of it; empty: it is whole
 
 
 @dataclass(frozen=True, slots=True)

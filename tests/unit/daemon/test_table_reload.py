@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_read_now_keeps_no_gateway_from_starting(home: P
 
     rates(home, "XXX,试用币,Trial,2\n")
     with monkeypatch.context() as patch:
-        patch.setattr(table_reload, "said_by", unreadable)
+        patch.setattr(table_reload, "said_by_home", unreadable)
         called: list[str] = []
         daemon = Daemon(home, again=lambda: called.append("again"))
         with pytest.raises(PermissionError):
