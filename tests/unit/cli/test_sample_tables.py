@@ -77,7 +77,9 @@ def test_with_the_whole_table_a_home_has_a_fault_and_its_own_names(tongguan: Ton
 
 def test_rows_that_a_home_adds_leave_the_table_a_sample(tongguan: Tongguan, home: Path, tmp_path: Path) -> None:
     (home / "profiles" / "tables").mkdir(parents=True)
-    (home / "profiles" / "tables" / "commodity.csv").write_text(f"code,zh,en,unit,group\n{BENZENE},苯,benzene,035,chemicals\n", "utf-8")
+    (home / "profiles" / "tables" / "commodity.csv").write_text(
+        f"code,zh,en,unit,group\n{BENZENE},苯,benzene,035,chemicals\n", "utf-8"
+    )
 
     assert looked_at(tongguan, tmp_path, with_goods(BENZENE)) == (0, [])
     assert looked_at(tongguan, tmp_path, with_goods("2902300000"))[0] == 0
