@@ -14,6 +14,7 @@ from lxml import etree
 
 from tongguan.codecs.checking.changed import ChangedDocument
 from tongguan.codecs.checking.changes import look_at_changed, read_changes
+from tongguan.codecs.checking.characters import look_at_characters
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.defaults import fill_defaults, fill_system, forget_system
 from tongguan.codecs.checking.fault_list import FaultList
@@ -74,6 +75,8 @@ def check(
         return Checked(known.before, findings.told(places), (), options)
     root = compiled.wide.get(operation, compiled.root)
     content = _walked(root, compiled.profile.namespace, item, body, document, findings)
+    if item.odd and body is not None:
+        look_at_characters(root, content, (), findings)
     if asked.adds:
         content, rows = with_rows(compiled, asked, content, options, known, findings)
         _judged(compiled, Contexts(content, now_ms), operation, findings)
@@ -268,7 +271,7 @@ def _missing(node: Node, content: Row, operation: str, trail: Trail, findings: F
     for below in node.children.values():
         here = (*trail, below.name)
         if below.name not in content and operation in below.field.required_at and here not in findings.unusable:
-            findings.add("GW-C03", here, below)
+            findings.missing(here, below)
         if below.table:
             for n, row in enumerate(content.get(below.name, ())):
                 _missing(below, row, operation, (*here, n), findings)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tongguan.codecs.checking.field_tree import Node, Trail
+from tongguan.codecs.checking.hints import MeantCodes
 from tongguan.codecs.reading.faults import fault
 from tongguan.codecs.reading.locations import Locations
 from tongguan.codecs.reading.vocabulary import near
+from tongguan.gateway.model.characters import OddCharacter
 from tongguan.gateway.model.errors import Fault, unlisted
 from tongguan.gateway.profile.profile import Rule
 
@@ -31,6 +33,9 @@ class FaultList:
     lenient: bool = False  #: an element that the profile does not have is only warned of
     unusable: set[Trail] = field(default_factory=set)
     unusable_paths: set[str] = field(default_factory=set)
+    hollow_at: dict[Trail, int] = field(
+        default_factory=dict
+    )  #: where among the faults it is told of a field without a letter that can be read
 
     def add(self, code: str, trail: Trail, node: Node | None = None, /, **facts: Any) -> None:
         self._keep((code, trail, node, facts))
@@ -40,6 +45,20 @@ class FaultList:
         self.add(code, trail, node, **facts)
         self.unusable.add(trail)
         self.unusable_paths.add(node.field.path)
+
+    def hollow(self, trail: Trail, node: Node, letter: OddCharacter) -> None:
+        """A field that holds nothing which can be read: it counts as absent, and where it must be there this is why it is not."""
+        zh, en = letter.what
+        self.hollow_at[trail] = len(self.found)
+        self.add("GW-C51", trail, node, what=zh, what_en=en, severity="warning")
+
+    def missing(self, trail: Trail, node: Node) -> None:
+        """A field that must be there and is not; one that is hollow is told as such alone."""
+        at = self.hollow_at.get(trail, len(self.found))
+        if at < len(self.found):
+            self.found[at][3]["severity"] = "error"
+        else:
+            self.add("GW-C03", trail, node)
 
     def broken(self, rule: Rule, trail: Trail, node: Node) -> None:
         self._keep((rule, trail, node, {}))
@@ -85,6 +104,8 @@ class FaultList:
 
 def _told(found: FoundFault, places: Locations, with_near: bool) -> Fault:
     code, trail, node, facts = found
+    if "meant" in facts and isinstance(facts["meant"], MeantCodes):
+        facts["near"] = facts.pop("meant").near(str(facts["value"])) if with_near else ""
     if "known" in facts:
         known, word = facts.pop("known"), str(facts.get("name", facts.get("value")))
         facts.update(near(word, known) if with_near else {"near": ""})

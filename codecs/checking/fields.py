@@ -12,6 +12,7 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import lru_cache
 
+from tongguan.codecs.checking.hints import MeantCodes
 from tongguan.codecs.checking.secrets import is_reference
 from tongguan.gateway.profile.profile import CodeTable, Field
 from tongguan.gateway.system.times import CHINA
@@ -108,8 +109,8 @@ class _SampleCodes(_Codes):
 def _code(table: CodeTable) -> Convert:
     known = {**table.codes, **{code: code for code in table.rows}}  # a code goes before a name of the same letters
     if not table.sample:
-        return _Codes(known, "GW-C14", table=table.name, known=known).__getitem__
-    codes = _SampleCodes(known, "GW-C14", table=table.name, known=known)
+        return _Codes(known, "GW-C14", table=table.name, meant=MeantCodes(table.rows)).__getitem__
+    codes = _SampleCodes(known, "GW-C14", table=table.name, meant=MeantCodes(table.rows))
     codes.is_code = re.compile(table.sample, re.ASCII).fullmatch
     return codes.__getitem__
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from lxml import etree
 
+from tongguan.codecs.checking.characters import unfit
 from tongguan.codecs.checking.fault_list import FaultList
 from tongguan.codecs.checking.field_tree import Node, Row, Trail
 from tongguan.codecs.checking.fields import ValueWrong
@@ -103,7 +104,7 @@ def walk_xml(node: Node, element: etree._Element, trail: Trail, findings: FaultL
         try:
             content[name] = convert(text)
         except ValueWrong as wrong:
-            findings.spoil(wrong.code, (*trail, name), below, **wrong.facts)
+            unfit(text, wrong, (*trail, name), below, findings)
     for table in node.bounded:
         if table.name in content:
             count_rows(table, content[table.name], trail, findings)
@@ -219,7 +220,7 @@ def _leaf(node: Node, value: Any, trail: Trail, content: Row, findings: FaultLis
     try:
         content[node.name] = node.convert(text)  # type: ignore[misc]
     except ValueWrong as wrong:
-        findings.spoil(wrong.code, trail, node, **wrong.facts)
+        unfit(text, wrong, trail, node, findings)
 
 
 def _text(node: Node, value: Any) -> str | None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tongguan.gateway.model import characters
 from tongguan.gateway.model.errors import Fault, short
 
 TEXTS: dict[str, tuple[str, str]] = {
-    "GW-X01": ("不是格式良好的 XML：{why}", "not well-formed XML: {why}"),
+    "GW-X01": ("不是格式良好的 XML：{why}", "not well-formed XML: {why_en}"),
     "GW-X02": (
         "XML 编码 {encoding} 不可用；请用 UTF-8、GB18030 或 UTF-16",
         "encoding {encoding} is not read; use UTF-8, GB18030 or UTF-16",
@@ -24,6 +25,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-X09": ("一处有效的命名空间声明超过 {most} 个", "more than {most} namespaces are declared at one place"),
     "GW-X10": ("命名空间超过 {most} 个字符", "a namespace is longer than {most} characters"),
     "GW-X11": ("命名空间 {uri} 不是绝对 URI", "namespace {uri} is not an absolute URI"),
+    "GW-X12": (
+        "声明的编码是 {encoding}，内容却是 {found}：请把声明改为 {found}，或按声明的编码保存",
+        "{encoding} is declared, but the bytes are {found}: declare {found}, or save it as declared",
+    ),
     "GW-J01": ("不是格式良好的 JSON：{why}", "not well-formed JSON: {why}"),
     "GW-J02": ("JSON 必须是 UTF-8 编码", "JSON must be in UTF-8"),
     "GW-J03": ("键 {name} 重复", "key {name} stands twice"),
@@ -36,16 +41,22 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-J10": ("值超过 {most} 个", "more than {most} values"),
     "GW-Z01": ("不是可读的 ZIP 文件：{why}", "not a readable ZIP file: {why}"),
     "GW-Z02": (
-        "ZIP 内应有且只有一个 .xml 或 .json 报文，现有 {count} 个",
-        "a ZIP holds exactly one .xml or .json message; this one has {count}",
+        "ZIP 最上层（或其唯一的文件夹内）应有且只有一个 .xml 或 .json 报文，现有 {count} 个{names}",
+        "a ZIP holds, at its top or in its only folder, exactly one .xml or .json message; this one has {count}{names}",
     ),
     "GW-Z03": ("ZIP 内文件数超过 {most}", "more than {most} entries in the ZIP"),
     "GW-Z04": ("ZIP 解压后超过 {most} 字节", "the ZIP unpacks to more than {most} bytes"),
     "GW-Z05": ("ZIP 内文件 {name} 压缩比异常", "entry {name} is compressed beyond belief"),
-    "GW-Z06": ("ZIP 内文件名 {name} 不能带路径", "entry {name} must not have a path"),
+    "GW-Z06": (
+        "ZIP 内文件名 {name} 不能带路径：请与报文放在同一层（批次：放在以报文编号命名的文件夹内）",
+        "entry {name} must not have a path: put it beside the message (of a batch: into the folder named as the item's reference)",
+    ),
     "GW-Z07": ("ZIP 内文件 {name} 是链接或特殊文件", "entry {name} is a link or a special file"),
     "GW-Z08": ("ZIP 内文件 {name} 已加密", "entry {name} is encrypted"),
-    "GW-Z09": ("ZIP 内文件 {name} 重复", "entry {name} stands twice"),
+    "GW-Z09": (
+        "ZIP 内文件 {name} 重复，或只有写法不同（如 é 写作一个或两个字符）",
+        "entry {name} stands twice, or in two forms that look alike (é as one letter or two)",
+    ),
     "GW-Z10": ("ZIP 内文件名既非 UTF-8 也非 GB18030", "an entry's name is neither in UTF-8 nor in GB18030"),
     "GW-Z11": ("ZIP 内文件 {name} 损坏：{why}", "entry {name} is damaged: {why}"),
     "GW-S01": ("{name} 应为 .xlsx、.csv 或 .txt", "{name} must end in .xlsx, .csv or .txt"),
@@ -63,7 +74,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-M06": ("没有操作 {operation}{near}", "there is no operation {operation}{near}"),
     "GW-M07": ("{name} 必填", "{name} is required"),
     "GW-M08": ("{name} 超过 64 个字符", "{name} is longer than 64 characters"),
-    "GW-M09": ("{name} 含有控制字符或首尾空格", "{name} contains control characters or outer blanks"),
+    "GW-M09": ("{name} 含有控制字符或首尾空格{what}", "{name} contains control characters or outer blanks{what_en}"),
     "GW-M10": ("根元素没有属性 {name}{near}", "the root element has no attribute {name}{near}"),
     "GW-M11": ("一个批次最多 {most} 项，现有 {count} 项", "a batch has at most {most} items; this one has {count}"),
     "GW-M12": ("批次内报文编号 {reference} 重复", "reference {reference} stands twice in the batch"),
@@ -135,12 +146,32 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{label}的值 {value} 不在代码表 {table} 中；该表只是样例，请核对（导入完整的表：tongguan tables import）",
         "{label} {value} is not in the code table {table}; that table is only a sample: please check (tongguan tables import brings the whole one)",
     ),
+    "GW-C50": (
+        "{label}含有看不见的{what}（第 {at} 个字符）：请删去",
+        "{label} contains {what_en} (character {at}), which cannot be seen: take it out",
+    ),
+    "GW-C51": (
+        "{label}只有看不见或已损坏的字符（{what}），按未填写处理",
+        "{label} holds nothing that can be read ({what_en}): it counts as empty",
+    ),
+    "GW-C52": (
+        "{label}含有{what}（第 {at} 个字符）：原来的文字在转换编码时已损坏，请重新填写并以 UTF-8 保存",
+        "{label} contains {what_en} (character {at}): the text was spoilt by a wrong encoding; write it anew, in UTF-8",
+    ),
+    "GW-C53": (
+        "{label}的第 {at} 个字符是{what}，看似拉丁字母 {meant}：请核对",
+        "{label}: character {at} is {what_en}, which looks like the Latin letter {meant}",
+    ),
+    "GW-C54": (
+        "{label}含有{what}（第 {at} 个字符），显示的文字与实际内容不同：请删去",
+        "{label} contains {what_en} (character {at}), by which it is shown otherwise than it is: take it out",
+    ),
     "GW-C40": ("操作 {operation} 还须填写{label}", "{operation} will want {label}"),
     "GW-C41": (
         "元素 {name} 不在此处所用版本的格式中，未予采用",
         "element {name} is not in the edition that is used here, and is left out",
     ),
-    "GW-E01": ("报文列出的随附文件 {name} 不存在", "attachment {name} is named but was not sent"),
+    "GW-E01": ("报文列出的随附文件 {name} 不存在{near}", "attachment {name} is named but was not sent{near}"),
     "GW-E02": ("随附文件 {name} 未在报文中列出", "{name} was sent but is not named in the message"),
     "GW-E03": ("随附文件 {name} 重复", "attachment {name} stands twice"),
     "GW-E04": ("随附文件 {name} 的类型不允许；允许：{types}", "attachment {name} is of no allowed type; allowed: {types}"),
@@ -180,7 +211,7 @@ def fault(
 ) -> Fault:
     """A fault of this table with its blanks filled; values are shortened, so that a fault never carries a body."""
     zh, en = TEXTS[code]
-    shown = {name: short(value) for name, value in facts.items()}
+    shown = {name: short(characters.shown(short(value))) for name, value in facts.items()}
     return Fault(
         code,
         zh.format(label=label or short(path), **shown),

@@ -10,7 +10,9 @@ from typing import Any
 
 from tongguan.codecs.reading.faults import fault
 from tongguan.codecs.reading.item import MOST_KEPT, Item, Read, WireForm, digest, spoiled
+from tongguan.codecs.reading.read_zip import SentFiles
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, MOST_LISTED, MOST_NAME, near
+from tongguan.gateway.model.characters import strange, surely_ordinary
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.profile import OPERATIONS, PAGING
@@ -63,8 +65,15 @@ def name_faults(name: str, value: str, place: ItemPlace) -> list[Fault]:
     faults = []
     if len(value) > MOST_NAME:
         faults.append(_wrong("GW-M08", name, place, name=name))
-    if _CONTROL.search(value) or value != value.strip():
-        faults.append(_wrong("GW-M09", name, place, name=name))
+    unseen = strange(value)
+    if unseen or _CONTROL.search(value) or value != value.strip():
+        zh, en = unseen[0].what if unseen else ("", "")
+        what = (
+            {"what": f"：第 {unseen[0].at} 个字符是 {zh}", "what_en": f": character {unseen[0].at} is {en}"}
+            if unseen
+            else {"what": "", "what_en": ""}
+        )
+        faults.append(_wrong("GW-M09", name, place, name=name, **what))
     return faults
 
 
@@ -99,9 +108,13 @@ def whole_item(
     files: Mapping[str, bytes],
 ) -> Item:
     """The item of what was read, with the hash by which the same content is known again."""
-    sha256 = digest(canonical, named, files, prefix=f"{frame['reference']}/" if place.batch else "")
+    prefix = f"{frame['reference']}/" if place.batch else ""
+    if named and isinstance(files, SentFiles):
+        files.settle([prefix + name for name, _ in named])
+    sha256 = digest(canonical, named, files, prefix=prefix)
     kept = canonical if len(canonical) <= MOST_KEPT else b""
-    return Item(type=type_, body=body, attachments=named, sha256=sha256, canonical=kept, place=place.path, **frame)
+    odd = not (canonical.isascii() or surely_ordinary(canonical.decode()))
+    return Item(type=type_, body=body, attachments=named, sha256=sha256, canonical=kept, place=place.path, odd=odd, **frame)
 
 
 def alone(form: WireForm, item: Item, faults: Sequence[Fault], files: Mapping[str, bytes]) -> Read:

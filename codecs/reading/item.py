@@ -45,6 +45,7 @@ class Item:
     place: str  #: XPath or JSON pointer of the item
     paging: Mapping[str, str] = field(default_factory=dict)  #: page, size, sort, format, source of a query
     faults: tuple[Fault, ...] = ()
+    odd: bool = False  #: there may be strange letters in it (`gateway/model/characters.py`)
     own_form: bool = False  #: it came as the authority itself writes it: its reference names the document, in whatever edition
 
     def filters(self) -> dict[str, str]:

@@ -7,6 +7,7 @@ whether a type, an element or a code exists is the checker's question.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -76,7 +77,18 @@ def _with_files(item: Item, content: Read, named: set[str]) -> Item:
     names = [prefix + file for file, _ in item.attachments]
     named.update(names)
     path = f"{item.place}/{_WHERE[content.form]}"
-    return spoiled(item, [fault("GW-E01", path=path, name=name) for name in names if name not in content.files])
+    missing = [name for name in names if name not in content.files]
+    return spoiled(item, [fault("GW-E01", path=path, name=name, near=_alike(name, content.files)) for name in missing])
+
+
+def _alike(name: str, files: Mapping[str, bytes]) -> str:
+    """The one file whose name differs by case or blanks alone; more is not guessed."""
+    found = [other for other in files if _folded(other) == _folded(name)]
+    return f" → {found[0]} ?" if len(found) == 1 else ""
+
+
+def _folded(name: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 _WHERE = {"xml": "Attachments", "json": "attachments"}

@@ -62,7 +62,12 @@ def parse(raw: bytes) -> etree._Element:
     try:
         root = safe_xml.parse(raw, _parser())
     except safe_xml.NotRead as wrong:
-        said = fault(_CODES[wrong.code], line=wrong.line, most=wrong.most, encoding=wrong.said, why=wrong.said)
+        code = "GW-X12" if wrong.code == "bytes" and wrong.found else _CODES[wrong.code]
+        why: dict[str, Any] = {"why": wrong.said, "why_en": wrong.said}
+        if wrong.code == "form" and wrong.found:
+            why = {"why": f'内容是 {wrong.found}，请声明 encoding="{wrong.found}"，或以 UTF-8 保存'}
+            why["why_en"] = f'the bytes are {wrong.found}: declare encoding="{wrong.found}", or save it in UTF-8'
+        said = fault(code, line=wrong.line, most=wrong.most, encoding=wrong.said, found=wrong.found, **why)
         raise Refused([said]) from None
     if _TOO_DEEP(root):
         raise Refused([fault("GW-X04", most=MOST_DEPTH)])

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Collection
 from functools import lru_cache
 
+from tongguan.gateway.model.characters import without_unseen
 from tongguan.gateway.profile.profile import PAGING
 
 #: of the frame itself, then of a query
@@ -22,7 +23,9 @@ MOST_FAULTS = 20  #: unknown names of one place that are told
 
 def near(word: str, known: Collection[str]) -> dict[str, str]:
     """`near` for a fault's text: `（是否为 x？）` in a form that both languages read, or nothing."""
-    word = word[:100]
+    word = without_unseen(word[:100])
+    if word in known:
+        return {"near": f" → {word} ?"}
     found = _nearest(word, known) if isinstance(known, tuple) else difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return {"near": f" → {found[0]} ?" if found else ""}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 
+from tongguan.gateway.model import characters
 from tongguan.gateway.model.errors import Fault, short
 
 _MOST_SHOWN = 1000  #: letters of a value: lists of known words are longer than a single one
@@ -136,7 +137,8 @@ def fault(code: str, *, path: str = "", label: str | InBoth = "", **facts: objec
 
 
 def _said(value: object, language: int) -> object:
-    return value[language] if isinstance(value, tuple) else value
+    said = value[language] if isinstance(value, tuple) else value
+    return characters.shown(said[:_MOST_SHOWN]) if isinstance(said, str) else said
 
 
 def unknown_type(type_: str, known: Mapping[str, int]) -> Fault:

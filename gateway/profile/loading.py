@@ -142,9 +142,14 @@ def _table(file: Path, complaints: Complaints, installed: CodeTable | None) -> C
             complaints.add(f"{file}:{line}", f"代码 {code!r} 为空或重复", f"code {code!r} is empty or stands twice")
         own[code] = row
     rows = {**(installed.rows if installed is not None else {}), **own}
-    names = Counter(row["zh"] for row in rows.values())
-    codes = {row["zh"]: code for code, row in rows.items() if names[row["zh"]] == 1}
+    codes = {**_names(rows, "en"), **_names(rows, "zh")}
     return CodeTable(file.stem, columns, rows, codes, installed.sample if installed is not None else "")
+
+
+def _names(rows: Mapping[str, Mapping[str, str]], language: str) -> dict[str, str]:
+    """Name to code, in one language; a name of two codes is none of them."""
+    names = Counter(row.get(language, "") for row in rows.values())
+    return {row[language]: code for code, row in rows.items() if row.get(language) and names[row[language]] == 1}
 
 
 def _authority(folder: Path, complaints: Complaints) -> Authority:

@@ -594,7 +594,7 @@ def _with_room(one: Field, splits: Collection[str]) -> Field:
 
 @dataclass(frozen=True, slots=True)
 class CodeTable:
-    """A drop-down of the forms: code to its row, and exact Chinese name to code (names that stand for two codes are left out)."""
+    """A drop-down of the forms: code to its row, and exact name to code, Chinese before English (names of two codes are left out)."""
 
     name: str
     columns: tuple[str, ...]

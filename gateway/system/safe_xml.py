@@ -50,8 +50,9 @@ _SAYS: dict[Code, tuple[str, str]] = {
 class NotRead(TongguanError):
     """The bytes are no XML that we read: why not, and the line where that is known."""
 
-    def __init__(self, code: Code, text: str = "", *, line: int | None = None, most: int = 0) -> None:
+    def __init__(self, code: Code, text: str = "", *, line: int | None = None, most: int = 0, found: str = "") -> None:
         self.code, self.said, self.line, self.most = code, text, line, most
+        self.found = found  #: the encoding that the bytes are in, where that is certain
         super().__init__(*(says.format(text=text[:200], most=most) for says in _SAYS[code]))
 
 
@@ -74,7 +75,8 @@ def parse(raw: bytes, parser: etree.XMLParser) -> etree._Element:
     try:
         root = etree.fromstring(text, parser)
     except etree.XMLSyntaxError as wrong:
-        raise NotRead("form", wrong.msg or "empty", line=wrong.lineno or None) from None
+        found = "GB18030" if text is raw and not _decodes(raw) and _is_gb(raw) else ""
+        raise NotRead("form", wrong.msg or "empty", line=wrong.lineno or None, found=found) from None
     except ValueError as wrong:
         raise NotRead("form", str(wrong)) from None
     large = len(text) ** 2 > 3 * _SMALL and len(text) * text.count(b"<") > _SMALL  # an element takes three letters at least
@@ -137,7 +139,35 @@ def as_utf8(raw: bytes) -> bytes:
     encoding = _ENCODINGS.get(name.lower())
     if encoding is None or encoding.startswith("utf-16"):
         raise NotRead("encoding" if encoding is None else "bytes", name, line=1)
-    return raw if encoding == "utf-8" else _decoded(raw, encoding)
+    if encoding == "utf-8":
+        return raw
+    if _is_utf8(raw):
+        raise NotRead("bytes", name, line=1, found="UTF-8")
+    return _decoded(raw, encoding)
+
+
+def _is_utf8(raw: bytes) -> bool:
+    """Are these bytes certainly UTF-8? Letters of three bytes each throughout are no text in a GB encoding; of two there are such (茅台)."""
+    try:
+        return max(raw.decode("utf-8")) >= "\u0800"
+    except UnicodeDecodeError:
+        return False
+
+
+def _decodes(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_gb(raw: bytes) -> bool:
+    """Are these bytes, which are no UTF-8, a Chinese text in a GB encoding?"""
+    try:
+        return any("\u4e00" <= letter <= "\u9fff" for letter in raw.decode("gb18030"))
+    except UnicodeDecodeError:
+        return False
 
 
 def _decoded(raw: bytes, encoding: str) -> bytes:

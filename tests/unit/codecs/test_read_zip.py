@@ -6,7 +6,9 @@ import io
 import random
 import stat
 import struct
+import unicodedata
 import zipfile
+import zlib
 
 import pytest
 from effort import effort
@@ -213,3 +215,95 @@ def test_a_file_that_is_named_a_thousand_times_is_hashed_once():
     raw = zipped(("m.xml", message(f"<Attachments>{named}</Attachments>")), ("a.pdf", random.Random(1).randbytes(200_000)))
 
     assert effort(lambda: codes(raw), len(raw), enough=25) < 25
+
+
+def raw_named(raw: bytes, placeholder: str, name: bytes) -> bytes:
+    """The archive with the bytes of a name in place of as many letters, without the UTF-8 flag."""
+    assert len(placeholder) == len(name)
+    return raw.replace(placeholder.encode(), name)
+
+
+def files_of(raw: bytes) -> list[str]:
+    return sorted(read("m.zip", raw, most_bytes=100_000).files)
+
+
+@pytest.mark.requirement("GW-01")
+@pytest.mark.parametrize("written", ["声明.pdf", "e\u0301té.pdf", "茅台.pdf"])
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_names_without_the_flag_are_read_in_the_encoding_by_which_the_message_names_them(written: str, encoding: str):
+    named = message(f'<Attachments><Attachment file="{written}" category="1"/></Attachments>')
+    name = written.encode(encoding)
+    raw = raw_named(zipped(("m.xml", named), ("x" * len(name), b"%PDF")), "x" * len(name), name)
+
+    assert files_of(raw) == [written]
+
+
+@pytest.mark.requirement("GW-01")
+@pytest.mark.parametrize(("form", "other"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_that_differ_by_normal_form_alone_are_the_same(form: str, other: str):
+    name = "Réf がん.pdf"
+    named = message(f'<Attachments><Attachment file="{unicodedata.normalize(form, name)}" category="1"/></Attachments>')
+
+    assert files_of(zipped(("m.xml", named), (unicodedata.normalize(other, name), b"x"))) == [unicodedata.normalize(form, name)]
+
+
+def test_two_files_whose_names_differ_by_normal_form_alone_are_refused_in_plain_words():
+    both = [(unicodedata.normalize(form, "é.pdf"), b"x") for form in ("NFC", "NFD")]
+    (fault,) = refused(zipped(("m.xml", message()), *both))
+
+    assert (fault.code, "写法" in fault.zh, "look alike" in fault.en) == ("GW-Z09", True, True)
+
+
+JUNK = ["__MACOSX/._m.xml", "__MACOSX/声/._a.pdf", ".DS_Store", "Thumbs.db", "desktop.ini", "._m.xml"]
+
+
+@pytest.mark.requirement("GW-01")
+def test_what_a_mac_or_windows_adds_is_left_out():
+    raw = zipped(("m.xml", message(NAMED)), ("声明.pdf", b"1"), ("__MACOSX/", b""), *((name, b"x") for name in JUNK))
+
+    assert files_of(raw) == ["声明.pdf"]
+
+
+@pytest.mark.requirement("GW-01")
+@pytest.mark.parametrize("folder", ["合同/", "2026/11/合同/"])
+def test_a_folder_that_was_zipped_is_read_as_what_lies_in_it(folder: str):
+    around = [(folder, b""), ("__MACOSX/" + folder + "._声明.pdf", b"x"), (folder + ".DS_Store", b"x")]
+    raw = zipped(*around, (folder + "m.xml", message(NAMED)), (folder + "声明.pdf", b"1"))
+
+    assert files_of(raw) == ["声明.pdf"]
+    flat = zipped(("m.xml", message(NAMED)), ("声明.pdf", b"1"))
+    assert read("m.zip", raw, most_bytes=10_000).items[0].sha256 == read("m.zip", flat, most_bytes=10_000).items[0].sha256
+    batch = b'<Batch reference="b">' + message(NAMED) + b"</Batch>"
+    assert files_of(zipped((folder + "m.xml", batch), (folder + "r/声明.pdf", b"1"))) == ["r/声明.pdf"]
+
+
+def test_a_folder_made_by_windows_may_write_its_own_separator():
+    def entry(name: str) -> zipfile.ZipInfo:
+        info = zipfile.ZipInfo(name)
+        info.create_system = 0
+        return info
+
+    assert files_of(zipped((entry("合同\\m.xml"), message(NAMED)), (entry("合同\\声明.pdf"), b"1"))) == ["声明.pdf"]
+
+
+def test_a_name_in_unicode_beside_an_old_one_counts():
+    old = b"_____.pdf"
+    info = zipfile.ZipInfo(old.decode())
+    extra = struct.pack("<BL", 1, zlib.crc32(b"\x81____.pdf")) + "声明.pdf".encode()
+    info.extra = struct.pack("<HH", 0x7075, len(extra)) + extra
+    raw = zipped(("m.xml", message(NAMED)), (info, b"1")).replace(old, b"\x81____.pdf")
+
+    assert files_of(raw) == ["声明.pdf"]
+
+
+def test_a_folder_beside_the_message_is_not_guessed_at():
+    (fault,) = refused(zipped(("m.xml", message(NAMED)), ("附件/声明.pdf", b"x")))
+
+    assert (fault.code, "同一层" in fault.zh) == ("GW-Z06", True)
+    assert codes(zipped(("a/m.xml", message()), ("b/n.xml", message()))) == ["GW-Z02"]
+
+
+def test_a_name_that_differs_by_case_is_hinted_at():
+    fault = refused(zipped(("m.xml", message(NAMED)), ("声明.PDF", b"x")))[0]
+
+    assert (fault.code, fault.zh.endswith("→ 声明.PDF ?")) == ("GW-E01", True)

@@ -1,0 +1,117 @@
+"""Characters that nobody sees, that were lost, or that look like others: found in what was sent, and told by name.
+
+Promises: a text of letters that anybody writes is known as such in one quick look; a text that is shown never hides a character.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Oddness = Literal["hidden", "turning", "lost", "alike"]
+
+#: most messages hold nothing else: letters, Han, and the punctuation of both
+_ORDINARY = re.compile("[^ -~\n\u4e00-\u9fff\u3000-\u303f\uff01-\uff5e\u2014-\u201d]")
+#: among those a sign that a text was read in a wrong encoding before it came here
+_SPOILT = ("锟", "锘", "烫烫", "屯屯", "鏈夐檺", "鍏徃")
+
+_TURNING = "\u202a-\u202e\u2066-\u2069"
+_HIDDEN = (
+    "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u034f\u115f\u1160\u17b4\u17b5\u061c\u180b-\u180f\u200b-\u200f\u2028\u2029"
+    "\u2060-\u2065\u206a-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_PRIVATE = "\ud800-\uf8ff\ufffe\uffff\U000f0000-\U0010ffff"
+_REPLACED = "\ufffd|(?:锟斤拷)+锟?|(?:锟斤)|烫{3,}|屯{3,}|锘[縰匡挎]?|ï»¿"
+#: three bytes of a Han character in UTF-8, read as Latin letters
+_LATIN = "(?:[\xe4-\xe9][\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]{2})+"
+_LOOKS = dict(zip("АВЕКМНОРСТХаеорсухіјѕΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEKMHOPCTXaeopcyxijsABEZHIKMNOPTYXo", strict=True))
+_ALIKE = "".join(_LOOKS)
+_STRANGE = re.compile(
+    f"(?P<turning>[{_TURNING}])|(?P<hidden>[{_HIDDEN}])|(?P<lost>{_REPLACED}|{_LATIN}|[{_PRIVATE}])"
+    f"|(?P<alike>(?<=[A-Za-z0-9])[{_ALIKE}]|[{_ALIKE}](?=[{_ALIKE}]*[A-Za-z0-9]))"
+)
+_UNSEEN = re.compile(f"[{_TURNING}{_HIDDEN}]")
+_NOT_COUNTED = re.compile(f"[{_TURNING}{_HIDDEN}]|{_REPLACED}|[{_PRIVATE}]")
+
+_NAMES = {
+    0xAD: ("软连字符", "soft hyphen"),
+    0x200B: ("零宽空格", "zero width space"),
+    0x200C: ("零宽不连字", "zero width non-joiner"),
+    0x200D: ("零宽连字", "zero width joiner"),
+    0x2028: ("行分隔符", "line separator"),
+    0x2029: ("段分隔符", "paragraph separator"),
+    0x2060: ("零宽不换行", "word joiner"),
+    0xFEFF: ("字节顺序标记", "byte order mark"),
+    0xFFFD: ("替换字符", "replacement character"),
+}
+_OF_KIND: dict[Oddness, tuple[str, str]] = {
+    "hidden": ("不可见字符", "invisible character"),
+    "turning": ("文字方向控制符", "bidirectional control"),
+    "lost": ("乱码", "spoilt characters"),
+    "alike": ("形近字符", "look-alike character"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OddCharacter:
+    """A character, or a run of them, that is not what it seems: at which character of the text it stands, counted from 1."""
+
+    kind: Oddness
+    at: int
+    letters: str
+
+    @property
+    def what(self) -> tuple[str, str]:
+        """What it is called, in Chinese and in English: `U+200B 零宽空格`."""
+        point = ord(self.letters[0])
+        zh, en = _NAMES.get(point, _OF_KIND[self.kind])
+        if len(self.letters) > 1 or self.letters in _SPOILT:
+            return f"“{self.letters[:12]}”", f"“{self.letters[:12]}”"
+        if 0xD800 <= point <= 0xF8FF:
+            zh, en = "私用区字符", "private-use character"
+        return f"U+{point:04X} {zh}", f"U+{point:04X} {en}"
+
+    @property
+    def meant(self) -> str:
+        """The letter that it looks like; nothing where it looks like none."""
+        return _LOOKS.get(self.letters, "")
+
+
+def surely_ordinary(text: str) -> bool:
+    """Is there no strange letter for sure? Quick; where it is not sure, `strange` knows."""
+    if text.isascii() and "\x7f" not in text:
+        return True
+    return _ORDINARY.search(text) is None and not any(sign in text for sign in _SPOILT)
+
+
+def strange(text: str) -> list[OddCharacter]:
+    """Every strange letter of a text, in order."""
+    if surely_ordinary(text):
+        return []
+    found = [OddCharacter(one.lastgroup, one.start() + 1, one[0]) for one in _STRANGE.finditer(text)]  # type: ignore[arg-type]
+    return found or ([OddCharacter("lost", 1, text)] if _misread(text) else [])
+
+
+def _misread(text: str) -> bool:
+    """Is it Han in UTF-8 that was read as GBK? The letters of hardly any other text are such bytes throughout."""
+    try:
+        right = text.encode("gb18030").decode("utf-8")
+    except UnicodeError:
+        return False
+    return any("\u4e00" <= letter <= "\u9fff" for letter in right)
+
+
+def counted(text: str) -> str:
+    """What a required field counts of a text: without what cannot be seen, and without what was lost."""
+    return _NOT_COUNTED.sub("", text).strip()
+
+
+def without_unseen(text: str) -> str:
+    """The text as a person reads it."""
+    return text if text.isascii() else _UNSEEN.sub("", text).strip()
+
+
+def shown(text: str) -> str:
+    """The text with the number of each character that cannot be seen: `230330⟨U+200B⟩`."""
+    return text if text.isascii() else _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
