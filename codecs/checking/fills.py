@@ -16,11 +16,12 @@ from tongguan.codecs.checking.changed import ChangedDocument
 from tongguan.codecs.checking.field_tree import Node, Row, Rows, Trail, at, first, getter, split
 from tongguan.codecs.checking.fields import EXACT, rounded
 from tongguan.codecs.checking.filed import Filed, FiledLook, LastFound
+from tongguan.gateway.document.changes import told_of_row
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.other_documents import DEFAULT
-from tongguan.gateway.profile.profile import Changes, CodeTable, Profile
+from tongguan.gateway.profile.profile import Changes, CodeTable, Profile, RowsTold
 from tongguan.gateway.profile.source import unknown
 from tongguan.gateway.settings import Account, ActsFor
 from tongguan.gateway.system.times import china_date
@@ -101,6 +102,8 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
             return _usd(node, _sibling(node, argument, nodes), nodes, tables)
         case "query":
             return _kept(node)
+        case "receipt" if not argument and (told := profile.told_in(node.field.path.rpartition("/")[0])) is not None:
+            return _told_of_row(node, told)
         case "mark" | "receipt" if not argument:
             return _kept(node)
         case "changes" if profile.changes is not None and not argument:
@@ -158,6 +161,8 @@ def depends(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> list[str
             return [_beside(node, part.partition(".")[0]) for part in argument.split("+")]
         case "party" if profile.party is not None:
             return [profile.party.names]
+        case "receipt" if (told := profile.told_in(node.field.path.rpartition("/")[0])) is not None:
+            return [f"{told.table}/{told.key}"]
         case "sum":
             return [argument]
         case "changes" if (changes := profile.changes) is not None and node.field.path != changes.version:
@@ -334,6 +339,16 @@ def _kept(node: Node) -> Fill:
                 row = row.get(step) if isinstance(row, dict) else None
         value = at(row, names)
         return value if isinstance(value, str) else None
+
+    return fill
+
+
+def _told_of_row(node: Node, told: RowsTold) -> Fill:
+    """What receipts have told of the row with this key, wherever it stands by now."""
+    name = node.name
+
+    def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
+        return told_of_row(told, known.before, rows[-1]).get(name)
 
     return fill
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lxml import etree
+
 from tongguan.codecs.checking.compile import Compiled
+from tongguan.codecs.checking.field_tree import Node
 from tongguan.codecs.checking.fields import ValueWrong
 from tongguan.codecs.receipts.receipt import ReceiptContent
-from tongguan.gateway.document.changes import agreed, value_at, with_values
+from tongguan.gateway.document.changes import agreed, rows_of, value_at, with_values
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.model.record import replace
@@ -23,6 +26,10 @@ class ValueUnreadable(TongguanError):
     """A receipt tells a value that its field does not take."""
 
 
+RowValues = Mapping[str, Mapping[str, str]]
+"""What a receipt tells of rows: the row's key to its values by column."""
+
+
 @dataclass(frozen=True, slots=True)
 class RoundSoFar:
     """What is known of a receipt's round before it: the rules of its earlier receipts, and the content that awaits agreement."""
@@ -31,6 +38,7 @@ class RoundSoFar:
     told: Sequence[ReceiptRule] = ()
     asked: Content | None = None  #: None: agreement is asked for nothing
     values: Mapping[str, str] = field(default_factory=dict)  #: that the receipt tells, by path (`values_told`)
+    rows: RowValues = field(default_factory=dict)  #: that it tells of rows (`rows_told`)
 
 
 def in_round(rule: ReceiptRule, operation: Operation | None) -> ReceiptRule:
@@ -41,24 +49,44 @@ def in_round(rule: ReceiptRule, operation: Operation | None) -> ReceiptRule:
 
 def values_told(compiled: Compiled, rule: ReceiptRule, content: ReceiptContent) -> dict[str, str]:
     """The values that a receipt tells, as their fields hold them; raises ValueUnreadable."""
-    values: dict[str, str] = {}
-    for path, leaf in rule.sets.items():
-        told = china_date(content.issued_at) if leaf == ISSUED_DATE else _leaf(content, leaf)
-        if not told:
-            continue
-        node = compiled.nodes[path]
-        try:
-            values[path] = node.convert(told)  # type: ignore[misc]  # loading has made sure that it is a field with a value
-        except ValueWrong:
+    told = {path: _leaf(content.content, leaf, content) for path, leaf in rule.sets.items()}
+    return {path: _converted(compiled.nodes[path], text) for path, text in told.items() if text}
+
+
+def rows_told(compiled: Compiled, rule: ReceiptRule, content: ReceiptContent, document: Document) -> RowValues:
+    """What a receipt tells of rows of its document, each row as a whole; ValueUnreadable for a row that is not there, or stands twice."""
+    rows, told = rule.rows, dict[str, Mapping[str, str]]()
+    if rows is None or content.content is None:
+        return told
+    known = {row.get(rows.key) for row in rows_of(document.content, rows.table)}
+    table, at = compiled.nodes[rows.table], compiled.nodes[f"{rows.table}/{rows.at}"]
+    for element in content.content.iterchildren(f"{{*}}{rows.element}"):
+        key = _leaf(element, rows.key, content)
+        if key not in known or key in told:
+            zh, en = ("重复", "stands twice") if key in told else ("单证中没有", "is not in the document")
             raise ValueUnreadable(
-                f"它所告知的{node.label} {told[:100]!r} 不可用", f"the {node.label_en} that it tells is {told[:100]!r}"
-            ) from None
-    return values
+                f"它所告知的{table.label} {key[:100]!r} {zh}", f"{table.label_en} {key[:100]!r}, of which it tells, {en}"
+            )
+        leaves = {column: _leaf(element, leaf, content) for column, leaf in rows.sets.items()}
+        values = {name: _converted(compiled.nodes[f"{rows.table}/{name}"], text) for name, text in leaves.items() if text}
+        told[key] = {**values, rows.at: _converted(at, show(content.issued_at) or "")}
+    return told
 
 
-def _leaf(content: ReceiptContent, path: str) -> str:
-    """The text of an element below `<Content>`, whatever its namespace; empty where there is none."""
-    found = content.content.find("/".join(f"{{*}}{name}" for name in path.split("/"))) if content.content is not None else None
+def _converted(node: Node, told: str) -> str:
+    try:
+        return node.convert(told)  # type: ignore[misc]  # loading has made sure that it is a field with a value
+    except ValueWrong:
+        raise ValueUnreadable(
+            f"它所告知的{node.label} {told[:100]!r} 不可用", f"the {node.label_en} that it tells is {told[:100]!r}"
+        ) from None
+
+
+def _leaf(inside: etree._Element | None, path: str, content: ReceiptContent) -> str:
+    """The text of an element below this one, whatever its namespace, or the receipt's day; empty where there is none."""
+    if path == ISSUED_DATE:
+        return china_date(content.issued_at)
+    found = inside.find("/".join(f"{{*}}{name}" for name in path.split("/"))) if inside is not None else None
     return (found.text or "").strip() if found is not None else ""
 
 
@@ -75,6 +103,7 @@ def settle(
     Of the round at hand a higher rank moves the status; a lower or equal one only adds its numbers and marks. A receipt of an
     older round adds the numbers that are not there yet. Of two receipts that set one mark the later issued one holds. What
     awaits agreement, and values: of the receipts of the round at hand that speak of them the highest rank holds, of equals the first.
+    What is told of a row replaces what was told of it before: of the receipts of the round at hand the last issued one holds.
     `changing` and `status_before` stay: whether an operation has ended is the flow's question.
     """
     present = round_ == document.round
@@ -84,7 +113,7 @@ def settle(
     if moves:
         after = replace(after, status=rule.status, rank=rule.rank)
     if present and so_far is not None:
-        after = _values_set(rule, so_far, decided(rule, so_far, after))
+        after = _rows_set(rule, so_far, _values_set(rule, so_far, decided(rule, so_far, after)))
     return after, moves or (present and not rule.status)
 
 
@@ -114,6 +143,23 @@ def _values_set(rule: ReceiptRule, so_far: RoundSoFar, document: Document) -> Do
     before = {path for earlier in _weightier(rule, so_far) for path in earlier.sets if value_at(document.content, path)}
     own = {path: value for path, value in so_far.values.items() if path not in before}
     return replace(document, content=with_values(document.content, own)) if own else document
+
+
+def _rows_set(rule: ReceiptRule, so_far: RoundSoFar, document: Document) -> Document:
+    """The document with what is told of its rows; of two receipts of one moment the one with the greater values holds."""
+    rows = rule.rows
+    if rows is None or not so_far.rows:
+        return document
+    columns = (rows.at, *sorted(rows.sets))
+
+    def after(row: Content) -> Content:
+        told = so_far.rows.get(row.get(rows.key, ""))
+        if told is None or [told.get(name, "") for name in columns] <= [row.get(name, "") for name in columns]:
+            return row
+        return {**{name: value for name, value in row.items() if name not in columns}, **told}
+
+    content = {**document.content, rows.element: [after(row) for row in rows_of(document.content, rows.table)]}
+    return replace(document, content=content)
 
 
 def _weightier(rule: ReceiptRule, so_far: RoundSoFar) -> list[ReceiptRule]:

@@ -10,7 +10,7 @@ from tongguan.gateway.model.document import Attachment, Content, Document
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Number, Reservation
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.profile.profile import Operation, Profile
+from tongguan.gateway.profile.profile import Operation, Profile, RowsTold
 
 
 def born(message: Message, profile: Profile, at: int) -> Document:
@@ -123,7 +123,18 @@ def settled_down(document: Document) -> Document:
 def agreed(document: Document, profile: Profile, asked: Content) -> Content:
     """The content that an authority agreed to, with what receipts and numbers have told since it was asked for."""
     told = {f.path: value_at(document.content, f.path) for f in profile.fields if f.fill == "receipt"}
-    return with_numbers(with_values(asked, {path: value for path, value in told.items() if value}), profile, document.numbers)
+    content = with_values(asked, {path: value for path, value in told.items() if value})
+    tables = {rule.rows.table: rule.rows for rule in profile.receipts.values() if rule.rows is not None}
+    for table, rows in tables.items():
+        if rows_of(asked, table):
+            content[rows.element] = [{**row, **told_of_row(rows, document.content, row)} for row in rows_of(asked, table)]
+    return with_numbers(content, profile, document.numbers)
+
+
+def told_of_row(rows: RowsTold, content: Content, row: Content) -> Content:
+    """What receipts have told of the row of this content that has the same key."""
+    same = next((one for one in rows_of(content, rows.table) if one.get(rows.key) == row.get(rows.key)), {})
+    return {column: same[column] for column in (rows.at, *rows.sets) if column in same}
 
 
 def sent(document: Document, operation: Operation | None) -> Content:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from tongguan.gateway.profile.profile import ISSUED_DATE, Changes, Field, Operation, Profile, ReceiptRule
+from tongguan.gateway.profile.profile import ISSUED_DATE, Changes, Field, Operation, Profile, ReceiptRule, RowsTold
 from tongguan.gateway.profile.source import Complaints, TomlTable
 
 CHANGES = "changes"  #: the fill of what is known of the other document
@@ -94,6 +94,8 @@ def _look_at_receipt(profile: Profile, rule: ReceiptRule, row: TomlTable) -> Non
     if rule.changes and profile.changes is None:
         row.complain("changes", "没有表 [changes]", "there is no table [changes]")
     fields = {field.path: field for field in profile.fields}
+    if rule.rows is not None:
+        _look_at_rows(profile, rule.rows, row)
     for path, leaf in rule.sets.items():
         if path not in fields:
             row.file.complaints.unknown(row.place("sets"), "field", path, fields)
@@ -101,10 +103,39 @@ def _look_at_receipt(profile: Profile, rule: ReceiptRule, row: TomlTable) -> Non
             row.complain(
                 "sets", f"{path} 应为表外的字段，fill 应为 receipt", f"{path} must be a field of no table with the fill receipt"
             )
-        if leaf != ISSUED_DATE and not _LEAF.fullmatch(leaf):
-            row.complain(
-                "sets", f"{leaf!r} 既非元素路径也非 {ISSUED_DATE}", f"{leaf!r} is neither a path of elements nor {ISSUED_DATE}"
-            )
+        _look_at_leaf(row, "sets", leaf)
+
+
+def _look_at_leaf(row: TomlTable, key: str, leaf: str) -> None:
+    if leaf != ISSUED_DATE and not _LEAF.fullmatch(leaf):
+        row.complain(key, f"{leaf!r} 既非元素路径也非 {ISSUED_DATE}", f"{leaf!r} is neither a path of elements nor {ISSUED_DATE}")
+
+
+def _look_at_rows(profile: Profile, rows: RowsTold, row: TomlTable) -> None:
+    """Are there such a table of the top and such columns, and do all receipts that speak of it say the same ones?"""
+    fields = {field.path: field for field in profile.fields}
+    tables = [path for path, field in fields.items() if field.type == "table" and "/" not in path]
+    if rows.table not in tables:
+        row.file.complaints.unknown(row.place("rows"), "table", rows.table, tables)
+        return
+    for column in (rows.key, rows.at, *rows.sets):
+        path, told = f"{rows.table}/{column}", column != rows.key
+        if path not in fields or "/" in column:
+            row.file.complaints.unknown(row.place("rows"), "field", path, fields)
+        elif (fields[path].fill == RECEIPT) != told:
+            zh, en = ("应为 receipt", "must be receipt") if told else ("不能为 receipt", "must not be receipt: it names the row")
+            row.complain("rows", f"{path} 的 fill {zh}", f"the fill of {path} {en}")
+        elif column == rows.at and fields[path].type != "datetime":
+            row.complain("rows", f"{path} 应为 datetime：何时告知", f"{path} must be a datetime: when the row was told")
+    for leaf in rows.sets.values():
+        _look_at_leaf(row, "rows", leaf)
+    first = profile.told_in(rows.table)
+    if first is not None and (first.key, first.at, set(first.sets)) != (rows.key, rows.at, set(rows.sets)):
+        row.complain(
+            "rows",
+            f"告知 {rows.table} 的各回执须有同样的 key、at 和 sets 的列",
+            f"all receipts that tell of {rows.table} must have the same key, at and columns in sets",
+        )
 
 
 def _look_at_refusal(profile: Profile, rule: ReceiptRule, row: TomlTable) -> None:

@@ -24,6 +24,7 @@ from tongguan.gateway.profile.profile import (
     Operation,
     PrintForm,
     ReceiptRule,
+    RowsTold,
     Rule,
     Statistics,
     Status,
@@ -66,7 +67,7 @@ def read_receipts(
         "pending": ("applies", "drops"),
     }
     for row in part.rows("receipt"):
-        rule = row.made(ReceiptRule, words, ("code",), text=both_needed(row))
+        rule = row.made(ReceiptRule, words, ("code",), text=both_needed(row), rows=_rows_told(row))
         if rule.code in RESERVED:
             row.complain(
                 "code",
@@ -80,6 +81,13 @@ def read_receipts(
             row.complain("code", f"{zh}，所以 rank 至少为 1", f"{en}, so it needs a rank of 1 or more")
         receipts[rule.code] = rule
     return receipts
+
+
+def _rows_told(row: TomlTable) -> RowsTold | None:
+    """`{ table = "Goods[]", key = "GNo", at = "ToldAt", sets = { … } }`; whether the fields fit is looked at with all receipts."""
+    if not row.take("rows", table_of, dict[str, Any]()):
+        return None
+    return row.file.part(*row.keys, "rows").made(RowsTold, {}, ("table", "key", "at", "sets"))
 
 
 def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operation:

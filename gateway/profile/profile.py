@@ -155,6 +155,20 @@ ISSUED_DATE = "@issued_date"  #: a receipt's own day in China
 
 
 @dataclass(frozen=True, slots=True)
+class RowsTold:
+    """What a receipt tells of rows: its `<Content>` has an element of the table's name for each row of which it speaks."""
+
+    table: str  #: of the top of the document
+    key: str  #: the column, and the element, by which a row is known
+    at: str  #: the column for when the row was told: of two receipts the later issued one holds
+    sets: Mapping[str, str]  #: column to the leaf in the row's element that tells it, or to ISSUED_DATE
+
+    @property
+    def element(self) -> str:
+        return self.table.removesuffix("[]")
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiptRule:
     code: str
     text: Text
@@ -167,6 +181,7 @@ class ReceiptRule:
     by: tuple[str, ...] = ()  #: the authorities that may say it; empty: the type's own
     pending: str = ""  #: applies | drops: what becomes of the content that awaits agreement, in the round that made it
     sets: Mapping[str, str] = field(default_factory=dict)  #: field path to the leaf of <Content> that tells it, or to ISSUED_DATE
+    rows: RowsTold | None = None  #: what it tells of rows of a table
     changes: bool = False  #: it carries out what the document says of another one (`Changes`)
 
 
@@ -568,6 +583,10 @@ class Profile:
     own_form: OwnForm | None = None
     party: Party | None = None
     own_card: Text = NOTHING  #: why no broker sends it; empty: one may
+
+    def told_in(self, table: str) -> RowsTold | None:
+        """What receipts tell of the rows of a table; those that speak of it say the same columns."""
+        return next((rule.rows for rule in self.receipts.values() if rule.rows is not None and rule.rows.table == table), None)
 
     def naming(self, type_: str) -> tuple[str, ...]:
         """Under which names lists find what its needs name documents of another type by."""

@@ -9,12 +9,13 @@ from datetime import MAXYEAR, date, datetime
 
 from lxml import etree
 
+from tongguan.simulators.books.columns import shown
 from tongguan.simulators.books.store import Document
 from tongguan.simulators.checks.changes import cancels, changed_target, target_of
 from tongguan.simulators.checks.collected import write_off
 from tongguan.simulators.checks.licences import give_back, take_quantities
 from tongguan.simulators.checks.subject import Subject
-from tongguan.simulators.messages.markup import first, parse
+from tongguan.simulators.messages.markup import elements, first, parse
 from tongguan.simulators.script.code_effects import DayTerms
 from tongguan.simulators.script.script import Code
 from tongguan.simulators.server.office import Office, content, element
@@ -36,14 +37,24 @@ def tell_days(office: Office, document: Document, code: Code, wrong: Mapping[str
     return replace(document, facts={**document.facts, **told}) if told else document
 
 
-def content_of(document: Document, code: Code) -> etree._Element | None:
-    """Write the days that a code tells as the content of its receipt."""
-    if not code.tells:
+def content_of(document: Document, code: Code, row: int = 0) -> etree._Element | None:
+    """Write the days and rows that a code tells as the content of its receipt; ``row``: of the rows only this one, from 1."""
+    if not code.tells and not code.rows:
         return None
     filled = content()
     for name in code.tells:
         element(filled, name, document.facts[name])
+    for number, found in enumerate(elements(parse(document.body), code.rows) if code.rows else (), 1):
+        if row in (0, number):
+            _tell_row(element(filled, code.rows.rpartition("/")[2]), found, code)
     return filled
+
+
+def _tell_row(made: etree._Element, found: etree._Element, code: Code) -> None:
+    for column in map(shown, code.row):
+        text = first(found, [column.name]) if column.text is None else column.text
+        if text:
+            element(made, column.element, text)
 
 
 def take_effect(office: Office, document: Document, code: Code) -> None:

@@ -11,7 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tongguan.simulators.books.columns import check_rows
+from tongguan.simulators.books.columns import check_rows, shown
 from tongguan.simulators.script.code_effects import ChangeTerms, CitingTerms, CollectTerms, DayTerms, read_terms_of
 from tongguan.simulators.script.durations import seconds
 from tongguan.simulators.script.field_rules import FieldRules, as_written, read_field_rules
@@ -122,6 +122,12 @@ def _sound(script: Replies) -> None:
         raise ValueError(f"number {missing[0]!r} is given but has no pattern")
     if missing := sorted({name for code in script.codes.values() for name in code.tells} - set(script.days)):
         raise ValueError(f"day {missing[0]!r} is told but not described")
+    for code in script.codes.values():
+        if bool(code.rows) != bool(code.row):
+            raise ValueError(f"code {code.code!r}: rows goes with row, and row with rows")
+        any(map(shown, code.row))  # each is a column
+    if alone := [step.code for step in steps if step.each and not script.codes[step.code].rows]:
+        raise ValueError(f"a step of code {alone[0]!r} has each, but the code tells no rows")
     if unknown := sorted({check.check for check in script.checks} - CHECKS):
         raise ValueError(f"no such check: {unknown[0]!r}")
     for name, pattern in script.numbers.items():

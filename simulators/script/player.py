@@ -15,7 +15,7 @@ from tongguan.simulators.books.effects import content_of, settle_pending, take_e
 from tongguan.simulators.books.store import Course, Document, Issued
 from tongguan.simulators.checks.checks import claim_before, faults_before
 from tongguan.simulators.checks.subject import Subject
-from tongguan.simulators.messages.markup import parse
+from tongguan.simulators.messages.markup import elements, parse
 from tongguan.simulators.messages.odd_receipts import odd
 from tongguan.simulators.script.decision_tables import chosen
 from tongguan.simulators.script.durations import seconds
@@ -40,7 +40,16 @@ def planned(script: Replies, flow: Flow, document: Document, wrong: dict[str, st
             break
     if steps and wrong.get("contradict") in script.codes:
         steps.append(Step(wrong["contradict"]))
+    steps = [one for step in steps for one in _by_row(script, step, document)]
     return [replace(step, moves=False) for step in steps] if flow.pending else steps
+
+
+def _by_row(script: Replies, step: Step, document: Document) -> list[Step]:
+    """Make a step that is taken once for each row as many steps."""
+    if not step.each:
+        return [step]
+    count = len(elements(parse(document.body), script.codes[step.code].rows))
+    return [replace(step, each=False, row=n) for n in range(1, count + 1)]
 
 
 def _turns(turn: Turn, flow: Flow, step: Step) -> bool:
@@ -118,7 +127,8 @@ def _issue(office: Office, course: Course, document: Document, code: Code, fault
     faults = faults or ([Fault(code.code, "", code.reason)] if code.reason else [])
     message = "" if nameless else course.message
     about = None if script.format is None else parse(document.body)
-    notice = Notice(document.account, message, document.type, document.number, numbers, faults, content_of(document, code), about)
+    told = content_of(document, code, Step(**course.steps[0]).row)
+    notice = Notice(document.account, message, document.type, document.number, numbers, faults, told, about)
     written = receipt(office, code, notice, now)
     issued = Issued(document.id, document.account, code.code, document.round, now, office.sealer.seal(written))
     return _feed(office, course, issued, written)

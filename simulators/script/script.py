@@ -41,6 +41,8 @@ class Code:
     opinion: str = ""  #: what the officer wrote, shown when the steps are asked for
     officer: str = ""
     tells: tuple[str, ...] = ()  #: names of days told in the content
+    rows: str = ""  #: path of rows of the document that are told in the content, an element for each
+    row: tuple[str, ...] = ()  #: what such an element says: columns as in ``columns.py``, paths below the row
     pending: str = ""
     changes: bool = False
     takes: bool = False
@@ -63,6 +65,8 @@ class Step:
     days: float = 0.0
     otherwise: str = ""
     moves: bool = True  #: false: the status stays as it is, unless the code stops all
+    each: bool = False  #: once for every row that the code tells, one after another
+    row: int = 0  #: which of them this step is about, from 1; 0: all
     only: str = ""  #: ``choice=value``: the flow ends before this step for other documents
     forward: str = ""
     failed: str = ""

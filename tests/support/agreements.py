@@ -1,4 +1,5 @@
-"""Made-up types for what holds only once an authority agrees: a filing that is amended and extended, and a change of it."""
+"""Made-up types for what holds only once an authority agrees: a filing that is amended and extended, a change of it, and a request
+whose rows are answered each by itself."""
 
 from __future__ import annotations
 
@@ -341,13 +342,78 @@ Change[]/Old,Old,修改前,before,text,2000,,,,,0..1,,,,,changes,,,,,,
 Change[]/New,New,修改后,after,text,2000,,,,,0..1,,,,,,,,,,,
 Reason,Reason,原因,reason,text,255,,,,,0..1,,,declare,,,,,,,,
 """
+REQUEST = """
+title = { zh = "单证申请", en = "request for papers" }
+system = "XX"
+own_number = "own"
+[numbers.own]
+label = { zh = "申请编号", en = "request no." }
+field = "RequestNo"
+given = "XR{yy}{serial:06d}"
+[status.draft]
+code = "0"
+zh = "暂存"
+en = "draft"
+[status.declared]
+code = "1"
+zh = "已申请"
+en = "applied"
+[status.underway]
+code = "2"
+zh = "处理中"
+en = "under way"
+[status.done]
+code = "3"
+zh = "已完成"
+en = "done"
+[operation.save]
+way = "desk"
+body = "whole"
+allowed = ["", "draft", "done"]
+to = "draft"
+give_numbers = ["own"]
+[operation.declare]
+way = "message"
+route = "mofcom"
+signed = true
+card_bound = true
+body = "optional"
+allowed = ["", "draft", "done"]
+between = "declared"
+opens_round = true
+give_numbers = ["own"]
+[[receipt]]
+code = "P1"
+zh = "单证状态"
+en = "state of an entry"
+status = "underway"
+rank = 20
+rows = { table = "Entry[]", key = "EntryId", at = "ToldAt", sets = { State = "State", MadeAt = "Made/At", Reason = "Reason" } }
+[[receipt]]
+code = "P9"
+zh = "已完成"
+en = "done"
+status = "done"
+rank = 30
+ends = "accepted"
+"""
+REQUEST_FIELDS = """RequestNo,RequestNo,申请编号,request no.,text,18,,,,,0..1,,,,,number:own,,,,,,
+Entry[],Entry,报关单,entries,table,,,,,,1..50,,,declare,,,,,,,,
+Entry[]/EntryId,EntryId,报关单号,entry no.,text,18,,,,,0..1,,,declare,,,,,,,,
+Entry[]/Note,Note,备注,note,text,18,,,,,0..1,,,,,,,,,,,
+Entry[]/State,State,状态,state,number,1,,0,4,,0..1,,,,,receipt,,,,,,
+Entry[]/MadeAt,MadeAt,生成日期,made on,date,,,,,,0..1,,,,,receipt,,,,,,
+Entry[]/Reason,Reason,原因,reason,text,50,,,,,0..1,,,,,receipt,,,,,,
+Entry[]/ToldAt,ToldAt,告知时间,told at,datetime,,,,,,0..1,,,,,receipt,,,,,,
+"""
 
 
 def write_agreements(root: Path) -> Path:
-    """A folder of profiles with the two types, of one authority, which is the MOFCOM of the test's home."""
+    """A folder of profiles with the three types, of one authority, which is the MOFCOM of the test's home."""
     for type_, profile, fields, rules in (
         ("XX.filing", FILING, FILING_FIELDS, FILING_RULES),
         ("XX.change", CHANGE, CHANGE_FIELDS, ""),
+        ("XX.request", REQUEST, REQUEST_FIELDS, ""),
     ):
         folder = root / "mofcom" / type_
         folder.mkdir(parents=True)

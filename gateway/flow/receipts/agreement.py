@@ -8,7 +8,7 @@ import orjson
 
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.receipts.receipt import ReceiptContent
-from tongguan.codecs.receipts.settle import RoundSoFar, ValueUnreadable, in_round, values_told
+from tongguan.codecs.receipts.settle import RoundSoFar, ValueUnreadable, in_round, rows_told, values_told
 from tongguan.gateway.document.changes import joined_value
 from tongguan.gateway.flow.receipts.matching import Elsewhere
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -57,17 +57,18 @@ def opened_round(profile: Profile, document: Document, number: int, records: Sna
 
 def so_far(compiled: Compiled, rule: ReceiptRule, content: ReceiptContent, opened: OpenedRound, records: Snapshot) -> RoundSoFar:
     """What a receipt finds in its round; Elsewhere where it tells a value that cannot be."""
-    if not (rule.pending or rule.sets or rule.changes):
+    if not (rule.pending or rule.sets or rule.rows or rule.changes):
         return RoundSoFar(compiled.profile)
     receipts = records.receipts_of_documents([opened.document.id]).get(opened.document.id, ())
     rules = compiled.profile.receipts
     told = [opened.rule(rules[r.code]) for r in receipts if r.round == opened.number and r.code in rules]
     try:
         values = values_told(compiled, rule, content)
+        rows = rows_told(compiled, rule, content, opened.document) if opened.present else {}
     except ValueUnreadable as wrong:
         raise Elsewhere(wrong.zh, wrong.en) from wrong
     asked = opened.asked(records) if rule.pending == "applies" or rule.changes else None
-    return RoundSoFar(compiled.profile, told, asked, values)
+    return RoundSoFar(compiled.profile, told, asked, values, rows)
 
 
 def reservations_moved(

@@ -59,6 +59,12 @@ status = "draft"
 rank = 30
 pending = "drops"
 ends = "rejected"
+rows = { table = "Goods[]", key = "No", at = "ToldAt", sets = { Verdict = "Verdict" } }
+[[receipt]]
+code = "T"
+zh = "告知"
+en = "told"
+rows = { table = "Goods[]", key = "No", at = "ToldAt", sets = { Verdict = "@issued_date" } }
 """
 FILING_FIELDS = [
     {"path": "OwnNo", "type": "text", "fill": "number:own"},
@@ -66,6 +72,9 @@ FILING_FIELDS = [
     {"path": "ValidUntil", "type": "date", "fill": "receipt"},
     {"path": "AcceptDate", "type": "date", "fill": "receipt"},
     {"path": "Goods[]", "type": "table", "occurs": "0..3"},
+    {"path": "Goods[]/No", "type": "text"},
+    {"path": "Goods[]/Verdict", "type": "text", "fill": "receipt"},
+    {"path": "Goods[]/ToldAt", "type": "datetime", "fill": "receipt"},
     {"path": "Goods[]/Price", "type": "number", "length": "9", "precision": "2"},
 ]
 CHANGE = """\
@@ -149,8 +158,10 @@ def test_what_awaits_agreement_is_read(root: Path) -> None:
 
     filing, change = profiles["XX.filing"], profiles["XX.change"]
     assert (filing.operations["amend"].pending, filing.operations["amend"].brings) == (True, {"R": "approved"})
-    assert [rule.pending for rule in filing.receipts.values()] == ["applies", "drops"]
+    assert [rule.pending for rule in filing.receipts.values()] == ["applies", "drops", ""]
     assert filing.receipts["A"].sets == {"ValidUntil": "Validity/Until", "AcceptDate": "@issued_date"}
+    rows = filing.receipts["R"].rows
+    assert rows is not None and (rows.element, rows.key, rows.at, rows.sets) == ("Goods", "No", "ToldAt", {"Verdict": "Verdict"})
     assert change.changes is not None and change.receipts["A"].changes
     assert (change.changes.never, change.changes.cancelled, change.changes.rank) == ({"OwnNo"}, "cancelled", 95)
 
@@ -196,6 +207,15 @@ def _line(text: str, of: str) -> int:
         (CHANGE_TOML, "changes = true\n", "", "[changes]", "no receipt carries it out (changes = true)"),
         (CHANGE_TOML, '["OwnNo"]', '["OwnNu"]', "title", "unknown field of XX.filing 'OwnNu'; did you mean 'OwnNo'?"),
         (CHANGE_TOML, 'cancelled = "cancelled"', 'cancelled = "gone"', "title", "unknown status of XX.filing 'gone'"),
+        (FILING_TOML, 'rows = { table = "Goods[]"', 'rows = { table = "Good[]"', "rows", "unknown table 'Good[]'; did you mean 'Goods[]'?"),
+        (FILING_TOML, 'key = "No"', 'key = "Nu"', "rows", "unknown field 'Goods[]/Nu'; did you mean 'Goods[]/No'?"),
+        (FILING_TOML, 'key = "No"', 'key = "Verdict"', "rows", "the fill of Goods[]/Verdict must not be receipt: it names the row"),
+        (FILING_TOML, "{ Verdict =", "{ Price =", "rows", "the fill of Goods[]/Price must be receipt"),
+        (FILING_TOML, "{ Verdict =", "{ Verdikt =", "rows", "unknown field 'Goods[]/Verdikt'; did you mean 'Goods[]/Verdict'?"),
+        (FILING_TOML, 'at = "ToldAt"', 'at = "Verdict"', "rows", "Goods[]/Verdict must be a datetime: when the row was told"),
+        (FILING_TOML, '"Verdict" }', '"Verdict/" }', "rows", "'Verdict/' is neither a path of elements nor @issued_date"),
+        (FILING_TOML, ', sets = { Verdict = "Verdict" }', "", "rows", "sets is missing"),
+        (FILING_TOML, 'at = "ToldAt", sets', 'att = "ToldAt", sets', "rows", "unknown key 'att'; did you mean 'at'?"),
         (FILING_TOML, 'sets = {', 'changes = true\nsets = {', "changes", "there is no table [changes]"),
     ],
 )  # fmt: skip
