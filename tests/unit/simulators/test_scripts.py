@@ -71,7 +71,7 @@ def test_a_form_is_no_type(tmp_path, folder):
         ('[licence]\ncodes = ["s"]\ndirection = "sideways"', "sideways"),
         ('[licence]\ncodes = []\ndirection = "import"', "codes"),
         ('[licence]\nbatch = "several"\ndirection = "import"\ncodes = "choice:none"', "'none'"),
-        ('[[code]]\ncode = "10"\ntext = "x"\nrows = "Entry"', 'rows goes with row'),
+        ('[[code]]\ncode = "10"\ntext = "x"\nrows = "Entry"', "rows goes with row"),
         ('[[code]]\ncode = "10"\ntext = "x"\nrows = "Entry"\nrow = ["No"]', "'No'"),
         ('[licence]\ncolour = "red"', "colour"),
         ('[[query]]\nkind = "a"\nanswer = "rows"\nof = "stars"', "stars"),
