@@ -21,7 +21,7 @@ from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.other_documents import DEFAULT
-from tongguan.gateway.profile.profile import Changes, CodeTable, Profile, RowsTold
+from tongguan.gateway.profile.profile import Changes, CodeTable, Profile, ReceiptRows
 from tongguan.gateway.profile.source import unknown
 from tongguan.gateway.settings import Account, ActsFor
 from tongguan.gateway.system.times import china_date
@@ -343,7 +343,7 @@ def _kept(node: Node) -> Fill:
     return fill
 
 
-def _told_of_row(node: Node, told: RowsTold) -> Fill:
+def _told_of_row(node: Node, told: ReceiptRows) -> Fill:
     """What receipts have told of the row with this key, wherever it stands by now."""
     name = node.name
 

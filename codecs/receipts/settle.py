@@ -26,7 +26,7 @@ class ValueUnreadable(TongguanError):
     """A receipt tells a value that its field does not take."""
 
 
-RowValues = Mapping[str, Mapping[str, str]]
+ValuesByRow = Mapping[str, Mapping[str, str]]
 """What a receipt tells of rows: the row's key to its values by column."""
 
 
@@ -38,7 +38,7 @@ class RoundSoFar:
     told: Sequence[ReceiptRule] = ()
     asked: Content | None = None  #: None: agreement is asked for nothing
     values: Mapping[str, str] = field(default_factory=dict)  #: that the receipt tells, by path (`values_told`)
-    rows: RowValues = field(default_factory=dict)  #: that it tells of rows (`rows_told`)
+    rows: ValuesByRow = field(default_factory=dict)  #: that it tells of rows (`rows_told`)
 
 
 def in_round(rule: ReceiptRule, operation: Operation | None) -> ReceiptRule:
@@ -53,7 +53,7 @@ def values_told(compiled: Compiled, rule: ReceiptRule, content: ReceiptContent) 
     return {path: _converted(compiled.nodes[path], text) for path, text in told.items() if text}
 
 
-def rows_told(compiled: Compiled, rule: ReceiptRule, content: ReceiptContent, document: Document) -> RowValues:
+def rows_told(compiled: Compiled, rule: ReceiptRule, content: ReceiptContent, document: Document) -> ValuesByRow:
     """What a receipt tells of rows of its document, each row as a whole; ValueUnreadable for a row that is not there, or stands twice."""
     rows, told = rule.rows, dict[str, Mapping[str, str]]()
     if rows is None or content.content is None:

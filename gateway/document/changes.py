@@ -10,7 +10,7 @@ from tongguan.gateway.model.document import Attachment, Content, Document
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Number, Reservation
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.profile.profile import Operation, Profile, RowsTold
+from tongguan.gateway.profile.profile import Operation, Profile, ReceiptRows
 
 
 def born(message: Message, profile: Profile, at: int) -> Document:
@@ -131,7 +131,7 @@ def agreed(document: Document, profile: Profile, asked: Content) -> Content:
     return with_numbers(content, profile, document.numbers)
 
 
-def told_of_row(rows: RowsTold, content: Content, row: Content) -> Content:
+def told_of_row(rows: ReceiptRows, content: Content, row: Content) -> Content:
     """What receipts have told of the row of this content that has the same key."""
     same = next((one for one in rows_of(content, rows.table) if one.get(rows.key) == row.get(rows.key)), {})
     return {column: same[column] for column in (rows.at, *rows.sets) if column in same}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from tongguan.gateway.profile.profile import ISSUED_DATE, Changes, Field, Operation, Profile, ReceiptRule, RowsTold
+from tongguan.gateway.profile.profile import ISSUED_DATE, Changes, Field, Operation, Profile, ReceiptRows, ReceiptRule
 from tongguan.gateway.profile.source import Complaints, TomlTable
 
 CHANGES = "changes"  #: the fill of what is known of the other document
@@ -111,7 +111,7 @@ def _look_at_leaf(row: TomlTable, key: str, leaf: str) -> None:
         row.complain(key, f"{leaf!r} 既非元素路径也非 {ISSUED_DATE}", f"{leaf!r} is neither a path of elements nor {ISSUED_DATE}")
 
 
-def _look_at_rows(profile: Profile, rows: RowsTold, row: TomlTable) -> None:
+def _look_at_rows(profile: Profile, rows: ReceiptRows, row: TomlTable) -> None:
     """Are there such a table of the top and such columns, and do all receipts that speak of it say the same ones?"""
     fields = {field.path: field for field in profile.fields}
     tables = [path for path, field in fields.items() if field.type == "table" and "/" not in path]

@@ -23,8 +23,8 @@ from tongguan.gateway.profile.profile import (
     NumberRule,
     Operation,
     PrintForm,
+    ReceiptRows,
     ReceiptRule,
-    RowsTold,
     Rule,
     Statistics,
     Status,
@@ -83,11 +83,11 @@ def read_receipts(
     return receipts
 
 
-def _rows_told(row: TomlTable) -> RowsTold | None:
+def _rows_told(row: TomlTable) -> ReceiptRows | None:
     """`{ table = "Goods[]", key = "GNo", at = "ToldAt", sets = { … } }`; whether the fields fit is looked at with all receipts."""
     if not row.take("rows", table_of, dict[str, Any]()):
         return None
-    return row.file.part(*row.keys, "rows").made(RowsTold, {}, ("table", "key", "at", "sets"))
+    return row.file.part(*row.keys, "rows").made(ReceiptRows, {}, ("table", "key", "at", "sets"))
 
 
 def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operation:

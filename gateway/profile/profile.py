@@ -155,7 +155,7 @@ ISSUED_DATE = "@issued_date"  #: a receipt's own day in China
 
 
 @dataclass(frozen=True, slots=True)
-class RowsTold:
+class ReceiptRows:
     """What a receipt tells of rows: its `<Content>` has an element of the table's name for each row of which it speaks."""
 
     table: str  #: of the top of the document
@@ -181,7 +181,7 @@ class ReceiptRule:
     by: tuple[str, ...] = ()  #: the authorities that may say it; empty: the type's own
     pending: str = ""  #: applies | drops: what becomes of the content that awaits agreement, in the round that made it
     sets: Mapping[str, str] = field(default_factory=dict)  #: field path to the leaf of <Content> that tells it, or to ISSUED_DATE
-    rows: RowsTold | None = None  #: what it tells of rows of a table
+    rows: ReceiptRows | None = None  #: what it tells of rows of a table
     changes: bool = False  #: it carries out what the document says of another one (`Changes`)
 
 
@@ -584,7 +584,7 @@ class Profile:
     party: Party | None = None
     own_card: Text = NOTHING  #: why no broker sends it; empty: one may
 
-    def told_in(self, table: str) -> RowsTold | None:
+    def told_in(self, table: str) -> ReceiptRows | None:
         """What receipts tell of the rows of a table; those that speak of it say the same columns."""
         return next((rule.rows for rule in self.receipts.values() if rule.rows is not None and rule.rows.table == table), None)
 

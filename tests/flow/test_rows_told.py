@@ -29,7 +29,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
 
 
 @dataclass(frozen=True)
-class TellOf:
+class RowStates:
     """What one receipt tells: at which tick, of which entries, which state and reason; of entries not named nothing."""
 
     tick: int
@@ -86,14 +86,14 @@ def test_each_row_has_what_was_told_of_it_and_keeps_what_was_sent(office: Office
 
 def test_a_later_word_about_a_row_replaces_all_of_the_earlier_one(office: Office) -> None:
     key, message = requested(office)
-    office.say(REQUEST, message, "P1", TellOf(0, {ENTRIES[0]: ("4", "旧版本暂不支持"), ENTRIES[1]: ("3", "")}).content)
-    office.say(REQUEST, message, "P1", TellOf(1, {ENTRIES[0]: ("1", "")}).content)
+    office.say(REQUEST, message, "P1", RowStates(0, {ENTRIES[0]: ("4", "旧版本暂不支持"), ENTRIES[1]: ("3", "")}).content)
+    office.say(REQUEST, message, "P1", RowStates(1, {ENTRIES[0]: ("1", "")}).content)
 
     assert told(office, key) == {ENTRIES[0]: ("1", ""), ENTRIES[1]: ("3", ""), ENTRIES[2]: ("", "")}
 
 
 words = st.builds(
-    TellOf,
+    RowStates,
     st.integers(1, 400),
     st.dictionaries(
         st.sampled_from(ENTRIES), st.tuples(st.sampled_from("01234"), st.sampled_from(["", "作业未完结", "旧版本"])), min_size=1
@@ -104,7 +104,7 @@ words = st.builds(
 @UNHURRIED
 @given(st.lists(words, min_size=1, max_size=6), st.data())
 def test_any_order_loss_and_repetition_lead_to_the_last_word_about_each_row(
-    office: Office, said: Sequence[TellOf], data: st.DataObject
+    office: Office, said: Sequence[RowStates], data: st.DataObject
 ) -> None:
     key, message = requested(office)
     since = now() - timedelta(milliseconds=500)
@@ -130,8 +130,8 @@ def test_a_receipt_of_an_earlier_round_tells_nothing_of_the_present_one(office: 
     key, first = requested(office)
     office.say(REQUEST, first, "P9")
     second = office.send(REQUEST, "declare", key, entries(ENTRIES[1], ENTRIES[0]))
-    office.say(REQUEST, second, "P1", TellOf(0, {ENTRIES[1]: ("1", "")}).content)
-    office.say(REQUEST, first, "P1", TellOf(1, {ENTRIES[1]: ("2", "作业未完结"), ENTRIES[2]: ("4", "")}).content)
+    office.say(REQUEST, second, "P1", RowStates(0, {ENTRIES[1]: ("1", "")}).content)
+    office.say(REQUEST, first, "P1", RowStates(1, {ENTRIES[1]: ("2", "作业未完结"), ENTRIES[2]: ("4", "")}).content)
 
     assert told(office, key) == {ENTRIES[1]: ("1", ""), ENTRIES[0]: ("", "")}
     assert not any("EntryId" in why or "报关单" in why for why in office.put_aside())
@@ -139,7 +139,7 @@ def test_a_receipt_of_an_earlier_round_tells_nothing_of_the_present_one(office: 
 
 def test_what_was_told_goes_with_its_row_when_rows_are_sent_in_another_order(office: Office) -> None:
     key, message = requested(office)
-    office.say(REQUEST, message, "P1", TellOf(0, {ENTRIES[0]: ("1", "")}).content)
+    office.say(REQUEST, message, "P1", RowStates(0, {ENTRIES[0]: ("1", "")}).content)
     office.say(REQUEST, message, "P9")
     assert office.send(REQUEST, "save", key, entries(*reversed(ENTRIES)))["state"] == "accepted"
 
@@ -153,15 +153,15 @@ def test_what_was_told_goes_with_its_row_when_rows_are_sent_in_another_order(off
     [
         ("<Entry><EntryId>530120261099999999</EntryId><State>1</State></Entry>", "'530120261099999999' 单证中没有"),
         ("<Entry><State>1</State></Entry>", "报关单 '' 单证中没有"),
-        (TellOf(0, {ENTRIES[0]: ("1", "")}).content * 2, f"'{ENTRIES[0]}' 重复"),
-        (TellOf(0, {ENTRIES[0]: ("x", "")}).content, "状态 'x' 不可用"),
-        (TellOf(0, {ENTRIES[0]: ("1", "长" * 51)}).content, "不可用"),
+        (RowStates(0, {ENTRIES[0]: ("1", "")}).content * 2, f"'{ENTRIES[0]}' 重复"),
+        (RowStates(0, {ENTRIES[0]: ("x", "")}).content, "状态 'x' 不可用"),
+        (RowStates(0, {ENTRIES[0]: ("1", "长" * 51)}).content, "不可用"),
     ],
     ids=["unknown", "nameless", "twice", "no state", "too long"],
 )
 def test_what_cannot_be_is_put_aside_with_the_reason_and_nothing_of_it_is_applied(office: Office, inside: str, why: str) -> None:
     key, message = requested(office)
-    good = TellOf(0, {ENTRIES[2]: ("1", "")}).content
+    good = RowStates(0, {ENTRIES[2]: ("1", "")}).content
     office.say(REQUEST, message, "P1", good + inside)
 
     assert why in office.put_aside()[0] or any(why in one for one in office.put_aside())
@@ -174,7 +174,9 @@ def test_fifty_rows_are_told_by_fifty_receipts_or_by_one(office: Office) -> None
     ids = [f"5301202610{n:08d}" for n in range(50)]
     (one_key, one), (many_key, many) = requested(office, *ids), requested(office, *ids)
     states = {entry: (str(n % 5), "") for n, entry in enumerate(ids)}
-    office.say(REQUEST, one, "P1", TellOf(0, states).content)
-    office.issue(*(office.receipt(REQUEST, many, "P1", content=TellOf(0, {e: s}).content) for e, s in reversed(states.items())))
+    office.say(REQUEST, one, "P1", RowStates(0, states).content)
+    office.issue(
+        *(office.receipt(REQUEST, many, "P1", content=RowStates(0, {e: s}).content) for e, s in reversed(states.items()))
+    )
 
     assert told(office, one_key) == told(office, many_key) == states
