@@ -26,10 +26,11 @@ class Command:
 
 @dataclass(frozen=True)
 class CommandGroup:
-    """Commands under one word."""
+    """Commands under one word; `otherwise` is the one that is meant where no other is named."""
 
     text: str
     commands: Mapping[str, Command]
+    otherwise: str = ""
 
 
 COMMANDS: Mapping[str, Command | CommandGroup] = {
@@ -129,6 +130,18 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
     "profiles": Command(
         "单证类型：字段、规则、状态 / Document types: fields, rules, statuses, schemas.", "profiles.profiles", "profiles"
     ),
+    "tables": CommandGroup(
+        "代码表：查看、导入 / code tables: what is in them, import",
+        {
+            "show": Command("列出代码表，或一个表的各行 / List the code tables, or the rows of one.", "profiles.tables", "show"),
+            "import": Command(
+                "导入公布的代码表 / Import a published code table. Exit 1 when documents in hand have codes that would go.",
+                "profiles.table_import",
+                "import_table",
+            ),
+        },
+        otherwise="show",
+    ),
     "status": Command(
         "一屏看全局 / One screen: counts, ages, cards, routes, troubles. Exit 0 well, 1 warning, 2 critical, 78 wrong settings.",
         "health.status",
@@ -195,11 +208,21 @@ def _begin(
 
 def _listed(commands: Mapping[str, Command | CommandGroup]) -> dict[str, Any]:
     return {
-        name: TyperGroup(name=name, help=entry.text, no_args_is_help=True, commands=_listed(entry.commands))
-        if isinstance(entry, CommandGroup)
-        else _Listed(name, entry)
+        name: _ListedGroup(name, entry) if isinstance(entry, CommandGroup) else _Listed(name, entry)
         for name, entry in commands.items()
     }
+
+
+class _ListedGroup(TyperGroup):
+    """Commands under one word; with none of their names the one that is meant otherwise."""
+
+    def __init__(self, name: str, entry: CommandGroup) -> None:
+        super().__init__(name=name, help=entry.text, no_args_is_help=not entry.otherwise, commands=_listed(entry.commands))
+        self._otherwise = entry.otherwise
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = bool(args) and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if named or not self._otherwise else [self._otherwise, *args])
 
 
 class _Listed(TyperCommand):
