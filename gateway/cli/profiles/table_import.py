@@ -31,7 +31,7 @@ _PAGE = 500
 _MANAGED = re.compile(r"新[:：]\s*(\S+?)\s*旧[:：]\s*(\S+)")  #: 管理方式 of the catalogue (manual 003, 商品列表)
 
 TableRows = dict[str, dict[str, str]]
-Read = tuple[TableRows, list[str]]
+ReadTable = tuple[TableRows, list[str]]
 """Rows by code, and the places where a code stands again: the first one holds."""
 
 
@@ -71,7 +71,7 @@ def import_table(
     return 1 if hindered else 0
 
 
-def _read(file: Path, table: CodeTable, tables: Mapping[str, CodeTable]) -> Read:
+def _read(file: Path, table: CodeTable, tables: Mapping[str, CodeTable]) -> ReadTable:
     """The file's rows as ours, by code; CommandWrong with every cell that cannot be one."""
     if file.stat().st_size > MOST_BYTES:
         raise CommandWrong(f"{file} 超过 {MOST_BYTES} 字节", f"{file} is larger than {MOST_BYTES} bytes")
@@ -81,7 +81,7 @@ def _read(file: Path, table: CodeTable, tables: Mapping[str, CodeTable]) -> Read
         raise CommandWrong(*("；".join(getattr(fault, lang) for fault in refused.faults) for lang in ("zh", "en"))) from None
 
 
-def _rows(lines: Sequence[SheetRow], file: Path, table: CodeTable, tables: Mapping[str, CodeTable]) -> Read:
+def _rows(lines: Sequence[SheetRow], file: Path, table: CodeTable, tables: Mapping[str, CodeTable]) -> ReadTable:
     header, columns = _header(lines, table, file)
     reading = _RowReader(table, tables, columns)
     for line in lines[header + 1 :]:
