@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -318,38 +319,88 @@ class Settings(_Section):
         return self.home / (account.mailbox or f"mailboxes/{account.name}")
 
 
-def read_settings(home: Path) -> Settings:
+FILE = "tongguan.toml"
+RUNNING = "running.toml"  #: what the gateway runs with, or ran with last, as it read it: the gateway writes it
+
+
+def read_settings(home: Path, *, file: str = FILE) -> Settings:
     """Read and check `home/tongguan.toml`; SettingsWrong names the key, the line's meaning and the nearest known key."""
-    file = home / "tongguan.toml"
+    return settings_of(read_raw(home, file=file), home, file=file)
+
+
+def read_raw(home: Path, *, file: str = FILE) -> bytes:
+    """The settings as they lie there; SettingsWrong when they cannot be read."""
     try:
-        given = tomllib.loads(file.read_text(encoding="utf-8"))
+        return (home / file).read_bytes()
     except FileNotFoundError:
-        en, zh = (
-            f"{file} does not exist; make a home with: tongguan init {home}",
-            f"没有 {file}；建立主目录：tongguan init {home}",
-        )
-        raise SettingsWrong(zh, en) from None
+        raise _no_home(home) from None
     except OSError as wrong:
-        said = f"{file}: {wrong.strerror}"
+        said = f"{home / file}: {wrong.strerror}"
         raise SettingsWrong(f"{said}；请检查其权限和属主", f"{said}; look at its mode and owner") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-        raise SettingsWrong(f"{file}：不是正确的 TOML：{wrong}", f"{file}: it is no TOML: {wrong}") from None
+
+
+def _decoded(raw: bytes, path: Path) -> str:
+    """As UTF-8; SettingsWrong says what an editor made of it instead."""
+    if raw.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        name = "UTF-8" if raw.startswith(b"\xef") else "UTF-16"
+        raise SettingsWrong(
+            f"{path}：以带 BOM 的 {name} 保存（如记事本）；请另存为不带 BOM 的 UTF-8",
+            f"{path}: it was saved as {name} with a byte order mark, as Notepad does; save it as UTF-8 without BOM",
+        )
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as wrong:
+        line = raw.count(b"\n", 0, wrong.start) + 1
+        try:
+            raw.decode("gb18030")
+        except UnicodeDecodeError:
+            raise SettingsWrong(
+                f"{path}：第 {line} 行不是 UTF-8；请另存为 UTF-8", f"{path}: line {line} is no UTF-8; save it as UTF-8"
+            ) from None
+        raise SettingsWrong(
+            f"{path}：第 {line} 行不是 UTF-8，像是 GBK（记事本的 ANSI）；请另存为不带 BOM 的 UTF-8",
+            f"{path}: line {line} is no UTF-8 but looks like GBK (Notepad's ANSI); save it as UTF-8 without BOM",
+        ) from None
+
+
+def settings_of(raw: bytes, home: Path, *, file: str = FILE) -> Settings:
+    """Settings as they were read, checked."""
+    file_ = home / file
+    try:
+        given = tomllib.loads(_decoded(raw, file_))
+    except tomllib.TOMLDecodeError as wrong:
+        raise SettingsWrong(f"{file_}：不是正确的 TOML：{wrong}", f"{file_}: it is no TOML: {wrong}") from None
     try:
         return Settings(home=home.resolve(), **given)
     except ValidationError as wrong:
         told = [_explain(error) for error in wrong.errors()]
         raise SettingsWrong(
-            *("\n".join(f"{file}: {in_language(each, told_in)}" for each in told) for told_in in ("zh", "en"))
+            *("\n".join(f"{file_}: {in_language(each, told_in)}" for each in told) for told_in in ("zh", "en"))
         ) from None
     except TypeError:
-        raise SettingsWrong(f"{file}：没有 'home' 这个键", f"{file}: unknown key 'home'") from None
+        raise SettingsWrong(f"{file_}：没有 'home' 这个键", f"{file_}: unknown key 'home'") from None
+
+
+def _no_home(home: Path) -> SettingsWrong:
+    """There are no settings: which home is meant; a new one is made only where there is room for one."""
+    file, new = home.absolute() / "tongguan.toml", not home.exists() or not any(home.iterdir())
+    make = f"tongguan init {quote(str(home.absolute()))}"
+    return SettingsWrong(
+        f"没有 {file}；用 --home 或环境变量 TONGGUAN_HOME 指明主目录" + (f"，或新建：{make}" if new else ""),
+        f"{file} does not exist; say with --home or TONGGUAN_HOME which home is meant"
+        + (f", or make one: {make}" if new else ""),
+    )
 
 
 def as_far_as_readable(home: Path) -> Settings:
     """Wrong settings without what is wrong with them, to look at a gateway that still runs with those it began with.
 
-    Where they name no account, the folders of mailboxes do.
+    Those are kept beside them. Where nobody kept them and the wrong ones name no account, the folders of mailboxes do.
     """
+    try:
+        return read_settings(home, file=RUNNING)
+    except SettingsWrong:
+        pass  # never ran, or an earlier version's
     try:
         given = tomllib.loads((home / "tongguan.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -384,10 +435,21 @@ def _leave_out(given: dict[str, Any], place: Sequence[Any]) -> None:
             given.pop("route" if "route" in given else "account")
 
 
+def _is_gbk(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
 def language_of(home: Path) -> str:
     """The language that a home's settings name, be they otherwise as wrong as they like; Chinese where they name none."""
     try:
-        given = tomllib.loads((home / "tongguan.toml").read_text(encoding="utf-8"))
+        raw = (home / "tongguan.toml").read_bytes()
+        given = tomllib.loads(
+            raw.decode("utf-8-sig" if raw.startswith(b"\xef\xbb\xbf") else "gb18030" if _is_gbk(raw) else "utf-8")
+        )
         return "en" if given["gateway"]["language"] == "en" else "zh"
     except (OSError, ValueError, LookupError, TypeError):
         return "zh"

@@ -12,14 +12,16 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.system import clock, files, times
+from tongguan.gateway.system.printed import at_home
 
 MOST_LINES = 6  #: of one trouble within `SPELL` seconds
 SPELL = 60.0
@@ -35,19 +37,31 @@ AlertKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A trouble that stands, with the command to type."""
+    """A trouble that stands, with the command to type; `text` as `in_both` keeps it."""
 
     code: str
     text: str
     since: int
     do: str
+    about: str = ""
 
 
 class Alerts:
-    """The alert file of a home and the list of what is wrong now; threads may share it."""
+    """The alert file of a home and the list of what is wrong now; threads may share it.
 
-    def __init__(self, file: Path, *, repeat: timedelta, now_ms: Callable[[], int] = clock.now_ms) -> None:
-        self._file = file
+    The file speaks one `language`; commands in it are about `home`.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        repeat: timedelta,
+        now_ms: Callable[[], int] = clock.now_ms,
+        language: str = "zh",
+        home: Path | None = None,
+    ) -> None:
+        self._file, self._language, self._home = file, language, home
         self._repeat_ms = round(repeat / timedelta(milliseconds=1))
         self._now_ms = now_ms
         self._lock = threading.Lock()
@@ -75,12 +89,13 @@ class Alerts:
     def tell(self, code: str, text: str, *, do: str, about: str = "") -> bool:
         """Raise an alert; False when the same `code` about the same thing, with the same `do`, was told within `repeat`.
 
-        It stands until `over`.
+        It stands until `over`. `text` may be in both languages, as `in_both` makes it.
         """
         key, now = (code, about), self._now_ms()
+        text, do = at_home(text, self._home), at_home(in_language(do, self._language) or "", self._home)
         with self._lock:
             since = self._standing[key].since if key in self._standing else self._before.pop(key, now)
-            self._standing[key] = Problem(code, text, since, do)
+            self._standing[key] = Problem(code, text, since, do, about)
             told = self._follow(key, now)
         self._write_here()
         return told
@@ -119,7 +134,7 @@ class Alerts:
         seen: Counter[str] = Counter()
         listed = [p for p in found if not seen.update((p.code,)) and seen[p.code] <= MOST_LISTED]
         more = {p.code: p for p in found if seen[p.code] > MOST_LISTED}
-        return listed + [Problem(c, f"… +{seen[c] - MOST_LISTED}: {p.text}", p.since, p.do) for c, p in more.items()]
+        return listed + [replace(p, text=_each(p.text, f"… +{seen[c] - MOST_LISTED}: ")) for c, p in more.items()]
 
     def tick(self) -> None:
         """Every second or so: bring the file up to what is true, end what an earlier run told and nobody sees any more."""
@@ -170,7 +185,7 @@ class Alerts:
             words: dict[str, Any] = {"over": True, "since": times.show(now if since is None else since)}
         else:
             self._told[key], self._do[key] = (now, 0), problem.do
-            words = _words(problem, held_back)
+            words = self._words(problem, held_back)
         self._unwritten.append(_line(now, code, about, words))
         return True
 
@@ -218,15 +233,20 @@ class Alerts:
         files.move(self._file, self._file.with_name(f"{self._file.name}.1"))
         with self._lock:
             now = self._now_ms()
-            self._unwritten.extend(_line(now, *key, _words(problem, 0)) for key, problem in self._standing.items())
+            self._unwritten.extend(_line(now, *key, self._words(problem, 0)) for key, problem in self._standing.items())
+
+    def _words(self, problem: Problem, held_back: int) -> dict[str, Any]:
+        text = in_language(problem.text, self._language)
+        return {"text": text, "do": problem.do, "since": times.show(problem.since), "held_back": held_back}
 
 
 def _line(now: int, code: str, about: str, words: dict[str, Any]) -> bytes:
     return orjson.dumps({"at": times.show(now), "code": code, "about": about, **words}, default=str) + b"\n"
 
 
-def _words(problem: Problem, held_back: int) -> dict[str, Any]:
-    return {"text": problem.text, "do": problem.do, "since": times.show(problem.since), "held_back": held_back}
+def _each(text: str, before: str) -> str:
+    """The text with something before it, in each language."""
+    return "\n".join(before + line for line in text.split("\n"))
 
 
 def _left_standing(lines: Iterable[bytes]) -> Iterable[tuple[AlertKey, int, int, str]]:

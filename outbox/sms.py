@@ -16,6 +16,7 @@ from typing import Protocol
 import orjson
 
 from tongguan.gateway.journal.notifications import LANE, Notifications
+from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.model.notification import Notification
 from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock, files, logs, times
@@ -140,4 +141,4 @@ class Notifier:
     def _given_up(self, note: Notification, why: str) -> None:
         zh = f"给 {note.masked} 的短信（{note.reference}）未能送出：{why}"
         en = f"the short message to {note.masked} about {note.reference} was not delivered: {why}"
-        self._alerts.tell("sms", self._settings.gateway.say(zh, en), do="tongguan doctor")
+        self._alerts.tell("sms", in_both(zh, en), do="tongguan doctor")

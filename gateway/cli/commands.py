@@ -22,6 +22,7 @@ class Command:
     name: str
     made_of: tuple[str, ...] = ()
     homeless: bool = False
+    strict: bool = False  #: wants the settings on disk right; all others may go by those that the gateway runs with
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,16 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
         "demo",
         homeless=True,
     ),
-    "run": Command("运行网关（前台）/ Run the gateway in the foreground.", "setup.commands", "run"),
-    "simulate": Command("运行商务部和海关的模拟器 / Run the simulators of MOFCOM and customs.", "setup.commands", "simulate"),
+    "run": Command("运行网关（前台）/ Run the gateway in the foreground.", "setup.commands", "run", strict=True),
+    "reload": Command(
+        "让运行中的网关改用磁盘上的设置 / The running gateway goes on with the settings on disk.",
+        "setup.reload",
+        "reload",
+        strict=True,
+    ),
+    "simulate": Command(
+        "运行商务部和海关的模拟器 / Run the simulators of MOFCOM and customs.", "setup.commands", "simulate", strict=True
+    ),
     "check": Command(
         "校验报文，不发送 / Validate files without sending: exit 0 clean, 1 faults, 2 unreadable.", "profiles.check", "check"
     ),
@@ -104,7 +113,10 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
                 "列出卡 / List the cards: number, certificate, tries left, whether they are open.", "cards.cards", "list_cards"
             ),
             "bind": Command(
-                "绑定读卡器里的卡 / Bind the cards in the readers: the settings keep their numbers.", "cards.cards", "bind"
+                "绑定读卡器里的卡 / Bind the cards in the readers: the settings keep their numbers.",
+                "cards.cards",
+                "bind",
+                strict=True,
             ),
             "test": Command("试签一次 / Make a trial signature and verify it.", "cards.cards", "test"),
             "pin": Command(
@@ -124,6 +136,7 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
                 "把设置所指的文件夹作为该账户的信箱 / From now on the folder that the settings name is this account's mailbox.",
                 "setup.mailboxes",
                 "adopt",
+                strict=True,
             ),
         },
     ),
@@ -147,11 +160,15 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
         "health.status",
         "status",
     ),
-    "doctor": Command("体检：本机是否适合运行 / Is this machine fit? Each ok, or what to do.", "health.checks", "doctor"),
+    "doctor": Command(
+        "体检：本机是否适合运行 / Is this machine fit? Each ok, or what to do.", "health.checks", "doctor", strict=True
+    ),
     "config": CommandGroup(
         "设置 / settings",
         {
-            "check": Command("检查设置 / Are the settings right? Exit 78 when not.", "health.checks", "config_check"),
+            "check": Command(
+                "检查设置 / Are the settings right? Exit 78 when not.", "health.checks", "config_check", strict=True
+            ),
         },
     ),
     "audit": CommandGroup(
@@ -171,6 +188,7 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
                 "恢复后确认以现有文件继续 / Go on with journal and anchor as they are, after a restore that cannot be mended.",
                 "health.audit",
                 "accept",
+                strict=True,
             ),
         },
     ),
@@ -242,7 +260,9 @@ def real(name: str, entry: Command) -> TyperCommand:
 
     function = getattr(import_module(f"tongguan.gateway.cli.{entry.module}"), entry.name)
     app = typer.Typer(add_completion=False)
-    command(app, name, text=entry.text, homeless=entry.homeless)(function(*entry.made_of) if entry.made_of else function)
+    command(app, name, text=entry.text, homeless=entry.homeless, strict=entry.strict)(
+        function(*entry.made_of) if entry.made_of else function
+    )
     made = typer.main.get_command(app)
     assert isinstance(made, TyperCommand)
     return made

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import getpass
 import inspect
+import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -17,13 +18,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong, TongguanError, in_language
-from tongguan.gateway.settings import Settings, language_of, read_settings
+from tongguan.gateway.settings import RUNNING, Settings, language_of, read_settings
 from tongguan.gateway.system.business_clock import BusinessClock, kept_line
+from tongguan.gateway.system.printed import at_home
 
 if TYPE_CHECKING:
     from tongguan.gateway.journal.client import JournalClient
@@ -42,6 +45,7 @@ class _Asked:
     language: str = ""
     json: bool = False
     settings: Settings | None = None  #: in place of those of the file
+    looks: bool = False  #: may go by what the gateway runs with while the file is wrong
 
 
 _asked: ContextVar[_Asked] = ContextVar("asked", default=_Asked())  # noqa: B039 frozen
@@ -59,14 +63,18 @@ class CommandWrong(TongguanError):
         self.code = code
 
 
-def command(app: typer.Typer, name: str, *, text: str, homeless: bool = False) -> Callable[[Callable[..., int | None]], None]:
-    """Register a function as a command whose help says `text`; `homeless` ones are not about an existing home."""
+def command(
+    app: typer.Typer, name: str, *, text: str, homeless: bool = False, strict: bool = True
+) -> Callable[[Callable[..., int | None]], None]:
+    """Register a function as a command whose help says `text`; `homeless` ones are not about an existing home, `strict` ones want its
+    settings right."""
 
     def register(function: Callable[..., int | None]) -> None:
         @functools.wraps(function)
         def run(*, home: Path = Path(), lang: Language | None = None, as_json: bool = False, **own: Any) -> None:
-            with _asking(_Asked(home, lang.value if lang else "", as_json)):
-                code = _guarded(lambda: function(**own))
+            _warn.cache_clear()
+            with _asking(_Asked(home, lang.value if lang else "", as_json, looks=not strict)):
+                code = _guarded(lambda: _in_a_folder(home) or function(**own))
             raise typer.Exit(code)
 
         signature = inspect.signature(function, eval_str=True)
@@ -99,10 +107,8 @@ def _guarded(run: Callable[[], int | None]) -> int:
 
             complain(f"{lost}；{RESTORE[0]}", f"{lost}; {RESTORE[1]}")
             return WRONG_SETTINGS
-        complain(
-            f"这个主目录还没有运行过；启动：tongguan run --home {home()}",
-            f"nothing ran here yet; start: tongguan run --home {home()}",
-        )
+        start = f"tongguan run --home {quote(str(home()))}"
+        complain(f"这个主目录还没有运行过；启动：{start}", f"nothing ran here yet; start: {start}")
         return 1
     except SettingsWrong as wrong:
         complain(wrong.zh, wrong.en)
@@ -118,6 +124,19 @@ def _guarded(run: Callable[[], int | None]) -> int:
         return WRONG_SETTINGS
 
 
+def _in_a_folder(place: Path) -> None:
+    """Wrong where the shell stands in a folder that was deleted or replaced: nothing relative to it can be found."""
+    if not place.is_absolute():
+        try:
+            os.getcwd()
+        except OSError:
+            raise CommandWrong(
+                "终端所在的文件夹已被删除或替换；请重新进入：cd",
+                "the folder that this shell is in was deleted or replaced; go into it anew: cd",
+                code=WRONG_SETTINGS,
+            ) from None
+
+
 def _damage() -> JournalUnfit | None:
     """What is wrong with the pages of the home's journal, when a command failed in a way that nobody foresaw."""
     from tongguan.gateway.journal.database.engine import MEND, damage
@@ -131,16 +150,56 @@ def _damage() -> JournalUnfit | None:
 
 
 def complain(zh: str, en: str) -> None:
-    print(t(zh, en), file=sys.stderr)
+    print(typed(t(zh, en)), file=sys.stderr)
 
 
 def home() -> Path:
     return _asked.get().home
 
 
+def typed(text: str) -> str:
+    """The text, its commands such that they are about this home where they are typed: bare where the shell is about it already."""
+    return at_home(text, None if _usual(home()) else home().absolute())
+
+
+def _usual(place: Path) -> bool:
+    """Is a command that names no home about this one?"""
+    try:
+        return os.path.samefile(place, os.environ.get("TONGGUAN_HOME") or ".")
+    except OSError:
+        return False
+
+
 def settings() -> Settings:
-    """The home's settings; SettingsWrong when they cannot be used."""
-    return _asked.get().settings or read_settings(home())
+    """The home's settings; SettingsWrong when they cannot be used. A command that looks then goes by those that run, and says so."""
+    asked = _asked.get()
+    if asked.settings is not None:
+        return asked.settings
+    try:
+        return read_settings(asked.home)
+    except SettingsWrong as wrong:
+        running = _running(asked.home) if asked.looks else None
+        if running is None:
+            raise
+        _warn(wrong.zh, wrong.en)
+        return running
+
+
+def _running(place: Path) -> Settings | None:
+    """What the gateway runs with, or ran with last; None where none ever ran."""
+    try:
+        return read_settings(place, file=RUNNING)
+    except SettingsWrong:
+        return None
+
+
+@functools.cache
+def _warn(zh: str, en: str) -> None:
+    """Said once a command."""
+    complain(
+        f"! {zh}\n  以下按网关运行所用的设置；查看：tongguan config check",
+        f"! {en}\n  what follows goes by the settings that the gateway runs with; look: tongguan config check",
+    )
 
 
 def business_clock() -> BusinessClock:

@@ -34,10 +34,27 @@ def console() -> Console:
 
 
 def print_json(content: Any) -> None:
-    sys.stdout.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode() + "\n")
+    told = orjson.dumps(_typed(content), option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str)
+    sys.stdout.write(told.decode() + "\n")
+
+
+def _typed(content: Any) -> Any:
+    """What stands under `do` is to be typed."""
+    if isinstance(content, Mapping):
+        return {
+            name: context.typed(value) if name == "do" and isinstance(value, str) else _typed(value)
+            for name, value in content.items()
+        }
+    return [_typed(each) for each in content] if isinstance(content, (list, tuple)) else content
 
 
 def print_text(text: str) -> None:
+    """A text, the commands in it such that they work where they are read."""
+    print_raw(context.typed(text))
+
+
+def print_raw(text: str) -> None:
+    """What is not ours to word."""
     console().print(Text(text))
 
 
@@ -88,7 +105,7 @@ def _cell(value: Any) -> str:
         return "✓" if value else "✗"
     if isinstance(value, Mapping):
         return " ".join(f"{name}={each}" for name, each in value.items())
-    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else context.typed(str(value))
 
 
 def moment(ms: int | None) -> str:

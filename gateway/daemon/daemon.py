@@ -25,11 +25,12 @@ from tongguan.gateway.daemon.fast_clock import FastClock
 from tongguan.gateway.daemon.lane_probes import Watching
 from tongguan.gateway.daemon.pin_socket import PinDoor
 from tongguan.gateway.daemon.preparing.workers import PrepareWorkers, make_workers
+from tongguan.gateway.daemon.receipt_watch import FIRST_SECONDS, ReceiptWatch
 from tongguan.gateway.daemon.retention import DailyClearing
 from tongguan.gateway.daemon.table_reload import TableReload
 from tongguan.gateway.flow.intake.door import PART, take
 from tongguan.gateway.flow.intake.unserved import take_up
-from tongguan.gateway.flow.orders import Orders
+from tongguan.gateway.flow.orders import RELOADED, Orders
 from tongguan.gateway.flow.query.recount import Recount
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
@@ -39,10 +40,10 @@ from tongguan.gateway.flow.submission.send import incoming
 from tongguan.gateway.flow.table import stations
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.writing.writer import Changed
-from tongguan.gateway.model.errors import SettingsWrong, StationBroken, each_of
+from tongguan.gateway.model.errors import SettingsWrong, StationBroken, in_both
 from tongguan.gateway.model.lane import Lane, LaneKind
-from tongguan.gateway.settings import Settings, own_files, read_settings
-from tongguan.gateway.system import clock, logs, permissions
+from tongguan.gateway.settings import RUNNING, Settings, own_files, read_raw, settings_of
+from tongguan.gateway.system import clock, files, logs, permissions
 from tongguan.gateway.system.threads import Serve, WorkMark
 from tongguan.gateway.work.moment import waits_for
 from tongguan.gateway.work.station import Station
@@ -104,7 +105,8 @@ class Daemon:
         before: Daemon | None = None,
         processes: int | None = None,
     ) -> None:
-        self.settings: Settings = read_settings(home)
+        self._read = read_raw(home)
+        self.settings: Settings = settings_of(self._read, home)
         self.say = self.settings.gateway.say
         if before is not None and self.settings.database != before.settings.database:
             raise SettingsWrong(
@@ -112,11 +114,17 @@ class Daemon:
                 "database.url cannot be changed while the gateway runs: stop it, and start it again",
             )
         self.home_lock = _lock(self.settings.home) if before is None else before.home_lock
-        self._only, self._before, self._processes = only, before, processes
-        if before is not None and self.settings.alerts == before.settings.alerts:
+        self._only, self._before, self._processes, self._again = only, before, processes, again
+        same = before is not None and self.settings.alerts == before.settings.alerts
+        if before is not None and same and self.settings.gateway.language == before.settings.gateway.language:
             self.alerts = before.alerts
         else:
-            self.alerts = Alerts(self.settings.path(self.settings.alerts.file), repeat=self.settings.alerts.repeat)
+            self.alerts = Alerts(
+                self.settings.path(self.settings.alerts.file),
+                repeat=self.settings.alerts.repeat,
+                language=self.settings.gateway.language,
+                home=self.settings.home,
+            )
         self.tables = TableReload(self.settings, self.alerts, again)
         self.supervisor = Supervisor(self.alerts, say=self.say, fatal=fatal)
         self._stopping = self.supervisor.stopping
@@ -150,7 +158,9 @@ class Daemon:
             )
             undo.callback(self._close_cards, None if self._before is None else self._before.site)
             self.mailboxes = assembly.make_mailboxes(self.settings, self.journal)
-            self.watching = Watching(self.site, self.alerts, self.journal.timekeeper)
+            patience = FIRST_SECONDS if self._before is None else 0.0
+            receipts = ReceiptWatch(self.settings, self.journal, self.alerts, patience=patience)
+            self.watching = Watching(self.site, self.alerts, self.journal.timekeeper, receipts)
             undo.callback(self.watching.close)
             former = self._before.tellers if self._before is not None else None
             self.tellers = Tellers(self.journal, self._surroundings(), self.alerts, before=former)
@@ -210,6 +220,7 @@ class Daemon:
         return StatusContext(
             mailboxes=self.mailboxes,
             environment=self.settings.gateway.environment,
+            home=self.settings.home,
             version=__version__,
             language=lambda name: self.site.rules.language(accounts[name]) if name in accounts else language,
             profile=lambda type_: profiles[type_].profile if type_ in profiles else None,
@@ -229,7 +240,7 @@ class Daemon:
         except StationBroken as broken:
             self.alerts.tell(
                 "station",
-                self.say(f"{about} 停了：{broken.zh}", f"{about} cannot go on: {broken.en}"),
+                in_both(f"{about} 停了：{broken.zh}", f"{about} cannot go on: {broken.en}"),
                 do="tongguan doctor",
                 about=about,
             )
@@ -243,7 +254,7 @@ class Daemon:
         """A commit stands, but who was to be told of it failed."""
         self._untold_at = clock.monotonic()
         what = f"{type(wrong).__name__}: {wrong}"
-        text = self.say(f"已提交，但通知失败：{what}", f"a commit stands, telling of it failed: {what}")
+        text = in_both(f"已提交，但通知失败：{what}", f"a commit stands, telling of it failed: {what}")
         self.alerts.tell("listener", text, do="tongguan doctor")
         log.error("not told of a commit", why=f"{type(wrong).__name__}: {wrong}")
 
@@ -281,7 +292,7 @@ class Daemon:
                 door.start(begin)
         for station in (*self.stations, *([self.notifier] if self._runs(self.notifier.name) else ())):
             self._begin_station(station)
-        ordered = Orders(self.site)
+        ordered = Orders(self.site, reload=self._again)
         loop("orders", lambda: self._guarded(ordered.turn), lambda: self._stopping.wait(0.1))
         # Apart from the orders: an authority that hangs must not keep an operator waiting.
         loop(
@@ -308,9 +319,15 @@ class Daemon:
         for name, check in self.watching.checks.items():
             self.calendar.every(name, 6 * self.settings.schedule.probe, check)
         self.calendar.start(begin)
+        self._keep_settings()
         self.supervisor.look_too = [self.wire.look, self._look_at_listeners]
         self.supervisor.watch()
         log.info("started", version=__version__, environment=self.settings.gateway.environment, home=str(self.settings.home))
+
+    def _keep_settings(self) -> None:
+        """For commands that look while those on disk are being written, or are wrong."""
+        with contextlib.suppress(OSError):  # of a full disk others tell
+            files.write(self.settings.home / RUNNING, self._read, mode=0o600)
 
     def _thread(self, name: str, serve: Serve) -> None:
         self.supervisor.begin(name, serve, stuck_after=_PATIENCE.get(name, STUCK), last=_is_last(name))
@@ -352,13 +369,14 @@ class Daemon:
         )
 
     def _look_at_listeners(self) -> None:
-        text = self.say(f"日志行丢失：{why}", f"log lines are lost: {why}") if (why := logs.trouble()) else ""
+        text = in_both(f"日志行丢失：{why}", f"log lines are lost: {why}") if (why := logs.trouble()) else ""
         self.alerts.stands("log", text, do="tongguan doctor")
         if clock.monotonic() - self._untold_at > WITHIN.total_seconds():
             self.alerts.over("listener")
 
     def _upkeep(self) -> bool:
         self.journal.renew_claims()
+        self.watching.receipts.look()
         self.alerts.tick()
         jumped = self.watching.clock()
         self.fast_clock.keep(jumped=jumped)
@@ -379,7 +397,7 @@ class Daemon:
     def _calendar_trouble(self, name: str, trouble: Exception) -> None:
         self.alerts.tell(
             "calendar",
-            self.say(f"定时任务 {name} 失败：{trouble}", f"the job {name} failed: {trouble}"),
+            in_both(f"定时任务 {name} 失败：{trouble}", f"the job {name} failed: {trouble}"),
             do="tongguan doctor",
             about=name,
         )
@@ -439,17 +457,22 @@ class Daemon:
                 self.settings.home, only=self._only, fatal=fatal, again=again, before=self, processes=self._processes
             )
         except Exception as wrong:  # whatever it is: the old settings are right
-            why = f"{type(wrong).__name__}: {wrong}"
-            if isinstance(wrong, SettingsWrong):
-                why = wrong.text(self.settings.gateway.language)
-            text = self.say(f"新设置有错，仍用原设置：{why}", f"the new settings are wrong, the old ones stay: {why}")
+            said = wrong if isinstance(wrong, SettingsWrong) else SettingsWrong(f"{type(wrong).__name__}: {wrong}")
+            text = in_both(f"新设置有错，仍用原设置：{said.zh}", f"the new settings are wrong, the old ones stay: {said.en}")
             self.alerts.tell("settings", text, do="tongguan config check")
-            log.warning("settings wrong", note="the old ones stay", why=why)
+            log.warning("settings wrong", note="the old ones stay", why=said.text(self.settings.gateway.language))
+            self._reloaded(said.both)
             return self
         self.alerts.over("settings")
         following.begin(after=self)
+        following._reloaded()
         log.info("settings swapped")
         return following
+
+    def _reloaded(self, why_not: str = "") -> None:
+        """Tell who ordered it that the settings on disk run now, or why they do not."""
+        with contextlib.suppress(StationBroken):
+            self.journal.set_markers({RELOADED: f"{clock.now_ms()} {why_not}"})
 
     def begin(self, *, after: Daemon | None = None) -> None:
         """Start, in the place of `after` if there is one; if that fails nothing runs any more, and the process must end."""
@@ -495,12 +518,10 @@ class _JournalIntake:
         self._daemon.journal.deliver(list(fresh.values()), marker=f"cursor:{route}:{account}", value=following)
 
     def on_trouble(self, route: str, why: str) -> None:
-        zh, en = each_of(why)
-        text = self._daemon.say(f"取不到 {route} 的回执：{zh}", f"receipts of {route} cannot be fetched: {en}")
-        self._daemon.alerts.tell("receipts", text, do="tongguan doctor", about=route)
+        self._daemon.watching.receipts.trouble(route, why)
 
     def on_well(self, route: str) -> None:
-        self._daemon.alerts.over("receipts", route)
+        self._daemon.watching.receipts.well(route)
 
 
 def _lock(home: Path) -> int:

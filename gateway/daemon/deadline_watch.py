@@ -9,6 +9,7 @@ from typing import Any
 
 from tongguan.gateway.flow.merging.deadlines import Undeclared, merging_types, undeclared
 from tongguan.gateway.flow.site import Site
+from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.system import times
 from tongguan.outbox.alerts import Alerts
 
@@ -18,7 +19,6 @@ class DeadlineWatch:
 
     def __init__(self, site: Site, alerts: Alerts) -> None:
         self._site, self._alerts = site, alerts
-        self._say = site.rules.settings.gateway.say
         self.shown: list[dict[str, Any]] = []  #: by account, type and month: until when, how many documents, is it late
 
     def look(self) -> None:
@@ -50,9 +50,9 @@ class DeadlineWatch:
         subject = f"{each['account']} {each['month']}"
         if each["late"]:
             zh = f"已逾期：{subject} 有 {n} 份{title.zh}未申报，期限为 {until}"
-            return self._say(zh, f"late: {subject}: {n} not declared ({title.en}), which had to be by {until}")
+            return in_both(zh, f"late: {subject}: {n} not declared ({title.en}), which had to be by {until}")
         zh = f"{subject} 有 {n} 份{title.zh}未申报，期限为 {until}"
-        return self._say(zh, f"{subject}: {n} not declared yet ({title.en}); they must be by {until}")
+        return in_both(zh, f"{subject}: {n} not declared yet ({title.en}); they must be by {until}")
 
 
 def _about(each: dict[str, Any]) -> str:

@@ -6,8 +6,10 @@ The journal has the line as well as the file: whichever is lost, damaged or olde
 from __future__ import annotations
 
 from contextlib import suppress
+from shlex import quote
 
 from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock, files, logs
 from tongguan.gateway.system.business_clock import FILE, BusinessClock, ClockLine, going_on, kept_line, read_line
@@ -93,11 +95,13 @@ class FastClock:
                 files.write(self._file, text, mode=0o600)
         except OSError as wrong:
             why = f"{self._file}: {wrong.strerror}"
-            trouble = self._settings.gateway.say(
+            trouble = in_both(
                 f"业务时钟写不出 {why}；模拟器和命令行的时间会与网关不同",
                 f"the business clock cannot be written to {why}; simulators and command line go by another time",
             )
-        self._alerts.stands("business-clock", trouble, do=f"ls -l {self._file}; df -h {self._settings.home}")
+        self._alerts.stands(
+            "business-clock", trouble, do=f"ls -l {quote(str(self._file))}; df -h {quote(str(self._settings.home))}"
+        )
 
     def _says(self, text: bytes) -> bool:
         with suppress(OSError):

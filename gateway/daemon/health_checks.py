@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from shlex import quote
 
 from tongguan.gateway.flow.cards.watch import CardWatch
 from tongguan.gateway.flow.orders import back_to
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.model.errors import Held, in_language
+from tongguan.gateway.model.errors import Held, each_of, in_both, many
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import FREES_REFERENCE, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
@@ -39,7 +40,6 @@ class HealthChecks:
 
     def __init__(self, site: Site, alerts: Alerts, cards: CardWatch) -> None:
         self._site, self._alerts, self._cards = site, alerts, cards
-        self._say = site.rules.settings.gateway.say
         self._learned = False  #: has it been looked for receipts whose codes this site's profiles know by now?
         self.all: Mapping[str, Callable[[], None]] = {
             "deadlines": self.deadlines,
@@ -69,7 +69,7 @@ class HealthChecks:
             what, authority = f"{message.id} ({message.type} {message.operation})", known[message.id]
             zh = f"报文 {what} 到期仍无结论；主管部门{_KNOWN_ZH[authority]}"
             en = f"message {what} has no verdict; the authority {authority}"
-            self._alerts.tell("deadline", self._say(zh, en), do=f"tongguan show {message.id}", about=message.id)
+            self._alerts.tell("deadline", in_both(zh, en), do=f"tongguan show {message.id}", about=message.id)
 
     def _later(self, message: Message, now: int, known: str) -> Chain:
         later = replace(message, deadline_at=now + _DAY_MS, updated_at=now)
@@ -112,12 +112,12 @@ class HealthChecks:
             oldest = min((at for state in _WAITING if (at := records.oldest(state)) is not None), default=now)
         held, aside = counts[State.HELD], counts[State.QUARANTINED]
         late = now - oldest > _BACKLOG.total_seconds() * 1000
-        text = self._say(f"{held} 条报文暂挂，等人处理", f"{held} messages wait for a person")
+        text = in_both(f"{held} 条报文暂挂，等人处理", f"{many(held, 'message')} held for a person")
         self._alerts.stands("held", text if held else "", do="tongguan list --state held")
-        text = self._say(f"{aside} 份回执不可信，已隔离", f"{aside} receipts are not believed")
+        text = in_both(f"{aside} 份回执不可信，已隔离", f"{many(aside, 'receipt')} not believed, in quarantine")
         self._alerts.stands("quarantined", text if aside else "", do="tongguan quarantine list")
         since = times.show(oldest)
-        text = self._say(f"有报文自 {since} 起等待发送", f"messages have waited since {since}")
+        text = in_both(f"有报文自 {since} 起等待发送", f"messages have waited since {since}")
         self._alerts.stands("backlog", text if late else "", do="tongguan status")
 
     def noted(self) -> None:
@@ -128,17 +128,17 @@ class HealthChecks:
             unknown = records.noted([State.UNMATCHED], _NOTED)
             contradicted = records.noted([*FREES_REFERENCE, State.SENT, State.ACCEPTED], _NOTED)
         if unknown:
-            why = self._said(unknown[0].hold_reason)
+            why, why_en = each_of(unknown[0].hold_reason or "")
             zh = f"{len(unknown)} 份回执代码不认识，已转交，未办理：{why}"
-            en = f"{len(unknown)} receipts with an unknown code were handed on and applied to nothing: {why}"
+            en = f"{many(len(unknown), 'receipt')} with an unknown code handed on and applied to nothing: {why_en}"
             do = f"tongguan quarantine list; tongguan quarantine drop {unknown[0].id}"
-            self._alerts.tell("unknown-code", self._say(zh, en), do=do)
+            self._alerts.tell("unknown-code", in_both(zh, en), do=do)
         else:
             self._alerts.over("unknown-code")
         for m in contradicted:
-            why = self._said(m.hold_reason)
-            zh, en = f"报文 {m.id}（{m.reference}）的结果与后来的回执相反：{why}", f"message {m.id} ({m.reference}) is {why}"
-            self._alerts.tell("contradicted", self._say(zh, en), do=m.hold_do or "", about=m.id)
+            why, why_en = each_of(m.hold_reason or "")
+            zh, en = f"报文 {m.id}（{m.reference}）的结果与后来的回执相反：{why}", f"message {m.id} ({m.reference}) is {why_en}"
+            self._alerts.tell("contradicted", in_both(zh, en), do=m.hold_do or "", about=m.id)
         self._alerts.only("contradicted", {m.id for m in contradicted})
 
     def _learn(self) -> None:
@@ -165,7 +165,7 @@ class HealthChecks:
         for each in short:
             zh = f"{each.folder} 所在磁盘只剩 {each.free_bytes // 1_000_000} MB"
             en = f"the disk of {each.folder} has {each.free_bytes // 1_000_000} MB left"
-            self._alerts.tell("disk", self._say(zh, en), do=f"df -h {each.folder}", about=str(each.folder))
+            self._alerts.tell("disk", in_both(zh, en), do=f"df -h {quote(str(each.folder))}", about=str(each.folder))
         self._alerts.only("disk", {str(each.folder) for each in short})
 
     def certificates(self) -> None:
@@ -190,18 +190,15 @@ class HealthChecks:
         for about in shared:
             zh = f"路线 {about} 信任同一签名密钥，均不予采信"
             en = f"one signing key is trusted on routes {about}: none of them believes it"
-            self._alerts.tell("certificate", self._say(zh, en), do="tongguan config check", about=about)
+            self._alerts.tell("certificate", in_both(zh, en), do="tongguan config check", about=about)
         self._alerts.only("certificate", {*site.cards, *named, *shared})
 
     def _ends(self, about: str, until: datetime | None, what: tuple[str, str], *, do: str) -> None:
         if until is not None and until - clock.now() < _EXPIRES_SOON:
-            text = self._say(f"{what[0]}于 {until:%Y-%m-%d} 到期", f"{what[1]} ends {until:%Y-%m-%d}")
+            text = in_both(f"{what[0]}于 {until:%Y-%m-%d} 到期", f"{what[1]} ends {until:%Y-%m-%d}")
             self._alerts.tell("certificate", text, do=do, about=about)
         elif until is not None:
             self._alerts.over("certificate", about)
-
-    def _said(self, text: str | None) -> str:
-        return in_language(text, self._site.rules.settings.gateway.language) or ""
 
 
 def _knows(site: Site, type_: str, code: str) -> bool:

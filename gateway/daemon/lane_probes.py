@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from typing import Any
 
 from tongguan.gateway.daemon.deadline_watch import DeadlineWatch
 from tongguan.gateway.daemon.health_checks import HealthChecks
+from tongguan.gateway.daemon.receipt_watch import ReceiptWatch
 from tongguan.gateway.flow.cards.watch import CardWatch, refused_pin
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.clock_changes import Timekeeper
-from tongguan.gateway.model.errors import in_both, in_language
+from tongguan.gateway.model.errors import each_of, in_both, in_language
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock, times
+from tongguan.gateway.system.printed import at_home
 from tongguan.outbox.alerts import Alerts
 from tongguan.signer.cards.pin import Secret
 from tongguan.signer.errors import CardBroken, PinWrong
 
 _PROBES = 16  #: lanes asked at once: one that hangs holds up no other
+_OF_ROUTES = (LaneKind.ROUTE, LaneKind.ASK, LaneKind.OWED)
 _AGAIN = 60.0  #: seconds after which shut lanes are told again, for the alerts to repeat in their time
 
 
 class Watching:
     """Runs beside the stations; `probe` and `clock` each from one thread, all else from any."""
 
-    def __init__(self, site: Site, alerts: Alerts, timekeeper: Timekeeper) -> None:
+    def __init__(self, site: Site, alerts: Alerts, timekeeper: Timekeeper, receipts: ReceiptWatch | None = None) -> None:
         self._site, self._alerts, self._timekeeper = site, alerts, timekeeper
+        self.receipts = receipts or ReceiptWatch(site.rules.settings, site.journal, alerts)
         self.cards = CardWatch(site, alerts)
         self.months = DeadlineWatch(site, alerts)
         self.checks = HealthChecks(site, alerts, self.cards).all
         self._told: Mapping[str, tuple[str, str]] | None = None
         self._told_at = 0.0
-        self._say = site.rules.settings.gateway.say
         self._hands = ThreadPoolExecutor(max_workers=_PROBES, thread_name_prefix="probe")
         self._asked: dict[str, Future[bool]] = {}
         self._jumps = 0
@@ -64,17 +67,28 @@ class Watching:
         return any([opened, *(asked.result() for asked in done.values())])
 
     def _tell_lanes(self) -> None:
-        shut = {
-            str(lane.name): (self._in_words(lane.text), lane.do)
-            for lane in self._site.journal.lanes.values()
-            if lane.reason != "paused"
-        }
+        shut = {str(lane.name): (lane.text, lane.do) for lane in self._told_as_lanes()}
         if shut == self._told and clock.monotonic() - self._told_at < _AGAIN:
             return
         self._told, self._told_at = shut, clock.monotonic()
         for name, (text, do) in shut.items():
-            self._alerts.tell("lane", self._say(f"{name} 已关闭：{text}", f"{name} is shut: {text}"), do=do, about=name)
+            zh, en = each_of(text)
+            self._alerts.tell("lane", in_both(f"{name} 已关闭：{zh}", f"{name} is shut: {en}"), do=do, about=name)
         self._alerts.only("lane", shut)
+
+    def _told_as_lanes(self) -> Iterator[ClosedLane]:
+        """Lanes that are shut, each trouble once: a card's is told as the card's, a route's by the first of its lanes."""
+        shut = self._site.journal.lanes
+        for lane in shut.values():
+            kind, name = lane.name.kind, lane.name.name
+            of_card = self.cards.is_cards(lane) and name in self._alerts.about("card")
+            again = kind in _OF_ROUTES and any(
+                other.text == lane.text and other.reason != "paused"
+                for each in _OF_ROUTES[: _OF_ROUTES.index(kind)]
+                if (other := shut.get(Lane(each, name))) is not None
+            )
+            if lane.reason != "paused" and not of_card and not again:
+                yield lane
 
     def _try(self, lane: ClosedLane) -> bool:
         """Open the lane if it answers, else look again later; a probe that fails is no answer."""
@@ -107,7 +121,7 @@ class Watching:
         text = ""
         if jump := timekeeper.unsteady():
             by = timedelta(milliseconds=abs(jump))
-            text = self._say(
+            text = in_both(
                 f"系统时钟向{'前' if jump > 0 else '后'}跳了 {by}；等待的报文、期限已随之调整",
                 f"the machine's clock jumped {'forward' if jump > 0 else 'back'} by {by}; what waits was moved with it",
             )
@@ -144,7 +158,10 @@ class Watching:
         cards = {
             n: self._shown(lanes.get(Lane(LaneKind.CARD, n))) or self.cards.shown(n) or {"open": True} for n in self._site.cards
         }
-        routes = {n: self._shown(lanes.get(Lane(LaneKind.ROUTE, n))) or {"open": True} for n in self._site.routes}
+        routes = {
+            n: self._shown(lanes.get(Lane(LaneKind.ROUTE, n))) or self.receipts.shown(n) or {"open": True}
+            for n in self._site.routes
+        }
         paused = {n: shown for n in self._site.rules.accounts if (shown := self._shown(lanes.get(Lane(LaneKind.ACCOUNT, n))))}
         return {
             "cards": cards,
@@ -158,5 +175,6 @@ class Watching:
         if lane is None:
             return None
         text, since = self._in_words(lane.text), times.show(lane.since)
-        shown = {"open": False, "reason": lane.reason, "text": text, "since": since, "do": lane.do}
+        do = at_home(in_language(lane.do, self._site.rules.settings.gateway.language) or "", self._site.rules.settings.home)
+        shown = {"open": False, "reason": lane.reason, "text": text, "since": since, "do": do}
         return {**shown, "who": lane.who} if lane.who else shown

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tongguan.gateway.model.errors import SettingsWrong
+from tongguan.gateway.model.errors import SettingsWrong, in_both
 from tongguan.gateway.profile.loading import OWN, TABLES, said_by_home
 from tongguan.gateway.settings import Settings, read_settings
 from tongguan.outbox.alerts import Alerts
@@ -42,12 +42,11 @@ class TableReload:
             self._running = self._seen  # once: wrong ones are told, and those that run stay
             self._again()
             return
-        say = self._settings.gateway.say
-        text = say(
+        text = in_both(
             "代码表已更换，但设置或单证类型也有改动，未自动启用",
             "code tables were replaced, and so were settings or types: nothing was taken up",
         )
-        self._alerts.tell("tables", text, do="tongguan config check; kill -HUP")
+        self._alerts.tell("tables", text, do="tongguan config check; tongguan reload")
 
     def _same_settings(self) -> bool:
         try:

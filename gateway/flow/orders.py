@@ -21,6 +21,7 @@ from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock, times
 from tongguan.gateway.work.loop import NOT_HELD, hold
 
+RELOADED = "reloaded"  #: the marker that says when settings were last read anew, and why they were not taken
 _ONE_DAY = timedelta(days=1)
 _AT_LEAST = 5.0  #: seconds after which the journal is asked in any case
 _OPEN = (State.RECEIVED, State.CHECKED, State.SEALED, State.SENT)
@@ -30,8 +31,10 @@ class NotNow(TongguanError):
     """The order does not fit the message as it is."""
 
 
-def carry_out(site: Site, command: Mapping[str, Any], *, who: str, why: str) -> dict[str, Any]:
-    """Do one order; what was done to each message, by id."""
+def carry_out(
+    site: Site, command: Mapping[str, Any], *, who: str, why: str, reload: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    """Do one order; what was done to each message, by id. `reload` has the settings read anew, later."""
     match command["do"]:
         case "pause" | "resume":
             return _lanes(site, command, who, why)
@@ -49,6 +52,10 @@ def carry_out(site: Site, command: Mapping[str, Any], *, who: str, why: str) -> 
             return {"messages": _merge(site, command, who, why)}
         case "answers":
             return {"answers": site.journal.write_again(command["id"], who=who, why=why)}
+        case "reload":
+            site.journal.note("gateway", "reload", who=who, why=why, state="ordered")
+            reload()
+            return {"done": "reload"}
         case "note":
             site.journal.note(Lane(command["lane"]), command["step"], who=who, why=why, state=command["state"])
             return {"lane": command["lane"], "done": command["step"]}
@@ -109,7 +116,7 @@ def _release(site: Site, message: Message, records: Snapshot) -> Outcome:
     if message.state is not State.HELD:
         raise NotNow(f"{message.state}：只有 held 的报文可以放行", f"{message.state}: only held messages can be released")
     if message.needs and not site.rules.has(message.needs):
-        raise _gone(missing(*message.needs.split(" ", 1)))
+        raise _gone(message, missing(*message.needs.split(" ", 1)))
     back = message.held_from or State.RECEIVED
     return back_to(message, State(back), _lane(site, message))
 
@@ -123,15 +130,16 @@ def _lane(site: Site, message: Message) -> Lane:
     try:
         account, profile = site.rules.account(message.account), site.rules.profile(message.type)
     except Held as held:
-        raise _gone(held) from None
+        raise _gone(message, held) from None
     card = site.rules.card_for(account, profile, profile.operations[message.operation]) if thing == "card" else None
     if card is None:
-        raise _gone(missing(thing, lane.name))
+        raise _gone(message, missing(thing, lane.name))
     return Lane(lane.kind, card.name)
 
 
-def _gone(held: Held) -> NotNow:
-    zh, en = (f"{held.text(each)}: {in_language(held.do, each)}" for each in ("zh", "en"))
+def _gone(message: Message, held: Held) -> NotNow:
+    do = hold(message, "", held, 0).message.hold_do
+    zh, en = (f"{held.text(each)}: {in_language(do, each)}" for each in ("zh", "en"))
     return NotNow(zh, en)
 
 
@@ -237,8 +245,10 @@ class Orders:
     Two commits may come in one tick of a file's clock, and the second after the journal was asked: so it is asked once more at the next look.
     """
 
-    def __init__(self, site: Site, *, monotonic: Callable[[], float] = clock.monotonic) -> None:
-        self._site, self._monotonic = site, monotonic
+    def __init__(
+        self, site: Site, *, monotonic: Callable[[], float] = clock.monotonic, reload: Callable[[], None] = lambda: None
+    ) -> None:
+        self._site, self._monotonic, self._reload = site, monotonic, reload
         self._seen: object | None = None
         self._sure = False
         self._again_at = 0.0
@@ -250,9 +260,9 @@ class Orders:
         if same and self._sure and now < self._again_at:
             return False
         self._seen, self._sure, self._again_at = written, same, now + _AT_LEAST
-        return bool(orders(self._site))
+        return bool(orders(self._site, self._reload))
 
 
-def orders(site: Site) -> Sequence[str]:
+def orders(site: Site, reload: Callable[[], None] = lambda: None) -> Sequence[str]:
     """Carry out what is waiting; the ids done."""
-    return site.journal.carry_out_orders(lambda command, who, why: carry_out(site, command, who=who, why=why))
+    return site.journal.carry_out_orders(lambda command, who, why: carry_out(site, command, who=who, why=why, reload=reload))

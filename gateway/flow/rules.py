@@ -192,8 +192,8 @@ def missing(kind: str, name: str) -> Held:
     """What the settings (or the installed types) do not have any more; messages go on when it is back."""
     zh = {"type": "单证类型", "account": "账户", "route": "路由", "card": "卡"}[kind]
     do = in_both(
-        f"把{zh} {name} 放回去，然后 kill -HUP（或重启）；要结束报文：tongguan give-up ID",
-        f"put {kind} {name} back, then: kill -HUP (or restart); to end the message: tongguan give-up ID",
+        f"把{zh} {name} 放回去，然后执行 tongguan reload，或重启；要结束报文：tongguan give-up ID",
+        f"put {kind} {name} back, then: tongguan reload; or restart; to end the message: tongguan give-up ID",
     )
     where = ("没有安装", "is not installed") if kind == "type" else ("不在设置中", "is not in the settings")
     return Held(f"{zh} {name} {where[0]}", f"{kind} {name} {where[1]}", do=do, needs=f"{kind} {name}")

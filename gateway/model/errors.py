@@ -33,6 +33,11 @@ def each_of(text: str) -> tuple[str, str]:
     return in_language(text, "zh") or "", in_language(text, "en") or ""
 
 
+def many(number: int, thing: str) -> str:
+    """So many of a thing, in English: `1 message`, `2 messages`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def nearest(word: str, known: Iterable[str]) -> tuple[str, str]:
     """`; did you mean 'x'?` in Chinese and English, or nothing when no known word is near."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.5)
@@ -124,7 +129,7 @@ class Deferred(TongguanError):
 
 
 class Held(TongguanError):
-    """A person must look; `do` is the command to type.
+    """A person must look; `do` is the command to type, in which ID stands for the message's own id.
 
     `needs` names what is missing in the settings (`account demo`): when it is there, the message goes on by itself.
     """

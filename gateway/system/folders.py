@@ -17,6 +17,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shlex import quote
 
 from tongguan.gateway.model.errors import StationBroken, in_both, in_language
 from tongguan.gateway.system import files
@@ -364,7 +365,8 @@ def _wrong(path: Path, zh: str, en: str, do: str, do_en: str = "") -> Away:
 
 
 def _bring(path: Path) -> tuple[str, str]:
-    return f"把它放回去，或 mkdir -m 770 {path}", f"put it back, or mkdir -m 770 {path}"
+    make = f"mkdir -m 770 {quote(str(path))}"
+    return f"把它放回去，或 {make}", f"put it back, or {make}"
 
 
 def _failed(root: Path, wrong: OSError) -> Away:

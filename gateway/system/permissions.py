@@ -18,6 +18,7 @@ _PATTERNS = (
     "*.log",
     "*.lock",
     "*.sock",
+    "running.toml",
     "secrets/anchor.key",
     "simulators/*.json",
     "simulators/*.db*",

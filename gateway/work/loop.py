@@ -7,6 +7,7 @@ raises says what happens next; ten equal tracebacks within an hour close its lan
 from __future__ import annotations
 
 import hashlib
+import re
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -202,7 +203,7 @@ def hold(message: Message, step: str, held: Held, now: int) -> Outcome:
         waiting_for="person",
         hold_reason=held.both,
         hold_since=now,
-        hold_do=held.do,
+        hold_do=re.sub(r"\bID\b", message.id, held.do),
         held_from=message.state if message.state is not State.HELD else message.held_from,
         held_lane=message.lane if message.state is not State.HELD else message.held_lane,
         needs=held.needs or None,

@@ -17,6 +17,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Protocol
 
+from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.system import clock, logs
 
 MOST = 3  #: failures of one thread within `WITHIN` with which the process cannot go on
@@ -262,8 +263,8 @@ class Supervisor:
             self._alerts.over("thread", unit.name)
 
     def _tell(self, about: str, zh: str, en: str) -> None:
-        do = self._say("查看日志中的 thread failed；tongguan doctor", "look for “thread failed” in the log; tongguan doctor")
-        self._alerts.tell("thread", self._say(zh, en), do=do, about=about)
+        do = in_both("查看日志中的 thread failed；tongguan doctor", "look for “thread failed” in the log; tongguan doctor")
+        self._alerts.tell("thread", in_both(zh, en), do=do, about=about)
 
 
 def _where(thread: threading.Thread | None) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from tongguan.gateway.model.lane import Lane
@@ -29,6 +30,7 @@ class StatusContext:
     profile: Callable[[str], Profile | None]  #: of a document type
     health: Callable[[], Mapping[str, Any]] = dict  #: `cards`, `routes`, `deadlines` of the heartbeat
     paused: Callable[[str], Any] = lambda account: None  #: why an account is paused; None: it is not
+    home: Path | None = None  #: that commands in status files are about
     shut: Callable[[Lane | None], str | None] = lambda lane: None  #: what a lane waits for; None: it is open
 
     def say(self, zh: str, en: str) -> str:
@@ -80,6 +82,7 @@ def _status(message: Message, view: StatusView, context: StatusContext) -> bytes
         language=context.language(shown.account),
         profile=context.profile(document.type) if document is not None else None,
         shut=context.shut(shown.lane),
+        home=context.home,
         awaited=(other, context.profile(other.type)) if other is not None else None,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from tongguan.gateway.journal.reading.search import Search
+from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.message import EARLIER, OPEN, Message
 from tongguan.gateway.model.record import record
 from tongguan.gateway.system import clock, file_names, times
@@ -156,6 +157,13 @@ def _listed(lines: Iterable[bytes]) -> orjson.Fragment:
     return orjson.Fragment(b"[" + b",".join(lines) + b"]")
 
 
+def _problem(problem: Problem, language: str) -> dict[str, Any]:
+    """`text` in the gateway's language, `texts` in each: who looks may want the other one."""
+    shown = {"code": problem.code, "about": problem.about, "text": in_language(problem.text, language)}
+    texts = {each: in_language(problem.text, each) for each in ("zh", "en")}
+    return {**shown, "texts": texts, "since": times.show(problem.since), "do": problem.do}
+
+
 def heartbeat(problems: Sequence[Problem], context: StatusContext) -> bytes:
     """The page, the same for every account, that says that the gateway lives and what is wrong."""
     page = {
@@ -164,7 +172,7 @@ def heartbeat(problems: Sequence[Problem], context: StatusContext) -> bytes:
         "version": context.version,
         "environment": context.environment,
         "ok": not problems,
-        "problems": [{"code": p.code, "text": p.text, "since": times.show(p.since), "do": p.do} for p in problems],
+        "problems": [_problem(p, context.language("")) for p in problems],
         "cards": [],
         "routes": [],
         "deadlines": [],

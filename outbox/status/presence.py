@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.cursor import Cursor
+from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.system import clock
 from tongguan.outbox.alerts import Alerts
 from tongguan.outbox.status.file_writer import FileWriter
@@ -104,8 +105,8 @@ class Presence:
     def _say_why(self) -> None:
         if (wrong := self._folders.noticed) is not None:
             name = self._account
-            text = f"账户 {name} 的信箱停用" if self._language == "zh" else f"the mailbox of account {name} is not used"
-            self._alerts.tell("mailbox", f"{text}: {wrong.text(self._language)}", do=wrong.do(self._language), about=name)
+            text = in_both(f"账户 {name} 的信箱停用：{wrong.zh}", f"the mailbox of account {name} is not used: {wrong.en}")
+            self._alerts.tell("mailbox", text, do=wrong.do(self._language), about=name)
 
     def back(self) -> Cursor | None:
         """When a mailbox that was away is there again: the cursor after which all is told again before it is welcome."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -22,6 +23,7 @@ from tongguan.gateway.model.message import FINAL, OTHER, Message, State
 from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.profile import Profile
 from tongguan.gateway.system import file_names, times
+from tongguan.gateway.system.printed import at_home
 
 SCHEMA = 1
 #: kind and name of an answer that is in InBox
@@ -79,10 +81,12 @@ def message_status(
     profile: Profile | None,
     shut: str | None = None,
     awaited: OtherDocument | None = None,
+    home: Path | None = None,
 ) -> bytes:
     """The status file of a submission; receipts whose file is `missing` in InBox are shown without it.
 
     `shut`: what the lane that it is in waits for; None while that is open. `awaited`: the other document that it waits for.
+    `home`: that the commands in it are about.
     """
     final = message.state in FINAL
     status: dict[str, Any] = {
@@ -101,10 +105,10 @@ def message_status(
         "waiting_for": waiting_for(message, shut),
         "business_status": business_status(document, profile, language),
         "numbers": document.numbers if document is not None else {},
-        "faults": [fault.shown(language) for fault in message.faults],
+        "faults": _faults(message, language, home),
         "receipts": [_receipt(receipt, language, missing) for receipt in receipts],
         "answers": _answers(answers),
-        "items": [_item(item, named, language) for item, named in items],
+        "items": [_item(item, named, language, home) for item, named in items],
         "attempts": message.attempts,
         "next_attempt_at": None if final else show(message.due_at),
         "deadline_at": None if final else show(message.deadline_at),
@@ -115,7 +119,7 @@ def message_status(
         status["waits_on"] = _awaited(*awaited, language=language)
     if message.state is State.HELD:
         reason, do = (in_language(text, language) for text in (message.hold_reason, message.hold_do))
-        status["hold"] = {"reason": reason, "since": show(message.hold_since), "do": do}
+        status["hold"] = {"reason": reason, "since": show(message.hold_since), "do": at_home(do or "", home)}
     if message.contradicted:
         status["contradicted"] = _contradiction(message)
     if message.batch is not None:
@@ -123,6 +127,11 @@ def message_status(
     if message.extra:
         status.update({name: message.extra[name] for name in _SHOWN if name in message.extra})
     return encoded(status)
+
+
+def _faults(message: Message, language: str, home: Path | None) -> list[dict[str, Any]]:
+    shown = [fault.shown(language) for fault in message.faults]
+    return [{**each, "message": at_home(each["message"], home)} for each in shown]
 
 
 def document_status(
@@ -237,8 +246,8 @@ def _awaited(document: Document, profile: Profile | None, *, language: str) -> d
     return {"type": document.type, "document": document.key, "numbers": document.numbers, "business_status": status}
 
 
-def _item(item: Message, answers: Sequence[NamedAnswer], language: str) -> dict[str, Any]:
-    faults = [fault.shown(language) for fault in item.faults]
+def _item(item: Message, answers: Sequence[NamedAnswer], language: str, home: Path | None) -> dict[str, Any]:
+    faults = _faults(item, language, home)
     more = {"type": item.type or None, "document": item.document, "faults": faults, "answers": _answers(answers)}
     return {**_line(item), **more}
 

@@ -17,7 +17,7 @@ from random import random
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.cursor import Cursor
-from tongguan.gateway.model.errors import StationBroken, TongguanError
+from tongguan.gateway.model.errors import StationBroken, TongguanError, in_both
 from tongguan.gateway.model.message import State
 from tongguan.gateway.system import clock, files
 from tongguan.gateway.system.backoff import Backoff
@@ -447,4 +447,4 @@ class Teller:
         self._alerts.tell("GW-A01", self._say(zh, en), do="tongguan doctor", about=self._about(about))
 
     def _say(self, zh: str, en: str) -> str:
-        return self._context.say(f"账户 {self._account}：{zh}", f"account {self._account}: {en}")
+        return in_both(f"账户 {self._account}：{zh}", f"account {self._account}: {en}")

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.cursor import Cursor
+from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.system import clock
 from tongguan.gateway.system.threads import Begin, begin_thread
 from tongguan.outbox.alerts import Alerts
@@ -92,7 +93,7 @@ class Tellers:
                 f"账户 {account} 没有邮箱，回执留在日志中",
                 f"account {account} has no mailbox: its answers stay in the journal",
             )
-            self._alerts.tell("GW-A03", self._context.say(zh, en), do="tongguan config check", about=account)
+            self._alerts.tell("GW-A03", in_both(zh, en), do="tongguan config check", about=account)
 
     def _read_end(self) -> Cursor:
         with self._journal.search() as records:

@@ -17,6 +17,7 @@ from tongguan.gateway.daemon.pin_socket import PinDoor
 from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.system import clock
+from tongguan.gateway.system.printed import at_home
 from tongguan.signer.cards.pin import Secret
 from tongguan.signer.errors import PinUnfit, PinWrong
 from tongguan.signer.issue import Holder, Validity, make_authority, make_software_card
@@ -79,7 +80,7 @@ def test_a_card_that_is_configured_but_not_bound_signs_nothing_until_the_command
     assert [f["code"] for f in status["faults"]] == ["GW-F06"]
     (command,) = re.findall(r"tongguan (card bind \S+)", status["faults"][0]["message"])
     assert shop.mofcom.posts("a1") == []
-    assert alerts(shop)[-1]["do"] == f"tongguan {command}"
+    assert alerts(shop)[-1]["do"] == f"tongguan {command} --home {shop.home}"
     shop.stop()
     shop.site.command(*command.split(), check=True)
     declare(shop, "a1", "sent")
@@ -105,7 +106,7 @@ def test_out_of_its_time_a_certificate_signs_nothing(shop: Workshop, days: tuple
     shop.site.command("card", "bind", NAME, check=True)
     name = waiting(shop, "a1")
 
-    assert alerts(shop)[0]["do"] == f"tongguan card bind {NAME}"
+    assert alerts(shop)[0]["do"] == f"tongguan card bind {NAME} --home {shop.home}"
     new_card(shop)
     shop.stop()
     shop.site.command("card", "bind", NAME, check=True)
@@ -276,7 +277,8 @@ TROUBLES = {
 @pytest.mark.requirement("ID-05")
 @pytest.mark.parametrize("kind", TROUBLES)
 def test_a_card_that_signs_nothing_is_told_before_any_message_wants_it_and_its_alert_ends(shop: Workshop, kind: str) -> None:
-    spoil, mend, do = TROUBLES[kind]
+    spoil, mend, command = TROUBLES[kind]
+    do = at_home(command, shop.home)
     shop.turns(lambda: shop.daemon.site.looks.last(NAME))
     spoil(shop)
     shop.turns(lambda: alerts(shop))
@@ -300,7 +302,9 @@ def test_status_tells_of_a_card_that_signs_nothing_with_the_command_to_type(shop
     said = shop.site.command("status", "--json")
 
     assert said.returncode in (1, 2)
-    assert [p["do"] for p in json.loads(said.stdout)["problems"] if p["code"] == "card"] == [f"tongguan card bind {NAME}"]
+    assert [p["do"] for p in json.loads(said.stdout)["problems"] if p["code"] == "card"] == [
+        f"tongguan card bind {NAME} --home {shop.home}"
+    ]
     assert json.loads(heart.read_bytes())["ok"] is False
 
 

@@ -103,7 +103,7 @@ def test_a_wrong_pin_is_tried_once_told_and_waits_for_a_person_across_restarts(p
     site.run()
     name = drop(site)
     alert = wait_until(lambda: alerts(site, "lane", "card:demo-mofcom"), "the alert")[0]
-    assert alert["do"] == "tongguan card pin demo-mofcom"
+    assert alert["do"] == f"tongguan card pin demo-mofcom --home {site.home}"
     wait_until(lambda: (s := site.status(name)) and s["waiting_for"] == "pin", "the status to say so")
     assert overview(site)[0] == 2
     secret.write_text(right)
@@ -129,7 +129,7 @@ def test_work_that_lies_too_long_is_told(place: Place) -> None:
         base.execute("UPDATE message SET received_at = received_at - 7200000 WHERE state = 'sealed'")
 
     alert = wait_until(lambda: alerts(site, "backlog"), "the alert")[0]
-    assert alert["do"] == "tongguan status"
+    assert alert["do"] == f"tongguan status --home {site.home}"
     code, said = overview(site)
     assert code >= 1
     assert any(p["code"] == "backlog" for p in said["problems"])
@@ -147,8 +147,8 @@ def test_a_held_message_is_told(place: Place) -> None:
     assert status["waiting_for"] == "person"
     site.command("hold", id_, "--why", "ask the customer", check=True)
     status = site.wait(name, "held")
-    assert status["hold"]["do"] == f"tongguan release {id_}"
-    assert wait_until(lambda: alerts(site, "held"), "the alert")[0]["do"] == "tongguan list --state held"
+    assert status["hold"]["do"] == f"tongguan release {id_} --home {site.home}"
+    assert wait_until(lambda: alerts(site, "held"), "the alert")[0]["do"] == f"tongguan list --state held --home {site.home}"
     site.command("resume", "route", "mofcom", "--why", "test", check=True)
     time.sleep(1)
     assert site.wait(name, "held")["state"] == "held"
@@ -212,7 +212,7 @@ def test_a_sent_message_without_a_verdict_is_asked_for_and_told_and_stays_sent(o
     (alert,) = wait_until(lambda: alerts(own_site, "deadline", status["message_id"]), "the alert")
 
     assert "到期仍无结论；主管部门已收到" in alert["text"]
-    assert alert["do"] == f"tongguan show {status['message_id']}"
+    assert alert["do"] == f"tongguan show {status['message_id']} --home {own_site.home}"
     wait_until(lambda: own_site.wait(name, "sent")["deadline_at"] > status["updated_at"], "the next deadline to be told")
 
 

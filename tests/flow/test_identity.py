@@ -276,7 +276,7 @@ def test_a_wrong_pin_is_tried_once_until_a_person_gives_the_right_one(
     assert log.read_text().count("login") == tries + 1, "only the other card's was used again"
     assert "tongguan card pin demo-customs" in with_cards.command("status").stdout
     assert "demo-customs" in (with_cards.home / "alerts.jsonl").read_text("utf-8")
-    assert cards(with_cards)["demo-customs"]["do"] == "tongguan card pin demo-customs"
+    assert cards(with_cards)["demo-customs"]["do"] == f"tongguan card pin demo-customs --home {with_cards.home}"
     file.write_text(right)
     wrong, good = tmp_path / "wrong", tmp_path / "good"
     wrong.write_text("11111111\n")

@@ -134,7 +134,7 @@ def list_cards() -> None:
     )
     for row in rows:
         if row["do"]:
-            print_text(f"{row['text'] or row['name']}: {row['do']}")
+            print_text(f"{row['text'] or row['name']}\n    {row['do']}")
 
 
 def list_states() -> list[dict[str, Any]]:
@@ -192,7 +192,7 @@ def bind(
     if not bound:
         say("没有未绑定的卡", "no card is unbound")
     elif daemon_runs():
-        say("重启网关，或向它发 SIGHUP，即可使用", "restart the gateway, or send it SIGHUP, to use it")
+        say("要启用，请执行：tongguan reload", "to have it used, type: tongguan reload")
 
 
 def _bind(owned: Owned) -> dict[str, str]:

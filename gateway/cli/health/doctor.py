@@ -10,6 +10,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from cryptography import x509
@@ -285,10 +286,10 @@ def _open_to_others(check: str, mailbox: Path) -> Iterable[Finding]:
         seen = (mailbox / name).stat()
         if seen.st_mode & stat.S_IWOTH and not seen.st_mode & stat.S_ISVTX:
             text = t(f"{mailbox / name} 任何人都可写", f"{mailbox / name} may be written by everybody")
-            yield Finding(check, text, f"chmod o-w {mailbox / name}")
+            yield Finding(check, text, f"chmod o-w {quote(str(mailbox / name))}")
         if name in ("work", "Status") and seen.st_uid not in (os.geteuid(), 0):
             text = t(f"{mailbox / name} 属于用户 {seen.st_uid}", f"{mailbox / name} belongs to user {seen.st_uid}")
-            yield Finding(check, text, f"chown {os.geteuid()} {mailbox / name}")
+            yield Finding(check, text, f"chown {os.geteuid()} {quote(str(mailbox / name))}")
 
 
 def _cards(states: Iterable[Mapping[str, Any]]) -> Iterable[Finding]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import orjson
@@ -86,14 +87,16 @@ def troubles_of_life(settings: Settings, running: bool, pages: Mapping[str, Mapp
     for short in shortages([settings.home, *(settings.mailbox(account) for account in settings.account)]):
         left = short.free_bytes // 1_000_000
         zh, en = f"{short.folder} 所在磁盘只剩 {left} MB", f"the disk of {short.folder} has {left} MB left"
-        yield Trouble(Level.CRITICAL if short.full else Level.WARNING, "disk", t(zh, en), f"df -h {short.folder}")
+        yield Trouble(Level.CRITICAL if short.full else Level.WARNING, "disk", t(zh, en), f"df -h {quote(str(short.folder))}")
 
 
 def _stopped(pages: Mapping[str, Mapping[str, Any]]) -> Trouble:
     last = max((str(page["at"]) for page in pages.values()), default=None)
     text = t("网关没有运行", "the gateway does not run")
     text += t(f"；最后的心跳在 {last}", f"; its last heartbeat was {last}") if last else t("；从未运行过", "; it never ran here")
-    return Trouble(Level.CRITICAL, "stopped", text, f"tongguan run --home {context.home()}", times.read(last) if last else None)
+    return Trouble(
+        Level.CRITICAL, "stopped", text, f"tongguan run --home {quote(str(context.home()))}", times.read(last) if last else None
+    )
 
 
 def _silences(settings: Settings, pages: Mapping[str, Mapping[str, Any]]) -> Iterable[Trouble]:

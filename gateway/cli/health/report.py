@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.context import t, told, words
+from tongguan.gateway.cli.context import t, words
 from tongguan.gateway.cli.health.liveness import (
     LOCKED_SECONDS,
     Level,
@@ -19,8 +19,8 @@ from tongguan.gateway.cli.health.liveness import (
 )
 from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
 from tongguan.gateway.journal.reading.search import Search
-from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken
-from tongguan.gateway.model.lane import ClosedLane, Lane
+from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, many
+from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock, times
@@ -33,7 +33,14 @@ _BACKLOG_MS = 900_000  #: nothing of ours should lie longer before it is sent
 _UNMATCHED_MS = 3_600_000
 _SOON_MS = 86_400_000
 _GRAVE = {"station", "settings", "thread"}  #: problems of the heartbeat with which the gateway cannot go on
-_SEEN_HERE = {"lane", "disk", "mailbox"}  #: told from what is seen now, which is newer and says more
+_SEEN_HERE = {
+    "lane",
+    "disk",
+    "mailbox",
+    "held",
+    "quarantined",
+    "backlog",
+}  #: told from what is seen now, which is newer and says more
 _MOST_DEADLINES = 20
 
 
@@ -69,40 +76,61 @@ class HealthReport:
                 yield Trouble(Level.CRITICAL, "mailbox", text, each.do(context.language()))
 
     def _of_lanes(self) -> Iterable[Trouble]:
+        told: set[tuple[str, str, str]] = set()  #: of one route several lanes are shut for one reason
         for lane in self.lanes.values():
-            level = Level.CRITICAL if lane.reason == "pin" or lane.probe_at is None else Level.WARNING
-            if lane.reason == "paused":  # by a person who knows: told, and no fault, in the heartbeat too
-                level = Level.WELL
-            said = t("已暂停", "paused") if lane.reason == "paused" else t(f"已关闭：{lane.reason}", f"shut: {lane.reason}")
+            key = (lane.name.name, lane.reason, lane.do)
+            if key in told or self._told_of_card(lane):
+                continue
+            told.add(key)
+            level = _level_of(lane)
+            said = t("已暂停", "paused") if lane.reason == "paused" else t("已关闭：", "is shut: ")
             by = t(f"（{lane.who}）", f" (by {lane.who})") if lane.who else ""
-            text = f"{lane.name} {said} {told(lane.text)}".rstrip() + by
-            yield Trouble(level, "lane", text, lane.do, lane.since)
+            text = f"{lane.name} {said} {context.told(lane.text) or lane.reason}".rstrip() + by
+            yield Trouble(level, "lane", text, context.told(lane.do) or "", lane.since)
+
+    def _told_of_card(self, lane: ClosedLane) -> bool:
+        """Does the gateway tell of this lane's card already?"""
+        of_card = lane.name.kind in (LaneKind.CARD, LaneKind.PRESENCE) and lane.reason != "paused"
+        return of_card and any(p["code"] == "card" and p.get("about") == lane.name.name for p in self._problems)
+
+    @property
+    def _problems(self) -> Sequence[Mapping[str, Any]]:
+        return self.heartbeat.get("problems", ()) if self.running else ()
 
     def _of_messages(self) -> Iterable[Trouble]:
         now = clock.now_ms()
         held, kept = self.count(State.HELD), self.count(State.QUARANTINED)
         if held:
-            text = t(f"{held} 条报文暂挂，等人处理", f"{held} held for a person")
+            text = t(f"{held} 条报文暂挂，等人处理", f"{many(held, 'message')} held for a person")
             yield Trouble(Level.WARNING, "held", text, "tongguan list --state held")
         if kept:
-            text = t(f"{kept} 份回执被隔离", f"{kept} receipts in quarantine")
+            text = t(f"{kept} 份回执被隔离", f"{many(kept, 'receipt')} not believed, in quarantine")
             yield Trouble(Level.WARNING, "quarantined", text, "tongguan quarantine list")
         since = self.oldest.get(State.UNMATCHED)
         if since is not None and now - since > _UNMATCHED_MS:
-            many = self.count(State.UNMATCHED)
-            text = t(f"{many} 份回执未匹配", f"{many} receipts match nothing")
+            lost = self.count(State.UNMATCHED)
+            text = t(f"{lost} 份回执未匹配", f"{many(lost, 'receipt')} without a match")
             yield Trouble(Level.WARNING, "unmatched", text, "tongguan quarantine list", since)
-        for state in (State.RECEIVED, State.CHECKED, State.SEALED):
-            since = self.oldest.get(state)
-            if since is not None and now - since > _BACKLOG_MS:
-                text = t(f"最早的 {state} 报文来自 {times.show(since)}", f"the oldest {state} message came {times.show(since)}")
-                yield Trouble(Level.WARNING, "backlog", text, f"tongguan list --state {state}", since)
+        waiting = [(at, state) for state in (State.RECEIVED, State.CHECKED, State.SEALED) if (at := self.oldest.get(state))]
+        since, state = min(waiting, default=(now, State.RECEIVED))
+        if now - since > _BACKLOG_MS:
+            text = t(f"有报文自 {times.show(since)} 起等待发送", f"messages have waited since {times.show(since)}")
+            yield Trouble(Level.WARNING, "backlog", text, f"tongguan list --state {state}", since)
 
     def _of_heartbeat(self) -> Iterable[Trouble]:
-        for problem in self.heartbeat.get("problems", ()) if self.running else ():
+        shut = {lane.name.name for lane in self.lanes.values() if _level_of(lane) is Level.CRITICAL}
+        for problem in self._problems:
             if problem["code"] not in _SEEN_HERE:
-                level = Level.CRITICAL if problem["code"] in _GRAVE else Level.WARNING
-                yield Trouble(level, problem["code"], problem["text"], problem["do"], times.read(problem["since"]))
+                grave = problem["code"] in _GRAVE or (problem["code"] == "card" and problem.get("about") in shut)
+                text = problem.get("texts", {}).get(context.language()) or problem["text"]
+                level = Level.CRITICAL if grave else Level.WARNING
+                yield Trouble(level, problem["code"], text, problem["do"], times.read(problem["since"]))
+
+
+def _level_of(lane: ClosedLane) -> Level:
+    if lane.reason == "paused":  # by a person who knows: told, and no fault, in the heartbeat too
+        return Level.WELL
+    return Level.CRITICAL if lane.reason == "pin" or lane.probe_at is None else Level.WARNING
 
 
 def health_report(settings: Settings) -> HealthReport:

@@ -17,7 +17,7 @@ from tongguan.gateway.cli.health.report import HealthReport, Level, Trouble, hea
 from tongguan.gateway.cli.output import age, lane_facts, moment, print_json, print_table, print_text
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.model.lane import Lane
-from tongguan.gateway.settings import Settings, as_far_as_readable
+from tongguan.gateway.settings import Settings, as_far_as_readable, read_settings
 from tongguan.gateway.system import times
 
 _STYLE = {Level.WELL: "✓", Level.WARNING: "!", Level.CRITICAL: "✗"}
@@ -29,7 +29,7 @@ def status(
     """一屏看全局 / One screen: counts, ages, cards, routes, troubles. Exit 0 well, 1 warning, 2 critical, 78 wrong settings."""
     faults = []
     try:
-        settings = context.settings()
+        settings = read_settings(context.home())
     except SettingsWrong as wrong:
         settings = as_far_as_readable(context.home())
         if not is_running(settings):
@@ -102,9 +102,32 @@ def _show_lanes(settings: Settings, seen: HealthReport) -> None:
     for kind, name in [*cards, *(("route", name) for name in settings.route)]:
         lane = seen.lanes.get(Lane(kind, name))
         said = f"{_reason(lane.reason)} {told(lane.text)}".strip() if lane else t("可用", "open") if seen.running else "-"
-        rows.append((kind, name, said, age(lane.since) if lane else ""))
+        since = lane.since if lane else None
+        heard = (seen.heartbeat.get(f"{kind}s") or {}).get(name, {}) if seen.running and lane is None else {}
+        if heard.get("open") is False:  # no message waits for it yet
+            said, since = _reason(heard["reason"]), times.read(heard["since"])
+        rows.append((kind, name, said, age(since)))
     print_table("通道 名称 状态 已过", "lane name state age", rows)
 
 
+_REASONS = {
+    "paused": ("已暂停", "paused"),
+    "pin": ("等待 PIN", "waits for its PIN"),
+    "card": ("卡不可用", "the card cannot be used"),
+    "route": ("不可达", "out of reach"),
+    "receipts": ("不可达", "out of reach"),
+    "bug": ("程序错误", "a bug"),
+    "unbound": ("未绑定", "not bound"),
+    "absent": ("不在读卡器中", "not in its reader"),
+    "mismatch": ("不是绑定的卡", "another card"),
+    "holder": ("不是本企业的卡", "another enterprise's"),
+    "validity": ("证书无效", "certificate not valid"),
+    "test": ("测试卡", "a test card"),
+    "hung": ("没有应答", "does not answer"),
+    "broken": ("不可用", "does not work"),
+}
+
+
 def _reason(reason: str) -> str:
-    return t("已暂停", "paused") if reason == "paused" else reason
+    """Why a lane is shut, or a card signs nothing, in a word or two."""
+    return t(*_REASONS[reason]) if reason in _REASONS else reason

@@ -12,7 +12,7 @@ import typer
 
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong
-from tongguan.gateway.cli.messages.selection import AccountOption, LimitOption, TypeOption, submissions
+from tongguan.gateway.cli.messages.selection import AccountOption, LimitOption, TypeOption, known_or_wrong, submissions
 from tongguan.gateway.cli.output import moment, print_json, print_table, say
 from tongguan.gateway.document.licences import with_taken
 from tongguan.gateway.document.quantities import LICENCE, shown
@@ -59,6 +59,10 @@ def documents(
             _print_remaining(_remaining(records, [document for _, found in each for document in found]))
             return
         total, rows = records.list_documents(of_type(type_=type_), offset=0, limit=limit)
+        if not rows and account:  # of one that has left the settings the journal still knows
+            known_or_wrong(account, [each.name for each in context.settings().account], "账户", "account")
+        if not rows and type_:
+            known_or_wrong(type_, _profiles(context.home()), "单证类型", "type")
         if context.as_json():
             print_json(_document_statuses(records, rows))
             return

@@ -19,12 +19,15 @@ from tongguan.gateway.cli.context import CommandWrong, told
 from tongguan.gateway.cli.messages.selection import (
     MOST,
     AccountOption,
+    FaultOption,
     Filters,
     Ids,
     OperationOption,
     SinceOption,
     StateOption,
+    TextOption,
     TypeOption,
+    UntilOption,
     found,
     known_or_wrong,
 )
@@ -110,10 +113,13 @@ def acting(do: str) -> Callable[..., int | None]:
         type_: TypeOption = "",
         operation: OperationOption = "",
         since: SinceOption = "",
+        until: UntilOption = "",
+        fault: FaultOption = "",
+        text: TextOption = "",
         dry_run: DryRunOption = False,
         why: WhyOption = "",
     ) -> int | None:
-        filters = Filters(state or (), account, type_, operation, since)
+        filters = Filters(state or (), account, type_, operation, since, until, fault, text)
         with context.journal() as journal, journal.search() as records:
             messages = _chosen(records, ids or (), filters)
         if dry_run:

@@ -8,7 +8,7 @@ from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t, told, words
 from tongguan.gateway.cli.messages.orders import WhyOption, line_of, order, show_done
 from tongguan.gateway.cli.messages.selection import MOST, Id, found
-from tongguan.gateway.cli.output import age, moment, print_facts, print_json, print_table, print_text
+from tongguan.gateway.cli.output import age, moment, print_facts, print_json, print_raw, print_table
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.system import times
@@ -50,11 +50,11 @@ def show(id_: Id) -> None:
             t("原因", "why"): _why(message),
         }
     )
-    print_text(raw)
+    print_raw(raw)
 
 
 def _receipt(records: Search, id_: str) -> Message:
-    message = records.message(id_) or next(iter(found(records, id_)), None)
+    message = records.message(id_) or next(iter(found(records, id_, look="tongguan quarantine list")), None)
     if message is None or message.kind is not Kind.RECEIPT:
         raise CommandWrong(
             f"{id_} 不是回执；查看：tongguan quarantine list", f"{id_} is no receipt; look: tongguan quarantine list"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Annotated
 
@@ -12,7 +12,7 @@ import typer
 
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong
-from tongguan.gateway.journal.reading.restrictions import of_messages
+from tongguan.gateway.journal.reading.restrictions import Restriction, of_messages
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.settings import span
@@ -27,6 +27,12 @@ AccountOption = Annotated[str, typer.Option("--account", help="account / 账户"
 TypeOption = Annotated[str, typer.Option("--type", help="document type / 单证类型")]
 OperationOption = Annotated[str, typer.Option("--operation", help="operation / 操作")]
 SinceOption = Annotated[str, typer.Option("--since", help="2h, 3d, 2026-11-20 or 2026-11-20T18:00 / 起始时间")]
+UntilOption = Annotated[str, typer.Option("--until", help="before this time, written as --since / 截止时间")]
+FaultOption = Annotated[str, typer.Option("--fault", help="with a fault of this code, e.g. GW-C07 / 错误代码")]
+TextOption = Annotated[
+    str, typer.Option("--text", help="in a reference, number, file name, fault or reason / 编号、文件名、错误或原因中的文字")
+]
+PageOption = Annotated[int, typer.Option("--page", min=1, help="of --limit rows each / 第几页")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=MOST, help="most rows / 最多条数")]
 
 
@@ -39,20 +45,53 @@ class Filters:
     type: str = ""
     operation: str = ""
     since: str = ""
+    until: str = ""
+    fault: str = ""
+    text: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.states or self.account or self.type or self.operation or self.since)
+        return any(getattr(self, each.name) for each in fields(self))
 
-    def find(self, records: Search, limit: int) -> list[Message]:
-        """The submissions that satisfy all, newest first; Wrong for a state, time or account that does not exist."""
+    @property
+    def _all_counted(self) -> bool:
+        """Are there none but those by which the journal counts?"""
+        return not (self.type or self.operation or self.since or self.until or self.fault or self.text)
+
+    def find(self, records: Search, limit: int, *, offset: int = 0) -> list[Message]:
+        """The submissions that satisfy all, newest first; Wrong for a state, time, account, type or operation that does not exist."""
+        rows = records.list_messages(self._where(), limit=limit, offset=offset)
+        if not rows and not offset:
+            self._there_may_be_some()
+        return rows
+
+    def count(self, records: Search) -> int:
+        """How many submissions satisfy all."""
+        if not self._all_counted:
+            return records.count_messages(self._where())
+        chosen = (row for row in records.tally() if row[1] == Kind.SUBMISSION and self.account in ("", row[0]))
+        return sum(count for _, _, state, count in chosen if not self.states or state in self.states)
+
+    def _where(self) -> list[Restriction]:
         for state in self.states:
             known_or_wrong(state, (s.value for s in State), "状态", "state")
-        since = moment_of(self.since) if self.since else None
-        where = of_messages(states=self.states, account=self.account, type_=self.type, operation=self.operation, since=since)
-        rows = records.list_messages(where, limit=limit)
-        if self.account and not rows:  # of one that has left the settings the journal still knows
-            known_or_wrong(self.account, [account.name for account in context.settings().account])
-        return rows
+        since, until = (moment_of(each) if each else None for each in (self.since, self.until))
+        given = {"account": self.account, "type_": self.type, "operation": self.operation, "fault": self.fault, "text": self.text}
+        return of_messages(states=self.states, since=since, until=until, **given)
+
+    def _there_may_be_some(self) -> None:
+        """Nothing was found. Of what has left the settings the journal still knows: so only now are names looked at."""
+        if self.account:
+            known_or_wrong(self.account, [account.name for account in context.settings().account], "账户", "account")
+        if self.type or self.operation:
+            # Imported here: a list that finds something reads no profiles.
+            from tongguan.gateway.profile.loading import load_profiles
+
+            profiles = load_profiles(home=context.settings().home)
+            if self.type:
+                known_or_wrong(self.type, profiles, "单证类型", "type")
+            if self.operation:
+                of = [profiles[self.type]] if self.type else list(profiles.values())
+                known_or_wrong(self.operation, sorted({name for each in of for name in each.operations}), "操作", "operation")
 
 
 def known_or_wrong(name: str, known: Iterable[str], what: str = "", what_en: str = "") -> None:
@@ -84,13 +123,11 @@ def moment_of(text: str) -> int:
         ) from None
 
 
-def found(records: Search, id_: str, account: str = "") -> list[Message]:
-    """Every message that an id hits, in every account; Wrong when there is none."""
+def found(records: Search, id_: str, account: str = "", *, look: str = "tongguan list") -> list[Message]:
+    """Every message that an id hits, in every account; Wrong when there is none, with where to `look`."""
     hits = records.find(id_, account or None)
     if not hits:
-        raise CommandWrong(
-            f"没有找到 {id_}；查看：tongguan list", f"nothing has the id, reference or number {id_}; look: tongguan list"
-        )
+        raise CommandWrong(f"没有找到 {id_}；查看：{look}", f"nothing has the id, reference or number {id_}; look: {look}")
     return hits
 
 

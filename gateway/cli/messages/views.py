@@ -14,13 +14,17 @@ from tongguan.gateway.cli.messages.documents import profile_of, status_text
 from tongguan.gateway.cli.messages.orders import lanes, order
 from tongguan.gateway.cli.messages.selection import (
     AccountOption,
+    FaultOption,
     Filters,
     Id,
     LimitOption,
     OperationOption,
+    PageOption,
     SinceOption,
     StateOption,
+    TextOption,
     TypeOption,
+    UntilOption,
     found,
     known_or_wrong,
     submissions,
@@ -30,8 +34,9 @@ from tongguan.gateway.journal.history.history import GATEWAY, lane_subject
 from tongguan.gateway.journal.reading.lookups import AnswerRow, Move
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.document import Document
+from tongguan.gateway.model.errors import many
 from tongguan.gateway.model.lane import NAMED_AFTER, ClosedLane, Lane, LaneKind
-from tongguan.gateway.model.message import Message
+from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.system import file_names
 from tongguan.gateway.system.times import show as shown_time
 from tongguan.outbox.status.files import named_answers
@@ -45,12 +50,21 @@ def list_messages(
     type_: TypeOption = "",
     operation: OperationOption = "",
     since: SinceOption = "",
+    until: UntilOption = "",
+    fault: FaultOption = "",
+    text: TextOption = "",
     limit: LimitOption = 100,
+    page: PageOption = 1,
+    count: Annotated[bool, typer.Option("--count", help="only how many there are / 只报条数")] = False,
 ) -> None:
     """列出报文，最新在前 / List messages, newest first."""
-    filters = Filters(state or (), account, type_, operation, since)
+    filters = Filters(state or (), account, type_, operation, since, until, fault, text)
     with context.journal() as journal, journal.search() as records:
-        messages = filters.find(records, limit)
+        messages = filters.find(records, limit, offset=(page - 1) * limit)
+        total = filters.count(records)
+        if count:
+            print_json({"total": total}) if context.as_json() else print_text(str(total))
+            return
         if context.as_json():
             print_json(statuses(records, messages))
             return
@@ -61,15 +75,27 @@ def list_messages(
             *(m.id, m.reference, m.account, m.type, m.operation, m.state.value),
             status_text(documents.get(m.document_id or "")),
             *(_waiting(m, _shut(m, lanes_now)), moment(m.received_at), age(m.received_at)),
+            file_names.shown(m.source) if m.source else "",
         )
         for m in messages
     ]
     print_table(
-        "报文编号 企业编号 账户 类型 操作 状态 单证状态 等待 收到 已过",
-        "message_id reference account type operation state document waiting received age",
+        "报文编号 企业编号 账户 类型 操作 状态 单证状态 等待 收到 已过 文件",
+        "message_id reference account type operation state document waiting received age file",
         rows,
         state_at=5,
     )
+    _tell_count(total, page, limit)
+
+
+def _tell_count(total: int, page: int, limit: int) -> None:
+    """How many there are; where not all of them are shown, which, and how to see more."""
+    pages = max(1, -(-total // limit))
+    if pages == 1 and page == 1:
+        say(f"共 {total} 条", many(total, "message"))
+        return
+    more = (f"；下一页：--page {page + 1}", f"; more with --page {page + 1}") if page < pages else ("", "")
+    say(f"共 {total} 条，第 {page}/{pages} 页{more[0]}", f"{many(total, 'message')}, page {page} of {pages}{more[1]}")
 
 
 def show(id_: Id, account: AccountOption = "") -> None:
@@ -92,7 +118,7 @@ def _show(message: Message, records: Search) -> None:
         t("文件", "file"): source,
         t("企业编号", "reference"): message.reference,
         t("单证", "document"): message.document,
-        t("类型", "type"): f"{message.type} {message.operation}",
+        t("类型", "type"): " ".join(filter(None, (message.type, message.operation, _title(message.type)))),
         t("状态", "state"): message.state.value,
         t("等待", "waiting for"): _waiting(message, shut),
         t("等待的单证", "waits on"): _awaited(records.document(message.waits_on)),
@@ -107,7 +133,8 @@ def _show(message: Message, records: Search) -> None:
         t("代替", "replaces"): message.replaces,
         t("同于", "same as"): message.same_as,
         t("通道", "lane"): _lane_words(shut) if shut else None,
-        "traceback": (message.extra or {}).get("traceback"),
+        # Of an attempt that is over nobody needs to know more than its moves say.
+        "traceback": (message.extra or {}).get("traceback") if message.state is State.HELD else None,
     }
     print_facts(facts)
     for fault in message.faults:
@@ -116,6 +143,12 @@ def _show(message: Message, records: Search) -> None:
     for receipt in records.receipts_of_messages([message.id]).get(message.id, []):
         print_text(f"  {moment(receipt.issued_at)} {receipt.code} {words(receipt)} {receipt.file or ''}")
     print_text("")
+
+
+def _title(type_: str) -> str:
+    """What the type is called, in the user's language."""
+    profile = profile_of(type_)
+    return f"({profile.title[context.language()]})" if profile is not None else ""
 
 
 def _shut(message: Message, lanes: Mapping[Lane, ClosedLane]) -> ClosedLane | None:

@@ -25,6 +25,7 @@ from tongguan.gateway.flow.intake.preparer import PreparerEnded, PreparingBatch
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.model.outcome import Chain
 from tongguan.gateway.system import clock, logs
 from tongguan.gateway.system.backoff import Backoff
@@ -122,7 +123,6 @@ class _Worker:
     def __init__(self, number: int, rules: Rules, journal: Journal, alerts: Alerts, business: BusinessClock) -> None:
         self.number = number
         self._rules, self._journal, self._alerts, self._business = rules, journal, alerts, business
-        self._say = rules.settings.gateway.say
         self._jobs: deque[_JobAsked] = deque()
         self._bell, self._ring = socket.socketpair()
         self._bell.setblocking(False)
@@ -209,9 +209,9 @@ class _Worker:
                     if not self._heard(connection, _GREETING):
                         raise _ProcessUnfit("没有启动", "it did not begin")
                     if connection.recv_bytes().decode() != self._rules.fingerprint:
-                        zh = "磁盘上的单证类型或证书与运行中的不同：kill -HUP 后再用"
+                        zh = "磁盘上的单证类型或证书与运行中的不同：请执行：tongguan reload"
                         raise _ProcessUnfit(
-                            zh, "profiles or certificates on disk are not those that run: it is of use after kill -HUP"
+                            zh, "profiles or certificates on disk are not those that run: it is of use after: tongguan reload"
                         )
                 self.ready = True
                 log.info("preparing process ready", number=self.number, pid=process.pid)
@@ -280,9 +280,7 @@ class _Worker:
         now = clock.monotonic()
         self._again.failed(now)
         log.error("preparing process failed", number=self.number, why=wrong.en)
-        text = self._say(
-            f"预处理进程：{wrong.zh}；由主进程继续", f"preparing process: {wrong.en}; the gateway goes on without it"
-        )
+        text = in_both(f"预处理进程：{wrong.zh}；由主进程继续", f"preparing process: {wrong.en}; the gateway goes on without it")
         self._alerts.tell("process", text, do="tongguan doctor", about=str(self.number))
         while not self._stopping and (left := self._again.at - clock.monotonic()) > 0:
             self._rest(patience=left)

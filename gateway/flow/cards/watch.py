@@ -7,8 +7,10 @@ from typing import Any
 
 from tongguan.gateway.flow.cards.looks import CardTrouble, trouble_of
 from tongguan.gateway.flow.site import Site
+from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.system import clock, times
+from tongguan.gateway.system.printed import at_home
 from tongguan.outbox.alerts import Alerts
 from tongguan.signer.cards.pin import fits, read_pin
 from tongguan.signer.errors import PinNeeded
@@ -37,18 +39,28 @@ class CardWatch:
             return
         self._told_at = clock.monotonic()
         cards = self._site.rules.cards.values()
-        found = {card.name: trouble for account, card in cards if (trouble := trouble_of(account, card, self._site.looks))}
+        found = {
+            card.name: trouble
+            for account, card in cards
+            if (trouble := trouble_of(account, card, self._site.looks))
+            and not (trouble.kind == "pin" and self._waits_for_pin(card.name))
+        }
         for name, trouble in found.items():
             told = self._told.get(name)
             if again or told is None or told[0] != trouble:
                 since = told[1] if told is not None and told[0].kind == trouble.kind else clock.now_ms()
                 self._told[name] = (trouble, since)
-                self._alerts.tell("card", self._said(trouble), do=trouble.do, about=name)
+                self._alerts.tell("card", in_both(trouble.zh, trouble.en), do=trouble.do, about=name)
         unseen = [card.name for _, card in cards if self._site.looks.last(card.name) is None]
         for name in self._alerts.about("card"):
             if name not in found and name not in unseen:
                 self._told.pop(name, None)
                 self._alerts.over("card", name)
+
+    def _waits_for_pin(self, name: str) -> bool:
+        """Its lane says so already, with when it was shut."""
+        lane = self._site.journal.lanes.get(Lane(LaneKind.CARD, name))
+        return lane is not None and lane.reason == "pin"
 
     def _said(self, trouble: CardTrouble) -> str:
         return self._site.rules.settings.gateway.say(trouble.zh, trouble.en)
@@ -58,8 +70,8 @@ class CardWatch:
         if name not in self._told:
             return None
         trouble, since = self._told[name]
-        text = self._said(trouble)
-        return {"open": False, "reason": trouble.kind, "text": text, "since": times.show(since), "do": trouble.do}
+        text, do = self._said(trouble), at_home(trouble.do, self._site.rules.settings.home)
+        return {"open": False, "reason": trouble.kind, "text": text, "since": times.show(since), "do": do}
 
     def is_cards(self, lane: ClosedLane) -> bool:
         """Does this lane lead to a card, so that it is opened by what was seen of the card?"""

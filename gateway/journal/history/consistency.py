@@ -21,8 +21,8 @@ from tongguan.gateway.model.errors import in_both, in_language
 from tongguan.gateway.model.message import State
 
 RESTORE = (
-    "从同一份备份恢复 tongguan.db（含 -wal）、anchor.jsonl 和 secrets/anchor.key；确要以现有文件继续：tongguan audit accept --why …",
-    "put tongguan.db, anchor.jsonl and secrets/anchor.key back from one backup; to go on as it is: tongguan audit accept --why …",
+    "从同一份备份恢复 tongguan.db（含 -wal）、anchor.jsonl 和 secrets/anchor.key；确要以现有文件继续：tongguan audit accept --why restored",
+    "put tongguan.db, anchor.jsonl and secrets/anchor.key back from one backup; to go on as it is: tongguan audit accept --why restored",
 )
 _CURSORS = "cursor:"
 _IN_ONE_HAND = 64

@@ -20,12 +20,25 @@ ORDERS: Mapping[str, ColumnElement[Any]] = {**TIMES, "status": _d.status}
 
 
 def of_messages(
-    *, states: Sequence[str] = (), account: str = "", type_: str = "", operation: str = "", since: int | None = None
+    *,
+    states: Sequence[str] = (),
+    account: str = "",
+    type_: str = "",
+    operation: str = "",
+    since: int | None = None,
+    until: int | None = None,
+    fault: str = "",
+    text: str = "",
 ) -> list[Restriction]:
-    """Of messages, for these filters; an empty one selects everything."""
+    """Of messages, for these filters; an empty one selects everything. `until`: before that moment; `fault`: those with a fault or
+    warning of this code; `text`: those that have it, in small or capital letters, in a name, a number, a fault or the reason of a hold."""
     where: list[Restriction] = [_m.state.in_(states)] if states else []
     where += [column == value for column, value in ((_m.account, account), (_m.type, type_), (_m.operation, operation)) if value]
-    return where if since is None else [*where, _m.received_at >= since]
+    where += [_m.received_at >= since] if since is not None else []
+    where += [_m.received_at < until] if until is not None else []
+    where += [_m.faults.contains(f'["{fault}",', autoescape=True)] if fault else []
+    searched = (_m.id, _m.reference, _m.document, _m.number, _m.source, _m.hold_reason, _m.faults)
+    return [*where, or_(*(column.icontains(text, autoescape=True) for column in searched))] if text else where
 
 
 def of_documents(

@@ -174,11 +174,17 @@ class Search(Following):
         found = {row[0]: message_of(row) for row in rows}.values()
         return sorted(found, key=lambda message: message.sequence)[-_MOST_FOUND:]
 
-    def list_messages(self, where: Sequence[Restriction], *, limit: int) -> list[Message]:
-        """The newest submissions that satisfy `where`, newest first."""
+    def list_messages(self, where: Sequence[Restriction], *, limit: int, offset: int = 0) -> list[Message]:
+        """The newest submissions that satisfy `where`, newest first; the first `offset` of them are passed over."""
         m = tables.message.c
-        query = select(tables.message).where(and_(m.kind == "submission", *where)).order_by(m.sequence.desc()).limit(limit)
+        of_kind = and_(m.kind == "submission", *where)
+        query = select(tables.message).where(of_kind).order_by(m.sequence.desc()).limit(limit).offset(offset)
         return [message_of(row) for row in self._all(query)]
+
+    def count_messages(self, where: Sequence[Restriction]) -> int:
+        """How many submissions satisfy `where`."""
+        counted = select(func.count()).select_from(tables.message).where(and_(tables.message.c.kind == "submission", *where))
+        return self._connection.execute(counted).scalar() or 0
 
     def list_documents(
         self, where: Sequence[Restriction], *, offset: int, limit: int, order: str = "-created"

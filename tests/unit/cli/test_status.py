@@ -20,6 +20,7 @@ from sites import wait_until
 
 from tongguan.gateway.cli.health import liveness
 from tongguan.gateway.daemon.daemon import Daemon
+from tongguan.gateway.model.errors import each_of
 from tongguan.gateway.system import clock, logs, times
 from tongguan.outbox.status.file_writer import FileWriter
 
@@ -247,12 +248,13 @@ def test_what_stops_a_station_is_told_in_the_homes_language(home: Path) -> None:
         return True
 
     assert daemon._guarded(work) is False
-    (told,) = [problem.text for problem in daemon.alerts.problems() if problem.code == "station"]
+    told, told_en = each_of(next(problem.text for problem in daemon.alerts.problems() if problem.code == "station"))
     base.execute("DROP TRIGGER full")
     base.close()
     daemon.stop()
 
     assert "停了：日志库写不进" in told and "cannot be written" not in told
+    assert "cannot be written" in told_en and "停了" not in told_en
 
 
 @pytest.mark.parametrize("gone", ["tongguan.db", "anchor.jsonl", "secrets/anchor.key"])

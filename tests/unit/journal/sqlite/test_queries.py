@@ -413,7 +413,7 @@ SEARCHES: dict[str, Callable[[Search], Any]] = {
 
 
 #: what a person asks, or a measurement: it takes as long as the answer, or reads back from the newest to its limit
-BY_HAND = {"list_messages", "list_documents", "orders_done", "spans", "leave_out_damaged", "see", "opened"}
+BY_HAND = {"list_messages", "count_messages", "list_documents", "orders_done", "spans", "leave_out_damaged", "see", "opened"}
 
 
 @pytest.mark.parametrize(("kind", "asked"), [(Snapshot, DECIDES), (Search, SEARCHES)])
