@@ -74,7 +74,7 @@ def command(
         def run(*, home: Path = Path(), lang: Language | None = None, as_json: bool = False, **own: Any) -> None:
             _warn.cache_clear()
             with _asking(_Asked(home, lang.value if lang else "", as_json, looks=not strict)):
-                code = _guarded(lambda: _in_a_folder(home) or function(**own))
+                code = _guarded(functools.partial(_in_a_folder, home, lambda: function(**own)))
             raise typer.Exit(code)
 
         signature = inspect.signature(function, eval_str=True)
@@ -124,8 +124,8 @@ def _guarded(run: Callable[[], int | None]) -> int:
         return WRONG_SETTINGS
 
 
-def _in_a_folder(place: Path) -> None:
-    """Wrong where the shell stands in a folder that was deleted or replaced: nothing relative to it can be found."""
+def _in_a_folder(place: Path, run: Callable[[], int | None]) -> int | None:
+    """Run; Wrong where the shell stands in a folder that was deleted or replaced: nothing relative to it can be found."""
     if not place.is_absolute():
         try:
             os.getcwd()
@@ -135,6 +135,7 @@ def _in_a_folder(place: Path) -> None:
                 "the folder that this shell is in was deleted or replaced; go into it anew: cd",
                 code=WRONG_SETTINGS,
             ) from None
+    return run()
 
 
 def _damage() -> JournalUnfit | None:
