@@ -8,7 +8,7 @@ from typing import Any
 
 from tongguan.gateway.flow.cards.watch import refused_pin
 from tongguan.gateway.flow.local.stop import may_stop, stop
-from tongguan.gateway.flow.merging.letting_go import freeing
+from tongguan.gateway.flow.merging.letting_go import freeing, owner_of
 from tongguan.gateway.flow.rules import THING, missing
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.slots import begun, by_hand
@@ -190,9 +190,17 @@ def _stop(site: Site, message: Message, records: Snapshot) -> Outcome:
     return stop(message, records, profile, now=now, business=business)
 
 
+def _lets_nothing_go(message: Message) -> None:
+    """NotNow for a message that lets go of merged documents: nobody else would."""
+    if owner_of(message) is not None:
+        zh, en = "它正在释放已汇总的单证，不能终止；放行：", "it is letting merged documents go and cannot be ended; release it:"
+        raise NotNow(f"{zh}tongguan release {message.id}", f"{en} tongguan release {message.id}")
+
+
 def _give_up(site: Site, message: Message, records: Snapshot) -> Outcome:
     if message.kind is not Kind.SUBMISSION or message.state in FINAL:
         raise NotNow(f"{message.state}：没有可放弃的", f"{message.state}: nothing to give up")
+    _lets_nothing_go(message)
     profile = site.rules.profiles[message.type].profile if message.type in site.rules.profiles else None
     now, business = clock.now_ms(), site.business.now_ms()
     return stop(message, records, profile, now=now, business=business, state=State.GIVEN_UP)

@@ -19,6 +19,9 @@ from test_agreement_steps import crash_at_commit
 from test_every_step import Crash, abandon
 
 from tongguan.gateway.daemon.daemon import Daemon
+from tongguan.gateway.flow.orders import carry_out
+from tongguan.gateway.journal.client import JournalClient
+from tongguan.gateway.settings import read_settings
 from tongguan.gateway.system import files
 
 pytestmark = [pytest.mark.requirement("CD-11"), pytest.mark.requirement("CD-13")]
@@ -125,26 +128,56 @@ def test_what_the_calendar_merges_is_merged_once_and_no_second_merge_comes_out_e
         assert words(site, NOTE, kept.notes) == {"已汇总"} and words(site, MERGE, merges) == {"已生成"}
 
 
-def test_what_a_deletion_frees_is_free_with_it(kept: Kept, tmp_path: Path) -> None:
-    home = Path(shutil.copytree(kept.desk.shop.home, tmp_path / "merged", ignore=shutil.ignore_patterns("*.log")))
-    site = Site(home)
-    site.drop(
-        json.dumps({"type": MERGE, "operation": "merge", "reference": "M", "body": {"Kind": "1", "Month": "2030-06"}}),
-        suffix=".json",
-    )
+def merged(kept: Kept, home: Path) -> None:
+    """Copy the home, and have its notes merged there."""
+    site = Site(Path(shutil.copytree(kept.desk.shop.home, home, ignore=shutil.ignore_patterns("*.log"))))
+    frame = {"type": MERGE, "operation": "merge", "reference": "M", "body": {"Kind": "1", "Month": "2030-06"}}
+    site.drop(json.dumps(frame), suffix=".json")
     daemon = Daemon(home)
     play(daemon, "M")
     daemon.stop()
 
+
+def test_what_a_deletion_frees_is_free_after_it_in_however_many_portions(kept: Kept, tmp_path: Path) -> None:
+    home = tmp_path / "merged"
+    merged(kept, home)
+    frame = {"type": INVOICE, "operation": "delete", "reference": "D", "document": "", "body": {}}
+    sizes = set[int]()
+    for invoice in ("M-1", "M-3"):
+
+        def drop(site: Site, invoice: str = invoice) -> str:
+            site.drop(json.dumps({**frame, "document": invoice}), suffix=".json")
+            return "D"
+
+        for daemon, site in tries(kept, tmp_path, drop, home):
+            gone = site.document(INVOICE, invoice)
+            freed = {key for key in kept.notes if words(site, NOTE, (key,)) == {"已签收"}}
+            parts = json.loads(made(daemon)[invoice])["body"]["Notes"]
+            assert gone is None or gone["business_status"] is None or gone.get("deleted")
+            assert len(freed) == len(parts)
+            sizes.add(len(parts))
+    assert min(sizes) <= 2 < max(sizes), "at once, and in portions"
+
+
+def test_what_a_merge_has_in_hand_that_is_given_up_is_free_after_it(kept: Kept, tmp_path: Path) -> None:
+    home = tmp_path / "in-hand"
+    site = Site(Path(shutil.copytree(kept.desk.shop.home, home, ignore=shutil.ignore_patterns("*.log"))))
+    frame = {"type": MERGE, "operation": "merge", "reference": "M", "body": {"Kind": "1", "Month": "2030-06"}}
+    site.drop(json.dumps(frame), suffix=".json")
+    daemon = Daemon(home)
+    it_is(daemon, NOW)
+    wait_until(lambda: turn(daemon) is not None and words(site, NOTE, kept.notes) == {"汇总中"}, "all to be in hand")
+    with daemon.journal.search() as records:
+        (merge,) = (m.id for m in records.open_messages("demo", 10))
+    carry_out(daemon.site, {"do": "hold", "ids": [merge]}, who="test", why="")
+    daemon.stop()
+
     def drop(site: Site) -> str:
-        site.drop(
-            json.dumps({"type": INVOICE, "operation": "delete", "reference": "D", "document": "M-1", "body": {}}), suffix=".json"
-        )
-        return "D"
+        settings = read_settings(site.home)
+        with JournalClient.open(settings.database.url, site.home) as client:
+            client.give_order("test", "a test wants it", {"do": "give-up", "ids": [merge]})
+        return "M"
 
     for daemon, site in tries(kept, tmp_path, drop, home):
-        gone = site.document(INVOICE, "M-1")
-        freed = {key for key in kept.notes if words(site, NOTE, (key,)) == {"已签收"}}
-        parts = json.loads(made(daemon)["M-1"])["body"]["Notes"]
-        assert gone is None or gone["business_status"] is None or gone.get("deleted")
-        assert len(freed) == len(parts)
+        assert words(site, NOTE, kept.notes) == {"已签收"}
+        assert made(daemon) == {}

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from daily_slots import it_is
 from merge_desk import Counting, open_counting
 from merges import INVOICE, MERGE, NOTE, PROFILE, write_merges
 from rounds import turn
 
+from tongguan.gateway.flow.merging.deadlines import merging_types, undeclared
+from tongguan.gateway.flow.merging.letting_go import freeing, owner_of
 from tongguan.gateway.flow.orders import carry_out
 from tongguan.gateway.model.errors import SettingsWrong
+from tongguan.gateway.model.message import Message
+from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.profile.loading import load_profiles
 
 pytestmark = pytest.mark.requirement("CD-11")
@@ -271,3 +277,68 @@ def test_a_merge_that_is_given_up_lets_go_of_what_it_has_in_hand(desk: Counting)
     assert desk.words(NOTE, *notes) == ["已签收"] * 2
     desk.merge("M-2")
     assert desk.words(NOTE, *notes) == ["已汇总"] * 2
+
+
+def deleting(desk: Counting, *notes: str) -> int:
+    """How many notes are free in the first round in which some are since their invoice was deleted."""
+    frame = {"type": INVOICE, "operation": "delete", "reference": "D", "document": "M-1-1", "body": {}}
+    desk.shop.site.drop(json.dumps(frame), suffix=".json")
+    it_is(desk.shop.daemon, desk.today)
+
+    def free() -> int:
+        return sum(desk.shop.business(NOTE, note) == "已签收" for note in notes)
+
+    desk.shop.turns(free)
+    return free()
+
+
+def letting_go(desk: Counting) -> Message:
+    """The message that lets go of notes just now."""
+    with desk.shop.daemon.journal.search() as records:
+        return next(m for m in records.open_messages("demo", 10) if m.type == MERGE)
+
+
+def test_of_what_came_to_nothing_many_documents_are_freed_in_portions(desk: Counting) -> None:
+    notes = [desk.note() for _ in range(5)]
+    desk.merge("M-1")
+    deleting(desk, *notes)
+    message = letting_go(desk)
+    assert desk.words(NOTE, *notes) == ["已签收"] * 5
+
+    with desk.shop.daemon.journal.search() as records:
+        commits = Counter((move.run, move.entry) for move in records.moves(message.id) if move.document_id)
+        assert sorted(commits.values()) == [1, 2], "the first two went with the invoice"
+    assert [alive for _, alive in related_to(desk, notes[4])] == [False]
+    desk.merge("M-2")
+    assert desk.words(NOTE, *notes) == ["已汇总"] * 5
+    assert desk.shop.daemon.journal.verify().broken is None
+
+
+def test_what_is_let_go_just_now_is_named_among_what_must_be_declared(desk: Counting) -> None:
+    notes = [desk.note() for _ in range(5)]
+    desk.merge("M-1")
+    free = deleting(desk, *notes)
+    with desk.shop.daemon.journal.search() as records:
+        (types,) = merging_types(desk.shop.daemon.site.rules)
+        why = Counter(one.why.zh for one in undeclared(types, ["demo"], records))
+
+    assert why == {"已签收": free, "发票 M-1-1 已作废，即将可再次汇总": 5 - free}
+
+
+def test_nobody_ends_what_lets_documents_go_and_whoever_frees_them_too_leaves_them_to_it(desk: Counting) -> None:
+    notes = [desk.note() for _ in range(5)]
+    desk.merge("M-1")
+    deleting(desk, *notes)
+    message, site = letting_go(desk), desk.shop.daemon.site
+    with desk.shop.daemon.journal.read() as records:
+        whole = owner_of(message) or ""
+        again = Outcome(message, message.state, "x", release=records.reservations_of(whole))
+        after = freeing(site.rules.types, again, records, at=1)
+    assert again.release and (after.release, after.documents, after.follow_ons) == ((), (), ())
+
+    assert "can no longer be stopped" in order(desk, "stop", message.id)
+    assert order(desk, "hold", message.id) == "held"
+    assert "can no longer be stopped" in order(desk, "stop", message.id)
+    assert "cannot be ended" in order(desk, "give-up", message.id)
+    order(desk, "release", message.id)
+    assert desk.words(NOTE, *notes) == ["已签收"] * 5

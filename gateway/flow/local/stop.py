@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tongguan.gateway.flow.holdings import undoing
 from tongguan.gateway.flow.local import LocalRequest, done
+from tongguan.gateway.flow.merging.letting_go import owner_of
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
@@ -30,7 +31,9 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
 
 def may_stop(message: Message) -> bool:
     never_tried = message.state is State.SEALED and message.attempts == 0 and not message.doubtful
-    held_early = message.state is State.HELD and message.held_from in (State.RECEIVED, State.CHECKED)
+    held_early = (
+        message.state is State.HELD and message.held_from in (State.RECEIVED, State.CHECKED) and owner_of(message) is None
+    )
     merging = message.lane == Lane(LaneKind.MERGE)  # it ends by itself, in portions
     return (message.state in (State.RECEIVED, State.CHECKED) and not merging) or never_tried or held_early
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from tongguan.gateway.document.lines import pool_of
+from tongguan.gateway.flow.merging.letting_go import owner_of
 from tongguan.gateway.flow.merging.selection import MergeTypes
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.keyed import StandingDocument
@@ -45,13 +46,16 @@ def undeclared(types: MergeTypes, accounts: Collection[str], records: Search) ->
     for account in accounts:
         for document in records.standing(account, rule.merges, still):
             yield _told(types, document, statuses[document.status].text, records)
-    wholes = _wholes(types, records)
-    parts = [each for each in records.came_of(wholes) if each.alive]
+    going = _going(types, records)
+    wholes = {**_wholes(types, records), **going}
+    parts = [each for each in records.came_of(wholes) if each.alive or each.whole_id in going]
     documents = records.standing_of(each.part_id for each in parts)
     for each in parts:
         part = documents.get(each.part_id)
         if part is not None and part.status == rule.merged and part.account in accounts:
-            yield _told(types, part, _in_whole(types, *wholes[each.whole_id]), records)
+            into, status = wholes[each.whole_id]
+            why = _in_whole(types, into, status) if each.alive else _out_of_whole(types, into)
+            yield _told(types, part, why, records)
 
 
 def _wholes(types: MergeTypes, records: Search) -> dict[str, tuple[str, str | None]]:
@@ -64,6 +68,21 @@ def _wholes(types: MergeTypes, records: Search) -> dict[str, tuple[str, str | No
         there = records.standing_of(coming)
         found |= {id_: (key, None) for id_, key in coming.items() if id_ not in there}
     return found
+
+
+def _going(types: MergeTypes, records: Search) -> dict[str, tuple[str, str | None]]:
+    """The same of what has come to nothing, and what went into it is let go just now."""
+    messages = (each for account in types.rules.accounts for each in records.open_of_type(account, types.profile.type))
+    owners = map(owner_of, records.messages(each.id for each in messages if each.document_id is None).values())
+    found = records.standing_of(owner for owner in owners if owner is not None)
+    return {each.id: (each.key, each.status) for each in found.values()}
+
+
+def _out_of_whole(types: MergeTypes, into: str) -> Text:
+    title = types.made.profile.title
+    return Text(
+        f"{title.zh} {into} 已作废，即将可再次汇总", f"{title.en} {into} has come to nothing; it is about to be ready again"
+    )
 
 
 def _in_whole(types: MergeTypes, into: str, status: str | None) -> Text:

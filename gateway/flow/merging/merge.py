@@ -16,7 +16,7 @@ import orjson
 from tongguan.gateway.document.changes import changed, value_at
 from tongguan.gateway.document.lines import MERGE, with_keys
 from tongguan.gateway.flow.intake.accept import Arrival, accept, look_into
-from tongguan.gateway.flow.merging.letting_go import INTO, let_go
+from tongguan.gateway.flow.merging.letting_go import HOW_FAR, INTO, free, let_go, owner_of
 from tongguan.gateway.flow.merging.making import WholeToMake, content_of, limits_of
 from tongguan.gateway.flow.merging.plan import PlannedWhole, plan
 from tongguan.gateway.flow.merging.result import made_name, result_of
@@ -44,7 +44,6 @@ from tongguan.gateway.work.loop import Step, end
 from tongguan.gateway.work.moment import Moment
 
 _TAKE, _PLAN, _MAKE, _TELL = "take", "plan", "make", "tell"  #: what a turn does
-_HOW_FAR = "merge"  #: where a message says how far it is
 
 
 def merge_step(site: Site) -> Step:
@@ -54,6 +53,8 @@ def merge_step(site: Site) -> Step:
 
 def decide_merge(rules: Rules, moment: Moment, message: Message, _answer: None, records: Snapshot) -> Chain:
     """One portion."""
+    if owner_of(message) is not None:
+        return (free(MergeTypes(rules, rules.profile(message.type)), moment, message, records),)
     document = records.document(message.document_id)
     assert document is not None
     work = _Work(MergeTypes(rules, rules.profile(message.type)), moment, message, document, records)
@@ -85,11 +86,11 @@ class _Work:
     @property
     def far(self) -> dict[str, Any]:
         """How far it is."""
-        return dict((self.message.extra or {}).get(_HOW_FAR) or _beginning())
+        return dict((self.message.extra or {}).get(HOW_FAR) or _beginning())
 
     def _on(self, far: Mapping[str, Any], **more: Any) -> Outcome:
         """The outcome of a portion: the next one is due at once."""
-        extra = {**(self.message.extra or {}), _HOW_FAR: dict(far)}
+        extra = {**(self.message.extra or {}), HOW_FAR: dict(far)}
         moved = replace(self.message, extra=extra, due_at=self.moment.now, updated_at=self.moment.now)
         return replace(Outcome(moved, self.message.state, "merge"), **more)
 

@@ -257,6 +257,13 @@ RESERVED_BY = PreparedStatement(
         tables.reservation.c.document_id == _given("document_id")
     )
 )
+#: so many of them, of one kind
+SOME_RESERVED_BY = PreparedStatement(
+    by("reservation_document", select(tables.reservation.c.value))
+    .where(and_(tables.reservation.c.document_id == _given("document_id"), tables.reservation.c.kind == _given("kind")))
+    .order_by(tables.reservation.c.value)
+    .limit(_most)
+)
 MARKER = PreparedStatement(select(tables.marker.c.value).where(tables.marker.c.name == _given("name")))
 _v, _h, _g = tables.move.c, tables.history.c, tables.run.c
 #: each gateway's newest run, and its last entry; those of an older release are without a gateway

@@ -146,6 +146,13 @@ class KeyedDocuments(Lookups):
         """The same of given documents, deleted ones too."""
         return {found.id: found for found in map(_standing, self._of(statements.STANDING_OF, ids))}
 
+    def values_reserved(self, document_id: str, kinds: Iterable[str], most: int) -> list[tuple[str, str]]:
+        """Of what a document has reserved in these kinds the first: kind and value, of so many values at most."""
+        wanted = {"document_id": document_id, "most": most}
+        found = {kind: statements.SOME_RESERVED_BY.column(self._connection, kind=kind, **wanted) for kind in kinds}
+        first = set(sorted(dict.fromkeys(value for values in found.values() for value in values))[:most])
+        return [(kind, value) for kind, values in found.items() for value in values if value in first]
+
     def open_of_type(self, account: str, type_: str) -> Iterator[OpenMessage]:
         """The account's open submissions of a type, oldest first."""
         after, full = 0, True

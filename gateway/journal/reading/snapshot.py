@@ -366,6 +366,10 @@ class Snapshot:
         """All living documents in these statuses, without their contents."""
         return self._stored.standing(account, type_, statuses)
 
+    def values_reserved(self, document_id: str, kinds: Iterable[str], most: int) -> list[tuple[str, str]]:
+        """Of what a document has reserved in these kinds the first: kind and value, of so many values at most."""
+        return self._stored.values_reserved(document_id, kinds, most)
+
     def open_of_type(self, account: str, type_: str) -> Iterator[OpenMessage]:
         """The account's open submissions of a type, oldest first."""
         return self._stored.open_of_type(account, type_)

@@ -11,7 +11,7 @@ from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.keyed import BEGINNING
 from tongguan.gateway.journal.reading.restrictions import of_documents
 from tongguan.gateway.model.document import KeyedDocument, KeyedLine
-from tongguan.gateway.model.outcome import RelatedPart, Relation
+from tongguan.gateway.model.outcome import RelatedPart, Relation, Reservation
 
 GONE = KeyedDocument()
 
@@ -213,3 +213,12 @@ def test_more_than_a_page_of_them_come_once_each(journal: Journal) -> None:
 
     found = [id_ for id_, *_ in stands(journal, "cleared", "declared")]
     assert len(found) == len(set(found)) == 2100
+
+
+def test_what_a_document_has_reserved_is_told_in_portions_of_values(journal: Journal) -> None:
+    reserve = [Reservation(kind, f"d{n}", "w") for n in range(5) for kind in ("k", "l") if (kind, n) != ("l", 0)]
+    written(journal, comes(submission(), reserve=(*reserve, Reservation("other", "d0", "w"), Reservation("k", "x", "v"))))
+    with journal.read() as records:
+        assert records.values_reserved("w", ["k", "l"], 2) == [("k", "d0"), ("k", "d1"), ("l", "d1")]
+        assert records.values_reserved("w", ["k", "l"], 9) == sorted((one.kind, one.value) for one in reserve)
+        assert records.values_reserved("nobody", ["k"], 9) == []

@@ -52,7 +52,7 @@ NO_QUESTIONS = {"see", "opened", "fetch_references", "fetch_keys", "fetch_ordere
 #: what the docstring of `Snapshot` says of them
 OF_WHAT_IS_STORED = {
     *("unchanged", "items", "item_states", "find", "list_documents", "counted", "counted_by"),
-    *("keyed_of", "keyed_in_hand", "months_of", "became", "came_of", "standing", "open_of_type"),
+    *("keyed_of", "keyed_in_hand", "months_of", "became", "came_of", "standing", "open_of_type", "values_reserved"),
 }
 
 

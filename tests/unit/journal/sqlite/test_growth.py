@@ -157,6 +157,7 @@ WORKS: Mapping[str, Callable[[Journal], Any]] = {
     "months of a pool": looks(lambda r: (r.months_of("demo", "T", "1+I"), r.kept(["new"]))),
     "where documents stand": looks(lambda r: ([*r.standing("demo", "T", ["declared", "sent"])], r.standing_of(["new"]))),
     "open messages of a type": looks(lambda r: [*r.open_of_type("demo", "T")]),
+    "what is reserved": looks(lambda r: r.values_reserved("new", ["k"], 20)),
     "what became of it": looks(lambda r: (r.became(["new"]), r.came_of(["new"]))),
     "recent answers": looks(lambda r: r.recent_answers("demo", 0, 50)),
     "answers since": looks(lambda r: r.answers_after("demo", r.end())),

@@ -346,6 +346,7 @@ DECIDES: dict[str, Callable[[Snapshot], Any]] = {
     "relation": lambda r: (r.became(["d1"]), r.came_of(["w1"])),
     "standing": lambda r: list(r.standing("demo", "T", ["draft"])),
     "open of a type": lambda r: list(r.open_of_type("demo", "T")),
+    "reserved in kinds": lambda r: r.values_reserved("d1", ["k", "l"], 5),
     "counted_by": lambda r: r.counted_by(0, "demo", "T", months=(202601, 202611), where={}),
 }
 SEARCHES: dict[str, Callable[[Search], Any]] = {
@@ -362,6 +363,7 @@ SEARCHES: dict[str, Callable[[Search], Any]] = {
     "relation": lambda r: (r.became(["d1"]), r.came_of(["w1"]), r.kept(["d1", "d2"])),
     "standing": lambda r: (list(r.standing("demo", "T", ["draft"])), r.standing_of(["d1", "d2"])),
     "open of a type": lambda r: list(r.open_of_type("demo", "T")),
+    "reserved in kinds": lambda r: r.values_reserved("d1", ["k", "l"], 5),
     "body": lambda r: r.body("m1", "source"),
     "bodies": lambda r: r.bodies(["m1", "m2"], "source"),
     "newest of name": lambda r: r.newest_of_name("demo", ["f1.xml"]),
