@@ -21,12 +21,15 @@ from tongguan.simulators.checks.checks import faults_of
 from tongguan.simulators.checks.subject import Subject
 from tongguan.simulators.messages.admission import NotTaken, Package, admit, faults_told, names_of, told
 from tongguan.simulators.messages.decode import open_letter
+from tongguan.simulators.messages.faults import markers
 from tongguan.simulators.messages.markup import NotXml, first, parse, values
 from tongguan.simulators.messages.pdf import one_page, signed
 from tongguan.simulators.script.decision_tables import chosen
 from tongguan.simulators.script.player import fits
 from tongguan.simulators.script.script import Query, Replies
 from tongguan.simulators.server.office import Fault, Notice, Office, content, element, receipt
+
+_REFUSED = "refuse-query"  #: the marker of a query that is not answered
 
 
 def answered(office: Office, message: str, body: bytes) -> tuple[int, bytes]:
@@ -48,6 +51,8 @@ def _answer(office: Office, package: Package, message: str) -> tuple[str, Notice
         if script is None:
             raise NotTaken(Fault("QRY-01", "EnvelopInfo/message_type", f"没有 {package.type} 的查询"))
         query = _query(office, script, package)
+        if _REFUSED in markers(package.reference):
+            raise NotTaken(Fault("QRY-07", "@reference", "暂不提供查询"))
         checks = [check for check in script.checks if query.kind in check.queries]
         if faults := faults_of(office, checks, _subject(package)):
             raise NotTaken(*faults)

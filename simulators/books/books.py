@@ -141,9 +141,15 @@ def opinions(asked: Question) -> list[Row]:
 
 
 def table(asked: Question) -> list[Row]:
-    """The lines of a code table."""
+    """The lines of a code table, those of the authority's own book of that name in the place of those of their codes.
+
+    What the book announces for a day (``announced``) is told from then on.
+    """
     office, _, query, _ = asked
-    return [Row(partial(_cell, row)) for row in office.tables.rows(query.table)]
+    book = office.settings.records.get(query.table, {})
+    own = {code: {name: str(value) for name, value in entry.items()} | {"code": code} for code, entry in book.items()}
+    every = {row.get("code", ""): row for row in office.tables.rows(query.table)} | own
+    return [Row(partial(_cell, row)) for row in every.values() if row.get("announced", "") <= office.today()]
 
 
 def records(asked: Question) -> list[Row]:

@@ -76,7 +76,7 @@ def _head(
 ) -> Iterator[tuple[str, str, str]]:
     """What every list must say as the declaration does."""
     rules = office.scripts[subject.type].fields
-    for here, there in map(_pair, terms.head):
+    for here, there in [*map(_pair, terms.head), *_marked(terms, subject.document, totals=False)]:
         one = canonical(rules, here, first(subject.document, [here]))
         others = {canonical(rules, here, first(each, [there])) for each in lists}
         if others != {one}:
@@ -85,7 +85,7 @@ def _head(
 
 def _sums(terms: CollectTerms, subject: Subject, lists: Sequence[etree._Element]) -> Iterator[tuple[str, str, str]]:
     """What the lists add up to."""
-    for here, there in map(_pair, terms.sums):
+    for here, there in [*map(_pair, terms.sums), *_marked(terms, subject.document, totals=True)]:
         total = sum((_amount(first(each, [there])) for each in lists), Decimal(0))
         if _amount(first(subject.document, [here])) != total:
             yield here, first(subject.document, [here]), f"{total:f}"
@@ -116,9 +116,19 @@ def _added(
     return added
 
 
-def _swaps(terms: CollectTerms, document: etree._Element) -> bool:
-    path, _, value = terms.swaps.partition("=")
+def _marked(terms: CollectTerms, document: etree._Element, *, totals: bool) -> list[tuple[str, str]]:
+    """What a mark of the declaration says to be a total, or not to be one: a rate, or a price of a unit."""
+    said = (text.partition(" ") for text in terms.marked)
+    return [_pair(pair) for condition, _, pair in said if _is(condition, document) is totals]
+
+
+def _is(condition: str, document: etree._Element) -> bool:
+    path, _, value = condition.partition("=")
     return bool(path) and first(document, [path]) == value
+
+
+def _swaps(terms: CollectTerms, document: etree._Element) -> bool:
+    return _is(terms.swaps, document)
 
 
 def _amount(text: str) -> Decimal:

@@ -74,7 +74,8 @@ class CollectTerms:
     """The documents of ``kind`` that a declaration collects: where it names them, whose they are, and what must add up.
 
     ``Here=There`` each: ``head`` is the same in all, ``sums`` are added, of rows those with the same ``key`` are added as
-    ``row_sums``. ``straight`` belongs to the key, or, where ``swaps`` (``path=value``) holds, ``swapped``.
+    ``row_sums``. ``straight`` belongs to the key, or, where ``swaps`` (``path=value``) holds, ``swapped``. ``marked``
+    (``path=value Here=There``): added where the declaration has that value there, and else the same in all.
     """
 
     kind: str
@@ -90,6 +91,7 @@ class CollectTerms:
     straight: tuple[str, ...] = ()
     swapped: tuple[str, ...] = ()
     swaps: str = ""
+    marked: tuple[str, ...] = ()
 
 
 def read_terms_of(kind: type[T], section: str, raw: dict[str, Any]) -> T:

@@ -45,6 +45,9 @@ def collected(lists: list[dict[str, Any]]) -> tuple[Content, list[Content]]:
         "NoteS": "集中申报",
     }
     head |= {name: str(sum(Decimal(body[name]) for body in bodies)) for name in ("PackNo", "GrossWet", "NetWt")}
+    for fee in ("Fee", "Insur"):
+        if head.get(f"{fee}Mark") == "3":  # a total
+            head[f"{fee}Rate"] = str(sum(Decimal(body.get(f"{fee}Rate", "0")) for body in bodies))
     lines = [{name: line[name] for name in _LINE if name in line} for body in bodies for line in body["DecList"]]
     if head["IEFlag"] == "E":
         swap = {"OriginCountry": "DestinationCountry", "DestinationCountry": "OriginCountry"}

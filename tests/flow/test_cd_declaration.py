@@ -227,6 +227,29 @@ def test_what_does_not_add_up_is_refused_by_customs_with_the_field(
 
 
 @pytest.mark.requirement("CD-13")
+@pytest.mark.parametrize(
+    ("mark", "rates", "declared_as", "says"),
+    [
+        ("3", ("260", "140.5"), "400.5", ""),
+        ("3", ("260", "140.5"), "400.50001", "运费"),
+        ("3", ("260", "140.5"), "260", "运费"),
+        ("1", ("0.5", "0.50"), "0.5", ""),
+        ("1", ("0.5", "0.5"), "1", "运费"),
+        ("1", ("0.5", "0.6"), "0.5", "运费"),
+    ],
+)
+def test_customs_holds_fees_against_those_of_the_lists_by_what_their_mark_says(
+    site: Site, on: Filing, mark: str, rates: tuple[str, str], declared_as: str, says: str
+) -> None:
+    fee = {"FeeMark": mark, "FeeCurr": "USD" if mark == "3" else None}
+    lists = [list_declared(site, on, CLEARED, FeeRate=rate, **fee) for rate in rates]
+    status = declared(site, in_our_frame(lists, FeeRate=declared_as), "accepted", "rejected", "refused", suffix=".json")
+
+    assert status["state"] == ("rejected" if says else "accepted"), status["faults"]
+    assert says in str(site.wait_business(TYPE, status["document"], "不受理" if says else CLEARED))
+
+
+@pytest.mark.requirement("CD-13")
 def test_a_quantity_more_than_the_lists_have_is_refused_by_customs(site: Site, a_list: dict[str, Any]) -> None:
     raw = (
         dec_message([a_list])

@@ -73,6 +73,25 @@ filters = { year = "year", code = "code", name = "~zh" }
 columns = ["Code=code", "Name=zh", "Mode=mode@mode"]
 """
 GOODS = "code,year,zh,en,mode\n001,2025,Crude OIL,,a\n002,2026,crude oil,,b\n003,2026,大米,,c\n"
+BOOK = """
+[[goods]]
+number = "003"
+year = "2027"
+zh = "稻米"
+mode = "a"
+
+[[goods]]
+number = "004"
+year = "2027"
+zh = "小麦"
+announced = "2020-01-01"
+
+[[goods]]
+number = "005"
+year = "2027"
+zh = "玉米"
+announced = "2199-01-01"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +105,8 @@ def office(tmp_path_factory):
     (root / "tables" / "mode.csv").write_text("code,zh,en\na,直接进口,\nb,机电办签发,\n")
     (root / "tables" / "country.csv").write_text("code,zh,en\nAUS,澳大利亚,Australia\n")
     make_simulators(home, [SampleEnterprise("demo", "91210200MA0EXAMPLC", ACCOUNT, "2102960001")])
+    with (home / "simulators" / "simulators.toml").open("a") as book:
+        book.write(BOOK)
     office = open_office(home, "mofcom", fast=True, profiles=root)
     _document(office, "A1", "26AA000001", ("10", "20", "40", "52"), day=1)
     _document(office, "A2", "26AA000002", ("10", "20", "40"), day=2)
@@ -179,6 +200,17 @@ def test_a_code_table_is_searched_like_a_book(office):
         return [(row["Code"], row["Mode"]) for row in rows(ask(office, "catalogue", inside))[1]]
 
     assert codes("<name>Oil</name>") == [("001", "直接进口"), ("002", "机电办签发")]
-    assert codes("<year>2026</year>") == [("002", "机电办签发"), ("003", "c")]
-    assert codes("<year>2026</year><name>米</name>") == [("003", "c")]
+    assert codes("<year>2026</year>") == [("002", "机电办签发")]
+    assert codes("<year>2025</year><name>oil</name>") == [("001", "直接进口")]
     assert codes("<code>01</code>") == []
+
+
+def test_the_authoritys_own_book_comes_before_the_table_and_tells_what_is_announced_by_now(office):
+    _, found = rows(ask(office, "catalogue", "<year>2027</year>"))
+
+    assert [(row["Code"], row["Name"]) for row in found] == [("003", "稻米"), ("004", "小麦")]
+
+
+def test_a_query_is_refused_by_its_marker(office):
+    assert ask(office, "catalogue", attributes='reference="q!refuse-query"').get("code") == "Q1"
+    assert ask(office, "catalogue", attributes='reference="q!refuse"').get("code") == "Q0"
