@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
+from tongguan.gateway.profile.other_documents import DEFAULT
 from tongguan.gateway.profile.profile import ISSUED_DATE, Changes, Field, Operation, Profile, ReceiptRows, ReceiptRule
 from tongguan.gateway.profile.source import Complaints, TomlTable
 
@@ -99,9 +100,11 @@ def _look_at_receipt(profile: Profile, rule: ReceiptRule, row: TomlTable) -> Non
     for path, leaf in rule.sets.items():
         if path not in fields:
             row.file.complaints.unknown(row.place("sets"), "field", path, fields)
-        elif fields[path].fill != RECEIPT or "[]" in path:
+        elif fields[path].fill.removeprefix(DEFAULT) != RECEIPT or "[]" in path:
             row.complain(
-                "sets", f"{path} 应为表外的字段，fill 应为 receipt", f"{path} must be a field of no table with the fill receipt"
+                "sets",
+                f"{path} 应为表外的字段，fill 应为 receipt 或 default:receipt",
+                f"{path} must be a field of no table with the fill receipt or default:receipt",
             )
         _look_at_leaf(row, "sets", leaf)
 

@@ -158,3 +158,28 @@ def test_a_password_that_is_written_openly_is_refused_and_not_repeated(site: Sit
         for path in Path(site.mailbox / folder).rglob("*")
         if path.is_file() and open_secret.encode() in path.read_bytes()
     ] == []
+
+
+@pytest.mark.requirement("ME-01")
+def test_a_granted_registration_is_changed_and_declared_again_without_a_word_of_its_number_and_date(own_site: Site) -> None:
+    settings = own_site.home / "simulators" / "simulators.toml"
+    settings.write_text(re.sub(r"\[\[registration\]\].*?(?=\n\[|\n#)", "", settings.read_text("utf-8"), flags=re.DOTALL), "utf-8")
+    site = start(own_site)
+    b.done(site, m.registration("declare"))
+    granted = wait_until(lambda: "FilingDate" in on_record(site)["body"] and on_record(site)["body"], "the day on record")
+    again = b.done(site, m.registration("declare", BusinessScope="自营和代理各类商品的进出口"))
+    body = on_record(site)["body"]
+
+    assert again["business_status"]["text"] == "已备案"
+    assert (body["FilingNo"], body["FilingDate"]) == (granted["FilingNo"], granted["FilingDate"])
+    assert body["BusinessScope"] == "自营和代理各类商品的进出口"
+
+
+@pytest.mark.requirement("ME-01")
+def test_whether_it_is_registered_is_asked_without_a_document_and_answered_in_the_pages_columns(site: Site) -> None:
+    b.registered(site, m.REGISTRATION)
+    (row,) = b.rows(site, b.query(m.REGISTRATION, "registration"))
+
+    assert set(row) == {"status", "name", "credit_code", "filing"}
+    assert row["status"] == "已备案"
+    assert row["filing"]

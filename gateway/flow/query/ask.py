@@ -17,7 +17,7 @@ from tongguan.codecs.checking.check import places_of
 from tongguan.codecs.receipts.answer_rows import Malformed, pages_of, read_answer, read_table
 from tongguan.codecs.receipts.receipt import ReceiptContent, moment_told, numbers_told
 from tongguan.codecs.writing.render import package, render_document, render_question
-from tongguan.gateway.document.changes import born, learned
+from tongguan.gateway.document.changes import born, learned, with_numbers
 from tongguan.gateway.flow.holdings import held_after
 from tongguan.gateway.flow.merging.letting_go import freeing
 from tongguan.gateway.flow.query.details import RECEIPTS, receipts_told
@@ -233,10 +233,10 @@ def _plain(rules: Rules, moment: Moment, message: Message, content: ReceiptConte
     if query.in_rows:
         return _rows(rules, moment, message, content, records, query=query, filters=filters)
     after = None
-    if document is not None and content.content is not None:
-        status = _status(rules, message, content)
+    status = _status(rules, message, content) if content.content is not None else None
+    if document is not None and status is not None:
         after = status_told(profile, document, status, present_round(profile, document, records), at=moment.business)
-    shown = after or document
+    shown = after or document or _known_there(profile, message, status, at=moment.business)
     found = _found(profile, shown, query, content)
     found = replace(found, source="authority", as_of=content.issued_at)
     outcome = answer(rules, message, (query, filters), found, moment)
@@ -245,6 +245,18 @@ def _plain(rules: Rules, moment: Moment, message: Message, content: ReceiptConte
     kept = held_after(rules, _moved_by(profile, document, after, records), (document, after), None, records)
     outcome = replace(outcome, documents=(after,), numbers=learned(after, document, profile), **kept)
     return freeing(rules.types, outcome, records, at=moment.business)
+
+
+def _known_there(profile: Profile, message: Message, told: StatusUpdate | None, *, at: int) -> Document | None:
+    """What an authority knows and this gateway has no document of, as its status and numbers tell; None where they tell nothing."""
+    rules = [rule for code, _ in told.codes if (rule := profile.receipts.get(code)) is not None] if told is not None else []
+    weightiest = max((rule for rule in rules if rule.status), key=lambda rule: rule.rank, default=None)
+    if told is None or weightiest is None:
+        return None
+    marks = {kind: code for rule in rules for kind, code in rule.marks.items()}
+    content = with_numbers({}, profile, told.numbers)
+    unknown = born(message, profile, at)
+    return replace(unknown, status=weightiest.status, numbers=dict(told.numbers), marks=marks, content=content)
 
 
 def _moved_by(profile: Profile, before: Document, after: Document, records: Snapshot) -> ReceiptRule | None:
