@@ -45,6 +45,7 @@ INSTALLED = Path(__file__).parents[1] / "profiles"
 TABLES = "tables"  #: the folder of code tables beside the authorities
 FORM = "form.toml"  #: in a form's folder: what its types' profile.toml have in common
 OWN = "profiles"  #: the folder of a home with types of its own
+ALSO = "also"  #: the column with further names of a code, between bars
 SAMPLES = "samples.toml"  #: among the installed tables: which of them are samples, and what codes of the real ones look like
 
 
@@ -147,9 +148,11 @@ def _table(file: Path, complaints: Complaints, installed: CodeTable | None) -> C
 
 
 def _names(rows: Mapping[str, Mapping[str, str]], language: str) -> dict[str, str]:
-    """Name to code, in one language; a name of two codes is none of them."""
-    names = Counter(row.get(language, "") for row in rows.values())
-    return {row[language]: code for code, row in rows.items() if row.get(language) and names[row[language]] == 1}
+    """Name to code, in one language; a name of two codes is none of them. Further names are of Chinese forms."""
+    also = ALSO if language == "zh" else ""
+    named = [(name, code) for code, row in rows.items() for name in (row.get(language), *row.get(also, "").split("|")) if name]
+    names = Counter(name for name, _ in named)
+    return {name: code for name, code in named if names[name] == 1}
 
 
 def _authority(folder: Path, complaints: Complaints) -> Authority:

@@ -168,12 +168,15 @@ class Query:
 
 @dataclass(frozen=True)
 class Case:
-    """One line of a choice: what is chosen when a text at ``at`` begins with one of these; ``first``: that many of its letters."""
+    """One line of a choice: what is chosen when a text at ``at`` begins with one of these, and where it says so one at ``also_at``
+    with one of those; ``first``: that many of its letters."""
 
     at: str
     begins: tuple[str, ...]
     gives: str = ""
     first: int = 0
+    also_at: str = ""
+    also_begins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,12 @@ def document_for(compiled: Compiled, item: Item, path: Path) -> Document | None:
     return document
 
 
+def expected_warnings(path: Path) -> list[str]:
+    """What a good example is warned of, as `expect.toml` says."""
+    expected = tomllib.loads((path.parent / "expect.toml").read_text("utf-8")) if (path.parent / "expect.toml").is_file() else {}
+    return list(expected.get(path.name, {}).get("warnings", ()))
+
+
 def document_beside(compiled: Compiled, path: Path) -> Document | None:
     """The document that a bad example without a body acts on: its content, in `document-<RULE ID>.json` beside it."""
     beside = path.with_name(f"document-{path.stem.removeprefix('bad-')}.json")
@@ -109,15 +115,15 @@ def document_beside(compiled: Compiled, path: Path) -> Document | None:
 
 
 @pytest.mark.parametrize(("name", "path"), examples("ok") + examples("bench"), ids=titled)
-def test_a_good_example_has_no_fault(name: str, path: Path) -> None:
+def test_a_good_example_has_no_fault_and_the_warnings_that_it_shows(name: str, path: Path) -> None:
     compiled, item = COMPILED[name], item_of(path)
     if is_query(compiled, item):
         assert item.kind in compiled.profile.queries
         return
 
-    faults = [(f.code, f.path, f.zh) for f in checked(compiled, item, document_for(compiled, item, path)).faults]
+    faults = [(f.code, f.severity, f.path, f.zh) for f in checked(compiled, item, document_for(compiled, item, path)).faults]
 
-    assert faults == []
+    assert [(code, severity) for code, severity, *_ in faults] == [(code, "warning") for code in expected_warnings(path)], faults
 
 
 @pytest.mark.parametrize(("name", "path"), examples("bad"), ids=titled)
@@ -152,5 +158,5 @@ def test_what_was_checked_is_clean_and_the_same_when_checked_again(name: str, pa
 
     again = check(compiled, item, account=ACCOUNT, document=before, operation=item.operation, numbers={}, now_ms=NOON)
 
-    assert again.faults == []
+    assert [f.code for f in again.faults] == expected_warnings(path)
     assert again.content == first.content
