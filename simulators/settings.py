@@ -46,6 +46,7 @@ class Enterprise:
     uscc: str
     codes: Mapping[str, str]
     cards: tuple[Card, ...]
+    acts_for: frozenset[str] = frozenset()  #: credit codes of enterprises that have said so to the authorities
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,11 @@ class Settings:
     def enterprise(self, authority: str, code: str) -> Enterprise | None:
         """Find who has that code at that authority."""
         return next((one for one in self.enterprises if code and one.codes.get(authority) == code), None)
+
+    def acts(self, authority: str, code: str, client: str) -> bool:
+        """Say whether who has that code at that authority acts for itself, or for who has the other one."""
+        one, other = self.enterprise(authority, code), self.enterprise(authority, client)
+        return code == client or (one is not None and other is not None and other.uscc in one.acts_for)
 
     def card_of(self, certificate: x509.Certificate) -> Card | None:
         """Find whose card carries that certificate, any enterprise's."""
@@ -137,7 +143,7 @@ def _endpoint(folder: Path, authority: str, raw: dict[str, Any]) -> Endpoint:
 def _enterprise(folder: Path, raw: dict[str, Any]) -> Enterprise:
     codes = {name: str(raw[key]) for name, key in CODES.items() if raw.get(key)}
     cards = tuple(_card(folder, entry) for entry in raw.get("card", []))
-    return Enterprise(str(raw["name"]), str(raw["uscc"]), codes, cards)
+    return Enterprise(str(raw["name"]), str(raw["uscc"]), codes, cards, frozenset(map(str, raw.get("acts_for", []))))
 
 
 def _card(folder: Path, raw: dict[str, Any]) -> Card:

@@ -31,8 +31,8 @@ class FiledContent:
 LastFound = dict[str, tuple[Rows, Row]]
 """By source: rows, and what they are filled from. Fields of a row are filled one after the other."""
 
-Filed = Callable[[FiledSource, str], FiledContent | None]
-"""The document of a source that has this number or key; None when there is none."""
+Filed = Callable[[FiledSource, str, str], FiledContent | None]
+"""The document of a source that has this number or key, and is for whom the type's `[party]` names with this code; None when there is none."""
 
 
 def by_key(source: FiledSource, title: Text, content: Content) -> FiledContent:
@@ -60,16 +60,24 @@ class FiledLook:
     key: tuple[Node, ...]  #: whose values name the row
     read_number: Callable[[Rows], Any]
     read_key: tuple[Callable[[Rows], Any], ...]
+    read_party: Callable[[Rows], Any]
 
     @classmethod
-    def of(cls, source: FiledSource, names: Node, tables: tuple[str, ...], key: tuple[Node, ...]) -> FiledLook:
-        """With its ways through the content made once: every cell is looked at through it."""
-        return cls(source, names, tables, key, first(names.field.path, tables), tuple(first(n.field.path, tables) for n in key))
+    def of(cls, source: FiledSource, names: Node, tables: tuple[str, ...], key: tuple[Node, ...], party: str) -> FiledLook:
+        """With its ways through the content made once: every cell is looked at through it. `party`: path of the code of whom it is for."""
+        of_party = first(party, tables) if party else lambda rows: None
+        read_key = tuple(first(n.field.path, tables) for n in key)
+        return cls(source, names, tables, key, first(names.field.path, tables), read_key, of_party)
 
     def number(self, rows: Rows) -> str | None:
         """What names the document."""
         found = self.read_number(rows)
         return found if isinstance(found, str) else None
+
+    def party(self, rows: Rows) -> str:
+        """The code of whom the document is for; empty where none is said."""
+        found = self.read_party(rows)
+        return found if isinstance(found, str) else ""
 
     def row_key(self, rows: Rows) -> RowKey | None:
         """What names the row; None while a part of it is absent."""
@@ -84,7 +92,7 @@ class FiledLook:
         number, key = self.number(rows), self.row_key(rows)
         if filed is None or number is None or key is None:
             return None
-        document = filed(self.source, number)
+        document = filed(self.source, number, self.party(rows))
         found = document.rows.get(key) if document is not None else None
         if found is not None:
             last[self.source.name] = rows, found
@@ -101,7 +109,7 @@ def look_at_filed(looks: tuple[FiledLook, ...], contexts: Contexts, filed: Filed
             number = look.number(rows)
             if number is None or look.names.field.path in unknown:
                 continue
-            document = filed(look.source, number)
+            document = filed(look.source, number, look.party(rows))
             if document is None:
                 unknown.add(look.names.field.path)
                 findings.add("GW-C32", tuple(split(look.names.field.path)[1]), look.names, value=number)

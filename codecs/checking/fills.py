@@ -68,7 +68,7 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
     match kind:
         case "account" if argument in ACCOUNT:
             return lambda rows, trail, known: attribute(known.account, argument)
-        case "party" if argument in ACCOUNT and profile.party is not None:
+        case "party" if argument in ACCOUNT and profile.party is not None and profile.party.names:
             return _of_party(node, profile, nodes, argument)
         case "number" if argument in profile.numbers:
             return lambda rows, trail, known: known.numbers.get(argument)
@@ -168,7 +168,8 @@ def depends(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> list[str
         case "changes" if (changes := profile.changes) is not None and node.field.path != changes.version:
             return [f"{changes.table}/{changes.place}"]
         case "filed" if source := profile.filed.get(argument.partition(".")[0]):
-            return [source.names, *(_beside(node, path) for path in source.key)]
+            named = [profile.party.names] if profile.party is not None and profile.party.names else []
+            return [source.names, *named, *(_beside(node, path) for path in source.key)]
     return []
 
 
@@ -182,7 +183,7 @@ def _of_party(node: Node, profile: Profile, nodes: Mapping[str, Node], name: str
     assert profile.party is not None
     if profile.party.names not in nodes:
         raise Unfit(node, *unknown("field", profile.party.names, nodes))
-    told, code = first(profile.party.names, split(node.field.path)[0]), profile.account_code
+    told, code = first(profile.party.names, split(node.field.path)[0]), profile.party.by or profile.account_code
 
     def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
         of, account = told(rows), known.account
@@ -363,7 +364,8 @@ def filed_look(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> Filed
     for path in (source.names, *beside):
         if path not in nodes:
             raise Unfit(node, *unknown("field", path, nodes))
-    return FiledLook.of(source, nodes[source.names], split(node.field.path)[0], tuple(nodes[path] for path in beside))
+    party = profile.party.names if profile.party is not None else ""
+    return FiledLook.of(source, nodes[source.names], split(node.field.path)[0], tuple(nodes[path] for path in beside), party)
 
 
 def _filed(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> Fill:

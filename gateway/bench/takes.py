@@ -11,7 +11,7 @@ from typing import Any
 from tongguan.codecs.checking.compile import compile_profile
 from tongguan.gateway.document.quantities import LICENCE
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.licences import Wish, taking
+from tongguan.gateway.flow.submission.licences import Wish, holder_of, taking
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.ids import new_id
@@ -65,7 +65,7 @@ class _Shop:
         word: object = None
         while word is not Finished.WRITTEN:
             with self.journal.read() as records:
-                wish = Wish(self.rules.compiled(self.taker.type), document.id, {}, content)
+                wish = Wish(self.rules.compiled(self.taker.type), document.id, holder_of(document), {}, content)
                 takes, relied_on = taking(self.rules, document, wish, records)
             outcome = Outcome(message, None, "check", documents=(document,), takes=takes, relied_on=relied_on)
             (word,) = self.journal.finish([(outcome,)])

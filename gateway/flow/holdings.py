@@ -12,7 +12,7 @@ from tongguan.gateway.document.changes import own_reservations, reserves, undone
 from tongguan.gateway.document.lines import with_keys
 from tongguan.gateway.flow.receipts.agreement import reservations_moved
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.licences import agreed_take, cited, cites_otherwise, kept_take
+from tongguan.gateway.flow.submission.licences import agreed_take, cited, cites_otherwise, holder_of, kept_take
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import FREES_REFERENCE, Message
@@ -96,7 +96,7 @@ def _takes(
     moved = rule is not None and bool(rule.status)
     decided = before.pending is not None and after.pending is None
     if (decided or cites_otherwise(profile.takes, before.content, after.content)) and (
-        held or cited(rules, profile.takes, before.account, before.content, records) is None
+        held or cited(rules, profile.takes, holder_of(before), before.content, records) is None
     ):
         return (agreed_take(rules, after, records),)
     if not held and moved and _came_to_nothing(profile, submission):

@@ -106,6 +106,7 @@ class Document:
     keyed: KeyedDocument | None = None  #: what is kept of it for merging; None: as it was
     quantities: tuple[Quantity, ...] = ()  #: what its authority told of its licence
     pending: Content | None = None  #: the content that it will have once its authority agrees to a change of it
+    party: str = ""  #: credit code of the client of its account that it is for; empty: of the account itself
 
 
 @record

@@ -107,11 +107,26 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "{label} is {said}, this account {own}: it is signed with that enterprise's own card, and declared by its account",
     ),
     "GW-F78": (
-        "{label} {said} 不是本账户，也不是它代理的企业（acts_for）",
-        "{label} {said} is neither this account nor an enterprise that it acts for (acts_for)",
+        "{label} {said} 不是本账户，也不是它代理的企业；若已受其委托，请在设置中账户 {account} 的 [[account.acts_for]] 写明，再发送一次",
+        (
+            "{label} {said} is neither this account nor an enterprise that it acts for; if it does, "
+            "name it in the settings of account {account}, [[account.acts_for]], and send this again"
+        ),
     ),
-    "GW-F79": ("没有为 {client} 办理 {type} 的代理权限", "there is no power to send {type} for {client}"),
-    "GW-F80": ("{client} 的代理权限到 {until} 为止", "the power to act for {client} ended with {until}"),
+    "GW-F79": (
+        "没有为 {client} 办理 {type} 的代理权限；取得委托后，请在设置中账户 {account} 的 [[account.acts_for]] 的 powers 加上 {type}，再发送一次",
+        (
+            "there is no power to send {type} for {client}; once there is, "
+            "add {type} to its powers in the settings of account {account}, [[account.acts_for]], and send this again"
+        ),
+    ),
+    "GW-F80": (
+        "{client} 的代理权限到 {until} 为止；续签委托后，请在设置中账户 {account} 的 [[account.acts_for]] 改写 until，再发送一次",
+        (
+            "the power to act for {client} ended with {until}; once it is prolonged, "
+            "write its new until in the settings of account {account}, [[account.acts_for]], and send this again"
+        ),
+    ),
     "GW-F81": ("{zh}", "{en}"),
     "GW-F40": (
         "{label}的引用 {reference} 读不到：{why}；请放在 secrets/<账户>/ 下，或设置该环境变量",

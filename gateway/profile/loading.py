@@ -20,7 +20,7 @@ from tongguan.gateway.profile.calendar import look_at_calendar, read_calendar
 from tongguan.gateway.profile.fields import read_fields
 from tongguan.gateway.profile.lines import read_lines
 from tongguan.gateway.profile.merging import look_at_merge, read_merge
-from tongguan.gateway.profile.other_documents import look_across, look_at_reserve, read_filed, read_needs
+from tongguan.gateway.profile.other_documents import look_across, look_at_reserve, read_filed, read_needs, read_party
 from tongguan.gateway.profile.own_form import look_at_own_form, own_forms, read_own_form
 from tongguan.gateway.profile.parts import (
     read_attachments,
@@ -34,7 +34,7 @@ from tongguan.gateway.profile.parts import (
     read_statistics,
     read_status,
 )
-from tongguan.gateway.profile.profile import AttachmentRule, Authority, CodeTable, NumberRule, Party, Profile, Profiles
+from tongguan.gateway.profile.profile import AttachmentRule, Authority, CodeTable, NumberRule, Profile, Profiles
 from tongguan.gateway.profile.queries import QueryScope, read_query
 from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, read_csv, table_of, text
 from tongguan.gateway.profile.takes import look_at_takes, read_takes
@@ -223,7 +223,7 @@ def _profile(
         merge=only("merge", lambda one: read_merge(one, statuses, {f.path: f for f in fields}, tables), None),
         notify=only("notify", lambda one: read_notify(one, receipts, paths), None),
         prints=read_prints(part, statuses),
-        party=only("party", lambda one: one.made(Party, {"names": paths}, ("names",)), None),
+        party=only("party", lambda one: read_party(one, paths, part.given.get("needs", {})), None),
         own_form=only("own_form", lambda one: read_own_form(one, numbers, {f.path: f for f in fields}, operations), None),
     )
     _whole(profile, part)

@@ -6,12 +6,14 @@ What another type must have for it is looked at when all types are read (`look_a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
-from tongguan.gateway.profile.profile import Field, FiledSource, Need, Profile
+from tongguan.gateway.profile.profile import Field, FiledSource, Need, Party, Profile
 from tongguan.gateway.profile.source import Complaints, TomlTable
 
 DEFAULT = "default:"  #: before any fill: it holds only where the sender says nothing
 FILED = "filed:"  #: how a fill begins that takes its value from another document
+CODES = ("uscc", "customs_code", "mofcom_code")  #: by which enterprises are named
 
 
 def read_needs(whole_profile: TomlTable, operations: Collection[str], fields: Sequence[Field]) -> dict[str, Need]:
@@ -46,6 +48,17 @@ def read_filed(whole_profile: TomlTable, fields: Sequence[Field]) -> dict[str, F
             part.complain("unless", "有 table 才能有 unless", "unless goes with a table only")
         filed[name] = source
     return filed
+
+
+def read_party(part: TomlTable, fields: Collection[str], needs: Mapping[str, Any]) -> Party:
+    """Whom a document is for. `needs`: of the type, as they are given."""
+    named = [name for name, need in needs.items() if isinstance(need, dict) and need.get("names")]
+    party = part.made(Party, {"names": fields, "by": CODES, "need": named})
+    if bool(party.names) == bool(party.need):
+        part.complain("names", "names 和 need 须有且只有一个", "it has names or need, and not both")
+    if party.need and (party.by or party.others):
+        part.complain("need", "by 和 others 只与 names 同用", "by and others go with names only")
+    return party
 
 
 def look_at_reserve(profile: Profile, whole_profile: TomlTable) -> None:

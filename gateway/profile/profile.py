@@ -494,9 +494,12 @@ class PrintForm:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Whom a document is for: the account itself, or a client that it acts for."""
+    """Whom a document is for: the account itself, or a client that it acts for. One of `names` and `need`."""
 
-    names: str  #: path of its code
+    names: str = ""  #: path of its code
+    by: str = ""  #: which of its codes stands there; empty: that by which the authority names enterprises
+    others: bool = False  #: an enterprise may name anybody there: it files in its own name; a broker does not
+    need: str = ""  #: or: for whom the document is that this need finds
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from tongguan.simulators.customs.permits import codes_like
 from tongguan.simulators.messages.admission import NotTaken, Package, names_of
 from tongguan.simulators.messages.markup import elements, parse, values
 from tongguan.simulators.script.script import Query, Replies
+from tongguan.simulators.script.traders import trader_of
 from tongguan.simulators.server.office import Fault, Office
 
 Question = tuple[Office, Replies, Query, Package]
@@ -153,12 +154,13 @@ def table(asked: Question) -> list[Row]:
 
 
 def records(asked: Question) -> list[Row]:
-    """A row for each line (``at``) of the account's own entries in the book ``table``; the one asked for must be there."""
-    office, _, query, package = asked
+    """A row for each line (``at``) of the enterprise's own entries in the book ``table``; the one asked for must be there."""
+    office, script, query, package = asked
+    trader = trader_of(script, package.document, package.account)
     own = {
         number: entry
         for number, entry in office.settings.records.get(query.table, {}).items()
-        if not query.field or entry.get(query.field) == package.account
+        if not query.field or entry.get(query.field) == trader
     }
     wanted = [text for name, column in query.filters.items() if column == "number" for text in values(package.document, name)]
     if missing := [text for text in wanted if text not in own]:

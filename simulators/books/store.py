@@ -183,9 +183,11 @@ class Store:
         """Strike out content that awaited a verdict."""
         self._base.execute("DELETE FROM pending WHERE document = ?", (document,))
 
-    def name_document(self, document: Document, names: list[str]) -> None:
-        """Remember more names of a document; a name that another one has stays with that one."""
-        rows = [(document.account, document.type, value, document.id) for value in names if value]
+    def name_document(self, document: Document, names: list[str], trader: str = "") -> None:
+        """Remember more names of a document, for its account and for the enterprise that it is filed for; a name that another one has
+        stays with that one."""
+        whose = dict.fromkeys((document.account, trader or document.account))
+        rows = [(account, document.type, value, document.id) for account in whose for value in names if value]
         self._base.executemany("INSERT INTO name VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
 
     def numbers(self, document: int) -> dict[str, str]:

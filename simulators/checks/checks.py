@@ -1,7 +1,7 @@
 """Look at a document before it is taken, or before a receipt is issued, as the checks of its script say.
 
 The kinds of ``[[check]]``: ``pattern`` (every text at the path has the form), ``count`` (so many are there: ``least``, ``most``),
-``account`` (the text is the account's own code here), ``known`` (the authority's book ``table`` has it), ``record`` (the book's
+``account`` (the text is the account's own code here), ``trader`` (or that of one that it acts for), ``known`` (the authority's book ``table`` has it), ``record`` (the book's
 entry has ``field`` equal to ``value``, among the list ``among``, or, with neither, equal to the account's code; with ``columns``:
 the texts at these paths are the entry's), ``unclaimed`` (no other document has claimed it, save one whose status is in ``frees``
 or whose day ``until`` is over; what holds is claimed) and ``registered`` (the account has a document of the type ``kind`` in one
@@ -24,6 +24,7 @@ from tongguan.simulators.checks.subject import Subject, fault_of
 from tongguan.simulators.messages.markup import first, parse, values
 from tongguan.simulators.script.decision_tables import chosen
 from tongguan.simulators.script.script import Check
+from tongguan.simulators.script.traders import trader_of
 from tongguan.simulators.server.office import Fault, Office
 
 Look = Callable[[Office, Check, Subject], Iterator[Fault]]
@@ -65,14 +66,15 @@ def _look(check: Check) -> Look:
 def _first_wrong(office: Office, check: Check, subject: Subject) -> Iterator[Fault]:
     """Tell the first text at the path for which a check does not hold, or how many there are in place of those that should be."""
     told = values(subject.document, check.at)
-    wrong = next((text for text in told if not _holds(office, check, subject.account, text)), None)
+    wrong = next((text for text in told if not _holds(office, check, subject, text)), None)
     if check.check == "count" and not check.least <= len(told) <= check.most:
         wrong = str(len(told))
     if wrong is not None:
         yield fault_of(office, check, subject, check.at, value=wrong)
 
 
-def _holds(office: Office, check: Check, account: str, text: str) -> bool:
+def _holds(office: Office, check: Check, subject: Subject, text: str) -> bool:
+    account = subject.account
     record = office.settings.records.get(check.table, {}).get(text)
     match check.check:
         case "pattern":
@@ -81,6 +83,8 @@ def _holds(office: Office, check: Check, account: str, text: str) -> bool:
             return True
         case "account":
             return text == account
+        case "trader":
+            return office.settings.acts(office.authority, account, text)
         case "known":
             return record is not None
         case "record" if record is None:
@@ -88,7 +92,8 @@ def _holds(office: Office, check: Check, account: str, text: str) -> bool:
         case "record" if check.among:
             return record is not None and record.get(check.field) in office.settings.lists.get(check.among, ())
         case "record":
-            return record is not None and record.get(check.field) == (account if check.value is None else check.value)
+            own = trader_of(office.script(subject.type), subject.document, account)
+            return record is not None and record.get(check.field) == (own if check.value is None else check.value)
         case "registered":
             there = office.store.has_document(account, check.kind, check.status)
             return there or account in office.settings.records.get(check.table, {})

@@ -14,13 +14,14 @@ from tongguan.simulators.checks.subject import Subject, fault_of
 from tongguan.simulators.messages.markup import elements, first, local, parse
 from tongguan.simulators.script.field_rules import FieldRules, bare_path, canonical
 from tongguan.simulators.script.script import Check
+from tongguan.simulators.script.traders import trader_of
 from tongguan.simulators.server.office import Fault, Office
 
 Texts = Mapping[str, str]  #: of a row, by their elements
 
 
 def named(office: Office, check: Check, subject: Subject) -> Iterator[Fault]:
-    """The texts name a document of the type ``kind`` of the account, in one of ``status``; at ``same`` both say the same."""
+    """The texts name a document of the type ``kind`` filed for the same enterprise, in one of ``status``; at ``same`` both say the same."""
     text = joined(subject.document, check.at)
     found = _other(office, check, subject, text)
     if found is None:
@@ -99,11 +100,19 @@ def lapsed(office: Office, check: Check, document: Document) -> bool:
 
 
 def _other(office: Office, check: Check, subject: Subject, text: str) -> Document | None:
-    store = office.store
-    found = store.claimant(check.claim, text) if check.claim else store.find_document(subject.account, check.kind, [text])
-    if found is None or found.account != subject.account or lapsed(office, check, found):
+    store, script = office.store, office.script(subject.type)
+    trader = trader_of(script, subject.document, subject.account)
+    found = store.claimant(check.claim, text) if check.claim else store.find_document(trader, check.kind, [text])
+    if found is None or lapsed(office, check, found):
+        return None
+    own = found.account if script is None or not script.trader else _trader(office, found)
+    if own != trader:
         return None
     return found if not check.status or found.status in check.status else None
+
+
+def _trader(office: Office, found: Document) -> str:
+    return trader_of(office.script(found.type), parse(found.body), found.account)
 
 
 def _rows(office: Office, check: Check, subject: Subject) -> Iterator[tuple[str, etree._Element, Texts | None]]:

@@ -29,6 +29,7 @@ from tongguan.simulators.messages.decode import open_letter
 from tongguan.simulators.messages.markup import NotXml, first
 from tongguan.simulators.script.player import begin, given_number, planned
 from tongguan.simulators.script.script import Replies
+from tongguan.simulators.script.traders import trader_of
 from tongguan.simulators.server.office import Fault, Notice, Office, receipt
 
 TAKEN, REFUSED, CONFLICT = 202, 400, 409
@@ -127,5 +128,6 @@ def _write(office: Office, script: Replies, package: Package, known: Document | 
         document = replace(document, round=document.round + 1)
         office.store.write_document(document)
         office.store.keep_pending(document.id, etree.tostring(package.document))
-    office.store.name_document(document, names_of(script, package.document))
+    trader = trader_of(script, package.document, package.account)
+    office.store.name_document(document, names_of(script, package.document), trader)
     return document

@@ -65,6 +65,7 @@ def _replies(type_: str, authority: str, raw: dict[str, Any], rules: FieldRules)
         names_message=bool(raw.get("names_message", True)),
         number=tuple(raw["number_at"]),
         keys=tuple(raw["keys_at"]),
+        trader=str(raw.get("trader_at", "")),
         codes={code.code: code for code in codes},
         numbers=dict(raw.get("numbers", {})),
         flows=tuple(_flow(row) for row in raw.get("flow", [])),

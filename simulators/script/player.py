@@ -20,6 +20,7 @@ from tongguan.simulators.messages.odd_receipts import odd
 from tongguan.simulators.script.decision_tables import chosen
 from tongguan.simulators.script.durations import seconds
 from tongguan.simulators.script.script import Code, Flow, Replies, Step, Turn
+from tongguan.simulators.script.traders import trader_of
 from tongguan.simulators.server.office import Fault, Notice, Office, damaged, receipt
 
 _DAY = 86_400.0  #: seconds
@@ -181,5 +182,6 @@ def given_number(office: Office, script: Replies, document: Document, name: str)
     serial = office.store.next_serial(f"{name} {stem}")
     value = stem + ("{serial" + tail).format(serial=serial)
     office.store.keep_number(document.id, name, value)
-    office.store.name_document(document, [value])
+    trader = trader_of(script, parse(document.body), document.account) if document.body else ""
+    office.store.name_document(document, [value], trader)
     return value

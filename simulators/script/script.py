@@ -19,7 +19,7 @@ from tongguan.simulators.script.own_format import Format
 
 #: the kinds of checks: ``checks.py``
 CHECKS = frozenset(
-    {"pattern", "count", "account", "known", "record", "unclaimed", "registered"}
+    {"pattern", "count", "account", "trader", "known", "record", "unclaimed", "registered"}
     | {"fields", "named", "filed", "alike", "unchanged", "last_days", "covered", "collected", "old", "changed"}
 )
 
@@ -197,6 +197,7 @@ class Replies:
     names_message: bool  #: business receipts carry the Message-Id of what started them
     number: tuple[str, ...]  #: paths: the document's own number, told with each receipt
     keys: tuple[str, ...]  #: paths: every value by which the document may be named again
+    trader: str  #: path of the code of the enterprise that it is filed for; nothing: the sender
     codes: Mapping[str, Code]
     numbers: Mapping[str, str]  #: name of a number -> its pattern
     flows: tuple[Flow, ...]

@@ -61,7 +61,7 @@ def item_of(path: Path) -> Item:
 def checked(compiled: Compiled, item: Item, document: Document | None = None) -> Checked:
     """Held against the profile alone: what other documents say is what this one has said."""
 
-    def filed(source: FiledSource, number: str) -> FiledContent:
+    def filed(source: FiledSource, number: str, party: str) -> FiledContent:
         said = document.content if document else {}
         rows = said.get(source.table.removesuffix("[]"), []) if source.table else [said]
         return FiledContent(compiled.profile.title, {tuple(row.get(path, "") for path in source.key): row for row in rows})

@@ -46,4 +46,5 @@ def _draft(request: LocalRequest, n: int) -> Document:
         updated_at=request.business,
         content=with_numbers(request.content, profile, numbers),
         numbers=numbers,
+        party=origin.party,
     )

@@ -34,6 +34,7 @@ from tongguan.gateway.flow.submission.allowed import in_place_of_expired, may, n
 from tongguan.gateway.flow.submission.check import hand_of, living, refuse
 from tongguan.gateway.flow.submission.dispatch import at_desk, on_its_way, request_of
 from tongguan.gateway.flow.submission.licences import licence_faults, wish_of
+from tongguan.gateway.flow.submission.parties import OWN, party_of
 from tongguan.gateway.flow.submission.secrets import without_secrets
 from tongguan.gateway.flow.submission.send import keep_aside
 from tongguan.gateway.journal.port import Claim
@@ -185,7 +186,8 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
     faults = [*may(rules, moment, message, operation, document), *needs.faults]
     faults += taken(rules, moment, message, content=kept, others=needs.found, records=records)
     hand = hand_of(rules, message, records)
-    wish = wish_of(rules, moment, message, kept, document, needs.found)
+    party = party_of(rules.account(message.account), profile, kept, needs.found, document) or OWN
+    wish = wish_of(rules, moment, message, kept, document, needs.found, party=party)
     faults += licence_faults(rules, message, kept, wish, records, places_of(hand.item))
     if faults:
         raise Refused(faults)
@@ -193,11 +195,11 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
         raise Deferred(OTHER)
     document = document or born(message, profile, moment.business)
     asked = kept if operation.body != "none" else document.content  # that may have moved on since
-    request = request_of(rules, moment, message, hand, document, content=asked)
+    request = request_of(rules, moment, message, hand, document, content=asked, found=needs.found)
     keep, told = operation.options.get("keep"), _leaves(content)
     answered_elements = {to: told[of] for to, of in keep.items() if of in told} if isinstance(keep, dict) else told
     rows = _table(rules, message, answered) if operation.fetches else ()
-    request = replace(request, answered=answered_elements, answered_rows=rows, found=needs.found)
+    request = replace(request, answered=answered_elements, answered_rows=rows)
     outcome = on_its_way(rules, moment, request, records) if operation.way == "message" else at_desk(request, records)
     outcome = in_place_of_expired(rules, moment, outcome, records)
     return (replace(outcome, relied_on={**needs.relied_on, **outcome.relied_on}),)

@@ -8,6 +8,7 @@ from tongguan.gateway.document.changes import changed, joined_value, reserved_va
 from tongguan.gateway.document.lines import with_keys
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.rules import Rules
+from tongguan.gateway.flow.submission.parties import OWN, party_named
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Deferred, Fault, Refused, in_both
@@ -113,14 +114,36 @@ def needed(rules: Rules, moment: Moment, message: Message, content: Content, rec
         if other is not None and other.status in need.wait:
             waits_on = waits_on or other
         elif other is None or other.status not in need.status or _is_over(need, other, today):
-            faults += _not_there(rules, message, need, content, other or _waited_for(message, need, records))
+            strange = _of_anybody(rules, message, need, content, records) if other is None and need.certain else None
+            other = other or _waited_for(message, need, records)
+            faults += _not_there(rules, message, need, content, other or strange, strange=other is None and strange is not None)
     return Needs(documents, tuple(faults), waits_on)
 
 
 def found(rules: Rules, message: Message, need: Need, content: Content, records: Snapshot) -> Document | None:
-    """The document of the message's account that a need is about, in whatever status; one that names none: any in the right status."""
+    """The document of the message's account, and for the same party, that a need is about, in whatever status; one that names none: any
+    in the right status."""
+    whose = _whose(rules, message, need, content)
     if not need.certain:
-        return records.document_in(message.account, need.type, need.status)
+        return records.document_in(message.account, need.type, need.status, party=whose or "")
+    document = _of_anybody(rules, message, need, content, records)
+    return document if document is not None and whose in (None, document.party) else None
+
+
+def _whose(rules: Rules, message: Message, need: Need, content: Content) -> str | None:
+    """For whom the document must be that a need finds; None: whoever (it says for whom the message is, or that is told as a fault).
+
+    Of types that name no party all documents are the account's own.
+    """
+    profile, other = rules.profile(message.type), rules.profile(need.type)
+    if other.party is None:
+        return OWN
+    says = profile.party is not None and profile.party.need == need.name
+    return None if says else party_named(rules.account(message.account), profile, content)
+
+
+def _of_anybody(rules: Rules, message: Message, need: Need, content: Content, records: Snapshot) -> Document | None:
+    """The document that a need names, whatever client it is for."""
     if need.names:
         return named(message.account, (need.type,), value_at(content, need.names), records)
     value = joined_value(content, need.reserved)
@@ -131,7 +154,7 @@ def found(rules: Rules, message: Message, need: Need, content: Content, records:
 
 
 def named(account: str, types: Sequence[str], value: str, records: Snapshot) -> Document | None:
-    """The document of one of these types that has this official number, else this key."""
+    """The document of one of these types that has this official number, else this key; for whomever it is."""
     if not value:
         return None
     numbered = [d for d in records.documents_of_number(account, value) if d.type in types]
@@ -160,8 +183,10 @@ def _is_over(need: Need, other: Document, today: str) -> bool:
     return bool(until) and until < today
 
 
-def _not_there(rules: Rules, message: Message, need: Need, content: Content, other: Document | None) -> list[Fault]:
-    """What a need says; nothing where its path is empty and must not be: that is told already."""
+def _not_there(
+    rules: Rules, message: Message, need: Need, content: Content, other: Document | None, *, strange: bool
+) -> list[Fault]:
+    """What a need says; nothing where its path is empty and must not be: that is told already. `strange`: it is for another party."""
     if not need.certain:
         return [fault("GW-F30", zh=need.says.zh, en=need.says.en, path="@operation", label="operation")]
     profile = rules.profile(message.type)
@@ -173,11 +198,18 @@ def _not_there(rules: Rules, message: Message, need: Need, content: Content, oth
         value_at(content, need.names) if need.names else _number_of(rules, other) or " ".join(value_at(content, p) for p in paths)
     )
     zh, en = _why_not(rules, need, other)
+    said = need.says.zh.format(name=name or "-", status=zh), need.says.en.format(name=name or "-", status=en)
+    if strange:
+        title = rules.profile(need.type).title
+        said = (
+            f"{title.zh} {name or '-'} 属于另一企业，不能用于本单证：请核对企业代码和编号",
+            f"{title.en} {name or '-'} is of another enterprise, and is not for this document: look at the enterprise's code and the number",
+        )
     return [
         fault(
             "GW-F30",
-            zh=need.says.zh.format(name=name or "-", status=zh),
-            en=need.says.en.format(name=name or "-", status=en),
+            zh=said[0],
+            en=said[1],
             path=place_in(message, paths[0]),
             label=_labels(profile, paths),
         )

@@ -36,6 +36,7 @@ from tongguan.gateway.flow.submission.allowed import (
 from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of, waiting
 from tongguan.gateway.flow.submission.filed import FiledDocuments, changed_document
 from tongguan.gateway.flow.submission.licences import licence_faults, wish_of
+from tongguan.gateway.flow.submission.parties import OWN, party_of
 from tongguan.gateway.flow.submission.powers import power_faults
 from tongguan.gateway.flow.submission.secrets import look_at_secrets, secret_faults
 from tongguan.gateway.flow.submission.split import (
@@ -229,7 +230,7 @@ def _of_part(rules: Rules, moment: Moment, request: LocalRequest, seen: Examined
     message = request.message
     document = part_document(rules, message, part, records, moment.business)
     numbers = numbers_given(request.profile, request.operation, part.content, document.numbers, give=request.give_number)
-    own = replace(request, document=document, content=part.content, numbers=numbers)
+    own = replace(request, document=replace(document, party=request.document.party), content=part.content, numbers=numbers)
     if request.operation.way == "desk":
         return at_desk(own, records)
     further, source = part_message(rules, message, part, document, records, moment.now)
@@ -274,10 +275,11 @@ def _looked_into(
         operation=message.operation,
         allowed=compiled.attachable(checked.content),
     )
-    needs, beside = _beside(rules, moment, message, checked.content, records)
+    needs, beside = _beside(rules, moment, message, checked.content, document, records)
     in_its_form = [_in_its_form(hand.item, fault) for fault in beside] if hand.item.own_form else beside
     faults = [*_said_by_no_need(faults, needs.faults), *in_its_form]
-    wish = wish_of(rules, moment, message, checked.content, document, needs.found)
+    party = party_of(rules.account(message.account), profile, checked.content, needs.found, document) or OWN
+    wish = wish_of(rules, moment, message, checked.content, document, needs.found, party=party)
     faults += licence_faults(rules, message, checked.content, wish, records, places_of(hand.item))
     freed = came_to_nothing(rules.types, document, records) if document is not None and operation.body != "none" else None
     if freed is not None:
@@ -288,7 +290,7 @@ def _looked_into(
     parts = parts_of(rules, message, checked, records)
     for part in parts:
         faults += part_faults(rules, message, part, records)
-        faults += [f for f in _beside(rules, moment, message, part.content, records)[1] if f not in faults]
+        faults += [f for f in _beside(rules, moment, message, part.content, part.document, records)[1] if f not in faults]
     if operation.splits and document is not None and len(hand.item.body):
         faults += left_over(message, parts, records)
     return Examined(checked, tuple(faults), needs, {**filed.relied_on, **needs.relied_on}, parts)
@@ -299,14 +301,17 @@ def _in_its_form(item: Item, fault: Fault) -> Fault:
     return replace(fault, path=fault.path.replace(f"/{item.type}/", f"{item.place}/", 1))
 
 
-def _beside(rules: Rules, moment: Moment, message: Message, content: Content, records: Snapshot) -> tuple[Needs, list[Fault]]:
+def _beside(
+    rules: Rules, moment: Moment, message: Message, content: Content, document: Document | None, records: Snapshot
+) -> tuple[Needs, list[Fault]]:
     """The other documents that a content rests on, and what is wrong beside it: with these, with secrets, and cards."""
     profile = rules.profile(message.type)
     operation = profile.operations[message.operation]
     needs = needed(rules, moment, message, content, records)
     others = {} if needs.faults else needs.found  # one that will not do is told once
     faults = [*taken(rules, moment, message, content=content, others=others, records=records), *needs.faults]
-    faults += power_faults(rules, message, content, china_date(moment.business))
+    party = party_of(rules.account(message.account), profile, content, needs.found, document)
+    faults += power_faults(rules, message, content, party, china_date(moment.business))
     if operation.way == "message":
         faults += secret_faults(rules, moment.secrets, message, content, rules.route_of(profile, operation.route))
     if operation.signed_when and rules.signs(message, content):

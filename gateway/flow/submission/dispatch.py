@@ -34,6 +34,7 @@ from tongguan.gateway.flow.receipts.agreement import PENDING
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import no_card
 from tongguan.gateway.flow.submission.licences import taking, wish_of
+from tongguan.gateway.flow.submission.parties import party_of
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Refused
@@ -58,8 +59,10 @@ def request_of(
     found: Mapping[str, Document] | None = None,
 ) -> LocalRequest:
     """What the desk needs to do a message's operation."""
-    profile = rules.profile(message.type)
+    profile, account = rules.profile(message.type), rules.account(message.account)
     operation = profile.operations[message.operation]
+    party = party_of(account, profile, content, found or {}, document)
+    document = replace(document, party=document.party if party is None else party)
 
     def give(kind: str) -> str:
         return new_number(moment, profile, kind)
@@ -69,7 +72,7 @@ def request_of(
         message=message,
         profile=profile,
         operation=operation,
-        account=rules.account(message.account),
+        account=account,
         document=document,
         content=content,
         options=options or {},
@@ -80,7 +83,7 @@ def request_of(
         give_number=give,
         now=moment.now,
         business=moment.business,
-        language=rules.language(rules.account(message.account)),
+        language=rules.language(account),
         profiles=rules.types,
         found=found or {},
     )
@@ -201,7 +204,7 @@ def on_its_way(rules: Rules, moment: Moment, request: LocalRequest, records: Sna
     asked, bodies = after.content if after.pending is None else after.pending, _files(request)
     if operation.pending or (profile.changes is not None and operation.opens_round):
         bodies = (*bodies, Body(request.message.id, PENDING, orjson.dumps(asked)))
-    wish = wish_of(rules, moment, request.message, asked, before, request.found)
+    wish = wish_of(rules, moment, request.message, asked, before, request.found, party=after.party)
     takes, relied_on = taking(rules, after, wish, records)
     outcome = Outcome(
         _moved(moment, request, lane=lane, route=rules.route_of(profile, operation.route)),

@@ -6,6 +6,7 @@ from tongguan.codecs.checking.changed import ChangedDocument
 from tongguan.codecs.checking.filed import FiledContent, by_key
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import found, named
+from tongguan.gateway.flow.submission.parties import party_coded
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.message import Message
@@ -16,20 +17,21 @@ class FiledDocuments:
     """Looks up each document that a message names, once, however many lines are filled from it; what it read is to be fenced."""
 
     def __init__(self, rules: Rules, message: Message, records: Snapshot) -> None:
-        self._rules, self._account, self._records = rules, message.account, records
-        self._known: dict[tuple[str, str], FiledContent | None] = {}
+        self._rules, self._account, self._records = rules, rules.account(message.account), records
+        self._profile = rules.profile(message.type)
+        self._known: dict[tuple[str, str, str], FiledContent | None] = {}
         self.relied_on: dict[str, int] = {}
 
-    def __call__(self, source: FiledSource, number: str) -> FiledContent | None:
-        """The document of a source that has this number or key."""
-        asked = (source.name, number)
+    def __call__(self, source: FiledSource, number: str, party: str) -> FiledContent | None:
+        """The document of a source that has this number or key, and is for the enterprise with this code."""
+        asked = (source.name, number, party)
         if asked not in self._known:
-            self._known[asked] = self._read(source, number)
+            self._known[asked] = self._read(source, number, party)
         return self._known[asked]
 
-    def _read(self, source: FiledSource, number: str) -> FiledContent | None:
-        document = named(self._account, source.types, number, self._records)
-        if document is None:
+    def _read(self, source: FiledSource, number: str, party: str) -> FiledContent | None:
+        document = named(self._account.name, source.types, number, self._records)
+        if document is None or party_coded(self._account, self._profile, party) not in (None, document.party):
             return None
         self.relied_on[document.id] = document.version
         return by_key(source, self._rules.profile(document.type).title, document.content)

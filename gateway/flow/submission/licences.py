@@ -27,17 +27,30 @@ from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.profile.profile import TakeRule
 from tongguan.gateway.work.moment import Moment
 
+Holder = tuple[str, str]
+"""Whose licences count: an account, and the client that it acts for (`Document.party`)."""
 
-def cited(rules: Rules, rule: TakeRule, account: str, content: Content, records: Snapshot) -> Licence | None:
-    """The licence that a content cites, of a document of this account; None when nothing is known of it."""
+
+def holder_of(document: Document) -> Holder:
+    """Whose licences count for a document."""
+    return document.account, document.party
+
+
+def cited(rules: Rules, rule: TakeRule, holder: Holder, content: Content, records: Snapshot) -> Licence | None:
+    """The licence that a content cites, of a document of this holder; None when nothing is known of it."""
     told = value_at(content, rule.licence)
     number = bare(told)
     for value in dict.fromkeys((number, told)) if number else ():
-        for document in records.documents_of_number(account, value):
+        for document in _numbered(holder, value, records):
             found = licence_of(document, rules.types.get(document.type), number)
             if found is not None:
                 return found
     return None
+
+
+def _numbered(holder: Holder, value: str, records: Snapshot) -> list[Document]:
+    account, party = holder
+    return [document for document in records.documents_of_number(account, value) if document.party == party]
 
 
 @record
@@ -45,7 +58,8 @@ class Wish:
     """What a message wants of licences for a document: of its own one, or of the one that it changes."""
 
     compiled: Compiled  #: the document's type
-    holder: str  #: the document: what it holds already is not wanted again
+    document_id: str  #: what this holds already is not wanted again
+    holder: Holder
     before: Content  #: what it says now; empty where that counts for nothing
     content: Content  #: what it shall say
     changed: ChangedDocument | None = None  #: where it is another one than the message's own
@@ -72,13 +86,15 @@ def wish_of(
     content: Content,
     document: Document | None,
     others: Mapping[str, Document],
+    *,
+    party: str,
 ) -> Wish | None:
     """What a message with this content wants; None where it takes nothing. `others`: the documents that its needs have found."""
     compiled = rules.compiled(message.type)
     rule, operation = compiled.profile.takes, compiled.profile.operations[message.operation]
     if rule is not None and (operation.pending or message.operation in rule.at):
         before = document.content if document is not None and operation.pending else {}
-        return Wish(compiled, message.document_id or "", before, content)
+        return Wish(compiled, message.document_id or "", (message.account, party), before, content)
     changes = changes_of(compiled, content) if operation.opens_round else None
     other = others.get(changes.need) if changes is not None else None
     return _for_changed(rules, moment, message, content, other) if other is not None else None
@@ -94,15 +110,15 @@ def _for_changed(rules: Rules, moment: Moment, message: Message, content: Conten
         after = carried_out(rules.compiled(message.type), content, known)
     except MovedOn:  # told already
         return None
-    return Wish(changed.compiled, other.id, other.content, after, changed)
+    return Wish(changed.compiled, other.id, holder_of(other), other.content, after, changed)
 
 
-def _cited_by(rules: Rules, account: str, wish: Wish, records: Snapshot) -> Cited | None:
+def _cited_by(rules: Rules, wish: Wish, records: Snapshot) -> Cited | None:
     """What there is for a wish; None where nothing is known of its licence, or not what the document uses of it."""
-    licence = cited(rules, wish.rule, account, wish.content, records)
+    licence = cited(rules, wish.rule, wish.holder, wish.content, records)
     if licence is None:
         return None
-    held = {line: amount for (id_, line), amount in records.held_by(wish.holder).items() if id_ == licence.id}
+    held = {line: amount for (id_, line), amount in records.held_by(wish.document_id).items() if id_ == licence.id}
     if not held and _cites(wish.rule, wish.before, licence) and wanted(wish.rule, wish.before):
         return None  # it cited the licence before that was known here: the authority alone can tell
     used = {
@@ -123,7 +139,7 @@ def licence_faults(
     rules: Rules, message: Message, content: Content, wish: Wish | None, records: Snapshot, places: Locations
 ) -> list[Fault]:
     """Rows that the licence of a wish does not cover, or of which not so much is left, told at their places in the message's content."""
-    found = _cited_by(rules, message.account, wish, records) if wish is not None else None
+    found = _cited_by(rules, wish, records) if wish is not None else None
     if wish is None or found is None:
         return []
     as_before = {want.line for want in wanted(wish.rule, wish.before)} if _cites(wish.rule, wish.before, found.licence) else set()
@@ -169,7 +185,7 @@ def taking(rules: Rules, document: Document, wish: Wish | None, records: Snapsho
     """
     if wish is None:
         return (), {}
-    own, found = records.held_by(document.id), _cited_by(rules, document.account, wish, records)
+    own, found = records.held_by(document.id), _cited_by(rules, wish, records)
     lines = takes_of(wish.rule, document.id, wish.content, found.licence if found is not None else None).lines
     if found is not None and wish.changed is not None:
         more = (replace(line, amount=line.amount - found.held.get(line.line, 0)) for line in lines)
@@ -199,7 +215,7 @@ def cites_otherwise(rule: TakeRule, before: Content, after: Content) -> bool:
 def kept_take(rule: TakeRule, document: Document, records: Snapshot) -> Take:
     """What a document goes on holding whose amendment has come to nothing: as much of what it holds as its content wants."""
     number = value_at(document.content, rule.licence)
-    licences = {d.id for value in {bare(number), number} if value for d in records.documents_of_number(document.account, value)}
+    licences = {d.id for value in {bare(number), number} if value for d in _numbered(holder_of(document), value, records)}
     amounts = Counter[str]()
     for want in wanted(rule, document.content):
         amounts[want.line] += want.amount
@@ -214,7 +230,7 @@ def agreed_take(rules: Rules, document: Document, records: Snapshot) -> Take:
         return Take(document.id)
     amounts: dict[tuple[str, str], int] = {}
     for content in (document.content, document.pending):
-        licence = cited(rules, rule, document.account, content, records) if content is not None else None
+        licence = cited(rules, rule, holder_of(document), content, records) if content is not None else None
         for line in takes_of(rule, document.id, content or {}, licence).lines:
             key = line.licence_id, line.line
             amounts[key] = max(line.amount, amounts.get(key, 0))

@@ -6,6 +6,7 @@ from tongguan.codecs.checking.fills import clients_of
 from tongguan.gateway.document.changes import value_at
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import place_in
+from tongguan.gateway.flow.submission.parties import OWN
 from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.faults import fault
@@ -14,12 +15,12 @@ from tongguan.gateway.profile.profile import Profile
 from tongguan.gateway.settings import Account, ActsFor
 
 
-def power_faults(rules: Rules, message: Message, content: Content, day: str) -> list[Fault]:
-    """What is wrong with whom a document is for, on that day in China, and with who must sign it."""
+def power_faults(rules: Rules, message: Message, content: Content, party: str | None, day: str) -> list[Fault]:
+    """What is wrong with whom a document is for (`parties`), on that day in China, and with who must sign it."""
     profile, account = rules.profile(message.type), rules.account(message.account)
     if account.kind == "broker" and profile.own_card.zh:
         return [fault("GW-F81", path="@operation", label="operation", zh=profile.own_card.zh, en=profile.own_card.en)]
-    return [*_of_signer(rules, message, profile, content), *_of_party(rules, message, profile, content, day)]
+    return [*_of_signer(rules, message, profile, content), *_of_party(rules, message, content, party, day)]
 
 
 def _of_signer(rules: Rules, message: Message, profile: Profile, content: Content) -> list[Fault]:
@@ -51,20 +52,33 @@ def _lacks(client: ActsFor, profile: Profile, day: str) -> str | None:
     return "GW-F80" if client.until and client.until < day else None
 
 
-def _of_party(rules: Rules, message: Message, profile: Profile, content: Content, day: str) -> list[Fault]:
-    """The enterprise that a document is for is the account, or one of its clients, with a power that holds."""
-    account = rules.account(message.account)
-    names = profile.party.names if profile.party is not None else ""
-    code = value_at(content, names) if names else ""
-    if code in ("", rules.code_at(account, profile)):
+def _of_party(rules: Rules, message: Message, content: Content, party: str | None, day: str) -> list[Fault]:
+    """The enterprise that a document is for is the account, or one of its clients, with a power that holds.
+
+    A broker may go on looking at what it once sent, print and delete it: what goes out, or is entered, wants the power.
+    """
+    profile, account = rules.profile(message.type), rules.account(message.account)
+    operation = profile.operations[message.operation]
+    if party == OWN or (operation.way == "desk" and operation.body == "none"):
         return []
-    client = next((one for one in clients_of(account) if getattr(one, profile.account_code) == code), None)
-    place, label = place_in(message, names), _label(profile, names)
-    if client is None:
-        return [fault("GW-F78", path=place, label=label, said=code)]
-    if (wrong := _lacks(client, profile, day)) is not None:
-        return [fault(wrong, path=place, label=label, client=client.title or code, type=profile.type, until=client.until)]
-    return []
+    path = _says_for_whom(profile)
+    place, label, code = place_in(message, path), _label(profile, path), value_at(content, path)
+    clients = [one for one in clients_of(account) if one.uscc == party]
+    lacks = [(wrong, client) for client in clients if (wrong := _lacks(client, profile, day)) is not None]
+    if not clients:
+        return [fault("GW-F78", path=place, label=label, said=code, account=account.name)]
+    if len(lacks) < len(clients):
+        return []
+    wrong, client = max(lacks, key=lambda one: one[0])  # one that is over tells more than one that never was
+    named = client.title or client.uscc
+    return [fault(wrong, path=place, label=label, client=named, type=profile.type, until=client.until, account=account.name)]
+
+
+def _says_for_whom(profile: Profile) -> str:
+    """The path of what says for whom a document is."""
+    rule = profile.party
+    assert rule is not None
+    return rule.names or profile.needs[rule.need].names
 
 
 def _label(profile: Profile, path: str) -> tuple[str, str]:

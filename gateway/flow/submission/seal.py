@@ -100,7 +100,7 @@ def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
     document = records.document(message.document_id)
     assert document is not None
     content = sent(document, profile.operations.get(message.operation))
-    if faults := power_faults(rules, message, content, times.china_date(site.business.now_ms())):
+    if faults := power_faults(rules, message, content, document.party, times.china_date(site.business.now_ms())):
         raise Refused(faults)  # a power may have ended while it waited
     site.route(message.route or "")  # sealed for nobody it would wait in a lane that nobody serves
     filled = sealed_secrets(site, message, content, message.route or "")

@@ -186,6 +186,7 @@ def document_row(d: Document) -> dict[str, Any]:
         "deleted": int(d.deleted),
         "quantities": orjson.dumps(d.quantities).decode() if d.quantities else None,
         "pending": None if d.pending is None else pack(orjson.dumps(d.pending)),
+        "party": d.party or None,
     }
 
 
@@ -197,6 +198,7 @@ def document_head(row: Mapping[str, Any]) -> Document:
         numbers=orjson.loads(row["numbers"]),
         marks=orjson.loads(row["marks"]),
         deleted=bool(row["deleted"]),
+        party=row["party"] or "",
     )
 
 
@@ -222,10 +224,11 @@ def _document(row: Mapping[str, Any], content: Content) -> Document:
         deleted=bool(row["deleted"]),
         quantities=tuple(orjson.loads(row["quantities"])) if row["quantities"] else (),
         pending=None if row["pending"] is None else orjson.loads(unpack(row["pending"])),
+        party=row["party"] or "",
     )
 
 
-_DOCUMENT_PLAIN = [name for name in DOCUMENT_HEAD if name not in ("numbers", "marks", "deleted")]
+_DOCUMENT_PLAIN = [name for name in DOCUMENT_HEAD if name not in ("numbers", "marks", "deleted", "party")]
 
 
 def counted_rows(d: Document) -> list[dict[str, Any]]:

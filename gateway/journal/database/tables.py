@@ -102,10 +102,12 @@ document = Table(
     Column("counted_at", _big),
     Column("quantities", Text),
     Column("pending", LargeBinary),  # the content that it will have once its authority agrees
+    Column("party", Text),  # credit code of the client that it is for; null: of its account itself
 )
 _partial("document_key", document.c.account, document.c.type, document.c.key, unique=True, where="deleted = 0")
 Index("document_updated", document.c.account, document.c.type, document.c.updated_at)
-_partial("document_status", document.c.account, document.c.type, document.c.status, where="deleted = 0")
+_living_in = (document.c.account, document.c.type, document.c.status, document.c.party)
+_partial("document_status", *_living_in, where="deleted = 0")
 
 fact = Table(
     "fact",

@@ -178,12 +178,13 @@ class Snapshot:
         known = self._by_key[(account, type_, key)]
         return self.document(known.id) if known else None
 
-    def document_in(self, account: str, type_: str, statuses: Collection[str]) -> Document | None:
-        """A living document of this type and account in one of these statuses; which, where there are several, is the journal's choice."""
-        ids = statements.IN_STATUS.column(self._connection, account=account, type=type_, values=sorted(statuses))
+    def document_in(self, account: str, type_: str, statuses: Collection[str], *, party: str = "") -> Document | None:
+        """A living document of this type, account and party in one of these statuses; which, where there are several, is the journal's choice."""
+        values = sorted(statuses)
+        ids = statements.IN_STATUS.column(self._connection, account=account, type=type_, party=party or None, values=values)
         seen = [d for d in self._documents.values() if d is not None and d.account == account and d.type == type_]
         every = (*self.documents(ids).values(), *seen)
-        return next((d for d in every if d.status in statuses and not d.deleted), None)
+        return next((d for d in every if d.status in statuses and d.party == party and not d.deleted), None)
 
     def documents_of_number(self, account: str, value: str) -> list[Document]:
         """Documents of the account that have this official number (hyphens and case as given)."""

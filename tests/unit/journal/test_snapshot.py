@@ -23,7 +23,9 @@ QUESTIONS: dict[str, Callable[[Snapshot], Any]] = {
     "last_freed": lambda s: [m and m.id for m in (s.last_freed("demo", "A1"), s.last_freed("demo", "A2"))],
     "is_deleted": lambda s: [s.is_deleted("d1"), s.is_deleted("d3")],
     "document_of_key": lambda s: [d and d.id for d in (s.document_of_key("demo", "T", key) for key in ("d1", "d2", "d3"))],
-    "document_in": lambda s: [bool(s.document_in("demo", "T", {status})) for status in ("draft", "sent", "gone")],
+    "document_in": lambda s: [
+        bool(s.document_in("demo", "T", {status}, party=party)) for status in ("draft", "sent", "gone") for party in ("", "p", "q")
+    ],
     "documents_of_number": lambda s: [sorted(d.id for d in s.documents_of_number("demo", value)) for value in ("L1", "L2")],
     "documents_naming": lambda s: [
         [d.id for d in s.documents_naming("demo", "T", "of", {value})] for value in ("q1", "q2", "q3")
@@ -88,7 +90,7 @@ def batch(old: Message) -> list[Outcome]:
     new = submission("new", document_id="d2", reference="A2", source="new.xml")
     came = comes(
         new,
-        documents=(document("d2", round=1, changing="new", round_opened_at=7),),
+        documents=(document("d2", party="p", round=1, changing="new", round_opened_at=7),),
         bodies=(body("new", b"<new/>"), body("new", b"sealed twice", "sealed:2")),
         numbers=(Number("T", "licence", "L2", "d2", "demo"), Number("T", "other", "L1", "d2", "demo")),
         receipts=(receipt("rc2", message_id="new", document_id="d2", issued_at=2),),

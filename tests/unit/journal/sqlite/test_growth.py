@@ -129,6 +129,7 @@ WORKS: Mapping[str, Callable[[Journal], Any]] = {
     "a reference": decides(lambda r: (r.holder_of("demo", "again"), r.last_freed("demo", "again"))),
     "a key": decides(lambda r: r.document_of_key("demo", "T", "grown-1")),
     "a status": decides(lambda r: r.document_in("demo", "T", ["done"])),
+    "a status for a party": decides(lambda r: r.document_in("demo", "T", ["done"], party="nobody")),
     "a number": decides(lambda r: (r.documents_of_number("demo", "GROWN1"), r.owners_of_number("T", "GROWN1"))),
     "who names it": decides(lambda r: r.documents_naming("demo", "T", "code", {"none"})),
     "a receipt": decides(lambda r: (r.has_receipt("a", "grown-1"), r.receipt_bytes("a", "grown-1", but=""))),

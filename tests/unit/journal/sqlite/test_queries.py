@@ -314,6 +314,7 @@ DECIDES: dict[str, Callable[[Snapshot], Any]] = {
     "delivered": lambda r: r.delivered("demo", ["k1", "k2"]),
     "keys": lambda r: r.fetch_keys([("demo", "T", "d1")]),
     "document in": lambda r: r.document_in("demo", "T", {"draft", "done"}),
+    "document in, for a party": lambda r: r.document_in("demo", "T", {"draft", "done"}, party="p"),
     "reservations": lambda r: r.reservations_of("d1"),
     "number": lambda r: r.documents_of_number("demo", "L1"),
     "naming": lambda r: r.documents_naming("demo", "T", "code", {"8409", "x"}),
