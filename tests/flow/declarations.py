@@ -32,6 +32,20 @@ def client(marker: str = "") -> str:
     return f"T{next(_clients):0{17 - len(marker)}d}{marker}"
 
 
+def for_trader(trader: str, own: str = "", **head: str) -> str:
+    """An ordinary declaration by the sample enterprise for this consignee, whose name is left to the gateway. `head`: in place of the sample's code."""
+    sample = "2102960001"
+    text = (b.PROFILES / "customs" / TYPE / "examples" / "ok-declare-refused.xml").read_text("utf-8")
+    text = text.replace("DEMO2026110!refuse", own or client())
+    for name in ("TradeName", "TradeCoScc"):
+        start, end = text.index(f"<{name}>"), text.index(f"</{name}>")
+        text = text[:start] + f"<{name} />" + text[end + len(f"</{name}>") :]
+    text = text.replace(f"<TradeCode>{sample}<", f"<TradeCode>{trader}<")
+    for name, value in head.items():
+        text = text.replace(f"<{name}>{sample}<", f"<{name}>{value}<", 1)
+    return text
+
+
 def collected(lists: list[dict[str, Any]]) -> tuple[Content, list[Content]]:
     """Head and lines of a declaration of these lists; their lines one behind the other."""
     bodies = [one["body"] for one in lists]

@@ -9,11 +9,8 @@ from typing import Any
 import bodies as b
 import pytest
 from agreement_desk import Office, open_office
-from declarations import NS, TYPE, client
+from declarations import NS, TYPE, client, for_trader
 from lxml import etree
-
-from tongguan.gateway.flow.submission import seal
-from tongguan.gateway.model.faults import fault
 
 pytestmark = pytest.mark.requirement("ID-06")
 DEC = f"{{{NS}}}"
@@ -51,19 +48,6 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         yield office
 
 
-def declaration(office: Office, trader: str, own: str = "", **head: str) -> str:
-    """An ordinary declaration of this consignee, whose name is left to the gateway."""
-    folder = office.shop.daemon.site.rules.profile(TYPE).folder / "examples"
-    text = (folder / "ok-declare-refused.xml").read_text("utf-8").replace("DEMO2026110!refuse", own or client())
-    for name in ("TradeName", "TradeCoScc"):
-        start, end = text.index(f"<{name}>"), text.index(f"</{name}>")
-        text = text[:start] + f"<{name} />" + text[end + len(f"</{name}>") :]
-    text = text.replace(f"<TradeCode>{OWN}<", f"<TradeCode>{trader}<")
-    for name, value in head.items():
-        text = text.replace(f"<{name}>{OWN}<", f"<{name}>{value}<", 1)
-    return text
-
-
 def played(office: Office, text: str) -> dict[str, Any]:
     status: dict[str, Any] = office.shop.play(office.shop.site.drop(text), "sent", "refused", "accepted")
     return status
@@ -75,7 +59,7 @@ def told(status: dict[str, Any]) -> list[tuple[str, str]]:
 
 def test_the_data_are_the_clients_and_the_card_the_brokers(broker: Office) -> None:
     own = client()
-    status = played(broker, declaration(broker, "2102961111", own))
+    status = played(broker, for_trader("2102961111", own))
 
     assert status["state"] == "sent", status["faults"]
     (body,) = [call.body for call in broker.authority.calls if call.what == "post" and own.encode() in call.body]
@@ -89,8 +73,8 @@ def test_the_data_are_the_clients_and_the_card_the_brokers(broker: Office) -> No
 
 def test_a_list_is_exported_for_the_consignee_only(broker: Office) -> None:
     theirs, own = client(), client()
-    played(broker, declaration(broker, "2102961111", theirs))
-    played(broker, declaration(broker, OWN, own))
+    played(broker, for_trader("2102961111", theirs))
+    played(broker, for_trader(OWN, own))
 
     assert [row["client"] for row in asked(broker, "list", client=theirs)] == [theirs]
     assert asked(broker, "export", client=theirs) == []
@@ -107,7 +91,7 @@ def asked(office: Office, kind: str, **filters: str) -> list[dict[str, str]]:
 
 def test_customs_tells_the_broker(broker: Office) -> None:
     own = client()
-    played(broker, declaration(broker, "2102961111", own))
+    played(broker, for_trader("2102961111", own))
     wire = next(call.message_id for call in broker.authority.calls if call.what == "post" and own.encode() in call.body)
     number = f"I2026{own[-13:]}"
 
@@ -126,28 +110,16 @@ def test_customs_tells_the_broker(broker: Office) -> None:
     ],
 )
 def test_without_a_power_that_holds_it_is_refused_saying_why(broker: Office, trader: str, code: str, says: str) -> None:
-    status = played(broker, declaration(broker, trader, TradeName="别的公司"))
+    status = played(broker, for_trader(trader, TradeName="别的公司"))
 
     assert status["state"] == "refused"
     assert (code, "/DecMessage/DecHead/TradeCode") in told(status)
     assert says in next(one["message"] for one in status["faults"] if one["code"] == code)
 
 
-def test_a_power_that_ended_while_the_message_waited_is_found_when_it_is_sealed(
-    broker: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    over = [fault("GW-F80", client="大连委托示例有限公司", until="2026-11-19")]
-    monkeypatch.setattr(seal, "power_faults", lambda *_: over)
-
-    status = played(broker, declaration(broker, "2102961111"))
-
-    assert (status["state"], [code for code, _ in told(status)]) == ("refused", ["GW-F80"])
-    assert not any(call.what == "post" and status["reference"].encode() in call.body for call in broker.authority.calls)
-
-
 def test_what_another_unit_declares_is_kept_for_it_and_is_not_declared_here(broker: Office) -> None:
     own = client()
-    text = declaration(broker, "2102961111", own, AgentCode="2102964444")
+    text = for_trader("2102961111", own, AgentCode="2102964444")
 
     refused = played(broker, text)
     saved = played(broker, text.replace("<OperType>C<", "<OperType>G<"))

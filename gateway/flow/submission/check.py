@@ -276,8 +276,7 @@ def _looked_into(
         allowed=compiled.attachable(checked.content),
     )
     needs, beside = _beside(rules, moment, message, checked.content, document, records)
-    in_its_form = [_in_its_form(hand.item, fault) for fault in beside] if hand.item.own_form else beside
-    faults = [*_said_by_no_need(faults, needs.faults), *in_its_form]
+    faults = [*_said_by_no_need(faults, needs.faults), *in_its_form(hand.item, beside)]
     party = party_of(rules.account(message.account), profile, checked.content, needs.found, document) or OWN
     wish = wish_of(rules, moment, message, checked.content, document, needs.found, party=party)
     faults += licence_faults(rules, message, checked.content, wish, records, places_of(hand.item))
@@ -296,9 +295,11 @@ def _looked_into(
     return Examined(checked, tuple(faults), needs, {**filed.relied_on, **needs.relied_on}, parts)
 
 
-def _in_its_form(item: Item, fault: Fault) -> Fault:
-    """A place is told as the message has it, which has a root of its authority's own."""
-    return replace(fault, path=fault.path.replace(f"/{item.type}/", f"{item.place}/", 1))
+def in_its_form(item: Item, faults: Sequence[Fault]) -> list[Fault]:
+    """Places are told as the message has them, which may have a root of its authority's own."""
+    if not item.own_form:
+        return list(faults)
+    return [replace(fault, path=fault.path.replace(f"/{item.type}/", f"{item.place}/", 1)) for fault in faults]
 
 
 def _beside(

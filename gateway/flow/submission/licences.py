@@ -27,16 +27,16 @@ from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.profile.profile import TakeRule
 from tongguan.gateway.work.moment import Moment
 
-Holder = tuple[str, str]
+LicenceHolder = tuple[str, str]
 """Whose licences count: an account, and the client that it acts for (`Document.party`)."""
 
 
-def holder_of(document: Document) -> Holder:
+def holder_of(document: Document) -> LicenceHolder:
     """Whose licences count for a document."""
     return document.account, document.party
 
 
-def cited(rules: Rules, rule: TakeRule, holder: Holder, content: Content, records: Snapshot) -> Licence | None:
+def cited(rules: Rules, rule: TakeRule, holder: LicenceHolder, content: Content, records: Snapshot) -> Licence | None:
     """The licence that a content cites, of a document of this holder; None when nothing is known of it."""
     told = value_at(content, rule.licence)
     number = bare(told)
@@ -48,7 +48,7 @@ def cited(rules: Rules, rule: TakeRule, holder: Holder, content: Content, record
     return None
 
 
-def _numbered(holder: Holder, value: str, records: Snapshot) -> list[Document]:
+def _numbered(holder: LicenceHolder, value: str, records: Snapshot) -> list[Document]:
     account, party = holder
     return [document for document in records.documents_of_number(account, value) if document.party == party]
 
@@ -59,7 +59,7 @@ class Wish:
 
     compiled: Compiled  #: the document's type
     document_id: str  #: what this holds already is not wanted again
-    holder: Holder
+    holder: LicenceHolder
     before: Content  #: what it says now; empty where that counts for nothing
     content: Content  #: what it shall say
     changed: ChangedDocument | None = None  #: where it is another one than the message's own

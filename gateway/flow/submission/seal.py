@@ -18,7 +18,7 @@ from tongguan.gateway.flow.cards.looks import certificate_trouble, holders
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import unbound
-from tongguan.gateway.flow.submission.check import refuse
+from tongguan.gateway.flow.submission.check import hand_of, in_its_form, refuse
 from tongguan.gateway.flow.submission.own_form import in_own_form
 from tongguan.gateway.flow.submission.powers import power_faults
 from tongguan.gateway.flow.submission.secrets import sealed_secrets
@@ -101,7 +101,7 @@ def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
     assert document is not None
     content = sent(document, profile.operations.get(message.operation))
     if faults := power_faults(rules, message, content, document.party, times.china_date(site.business.now_ms())):
-        raise Refused(faults)  # a power may have ended while it waited
+        raise Refused(in_its_form(hand_of(rules, message, records).item, faults))  # a power may have ended while it waited
     site.route(message.route or "")  # sealed for nobody it would wait in a lane that nobody serves
     filled = sealed_secrets(site, message, content, message.route or "")
     form = profile.own_form if profile.own_form is not None and message.operation in profile.own_form.operations else None

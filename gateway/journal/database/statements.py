@@ -231,9 +231,12 @@ VERSIONS_MOVED = PreparedStatement(
 _living = and_(_d.account == _given("account"), _d.type == _given("type"), _is(_d.deleted, "0"))
 KEYS = PreparedStatement(by("document_key", _document).where(and_(_living, _among(_d.key))))
 LIVING_KEYS = PreparedStatement(by("document_key", select(_d.key)).where(and_(_living, _among(_d.key))))
-_party = _d.party.is_not_distinct_from(_given("party"))
-#: a few are enough: one that has just moved on in the same hand is no answer, so more than one is read
-IN_STATUS = PreparedStatement(by("document_status", select(_d.id)).where(and_(_living, _among(_d.status), _party)).limit(20))
+_in_status = and_(_living, _among(_d.status))
+#: a few are enough: one that has just moved on in the same hand is no answer, so more than one is read. Of the account itself (types
+#: that are asked so have no clients' documents among them), and for a client
+IN_STATUS = PreparedStatement(by("document_status", select(_d.id)).where(and_(_in_status, _d.party.is_(None))).limit(20))
+_for_party = and_(_d.party == _given("party"), _d.party.is_not(None))
+IN_STATUS_FOR = PreparedStatement(by("document_party", select(_d.id)).where(and_(_in_status, _for_party)).limit(20))
 NAMING = PreparedStatement(by("fact_value", select(_f.document_id)).where(and_(_f.name == _given("name"), _among(_f.value))))
 
 BODY = PreparedStatement(select(_b.content).where(and_(_b.message_id == _given("message_id"), _b.role == _given("role"))))

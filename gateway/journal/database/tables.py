@@ -106,8 +106,9 @@ document = Table(
 )
 _partial("document_key", document.c.account, document.c.type, document.c.key, unique=True, where="deleted = 0")
 Index("document_updated", document.c.account, document.c.type, document.c.updated_at)
-_living_in = (document.c.account, document.c.type, document.c.status, document.c.party)
-_partial("document_status", *_living_in, where="deleted = 0")
+_partial("document_status", document.c.account, document.c.type, document.c.status, where="deleted = 0")
+_of_party = (document.c.account, document.c.type, document.c.party, document.c.status)
+_partial("document_party", *_of_party, where="party IS NOT NULL AND deleted = 0")
 
 fact = Table(
     "fact",

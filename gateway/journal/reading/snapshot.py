@@ -180,8 +180,9 @@ class Snapshot:
 
     def document_in(self, account: str, type_: str, statuses: Collection[str], *, party: str = "") -> Document | None:
         """A living document of this type, account and party in one of these statuses; which, where there are several, is the journal's choice."""
-        values = sorted(statuses)
-        ids = statements.IN_STATUS.column(self._connection, account=account, type=type_, party=party or None, values=values)
+        of: dict[str, Any] = {"account": account, "type": type_, "values": sorted(statuses)}
+        stored = statements.IN_STATUS_FOR if party else statements.IN_STATUS
+        ids = stored.column(self._connection, **of, **({"party": party} if party else {}))
         seen = [d for d in self._documents.values() if d is not None and d.account == account and d.type == type_]
         every = (*self.documents(ids).values(), *seen)
         return next((d for d in every if d.status in statuses and d.party == party and not d.deleted), None)

@@ -24,7 +24,9 @@ QUESTIONS: dict[str, Callable[[Snapshot], Any]] = {
     "is_deleted": lambda s: [s.is_deleted("d1"), s.is_deleted("d3")],
     "document_of_key": lambda s: [d and d.id for d in (s.document_of_key("demo", "T", key) for key in ("d1", "d2", "d3"))],
     "document_in": lambda s: [
-        bool(s.document_in("demo", "T", {status}, party=party)) for status in ("draft", "sent", "gone") for party in ("", "p", "q")
+        bool(s.document_in("demo", "T", {status}, party=party))
+        for status in ("draft", "sent", "gone")
+        for party in ("", "p", "q")
     ],
     "documents_of_number": lambda s: [sorted(d.id for d in s.documents_of_number("demo", value)) for value in ("L1", "L2")],
     "documents_naming": lambda s: [

@@ -9,6 +9,5 @@ down_revision = "0105"
 
 def upgrade() -> None:
     op.add_column("document", Column("party", Text))
-    op.drop_index("document_status", "document")
-    columns = ("account", "type", "status", "party")
-    op.create_index("document_status", "document", columns, sqlite_where=text("deleted = 0"))
+    columns = ("account", "type", "party", "status")
+    op.create_index("document_party", "document", columns, sqlite_where=text("party IS NOT NULL AND deleted = 0"))
