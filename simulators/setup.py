@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from tongguan.simulators.messages.signing import Key
+from tongguan.simulators.script.durations import stamp
 from tongguan.simulators.settings import AUTHORITIES, FILE, FOLDER
 
 PORTS = {"mofcom": 8701, "customs": 8702, "ministries": 8703}
@@ -96,6 +97,52 @@ count = 9
 consignee = "{consignee}"
 port = "5301"
 released = false
+
+[[declaration]]                    # cleared ones, of which papers are made
+entry = "090820261000002001"
+count = 999
+consignee = "{consignee}"
+port = "0908"
+released = true
+declared = "{today}"
+cleared = "{today}"
+
+[[declaration]]                    # cleared, of eight lines of goods
+entry = "090820260000002001"
+count = 9
+consignee = "{consignee}"
+port = "0908"
+released = true
+declared = "{today}"
+cleared = "{today}"
+lines = 8
+
+[[declaration]]                    # released, not cleared yet
+entry = "090820261000003001"
+count = 9
+consignee = "{consignee}"
+port = "0908"
+released = true
+declared = "{today}"
+cleared = ""
+
+[[declaration]]                    # of an edition of the form that no papers are made of
+entry = "090820261000003101"
+count = 9
+consignee = "{consignee}"
+port = "0908"
+released = true
+declared = "{today}"
+cleared = "{today}"
+edition = "old"
+
+[[declaration]]                    # longer ago than customs keeps them
+entry = "090820201000000001"
+consignee = "{consignee}"
+port = "0908"
+released = true
+declared = "2020-03-02"
+cleared = "2020-03-05"
 
 [[bill]]                           # good ones
 number = "DEMOBL0001"
@@ -229,7 +276,8 @@ def _written(folder: Path, enterprises: Sequence[SampleEnterprise], ports: dict[
         parts.append(_enterprise(folder, one))
     known = [one for one in enterprises if one.mofcom_code]
     parts += [_REGISTRATION.format(one=one, organization=one.uscc[8:17], place=n) for n, one in enumerate(known, 1)]
-    parts.append(_RECORDS.format(consignee=enterprises[0].customs_code if enterprises else "2102960001"))
+    today = stamp(datetime.now(UTC).timestamp())[:10]
+    parts.append(_RECORDS.format(consignee=enterprises[0].customs_code if enterprises else "2102960001", today=today))
     return _HEAD.format(token=secrets.token_urlsafe(24)) + "".join(parts)
 
 

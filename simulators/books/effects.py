@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import MAXYEAR, date, datetime
+from datetime import datetime
 
 from lxml import etree
 
@@ -15,8 +14,10 @@ from tongguan.simulators.checks.changes import cancels, changed_target, target_o
 from tongguan.simulators.checks.collected import write_off
 from tongguan.simulators.checks.licences import give_back, take_quantities
 from tongguan.simulators.checks.subject import Subject
+from tongguan.simulators.customs.made_documents import told_of_row
 from tongguan.simulators.messages.markup import elements, first, parse
 from tongguan.simulators.script.code_effects import DayTerms
+from tongguan.simulators.script.durations import months_later
 from tongguan.simulators.script.script import Code
 from tongguan.simulators.server.office import Office, content, element
 
@@ -37,7 +38,7 @@ def tell_days(office: Office, document: Document, code: Code, wrong: Mapping[str
     return replace(document, facts={**document.facts, **told}) if told else document
 
 
-def content_of(document: Document, code: Code, row: int = 0) -> etree._Element | None:
+def content_of(office: Office, document: Document, code: Code, row: int = 0) -> etree._Element | None:
     """Write the days and rows that a code tells as the content of its receipt; ``row``: of the rows only this one, from 1."""
     if not code.tells and not code.rows:
         return None
@@ -46,13 +47,13 @@ def content_of(document: Document, code: Code, row: int = 0) -> etree._Element |
         element(filled, name, document.facts[name])
     for number, found in enumerate(elements(parse(document.body), code.rows) if code.rows else (), 1):
         if row in (0, number):
-            _tell_row(element(filled, code.rows.rpartition("/")[2]), found, code)
+            _tell_row(element(filled, code.rows.rpartition("/")[2]), found, code, told_of_row(office, document, number))
     return filled
 
 
-def _tell_row(made: etree._Element, found: etree._Element, code: Code) -> None:
+def _tell_row(made: etree._Element, found: etree._Element, code: Code, known: Mapping[str, str]) -> None:
     for column in map(shown, code.row):
-        text = first(found, [column.name]) if column.text is None else column.text
+        text = known.get(column.name) if column.name.startswith("made.") else column.text or first(found, [column.name])
         if text:
             element(made, column.element, text)
 
@@ -94,7 +95,7 @@ def _day(office: Office, document: Document, name: str, terms: DayTerms, wrong: 
     if terms.kind:
         other = office.store.find_document(document.account, terms.kind, [first(body, [terms.named])])
         return other.facts.get(name, "") if other else ""
-    day = _months_later(document.facts.get(name) or office.today(), terms.months)
+    day = months_later(document.facts.get(name) or office.today(), terms.months)
     limit = first(body, terms.at)
     return min(day, limit) if limit else day
 
@@ -105,10 +106,3 @@ def _ordered(text: str) -> str:
         return datetime.strptime(text, "%Y%m%d").date().isoformat()
     except ValueError:
         return ""
-
-
-def _months_later(day: str, months: int) -> str:
-    start = date.fromisoformat(day)
-    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
-    year = min(year, MAXYEAR)
-    return date(year, month + 1, min(start.day, calendar.monthrange(year, month + 1)[1])).isoformat()

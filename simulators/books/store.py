@@ -37,6 +37,10 @@ CREATE INDEX IF NOT EXISTS receipt_feed ON receipt (account, cursor);
 CREATE INDEX IF NOT EXISTS receipt_document ON receipt (document, cursor);
 CREATE TABLE IF NOT EXISTS pending (document INTEGER PRIMARY KEY, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS document_of ON document (account, type);
+CREATE INDEX IF NOT EXISTS name_value ON name (value, type);
+CREATE TABLE IF NOT EXISTS made (document INTEGER, row INTEGER, entry TEXT NOT NULL, state TEXT NOT NULL, day TEXT NOT NULL,
+    until TEXT NOT NULL, reason TEXT NOT NULL, name TEXT NOT NULL, media TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (document, row));
+CREATE INDEX IF NOT EXISTS made_until ON made (until);
 CREATE TABLE IF NOT EXISTS licence (number TEXT PRIMARY KEY, sha256 BLOB, refusals INTEGER NOT NULL DEFAULT 0, body BLOB);
 """
 
@@ -86,6 +90,22 @@ class Issued:
     code: str
     round: int
     issued: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class MadeDocument:
+    """What was made of a declaration for a row of a request, or why it was not: then it has no name and no bytes."""
+
+    document: int
+    row: int
+    entry: str
+    state: str
+    day: str
+    until: str
+    reason: str
+    name: str
+    media: str
     body: bytes
 
 
@@ -152,6 +172,40 @@ class Store:
         marks = f"AND status IN ({', '.join('?' * len(status))}) " if status else ""
         sql = f"SELECT id FROM document WHERE account = ? AND type = ? {marks}ORDER BY id DESC"
         return [self.document(row[0]) for row in self._base.execute(sql, (account, type_, *status)).fetchall()]
+
+    def named(self, type_: str, value: str) -> list[Document]:
+        """List documents of a type that have this name, of whatever account."""
+        rows = self._base.execute("SELECT document FROM name WHERE value = ? AND type = ?", (value, type_)).fetchall()
+        return [self.document(row[0]) for row in rows]
+
+    def documents_of_type(self, type_: str, status: tuple[str, ...]) -> list[Document]:
+        """List documents of a type in one of these statuses, of whatever account."""
+        marks = ", ".join("?" * len(status))
+        sql = f"SELECT id FROM document WHERE type = ? AND status IN ({marks}) ORDER BY id"
+        return [self.document(row[0]) for row in self._base.execute(sql, (type_, *status)).fetchall()]
+
+    def keep_made(self, made: MadeDocument) -> None:
+        """Keep what was made for a row, in place of what was made before."""
+        sql = "INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self._base.execute(sql, tuple(vars(made).values()))
+
+    def made(self, document: int, row: int) -> MadeDocument | None:
+        """Give what was made for a row."""
+        found = self._one("SELECT * FROM made WHERE document = ? AND row = ?", document, row)
+        return None if found is None else MadeDocument(*found)
+
+    def every_made(self, document: int) -> list[MadeDocument]:
+        """List what was made for a request, in the order of its rows."""
+        rows = self._base.execute("SELECT * FROM made WHERE document = ? ORDER BY row", (document,)).fetchall()
+        return [MadeDocument(*row) for row in rows]
+
+    def forget_made(self, document: int) -> None:
+        """Strike out what was made for an earlier round of a request."""
+        self._base.execute("DELETE FROM made WHERE document = ?", (document,))
+
+    def drop_made(self, today: str) -> None:
+        """Strike out what was kept for its time, which is over."""
+        self._base.execute("DELETE FROM made WHERE until <> '' AND until < ?", (today,))
 
     def has_document(self, account: str, type_: str, statuses: Sequence[str]) -> bool:
         """Say whether an account has a document of a type in one of these statuses."""

@@ -7,7 +7,7 @@ the texts at these paths are the entry's), ``unclaimed`` (no other document has 
 or whose day ``until`` is over; what holds is claimed) and ``registered`` (the account has a document of the type ``kind`` in one
 of ``status``, or the book ``table`` has the account); ``fields`` (the form is that of ``fields.csv``: ``form.py``); ``named``,
 ``filed``, ``alike``, ``unchanged``, ``last_days`` (``filings.py``); ``covered`` (``licences.py``); ``old``, ``changed``
-(``changes.py``); ``collected`` (``collected.py``).
+(``changes.py``); ``collected`` (``collected.py``); ``declared`` (``made_documents.py``).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tongguan.simulators.checks.filings import alike, columns_of, filed, joined,
 from tongguan.simulators.checks.form import wrong_fields
 from tongguan.simulators.checks.licences import covered
 from tongguan.simulators.checks.subject import Subject, fault_of
+from tongguan.simulators.customs.made_documents import declared
 from tongguan.simulators.messages.markup import first, parse, values
 from tongguan.simulators.script.decision_tables import chosen
 from tongguan.simulators.script.script import Check
@@ -156,4 +157,5 @@ KINDS: Mapping[str, Look] = {
     "collected": collected,
     "old": old_texts,
     "changed": _changed,
+    "declared": declared,
 }

@@ -172,6 +172,12 @@ class Ledger:
         row = self._base.execute(sql, (number,)).fetchone()
         return None if row is None else Entry(row[0], row[1], row[2], json.loads(row[3]), json.loads(row[4]))
 
+    def entries(self, state: str) -> list[Entry]:
+        """List the declarations in a state, by number."""
+        sql = "SELECT number, sha256, state, events, body FROM entry WHERE state = ? ORDER BY number"
+        rows = self._base.execute(sql, (state,)).fetchall()
+        return [Entry(row[0], row[1], row[2], json.loads(row[3]), json.loads(row[4])) for row in rows]
+
     def keep_entry(self, entry: Entry, uses: Sequence[Use]) -> None:
         """Keep a declaration with all that it uses, in place of what it was before."""
         row = (entry.number, entry.sha256, entry.state, json.dumps(entry.events), json.dumps(entry.body, ensure_ascii=False))

@@ -124,6 +124,7 @@ def _write(office: Office, script: Replies, package: Package, known: Document | 
             facts={"reference": package.reference},
         )
         office.store.write_document(document)
+        office.store.forget_made(document.id)
     if flow is not None and flow.pending:
         document = replace(document, round=document.round + 1)
         office.store.write_document(document)

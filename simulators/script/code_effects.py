@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -92,6 +93,49 @@ class CollectTerms:
     swapped: tuple[str, ...] = ()
     swaps: str = ""
     marked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HeldTerms:
+    """Which documents are declarations that customs holds: of what kind, whose, under which of their numbers, and when cleared."""
+
+    kind: str = ""
+    trader: str = ""
+    number: str = "entry"
+    own: str = "seq"
+    cleared: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MakeTerms:
+    """What is made for each row of a request: ``what`` (print, export), and the states that its receipts tell.
+
+    ``sealed``: at which path a text ``is`` what asks for a seal, and the state of what is ``made`` so. What is made is kept for
+    so many ``months``; a declaration older than ``keeps`` months is none any more. The request ends as ``done``, ``partly`` or
+    ``failed``.
+    """
+
+    what: str
+    rows: str
+    key: str
+    making: str
+    made: str
+    unfinished: str
+    old: str
+    done: str
+    partly: str
+    failed: str
+    failed_state: str = ""
+    sealed: Mapping[str, str] = field(default_factory=dict)
+    months: int = 1
+    keeps: int = 36
+    held: HeldTerms = field(default_factory=HeldTerms)
+
+
+def read_make_terms(raw: dict[str, Any]) -> MakeTerms:
+    """Read ``[makes]`` with its ``[makes.held]``. Raises as ``read_terms_of``."""
+    held = read_terms_of(HeldTerms, "makes.held", raw.get("held", {}))
+    return read_terms_of(MakeTerms, "makes", {**raw, "held": held})
 
 
 def read_terms_of(kind: type[T], section: str, raw: dict[str, Any]) -> T:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import calendar
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import MAXYEAR, date, datetime, timedelta, timezone
 
 CHINA = timezone(timedelta(hours=8))
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -25,6 +26,14 @@ def is_span(text: str) -> bool:
 def stamp(instant: float) -> str:
     """Write an instant (seconds since 1970) in China time, with milliseconds and offset."""
     return datetime.fromtimestamp(instant, CHINA).isoformat(timespec="milliseconds")
+
+
+def months_later(start: str, months: int) -> str:
+    """Give the same day so many months later, or before; the month's last where it has no such day."""
+    begins = date.fromisoformat(start)
+    year, month = divmod(begins.year * 12 + begins.month - 1 + months, 12)
+    year = min(year, MAXYEAR)
+    return date(year, month + 1, min(begins.day, calendar.monthrange(year, month + 1)[1])).isoformat()
 
 
 def day(instant: float) -> str:

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tongguan.simulators.books.columns import check_rows, shown
-from tongguan.simulators.script.code_effects import ChangeTerms, CitingTerms, CollectTerms, DayTerms, read_terms_of
+from tongguan.simulators.script.code_effects import (
+    ChangeTerms,
+    CitingTerms,
+    CollectTerms,
+    DayTerms,
+    read_make_terms,
+    read_terms_of,
+)
 from tongguan.simulators.script.durations import seconds
 from tongguan.simulators.script.field_rules import FieldRules, as_written, read_field_rules
 from tongguan.simulators.script.licence_terms import read_terms
@@ -79,6 +86,7 @@ def _replies(type_: str, authority: str, raw: dict[str, Any], rules: FieldRules)
         changes=read_terms_of(ChangeTerms, "changes", raw["changes"]) if "changes" in raw else None,
         cites=read_terms_of(CitingTerms, "cites", raw["cites"]) if "cites" in raw else None,
         collects=read_terms_of(CollectTerms, "collects", raw["collects"]) if "collects" in raw else None,
+        makes=read_make_terms(dict(raw["makes"])) if "makes" in raw else None,
         format=own,
         fields=as_written(rules, own.without, compact_days=own.compact_days) if own else rules,
     )
@@ -127,6 +135,10 @@ def _sound(script: Replies) -> None:
         if bool(code.rows) != bool(code.row):
             raise ValueError(f"code {code.code!r}: rows goes with row, and row with rows")
         any(map(shown, code.row))  # each is a column
+    if script.makes and (missing := sorted({script.makes.done, script.makes.partly, script.makes.failed} - set(script.codes))):
+        raise ValueError(f"code {missing[0]!r} is used in [makes] but not described")
+    if script.makes is None and any(step.makes for step in steps):
+        raise ValueError("a step has makes, but there is no [makes]")
     if alone := [step.code for step in steps if step.each and not script.codes[step.code].rows]:
         raise ValueError(f"a step of code {alone[0]!r} has each, but the code tells no rows")
     if unknown := sorted({check.check for check in script.checks} - CHECKS):

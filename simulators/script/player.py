@@ -15,6 +15,7 @@ from tongguan.simulators.books.effects import content_of, settle_pending, take_e
 from tongguan.simulators.books.store import Course, Document, Issued
 from tongguan.simulators.checks.checks import claim_before, faults_before
 from tongguan.simulators.checks.subject import Subject
+from tongguan.simulators.customs.made_documents import make_row, verdict_code
 from tongguan.simulators.messages.markup import elements, parse
 from tongguan.simulators.messages.odd_receipts import odd
 from tongguan.simulators.script.decision_tables import chosen
@@ -91,6 +92,9 @@ def play(office: Office, course: Course, outcome: str = "") -> str:
         document = office.store.document(course.document)
         code = {"failed": step.failed, "unreachable": step.unreachable}.get(outcome) or step.code
         faults = _held_against(office, document, step) if code == step.code and step.otherwise else []
+        if step.makes:
+            make_row(office, document, step.row, course.wrong)
+        code = verdict_code(office, document, code)
         if faults:
             code, course = step.otherwise, replace(course, steps=course.steps[:1])
         course = _issue(office, course, document, office.scripts[document.type].codes[code], faults)
@@ -128,7 +132,7 @@ def _issue(office: Office, course: Course, document: Document, code: Code, fault
     faults = faults or ([Fault(code.code, "", code.reason)] if code.reason else [])
     message = "" if nameless else course.message
     about = None if script.format is None else parse(document.body)
-    told = content_of(document, code, Step(**course.steps[0]).row)
+    told = content_of(office, document, code, Step(**course.steps[0]).row)
     notice = Notice(document.account, message, document.type, document.number, numbers, faults, told, about)
     written = receipt(office, code, notice, now)
     issued = Issued(document.id, document.account, code.code, document.round, now, office.sealer.seal(written))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tongguan.simulators.script.code_effects import ChangeTerms, CitingTerms, CollectTerms, DayTerms
+from tongguan.simulators.script.code_effects import ChangeTerms, CitingTerms, CollectTerms, DayTerms, MakeTerms
 from tongguan.simulators.script.field_rules import FieldRules
 from tongguan.simulators.script.licence_terms import Terms
 from tongguan.simulators.script.own_format import Format
@@ -20,7 +20,7 @@ from tongguan.simulators.script.own_format import Format
 #: the kinds of checks: ``checks.py``
 CHECKS = frozenset(
     {"pattern", "count", "account", "trader", "known", "record", "unclaimed", "registered"}
-    | {"fields", "named", "filed", "alike", "unchanged", "last_days", "covered", "collected", "old", "changed"}
+    | {"fields", "named", "filed", "alike", "unchanged", "last_days", "covered", "collected", "old", "changed", "declared"}
 )
 
 
@@ -66,6 +66,7 @@ class Step:
     otherwise: str = ""
     moves: bool = True  #: false: the status stays as it is, unless the code stops all
     each: bool = False  #: once for every row that the code tells, one after another
+    makes: bool = False  #: what the row asks for is made before its code is told
     row: int = 0  #: which of them this step is about, from 1; 0: all
     only: str = ""  #: ``choice=value``: the flow ends before this step for other documents
     forward: str = ""
@@ -211,6 +212,7 @@ class Replies:
     changes: ChangeTerms | None = None
     cites: CitingTerms | None = None
     collects: CollectTerms | None = None
+    makes: MakeTerms | None = None
     format: Format | None = None
     fields: FieldRules = dataclasses.field(default_factory=dict)
 

@@ -1,0 +1,189 @@
+"""Write a declaration as its form (报关单): header boxes, six lines of goods a page, and on demand a visible seal that signs it.
+
+The font is one that every reader brings along. What customs seals carries one signature over all pages; the seal stands on the first.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from lxml import etree
+from reportlab.lib.pagesizes import A4, landscape
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfgen.canvas import Canvas
+
+from tongguan.simulators.customs.held_declarations import HeldDeclaration
+from tongguan.simulators.messages.markup import elements, first
+from tongguan.simulators.messages.pdf import SealPlace, signed
+from tongguan.simulators.server.office import Office
+
+_FONT = "STSong-Light"
+_WIDTH, _HEIGHT = landscape(A4)
+_LEFT, _RIGHT, _TOP = 30.0, _WIDTH - 30, _HEIGHT - 62
+_BOX, _LINE = 26.0, 44.0  #: heights of a row of boxes, and of a line of goods
+_LINES_A_PAGE = 6
+_TITLES = {"I": "中华人民共和国海关进口货物报关单", "E": "中华人民共和国海关出口货物报关单"}
+#: rows of boxes of the head: label (import, export where it differs), element, code table, share of the row
+_Box = tuple[str, str, str, str, int]
+_BOXES: tuple[tuple[_Box, ...], ...] = (
+    (
+        ("境内收货人", "境内发货人", "TradeName", "", 5),
+        ("进境关别", "出境关别", "IEPort", "customs", 3),
+        ("进口日期", "出口日期", "IEDate", "", 3),
+        ("申报日期", "", "declared", "", 3),
+        ("备案号", "", "ManualNo", "", 3),
+    ),
+    (
+        ("境外发货人", "境外收货人", "Overseas", "", 5),
+        ("运输方式", "", "TrafMode", "transport_mode", 3),
+        ("运输工具名称及航次号", "", "TrafName", "", 3),
+        ("提运单号", "", "BillNo", "", 3),
+        ("货物存放地点", "", "GoodsPlace", "", 3),
+    ),
+    (
+        ("消费使用单位", "生产销售单位", "OwnerName", "", 5),
+        ("监管方式", "", "TradeMode", "trade_mode", 3),
+        ("征免性质", "", "CutMode", "cut_mode", 3),
+        ("许可证号", "", "LicenseNo", "", 3),
+        ("启运港", "离境口岸", "DespPortCode", "port", 3),
+    ),
+    (
+        ("合同协议号", "", "ContrNo", "", 5),
+        ("贸易国（地区）", "", "TradeAreaCode", "country", 3),
+        ("启运国（地区）", "运抵国（地区）", "TradeCountry", "country", 3),
+        ("经停港", "指运港", "DistinatePort", "port", 3),
+        ("入境口岸", "离境口岸", "EntyPortCode", "port", 3),
+    ),
+    (
+        ("包装种类", "", "WrapType", "package_type", 5),
+        ("件数", "", "PackNo", "", 2),
+        ("毛重（千克）", "", "GrossWet", "", 2),
+        ("净重（千克）", "", "NetWt", "", 2),
+        ("成交方式", "", "TransMode", "transaction_mode", 2),
+        ("运费", "", "FeeRate", "", 2),
+        ("保费", "", "InsurRate", "", 2),
+    ),
+    (("标记唛码及备注", "", "NoteS", "", 17),),
+)
+_COLUMNS = (
+    ("项号", 32), ("商品编号", 72), ("商品名称及规格型号", 210), ("数量及单位", 100), ("单价/总价/币制", 100),
+    ("原产国（地区）", 78), ("最终目的国（地区）", 88), ("境内目的地/货源地", 62), ("征免", 40),
+)  # fmt: skip
+
+
+def declaration_pdf(office: Office, held: HeldDeclaration, *, seals: bool) -> bytes:
+    """Make the form of a declaration; sealed it verifies with any reader."""
+    page = _FormWriter(office, held).written()
+    if not seals:
+        return page
+    seal = SealPlace(
+        (int(_RIGHT) - 190, 34, int(_RIGHT) - 20, 94),
+        f"海关总署（模拟） 报关单证专用章\n{held.entry}\n{office.today()} 测试 TEST",
+    )
+    return signed(page, office.sealer, f"报关单 {held.entry}", seal)
+
+
+class _FormWriter:
+    """A form in the making."""
+
+    def __init__(self, office: Office, held: HeldDeclaration) -> None:
+        self._office, self._held = office, held
+        if _FONT not in pdfmetrics.getRegisteredFontNames():
+            pdfmetrics.registerFont(UnicodeCIDFont(_FONT))
+        self._bytes = io.BytesIO()
+        self._canvas = Canvas(self._bytes, pagesize=(_WIDTH, _HEIGHT), invariant=1)
+        self._canvas.setTitle(f"报关单 {held.entry}")
+
+    def written(self) -> bytes:
+        lines = elements(self._held.message, "DecLists/DecList")
+        pages = [lines[n : n + _LINES_A_PAGE] for n in range(0, len(lines), _LINES_A_PAGE)] or [[]]
+        for number, rows in enumerate(pages, 1):
+            self._page(rows, number, len(pages))
+            self._canvas.showPage()
+        self._canvas.save()
+        return self._bytes.getvalue()
+
+    def _page(self, rows: Sequence[etree._Element], number: int, of: int) -> None:
+        held = self._held
+        self._text(_WIDTH / 2, _HEIGHT - 34, _TITLES[held.direction], 16, centred=True)
+        top = _HEIGHT - 52
+        self._text(_LEFT, top, f"预录入编号：{self._head('SeqNo')}", 9)
+        self._text(_WIDTH / 2 - 90, top, f"海关编号：{held.entry}（{self._named('customs', self._head('CustomMaster'))}）", 9)
+        self._text(_RIGHT - 120, top, f"页码/页数：{number}/{of}", 9)
+        y = _TOP
+        for boxes in _BOXES:
+            y = self._boxes(boxes, y)
+        y = self._heading(y)
+        for row in rows:
+            y = self._goods(row, y)
+        self._text(_LEFT, 52, f"申报单位：{self._head('AgentName') or self._head('AgentCode')}", 9)
+        self._text(_LEFT, 38, "兹申明对以上内容承担如实申报、依法纳税之法律责任", 9)
+        self._text(_LEFT, 24, "测试 TEST：由模拟海关制作，无法律效力", 9)
+
+    def _boxes(self, boxes: Sequence[_Box], y: float) -> float:
+        whole, x = sum(share for *_, share in boxes), _LEFT
+        for label, other, name, table, share in boxes:
+            width = (_RIGHT - _LEFT) * share / whole
+            self._canvas.rect(x, y - _BOX, width, _BOX)
+            self._text(x + 3, y - 9, other if other and self._held.direction == "E" else label, 7)
+            self._text(x + 3, y - 21, self._value(name, table), 9, within=width - 6)
+            x += width
+        return y - _BOX
+
+    def _heading(self, y: float) -> float:
+        x = _LEFT
+        for title, width in _COLUMNS:
+            self._canvas.rect(x, y - 16, width, 16)
+            self._text(x + 3, y - 11, title, 8, within=width - 6)
+            x += width
+        return y - 16
+
+    def _goods(self, row: etree._Element, y: float) -> float:
+        said = {one: first(row, [one]) for one in ("GNo", "CodeTS", "GName", "GModel", "DeclPrice", "DeclTotal", "DistrictCode")}
+        amounts = [
+            f"{first(row, [quantity])}{self._named('unit', first(row, [unit]))}"
+            for quantity, unit in (("FirstQty", "FirstUnit"), ("SecondQty", "SecondUnit"), ("GQty", "GUnit"))
+            if first(row, [quantity])
+        ]
+        cells = (
+            [said["GNo"]],
+            [said["CodeTS"]],
+            [said["GName"], said["GModel"]],
+            amounts,
+            [said["DeclPrice"], said["DeclTotal"], self._named("currency", first(row, ["TradeCurr"]))],
+            [self._named("country", first(row, ["OriginCountry"]))],
+            [self._named("country", first(row, ["DestinationCountry"]))],
+            [said["DistrictCode"]],
+            [self._named("duty_mode", first(row, ["DutyMode"]))],
+        )
+        x = _LEFT
+        for (_, width), texts in zip(_COLUMNS, cells, strict=True):
+            self._canvas.rect(x, y - _LINE, width, _LINE)
+            for n, text in enumerate(texts[:3]):
+                self._text(x + 3, y - 11 - 13 * n, text, 8, within=width - 6)
+            x += width
+        return y - _LINE
+
+    def _value(self, name: str, table: str) -> str:
+        if name == "declared":
+            return self._held.declared
+        if name == "Overseas":
+            return self._head("OverseasConsignorEname") or self._head("OverseasConsigneeEname")
+        text = self._head(name)
+        return self._named(table, text) if table else text
+
+    def _head(self, name: str) -> str:
+        return first(self._held.message, [f"DecHead/{name}"])
+
+    def _named(self, table: str, code: str) -> str:
+        name = self._office.tables.name_of(table, code) if code else ""
+        return f"{name}({code})" if name and name != code else code
+
+    def _text(self, x: float, y: float, text: str, size: int, *, within: float = 0, centred: bool = False) -> None:
+        """Write a line; one that is too long is cut, and ends in a dot."""
+        while within and len(text) > 1 and pdfmetrics.stringWidth(text, _FONT, size) > within:
+            text = text[:-2] + "…"
+        self._canvas.setFont(_FONT, size)
+        (self._canvas.drawCentredString if centred else self._canvas.drawString)(x, y, text)
