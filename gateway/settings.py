@@ -84,6 +84,7 @@ class Gateway(_Section):
     settle: Span = timedelta(seconds=2)
     ignored_after: Span = timedelta(minutes=10)
     most_bytes: Size = 32_000_000
+    most_waiting: int = Field(default=200_000, ge=1)  #: messages before they are sent, with which all doors pause
     log: Literal["json", "text"] = "json"
 
     def say(self, zh: str, en: str) -> str:

@@ -38,6 +38,13 @@ class Drop:
     changed_at_ms: int = 0  #: last written or renamed, by the machine's clock; no program can set it for a file
     problem: Fault | None = None
 
+    @property
+    def claim_key(self) -> str:
+        return f"file:{self.account}/{self.name}/{self.sha256}"
+
+    def delivered(self, message_id: str) -> None:
+        """No replies go anywhere but to its mailbox."""
+
 
 class NotFinished(Exception):
     """The file changes, or went away, under our eyes: look again later."""

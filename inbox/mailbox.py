@@ -52,7 +52,7 @@ class Mailbox:
         folders: Folders | None = None,
     ) -> None:
         self.folder = Path(folder)
-        self.account = account
+        self.account, self.station = account, f"door:{account}"
         self.folders = folders or Folders(self.folder, account=account)
         self.outbox = os.fsencode(self.folder / "OutBox")
         self._settle = settle.total_seconds()

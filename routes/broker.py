@@ -11,7 +11,7 @@ import contextlib
 import os
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from kombu.transport import virtual
 from tongguan.gateway.model.errors import BrokerBroken, SettingsWrong, in_both
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.queueing import (
+    DEAD,
     EVENTS,
     BrokerLink,
     MessageBroker,
@@ -38,9 +39,12 @@ from tongguan.gateway.system import clock
 
 _open: Any = kombu.connection.Connection  # untyped
 _WINDOW, _WINDOW_BYTES = 256, 4_000_000  #: on their way to the broker before its answers are waited for
+_MOST_KEPT = 2_000_000  #: bytes of messages that nobody has asked for yet, with which no more are read
 _GLANCE = 0.001  #: seconds in which what is there already is read; zero would spin in the middle of a frame
 _TURN = 1.0  #: seconds between two looks at the heartbeat while something is waited for
+_OPTIONAL = ("correlation_id", "reply_to", "content_encoding")  #: properties that a message may do without
 _PERSISTENT = 2  #: delivery mode
+_ANY = 1_000_000_000  #: times that a message is handed out
 _MOST_PASSWORD = 4096  #: bytes of a file with a password
 #: seconds after which Redis hands out again what somebody who is gone had in hand
 _REDIS_LEASE = 60
@@ -156,15 +160,13 @@ class _KombuBroker:
 class _KombuLink:
     """What both kinds of connection have in common."""
 
-    #: what a queue is declared with
-    _arguments: Mapping[str, Any] = {}
-
     def __init__(self, place: str, connection: Any, timeout: float) -> None:
         self._place, self._timeout = place, timeout
         self._connection, self._transport = connection, connection.transport
         self._raw: Any = None
         self._errors = (*self._transport.connection_errors, *self._transport.channel_errors, OSError)
         self._came: deque[QueueMessage] = deque()
+        self._came_bytes = 0
         self._consuming = ""
         self.blocked = ""
         with self._explained():
@@ -195,7 +197,7 @@ class _KombuLink:
             self._declare(name)
 
     def _declare(self, name: str) -> None:
-        self._channel.queue_declare(queue=name, durable=True, auto_delete=False, arguments=dict(self._arguments))
+        self._channel.queue_declare(queue=name, durable=True, auto_delete=False)
 
     def declare_events(self) -> None:
         with self._explained():
@@ -224,7 +226,12 @@ class _KombuLink:
                 if self._came:
                     came.append(self._came.popleft())
                     size += len(came[-1].body)
+            self._came_bytes -= size
             return came
+
+    def _keep(self, message: QueueMessage) -> None:
+        self._came.append(message)
+        self._came_bytes += len(message.body)
 
     def _drain_until(self, done: Callable[[], bool], end: float) -> bool:
         """Take what the broker says until it is `done`; False when the time is over before."""
@@ -247,14 +254,22 @@ class _KombuLink:
         pass
 
     def beat(self) -> None:
+        """More than some messages are not read meanwhile: a broker that has more to say waits, and is alive."""
         with self._explained():
-            while self._drain(_GLANCE):
+            while (few := self._came_bytes < _MOST_KEPT) and self._drain(_GLANCE):
                 pass
-            self._heartbeat()
+            if few:
+                self._heartbeat()
+            else:
+                self._say_alive()
+
+    def _say_alive(self) -> None:
+        pass
 
     def close(self) -> None:
         raw, self._raw = self._raw, None
         self._came.clear()
+        self._came_bytes = 0
         if raw is not None:
             self._end(raw)
         with contextlib.suppress(Exception):
@@ -269,8 +284,6 @@ class _KombuLink:
 
 class _AmqpLink(_KombuLink):
     """RabbitMQ, or whatever speaks AMQP 0-9-1."""
-
-    _arguments: Mapping[str, Any] = {"x-queue-type": "quorum"}
 
     def __init__(self, place: str, connection: Any, timeout: float) -> None:
         self._outgoing: _Confirms | None = None
@@ -290,10 +303,10 @@ class _AmqpLink(_KombuLink):
         return channel
 
     def _declare(self, name: str) -> None:
-        """Declare it; where that is not allowed, or it is there in another shape, it is enough that it is there."""
+        """Declare it. Where that is not allowed, or it is there in another shape, it is enough that it is there."""
         channel = self._made_channel()
         try:
-            channel.queue_declare(queue=name, durable=True, auto_delete=False, arguments=dict(self._arguments))
+            channel.queue_declare(queue=name, durable=True, auto_delete=False, arguments=_shape(name))
         except (amqp.AccessRefused, amqp.PreconditionFailed):
             if self._depth(name) is None:
                 raise
@@ -315,7 +328,7 @@ class _AmqpLink(_KombuLink):
 
     def _take(self, message: Any) -> None:
         self._unacknowledged.append(message.delivery_tag)
-        self._came.append(_of_amqp(self._queue, message))
+        self._keep(_of_amqp(self._queue, message))
 
     def get(self, queue: str) -> QueueMessage | None:
         with self._explained():
@@ -363,7 +376,7 @@ class _AmqpLink(_KombuLink):
             self._heartbeat()
             if self.blocked and not until():
                 end = clock.monotonic() + self._timeout
-            elif clock.monotonic() > end or until():
+            elif self.blocked or clock.monotonic() > end:
                 raise BrokerBroken(
                     f"消息服务器 {self._place} 没有确认收到报文",
                     f"the broker at {self._place} does not confirm what was published",
@@ -372,12 +385,23 @@ class _AmqpLink(_KombuLink):
     def _heartbeat(self) -> None:
         self._transport.heartbeat_check(self._raw)
 
+    def _say_alive(self) -> None:
+        self._raw.send_heartbeat()
+
     def _end(self, raw: Any) -> None:
         with contextlib.suppress(Exception):
             if raw.connected and not raw.is_closing:
                 raw.close()
         with contextlib.suppress(Exception):
             raw.collect()
+
+
+def _shape(queue: str) -> dict[str, Any]:
+    """What a queue is declared with: as little as can be, for whoever declares it too must say the same.
+
+    What is dead is looked at as often as somebody likes: the broker, which drops what was handed out too often, must not count that.
+    """
+    return {"x-queue-type": "quorum"} | ({"x-delivery-limit": _ANY} if queue == DEAD else {})
 
 
 def _of_amqp(queue: str, message: Any) -> QueueMessage:
@@ -442,7 +466,7 @@ class _Confirms:
         self._open[self._number] = _Sent(place, len(message.body))
         self._by_id[id_] = place
         self.open_bytes += len(message.body)
-        more = {name: told for name in ("correlation_id", "reply_to") if (told := getattr(message, name))}
+        more = {name: told for name in _OPTIONAL if (told := getattr(message, name))}
         content = amqp.Message(
             message.body,
             content_type=message.content_type,
@@ -491,7 +515,7 @@ class _RedisLink(_KombuLink):
             return QueueDepth(self._channel._size(queue), 1 if self._consuming else 0)
 
     def _take(self, message: Any) -> None:
-        self._came.append(_of_virtual(self._queue, message))
+        self._keep(_of_virtual(self._queue, message))
 
     def get(self, queue: str) -> QueueMessage | None:
         with self._explained():
@@ -513,7 +537,7 @@ class _RedisLink(_KombuLink):
                 message = self._channel.prepare_message(
                     each.body,
                     content_type=each.content_type,
-                    content_encoding="binary",
+                    content_encoding=each.content_encoding or "binary",
                     headers=dict(each.headers),
                     properties=told,
                 )

@@ -25,6 +25,8 @@ from tongguan.gateway.daemon.fast_clock import FastClock
 from tongguan.gateway.daemon.lane_probes import Watching
 from tongguan.gateway.daemon.pin_socket import PinDoor
 from tongguan.gateway.daemon.preparing.workers import PrepareWorkers, make_workers
+from tongguan.gateway.daemon.pressure import Pressure
+from tongguan.gateway.daemon.queue_doors import QueueDoors
 from tongguan.gateway.daemon.receipt_watch import FIRST_SECONDS, ReceiptWatch
 from tongguan.gateway.daemon.retention import DailyClearing
 from tongguan.gateway.daemon.table_reload import TableReload
@@ -50,12 +52,14 @@ from tongguan.gateway.work.station import Station
 from tongguan.gateway.work.supervisor import STUCK, WITHIN, Supervisor, complain
 from tongguan.inbox.calendar import Calendar
 from tongguan.inbox.mailbox import Mailbox
+from tongguan.inbox.queues.door import SubmissionDoor
 from tongguan.inbox.receipts import ReceiptDoor
 from tongguan.inbox.watch import Ear, Watch
 from tongguan.outbox.alerts import Alerts
 from tongguan.outbox.sms import Notifier
 from tongguan.outbox.status.files import StatusContext
 from tongguan.outbox.status.tellers import Tellers
+from tongguan.routes.broker import make_broker
 from tongguan.routes.event_loop import EventLoop
 
 log = logs.get_logger("daemon")
@@ -68,6 +72,8 @@ _TABLES = timedelta(minutes=1)  #: between two looks at a home's code tables
 _SLOTS = timedelta(minutes=1)  #: of business, between two looks at what days begin
 _MONTHS, _MONTHS_LEAST = timedelta(hours=1), timedelta(seconds=5)  #: likewise at what must be declared by a day
 _SLOTS_LEAST = timedelta(seconds=0.5)  #: of the machine, whatever its business clock does
+_PRESSURE = 2.0  #: seconds between two looks at what room is left
+_DEAD = timedelta(seconds=10)  #: between two looks at messages that nobody could read
 _POLL = 1.0  #: seconds after which a station looks again without having been woken
 _IDLE_POLL = 4.0  #: likewise for a mailbox into which nothing comes
 _RESTS = 9  #: times as long as a turn of counting anew took, which may go on for minutes behind everything else
@@ -157,6 +163,13 @@ class Daemon:
                 business=self.fast_clock.business,
             )
             undo.callback(self._close_cards, None if self._before is None else self._before.site)
+            self.broker = make_broker(self.settings.broker, self.settings.home)
+            self.queues = (
+                QueueDoors(self.settings, self.broker, self.alerts, stopping=self._stopping.is_set)
+                if self.broker is not None
+                else None
+            )
+            self.pressure = Pressure(self.settings, self.journal, self.alerts)
             self.mailboxes = assembly.make_mailboxes(self.settings, self.journal)
             patience = FIRST_SECONDS if self._before is None else 0.0
             receipts = ReceiptWatch(self.settings, self.journal, self.alerts, patience=patience)
@@ -226,8 +239,17 @@ class Daemon:
             profile=lambda type_: profiles[type_].profile if type_ in profiles else None,
             health=self.watching.health,
             shut=lambda lane: waits_for(self.journal.lanes, lane),
-            paused=lambda account: lane.text if (lane := self.journal.lanes.get(Lane(LaneKind.ACCOUNT, account))) else None,
+            paused=self._why_paused,
         )
+
+    def _why_paused(self, account: str) -> str | None:
+        """What a mailbox says of why nothing is taken of its account; None while it is."""
+        if lane := self.journal.lanes.get(Lane(LaneKind.ACCOUNT, account)):
+            return lane.text
+        return self.say(*each_of(self.pressure.reason)) or None
+
+    def _pauses(self, account: str) -> bool:
+        return self.pressure.on or Lane(LaneKind.ACCOUNT, account) in self.journal.lanes
 
     def _told(self, changed: Mapping[str, Changed]) -> None:
         for account, ids in changed.items():
@@ -267,6 +289,17 @@ class Daemon:
             self.tellers.tell(mailbox.account, again)
         return bool(drops)
 
+    def _take_submissions(self, door: SubmissionDoor, *, wait: float) -> bool:
+        """Take the next messages of one queue."""
+        return self._guarded(partial(self._take_next, door, wait))
+
+    def _take_next(self, door: SubmissionDoor, wait: float) -> bool:
+        with door.hand(_DROPS if self.workers is not None else PART, wait=wait) as submissions:
+            came = take(self.site, door, submissions) if submissions else []
+        if again := [each.message.id for each in came if each.before]:
+            self.tellers.tell(door.account, again)
+        return bool(submissions)
+
     # Life
 
     def start(self) -> None:
@@ -290,6 +323,9 @@ class Daemon:
                 self._begin_door(name)
             for door in self.doors:
                 door.start(begin)
+            loop("pressure", lambda: self._guarded(self._look_at_pressure), lambda: self._stopping.wait(_PRESSURE))
+            if self.queues is not None:
+                self.queues.start(self.supervisor, self._take_submissions, paused=self._pauses, failed=self.journal.abandon)
         for station in (*self.stations, *([self.notifier] if self._runs(self.notifier.name) else ())):
             self._begin_station(station)
         ordered = Orders(self.site, reload=self._again)
@@ -313,6 +349,8 @@ class Daemon:
         self.calendar.every("anchor", timedelta(minutes=1), self.journal.anchor_head)
         self.calendar.every("statistics", timedelta(days=1), self.journal.learn)
         self.calendar.every("tables", _TABLES, self.tables.turn)
+        if self.queues is not None and self._runs("inbox"):
+            self.calendar.every("dead", _DEAD, self.queues.count_dead)
         self.calendar.every("retention", timedelta(days=1), self.retention.turn)
         self.calendar.every("slots", max(_SLOTS / self.settings.clock.speed, _SLOTS_LEAST), self.slots.turn)
         self.calendar.every("months", max(_MONTHS / self.settings.clock.speed, _MONTHS_LEAST), self.watching.months.look)
@@ -341,7 +379,7 @@ class Daemon:
 
         def turn() -> bool:
             nonlocal pause
-            busy = Lane(LaneKind.ACCOUNT, name) not in self.journal.lanes and self._guarded(partial(self._empty, mailbox))
+            busy = not self._pauses(name) and self._guarded(partial(self._empty, mailbox))
             pause = _POLL if busy else min(_IDLE_POLL, pause * 1.5)
             return busy
 
@@ -374,9 +412,15 @@ class Daemon:
         if clock.monotonic() - self._untold_at > WITHIN.total_seconds():
             self.alerts.over("listener")
 
+    def _look_at_pressure(self) -> bool:
+        self.pressure.look()
+        return False
+
     def _upkeep(self) -> bool:
         self.journal.renew_claims()
         self.watching.receipts.look()
+        if self.queues is not None:
+            self.queues.look()
         self.alerts.tick()
         jumped = self.watching.clock()
         self.fast_clock.keep(jumped=jumped)

@@ -35,7 +35,7 @@ def reply_queue_allowed(account: str, reply_to: str, accounts: Collection[str]) 
     """May answers to this account go to this queue? Not to one that is the gateway's, nor to one whose name has another of the
     `accounts` between its dots; who may read any other is said by the broker's permissions."""
     parts = reply_to.split(".")
-    if len(reply_to.encode()) > _MOST_BYTES or any(part in accounts and part != account for part in parts):
+    if len(reply_to.encode("utf-8", "replace")) > _MOST_BYTES or any(part in accounts and part != account for part in parts):
         return False
     return not reply_to.startswith(OWN) or (reply_to + ".").startswith(f"{REPLY}{account}.")
 
@@ -65,6 +65,7 @@ class OutgoingMessage:
     routing_key: str
     exchange: str = ""  #: the default one leads to the queue of the routing key
     content_type: str = "application/json"
+    content_encoding: str = ""
     message_id: str = ""
     correlation_id: str = ""
     reply_to: str = ""

@@ -13,6 +13,9 @@ from tongguan.gateway.system.threads import ANSWER, within
 #: bytes free, or the part of the whole, whichever is less: small disks are full later
 _LOW, _LOW_PART = 1_000_000_000, 0.02
 _FULL, _FULL_PART = 16_000_000, 0.01
+#: likewise: with less nothing more should be taken in, with more it may be again
+_TIGHT, _TIGHT_PART = 64_000_000, 0.013
+_EASY, _EASY_PART = 128_000_000, 0.018
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,26 @@ class Shortage:
     folder: Path
     free_bytes: int
     full: bool  #: nothing can be relied on to be written
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a disk has left for what comes in: `tight` is too little, `easy` is enough again."""
+
+    free_bytes: int
+    tight: bool
+    easy: bool
+
+
+def room(folder: Path) -> Room | None:
+    """What is left on the disk of a folder; None when it is not there, or does not answer."""
+    seen = within(ANSWER, {folder: partial(_seen, folder)}).get(folder, (0, None))[1]
+    if seen is None:
+        return None
+    free, whole = seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize
+    no_names = seen.f_files > 0 and seen.f_favail == 0
+    tight = no_names or free < min(_TIGHT, _TIGHT_PART * whole)
+    return Room(free, tight=tight, easy=not no_names and free > min(_EASY, _EASY_PART * whole))
 
 
 def shortages(folders: Iterable[Path]) -> list[Shortage]:

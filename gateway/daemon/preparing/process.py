@@ -60,14 +60,14 @@ class PreparingJournal(Reader):
         super().__init__(open_engine(url, home, writes=False))
         self.lanes: Mapping[Lane, ClosedLane] = {}
         self.lent = LentNumbers({})
-        self.ahead: dict[str, list[Chain]] = {}  #: by account
-        self._account = ""
+        self.ahead: dict[str, list[Chain]] = {}  #: by door
+        self._door = ""
 
     def begin(self, job: PreparingJob) -> None:
         """What it says from now on is said for this job."""
-        self.lanes, self.lent, self._account = job.closed, LentNumbers(job.numbers), job.hand.account
+        self.lanes, self.lent, self._door = job.closed, LentNumbers(job.numbers), job.hand.door
         if job.anew:
-            self.ahead[self._account] = []
+            self.ahead[self._door] = []
 
     def numbers(self) -> LentNumbers:
         return self.lent
@@ -75,7 +75,7 @@ class PreparingJournal(Reader):
     @contextmanager
     def read(self) -> Iterator[Snapshot]:
         with super().read() as records:
-            for chain in self.ahead[self._account]:
+            for chain in self.ahead[self._door]:
                 for outcome in chain:
                     records.see(outcome)
             yield records
@@ -105,9 +105,9 @@ def answer(site: Site, journal: PreparingJournal, job: PreparingJob) -> bytes:
     except Exception:
         return b""
     if job.last:
-        del journal.ahead[job.hand.account]
+        del journal.ahead[job.hand.door]
     else:
-        journal.ahead[job.hand.account] += chains
+        journal.ahead[job.hand.door] += chains
     return answered(PreparedChains(chains, journal.lent.left))
 
 

@@ -88,12 +88,12 @@ class PrepareWorkers:
         if anew:
             there = [worker for worker in self.each if worker.ready] or self.each[:1]
             idle = min(there, key=lambda worker: worker.waiting)
-            self._of[hand.account] = idle
+            self._of[hand.door] = idle
             for worker in self.each:
                 if not worker.ready and idle.waiting:
                     worker.want()
                     break
-        return self._of[hand.account].ask(_JobAsked(hand, anew, last, Future()))
+        return self._of[hand.door].ask(_JobAsked(hand, anew, last, Future()))
 
     def start(self, begin: Begin) -> None:
         for worker in self.each:

@@ -20,6 +20,7 @@ from tongguan.gateway.model.ids import derived_id
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import FREES_REFERENCE, PRINT, QUERY, Kind, Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
+from tongguan.gateway.model.queueing import QueueDelivery
 from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.profile.profile import Profile
 from tongguan.gateway.work.moment import Moment
@@ -39,6 +40,7 @@ class Arrival:
     arrived_at: int
     read: Read | None = None
     faults: tuple[Fault, ...] = ()
+    delivery: QueueDelivery | None = None  #: where its replies are wanted, if it came through a queue
 
 
 @record

@@ -1,4 +1,4 @@
-"""The door's work in one hand: files in, messages sealed (where the key is fast) or checked, one commit for all of it."""
+"""A door's work in one hand: files, or messages of a queue, in; messages sealed (where the key is fast) or checked; one commit for all of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from typing import Generic, Protocol, TypeVar, cast
 
 from tongguan.codecs.reading.read import Read
 from tongguan.gateway.flow import answers
@@ -28,44 +29,104 @@ from tongguan.gateway.flow.submission.secrets import look_at_secrets
 from tongguan.gateway.flow.table import closed, complete, sealing_onward
 from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Body, Chain, Finished, Outcome
+from tongguan.gateway.model.queueing import QueueDelivery
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import CRASHES, Onward, Step, each, prepared, run
 from tongguan.gateway.work.moment import Moment
 from tongguan.inbox.file_reader import Drop
-from tongguan.inbox.mailbox import Mailbox
+from tongguan.inbox.queues.submission import Submission
 
 PART = 64  #: files decided and written together
 #: a hand of fewer files, with fewer bytes, is done before another process has heard of it
 _FEW, _SMALL = 8, 64_000
 
 
+class Delivery(Protocol):
+    """A file or a message of a queue, as its door hands it over."""
+
+    @property
+    def account(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def raw(self) -> bytes | None: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def problem(self) -> Fault | None: ...
+    @property
+    def claim_key(self) -> str:
+        """What the same delivery has again, after a crash too; no other one of a batch has it."""
+
+    def delivered(self, message_id: str) -> QueueDelivery | None:
+        """Where the replies of what it becomes are wanted, besides the mailbox."""
+
+
+D = TypeVar("D", bound=Delivery)
+_Handed_contra = TypeVar("_Handed_contra", bound=Delivery, contravariant=True)
+
+
+class Door(Protocol[_Handed_contra]):
+    """Who handed them over, and hears what is committed: a delivery carries its own acknowledgement."""
+
+    account: str
+    station: str  #: whose claims these are
+
+    def committed(self, delivery: _Handed_contra, message_id: str, /) -> None: ...
+    def carry(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
-class Came:
-    """A drop with the message it became."""
+class Came(Generic[D]):
+    """A delivery with the message it became."""
 
-    drop: Drop
+    drop: D
     message: Message
-    before: bool = False  #: made by an earlier run, which did not carry its file away
+    before: bool = False  #: made by an earlier run, which did not carry its file away, or whose acknowledgement was lost
 
 
-def take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> list[Came]:
-    """Journal what was dropped, and tell the mailbox of each file that is committed; what becomes of the others is its matter.
+def take(site: Site, door: Door[D], drops: Sequence[D]) -> list[Came[D]]:
+    """Journal what came, and tell the door of each that is committed; what becomes of the others is its matter.
 
-    A file that was in hand when the gateway ended without a word is taken alone, and held after the third time.
+    What was in hand when the gateway ended without a word is taken alone, and held after the third time.
     """
     known = _known_already(site, drops)
     for one in known:
-        mailbox.committed(one.drop, one.message.id)
-    names = {one.drop.name for one in known}
-    drops = [drop for drop in drops if drop.name not in names]
-    return [*known, *(_take(site, mailbox, drops) if drops else ())]
+        door.committed(one.drop, one.message.id)
+    keys = {one.drop.claim_key for one in known}
+    drops = [drop for drop in drops if drop.claim_key not in keys]
+    return [*known, *(_take(site, door, drops) if drops else ())]
 
 
-def _known_already(site: Site, drops: Sequence[Drop]) -> list[Came]:
+def _known_already(site: Site, drops: Sequence[D]) -> list[Came[D]]:
+    """Those whose message is in the journal: a door hands over what is all of one kind."""
+    first = drops[0]
+    if isinstance(first, Drop):
+        return cast(list[Came[D]], _files_known(site, cast(Sequence[Drop], drops)))
+    return cast(list[Came[D]], _submissions_known(site, cast(Sequence[Submission], drops)))
+
+
+def _submissions_known(site: Site, came: Sequence[Submission]) -> list[Came[Submission]]:
+    """Messages that the broker hands out again because their acknowledgement was lost.
+
+    What their sender sends again himself is another matter, and so is what has no id: whatever is done already is then found by name and bytes.
+    """
+    again = {one.key: one for one in came if one.message.redelivered and one.key}
+    if not again:
+        return []
+    account = came[0].account
+    with site.journal.read() as records:
+        found = records.delivered(account, list(again))
+        messages = records.messages(found.values())
+    return [Came(again[key], messages[id_], before=True) for key, id_ in found.items() if id_ in messages]
+
+
+def _files_known(site: Site, drops: Sequence[Drop]) -> list[Came[Drop]]:
     """Files whose message was committed by a run that ended before it could carry them to `work/`.
 
     Such a file has not been touched (a rename would be, to its change time) since its message was made: what is dropped
@@ -89,67 +150,70 @@ def _known_already(site: Site, drops: Sequence[Drop]) -> list[Came]:
     ]
 
 
-def _take(site: Site, mailbox: Mailbox, drops: Sequence[Drop]) -> list[Came]:
+def _take(site: Site, door: Door[D], drops: Sequence[D]) -> list[Came[D]]:
     """Part by part, a commit for each. A preparer is at the next part while one is written.
 
     What a preparer leaves (whatever is out of the ordinary), and what something moved under, is decided here; and so is all that comes
     after it, since what was prepared of that may rest on it.
     """
-    came: list[Came] = []
-    taken: list[_Taken] = []
+    came: list[Came[D]] = []
+    taken: list[_Taken[D]] = []
     try:
         for n in range(0, len(drops), PART):
-            taken.append(_claimed(site, mailbox.account, drops[n : n + PART]))
+            taken.append(_claimed(site, door, drops[n : n + PART]))
             if taken[-1].claim.suspects:  # apart from all others, and from each other
                 _give_back(site, taken[:-1])
                 del taken[:-1]
                 break
         asked = _asked(site.preparer, taken)
         while taken:
-            left: _Taken | None = taken[0]
+            left: _Taken[D] | None = taken[0]
             if asked:
                 try:
-                    left = _write_prepared(site, mailbox, taken[0], asked.pop(0).result(), came)
+                    left = _write_prepared(site, door, taken[0], asked.pop(0).result(), came)
                 except PreparerEnded as ended:
                     if ended.begun:  # over this very part, it seems: it comes in smaller ones from now on
                         _give_back(site, taken[1:])
-                        site.journal.abandon(f"door:{mailbox.account}")
+                        site.journal.abandon(door.station)
                         taken.clear()
                         break
             if left is not None:
                 asked = []
-                _decide_here(site, mailbox, left, came)
+                _decide_here(site, door, left, came)
             del taken[0]
-            mailbox.carry()
+            door.carry()
     finally:
         _give_back(site, taken)
     return came
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
+class _Taken(Generic[D]):
     """Files in this hand, claimed, with what they are to become."""
 
     claim: Claim
     hand: FileBatch
-    drops: Mapping[str, Drop]  #: by id of the message to be
+    drops: Mapping[str, D]  #: by id of the message to be
 
 
-def _claimed(site: Site, account: str, drops: Sequence[Drop]) -> _Taken:
-    keys = {f"file:{drop.account}/{drop.name}/{drop.sha256}": drop for drop in drops}
-    claim = site.journal.claim_keys(f"door:{account}", list(keys))
+def _claimed(site: Site, door: Door[D], drops: Sequence[D]) -> _Taken[D]:
+    keys = {drop.claim_key: drop for drop in drops}
+    claim = site.journal.claim_keys(door.station, list(keys))
     by_id = {new_id(): keys[key] for key in claim.keys}
-    arrivals = {id_: Arrival(id_, d.account, d.name, d.raw or b"", d.sha256, clock.now_ms()) for id_, d in by_id.items()}
+    arrivals = {
+        id_: Arrival(id_, d.account, d.name, d.raw or b"", d.sha256, clock.now_ms(), delivery=d.delivered(id_))
+        for id_, d in by_id.items()
+    }
     problems = {id_: drop.problem for id_, drop in by_id.items() if drop.problem is not None}
-    return _Taken(claim, FileBatch(account, arrivals, problems), by_id)
+    return _Taken(claim, FileBatch(door.station, door.account, arrivals, problems), by_id)
 
 
-def _give_back(site: Site, taken: Sequence[_Taken]) -> None:
+def _give_back(site: Site, taken: Sequence[_Taken[D]]) -> None:
     for part in taken:
         site.journal.give_back(part.claim.token)
 
 
-def _asked(preparer: Preparer | None, taken: Sequence[_Taken]) -> list[Future[Sequence[Chain]]]:
+def _asked(preparer: Preparer | None, taken: Sequence[_Taken[D]]) -> list[Future[Sequence[Chain]]]:
     """What the preparer is asked, part by part; nothing where it would not pay.
 
     Suspects are always looked into over there, if anywhere: they may end whoever does.
@@ -164,29 +228,31 @@ def _asked(preparer: Preparer | None, taken: Sequence[_Taken]) -> list[Future[Se
     return [preparer.ask(part.hand, anew=not n, last=part is taken[-1]) for n, part in enumerate(taken)]
 
 
-def _write_prepared(site: Site, mailbox: Mailbox, taken: _Taken, chains: Sequence[Chain], came: list[Came]) -> _Taken | None:
+def _write_prepared(
+    site: Site, door: Door[D], taken: _Taken[D], chains: Sequence[Chain], came: list[Came[D]]
+) -> _Taken[D] | None:
     """Write what was prepared; what is left to be decided here, claimed anew, or None."""
     left = dict(taken.drops)
     for chain, fate in zip(chains, site.journal.finish(chains, token=taken.claim.token), strict=True):
         drop = left.get(chain[0].message.id)  # items of a batch have no file of their own
         if fate is Finished.WRITTEN and drop is not None:
             del left[chain[0].message.id]
-            _committed(mailbox, drop, chain, came)
-    return _claimed(site, mailbox.account, list(left.values())) if left else None
+            _committed(door, drop, chain, came)
+    return _claimed(site, door, list(left.values())) if left else None
 
 
-def _decide_here(site: Site, mailbox: Mailbox, taken: _Taken, came: list[Came]) -> None:
+def _decide_here(site: Site, door: Door[D], taken: _Taken[D], came: list[Came[D]]) -> None:
     def wrote(chain: Chain) -> None:
         drop = taken.drops.get(chain[0].message.id)
         if drop is not None:
-            _committed(mailbox, drop, chain, came)
+            _committed(door, drop, chain, came)
 
     step, claim = door_step(site, taken.hand), _with_messages(taken.claim, taken.hand)
     run(site.journal, step, claim, moment=site.moment, closed=partial(closed, site), wrote=wrote)
 
 
-def _committed(mailbox: Mailbox, drop: Drop, chain: Chain, came: list[Came]) -> None:
-    mailbox.committed(drop, chain[-1].message.id)
+def _committed(door: Door[D], drop: D, chain: Chain, came: list[Came[D]]) -> None:
+    door.committed(drop, chain[-1].message.id)
     came.append(Came(drop, chain[-1].message))
 
 
@@ -233,6 +299,8 @@ def decide_arrival(rules: Rules, _moment: Moment, _message: Message, arrival: Ar
 
 def _responded(rules: Rules, came: Mapping[str, Arrival], outcome: Outcome) -> Outcome:
     """With what the sender is told, and, where it is held, with its bytes: a person looks at them."""
+    if (arrival := came.get(outcome.message.id)) is not None and arrival.delivery is not None:
+        outcome = replace(outcome, delivery=arrival.delivery)
     if outcome.message.state is not State.HELD:
         return answers.responded(rules, outcome)
     kept = without_secrets(rules, came[outcome.message.id])

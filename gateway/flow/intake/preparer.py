@@ -14,8 +14,9 @@ from tongguan.gateway.model.record import record
 
 @record
 class FileBatch:
-    """Files of one mailbox that are decided together, wherever that is."""
+    """Files of one mailbox, or messages of one queue, that are decided together, wherever that is."""
 
+    door: str  #: through which they came: what is prepared for one rests on nothing that is prepared for another
     account: str
     arrivals: Mapping[str, Arrival]  #: by the id of the message to be
     problems: Mapping[str, Fault]  #: likewise: why some of them could not be read
@@ -29,7 +30,7 @@ class MessageBatch:
     """Messages that are decided together where they stand in the journal: on top of nothing that was prepared before."""
 
     ids: tuple[str, ...]
-    account: str = ""  #: of no mailbox
+    door: str = ""  #: they are in the journal
 
     def __len__(self) -> int:
         return len(self.ids)

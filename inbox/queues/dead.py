@@ -1,0 +1,150 @@
+"""What nobody could read goes to the queue `tongguan.dead`, as it came, with the reasons as headers; and back from there.
+
+Promises: a message is in its own queue or in that one at every moment, for a while perhaps in both; what is sent back is what came.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tongguan.gateway.model.errors import BrokerBroken, Fault
+from tongguan.gateway.model.queueing import (
+    DEAD,
+    SUBMISSIONS,
+    BrokerLink,
+    MessageBroker,
+    OutgoingMessage,
+    PublishResult,
+    QueueMessage,
+)
+from tongguan.gateway.system import clock, times
+from tongguan.inbox.queues.submission import MOST_HEADERS
+
+_OURS = "tongguan-"  #: begins the names of our headers
+_PACKED = "compression"
+_MOST_FAULTS = 20
+_MOST_TEXT = 2000  #: characters of a text in a header
+_MOST_LISTED = 1000  #: dead letters that are looked at in one go
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One of the queue `tongguan.dead`, as it is listed."""
+
+    id: str
+    queue: str  #: where it came; empty when somebody else has put it there
+    at: str
+    reason: str  #: the codes
+    zh: str
+    en: str
+    size_bytes: int
+
+
+def bury(
+    broker: MessageBroker, dead: Sequence[tuple[QueueMessage, Sequence[Fault]]], *, until: Callable[[], bool] = lambda: False
+) -> None:
+    """Have the broker keep these among the dead; BrokerBroken when it may not have.
+
+    By a connection of its own, for the broker reads nothing from one that publishes while it is short of memory; then `until` is asked.
+    """
+    link = broker.connect("dead letters")
+    try:
+        link.declare_queue(DEAD)
+        results = link.publish([_letter(message, faults) for message, faults in dead], until=until)
+    finally:
+        link.close()
+    if any(result is not PublishResult.CONFIRMED for result in results):
+        raise BrokerBroken(f"消息服务器不收 {DEAD} 的消息", f"the broker takes nothing for {DEAD}")
+
+
+def _letter(message: QueueMessage, faults: Sequence[Fault]) -> OutgoingMessage:
+    told = {
+        "queue": message.queue,
+        "at": times.show(clock.now_ms()),
+        "reason": " ".join(dict.fromkeys(fault.code for fault in faults)),
+        "text-zh": "；".join(f"{fault.path} {fault.zh}".strip() for fault in faults[:_MOST_FAULTS])[:_MOST_TEXT],
+        "text-en": "; ".join(f"{fault.path} {fault.en}".strip() for fault in faults[:_MOST_FAULTS])[:_MOST_TEXT],
+        "compression": message.compression,
+    }
+    return OutgoingMessage(
+        message.body,
+        DEAD,
+        content_type=message.content_type,
+        content_encoding=message.content_encoding,
+        message_id=message.message_id or hashlib.sha256(message.queue.encode() + message.body).hexdigest()[:32],
+        correlation_id=message.correlation_id,
+        reply_to=message.reply_to,
+        headers={**_kept(message.headers), **{_OURS + name: value for name, value in told.items()}},
+    )
+
+
+def _kept(headers: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The sender's own headers, unless they are so large that the message could not be sent on.
+
+    A library of whoever looks at it would unpack what says that it is compressed, however large it grows: that is told by a header of ours.
+    """
+    if len(repr(headers)) > MOST_HEADERS:
+        return {f"{_OURS}headers-left-out": len(headers)}
+    return {name: value for name, value in headers.items() if not name.startswith(_OURS) and name != _PACKED}
+
+
+def listed(link: BrokerLink, most: int = _MOST_LISTED) -> list[DeadLetter]:
+    """What lies among the dead, the oldest first. It stays there: the end of the link gives it back."""
+    found: list[DeadLetter] = []
+    while len(found) < most and (message := link.get(DEAD)) is not None:
+        found.append(_listed(message))
+    return found
+
+
+def send_back(link: BrokerLink, ids: Collection[str] = ()) -> tuple[list[DeadLetter], list[DeadLetter]]:
+    """Put these (all, where none are named) into the queues that they came from: those that went, and those that stay."""
+    went, stay = [], []
+    for _ in range(_waiting(link)):
+        message = link.get(DEAD)
+        if message is None:
+            break
+        letter = _listed(message)
+        if ids and letter.id not in ids:
+            continue
+        if (
+            not letter.queue.startswith(SUBMISSIONS)
+            or link.publish([_back(message, letter.queue)])[0] is not PublishResult.CONFIRMED
+        ):
+            stay.append(letter)
+            continue
+        link.acknowledge([message])
+        went.append(letter)
+    return went, stay
+
+
+def _waiting(link: BrokerLink) -> int:
+    depth = link.depth(DEAD)
+    return min(depth.messages, _MOST_LISTED) if depth is not None else 0
+
+
+def _listed(message: QueueMessage) -> DeadLetter:
+    def told(name: str) -> str:
+        return str(message.headers.get(_OURS + name) or "")
+
+    return DeadLetter(
+        message.message_id, told("queue"), told("at"), told("reason"), told("text-zh"), told("text-en"), len(message.body)
+    )
+
+
+def _back(message: QueueMessage, queue: str) -> OutgoingMessage:
+    headers = {name: value for name, value in message.headers.items() if not name.startswith(_OURS)}
+    if packed := str(message.headers.get(f"{_OURS}compression") or ""):
+        headers[_PACKED] = packed
+    return OutgoingMessage(
+        message.body,
+        queue,
+        content_type=message.content_type,
+        content_encoding=message.content_encoding,
+        message_id=message.message_id,
+        correlation_id=message.correlation_id,
+        reply_to=message.reply_to,
+        headers=headers,
+    )
