@@ -171,6 +171,16 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
             ),
         },
     ),
+    "queues": CommandGroup(
+        "消息队列 / The broker's queues.",
+        {
+            "dead": Command(
+                "读不了的消息：查看、退回原队列 / Messages of queues that nobody could read: why; back into their queues.",
+                "queues.dead",
+                "dead",
+            ),
+        },
+    ),
     "audit": CommandGroup(
         "审计 / the history",
         {

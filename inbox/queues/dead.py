@@ -31,7 +31,7 @@ _MOST_LISTED = 1000  #: dead letters that are looked at in one go
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
+class DeadMessage:
     """One of the queue `tongguan.dead`, as it is listed."""
 
     id: str
@@ -91,15 +91,15 @@ def _kept(headers: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in headers.items() if not name.startswith(_OURS) and name != _PACKED}
 
 
-def listed(link: BrokerLink, most: int = _MOST_LISTED) -> list[DeadLetter]:
+def listed(link: BrokerLink, most: int = _MOST_LISTED) -> list[DeadMessage]:
     """What lies among the dead, the oldest first. It stays there: the end of the link gives it back."""
-    found: list[DeadLetter] = []
+    found: list[DeadMessage] = []
     while len(found) < most and (message := link.get(DEAD)) is not None:
         found.append(_listed(message))
     return found
 
 
-def send_back(link: BrokerLink, ids: Collection[str] = ()) -> tuple[list[DeadLetter], list[DeadLetter]]:
+def send_back(link: BrokerLink, ids: Collection[str] = ()) -> tuple[list[DeadMessage], list[DeadMessage]]:
     """Put these (all, where none are named) into the queues that they came from: those that went, and those that stay."""
     went, stay = [], []
     for _ in range(_waiting(link)):
@@ -125,11 +125,11 @@ def _waiting(link: BrokerLink) -> int:
     return min(depth.messages, _MOST_LISTED) if depth is not None else 0
 
 
-def _listed(message: QueueMessage) -> DeadLetter:
+def _listed(message: QueueMessage) -> DeadMessage:
     def told(name: str) -> str:
         return str(message.headers.get(_OURS + name) or "")
 
-    return DeadLetter(
+    return DeadMessage(
         message.message_id, told("queue"), told("at"), told("reason"), told("text-zh"), told("text-en"), len(message.body)
     )
 

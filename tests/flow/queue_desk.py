@@ -60,6 +60,19 @@ class QueueSite:
                 ids.append(str(told["message_id"]))
         return ids
 
+    def run(self) -> None:
+        """Start the gateway, and wait until each account's queue is there: what is sent to none is gone."""
+        self.site.run()
+
+        def there() -> bool:
+            with kombu.Connection(self.url) as connection:
+                try:
+                    return bool(connection.default_channel.queue_declare(self.queue, passive=True))
+                except connection.channel_errors:
+                    return False
+
+        wait_until(there, f"{self.queue} to be declared")
+
     def depth(self, queue: str = "") -> int:
         """Messages that wait, or are out and not acknowledged."""
         if not self.virtual_host:

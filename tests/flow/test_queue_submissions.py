@@ -22,7 +22,7 @@ def queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QueueSite]:
         made = open_queue_site(tmp_path_factory.mktemp("queues"), virtual_host, settings="\n")
         second_account(made.site)
         made.site.simulate("--fast")
-        made.site.run()
+        made.run()
         yield made
         for name in list(made.site.processes):
             made.site.stop(name)
@@ -197,3 +197,23 @@ def test_a_thousand_come_in_batches_each_once(queues: QueueSite) -> None:
         return sorted(r for r in seen if r in set(references)) == sorted(references)
 
     wait_until(ended, "each to be accepted once")
+
+
+def test_what_is_dead_is_listed_and_goes_back_to_its_queue_as_it_came(queues: QueueSite) -> None:
+    queues.dead()
+    first, second = queues.send(b"no JSON", envelope("a", kind="text/csv"), headers={"mine": "kept"}, correlation_id="c")
+    wait_until(lambda: queues.depth("tongguan.dead") == 2, "both among the dead")
+
+    for _ in range(2):  # to look changes nothing
+        told = json.loads(queues.site.command("queues", "dead", "--json", check=True).stdout)
+        assert {each["id"]: (each["queue"], each["codes"]) for each in told["dead"]} == {
+            first: (queues.queue, ["GW-Q02"]),
+            second: (queues.queue, ["GW-Q06"]),
+        }
+    back = json.loads(queues.site.command("queues", "dead", first, "--send-back", "--json", check=True).stdout)
+
+    assert [each["id"] for each in back["sent_back"]] == [first]
+    wait_until(lambda: queues.depth("tongguan.dead") == 2, "it among the dead once more")
+    found = {message.properties["message_id"]: message for message in queues.dead()}
+    assert set(found) == {first, second}
+    assert (found[first].headers["mine"], found[first].properties["correlation_id"]) == ("kept", "c")

@@ -296,7 +296,7 @@ def test_what_was_prepared_is_forgotten_with_the_last_files_of_its_mailbox_that_
     def prepared(number: int, raw: bytes, *, anew: bool = False, last: bool = False) -> Outcome:
         arrival = Arrival(f"id{number}", "demo", f"m{number}.xml", raw, str(number), 1)
         numbers = {name: [(number * 10, number * 10 + 9)] for name, _ in series_ahead(site.rules.types.values(), clock.now_ms())}
-        job = crossing.PreparingJob(FileBatch("demo", {arrival.id: arrival}, {}), anew, last, {}, numbers)
+        job = crossing.PreparingJob(FileBatch("door:demo", "demo", {arrival.id: arrival}, {}), anew, last, {}, numbers)
         (chain,) = crossing.believed(process.answer(site, journal, job)).chains
         return chain[-1]
 

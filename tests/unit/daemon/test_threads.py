@@ -31,6 +31,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     home = tmp_path_factory.mktemp("threads") / "home"
     new_home(home, language="en")
     change_settings(home, "gateway", "settle", "0s")
+    with (home / "tongguan.toml").open("a") as file:
+        file.write('\n[broker]\nurl = "memory://"\n')
     before = set(threading.enumerate())
     made = Daemon(home, fatal=ends.append)
     made.start()
@@ -99,9 +101,20 @@ def test_a_fault_in_any_thread_is_told_and_everything_runs_again(daemon: Daemon,
     wait_until(lambda: nudge(daemon) or set(running) <= {t.name for t in threading.enumerate()}, "every thread to run again")
 
     assert not ends
-    assert {"door:demo", "watch", "journal", "wire", "teller:demo", "pin", "orders", "probes", "calendar", "supervisor"} <= set(
-        running
-    )
+    assert {
+        "door:demo",
+        "queue:demo",
+        "pressure",
+        "watch",
+        "journal",
+        "wire",
+        "teller:demo",
+        "pin",
+        "orders",
+        "probes",
+        "calendar",
+        "supervisor",
+    } <= set(running)
     drop = daemon.mailboxes["demo"].folder / "OutBox" / f"{error.__name__}.xml"
     drop.write_text("<no message/>")
     status = drop.parent.parent / "Status" / f"{drop.name}.status.json"
