@@ -42,7 +42,7 @@ from tongguan.gateway.flow.submission.send import incoming
 from tongguan.gateway.flow.table import stations
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.writing.writer import Changed
-from tongguan.gateway.model.errors import SettingsWrong, StationBroken, in_both
+from tongguan.gateway.model.errors import SettingsWrong, StationBroken, each_of, in_both
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.settings import RUNNING, Settings, own_files, read_raw, settings_of
 from tongguan.gateway.system import clock, files, logs, permissions
