@@ -13,11 +13,11 @@ from tongguan.gateway.model.queueing import DEAD, BrokerLink
 from tongguan.inbox.queues.dead import DeadMessage, listed, send_back
 from tongguan.routes.broker import make_broker
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="message ids; none: all / 消息 id，不写为全部")]
+DeadIds = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="message ids; none: all / 消息 id，不写为全部")]
 SendBack = Annotated[bool, typer.Option("--send-back", help="into the queues that they came from / 退回原队列")]
 
 
-def dead(ids: Ids = None, send_back_: SendBack = False) -> int:
+def dead(ids: DeadIds = None, send_back_: SendBack = False) -> int:
     """读不了的消息：查看、退回原队列 / Messages of queues that nobody could read: why; back into their queues."""
     link = _connected()
     went: list[DeadMessage] = []
