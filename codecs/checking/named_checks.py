@@ -91,6 +91,11 @@ def _date_within(with_: Mapping[str, Any], see: See) -> ValueCheck:
     return lambda value, rows: all(value <= _months_after(first, months) for first in other(rows))
 
 
+def _same_year(with_: Mapping[str, Any], see: See) -> ValueCheck:
+    other = see(with_["other"])
+    return lambda value, rows: all(value[:4] == day[:4] for day in other(rows))
+
+
 @lru_cache(maxsize=4096)
 def _months_after(day: str, months: int) -> str:
     """The same day so many months later; the month's last where it has no such day."""
@@ -112,6 +117,17 @@ def _months_ahead(with_: Mapping[str, Any]) -> DateCheck:
     def holds(value: str, now: int) -> bool:
         today = times.china_date(now)
         return value[:10] < today or value[:10] >= _months_after(today, months)
+
+    return holds
+
+
+def _years_ahead(with_: Mapping[str, Any]) -> DateCheck:
+    """Of a year, or of the year of a day."""
+    years = _count(with_, "years")
+
+    def holds(value: str, now: int) -> bool:
+        this = int(times.china_date(now)[:4])
+        return this <= int(value[:4]) <= this + years
 
     return holds
 
@@ -180,10 +196,12 @@ OF_VALUES: dict[str, tuple[Callable[[Mapping[str, Any], See], ValueCheck], froze
     "product_within": (_product_within, frozenset({"factors", "within", "each"})),
     "date_not_before": (_date_not_before, frozenset({"other"})),
     "date_within": (_date_within, frozenset({"other", "months"})),
+    "same_year": (_same_year, frozenset({"other"})),
 }
 OF_DATES: dict[str, tuple[Callable[[Mapping[str, Any]], DateCheck], frozenset[str]]] = {
     "not_past": (_not_past, frozenset()),
     "months_ahead": (_months_ahead, frozenset({"months"})),
+    "years_ahead": (_years_ahead, frozenset({"years"})),
     "hours_ahead": (_hours_ahead, frozenset({"hours"})),
     "within_days_before": (_within_days_before, frozenset({"days"})),
     "days_since": (_at_most_days_since, frozenset({"days"})),
@@ -194,5 +212,6 @@ OF_ROWS: dict[str, tuple[Callable[[Mapping[str, Any], See], RowsCheck], frozense
     "unique_rows": (_unique_rows, frozenset({"columns"})),
     "same": (_same, frozenset()),
 }
+OF_YEARS = ("years_ahead",)  #: of these also a field whose pattern says that it is a year
 OF_PRESENCE = ("required", "absent")
 CHECKS = (*OF_PRESENCE, *OF_VALUES, *OF_DATES, *OF_ROWS)

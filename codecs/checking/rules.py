@@ -8,9 +8,9 @@ from typing import Any
 
 from tongguan.codecs.checking.conditions import Test, compile_test
 from tongguan.codecs.checking.field_tree import Contexts, Node, Rows, Trail, at, first, getter, split
-from tongguan.codecs.checking.named_checks import CHECKS, OF_DATES, OF_PRESENCE, OF_ROWS, OF_VALUES, WHOLE, Getter
+from tongguan.codecs.checking.named_checks import CHECKS, OF_DATES, OF_PRESENCE, OF_ROWS, OF_VALUES, OF_YEARS, WHOLE, Getter
 from tongguan.gateway.model.errors import TongguanError
-from tongguan.gateway.profile.profile import CodeTable, Rule
+from tongguan.gateway.profile.profile import CodeTable, Field, Rule
 from tongguan.gateway.profile.source import unknown
 
 FindBroken = Callable[[Contexts], Sequence[Trail]]
@@ -42,7 +42,7 @@ def compile_rule(rule: Rule, nodes: Mapping[str, Node], code_tables: Mapping[str
         )
     if rule.check in (*OF_VALUES, *OF_DATES) and (rule.path not in nodes or nodes[rule.path].convert is None):
         raise _wrong(rule, *unknown("field", rule.path, nodes))
-    if rule.check in OF_DATES and nodes[rule.path].field.type not in ("date", "datetime"):
+    if rule.check in OF_DATES and not _is_dated(nodes[rule.path].field, rule.check):
         zh, en = f"检查 {rule.check} 是对日期的，而 {rule.path} 不是", f"check {rule.check} is of dates, and {rule.path} is none"
         raise _wrong(rule, zh, en)
     reads = {rule.path}
@@ -60,6 +60,10 @@ def compile_rule(rule: Rule, nodes: Mapping[str, Node], code_tables: Mapping[str
         rule = replace(rule, severity="warning")  # what a sample does not have, the whole table may
     broken = _broken(rule, tables, see)
     return CompiledRule(rule, nodes[rule.path], _guarded(broken, tests, tables), frozenset(reads))
+
+
+def _is_dated(field: Field, check: str) -> bool:
+    return field.type in ("date", "datetime") or (check in OF_YEARS and field.pattern.endswith("[0-9]{2}") and field.length == 4)
 
 
 def _base(rule: Rule, nodes: Mapping[str, Node]) -> tuple[str, ...]:
