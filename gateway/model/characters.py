@@ -102,6 +102,9 @@ def _misread(text: str) -> bool:
     return any("\u4e00" <= letter <= "\u9fff" for letter in right)
 
 
+_misread("ä")  # the codec is loaded with this module: whoever decides opens no file
+
+
 def counted(text: str) -> str:
     """What a required field counts of a text: without what cannot be seen, and without what was lost."""
     return _NOT_COUNTED.sub("", text).strip()
