@@ -215,9 +215,57 @@ class Prints(_Section):
     most_memory: Size = 1_000_000_000
 
 
+class _Told(_Section):
+    """What every way to people has."""
+
+    name: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
+    codes: tuple[str, ...] = ()  #: alerts of these codes; empty: all
+    quiet: str = Field("", pattern=f"^({DAYTIME}-{DAYTIME})?$")  #: China time
+    urgent: tuple[str, ...] = ("disk", "mailbox", "settings", "station", "thread")  #: told in quiet hours, too
+    timeout: Span = timedelta(seconds=15)
+
+
+class AlertMail(_Told):
+    host: str
+    port: int = Field(0, ge=0, le=65535)  #: 0: as `tls` has it: 587, 465 or 25
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    user: str = ""
+    password: str = ""
+    sender: str
+    to: tuple[str, ...] = Field(min_length=1)
+    ca: str = ""
+
+
+class AlertWebhook(_Told):
+    url: str  #: may be a reference: with many robots the address is the secret
+    form: str = "json"
+    token: str = ""
+    secret: str = ""  #: by which robots sign
+    ca: str = ""
+
+
+class AlertCommand(_Told):
+    run: tuple[str, ...] = Field(min_length=1)
+
+
 class AlertSettings(_Section):
     file: str = "alerts.jsonl"
     repeat: Span = timedelta(hours=4)
+    mail: tuple[AlertMail, ...] = ()
+    webhook: tuple[AlertWebhook, ...] = ()
+    command: tuple[AlertCommand, ...] = ()
+
+    @property
+    def channels(self) -> list[AlertMail | AlertWebhook | AlertCommand]:
+        return [*self.mail, *self.webhook, *self.command]
+
+    @model_validator(mode="after")
+    def _apart(self) -> AlertSettings:
+        names = [each.name for each in self.channels]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            which = ", ".join(twice)
+            raise ValueError(in_both(f"告警渠道名重复：{which}", f"alert channel name used twice: {which}"))
+        return self
 
 
 class Sms(_Section):

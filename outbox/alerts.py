@@ -46,6 +46,20 @@ class Problem:
     about: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class AlertNotice:
+    """One line of the alert file, for people: something is wrong, still is (`held_back` times not told again), or is over."""
+
+    at: int
+    code: str
+    about: str
+    text: str
+    do: str
+    since: int
+    over: bool = False
+    held_back: int = 0
+
+
 class Alerts:
     """The alert file of a home and the list of what is wrong now; threads may share it.
 
@@ -64,6 +78,9 @@ class Alerts:
         self._file, self._language, self._home = file, language, home
         self._repeat_ms = round(repeat / timedelta(milliseconds=1))
         self._now_ms = now_ms
+        self.listener: Callable[[AlertNotice], None] = lambda notice: (
+            None
+        )  #: hears of each line, at once; must not wait nor raise
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._bell = threading.Event()
@@ -71,6 +88,7 @@ class Alerts:
         self._standing: dict[AlertKey, Problem] = {}
         self._told: dict[AlertKey, tuple[int, int]] = {}  #: what the file says stands: when last written, held back since
         self._do: dict[AlertKey, str] = {}  #: what its last line said to type
+        self._ended: dict[AlertKey, str] = {}  #: what its last line said, to be told when it is over
         self._lines: dict[AlertKey, deque[float]] = {}  #: when its last lines were written
         self._unwritten: deque[bytes] = deque(maxlen=_MOST_UNWRITTEN)
         self._before: dict[
@@ -83,8 +101,8 @@ class Alerts:
             earlier = []
         if earlier and earlier[-1]:
             self._unwritten.append(b"\n")  # an earlier run ended in the middle of a line
-        for key, since, at, do in _left_standing(earlier):
-            self._before[key], self._told[key], self._do[key] = since, (at, 0), do
+        for key, since, at, do, text in _left_standing(earlier):
+            self._before[key], self._told[key], self._do[key], self._ended[key] = since, (at, 0), do, text
 
     def tell(self, code: str, text: str, *, do: str, about: str = "") -> bool:
         """Raise an alert; False when the same `code` about the same thing, with the same `do`, was told within `repeat`.
@@ -126,6 +144,11 @@ class Alerts:
         """What standing troubles of a code are about, those of an earlier run too."""
         with self._lock:
             return [about for each, about in (*self._standing, *self._before) if each == code]
+
+    def told(self) -> set[AlertKey]:
+        """What the file says stands."""
+        with self._lock:
+            return set(self._told)
 
     def problems(self) -> list[Problem]:
         """What is wrong now, oldest first; of very many of one code the first, and how many more."""
@@ -182,10 +205,14 @@ class Alerts:
         if problem is None:
             self._told.pop(key, None)
             self._do.pop(key, None)
-            words: dict[str, Any] = {"over": True, "since": times.show(now if since is None else since)}
+            since = now if since is None else since
+            words: dict[str, Any] = {"over": True, "since": times.show(since)}
+            self.listener(AlertNotice(now, code, about, self._ended.pop(key, ""), "", since, over=True))
         else:
             self._told[key], self._do[key] = (now, 0), problem.do
             words = self._words(problem, held_back)
+            text = self._ended[key] = str(words["text"])
+            self.listener(AlertNotice(now, code, about, text, problem.do, problem.since, held_back=held_back))
         self._unwritten.append(_line(now, code, about, words))
         return True
 
@@ -249,16 +276,16 @@ def _each(text: str, before: str) -> str:
     return "\n".join(before + line for line in text.split("\n"))
 
 
-def _left_standing(lines: Iterable[bytes]) -> Iterable[tuple[AlertKey, int, int, str]]:
-    """What earlier runs told and did not end: what it is about, since when, when it was told last, what to type."""
-    found: dict[AlertKey, tuple[int, int, str]] = {}
+def _left_standing(lines: Iterable[bytes]) -> Iterable[tuple[AlertKey, int, int, str, str]]:
+    """What earlier runs told and did not end: what it is about, since when, when it was told last, what to type, what it said."""
+    found: dict[AlertKey, tuple[int, int, str, str]] = {}
     for line in lines:
         try:
             said = orjson.loads(line)
             key = (str(said["code"]), str(said["about"]))
             found.pop(key, None)
             if not said.get("over"):
-                found[key] = (times.read(said["since"]), times.read(said["at"]), str(said["do"]))
+                found[key] = (times.read(said["since"]), times.read(said["at"]), str(said["do"]), str(said.get("text", "")))
         except (ValueError, KeyError, TypeError, AttributeError):
             continue  # half a line, as after a power cut, or not ours
     return [(key, *told) for key, told in found.items()]

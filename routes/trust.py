@@ -37,13 +37,14 @@ def address(name: str, route: Route) -> URL:
             f" must not carry a user, a query or a fragment; a token goes into {goes}",
         )
         raise _wrong(name, "url", zh, en)
-    if url.scheme == "http" and route.environment != "test" and not _is_this_machine(url.host):
+    if url.scheme == "http" and route.environment != "test" and not is_this_machine(url.host):
         en = ": http is only for test environments and this machine; use https"
         raise _wrong(name, "url", "：http 只用于测试环境和本机；请用 https", en)
     return url
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Does what is sent to this host stay on this machine?"""
     if host == "localhost":
         return True
     try:
@@ -72,26 +73,61 @@ def tls(name: str, route: Route, home: Path) -> ssl.SSLContext:
 
 def token(name: str, route: Route, home: Path) -> str:
     """The bearer token that `file:` or `env:` refers to; empty when the route has none."""
-    if not route.token:
+    return secret(f"route.{name}.token", route.token, home)
+
+
+def secret(where: str, value: str, home: Path) -> str:
+    """What a setting refers to by `file:` or `env:`; empty when it is. SettingsWrong begins with `where` the setting stands."""
+    if not value:
         return ""
-    kind, _, place = route.token.partition(":")
+    kind, _, place = value.partition(":")
+
+    def wrong(zh: str, en: str) -> SettingsWrong:
+        return SettingsWrong(f"{where}{zh}", f"{where}{en}")
+
     try:
         if kind == "file":
-            secret = (home / place).read_text(encoding="ascii").strip()
+            found = (home / place).read_text(encoding="ascii").strip()
         elif kind == "env":
-            secret = os.environ[place].strip()
+            found = os.environ[place].strip()
         else:
-            raise _wrong(
-                name, "token", " 应写作 file:secrets/token 或 env:变量名", " must be a reference: file:secrets/token or env:NAME"
-            )
+            raise wrong(" 应写作 file:secrets/token 或 env:变量名", " must be a reference: file:secrets/token or env:NAME")
     except KeyError:
-        raise _wrong(name, "token", f"：环境中没有 {place}", f": the environment has no {place}") from None
-    except OSError as wrong:
-        said = f"{home / place}: {wrong.strerror}"
-        raise _wrong(name, "token", f" 读不出：{said}", f" cannot be read: {said}") from None
+        raise wrong(f"：环境中没有 {place}", f": the environment has no {place}") from None
+    except OSError as failed:
+        said = f"{home / place}: {failed.strerror}"
+        raise wrong(f" 读不出：{said}", f" cannot be read: {said}") from None
     except UnicodeDecodeError:
-        raise _wrong(name, "token", f"：{home / place} 不是纯 ASCII", f": {home / place} is not plain ASCII") from None
-    if not secret or not all("!" <= sign <= "~" for sign in secret):
-        en = f": what {kind}:{place} holds is empty or has signs that a header cannot carry"
-        raise _wrong(name, "token", f"：{kind}:{place} 是空的，或含有请求头不能带的字符", en)
-    return secret
+        raise wrong(f"：{home / place} 不是纯 ASCII", f": {home / place} is not plain ASCII") from None
+    if not found or not all("!" <= sign <= "~" for sign in found):
+        raise wrong(
+            f"：{kind}:{place} 是空的，或含有请求头不能带的字符",
+            f": what {kind}:{place} holds is empty or has signs that a header cannot carry",
+        )
+    return found
+
+
+def client_tls(where: str, ca: str, home: Path) -> ssl.SSLContext:
+    """TLS to a server whose certificate is checked: by these CAs, else by the machine's."""
+    try:
+        context = ssl.create_default_context(cafile=home / ca if ca else None)
+    except (OSError, ssl.SSLError) as wrong:
+        place = f"{home / ca}: {wrong}"
+        raise SettingsWrong(f"{where} 不能用：{place}", f"{where} cannot be used: {place}") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def webhook_address(where: str, value: str, environment: str, home: Path) -> URL:
+    """An address that may carry its secret in a query, so it may be a reference, too; it is shown in no error."""
+    given = secret(where, value, home) if value.startswith(("file:", "env:")) else value
+    try:
+        url = URL(given)
+    except ValueError:
+        url = URL()
+    if url.scheme not in ("https", "http") or not url.host or url.fragment:
+        raise SettingsWrong(f"{where} 不是地址", f"{where} is no address")
+    if url.scheme == "http" and environment != "test" and not is_this_machine(url.host):
+        zh, en = "：http 只用于测试环境和本机；请用 https", ": http is only for test environments and this machine; use https"
+        raise SettingsWrong(f"{where}{zh}", f"{where}{en}")
+    return url

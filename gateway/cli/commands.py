@@ -181,6 +181,14 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
             ),
         },
     ),
+    "alerts": CommandGroup(
+        "告警 / alerts: the ways in which they reach people",
+        {
+            "test": Command(
+                "每个渠道试送一条 / A trial by each way, or by one. Exit 1 when one fails.", "health.alerts", "trial", strict=True
+            ),
+        },
+    ),
     "audit": CommandGroup(
         "审计 / the history",
         {

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tongguan import __version__
 from tongguan.gateway.daemon import assembly
+from tongguan.gateway.daemon.alert_ways import make_channels
 from tongguan.gateway.daemon.fast_clock import FastClock
 from tongguan.gateway.daemon.lane_probes import Watching
 from tongguan.gateway.daemon.pin_socket import PinDoor
@@ -55,7 +56,7 @@ from tongguan.inbox.mailbox import Mailbox
 from tongguan.inbox.queues.door import SubmissionDoor
 from tongguan.inbox.receipts import ReceiptDoor
 from tongguan.inbox.watch import Ear, Watch
-from tongguan.outbox.alerts import Alerts
+from tongguan.outbox.alerts import AlertNotice, Alerts
 from tongguan.outbox.sms import Notifier
 from tongguan.outbox.status.files import StatusContext
 from tongguan.outbox.status.tellers import Tellers
@@ -83,7 +84,7 @@ _HANGUP, _FATAL = bytes([signal.SIGHUP]), b"\xff"  #: what wakes the main thread
 #: threads that others need to the end, so that they end last
 _LAST = ("journal", "numbers", "wire", "teller", "prepare")
 #: work that may take longer than other work
-_PATIENCE = {name: timedelta(minutes=10) for name in ("card", "print", "calendar:deadlines")}
+_PATIENCE = {name: timedelta(minutes=10) for name in ("card", "print", "calendar:deadlines", "alerts")}
 FAILED = 70  #: exit code (EX_SOFTWARE): the service manager begins anew
 
 
@@ -179,6 +180,7 @@ class Daemon:
             self.tellers = Tellers(self.journal, self._surroundings(), self.alerts, before=former)
             channel = assembly.make_channel(self.settings, self.wire)
             self.notifier = Notifier(self.journal.notifications, channel, self.alerts, self.settings)
+            self.channels = make_channels(self.settings, self.alerts, self.wire)
             self.ears = {name: Ear(mailbox) for name, mailbox in self.mailboxes.items()}
             self.watch = Watch(self.ears.values())
             undo.callback(self.watch.close)
@@ -194,6 +196,7 @@ class Daemon:
 
     def _take_over(self) -> None:
         """From here on the journal's work is this gateway's."""
+        self._tell_people()
         self.fast_clock.begin()
         self.journal.on_trouble = self._not_told
         self.journal.listeners[:] = [self._told]
@@ -204,6 +207,20 @@ class Daemon:
         self.retention = DailyClearing(self.settings, self.journal, self.mailboxes, self._stopping)
         self.tellers.recover()
         self.alerts.over("settings")  # those of this gateway hold
+
+    def _tell_people(self) -> None:
+        """From here on alerts go these gateway's ways; one that was there before goes on where it stands."""
+        former = {each.name: each for each in self._before.channels} if self._before is not None else {}
+        for channel in self.channels:
+            if channel.name in former:
+                channel.follow(former[channel.name])
+
+        def tell(notice: AlertNotice) -> None:
+            for channel in self.channels:
+                channel.put(notice)
+
+        self.alerts.listener = tell
+        self.alerts.only("channel", [channel.name for channel in self.channels])
 
     def _close_cards(self, other: Site | None) -> None:
         """Let go of the cards that are not another site's too."""
@@ -339,6 +356,8 @@ class Daemon:
         # What must not wait for any card, authority or disk.
         loop("upkeep", lambda: self._guarded(self._upkeep), lambda: self._stopping.wait(_UPKEEP))
         self.supervisor.begin("alerts", lambda _: self.alerts.serve(lambda: not self._stopping.is_set()))
+        for channel in self.channels:
+            loop(f"alerts:{channel.name}", channel.turn, channel.wait, stuck_after=_PATIENCE["alerts"])
         self.supervisor.begin("recount", self._recount, ends=True)
         self._pins.start(begin)
         self.calendar = Calendar(
@@ -456,6 +475,8 @@ class Daemon:
         for ear in self.ears.values():
             ear.wake()
         self.journal.ring()
+        for channel in self.channels:
+            channel.wake()
         if hasattr(self, "calendar"):
             self.calendar.stop()
         self._pins.stop()

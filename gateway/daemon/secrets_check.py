@@ -37,6 +37,12 @@ def secrets_of(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "broker password", settings.broker.password
     if settings.sms.token:
         yield "sms token", settings.sms.token
+    for mail in settings.alerts.mail:
+        if mail.password:
+            yield f"alerts {mail.name} password", mail.password
+    for hook in settings.alerts.webhook:
+        given = {"token": hook.token, "secret": hook.secret, "url": hook.url if is_reference(hook.url) else ""}
+        yield from ((f"alerts {hook.name} {key}", value) for key, value in given.items() if value)
 
 
 def concerns(settings: Settings) -> Iterator[Concern]:

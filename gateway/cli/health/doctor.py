@@ -22,6 +22,7 @@ from tongguan.gateway.cli.context import t, words
 from tongguan.gateway.cli.health.finding import Finding
 from tongguan.gateway.cli.health.security import pins, production, secrets, tokens
 from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
+from tongguan.gateway.daemon.alert_ways import make_sender
 from tongguan.gateway.daemon.profile_settings import fit_profiles
 from tongguan.gateway.daemon.recipients import RecipientFile, named, read_recipient
 from tongguan.gateway.home.home import why_no_tokens
@@ -31,6 +32,7 @@ from tongguan.gateway.settings import Route, Settings, own_files
 from tongguan.gateway.system import clock, permissions, times
 from tongguan.gateway.system.business_clock import FILE, BusinessClock, kept_line
 from tongguan.gateway.system.folders import FOLDERS
+from tongguan.outbox.alert_channels import ChannelSettings
 from tongguan.outbox.prints.font import Font, FontMissing, find_font
 from tongguan.routes import trust
 from tongguan.routes.event_loop import EventLoop
@@ -112,12 +114,25 @@ def settings_findings(settings: Settings) -> list[Finding]:
         *_certificates(settings),
         *_tokens(settings),
         *_short_messages(settings),
+        *_alert_channels(settings),
         *secrets(settings),
         *tokens(settings),
         *production(settings),
         *_clock(settings),
         _font(settings),
     ]
+
+
+def _alert_channels(settings: Settings) -> Iterable[Finding]:
+    """The ways in which alerts reach people; none is tried here."""
+    with EventLoop() as wire:
+        for channel in settings.alerts.channels:
+
+            def usable(channel: ChannelSettings = channel) -> str:
+                make_sender(channel, settings, wire)
+                return t("可用；试送：", "may be used; for a trial: ") + f"tongguan alerts test {channel.name}"
+
+            yield _look(f"alerts {channel.name}", usable, t("改正该渠道的设置", "mend the settings of this channel"))
 
 
 def _profiles(settings: Settings) -> Iterable[Finding]:
