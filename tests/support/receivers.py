@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -77,6 +78,12 @@ class MailBox:
         return AuthResult(success=data.password == b"right")
 
 
+def _free_port() -> int:
+    with socket.socket() as tried:
+        tried.bind((HOST, 0))
+        return int(tried.getsockname()[1])
+
+
 @contextmanager
 def mail_server(context: ssl.SSLContext | None = None, *, tls: str = "none", login: bool = False) -> Iterator[MailBox]:
     """A mail server; `tls`: none, starttls or tls."""
@@ -86,10 +93,9 @@ def mail_server(context: ssl.SSLContext | None = None, *, tls: str = "none", log
     )
     if tls == "starttls":
         more |= {"tls_context": context, "require_starttls": True}
-    controller = Controller(box, hostname=HOST, port=0, ssl_context=context if tls == "tls" else None, **more)
+    controller = Controller(box, hostname=HOST, port=_free_port(), ssl_context=context if tls == "tls" else None, **more)
     controller.start()
-    assert controller.server is not None
-    box.port = controller.server.sockets[0].getsockname()[1]
+    box.port = controller.port
     try:
         yield box
     finally:

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,12 @@ def way(alerts: Alerts, at: Times, **settings: Any) -> tuple[Told, AlertChannel]
 
     channel = AlertChannel(made, told, alerts, digest, now_ms=at)
     before = alerts.listener
-    alerts.listener = lambda notice: (before(notice), channel.put(notice)) and None
+
+    def both(notice: AlertNotice) -> None:
+        before(notice)
+        channel.put(notice)
+
+    alerts.listener = both
     return told, channel
 
 
@@ -148,7 +154,7 @@ def test_a_way_that_goes_on_failing_is_tried_more_and_more_seldom(alerts: Alerts
         channel.turn()
         at.later(1)
 
-    pauses = [round(after - before) for before, after in zip(tries, tries[1:], strict=False)]
+    pauses = [round(after - before) for before, after in pairwise(tries)]
     assert pauses[:4] == [5, 10, 20, 40] and max(pauses) == 300
 
 
