@@ -1,7 +1,7 @@
 """Alerts reach people: by mail, by a webhook, by a command. Each way has a thread of its own, and a failing one is an alert itself.
 
-Promises: who tells an alert waits for nobody. What could not be sent is tried again, by then as it stands; what began and ended
-meanwhile is left to the alert file. In quiet hours only what is urgent is sent, and the rest of it, as far as it still stands, after them.
+Promises: who tells an alert waits for nobody. What could not be sent is tried again, by then as it stands. In quiet hours only what is
+urgent is sent, and after them what still stands: what began and ended meanwhile is left to the alert file.
 """
 
 from __future__ import annotations
@@ -119,6 +119,7 @@ class AlertChannel:
         self._lock, self._bell = threading.Lock(), threading.Event()
         self._pending: dict[AlertKey, AlertNotice] = {}
         self._told = alerts.told()  #: what people know of here and was not over yet
+        self._tried: set[AlertKey] = set()  #: what could not be sent, and perhaps was
         self._failures, self._not_before = 0, 0.0
 
     def put(self, notice: AlertNotice) -> None:
@@ -127,7 +128,7 @@ class AlertChannel:
         if (self._settings.codes and notice.code not in self._settings.codes) or key == (CODE, self.name):
             return
         with self._lock:
-            if notice.over and key not in self._told:
+            if notice.over and key not in self._told | self._tried:
                 self._pending.pop(key, None)  # nobody was told of it
             else:
                 self._pending[key] = notice
@@ -136,7 +137,7 @@ class AlertChannel:
     def follow(self, before: AlertChannel) -> None:
         """Go on where the same way of the settings before stands."""
         with before._lock:
-            pending, told = dict(before._pending), set(before._told)
+            pending, told = dict(before._pending), before._told | before._tried
         with self._lock:
             self._pending, self._told = {**pending, **self._pending}, told | self._told
 
@@ -153,12 +154,15 @@ class AlertChannel:
         try:
             self._sender.send(self._make(notices[:MOST_AT_ONCE], len(notices[MOST_AT_ONCE:])))
         except Exception as wrong:
+            with self._lock:
+                self._tried |= due.keys()
             self._failed(wrong)
             return False
         self._failures, self._not_before = 0, 0.0
         with self._lock:
             self._pending = {key: each for key, each in self._pending.items() if due.get(key) is not each}
             self._told = (self._told | due.keys()) - {key for key, each in due.items() if each.over}
+            self._tried -= due.keys()
         self._alerts.over("channel", self.name)
         log.info("alerts sent", channel=self.name, alerts=len(notices))
         return True

@@ -61,9 +61,9 @@ def test_what_is_wrong_arrives_by_each_way_and_so_does_its_end(ways: Ways, home:
     daemon = Daemon(home)
     daemon.doors = []
     daemon.start()
-    daemon.alerts.tell("disk", "磁盘只剩 1 MB", do="df -h", about="/")
+    daemon.alerts.tell("sms", "短信未能送出", do="tongguan doctor", about="x")
     wait_until(lambda: mail.mails and web.posts and programs(told), "the alert by all three")
-    daemon.alerts.over("disk", "/")
+    daemon.alerts.over("sms", "x")
     wait_until(lambda: len(mail.mails) > 1 and len(web.posts) > 1 and len(programs(told)) > 1, "its end by all three")
     daemon.stop()
 
@@ -72,7 +72,7 @@ def test_what_is_wrong_arrives_by_each_way_and_so_does_its_end(ways: Ways, home:
         [each.body["text"]["content"] for each in web.posts],
         [each["text"] for each in programs(told)],
     ):
-        assert "告警 disk /\n磁盘只剩 1 MB" in texts[0].replace("\r", "") and "结束 disk /" in texts[-1].replace("\r", "")
+        assert "告警 sms x\n短信未能送出" in texts[0].replace("\r", "") and "结束 sms x" in texts[-1].replace("\r", "")
         assert str(home) in texts[0]
 
 
@@ -82,7 +82,7 @@ def test_a_way_that_fails_is_told_by_the_others_and_is_over_when_it_works(ways: 
     daemon = Daemon(home)
     daemon.doors = []
     daemon.start()
-    daemon.alerts.tell("disk", "磁盘只剩 1 MB", do="df -h", about="/")
+    daemon.alerts.tell("sms", "短信未能送出", do="tongguan doctor", about="x")
     wait_until(lambda: any("token is not exist" in each.get_content() for each in mail.mails), "the mail about the robot")
     (problem,) = [p for p in daemon.alerts.problems() if p.code == "channel"]
     assert problem.about == "robot" and problem.do == f"tongguan alerts test robot --home {home}"
@@ -90,7 +90,7 @@ def test_a_way_that_fails_is_told_by_the_others_and_is_over_when_it_works(ways: 
     wait_until(lambda: not [p for p in daemon.alerts.problems() if p.code == "channel"], "the end")
     daemon.stop()
 
-    assert "磁盘只剩 1 MB" in web.posts[-1].body["text"]["content"]
+    assert "短信未能送出" in web.posts[-1].body["text"]["content"]
     assert not any("channel" in each.body["text"]["content"] for each in web.posts), "of itself it tells nobody"
 
 
