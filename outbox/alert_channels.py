@@ -119,7 +119,7 @@ class AlertChannel:
         self._lock, self._bell = threading.Lock(), threading.Event()
         self._pending: dict[AlertKey, AlertNotice] = {}
         self._told = alerts.told()  #: what people know of here and was not over yet
-        self._tried: set[AlertKey] = set()  #: what could not be sent, and perhaps was
+        self._tried: set[AlertKey] = set()  #: what is being sent, or could not be, and perhaps was
         self._failures, self._not_before = 0, 0.0
 
     def put(self, notice: AlertNotice) -> None:
@@ -148,14 +148,13 @@ class AlertChannel:
             return False
         with self._lock:
             due = {key: each for key, each in self._pending.items() if not self._quiet() or each.code in self._settings.urgent}
+            self._tried |= due.keys()  # its end may come while it is being sent
         if not due:
             return False
         notices = sorted(due.values(), key=lambda each: (each.over, each.at))
         try:
             self._sender.send(self._make(notices[:MOST_AT_ONCE], len(notices[MOST_AT_ONCE:])))
         except Exception as wrong:
-            with self._lock:
-                self._tried |= due.keys()
             self._failed(wrong)
             return False
         self._failures, self._not_before = 0, 0.0

@@ -158,6 +158,23 @@ def test_a_way_that_goes_on_failing_is_tried_more_and_more_seldom(alerts: Alerts
     assert pauses[:4] == [5, 10, 20, 40] and max(pauses) == 300
 
 
+def test_an_end_that_comes_while_the_beginning_is_being_sent_is_sent_too(alerts: Alerts, at: Times) -> None:
+    told, channel = way(alerts, at)
+    real = told.send
+
+    def slow(digest: AlertDigest) -> None:
+        real(digest)
+        told.send = real  # type: ignore[method-assign]
+        alerts.over("card", "a")
+
+    told.send = slow  # type: ignore[method-assign]
+    alerts.tell("card", "is out", do="look", about="a")
+    channel.turn()
+    channel.turn()
+
+    assert told.heard == [("card", "a", False), ("card", "a", True)]
+
+
 def test_in_quiet_hours_only_what_is_urgent_is_sent_and_what_still_stands_after_them(alerts: Alerts, at: Times) -> None:
     told, channel = way(alerts, at, quiet="22:00-07:00")
     at.later(11 * 3600)  # 23:00
