@@ -215,7 +215,7 @@ class Prints(_Section):
     most_memory: Size = 1_000_000_000
 
 
-class _Told(_Section):
+class _ToPeople(_Section):
     """What every way to people has."""
 
     name: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
@@ -225,7 +225,7 @@ class _Told(_Section):
     timeout: Span = timedelta(seconds=15)
 
 
-class AlertMail(_Told):
+class AlertMail(_ToPeople):
     host: str
     port: int = Field(0, ge=0, le=65535)  #: 0: as `tls` has it: 587, 465 or 25
     tls: Literal["starttls", "tls", "none"] = "starttls"
@@ -236,7 +236,7 @@ class AlertMail(_Told):
     ca: str = ""
 
 
-class AlertWebhook(_Told):
+class AlertWebhook(_ToPeople):
     url: str  #: may be a reference: with many robots the address is the secret
     form: str = "json"
     token: str = ""
@@ -244,7 +244,7 @@ class AlertWebhook(_Told):
     ca: str = ""
 
 
-class AlertCommand(_Told):
+class AlertCommand(_ToPeople):
     run: tuple[str, ...] = Field(min_length=1)
 
 
