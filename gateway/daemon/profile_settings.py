@@ -1,4 +1,4 @@
-"""Do the settings' words about document types fit the installed ones? Defaults and subscriptions of accounts."""
+"""Do the settings' words about document types fit the installed ones? Defaults, subscriptions and clients of accounts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from fnmatch import fnmatchcase
 
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.fields import ValueWrong
+from tongguan.gateway.profile.other_documents import CODES
 from tongguan.gateway.profile.source import Complaints
-from tongguan.gateway.settings import Settings, Subscribe
+from tongguan.gateway.settings import Account, ActsFor, Settings, Subscribe
 
 
 def fit_profiles(settings: Settings, profiles: Mapping[str, Compiled]) -> None:
-    """Raise SettingsWrong naming every default and subscription that no document type can follow, with the nearest known word."""
+    """Raise SettingsWrong naming every default, subscription and power that no document type can follow, with the nearest known word."""
     wrong = Complaints()
     for account in settings.account:
         for type_, values in account.defaults.items():
@@ -24,7 +25,36 @@ def fit_profiles(settings: Settings, profiles: Mapping[str, Compiled]) -> None:
                 _default(f"{place}.{path}", (path, value), profiles[type_], wrong)
         for subscription in account.subscribe:
             _subscription(f"account {account.name}, subscribe", subscription, profiles, wrong)
+        _clients(account, profiles, wrong)
     wrong.end()
+
+
+def _clients(account: Account, profiles: Mapping[str, Compiled], wrong: Complaints) -> None:
+    """Powers are of types that there are, and each client has the codes by which these name it, which are nobody else's."""
+    if account.acts_for and account.kind != "broker":
+        zh, en = '只有报关行代理其他企业：请写 kind = "broker"', 'only a broker acts for others: write kind = "broker"'
+        wrong.add(f"account {account.name}, acts_for", zh, en)
+    whose: dict[tuple[str, str], str] = {(code, getattr(account, code)): account.uscc for code in CODES}
+    for client in account.acts_for:
+        place = f"account {account.name}, acts_for {client.title or client.uscc}"
+        for code in CODES:
+            value = getattr(client, code)
+            if value and whose.setdefault((code, value), client.uscc) != client.uscc:
+                wrong.add(f"{place}.{code}", f"{value} 也是另一企业的编码", f"{value} is another enterprise's, too")
+        for power in client.powers:
+            _power(place, client, power, profiles, wrong)
+
+
+def _power(place: str, client: ActsFor, power: str, profiles: Mapping[str, Compiled], wrong: Complaints) -> None:
+    meant = [one.profile for one in profiles.values() if power in (one.profile.type, one.profile.system)]
+    if not meant:
+        wrong.unknown(
+            f"{place}.powers", "document type", power, sorted({*profiles, *(p.profile.system for p in profiles.values())})
+        )
+    named_by = {one.party.by or one.account_code for one in meant if one.party is not None and one.party.names}
+    for code in sorted(code for code in named_by if not getattr(client, code)):
+        zh, en = f"缺少 {code}：{power} 的单证以它指明企业", f"{code} is missing: documents of {power} name the enterprise by it"
+        wrong.add(f"{place}.{code}", zh, en)
 
 
 def _default(place: str, given: tuple[str, str], compiled: Compiled, wrong: Complaints) -> None:

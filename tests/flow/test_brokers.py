@@ -26,6 +26,7 @@ until = "2099-12-31"
 [[account.acts_for]]
 uscc = "91210200MA0CLNT02X"
 customs_code = "2102962222"
+mofcom_code = "2102000000222"
 title = "别的委托示例有限公司"
 powers = ["NA"]
 

@@ -218,7 +218,7 @@ def test_what_an_agent_declares_that_is_not_here_is_exported_for_it(enterprise: 
 
 @pytest.mark.parametrize(
     "power",
-    [{"until": "2025-12-31"}, {"powers": "NA"}, {"powers": "CD.list"}],
+    [{"until": "2025-12-31"}, {"powers": "LR"}, {"powers": "CD.list"}],
     ids=["ended", "of another kind", "of lists alone"],
 )
 def test_an_agent_without_a_power_that_holds_gets_no_draft(enterprise: tuple[Site, Site], power: dict[str, str]) -> None:
