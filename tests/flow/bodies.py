@@ -27,7 +27,15 @@ PROFILES = Path(tongguan.gateway.__path__[0]) / "profiles"
 APPLICATION = "NA.application"
 INSPECTION = "EW.declaration"
 INSPECTION_OTHER = "EW.other"
-_AUTHORITIES = {"CD": "customs", "NA": "mofcom", "ME": "mofcom", "EX": "mofcom", "EW": "customs", "LR": "ministries"}
+_AUTHORITIES = {
+    "CD": "customs",
+    "NA": "mofcom",
+    "ME": "mofcom",
+    "EX": "mofcom",
+    "EW": "customs",
+    "DP": "customs",
+    "LR": "ministries",
+}
 _serials = itertools.count(1)
 _entries = itertools.count(90220261000001001)
 _bills = itertools.count(1)

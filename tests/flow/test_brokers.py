@@ -37,6 +37,20 @@ title = "过期委托示例有限公司"
 powers = ["CD"]
 until = "2025-12-31"
 
+[[account.acts_for]]
+uscc = "91210200MA0CLNT04X"
+customs_code = "2102964040"
+title = "续签委托示例有限公司"
+powers = ["CD"]
+until = "2025-12-31"
+
+[[account.acts_for]]
+uscc = "91210200MA0CLNT04X"
+customs_code = "2102964040"
+title = "续签委托示例有限公司"
+powers = ["CD.declaration"]
+until = "2099-12-31"
+
 """
 
 
@@ -118,6 +132,10 @@ def test_without_a_power_that_holds_it_is_refused_saying_why(broker: Office, tra
     assert says in next(one["message"] for one in status["faults"] if one["code"] == code)
 
 
+def test_of_two_powers_for_one_client_one_that_holds_is_enough(broker: Office) -> None:
+    assert played(broker, for_trader("2102964040"))["state"] == "sent"
+
+
 def test_what_another_unit_declares_is_kept_for_it_and_is_not_declared_here(broker: Office) -> None:
     own = client()
     text = for_trader("2102961111", own, AgentCode="2102964444")
@@ -131,9 +149,12 @@ def test_what_another_unit_declares_is_kept_for_it_and_is_not_declared_here(brok
     assert ("GW-F05", "@operation") in told(bare)
 
 
-@pytest.mark.parametrize("type_", ["EW.declaration", "EW.other"])
-def test_what_wants_the_partys_own_card_says_so_to_a_broker(broker: Office, type_: str) -> None:
-    status = played(broker, etree.tostring(b.message(type_, "declare", like="ok-save.xml")).decode())
+@pytest.mark.parametrize(
+    ("type_", "like"),
+    [("EW.declaration", "ok-save"), ("EW.other", "ok-save"), ("DP.print", "ok-declare"), ("DP.export", "ok-declare")],
+)
+def test_what_wants_the_partys_own_card_says_so_to_a_broker(broker: Office, type_: str, like: str) -> None:
+    status = played(broker, etree.tostring(b.message(type_, "declare", like=f"{like}.xml")).decode())
 
     assert status["state"] == "refused"
     assert ("GW-F81", "@operation") in told(status)

@@ -107,3 +107,44 @@ def test_config_check_looks_at_the_provider_of_short_messages(home: Path, tonggu
     assert said.code == 78
     assert "sms.token" in said.out
     assert "route.sms" not in said.out
+
+
+ACTS = {"uscc": "91210200MA0CLNT01X", "customs_code": "2102961111", "title": "甲公司", "powers": ["CD"]}
+
+
+@pytest.mark.requirement("ID-06")
+@pytest.mark.parametrize(
+    ("account", "says"),
+    [
+        (
+            {"acts_for": [{**ACTS, "powers": ["CD.lists"]}]},
+            "acts_for 甲公司.powers: unknown document type 'CD.lists'; did you mean 'CD.list'?",
+        ),
+        (
+            {"acts_for": [{**ACTS, "customs_code": ""}]},
+            "acts_for 甲公司.customs_code: customs_code is missing: documents of CD name",
+        ),
+        ({"acts_for": [{**ACTS, "powers": ["NA"]}]}, "acts_for 甲公司.mofcom_code: mofcom_code is missing: documents of NA name"),
+        (
+            {"customs_code": "2102961111", "acts_for": [ACTS]},
+            "acts_for 甲公司.customs_code: 2102961111 is another enterprise's, too",
+        ),
+        ({"acts_for": [ACTS, {**ACTS, "uscc": "91210200MA0CLNT02X"}]}, "2102961111 is another enterprise's, too"),
+        (
+            {"kind": "enterprise", "acts_for": [ACTS]},
+            'account demo, acts_for: only a broker acts for others: write kind = "broker"',
+        ),
+    ],
+)
+def test_whom_a_broker_acts_for_is_told_where_it_cannot_be(profiles: Mapping[str, Compiled], account: Any, says: str) -> None:
+    with pytest.raises(SettingsWrong) as refused:
+        fit_profiles(settings(**{"kind": "broker", **account}), profiles)
+
+    assert says in str(refused.value)
+
+
+@pytest.mark.requirement("ID-06")
+def test_a_client_may_stand_twice_with_powers_of_different_ends(profiles: Mapping[str, Compiled]) -> None:
+    twice = [{**ACTS, "until": "2026-12-31"}, {**ACTS, "powers": ["LR", "CD.list"], "until": "2027-12-31"}]
+
+    fit_profiles(settings(kind="broker", acts_for=twice), profiles)
