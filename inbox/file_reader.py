@@ -76,22 +76,29 @@ def look(name: bytes, folder: int) -> os.stat_result:
     return seen
 
 
+NOT_PERMITTED = Fault("GW-D01", "文件无读取权限", "the gateway is not permitted to read the file")
+
+
+def size_fault(size: int, most_bytes: int) -> Fault | None:
+    """What is wrong with a file's size, before it is read."""
+    if size == 0:
+        return Fault("GW-D03", "文件是空的", "the file is empty")
+    if size > most_bytes:
+        zh, en = f"文件 {size} 字节，超过上限 {most_bytes} 字节", f"the file has {size} bytes, more than the {most_bytes} allowed"
+        return Fault("GW-D02", zh, en)
+    return None
+
+
 def read(name: bytes, folder: int, seen: os.stat_result, *, most_bytes: int, renamed_in: bool) -> bytes | Fault:
     """The whole content of the file that was `seen`, or what is wrong with it; NotFinished when it is another one by now."""
-    if seen.st_size == 0:
-        return Fault("GW-D03", "文件是空的", "the file is empty")
-    if seen.st_size > most_bytes:
-        return Fault(
-            "GW-D02",
-            f"文件 {seen.st_size} 字节，超过上限 {most_bytes} 字节",
-            f"the file has {seen.st_size} bytes, more than the {most_bytes} allowed",
-        )
+    if (unfit := size_fault(seen.st_size, most_bytes)) is not None:
+        return unfit
     try:
         handle = os.open(name, _FLAGS, dir_fd=folder)
     except FileNotFoundError:
         raise NotFinished from None
     except PermissionError:
-        return Fault("GW-D01", "文件无读取权限", "the gateway is not permitted to read the file")
+        return NOT_PERMITTED
     except OSError as wrong:
         raise _unlucky(wrong) from wrong
     try:

@@ -114,4 +114,4 @@ def _told(found: FoundFault, places: Locations, with_near: bool) -> Fault:
     if isinstance(code, str):
         return fault(code, path=path, line=line, **{"label": label, "label_en": label_en, **facts})
     severity = "warning" if code.severity == "warning" else "error"
-    return Fault(code.id, code.says.zh, code.says.en, path, line, label, severity)  # type: ignore[arg-type]
+    return Fault(code.id, code.says.zh, code.says.en, path, line, label, severity, label_en)  # type: ignore[arg-type]

@@ -82,8 +82,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-M14": ("check 应为 true 或 false，现为 {value}", "check must be true or false, not {value}"),
     "GW-M15": ("报文编号 {reference} 不能用作 ZIP 内的文件夹名", "reference {reference} cannot name a folder in the ZIP"),
     "GW-M16": (
-        "{name} 是主管部门的回执，不是可以发送的报文；收到的回执由网关放入 InBox",
-        "{name} is an authority's receipt, nothing that can be sent; receipts that come are put into InBox",
+        "{name} 是{what}，不是可以发送的报文；收到的回执由网关放入 InBox。可发送的类型：{known}",
+        "{name} is {what_en}, nothing that can be sent; receipts that come are put into InBox. What can be sent: {known}",
+    ),
+    "GW-M18": (
+        "{name} 是{what}，本网关不接收。可接收的类型：{known}",
+        "{name} is {what_en}, which is not taken here. What is taken: {known}",
     ),
     "GW-C01": ("没有元素 {name}{near}", "there is no element {name}{near}"),
     "GW-C02": ("{label}重复", "{label} stands twice"),
@@ -211,7 +215,7 @@ def fault(
 ) -> Fault:
     """A fault of this table with its blanks filled; values are shortened, so that a fault never carries a body."""
     zh, en = TEXTS[code]
-    shown = {name: short(characters.shown(short(value))) for name, value in facts.items()}
+    shown = {name: _shown(name, value) for name, value in facts.items()}
     return Fault(
         code,
         zh.format(label=label or short(path), **shown),
@@ -220,4 +224,10 @@ def fault(
         line=line,
         label=label,
         severity=severity,
+        label_en=label_en or label,
     )
+
+
+def _shown(name: str, value: object) -> str:
+    """A fact without a character that cannot be seen, at no length; what is known is listed whole."""
+    return short(value, _MOST_PATH) if name == "known" else short(characters.shown(short(value)))

@@ -11,16 +11,25 @@ from typing import Any
 from tongguan.codecs.reading.faults import fault
 from tongguan.codecs.reading.item import MOST_KEPT, Item, Read, WireForm, digest, spoiled
 from tongguan.codecs.reading.read_zip import SentFiles
-from tongguan.codecs.reading.vocabulary import ATTRIBUTES, MOST_LISTED, MOST_NAME, near
+from tongguan.codecs.reading.vocabulary import ATTRIBUTES, FRAME_LABELS, MOST_LISTED, MOST_NAME, near
 from tongguan.gateway.model.characters import strange, surely_ordinary
-from tongguan.gateway.model.errors import Fault, Refused
+from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.record import record
-from tongguan.gateway.profile.profile import OPERATIONS, PAGING
+from tongguan.gateway.profile.foreign import RECEIPT, KnownFiles
+from tongguan.gateway.profile.profile import OPERATIONS, PAGING, OwnForms, Text
 
 Attached = tuple[tuple[str, str], ...]
 _TRUE = {"true": True, "1": True, "false": False, "0": False}
 #: control characters, and invisible ones that make two names look alike
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+@record
+class TakenFiles:
+    """What is taken: documents in their authorities' own forms, and types; without them whether a type exists is not asked."""
+
+    own_forms: OwnForms
+    known: KnownFiles | None = None
 
 
 @record
@@ -117,11 +126,34 @@ def whole_item(
     return Item(type=type_, body=body, attachments=named, sha256=sha256, canonical=kept, place=place.path, odd=odd, **frame)
 
 
+def _unknown(name: str, known: KnownFiles) -> Text:
+    """What nobody knows, with the type that may be meant."""
+    meant = (
+        next((type_ for type_ in known.types if type_.lower() == name.lower()), "")
+        or near(name, tuple(sorted(known.types)))["near"]
+    )
+    meant = meant.removeprefix(" → ").removesuffix(" ?")
+    if not meant:
+        return Text("未知的文件", "a file that nobody here knows")
+    return Text(f"未知的单证类型（是否为 {meant}？）", f"an unknown document type (is {meant} meant?)")
+
+
 def alone(form: WireForm, item: Item, faults: Sequence[Fault], files: Mapping[str, bytes]) -> Read:
-    """A file of one message; Refused when anything is wrong with it."""
-    if faults:
-        raise Refused(faults)
-    return Read(form, item.reference, (item,), False, files)
+    """A file of one message, with what is wrong with it."""
+    return Read(form, item.reference, (spoiled(item, faults),), False, files)
+
+
+def bare_item(type_: str, place: ItemPlace, body: Any = None) -> Item:
+    """What is none of our messages: a type that nobody knows, with no word of what else it lacks."""
+    return Item(type_, "", None, None, None, False, None, body, (), "", b"", place.path)
+
+
+def foreign_fault(known: KnownFiles, name: str, place: ItemPlace) -> Fault:
+    """What a file is that is no message of a type that is taken."""
+    foreign = known.foreign(name)
+    code = "GW-M16" if foreign is not None and foreign.kind == RECEIPT else "GW-M18"
+    what = foreign.what if foreign is not None else _unknown(name, known)
+    return fault(code, path=place.path, line=place.line, name=name, what=what.zh, what_en=what.en, known=known.listed)
 
 
 def told_apart(items: Sequence[Item], places: Sequence[ItemPlace]) -> tuple[Item, ...]:
@@ -140,8 +172,9 @@ def _reference_faults(item: Item, place: ItemPlace, count: Mapping[str | None, i
 
 
 def _missing(name: str, place: ItemPlace) -> Fault:
-    return _wrong("GW-M07", name, place, name=name)
+    return _wrong("GW-M07", name, place, name=place.paths.get(name, name).rpartition("/")[2])
 
 
 def _wrong(code: str, attribute: str, place: ItemPlace, **facts: Any) -> Fault:
-    return fault(code, path=place.of(attribute), line=place.line, label=attribute, **facts)
+    label, label_en = FRAME_LABELS.get(attribute, (attribute, attribute))
+    return fault(code, path=place.of(attribute), line=place.line, label=label, label_en=label_en, **facts)

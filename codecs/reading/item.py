@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any, Literal
 
 from lxml import etree
 
-from tongguan.gateway.model.errors import Fault
+from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.record import record
 
 MOST_KEPT = 200_000  #: bytes of a canonical form: a longer one is not kept for a look, which takes memory for each piece at once
@@ -27,8 +27,8 @@ class Numeral(str):
 class Item:
     """One message. `body` is the XML element (its Attachments taken out) or the JSON object below `body`.
 
-    An item of a batch that cannot be used carries its `faults` and names no operation, so that nobody acts on it by mistake;
-    the others of its batch are not spoiled by it. A message that is alone is refused instead.
+    An item that cannot be used carries its `faults` and names no operation, so that nobody acts on it by mistake (what it
+    `wanted` is known, to tell what else is wrong with it); the others of its batch are not spoiled by it.
     """
 
     type: str
@@ -45,8 +45,15 @@ class Item:
     place: str  #: XPath or JSON pointer of the item
     paging: Mapping[str, str] = field(default_factory=dict)  #: page, size, sort, format, source of a query
     faults: tuple[Fault, ...] = ()
+    attached_at: int | None = None  #: line of its Attachments, of XML
+    wanted: str = ""  #: the operation that an item with faults asks for
     odd: bool = False  #: there may be strange letters in it (`gateway/model/characters.py`)
     own_form: bool = False  #: it came as the authority itself writes it: its reference names the document, in whatever edition
+
+    @property
+    def known(self) -> bool:
+        """Is it a message at all, of whatever type?"""
+        return bool(self.sha256)
 
     def filters(self) -> dict[str, str]:
         """The leaves of a query's body, name to text, with its paging."""
@@ -70,11 +77,22 @@ class Read:
     items: tuple[Item, ...]
     batch: bool
     files: Mapping[str, bytes]
+    faults: tuple[Fault, ...] = ()  #: of the batch itself
+
+
+class Spoilt(Refused):
+    """A file that was read and has faults: `content` is what was read, to tell what else is wrong with it."""
+
+    def __init__(self, faults: Iterable[Fault], content: Read) -> None:
+        super().__init__(faults)
+        self.content = content
 
 
 def spoiled(item: Item, faults: Sequence[Fault]) -> Item:
     """The item with what is wrong with it; itself when nothing is."""
-    return replace(item, operation="", faults=(*item.faults, *faults)) if faults else item
+    if not faults:
+        return item
+    return replace(item, operation="", wanted=item.wanted or item.operation, faults=(*item.faults, *faults))
 
 
 def digest(canonical: bytes, attachments: Sequence[tuple[str, str]], files: Mapping[str, bytes], *, prefix: str = "") -> str:

@@ -13,14 +13,27 @@ from typing import Any, NoReturn
 import orjson
 
 from tongguan.codecs.reading.faults import fault
-from tongguan.codecs.reading.frame import ItemPlace, alone, attachment_faults, name_faults, read_frame, told_apart, whole_item
+from tongguan.codecs.reading.frame import (
+    ItemPlace,
+    TakenFiles,
+    alone,
+    attachment_faults,
+    bare_item,
+    name_faults,
+    read_frame,
+    told_apart,
+    whole_item,
+)
 from tongguan.codecs.reading.item import Item, Numeral, Read, spoiled
 from tongguan.codecs.reading.vocabulary import KEYS, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_PARTS, MOST_TEXT, near
 from tongguan.codecs.writing.markup import NO_XML
 from tongguan.gateway.model.errors import MOST_TOLD, Fault, Refused
+from tongguan.gateway.profile.foreign import KnownFiles
 from tongguan.gateway.profile.profile import PAGING
 
 _FORBIDDEN = re.compile(f"[{NO_XML}]")
+#: one of these at least is in whatever was meant as a message
+_OURS = frozenset({"type", "operation", "reference", "body"})
 _TEXTS = ("operation", "reference", "document", "number", "kind", *PAGING)
 
 
@@ -40,15 +53,28 @@ class _Patient(json.JSONDecoder):
         self.scan_once = json.scanner.py_make_scanner(self)  # type: ignore[attr-defined]
 
 
-def read_json(raw: bytes, files: Mapping[str, bytes]) -> Read:
-    """Read a message or a batch; raises Refused."""
+def read_json(raw: bytes, files: Mapping[str, bytes], taken: TakenFiles) -> Read:
+    """Read a message or a batch, each with what is wrong with it; raises Refused for what is neither."""
     given = parse(raw)
     if not isinstance(given, dict):
         raise Refused([_kind_fault("", "JSON", "object")])
     if "batch" in given:
-        return _batch(given, files)
+        return _batch(given, files, taken)
+    if taken.known is not None and given.keys().isdisjoint(_OURS):
+        raise Refused([_no_message(given, taken.known)])
     faults: list[Fault] = []
-    return alone("json", _item(given, ItemPlace("", "/"), faults, files), faults, files)
+    return alone("json", _item(given, ItemPlace("", "/"), faults, files, taken), faults, files)
+
+
+def _no_message(given: Mapping[str, Any], known: KnownFiles) -> Fault:
+    """What a JSON is that has none of a message's keys."""
+    if {"message_id", "state"} <= given.keys():
+        what = {"what": "本网关的状态文件", "what_en": "a status file of this gateway"}
+    elif {"message_id", "code"} <= given.keys():
+        what = {"what": "本网关的技术应答", "what_en": "a technical response of this gateway"}
+    else:
+        what = {"what": "没有 type、operation、body 的 JSON", "what_en": "JSON without type, operation and body"}
+    return fault("GW-M18", line=1, name="JSON", known=known.listed, **what)  # type: ignore[arg-type]
 
 
 def parse(raw: bytes) -> Any:
@@ -148,7 +174,7 @@ def _kind_fault(path: str, name: str, kind: str) -> Fault:
     return fault("GW-J07", path=path, name=name, kind=zh, kind_en=en)
 
 
-def _batch(given: dict[str, Any], files: Mapping[str, bytes]) -> Read:
+def _batch(given: dict[str, Any], files: Mapping[str, bytes], taken: TakenFiles) -> Read:
     faults: list[Fault] = []
     place = ItemPlace("", "/")
     faults += [
@@ -162,18 +188,25 @@ def _batch(given: dict[str, Any], files: Mapping[str, bytes]) -> Read:
         raise Refused([*faults, _kind_fault("/batch", "batch", "list")])
     if not 0 < len(batch) <= MOST_ITEMS:
         raise Refused([*faults, fault("GW-M11" if batch else "GW-M13", path="/batch", most=MOST_ITEMS, count=len(batch))])
-    if faults:
-        raise Refused(faults)
     items, places = [], []
     for n, one in enumerate(batch):
         where = ItemPlace(f"/batch/{n}", "/", batch=True, spare=f"{reference}-{n + 1}" if reference else None)
         wrong: list[Fault] = [] if isinstance(one, dict) else [_kind_fault(where.path, "batch", "object")]
-        items.append(spoiled(_item(one if isinstance(one, dict) else {}, where, wrong, files), wrong))
+        items.append(spoiled(_item(one if isinstance(one, dict) else {}, where, wrong, files, taken), wrong))
         places.append(where)
-    return Read("json", reference, told_apart(items, places), True, files)
+    return Read("json", reference, told_apart(items, places), True, files, tuple(faults))
 
 
-def _item(given: dict[str, Any], place: ItemPlace, faults: list[Fault], files: Mapping[str, bytes]) -> Item:
+def _item(given: dict[str, Any], place: ItemPlace, faults: list[Fault], files: Mapping[str, bytes], taken: TakenFiles) -> Item:
+    named = given.get("type")
+    if (
+        taken.known is not None
+        and type(named) is str
+        and named
+        and named not in taken.known.types
+        and not name_faults("type", named, place)
+    ):
+        return bare_item(named, place)
     faults.extend(_unknown(key, place, KEYS) for key in islice(given, MOST_FAULTS) if key not in KEYS)
     type_ = _text(given, "type", place, faults)
     if not type_ and "type" not in given:
@@ -189,7 +222,7 @@ def _item(given: dict[str, Any], place: ItemPlace, faults: list[Fault], files: M
         body = None
     attachments = _attachments(given.get("attachments"), place, faults)
     content = {key: value for key, value in given.items() if key != "attachments"}
-    canonical = b"" if faults else orjson.dumps(content, default=str, option=orjson.OPT_SORT_KEYS)
+    canonical = orjson.dumps(content, default=str, option=orjson.OPT_SORT_KEYS)
     return whole_item(type_, frame, place, body=body or {}, canonical=canonical, named=attachments, files=files)
 
 

@@ -17,8 +17,11 @@ from lxml import etree
 from tongguan.codecs.reading.faults import fault
 from tongguan.codecs.reading.frame import (
     ItemPlace,
+    TakenFiles,
     alone,
     attachment_faults,
+    bare_item,
+    foreign_fault,
     name_faults,
     read_frame,
     told_apart,
@@ -29,7 +32,7 @@ from tongguan.codecs.reading.item import Item, Read, spoiled
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_NAME, MOST_TEXT
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.profile.own_form import own_answers
-from tongguan.gateway.profile.profile import OwnForm, OwnForms
+from tongguan.gateway.profile.profile import OwnForm
 from tongguan.gateway.system import safe_xml
 
 _BATCH = "urn:tongguan:batch:1"
@@ -43,18 +46,16 @@ _CODES: dict[safe_xml.Code, str] = {
 _own = threading.local()  # a parser is locked while it parses: each thread has its own
 
 
-def read_xml(raw: bytes, files: Mapping[str, bytes], own_forms: OwnForms) -> Read:
-    """Read a message or a batch; raises Refused."""
+def read_xml(raw: bytes, files: Mapping[str, bytes], taken: TakenFiles) -> Read:
+    """Read a message or a batch, each with what is wrong with it; raises Refused for what is neither."""
     root = parse(raw)
     namespace, _, name = root.tag.rpartition("}")
     if len(root.tag) > 3 * MOST_NAME:
         raise Refused([fault("GW-M08", path="/*", line=_line(root), name="type")])
     if name == "Batch" and namespace in ("", "{" + _BATCH):
-        return _batch(root, files, own_forms)
-    if own_forms and root.tag in own_answers(own_forms):
-        raise Refused([fault("GW-M16", path=f"/{name}", line=_line(root), name=name)])
+        return _batch(root, files, taken)
     faults: list[Fault] = []
-    return alone("xml", _item(root, ItemPlace(f"/{name}", "/@", _line(root)), faults, files, own_forms), faults, files)
+    return alone("xml", _item(root, ItemPlace(f"/{name}", "/@", _line(root)), faults, files, taken), faults, files)
 
 
 def parse(raw: bytes) -> etree._Element:
@@ -94,7 +95,13 @@ def _refuse_long_texts(root: etree._Element) -> None:
 
 
 def _path(element: etree._Element) -> str:
-    return str(element.getroottree().getpath(element))
+    steps = []
+    for one in (element, *element.iterancestors()):
+        name = one.tag.rpartition("}")[2]
+        before = sum(1 for _ in one.itersiblings(one.tag, preceding=True))
+        several = before or next(one.itersiblings(one.tag), None) is not None
+        steps.append(f"/{name}[{before + 1}]" if several else f"/{name}")
+    return "".join(reversed(steps))
 
 
 def _line(element: etree._Element) -> int | None:
@@ -102,7 +109,7 @@ def _line(element: etree._Element) -> int | None:
     return line or None
 
 
-def _batch(root: etree._Element, files: Mapping[str, bytes], own_forms: OwnForms) -> Read:
+def _batch(root: etree._Element, files: Mapping[str, bytes], taken: TakenFiles) -> Read:
     faults: list[Fault] = []
     place = ItemPlace("/Batch", "/@", _line(root))
     for name in islice(root.attrib, MOST_FAULTS):
@@ -120,22 +127,20 @@ def _batch(root: etree._Element, files: Mapping[str, bytes], own_forms: OwnForms
         ItemPlace(f"/Batch/*[{n}]", "/@", _line(element), batch=True, spare=f"{reference}-{n}" if reference else None)
         for n, element in enumerate(root, 1)
     ]
-    if faults:
-        raise Refused(faults)
     items = []
     for element, where in zip(root, places, strict=True):
         wrong: list[Fault] = []
-        items.append(spoiled(_item(element, where, wrong, files, own_forms), wrong))
-    return Read("xml", reference, told_apart(items, places), True, files)
+        items.append(spoiled(_item(element, where, wrong, files, taken), wrong))
+    return Read("xml", reference, told_apart(items, places), True, files, tuple(faults))
 
 
-def _item(
-    element: etree._Element, place: ItemPlace, faults: list[Fault], files: Mapping[str, bytes], own_forms: OwnForms
-) -> Item:
-    if (profile := own_forms.get(element.tag)) is not None and profile.own_form is not None:
+def _item(element: etree._Element, place: ItemPlace, faults: list[Fault], files: Mapping[str, bytes], taken: TakenFiles) -> Item:
+    if (profile := taken.own_forms.get(element.tag)) is not None and profile.own_form is not None:
         return _in_own_form(element, place, faults, profile.type, profile.own_form)
     namespace, _, type_ = element.tag[: 3 * MOST_NAME].rpartition("}")  # a longer one is in no namespace that is right
     right = f"urn:tongguan:{type_}:1"
+    if taken.known is not None and type_ not in taken.known.types:
+        return _no_message(type_, namespace[1:] == right, element, place, faults, taken)
     if namespace[1:] != right:
         faults.append(fault("GW-M05", path=place.path, line=place.line, right=right, given=namespace[1:] or '""'))
     given: dict[str, str] = {}
@@ -145,9 +150,26 @@ def _item(
         elif not str(name).startswith(_XSI):
             faults.append(unknown_attribute(str(name), place))
     frame = read_frame(given, place, faults)
+    attached_at = next((_line(one) for one in element.iterchildren("{*}Attachments")), None)
     attachments = _take_attachments(element, place, faults)
-    canonical = b"" if faults else _canonical(element, faults)
-    return whole_item(type_, frame, place, body=element, canonical=canonical, named=attachments, files=files)
+    canonical = _canonical(element, faults)
+    item = whole_item(type_, frame, place, body=element, canonical=canonical, named=attachments, files=files)
+    return replace(item, attached_at=attached_at) if attached_at else item
+
+
+def _no_message(
+    type_: str, ours: bool, element: etree._Element, place: ItemPlace, faults: list[Fault], taken: TakenFiles
+) -> Item:
+    """What has the root of no type: of a namespace of ours it is a type that there is not, which the flow tells; else it is told what it is."""
+    assert taken.known is not None
+    if element.tag in own_answers(taken.own_forms):
+        zh, en = "主管部门的回执", "an authority's receipt"
+        faults.append(
+            fault("GW-M16", path=place.path, line=place.line, name=type_, known=taken.known.listed, what=zh, what_en=en)
+        )
+    elif not ours:
+        faults.append(foreign_fault(taken.known, type_, place))
+    return bare_item(type_, place, element)
 
 
 def _in_own_form(element: etree._Element, place: ItemPlace, faults: list[Fault], type_: str, form: OwnForm) -> Item:
@@ -157,7 +179,7 @@ def _in_own_form(element: etree._Element, place: ItemPlace, faults: list[Fault],
     word, reference = _text_at(element, form.operation), _text_at(element, form.reference)
     given = {"operation": words.get(word, word), "reference": reference, "document": reference}
     frame = read_frame(given, place, faults)
-    canonical = b"" if faults else _canonical(element, faults)
+    canonical = _canonical(element, faults)
     item = whole_item(type_, frame, place, body=element, canonical=canonical, named=(), files={})
     return replace(item, own_form=True)
 

@@ -11,6 +11,13 @@ from tongguan.gateway.profile.profile import PAGING
 
 #: of the frame itself, then of a query
 ATTRIBUTES = ("operation", "reference", "document", "number", "check", "kind", *PAGING)
+#: what the words of a frame are called
+FRAME_LABELS = {
+    "operation": ("操作", "operation"), "reference": ("报文编号", "reference"), "document": ("单证号", "document"), "number": ("编号", "number"),
+    "check": ("只校验", "check"), "kind": ("查询种类", "kind"), "type": ("单证类型", "type"), "page": ("页", "page"), "size": ("每页行数", "size"),
+    "sort": ("排序", "sort"), "format": ("格式", "format"), "source": ("来源", "source"), "attachments": ("附件", "attachments"),
+    "body": ("正文", "body"), "file": ("文件名", "file"), "category": ("类别", "category"), "batch": ("批次", "batch"),
+}  # fmt: skip
 KEYS = ("type", *ATTRIBUTES, "attachments", "body")
 MOST_NAME = 64  #: characters of a reference or a document key
 MOST_ITEMS = 500

@@ -149,7 +149,7 @@ def technical_response(message: Message, *, numbers: Mapping[str, str], language
     out.append("\n  <Faults>")
     for fault in message.faults:
         line = None if fault.line is None else str(fault.line)
-        said = attributes(code=fault.code, path=fault.path, line=line, label=fault.label, severity=fault.severity)
+        said = attributes(code=fault.code, path=fault.path, line=line, label=fault.called(language), severity=fault.severity)
         out.append(f"\n    <Fault{said}>{text(fault.text(language))}</Fault>")
     out.append("\n  </Faults>\n</Response>\n" if message.faults else "</Faults>\n</Response>\n")
     return "".join(out).encode()

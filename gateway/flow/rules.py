@@ -21,6 +21,7 @@ from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.errors import Held, in_both
 from tongguan.gateway.model.lane import NAMED_AFTER, Lane, LaneKind
 from tongguan.gateway.model.message import Message
+from tongguan.gateway.profile.foreign import KnownFiles, known_files
 from tongguan.gateway.profile.own_form import own_answers, own_forms
 from tongguan.gateway.profile.profile import CodeTable, Operation, OwnForms, Profile
 from tongguan.gateway.settings import Account, Card, Settings
@@ -71,6 +72,11 @@ class Rules:
     def own_forms(self) -> OwnForms:
         """How authorities themselves write documents, by the root."""
         return own_forms(self.types)
+
+    @cached_property
+    def known(self) -> KnownFiles:
+        """The types that are taken, and what else people drop by mistake."""
+        return known_files(self.types)
 
     @cached_property
     def own_answers(self) -> OwnAnswers:

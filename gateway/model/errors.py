@@ -73,14 +73,19 @@ class Fault:
     line: int | None = None
     label: str = ""
     severity: Literal["error", "warning"] = "error"
+    label_en: str = ""
 
     def text(self, language: str) -> str:
         return self.en if language == "en" else self.zh
 
     def shown(self, language: str) -> dict[str, Any]:
         """As status files and answers in JSON tell it."""
-        names = ("code", "severity", "path", "line", "label")
-        return {**{name: getattr(self, name) for name in names}, "message": self.text(language)}
+        names = ("code", "severity", "path", "line")
+        return {**{name: getattr(self, name) for name in names}, "label": self.called(language), "message": self.text(language)}
+
+    def called(self, language: str) -> str:
+        """What stands at its place, in one language."""
+        return self.label_en or self.label if language == "en" else self.label
 
 
 def short(value: object, most: int = 120) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from tongguan.gateway.model import characters
 from tongguan.gateway.model.errors import Fault, short
 
+_NUMBERED = re.compile(r"(.*\.)([0-9]{2})")
 _MOST_SHOWN = 1000  #: letters of a value: lists of known words are longer than a single one
 
 _TEXTS: dict[str, tuple[str, str]] = {
@@ -54,7 +56,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "GW-F32": ("系统未配置通道 {route}", "there is no [route.{route}] in the settings"),
     "GW-F33": ("查询条件 {name} 只能写一次", "filter {name} may stand once only"),
     "GW-F45": ("没有打印格式 {form}；可用：{known}", "there is no form {form}; there are {known}"),
-    "GW-F46": ("没有单证类型 {type}；最接近的是 {near}", "there is no document type {type}; nearest to it: {near}"),
+    "GW-F46": (
+        "没有单证类型 {type}；最接近的是 {near}；可用：{known}",
+        "there is no document type {type}; there are {known}; nearest to it: {near}",
+    ),
     "GW-F47": (
         "{label}须与{zh} {name} 相同：该单证为 {other}，报文为 {value}",
         "{label} must be as in {en} {name}: it is {other} there, and {value} here",
@@ -148,7 +153,7 @@ def fault(code: str, *, path: str = "", label: str | InBoth = "", **facts: objec
     blanks = {"label": label, **facts}
     said = [{name: short(_said(value, n), _MOST_SHOWN) for name, value in blanks.items()} for n in range(2)]
     zh, en = (text.format(**shown) for text, shown in zip(_TEXTS[code], said, strict=True))
-    return Fault(code, zh, en, path=short(path, _MOST_SHOWN), label=said[0]["label"])
+    return Fault(code, zh, en, path=short(path, _MOST_SHOWN), label=str(said[0]["label"]), label_en=str(said[1]["label"]))
 
 
 def _said(value: object, language: int) -> object:
@@ -156,8 +161,18 @@ def _said(value: object, language: int) -> object:
     return characters.shown(said[:_MOST_SHOWN]) if isinstance(said, str) else said
 
 
+def listed_types(types: Iterable[str]) -> str:
+    """Document types for a reader, numbered ones as a range: `LR.01…LR.28`."""
+    found: dict[str, list[str]] = {}
+    for type_ in sorted(types):
+        numbered = _NUMBERED.fullmatch(type_)
+        found.setdefault(numbered[1] if numbered else type_, []).append(type_)
+    return " ".join(f"{some[0]}…{some[-1]}" if len(some) > 2 else " ".join(some) for some in found.values())
+
+
 def unknown_type(type_: str, known: Mapping[str, int]) -> Fault:
     """There is no such type. `known`: type to its row in the overview of licence systems; meant is that row, or a like name."""
     row = type_.rpartition(".")[2]
     listed = [name for name, n in known.items() if row.isdecimal() and n == int(row)]
-    return fault("GW-F46", type=type_, near=" ".join(listed or get_close_matches(type_, known, n=3, cutoff=0.5)) or "-")
+    near = listed or [name for name in known if name.lower() == type_.lower()] or get_close_matches(type_, known, n=3, cutoff=0.5)
+    return fault("GW-F46", label="type", type=type_, near=" ".join(near) or "-", known=listed_types(known))

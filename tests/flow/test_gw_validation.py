@@ -41,7 +41,7 @@ def wrong_application() -> etree._Element:
         b.put(root, path, value)
     goods = root.find("{*}Goods")
     assert goods is not None
-    b.put(goods, "CodeTS", "0000000000")
+    b.put(goods, "CodeTS", "BENZENE")
     b.put(goods, "Spec/Quantity", "-5")
     return root
 

@@ -13,6 +13,7 @@ from tongguan.codecs.reading.item import Item
 from tongguan.codecs.reading.read import read
 from tongguan.codecs.writing.own_form import enclosed, render_own_form, text_to_sign
 from tongguan.gateway.model.errors import Refused
+from tongguan.gateway.profile.foreign import known_files
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.own_form import own_forms
 from tongguan.gateway.settings import Account
@@ -140,7 +141,7 @@ def test_in_our_own_frame_an_unknown_element_is_a_fault() -> None:
 @pytest.mark.parametrize("root", ["<DEC_RESULT><CHANNEL>7</CHANNEL></DEC_RESULT>", f'<DecImportResponse xmlns="{NS[1:-1]}"/>'])
 def test_a_receipt_that_is_dropped_is_told_what_it_is(root: str) -> None:
     with pytest.raises(Refused) as refused:
-        read("m.xml", root.encode(), most_bytes=10**6, own_forms=OWN_FORMS)
+        read("m.xml", root.encode(), most_bytes=10**6, own_forms=OWN_FORMS, known=known_files(PROFILES))
 
     assert [fault.code for fault in refused.value.faults] == ["GW-M16"]
 

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tongguan.codecs.checking.check import check as hold_against_profile
-from tongguan.codecs.checking.compile import Compiled, compile_all
-from tongguan.codecs.reading.attachments import check_attachments
+from tongguan.codecs.checking.compile import compile_all
+from tongguan.codecs.reading.item import Spoilt
 from tongguan.codecs.reading.read import Item, Read, read
 from tongguan.codecs.writing.markup import visible
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t, words
 from tongguan.gateway.cli.output import print_json, print_text
+from tongguan.gateway.flow.intake.offline import offline_faults
+from tongguan.gateway.flow.intake.places import in_file, placed
+from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.model.errors import Fault, Refused
-from tongguan.gateway.model.faults import fault, unknown_type
 from tongguan.gateway.profile.loading import load_profiles
-from tongguan.gateway.profile.own_form import own_forms
 from tongguan.gateway.settings import Account, Settings
 from tongguan.gateway.system import file_names
+from tongguan.inbox.file_reader import NOT_PERMITTED, size_fault
 
 CLEAN, FAULTS, UNREADABLE = 0, 1, 2
 #: faults of reading that leave the message itself readable: its attachments are not as it says
 _READABLE = "GW-E"
+#: what only the gateway and others know
+UNKNOWN_HERE = ("card", "authority", "order", "documents")
+NOT_CHECKED = (
+    "未校验：卡、主管部门的答复、报文先后，以及网关中已有的单证（状态、编号、许可证余量）",
+    "not checked: the card, the authority's answer, the order of messages, and what documents the gateway has (status, numbers, what is left of licences)",
+)
 
 
 @dataclass(frozen=True)
@@ -47,14 +54,16 @@ def check(
     """校验报文，不发送 / Validate files without sending: exit 0 clean, 1 faults, 2 unreadable."""
     settings = context.settings()
     owner = _account(settings, account)
-    profiles = compile_all(load_profiles(home=settings.home))
+    rules = Rules(settings, compile_all(load_profiles(home=settings.home)))
     with context.using(settings):
-        found = [each for file in files for each in _looked_into(file, settings, owner, profiles)]
+        found = [each for file in files for each in _looked_into(file, rules, owner)]
     if context.as_json():
         print_json([_as_json(each) for each in found])
     else:
         for each in found:
             _show(each)
+        if any(each.item is not None and each.item.known for each in found):
+            print_text(t(*NOT_CHECKED))
     return max(each.code for each in found)
 
 
@@ -66,11 +75,11 @@ def _account(settings: Settings, name: str) -> Account:
     raise CommandWrong(f"请用 --account 指明账户：{known}", f"say which account with --account: {known}", code=UNREADABLE)
 
 
-def _looked_into(file: Path, settings: Settings, account: Account, profiles: dict[str, Compiled]) -> Iterable[CheckedItem]:
+def _looked_into(file: Path, rules: Rules, account: Account) -> Iterable[CheckedItem]:
     """What is wrong with a file. Whatever it does to us, the answer is words, and the other files are looked into."""
     name = visible(file_names.shown(file_names.as_text(os.fsencode(file))))
     try:
-        return list(_file(name, file, settings, account, profiles))
+        return list(_file(name, file, rules, account))
     except Exception as bug:
         said = f"{type(bug).__name__}: {bug}"[:300].encode("utf-8", "replace").decode()
         why = Fault(
@@ -79,64 +88,44 @@ def _looked_into(file: Path, settings: Settings, account: Account, profiles: dic
         return [CheckedItem(name, None, (why,), UNREADABLE)]
 
 
-def _file(name: str, file: Path, settings: Settings, account: Account, profiles: dict[str, Compiled]) -> Iterable[CheckedItem]:
+def _file(name: str, file: Path, rules: Rules, account: Account) -> Iterable[CheckedItem]:
+    most_bytes = rules.settings.gateway.most_bytes
     try:
         with file.open("rb") as source:
-            raw = source.read(settings.gateway.most_bytes + 1)
-        forms = own_forms({name: compiled.profile for name, compiled in profiles.items()})
-        content = read(file.name, raw, most_bytes=settings.gateway.most_bytes, own_forms=forms)
+            raw = source.read(most_bytes + 1)
+        if (wrong := size_fault(max(len(raw), file.stat().st_size if raw else 0), most_bytes)) is not None:
+            return [CheckedItem(name, None, tuple(in_file(file.name, [wrong])), UNREADABLE)]
+        content = read(file.name, raw, most_bytes=most_bytes, own_forms=rules.own_forms, known=rules.known)
+    except PermissionError:
+        return [CheckedItem(name, None, tuple(in_file(file.name, [NOT_PERMITTED])), UNREADABLE)]
     except OSError as error:
         why = Fault("", f"读不到：{error.strerror}", f"cannot be read: {error.strerror}")
         return [CheckedItem(name, None, (why,), UNREADABLE)]
+    except Spoilt as spoilt:
+        return _of_spoilt(name, spoilt, rules, account)
     except Refused as refused:
-        readable = all(f.code.startswith(_READABLE) for f in refused.faults)
-        return [CheckedItem(name, None, refused.faults, FAULTS if readable else UNREADABLE)]
-    return [_item(name, item, content, account, profiles) for item in content.items]
+        return [CheckedItem(name, None, tuple(in_file(file.name, refused.faults)), UNREADABLE)]
+    return [_item(name, item, content, rules, account) for item in content.items]
 
 
-def _item(file: str, item: Item, content: Read, account: Account, profiles: dict[str, Compiled]) -> CheckedItem:
-    faults = tuple(_faults(item, content, account, profiles))
+def _of_spoilt(name: str, spoilt: Spoilt, rules: Rules, account: Account) -> list[CheckedItem]:
+    """A file that is refused as a whole: what is wrong with it, and with each of its messages."""
+    content = spoilt.content
+    found = [_item(name, item, content, rules, account) for item in content.items]
+    told = {fault for item in content.items for fault in item.faults}
+    own = [fault for fault in spoilt.faults if fault not in told]
+    readable = all(f.code.startswith(_READABLE) for f in spoilt.faults)
+    if not content.batch:
+        faults = tuple(placed(content.items[0], own)) + found[0].faults
+        return [CheckedItem(name, content.items[0], faults, FAULTS if readable else UNREADABLE)]
+    return [CheckedItem(name, None, tuple(own), FAULTS if readable else UNREADABLE), *found]
+
+
+def _item(file: str, item: Item, content: Read, rules: Rules, account: Account) -> CheckedItem:
+    at = context.business_clock().now_ms()
+    faults = tuple(placed(item, [*item.faults, *offline_faults(rules, account.name, item, content, at=at)]))
     wrong = any(f.severity == "error" for f in faults)
     return CheckedItem(file, item, faults, FAULTS if wrong else CLEAN)
-
-
-def _faults(item: Item, content: Read, account: Account, profiles: dict[str, Compiled]) -> list[Fault]:
-    compiled = profiles.get(item.type)
-    if compiled is None:
-        return [unknown_type(item.type, {name: each.profile.registry for name, each in profiles.items()})]
-    profile = compiled.profile
-    if item.operation == "query":
-        if item.kind in profile.queries:
-            return []
-        return [fault("GW-F08", kind=item.kind, known=" ".join(profile.queries), path="@kind", label="kind")]
-    operation = profile.operations.get(item.operation)
-    if operation is None:
-        return [fault("GW-F02", type=item.type, operation=item.operation, known=" ".join(profile.operations))]
-    acts_on_another = bool(item.number or (item.document and item.document != item.reference))
-    # Such a file may leave out what its document has already; only the gateway knows that.
-    if operation.body != "whole" and _is_empty(item.body):
-        return []
-    checked = hold_against_profile(
-        compiled,
-        item,
-        account=account,
-        document=None,
-        operation=item.operation,
-        numbers={},
-        now_ms=context.business_clock().now_ms(),
-    )
-    if acts_on_another:
-        profile = replace(profile, attachments=replace(profile.attachments, one_of=()))
-    allowed = acts_on_another or compiled.attachable(checked.content)
-    prefix = f"{item.reference}/" if content.batch else ""
-    files = {name.removeprefix(prefix): raw for name, raw in content.files.items() if name.startswith(prefix)}
-    return checked.faults + check_attachments(
-        profile, item.attachments, files, document=None, operation=item.operation, allowed=allowed
-    )
-
-
-def _is_empty(body: Any) -> bool:
-    return body is None or len(body) == 0
 
 
 def _show(found: CheckedItem) -> None:
@@ -155,6 +144,7 @@ def _as_json(found: CheckedItem) -> dict[str, Any]:
         "type": item.type if item else None,
         "operation": item.operation if item else None,
         "reference": item.reference if item else None,
+        "not_checked": list(UNKNOWN_HERE),
         "clean": found.code == CLEAN,
         "readable": found.code != UNREADABLE,
         "faults": [f.shown(context.language()) for f in found.faults],

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tongguan.codecs.checking.secrets import redacted
+from tongguan.codecs.reading.item import Spoilt
 from tongguan.codecs.reading.read import Item, Read, read
+from tongguan.gateway.flow.intake.places import in_file, placed
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.faults import fault, unknown_type
 from tongguan.gateway.model.ids import derived_id
@@ -39,8 +42,17 @@ class Arrival:
     sha256: str
     arrived_at: int
     read: Read | None = None
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Fault, ...] = ()  #: by which it is refused as a whole; what could be read is in `read` all the same
     delivery: QueueDelivery | None = None  #: where its replies are wanted, if it came through a queue
+
+
+Besides = Callable[[Arrival, Item, Document | None], Sequence[Fault]]
+"""What else is wrong with an item that has faults: so that all of it is told at once. The document is what it acts on, where that is here."""
+
+
+def nothing(_arrival: Arrival, _item: Item, _document: Document | None) -> Sequence[Fault]:
+    """Of what the gateway makes itself nothing else is wrong."""
+    return ()
 
 
 @record
@@ -55,12 +67,16 @@ def look_into(rules: Rules, came: Arrival, *, problem: Fault | None = None) -> A
     """Parse what came; faults instead of an exception when it cannot be read. Open secrets are taken out before anything is kept."""
     came = without_secrets(rules, came)
     if problem is not None:
-        return replace(came, faults=(problem,))
+        return replace(came, faults=tuple(in_file(came.source, [problem])))
     most_bytes = rules.settings.gateway.most_bytes
     try:
-        return replace(came, read=read(came.source, came.raw, most_bytes=most_bytes, own_forms=rules.own_forms))
+        return replace(
+            came, read=read(came.source, came.raw, most_bytes=most_bytes, own_forms=rules.own_forms, known=rules.known)
+        )
+    except Spoilt as spoilt:
+        return replace(came, read=spoilt.content, faults=spoilt.faults)
     except Refused as refused:
-        return replace(came, faults=refused.faults)
+        return replace(came, faults=tuple(in_file(came.source, refused.faults)))
 
 
 def without_secrets(rules: Rules, came: Arrival) -> Arrival:
@@ -85,7 +101,7 @@ def prefetch(arrivals: Sequence[Arrival], records: Snapshot) -> None:
     records.fetch_ordered([*(d.id for d in living.values() if d is not None), *fresh])
 
 
-def accept(rules: Rules, arrival: Arrival, records: Snapshot) -> Outcome:
+def accept(rules: Rules, arrival: Arrival, records: Snapshot, besides: Besides = nothing) -> Outcome:
     """The outcome that makes the message; with `follow_ons` for the items of a batch."""
     before = records.newest_under(arrival.account, arrival.source)
     if before is not None and before.id != arrival.id and before.sha256 == arrival.sha256 and not _is_batch(arrival):
@@ -94,9 +110,29 @@ def accept(rules: Rules, arrival: Arrival, records: Snapshot) -> Outcome:
             return repeated(blank(arrival), first)
     if arrival.read is None:
         return _refused(blank(arrival), arrival, arrival.faults)
+    if arrival.faults:
+        return _spoilt(rules, arrival, arrival.read, records, besides)
     if arrival.read.batch:
-        return _batch(rules, arrival, arrival.read, records)
-    return _single(rules, arrival, arrival.read.items[0], records, blank(arrival), keep=True)
+        return _batch(rules, arrival, arrival.read, records, besides)
+    return _single(rules, arrival, arrival.read.items[0], records, blank(arrival), besides, keep=True)
+
+
+def _spoilt(rules: Rules, arrival: Arrival, content: Read, records: Snapshot, besides: Besides) -> Outcome:
+    """A file that is refused as a whole, with what else is wrong in it."""
+    faults = list(arrival.faults)
+    for item in content.items:
+        document = _acted_on(rules, arrival.account, item, records)
+        told = placed(item, [*item.faults, *besides(arrival, item, document)])
+        faults = [*(f for f in faults if f not in item.faults), *told]
+    message = blank(arrival) if content.batch else _named(blank(arrival), content.items[0])
+    return _refused(message, arrival, faults)
+
+
+def _acted_on(rules: Rules, account: str, item: Item, records: Snapshot) -> Document | None:
+    """The document that an item with faults acts on, if it is here."""
+    if not item.known or item.type not in rules.profiles:
+        return None
+    return records.document(_document(rules, account, item, records)[1])
 
 
 def unread(message: Message) -> bool:
@@ -104,11 +140,11 @@ def unread(message: Message) -> bool:
     return not message.type and message.operation != BATCH and message.batch is None
 
 
-def read_again(rules: Rules, moment: Moment, message: Message, records: Snapshot) -> Outcome:
+def read_again(rules: Rules, moment: Moment, message: Message, records: Snapshot, besides: Besides) -> Outcome:
     """What was taken unread, from the bytes that were kept: read as if they came now."""
     raw = records.body(message.id, "source") or b""
     came = Arrival(message.id, message.account, message.source or "", raw, message.sha256 or "", moment.now)
-    return replace(accept(rules, look_into(rules, came), records), was=message.state, bodies=())
+    return replace(accept(rules, look_into(rules, came), records, besides), was=message.state, bodies=())
 
 
 def _is_batch(arrival: Arrival) -> bool:
@@ -161,20 +197,22 @@ def repeated(message: Message, first: Message) -> Outcome:
     return Outcome(same, None, "read")
 
 
-def _single(rules: Rules, arrival: Arrival, item: Item, records: Snapshot, message: Message, *, keep: bool) -> Outcome:
+def _single(
+    rules: Rules, arrival: Arrival, item: Item, records: Snapshot, message: Message, besides: Besides, *, keep: bool
+) -> Outcome:
     if item.faults:
-        return _refused(_named(message, item), arrival, item.faults, keep=keep)
+        faults = placed(item, [*item.faults, *besides(arrival, item, _acted_on(rules, arrival.account, item, records))])
+        return _refused(_named(message, item), arrival, faults, keep=keep)
     if item.type not in rules.profiles:
         unknown = unknown_type(item.type, {name: profile.registry for name, profile in rules.types.items()})
-        return _refused(_named(message, item), arrival, [unknown], keep=keep)
+        return _refused(_named(message, item), arrival, placed(item, [unknown]), keep=keep)
     profile = rules.profile(item.type)
     operation = profile.operations.get(item.operation)
     passing = item.operation == QUERY or item.check
     waits = not passing and bool(operation and operation.waits)
     message = _named(message, item, profile=profile.version, holds=not passing, waits=waits)
     if operation is None and item.operation != QUERY:
-        known = " ".join(sorted({*profile.operations, QUERY}))
-        return _refused(message, arrival, [fault("GW-F02", type=item.type, operation=item.operation, known=known)], keep=keep)
+        return _refused(message, arrival, placed(item, [no_operation(profile, item.operation)]), keep=keep)
     holder = records.holder_of(arrival.account, item.reference) if item.reference else None
     if item.own_form and holder is not None and holder.content_sha256 != item.sha256:
         message = replace(
@@ -185,12 +223,12 @@ def _single(rules: Rules, arrival: Arrival, item: Item, records: Snapshot, messa
         if holder.content_sha256 == item.sha256:
             return repeated(message, holder)
         wrong = fault("GW-F01", path="@reference", label="reference", reference=item.reference, first=holder.id)
-        return _refused(replace(message, holds=False), arrival, [wrong], keep=keep)
+        return _refused(replace(message, holds=False), arrival, placed(item, [wrong]), keep=keep)
     freed = records.last_freed(arrival.account, message.reference) if message.reference and not passing else None
     replaces = freed.id if freed else None
     key, document_id, wrong_number = _document(rules, arrival.account, item, records)
     if wrong_number is not None:
-        return _refused(replace(message, document=key, replaces=replaces), arrival, [wrong_number], keep=keep)
+        return _refused(replace(message, document=key, replaces=replaces), arrival, placed(item, [wrong_number]), keep=keep)
     message = replace(
         message,
         document=key,
@@ -201,6 +239,12 @@ def _single(rules: Rules, arrival: Arrival, item: Item, records: Snapshot, messa
         deadline_at=operation.given_up_at(message.received_at) if operation and not passing else None,
     )
     return Outcome(message, None, "read", bodies=_source(arrival) if keep else ())
+
+
+def no_operation(profile: Profile, operation: str) -> Fault:
+    """The type has no such operation."""
+    known = " ".join(sorted({*profile.operations, QUERY}))
+    return fault("GW-F02", path="@operation", label="operation", type=profile.type, operation=operation, known=known)
 
 
 def _named(message: Message, item: Item, **more: Any) -> Message:
@@ -262,7 +306,7 @@ def free_id(account: str, type_: str, key: str, records: Snapshot) -> str:
     return of(lives[bisect_left(lives, True, key=lambda life: not records.is_deleted(of(life)))])
 
 
-def _batch(rules: Rules, arrival: Arrival, content: Read, records: Snapshot) -> Outcome:
+def _batch(rules: Rules, arrival: Arrival, content: Read, records: Snapshot, besides: Besides) -> Outcome:
     """A message for the whole and one for each item; one bad item never spoils the others."""
     whole = replace(blank(arrival), operation=BATCH, reference=content.reference, holds=False, waits=False)
     together = {item.operation for item in content.items if item.operation} == {PRINT}
@@ -277,7 +321,7 @@ def _batch(rules: Rules, arrival: Arrival, content: Read, records: Snapshot) -> 
             item=n - 1,
             together=together,
         )
-        outcome = _single(rules, arrival, item, records, child, keep=False)
+        outcome = _single(rules, arrival, item, records, child, besides, keep=False)
         records.see(outcome)
         items.append(outcome)
     whole = replace(whole, lane=Lane(LaneKind.BATCH), due_at=arrival.arrived_at, together=together)

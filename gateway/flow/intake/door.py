@@ -21,6 +21,7 @@ from tongguan.gateway.flow.intake.accept import (
     prefetch,
     without_secrets,
 )
+from tongguan.gateway.flow.intake.offline import besides_of
 from tongguan.gateway.flow.intake.preparer import FileBatch, Preparer, PreparerEnded
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
@@ -292,9 +293,9 @@ def door_step(site: Site, hand: FileBatch) -> Step:
     return Step("read", partial(decide_arrival, rules), act=act, prepare=prefetch, respond=respond, shuts=False, onward=onward)
 
 
-def decide_arrival(rules: Rules, _moment: Moment, _message: Message, arrival: Arrival, records: Snapshot) -> Chain:
+def decide_arrival(rules: Rules, moment: Moment, _message: Message, arrival: Arrival, records: Snapshot) -> Chain:
     """What came becomes a message."""
-    return (accept(rules, arrival, records),)
+    return (accept(rules, arrival, records, besides_of(rules, moment)),)
 
 
 def _responded(rules: Rules, came: Mapping[str, Arrival], outcome: Outcome) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from tongguan.codecs.reading.item import Item
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.merging.result import offer
 from tongguan.gateway.flow.merging.selection import MergeTypes
@@ -16,7 +17,7 @@ from tongguan.gateway.flow.query.statistics import STATISTICS, statistics
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import no_card
 from tongguan.gateway.journal.reading.snapshot import Snapshot
-from tongguan.gateway.model.errors import Refused
+from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import QUERY, Message, State
@@ -33,14 +34,10 @@ def decide(rules: Rules, moment: Moment, message: Message, hand: Carried, record
     """The result at once, or on its way to the authority; raises Refused for filters that do not exist."""
     profile = rules.profile(message.type)
     _card_bound(rules, message, profile)
-    query = profile.queries.get(message.query_kind or "")
-    if query is None:
-        raise Refused([fault("GW-F08", kind=message.query_kind, known=" ".join(profile.queries), path="@kind", label="kind")])
-    filters = {**query.defaults, **hand.item.filters()}
-    faults = [fault("GW-F33", name=name, path=name, label=name) for name in hand.item.repeated()]
-    faults += filter_faults(query, filters, _sorts(query, filters))
-    if faults:
+    if faults := query_faults(profile, hand.item):
         raise Refused(faults)
+    query = profile.queries[message.query_kind or ""]
+    filters = {**query.defaults, **hand.item.filters()}
     if asks_authority(query, filters):
         return _asking(rules, moment, message, query)
     if query.ask == ATTACHMENTS and filters.get("name"):
@@ -48,6 +45,16 @@ def decide(rules: Rules, moment: Moment, message: Message, hand: Carried, record
         return replace(end(message, State.ACCEPTED, "query", moment.now, deadline_at=None), answers=found_file)
     found = _found(rules, message, query, filters, records, today=times.china_date(moment.business))
     return answer(rules, message, (query, filters), found, moment)
+
+
+def query_faults(profile: Profile, item: Item) -> list[Fault]:
+    """What cannot be asked so."""
+    query = profile.queries.get(item.kind or "")
+    if query is None:
+        return [fault("GW-F08", kind=item.kind, known=" ".join(profile.queries), path="@kind", label="kind")]
+    filters = {**query.defaults, **item.filters()}
+    faults = [fault("GW-F33", name=name, path=name, label=name) for name in item.repeated()]
+    return faults + filter_faults(query, filters, _sorts(query, filters))
 
 
 def _found(rules: Rules, message: Message, query: Query, filters: Mapping[str, str], records: Snapshot, *, today: str) -> Found:

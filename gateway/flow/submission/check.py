@@ -14,6 +14,8 @@ from tongguan.codecs.reading.read import Item, Read, read
 from tongguan.gateway.document.changes import born, numbers_given, value_at
 from tongguan.gateway.flow.holdings import undoing
 from tongguan.gateway.flow.intake.accept import Carried, carried, free_id, read_again, unread
+from tongguan.gateway.flow.intake.offline import besides_of
+from tongguan.gateway.flow.intake.places import placed
 from tongguan.gateway.flow.local import LocalRequest
 from tongguan.gateway.flow.merging.letting_go import came_to_nothing, freeing
 from tongguan.gateway.flow.merging.request import merge_faults, with_agent
@@ -73,7 +75,8 @@ def hand_of(rules: Rules, message: Message, records: Snapshot) -> Carried:
     """
 
     def opened(raw: bytes) -> Read:
-        return read(message.source or "", raw, most_bytes=rules.settings.gateway.most_bytes, own_forms=rules.own_forms)
+        most_bytes = rules.settings.gateway.most_bytes
+        return read(message.source or "", raw, most_bytes=most_bytes, own_forms=rules.own_forms, known=rules.known)
 
     hand = carried(records.opened(message.batch or message.id, opened), message)
     first_id = (message.extra or {}).get(PART_OF)
@@ -98,7 +101,7 @@ def read_step(site: Site) -> Step:
 def decide_read(rules: Rules, moment: Moment, message: Message, _answer: None, records: Snapshot) -> Chain:
     """Check it; one that was taken unread is read first."""
     if unread(message):
-        return (read_again(rules, moment, message, records),)
+        return (read_again(rules, moment, message, records, besides_of(rules, moment)),)
     return decide_check(rules, moment, message, hand_of(rules, message, records), records)
 
 
@@ -122,8 +125,12 @@ def presence_step(site: Site) -> Step:
 def decide_present(rules: Rules, moment: Moment, message: Message, state: CardState, records: Snapshot) -> Chain:
     """Check what wants its card in the reader."""
     assert message.lane is not None
-    card_in_place(message.lane, state)
-    return decide_check(rules, moment, message, hand_of(rules, message, records), records, present=True)
+    hand = hand_of(rules, message, records)
+    try:
+        card_in_place(message.lane, state)
+    except Refused as refused:
+        raise Refused(placed(hand.item, refused.faults)) from None
+    return decide_check(rules, moment, message, hand, records, present=True)
 
 
 def _look_at_secrets(site: Site, claim: Claim) -> None:
@@ -135,9 +142,12 @@ def decide_check(
     rules: Rules, moment: Moment, message: Message, hand: Carried, records: Snapshot, *, present: bool = False
 ) -> Chain:
     """Check one message; raises Refused with every fault. Unless its card is `present`, one that wants it there goes to look."""
-    if message.operation == QUERY:
-        return (queries.decide(rules, moment, message, hand, records),)
-    return (_checked(rules, moment, message, hand, records, present=present),)
+    try:
+        if message.operation == QUERY:
+            return (queries.decide(rules, moment, message, hand, records),)
+        return (_checked(rules, moment, message, hand, records, present=present),)
+    except Refused as refused:
+        raise Refused(placed(hand.item, refused.faults)) from None
 
 
 @record

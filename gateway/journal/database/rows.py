@@ -140,7 +140,7 @@ _plain = attrgetter(*_PLAIN)
 
 
 def message_row(m: Message) -> dict[str, Any]:
-    faults = [[f.code, f.zh, f.en, f.path, f.line, f.label, f.severity] for f in m.faults]
+    faults = [[f.code, f.zh, f.en, f.path, f.line, f.label, f.severity, f.label_en] for f in m.faults]
     row = dict(zip(_PLAIN, _plain(m), strict=True))
     row |= {name: 1 if getattr(m, name) else None for name in _FLAGS}
     row["holds_nothing"], row["never_waits"] = None if m.holds else 1, None if m.waits else 1

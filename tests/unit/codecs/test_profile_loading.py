@@ -135,7 +135,7 @@ def test_a_good_folder_loads(root: Path) -> None:
     assert (profile.authority, profile.account_code, profile.namespace) == ("office", "uscc", "urn:tongguan:XX.sample:1")
     assert [f.path for f in profile.fields] == ["OwnNo", "Name", "Kind", "Goods[]", "Goods[]/Price"]
     assert profile.receipts["A"].status == "done"
-    assert profiles.tables["kind"].codes == {"甲": "1", "乙": "2"}
+    assert profiles.tables["kind"].codes == {"A": "1", "B": "2", "甲": "1", "乙": "2"}
     assert [rule.place for rule in profile.rules] == [f"{profile.folder}/rules.toml:{n}" for n in (2, 9)]
 
 
@@ -327,7 +327,7 @@ def test_the_version_does_not_change_with_examples_and_written_schemas(root: Pat
 def test_a_name_that_stands_for_two_codes_stands_for_none(root: Path) -> None:
     (root / "tables" / "kind.csv").write_text("code,zh,en\n1,甲,A\n2,甲,B\n3,丙,C\n", encoding="utf-8")
 
-    assert load_profiles(root).tables["kind"].codes == {"丙": "3"}
+    assert load_profiles(root).tables["kind"].codes == {"A": "1", "B": "2", "C": "3", "丙": "3"}
 
 
 def test_forty_profiles_load_in_half_a_second(root: Path) -> None:
