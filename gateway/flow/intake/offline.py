@@ -11,6 +11,7 @@ from tongguan.codecs.reading.read import Item, Read
 from tongguan.gateway.flow.intake.accept import Arrival, Besides, no_operation
 from tongguan.gateway.flow.query.queries import query_faults
 from tongguan.gateway.flow.rules import Rules
+from tongguan.gateway.flow.submission.parties import party_of
 from tongguan.gateway.flow.submission.powers import power_faults
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Fault
@@ -56,6 +57,7 @@ def offline_faults(
     )
     if another:
         profile = replace(profile, attachments=replace(profile.attachments, one_of=()))
+    party = party_of(rules.account(account), profile, found.content, {}, document)
     return [
         *found.faults,
         *check_attachments(
@@ -66,7 +68,7 @@ def offline_faults(
             operation=name,
             allowed=another or compiled.attachable(found.content),
         ),
-        *power_faults(rules, _message(account, item, name, content, at), found.content, china_date(at)),
+        *power_faults(rules, _message(account, item, name, content, at), found.content, party, china_date(at)),
     ]
 
 
