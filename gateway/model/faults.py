@@ -162,7 +162,7 @@ def _said(value: object, language: int) -> object:
 
 
 def listed_types(types: Iterable[str]) -> str:
-    """Document types for a reader, numbered ones as a range: `LR.01…LR.28`."""
+    """Document types for a reader, numbered ones as a range: `XX.01…XX.28`."""
     found: dict[str, list[str]] = {}
     for type_ in sorted(types):
         numbered = _NUMBERED.fullmatch(type_)

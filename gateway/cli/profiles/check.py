@@ -17,8 +17,8 @@ from tongguan.codecs.writing.markup import visible
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t, words
 from tongguan.gateway.cli.output import print_json, print_text
+from tongguan.gateway.flow.intake.locations import in_file, placed
 from tongguan.gateway.flow.intake.offline import offline_faults
-from tongguan.gateway.flow.intake.places import in_file, placed
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.profile.loading import load_profiles

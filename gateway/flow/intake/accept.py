@@ -13,7 +13,7 @@ from typing import Any
 from tongguan.codecs.checking.secrets import redacted
 from tongguan.codecs.reading.item import Spoilt
 from tongguan.codecs.reading.read import Item, Read, read
-from tongguan.gateway.flow.intake.places import in_file, placed
+from tongguan.gateway.flow.intake.locations import in_file, placed
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document

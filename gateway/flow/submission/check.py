@@ -14,8 +14,8 @@ from tongguan.codecs.reading.read import Item, Read, read
 from tongguan.gateway.document.changes import born, numbers_given, value_at
 from tongguan.gateway.flow.holdings import undoing
 from tongguan.gateway.flow.intake.accept import Carried, carried, free_id, read_again, unread
+from tongguan.gateway.flow.intake.locations import placed
 from tongguan.gateway.flow.intake.offline import besides_of
-from tongguan.gateway.flow.intake.places import placed
 from tongguan.gateway.flow.local import LocalRequest
 from tongguan.gateway.flow.merging.letting_go import came_to_nothing, freeing
 from tongguan.gateway.flow.merging.request import merge_faults, with_agent
