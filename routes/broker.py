@@ -192,6 +192,10 @@ class _KombuLink:
             self.close()
             raise _explanation(self._place, wrong) from wrong
 
+    @property
+    def unacknowledged(self) -> int:
+        return len(self._came)
+
     def declare_queue(self, name: str) -> None:
         with self._explained():
             self._declare(name)
@@ -290,6 +294,10 @@ class _AmqpLink(_KombuLink):
         self._unacknowledged: deque[int] = deque()
         super().__init__(place, connection, timeout)
         self._raw.on_blocked, self._raw.on_unblocked = self._block, self._unblock
+
+    @property
+    def unacknowledged(self) -> int:
+        return len(self._unacknowledged)
 
     def _block(self, reason: str) -> None:
         self.blocked = in_both("消息服务器缺内存或磁盘，暂不收报文", "the broker lacks memory or disk, and takes no messages")

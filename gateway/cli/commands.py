@@ -140,6 +140,30 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
             ),
         },
     ),
+    "queues": CommandGroup(
+        "消息队列 / queues at the broker",
+        {
+            "show": Command(
+                "消息服务器上的队列 / The broker's queues: depth, consumers, dead letters, replies and events that wait. Exit 1 when the broker is away.",
+                "queues.queues",
+                "show",
+            ),
+            "dead": Command(
+                "读不了的消息：查看、退回原队列 / Messages of queues that nobody could read: why; back into their queues.",
+                "queues.dead",
+                "dead",
+            ),
+        },
+        otherwise="show",
+    ),
+    "events": CommandGroup(
+        "事件 / events: tell them once more",
+        {
+            "replay": Command(
+                "补发事件 / Tell events once more, with the ids and numbers that they had.", "queues.events", "replay"
+            ),
+        },
+    ),
     "profiles": Command(
         "单证类型：字段、规则、状态 / Document types: fields, rules, statuses, schemas.", "profiles.profiles", "profiles"
     ),
@@ -168,16 +192,6 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
         {
             "check": Command(
                 "检查设置 / Are the settings right? Exit 78 when not.", "health.checks", "config_check", strict=True
-            ),
-        },
-    ),
-    "queues": CommandGroup(
-        "消息队列 / The broker's queues.",
-        {
-            "dead": Command(
-                "读不了的消息：查看、退回原队列 / Messages of queues that nobody could read: why; back into their queues.",
-                "queues.dead",
-                "dead",
             ),
         },
     ),

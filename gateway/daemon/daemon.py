@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tongguan import __version__
 from tongguan.gateway.daemon import assembly
@@ -57,6 +58,9 @@ from tongguan.inbox.queues.door import SubmissionDoor
 from tongguan.inbox.receipts import ReceiptDoor
 from tongguan.inbox.watch import Ear, Watch
 from tongguan.outbox.alerts import AlertNotice, Alerts
+from tongguan.outbox.queues.events import Events
+from tongguan.outbox.queues.history_teller import HistoryTeller
+from tongguan.outbox.queues.replies import Replies
 from tongguan.outbox.sms import Notifier
 from tongguan.outbox.status.files import StatusContext
 from tongguan.outbox.status.tellers import Tellers
@@ -85,6 +89,8 @@ _HANGUP, _FATAL = bytes([signal.SIGHUP]), b"\xff"  #: what wakes the main thread
 _LAST = ("journal", "numbers", "wire", "teller", "prepare")
 #: work that may take longer than other work
 _PATIENCE = {name: timedelta(minutes=10) for name in ("card", "print", "calendar:deadlines", "alerts")}
+#: a broker that lacks memory is waited for in the middle of a page; an alert of its own says so
+_PATIENCE |= {name: timedelta(days=1) for name in ("replies", "events")}
 FAILED = 70  #: exit code (EX_SOFTWARE): the service manager begins anew
 
 
@@ -177,7 +183,9 @@ class Daemon:
             self.watching = Watching(self.site, self.alerts, self.journal.timekeeper, receipts)
             undo.callback(self.watching.close)
             former = self._before.tellers if self._before is not None else None
-            self.tellers = Tellers(self.journal, self._surroundings(), self.alerts, before=former)
+            context = self._surroundings()
+            self.tellers = Tellers(self.journal, context, self.alerts, before=former)
+            self.queue_tellers = self._queue_tellers(context)
             channel = assembly.make_channel(self.settings, self.wire)
             self.notifier = Notifier(self.journal.notifications, channel, self.alerts, self.settings)
             self.channels = make_channels(self.settings, self.alerts, self.wire)
@@ -254,10 +262,16 @@ class Daemon:
             version=__version__,
             language=lambda name: self.site.rules.language(accounts[name]) if name in accounts else language,
             profile=lambda type_: profiles[type_].profile if type_ in profiles else None,
-            health=self.watching.health,
+            health=self._health,
             shut=lambda lane: waits_for(self.journal.lanes, lane),
             paused=self._why_paused,
         )
+
+    def _health(self) -> Mapping[str, Any]:
+        """What the heartbeat says besides troubles."""
+        if self.queues is None:
+            return self.watching.health()
+        return {**self.watching.health(), "queues": self.queues.shown()}
 
     def _why_paused(self, account: str) -> str | None:
         """What a mailbox says of why nothing is taken of its account; None while it is."""
@@ -268,9 +282,20 @@ class Daemon:
     def _pauses(self, account: str) -> bool:
         return self.pressure.on or Lane(LaneKind.ACCOUNT, account) in self.journal.lanes
 
+    def _queue_tellers(self, context: StatusContext) -> list[HistoryTeller]:
+        """Whoever tells a broker what moves; nobody where there is none."""
+        if self.broker is None:
+            return []
+        return [
+            HistoryTeller(each, self.journal, self.broker)
+            for each in (Replies(context, self.alerts), Events(context, self.alerts))
+        ]
+
     def _told(self, changed: Mapping[str, Changed]) -> None:
         for account, ids in changed.items():
             self.tellers.tell(account, ids.messages, ids.documents)
+        for each in self.queue_tellers:
+            each.ring()
 
     def _guarded(self, work: Callable[[], bool]) -> bool:
         about = threading.current_thread().name
@@ -345,6 +370,8 @@ class Daemon:
                 self.queues.start(self.supervisor, self._take_submissions, paused=self._pauses, failed=self.journal.abandon)
         for station in (*self.stations, *([self.notifier] if self._runs(self.notifier.name) else ())):
             self._begin_station(station)
+        for each in self.queue_tellers:
+            begin(each.name, each.serve)
         ordered = Orders(self.site, reload=self._again)
         loop("orders", lambda: self._guarded(ordered.turn), lambda: self._stopping.wait(0.1))
         # Apart from the orders: an authority that hangs must not keep an operator waiting.
@@ -441,6 +468,8 @@ class Daemon:
         if self.queues is not None:
             self.queues.look()
         self.alerts.tick()
+        for each in self.queue_tellers:
+            each.look()
         jumped = self.watching.clock()
         self.fast_clock.keep(jumped=jumped)
         if jumped and hasattr(self, "calendar"):
@@ -477,6 +506,8 @@ class Daemon:
         self.journal.ring()
         for channel in self.channels:
             channel.wake()
+        for each in self.queue_tellers:
+            each.stop()
         if hasattr(self, "calendar"):
             self.calendar.stop()
         self._pins.stop()

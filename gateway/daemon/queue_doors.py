@@ -89,6 +89,10 @@ class QueueDoors:
             self._alerts.tell("broker", text, do="tongguan doctor", about=names[0])
         self._alerts.only("broker", {names[0] for names in said.values()})
 
+    def shown(self) -> dict[str, dict[str, int]]:
+        """As the heartbeat shows them: what each has in hand that the broker keeps too."""
+        return {name: {"unacknowledged": door.unacknowledged} for name, door in self.doors.items()}
+
     def count_dead(self) -> None:
         """Tell how many are among the dead, as long as there are any."""
         try:

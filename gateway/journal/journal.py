@@ -30,7 +30,7 @@ from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.history.anchor import Anchor
 from tongguan.gateway.journal.history.audit import Verdict, verify
 from tongguan.gateway.journal.history.consistency import RESTORE, accept, all_heads, disagreement, stored_numbers
-from tongguan.gateway.journal.history.history import GATEWAY, GENESIS, KEYS, START, lane_subject
+from tongguan.gateway.journal.history.history import AGAIN, GATEWAY, GENESIS, KEYS, START, lane_subject
 from tongguan.gateway.journal.notifications import Notifications
 from tongguan.gateway.journal.port import CarryOut, Claim
 from tongguan.gateway.journal.reading.cursor import Cursor
@@ -433,7 +433,7 @@ class Journal(Reader):
 
         def write(group: Group) -> int:
             present = group.connection.execute(state).scalar() or ""
-            group.tell(message_id, "answers again", present, present, who=who, why=why)
+            group.tell(message_id, AGAIN, present, present, who=who, why=why)
             for answer in statements.ANSWERS_OF.rows(group.connection, message_id=message_id):
                 group.change(answer_of(answer).account).messages[message_id] = None
             return statements.WRITE_AGAIN.write(group.connection, {"of": message_id})

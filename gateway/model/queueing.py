@@ -96,6 +96,10 @@ class BrokerLink(Protocol):
     def blocked(self) -> str:
         """Why the broker takes no messages at the moment (it lacks memory or disk); empty while it does."""
 
+    @property
+    def unacknowledged(self) -> int:
+        """How many messages are here that the broker may not forget yet."""
+
     def declare_queue(self, name: str) -> None:
         """See that a queue is there: durable, replicated where the broker can. One that is there already stays as it is."""
 

@@ -3,7 +3,7 @@
 Promises: a message is acknowledged after its commit, or once it is among the dead, and never before; whatever else becomes of the batch
 that has it, it is tried again here, or given out again by the broker. No more is read ahead than a batch holds, however large the messages and
 however many wait: the rest stays in the broker. A batch is what is there at the moment, so it grows with load. A broker that is gone is
-asked again every few seconds. One thread's, but for `trouble`.
+asked again every few seconds. One thread's, but for `trouble` and `unacknowledged`.
 """
 
 from __future__ import annotations
@@ -50,6 +50,12 @@ class SubmissionDoor:
         self._again_at = 0.0
         self.trouble: BrokerBroken | None = None
         self.buried = 0  #: so many have been put among the dead
+
+    @property
+    def unacknowledged(self) -> int:
+        """How many messages it has that the broker keeps, too; for any thread."""
+        link = self._link
+        return link.unacknowledged if link is not None else 0
 
     @contextmanager
     def hand(self, limit: int, *, wait: float) -> Iterator[list[Submission]]:

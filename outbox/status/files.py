@@ -44,7 +44,7 @@ def write_message_files(message: Message, view: StatusView, context: StatusConte
     RowDamaged when that is done, but without its document, which cannot be read.
     """
     named = message.source if view.newest.get(message.source or "") == message.id else None
-    writer.message(message.id, _status(message, view, context), named)
+    writer.message(message.id, shown_status(message, view, context), named)
     if message.batch is None and message.source is not None and (box := view.box(message)) is not None:
         _place(message, view.shown(message), box, writer.mailbox)
     if (damaged := view.damaged.get(view.shown(message).document_id or "")) is not None:
@@ -67,7 +67,8 @@ def write_document_file(document_id: str, view: StatusView, context: StatusConte
     writer.document(document.type, document.key, content)
 
 
-def _status(message: Message, view: StatusView, context: StatusContext) -> bytes:
+def shown_status(message: Message, view: StatusView, context: StatusContext) -> bytes:
+    """The status of a message as its file shows it."""
     shown = view.shown(message)
     document = view.documents.get(shown.document_id) if shown.document_id is not None else None
     other = view.documents.get(shown.waits_on) if shown.waits_on is not None else None

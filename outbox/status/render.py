@@ -208,11 +208,14 @@ def _pending(content: DocumentContent, language: str) -> dict[str, Any] | None:
 
 def business_status(document: Document | None, profile: Profile | None, language: str) -> dict[str, str] | None:
     """Code and text of where the document stands; None while there is none."""
-    if document is None or not document.status:
-        return None
-    status = profile.statuses.get(document.status) if profile is not None else None
+    return status_named(document.status, profile, language) if document is not None else None
+
+
+def status_named(name: str, profile: Profile | None, language: str) -> dict[str, str] | None:
+    """The same of a status by its name in the profile."""
+    status = profile.statuses.get(name) if profile is not None else None
     if status is None:
-        return {"code": document.status, "text": document.status}
+        return {"code": name, "text": name} if name else None
     return {"code": status.code, "text": status.text[language]}
 
 

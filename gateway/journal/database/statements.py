@@ -361,6 +361,9 @@ _name = select(_a.id, _a.message_id, _a.kind, _a.file)
 ANSWER_NAMES = PreparedStatement(by("answer_message", _name).where(and_(_among(_a.message_id), _a.written == 1)).order_by(_a.id))
 UNWRITTEN_NAMES = PreparedStatement(by("answer_unwritten", _name).where(_unwritten))
 FILES = PreparedStatement(by("answer_file", select(_a.file)).where(and_(_a.account == _given("account"), _among(_a.file))))
+ANSWERS_MADE = PreparedStatement(
+    by("answer_message", select(_a.message_id, _a.kind, _a.file, _a.at)).where(_among(_a.message_id)).order_by(_a.id)
+)
 ANSWERS_UNDER = PreparedStatement(
     by("answer_file", select(tables.answer)).where(and_(_a.account == _given("account"), _among(_a.file)))
 )

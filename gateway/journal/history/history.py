@@ -20,6 +20,7 @@ GENESIS = "0" * 64
 KEYS = "anchor_keys"  #: marker with the public keys of the anchor, newest last
 GATEWAY = "gateway"  #: the subject of starts, stops and what is about the gateway as a whole
 START, ACCEPT = "start", "accept"
+AGAIN = "answers again"  #: step of a message whose answers somebody wants once more
 _LANE = "lane:"
 
 

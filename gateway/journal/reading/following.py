@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
 from tongguan.gateway.journal.database import statements
-from tongguan.gateway.journal.database.rows import decoded, facts_of, receipt_of
+from tongguan.gateway.journal.database.rows import RowDamaged, decoded, facts_of, receipt_of
 from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.journal.reading.keyed import KeyedDocuments
-from tongguan.gateway.journal.reading.lookups import AnswerRow, answer_of
+from tongguan.gateway.journal.reading.lookups import AnswerMade, AnswerRow, answer_of
 from tongguan.gateway.model.document import Receipt
 from tongguan.gateway.model.queueing import QueueDelivery
 from tongguan.gateway.model.record import record
@@ -25,12 +26,11 @@ class MoveLine:
     at: int
     message_id: str
     document_id: str | None
-    line: str
-
-    @property
-    def facts(self) -> list[Any]:
-        """What its line says: message, step, was, state, who, why, documents, bodies, receipts."""
-        return facts_of(self.line, f"a move of message {self.message_id}")
+    step: str
+    was: str | None
+    state: str
+    documents: Sequence[tuple[str, str, int]]  #: id, status, version
+    receipts: Sequence[tuple[str, str, str]]  #: authority, id, code
 
 
 @record
@@ -93,7 +93,7 @@ class Following(KeyedDocuments):
             rows = [row for row in rows if row[0] < rows[-1][0]]
             last = rows[-1][0] if rows else entry
             rows += statements.MOVES_OF_NEXT_ENTRY.rows(self._connection, run=run, entry=last)
-        return [MoveLine(run, *row) for row in rows]
+        return list(self._nouns(partial(_move_line, run), rows))
 
     def first_entry_since(self, run: str, at: int) -> int:
         """The first entry of a run that was not written before a moment; one behind its last where all were. Where the clock
@@ -105,12 +105,14 @@ class Following(KeyedDocuments):
             low, high = (low, middle) if written is None or written >= at else (middle + 1, high)
         return low
 
+    def has_entry(self, run: str, entry: int) -> bool:
+        return statements.ENTRY_AT.value(self._connection, run=run, entry=entry) is not None
+
     def moved_messages(self, ids: Iterable[str]) -> dict[str, MovedMessage]:
         return {row[0]: MovedMessage(*row) for row in self._of(statements.MOVED_MESSAGES, ids)}
 
     def moved_documents(self, ids: Iterable[str]) -> dict[str, MovedDocument]:
-        rows = self._of(statements.MOVED_DOCUMENTS, ids)
-        return {i: MovedDocument(i, account, type_, key, decoded(n, f"document {i}")) for i, account, type_, key, n in rows}
+        return {d.id: d for d in self._nouns(_moved_document, self._of(statements.MOVED_DOCUMENTS, ids))}
 
     def event_counts(self, ids: Iterable[str]) -> dict[str, int]:
         """How many events were told of each of these documents."""
@@ -128,6 +130,33 @@ class Following(KeyedDocuments):
         rows = (row for a, i in names for row in statements.RECEIPT_NAMED.rows(self._connection, authority=a, id=i))
         return list(self._nouns(receipt_of, rows))
 
+    def answers_made(self, message_ids: Iterable[str]) -> dict[str, list[AnswerMade]]:
+        """By message, what it was answered, in order; also what is not in InBox yet."""
+        found: dict[str, list[AnswerMade]] = {}
+        for row in self._of(statements.ANSWERS_MADE, message_ids):
+            found.setdefault(row[0], []).append(AnswerMade(*row))
+        return found
+
     def answers_under(self, account: str, files: Iterable[str]) -> dict[str, AnswerRow]:
         """An account's answers by their names."""
         return {answer.file: answer for answer in map(answer_of, self._of(statements.ANSWERS_UNDER, files, account=account))}
+
+
+def _move_line(run: str, row: Sequence[Any]) -> MoveLine:
+    entry, at, message_id, document_id, line = row
+    what = f"a move of message {message_id}"
+    _, step, was, state, _, _, documents, _, receipts, *_ = facts_of(line, what)
+    try:
+        changed = [(str(id_), str(status), int(version)) for id_, status, version in documents]
+        told = [(str(authority), str(id_), str(code)) for authority, id_, code in receipts]
+    except (TypeError, ValueError) as wrong:
+        raise RowDamaged(what) from wrong
+    return MoveLine(run, entry, at, message_id, document_id, step, was, state, changed, told)
+
+
+def _moved_document(row: Sequence[Any]) -> MovedDocument:
+    id_, account, type_, key, numbers = row
+    known = decoded(numbers, f"document {id_}")
+    if not isinstance(known, dict):
+        raise RowDamaged(f"document {id_}", id_)
+    return MovedDocument(id_, account, type_, key, known)

@@ -58,6 +58,16 @@ class AnswerName:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerMade:
+    """What a message was answered, and when."""
+
+    message_id: str
+    kind: str
+    file: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """One step of the history, as told by `tongguan timeline`."""
 

@@ -54,7 +54,8 @@ def test_a_command_that_is_printed_is_taken_as_it_stands(command: str) -> None:
     told: Any = make_app()
     words = command.split()
     while commands := getattr(told, "commands", None):
-        told, words = commands[words[0]], words[1:]
+        first = words[0] if words and words[0] in commands else told._otherwise
+        told, words = commands[first], words[1:] if words[:1] == [first] else words
     told.make_context(told.name, words)
 
 

@@ -77,6 +77,8 @@ def nudge(daemon: Daemon) -> None:
         ear.wake()
     daemon.journal.ring()
     daemon.journal._serials.want([])
+    for each in daemon.queue_tellers:
+        each.ring()
     for account in daemon.mailboxes:
         daemon.tellers.tell(account, [])
     for door in daemon.doors:

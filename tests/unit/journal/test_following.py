@@ -19,7 +19,7 @@ def told(journal: Journal, cursor: Cursor, limit: int = 100) -> tuple[list[str],
     while True:
         with journal.search() as records:
             lines, behind = records.moves_behind(cursor, limit)
-        found += [f"{line.message_id} {line.facts[3]}" for line in lines if line.message_id != "gateway"]
+        found += [f"{line.message_id} {line.state}" for line in lines if line.message_id != "gateway"]
         if behind == cursor:
             return found, behind
         cursor = behind

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -107,6 +109,29 @@ class Home:
         moved = replace(message, state=state, **more.pop("with_", {}))
         self.journal.finish([(Outcome(moved, message.state, "step", **more),)])
         return moved
+
+    def outcome(self, message: Message, was: State | None) -> Outcome:
+        """A move that brings nothing else."""
+        return Outcome(message, was, "step")
+
+    def receives(self, id_: str, *, ends: Message, **more: Any) -> None:
+        """A receipt, which takes a submission to `accepted`."""
+        came = replace(submission(id_, State.SETTLED, source=None, reference=f"a:{id_}"), kind=Kind.RECEIPT)
+        ended = replace(ends, state=State.ACCEPTED)
+        self.finish(came, others=(ended,), others_were={ended.id: ends.state}, **more)
+
+    def finish(self, message: Message, **more: Any) -> None:
+        """A message that comes as it is."""
+        self.journal.finish([(Outcome(message, None, "settle", **more),)])
+
+    def spoil(self, statement: str) -> None:
+        """Alter what is stored, behind the journal's back."""
+        with closing(sqlite3.connect(self.journal_file)) as base, base:
+            assert base.execute(statement).rowcount
+
+    @property
+    def journal_file(self) -> Path:
+        return self.folder.parent / "journal.db"
 
     def told(self) -> Home:
         self.teller.catch_up()

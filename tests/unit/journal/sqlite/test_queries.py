@@ -406,11 +406,16 @@ SEARCHES: dict[str, Callable[[Search], Any]] = {
     "overdue": lambda r: r.overdue(1, 10),
     "marker": lambda r: r.marker("x"),
     "lanes": lambda r: r.lanes(),
-    "moves behind": lambda r: (r.moves_behind(Cursor(), 10), r.first_entry_since(r.runs_behind(Cursor())[0][0], 1)),
+    "moves behind": lambda r: (
+        r.has_entry("x", 1),
+        r.moves_behind(Cursor(), 10),
+        r.first_entry_since(r.runs_behind(Cursor())[0][0], 1),
+    ),
     "what moved": lambda r: (r.moved_messages(["m1", "m2"]), r.moved_documents(["d1", "d2"])),
     "event counts": lambda r: r.event_counts(["d1", "d2"]),
     "deliveries": lambda r: r.deliveries_about(["m1", "m2"]),
     "receipts named": lambda r: r.receipts_named([("a", "rc1")]),
+    "answers made": lambda r: r.answers_made(["m1", "m2"]),
     "answers under": lambda r: r.answers_under("demo", ["a.xml", "b.xml"]),
 }
 

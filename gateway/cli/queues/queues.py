@@ -1,0 +1,123 @@
+"""`tongguan queues`: what lies at the broker, and what it has not been told yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from tongguan.gateway.cli import context
+from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.health.liveness import heartbeats
+from tongguan.gateway.cli.output import age, print_json, print_table, print_text, say
+from tongguan.gateway.model.errors import BrokerBroken, NoJournal
+from tongguan.gateway.model.queueing import DEAD, SUBMISSIONS, BrokerLink
+from tongguan.gateway.settings import Settings
+from tongguan.gateway.system import clock, times
+from tongguan.outbox.queues.waiting import Waiting, events_waiting, replies_waiting
+from tongguan.routes.broker import make_broker
+
+
+@dataclass(frozen=True)
+class _Queue:
+    """A queue as the broker tells of it; None: it is not there, or the broker is not."""
+
+    name: str
+    account: str | None
+    messages: int | None = None
+    consumers: int | None = None
+    unacknowledged: int | None = None  #: as the gateway tells of it
+
+
+def show() -> int:
+    """消息服务器上的队列 / The broker's queues: depth, consumers, dead letters, replies and events that wait. Exit 1 when the broker is away."""
+    settings = context.settings()
+    broker = make_broker(settings.broker, settings.home)
+    if broker is None:
+        if context.as_json():
+            print_json({"schema": 1, "broker": None})
+        else:
+            say("没有设置消息服务器（[broker] url），只用信箱", "no broker is set ([broker] url): there are mailboxes only")
+        return 0
+    replies, events = _waiting()
+    wrong: BrokerBroken | None = None
+    try:
+        link = broker.connect("queues")
+        try:
+            queues = _queues(settings, link)
+        finally:
+            link.close()
+    except BrokerBroken as broken:
+        wrong, queues = broken, _queues(settings, None)
+    if context.as_json():
+        print_json(_as_json(settings, queues, (replies, events), wrong))
+    else:
+        _show(queues, replies, events, wrong)
+    return 1 if wrong is not None or any(queue.messages is None for queue in queues if queue.account) else 0
+
+
+def _waiting() -> tuple[Waiting, Waiting]:
+    """Replies and events that wait; none where nothing ran yet."""
+    try:
+        with context.journal() as journal, journal.search() as records:
+            return replies_waiting(records), events_waiting(records)
+    except NoJournal:
+        return Waiting(), Waiting()
+
+
+def _queues(settings: Settings, link: BrokerLink | None) -> list[_Queue]:
+    beats = heartbeats(settings)
+    found = []
+    for name, account in (*((f"{SUBMISSIONS}{account.name}", account.name) for account in settings.account), (DEAD, None)):
+        depth = link.depth(name) if link is not None else None
+        in_hand = beats.get(account or "", {}).get("queues", {}).get(account, {}).get("unacknowledged")
+        found.append(
+            _Queue(name, account, depth.messages, depth.consumers, in_hand) if depth is not None else _Queue(name, account)
+        )
+    return found
+
+
+def _as_json(
+    settings: Settings, queues: list[_Queue], waiting: tuple[Waiting, Waiting], wrong: BrokerBroken | None
+) -> dict[str, Any]:
+    place = urlsplit(settings.broker.url).netloc.rpartition("@")[2]
+    replies, events = (
+        {"waiting": each.count, "more": each.more, "since": times.show(each.since), "lag_seconds": _lag(each)} for each in waiting
+    )
+    return {
+        "schema": 1,
+        "broker": place,
+        "reachable": wrong is None,
+        "wrong": None if wrong is None else wrong.text(context.language()),
+        "queues": [
+            {
+                "name": queue.name,
+                "account": queue.account,
+                "messages": queue.messages,
+                "consumers": queue.consumers,
+                "unacknowledged": queue.unacknowledged,
+            }
+            for queue in queues
+        ],
+        "dead": next(queue.messages for queue in queues if queue.name == DEAD),
+        "replies": replies,
+        "events": events,
+    }
+
+
+def _show(queues: list[_Queue], replies: Waiting, events: Waiting, wrong: BrokerBroken | None) -> None:
+    if wrong is not None:
+        print_text(f"✗ {wrong.text(context.language())}\n    tongguan doctor")
+    missing = t("没有", "missing") if wrong is None else "?"
+    rows = [(q.name, q.messages if q.messages is not None else missing, q.consumers, q.unacknowledged) for q in queues]
+    print_table("队列 报文 消费者 未确认", "queue messages consumers unacknowledged", rows)
+    told = [
+        (name, f"{each.count}{'+' if each.more else ''}", age(each.since))
+        for name, each in ((t("答复", "replies"), replies), (t("事件", "events"), events))
+    ]
+    print_table("待发 数量 最早", "to_send waiting oldest", told)
+
+
+def _lag(waiting: Waiting) -> float:
+    """Seconds since when the first one waits."""
+    return 0.0 if waiting.since is None else max(0, clock.now_ms() - waiting.since) / 1000

@@ -1,0 +1,1 @@
+"""What leaves through a broker: replies to those who submitted through a queue, and events for whoever listens."""

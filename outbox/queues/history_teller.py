@@ -1,0 +1,224 @@
+"""The thread that tells a broker what moved: it follows the history by a cursor of its own, page by page.
+
+Promises: what moved behind the cursor is told at least once and in the order of the history; the cursor moves on only when the broker has
+answered for all before it. Nobody waits for it: a broker that is away, silent or full delays what is told, and nothing else. It never
+changes a message.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import Protocol
+
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.reading.cursor import Cursor
+from tongguan.gateway.journal.reading.following import MoveLine
+from tongguan.gateway.journal.reading.search import Search
+from tongguan.gateway.model.errors import BrokerBroken, StationBroken, TongguanError, each_of
+from tongguan.gateway.model.queueing import BrokerLink, MessageBroker, OutgoingMessage, PublishResult
+from tongguan.gateway.system import clock, files
+from tongguan.gateway.system.threads import WorkMark
+
+#: moves read and told at a time
+PAGE = 500
+#: bytes after which pages become smaller, so that few of them are in memory
+_LARGE = 16_000_000
+#: seconds after a move in which others are waited for, so that they go in one page
+SOON = 0.02
+#: seconds between two looks without anybody's ringing, in which the connection is kept alive
+LOOK = 1.0
+#: seconds after which the cursor is kept at the latest: so much may be told again after a crash
+KEEP = 1.0
+#: seconds before a broker that failed is tried again: at first, and at most
+_RETRY, _MOST_RETRY = 0.5, 4.0
+#: how often at least, with which pauses in seconds, what the broker did not take is offered again
+_AGAIN = (0.2, 0.5, 1.0)
+_FULL = (
+    "某个队列拒收（已满？）：rabbitmqctl list_queues name messages policy",
+    "a queue takes no more (is it full?): rabbitmqctl list_queues name messages policy",
+)
+#: seconds that a broker's answers are waited for once the gateway ends
+_PATIENCE = 3.0
+
+
+class Untaken(TongguanError):
+    """The broker does not take what it is offered, although the connection is well, and the gateway ends."""
+
+
+class HistoryMessages(Protocol):
+    """What one such thread tells."""
+
+    name: str  #: of the thread, and of its cursor
+    insists: bool  #: nothing is left out, however long a queue takes no more
+
+    def declare(self, link: BrokerLink) -> None:
+        """See that what it publishes to is there."""
+
+    def prepare(self, records: Search, lines: Sequence[MoveLine]) -> Sequence[OutgoingMessage]:
+        """What these moves have to say, in their order; perhaps not for the first time."""
+
+    def told(self, messages: Sequence[OutgoingMessage], results: Sequence[PublishResult]) -> None:
+        """What became of all that was prepared last; raises Untaken where it must be told again."""
+
+    def counts(self) -> Mapping[str, int]:
+        """How many events were told of each document of which more were since the last ones were kept; kept with the cursor."""
+
+    def kept(self) -> None:
+        """They are kept."""
+
+    def trouble(self, zh: str, en: str) -> None:
+        """Nothing can be told at the moment."""
+
+    def well(self) -> None:
+        """It can."""
+
+    def look(self) -> None:
+        """Once in a while: end what is not true any more."""
+
+
+@dataclass(slots=True)
+class _HistoryProgress:
+    """How far it has come, and how far that is kept."""
+
+    told: Cursor
+    kept: Cursor
+    keep_at: float = math.inf
+
+
+class HistoryTeller:
+    """HistoryMessages what `tells` makes of the history; `turn` does one page and says whether there was one."""
+
+    def __init__(self, tells: HistoryMessages, journal: Journal, broker: MessageBroker) -> None:
+        self.name = tells.name
+        self._tells, self._journal, self._broker = tells, journal, broker
+        self._link: BrokerLink | None = None
+        self._place: _HistoryProgress | None = None
+        self._bell, self._stopping = threading.Event(), threading.Event()
+        self._stopped_at = math.inf
+        self._retry = self._retry_at = 0.0
+        self._page = PAGE
+
+    def ring(self) -> None:
+        """Something moved."""
+        self._bell.set()
+
+    def stop(self) -> None:
+        """Have it end after the page that it is at; a broker that is silent is waited for a moment only."""
+        self._stopped_at = clock.monotonic()
+        self._stopping.set()
+        self._bell.set()
+
+    def serve(self, pulse: WorkMark) -> None:
+        """Tell what moves until it is stopped; then keep how far it came."""
+        try:
+            while not self._stopping.is_set():
+                with pulse:
+                    busy = self.turn()
+                if not busy and self._bell.wait(LOOK) and not self._stopping.is_set():
+                    self._bell.clear()
+                    self._stopping.wait(SOON)
+            self._keep(now=True)
+        finally:
+            self._disconnect()
+
+    def turn(self) -> bool:
+        """Tell one page; False when there was none, or the broker is not to be had."""
+        try:
+            if self._place is None:  # also while the broker is away: what moves from now on is told when it is back
+                cursor = self._journal.begin_following(self.name)
+                self._place = _HistoryProgress(cursor, cursor)
+            if clock.monotonic() < self._retry_at:
+                return False
+            found = self._tell_page(self._connected(), self._place)
+            self._keep()
+        except (BrokerBroken, StationBroken, Untaken) as broken:
+            self._disconnect()
+            self._retry = min(_MOST_RETRY, self._retry * 2) if self._retry else _RETRY
+            self._retry_at = clock.monotonic() + self._retry
+            self._tells.trouble(broken.zh, broken.en)
+            return False
+        self._retry = 0.0
+        self._tells.well()
+        return found
+
+    def look(self) -> None:
+        """From another thread, every second or so: is it waiting for a broker that takes nothing?"""
+        link = self._link
+        if link is not None and (why := link.blocked):
+            self._tells.trouble(*each_of(why))
+        self._tells.look()
+
+    def _connected(self) -> BrokerLink:
+        if self._link is None:
+            link = self._broker.connect(self.name)
+            try:
+                self._tells.declare(link)
+            except BaseException:
+                link.close()
+                raise
+            self._link = link
+        return self._link
+
+    def _disconnect(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+    def _tell_page(self, link: BrokerLink, place: _HistoryProgress) -> bool:
+        with self._journal.search() as records:
+            records.leave_out_damaged()
+            lines, behind = records.moves_behind(place.told, self._page)
+            messages = self._tells.prepare(records, lines)
+        large = sum(len(message.body) for message in messages) > _LARGE
+        self._page = max(1, self._page // 8) if large else min(PAGE, self._page * 2)
+        if not messages:
+            link.beat()
+        self._tells.told(messages, self._published(link, messages) if messages else ())
+        files.at("told a broker")
+        if behind != place.told:
+            place.told = behind
+            place.keep_at = min(place.keep_at, clock.monotonic() + KEEP)
+        return bool(lines)
+
+    def _published(self, link: BrokerLink, messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
+        """What became of each. What was not taken is offered again, with all that goes the same way behind it, so that its order stays;
+        for as long as it takes where nothing may be left out."""
+        results = list(link.publish(messages, until=self._given_up))
+        for pause in chain(_AGAIN, repeat(_MOST_RETRY) if self._tells.insists else ()):
+            left = _behind_rejected(messages, results)
+            if not left or self._stopping.wait(pause):
+                break
+            if pause == _MOST_RETRY:
+                self._tells.trouble(*_FULL)
+            again = link.publish([messages[n] for n in left], until=self._given_up)
+            for n, result in zip(left, again, strict=True):
+                results[n] = result
+        return results
+
+    def _given_up(self) -> bool:
+        return clock.monotonic() > self._stopped_at + _PATIENCE
+
+    def _keep(self, *, now: bool = False) -> None:
+        """Keep how far all is told, now and then."""
+        place = self._place
+        if place is not None and place.told != place.kept and (now or clock.monotonic() >= place.keep_at):
+            self._journal.set_told(self.name, place.told, self._tells.counts())
+            self._tells.kept()
+            place.kept, place.keep_at = place.told, math.inf
+
+
+def _behind_rejected(messages: Sequence[OutgoingMessage], results: Sequence[PublishResult]) -> list[int]:
+    """The places of messages that were not taken, and of those behind them that go to the same exchange or queue."""
+    shut: set[str] = set()
+    left: list[int] = []
+    for n, (message, result) in enumerate(zip(messages, results, strict=True)):
+        way = message.exchange or message.routing_key
+        if result is PublishResult.REJECTED:
+            shut.add(way)
+        if way in shut:
+            left.append(n)
+    return left
