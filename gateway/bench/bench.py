@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tongguan.gateway.bench.beside_merge import measure_beside, measure_keys
 from tongguan.gateway.bench.context import authority, count, drop, lay_ready, let_in, mailbox, make_home
 from tongguan.gateway.bench.lists import ListsAsked, measure_lists, measure_waking
 from tongguan.gateway.bench.merges import measure_merge
@@ -28,6 +29,8 @@ from tongguan.gateway.model.message import State
 _FEW = 1_000  #: messages after which memory is looked at first
 _BATCHED = 500  #: messages at once that a single one is compared with
 _BETWEEN = 0.02  #: seconds between two single messages
+#: of a merge beside which others are measured: lists at most, and of so many lines; others' messages at a time; declared lists
+_MOST_LISTS, _LINES_OF_LIST, _AT_A_TIME, _MOST_DECLARED = 1500, 20, 10, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,15 @@ def measure(run: Run, folder: Path | None = None) -> str:
     if run.part == "take":
         with _new_home(run, folder) as made:
             return measure_takes(made, run.messages)
+    asked = ListsAsked(lambda: _new_home(run, folder), run.messages, run.rounds, run.processes or usual_processes())
     if run.part == "merge":
-        with _new_home(run, folder) as made:
-            return measure_merge(made, run.messages)
+        with asked.home() as made:
+            planned = measure_merge(made, run.messages)
+        lists = max(1, min(_MOST_LISTS, run.messages // _LINES_OF_LIST))
+        few = replace(asked, messages=min(_MOST_DECLARED, lists), processes=1)
+        return " | ".join((planned, measure_beside(asked.home, lists, _AT_A_TIME, run.rounds), measure_keys(few)))
     if run.part in _BESIDE:
-        processes = run.processes or usual_processes()
-        return _BESIDE[run.part](ListsAsked(lambda: _new_home(run, folder), run.messages, run.rounds, processes))
+        return _BESIDE[run.part](asked)
     return _line(run, [_round(run, folder) for _ in range(run.rounds)])
 
 

@@ -51,6 +51,12 @@ def measure_lists(asked: ListsAsked) -> str:
     return f"{mine[0]:.1f} msgs/s lists {of} | {beside}, ratio {ratio:.2f}"
 
 
+def cpu_of_lists(asked: ListsAsked) -> float:
+    """Milliseconds of processor time of a declared list, from OutBox to its receipts."""
+    *before, text = samples(LISTS)
+    return _lists(asked, before, text)[1]
+
+
 def measure_waking(asked: ListsAsked) -> str:
     """Filings that wait for one approval, from that to the last one sealed, in turn with those that need not wait, from OutBox."""
     before, text, *_ = samples(LISTS)

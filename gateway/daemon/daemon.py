@@ -438,10 +438,15 @@ class Daemon:
 
     def _begin_station(self, station: Station | Notifier) -> None:
         bell = self.journal.bell(*station.lanes)
+        rests = station.pace.rests if isinstance(station, Station) else 0.0
 
         def turn() -> bool:
             bell.clear()
-            return self._guarded(station.turn)
+            begun = clock.monotonic()
+            busy = self._guarded(station.turn)
+            if busy and rests:
+                self._stopping.wait((clock.monotonic() - begun) * rests)
+            return busy
 
         kind = station.name.partition(":")[0]
         self.supervisor.loop(

@@ -396,7 +396,7 @@ class MergeRule:
     head: Mapping[str, str] = field(default_factory=dict)
     line: Mapping[str, str] = field(default_factory=dict)
     most_lines: int = 50  #: of what is made
-    portion: int = 100  #: documents that one commit takes in hand, or merges: some 40 ms of everybody's
+    portion: int = 25  #: documents that one commit takes in hand, merges, or lets go: some 10 ms of everybody's
     cases: tuple[MergeCase, ...] = ()
 
 

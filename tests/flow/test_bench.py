@@ -70,7 +70,9 @@ def test_a_month_that_is_merged_gives_the_lines_that_the_loop_finds(tmp_path: Pa
 
     found = re.match(
         r"[\d.]+ lines/s merge n=3000 into (\d+) of (\d+) lines, CPU [\d.]+ s, peak \d+ MB \| a loop over text, CPU [\d.]+ s, peak \d+ MB, "
-        r"ratio [\d.]+, of memory [\d.]+ \| written with their relation, CPU [\d.]+ s, bare inserts [\d.]+ s, ratio [\d.]+$",
+        r"ratio [\d.]+, of memory [\d.]+ \| written with their relation, CPU [\d.]+ s, bare inserts [\d.]+ s, ratio [\d.]+ "
+        r"\| while 150 lists are merged \([\d.]+ s\) another account's message p50 [\d.]+ ms p99 [\d.]+ ms, without p50 [\d.]+ ms p99 [\d.]+ ms, "
+        r"ratio [\d.]+ and [\d.]+ \| a list with keys CPU [\d.]+ ms, of it -?[\d.]+ ms for them, ratio [\d.]+$",
         line,
     )
     assert found, line

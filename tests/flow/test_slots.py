@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from daily_slots import PROFILE, TYPE, days, it_is, slots_of, write_daily
 from rounds import turn
 from workshop import Workshop, open_workshop
 
+from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.flow.slots import Slots
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles
@@ -81,6 +84,39 @@ def test_two_that_make_the_same_slots_at_once_make_them_once(shop: Workshop) -> 
         thread.join()
 
     assert made.count(True) == 1 and len(slots_of(shop.daemon.journal)) == 2
+
+
+def test_two_gateways_on_one_journal_begin_each_slot_once(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their anchors know nothing of each other, so nobody asks them here (`test_several`)."""
+    monkeypatch.setattr("tongguan.gateway.journal.journal.disagreement", lambda *_: None)
+    first = shop.daemon
+    home = Path(
+        shutil.copytree(
+            shop.home, shop.home.parent / "second", ignore=shutil.ignore_patterns("tongguan.db*", "anchor*", "*.log", "*.sock")
+        )
+    )
+    with (home / "tongguan.toml").open("a") as settings:
+        settings.write(f'\n[database]\nurl = "sqlite:///{shop.home}/tongguan.db"\n')
+    second = Daemon(home)
+    meet = threading.Barrier(2)
+
+    def begins(daemon: Daemon) -> bool:
+        meet.wait()
+        return daemon.slots.turn()
+
+    try:
+        for day in range(2, 8):
+            for daemon in (first, second):
+                it_is(daemon, f"2030-03-0{day}T04:00:00")
+            with ThreadPoolExecutor(2) as both:
+                made = list(both.map(begins, (first, second)))
+            assert any(made)
+            for daemon in (first, second):  # whoever was overtaken finds them there at its next look
+                daemon.slots.turn()
+    finally:
+        second.stop()
+    assert days(first.journal) == [(kind, f"2030-03-0{day}") for kind in "12" for day in range(2, 8)]
+    shop.turns(lambda: all(m.state == "accepted" for m in slots_of(first.journal)))
 
 
 def test_one_that_decided_before_another_wrote_writes_nothing(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

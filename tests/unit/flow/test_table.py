@@ -41,3 +41,7 @@ def test_a_lane_is_its_kind_and_its_name_wherever_it_is_stored() -> None:
 
     assert (lane, lane.kind, lane.name) == ("card:a:b", LaneKind.CARD, "a:b")
     assert (Lane("read"), Lane("read").kind, Lane("read").name) == (LaneKind.READ, "read", "")
+
+
+def test_a_merge_alone_rests_behind_its_turns() -> None:
+    assert {kind for kind, entry in FLOW.items() if entry.pace().rests} == {LaneKind.MERGE}
