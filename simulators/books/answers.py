@@ -22,8 +22,7 @@ from tongguan.simulators.checks.subject import Subject
 from tongguan.simulators.messages.admission import NotTaken, Package, admit, faults_told, names_of, told
 from tongguan.simulators.messages.decode import open_letter
 from tongguan.simulators.messages.faults import markers
-from tongguan.simulators.messages.markup import NotXml, first, parse, values
-from tongguan.simulators.messages.pdf import one_page, signed
+from tongguan.simulators.messages.markup import NotXml, first, values
 from tongguan.simulators.script.decision_tables import chosen
 from tongguan.simulators.script.player import fits
 from tongguan.simulators.script.script import Query, Replies
@@ -171,11 +170,10 @@ def _file(asked: Question) -> etree._Element:
     number = office.store.numbers(document.id).get(query.number)
     if number is None or document.status not in query.status or (query.only and not fits(script, query.only, document)):
         raise NotTaken(Fault("QRY-04", "", "尚未生成可下载的电子许可证"))
-    body = parse(document.body)
-    lines = [f"{query.title} {number}", f"申请编号 {document.number}", f"企业代码 {document.account}"]
-    lines += [f"{label} {'、'.join(values(body, path))}" for label, _, path in (line.partition("=") for line in query.lines)]
+    from tongguan.simulators.books.licence_paper import licence_paper  # late: few requests want a paper
+
     filled = content()
-    pdf = base64.b64encode(signed(one_page(lines), office.sealer, query.title)).decode()
+    pdf = base64.b64encode(licence_paper(office, query, document, number)).decode()
     element(filled, "File", name=f"{number}.pdf", media_type="application/pdf").text = pdf
     return filled
 

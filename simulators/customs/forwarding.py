@@ -38,16 +38,21 @@ async def forward(office: Office, client: aiohttp.ClientSession, course: Course,
 
 def _written(office: Office, course: Course) -> bytes:
     document = office.store.document(course.document)
-    numbers = office.store.numbers(document.id)
     reference = document.facts.get("reference", "")
     if _MARKER in course.wrong and _MARKER not in markers(reference):
         reference += "!" + _MARKER  # ordered by a rule of the file: customs is told the same way
+    return office.sealer.seal(handed_over(office, document, reference))
+
+
+def handed_over(office: Office, document: Document, reference: str) -> etree._Element:
+    """Write what the licence of an issued document is: the document, with its numbers and days around it."""
+    numbers = office.store.numbers(document.id)
     root = new_root(LICENCE, "Licence")
     said = {"type": document.type, "account": document.account, "reference": reference, "authority": office.authority}
     for name, value in {**numbers, **said, **_days(office, document), "number": document.number}.items():
         root.set(name, value)
     root.append(parse(document.body))
-    return office.sealer.seal(root)
+    return root
 
 
 def _days(office: Office, document: Document) -> dict[str, str]:

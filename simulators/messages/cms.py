@@ -9,7 +9,8 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from asn1crypto import cms
+# tsp adds names of attributes that a PDF's signature needs; once a CMS message was read, the list of names is closed.
+from asn1crypto import cms, tsp  # noqa: F401
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes

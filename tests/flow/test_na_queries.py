@@ -141,7 +141,23 @@ def test_the_electronic_licence_is_signed_by_the_ministry(site: Site, tmp_path: 
 
     assert verified.returncode == 0, verified.stderr
     assert second + last == len(licence)
-    assert document["numbers"]["licence"] in pypdf.PdfReader(io.BytesIO(licence)).pages[0].extract_text()
+    page = pypdf.PdfReader(io.BytesIO(licence)).pages[0]
+    shown = "".join(page.extract_text().split())
+    for said in (
+        document["numbers"]["licence"],
+        "铁矿砂",
+        "2601111000",
+        "110000000.5千克",
+        "美元",
+        "大窑湾",
+        "发证日期",
+        "SAMPLE",
+    ):
+        assert said in shown, said
+    right = max(float(box[2]) for box in [page.mediabox])
+    placed: list[float] = []
+    page.extract_text(visitor_text=lambda text, cm, tm, font, size: placed.append(tm[4]) if text.strip() else None)
+    assert all(30 < x < right - 30 for x in placed), "nothing begins off the page"
 
 
 @pytest.mark.requirement("NA-19")

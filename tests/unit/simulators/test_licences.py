@@ -5,11 +5,15 @@ import io
 import re
 import subprocess
 import sys
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pikepdf
 import pytest
+from pypdf import PdfReader
 
 NA = "NA.application"
+CHINA = ZoneInfo("Asia/Shanghai")
 
 
 def test_a_declared_application_becomes_a_licence_stored_at_customs(mofcom, fresh, application, codes, number):
@@ -195,10 +199,24 @@ def test_the_issued_licence_is_a_pdf(mofcom, tools, fresh, application, number):
 
     file = answer.find("r:Content/r:File", tools.NS)
     assert (file.get("name"), file.get("media_type")) == (f"{licence}.pdf", "application/pdf")
-    with pikepdf.open(io.BytesIO(base64.b64decode(file.text))) as pdf:
+    paper = base64.b64decode(file.text)
+    with pikepdf.open(io.BytesIO(paper)) as pdf:
         assert not pdf.check_pdf_syntax()
-        shown = pdf.pages[0].Contents.read_bytes()
-    assert licence.encode("utf-16-be").hex().encode() in shown
+        fonts = [*pdf.pages[0].Resources.Font.values()]
+        assert fonts
+        assert all("/FontFile2" in font.FontDescriptor for font in fonts if "/FontDescriptor" in font)
+    shown = "".join(page.extract_text() for page in PdfReader(io.BytesIO(paper)).pages)
+    day = datetime.now(CHINA).date()
+    for said in (
+        licence,
+        own,
+        "2601111000",
+        "有效期",
+        f"{day} 至 ",
+        "SAMPLE",
+        "商务部（模拟）许可证专用章",
+    ):
+        assert said in shown, said
 
 
 def test_the_queries_of_another_account_find_nothing(simulators, mofcom, fresh, application):
@@ -219,15 +237,22 @@ def test_a_query_that_nobody_answers_is_told_so(mofcom, faults):
 
 def test_a_licence_is_signed_by_a_server_that_has_read_signed_messages_before(tmp_path):
     script = """
-from asn1crypto import cms
+from io import BytesIO
+from asn1crypto import cms as names
 from cryptography.hazmat.primitives.asymmetric import ec
-from tongguan.simulators.messages import pdf
+from reportlab.pdfgen.canvas import Canvas
+from tongguan.simulators.messages import cms
 from tongguan.simulators.messages.signing import sealer
 from tongguan.simulators.setup import self_signed
 
-cms.CMSAttributeType("content_type")  # as reading a signed message does
+names.CMSAttributeType("content_type")  # as reading a signed message does
 key = ec.generate_private_key(ec.SECP256R1())
-print(pdf.signed(pdf.one_page(["许可证"]), sealer(key, self_signed("商务部", key)), "许可证")[:5].decode())
+from tongguan.simulators.messages import pdf  # as late as servers do
+page = BytesIO()
+canvas = Canvas(page)
+canvas.showPage()
+canvas.save()
+print(pdf.signed(page.getvalue(), sealer(key, self_signed("商务部", key)), "许可证")[:5].decode())
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
 
