@@ -170,10 +170,10 @@ def _file(asked: Question) -> etree._Element:
     number = office.store.numbers(document.id).get(query.number)
     if number is None or document.status not in query.status or (query.only and not fits(script, query.only, document)):
         raise NotTaken(Fault("QRY-04", "", "尚未生成可下载的电子许可证"))
-    from tongguan.simulators.books.licence_paper import licence_paper  # late: few requests want a paper
+    from tongguan.simulators.books.licence_pdf import licence_pdf  # late: few requests want a paper
 
     filled = content()
-    pdf = base64.b64encode(licence_paper(office, query, document, number)).decode()
+    pdf = base64.b64encode(licence_pdf(office, query, document, number)).decode()
     element(filled, "File", name=f"{number}.pdf", media_type="application/pdf").text = pdf
     return filled
 

@@ -145,11 +145,11 @@ def test_the_electronic_licence_is_signed_by_the_ministry(site: Site, tmp_path: 
     shown = "".join(page.extract_text().split())
     for said in (
         document["numbers"]["licence"],
-        "铁矿砂",
-        "2601111000",
-        "110000000.5千克",
+        "干玉米酒糟",
+        "2303300011",
+        "1000千克",
         "美元",
-        "大窑湾",
+        "美国",
         "发证日期",
         "SAMPLE",
     ):

@@ -60,7 +60,7 @@ class LicenceSheet:
         yield from (text for row in (tuple(name for name, _ in _COLUMNS), *self.goods, self.seal) for text in row)
 
 
-def licence_paper(office: Office, query: Query, document: Document, number: str) -> bytes:
+def licence_pdf(office: Office, query: Query, document: Document, number: str) -> bytes:
     """Make the signed paper of an issued licence; one that is no licence by its terms has no paper. Raises Unfit."""
     sheet = _sheet(office, query, document, number)
     return signed(_Painter(sheet).painted(), office.sealer, query.title, SealPlace(_SEAL, ""))
