@@ -203,6 +203,10 @@ class _KombuLink:
     def _declare(self, name: str) -> None:
         self._channel.queue_declare(queue=name, durable=True, auto_delete=False)
 
+    def delete_queue(self, name: str) -> None:
+        with self._explained():
+            self._channel.queue_delete(queue=name)
+
     def declare_events(self) -> None:
         with self._explained():
             self._channel.exchange_declare(exchange=EVENTS, type="topic", durable=True, auto_delete=False)

@@ -20,6 +20,7 @@ from tongguan.gateway.bench.context import authority, count, drop, lay_ready, le
 from tongguan.gateway.bench.lists import ListsAsked, measure_lists, measure_waking
 from tongguan.gateway.bench.merges import measure_merge
 from tongguan.gateway.bench.process import RunningGateway, Used, running_gateway, used_by
+from tongguan.gateway.bench.queues import QueuesAsked, measure_queues
 from tongguan.gateway.bench.statistics import measure_statistics
 from tongguan.gateway.bench.takes import measure_takes
 from tongguan.gateway.bench.verification import measure_verification
@@ -46,6 +47,7 @@ class Run:
     batch: int = 1  #: messages in one file
     rounds: int = 1  #: each in a home of its own; the median is told
     processes: int = 0  #: of the gateway; 0: as suits the machine
+    broker: str = ""  #: through which messages come, in turn with files; empty: files alone
 
     @property
     def options(self) -> list[str]:
@@ -85,6 +87,11 @@ def measure(run: Run, folder: Path | None = None) -> str:
         lists = max(1, min(_MOST_LISTS, run.messages // _LINES_OF_LIST))
         few = replace(asked, messages=min(_MOST_DECLARED, lists), processes=1)
         return " | ".join((planned, measure_beside(asked.home, lists, _AT_A_TIME, run.rounds), measure_keys(few)))
+    if run.broker:
+        processes = run.processes or usual_processes()
+        return measure_queues(
+            QueuesAsked(lambda: _new_home(run, folder), run.broker, run.messages, run.rounds, processes, run.delay_ms)
+        )
     if run.part in _BESIDE:
         return _BESIDE[run.part](asked)
     return _line(run, [_round(run, folder) for _ in range(run.rounds)])

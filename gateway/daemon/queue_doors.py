@@ -17,6 +17,7 @@ from tongguan.gateway.work.supervisor import Supervisor
 from tongguan.inbox.queues.door import SubmissionDoor
 from tongguan.outbox.alerts import Alerts
 
+_PAUSED = 0.2  #: seconds between two looks whether it may take again
 _POLL = 1.0  #: seconds that a door waits for a message before it looks round
 
 
@@ -69,7 +70,7 @@ class QueueDoors:
                             door.close()
                         else:
                             take(door, wait=_POLL)
-                    stopping.wait(_POLL if resting else min(_POLL, door.rest()))
+                    stopping.wait(_PAUSED if resting else min(_POLL, door.rest()))
             finally:
                 door.close()
 

@@ -103,6 +103,9 @@ class BrokerLink(Protocol):
     def declare_queue(self, name: str) -> None:
         """See that a queue is there: durable, replicated where the broker can. One that is there already stays as it is."""
 
+    def delete_queue(self, name: str) -> None:
+        """Take a queue away, with what is in it."""
+
     def declare_events(self) -> None:
         """See that the exchange of events is there."""
 

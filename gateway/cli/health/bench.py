@@ -42,6 +42,7 @@ def bench(
     batch: Annotated[int, typer.Option(min=1, max=500, help="messages in one file / 每个文件的报文数")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="so many times; the median is told / 轮数")] = 1,
     processes: Annotated[int, typer.Option(min=0, help="of the gateway; 0: as suits the machine / 网关进程数")] = 0,
+    broker: Annotated[str, typer.Option(help="messages by its queue, in turn with files / 经消息服务器，与文件交替")] = "",
     full: Annotated[bool, typer.Option("--full", help="against the full simulators / 对完整模拟器")] = False,
 ) -> None:
     """测量本机速度，每次一行 / Measure this machine's rate, one line a run."""
@@ -51,4 +52,4 @@ def bench(
     if key not in ("software", "token") and not key.isdecimal():
         raise CommandWrong("--key 应为 software、token 或毫秒数", "--key is software, token or a number of milliseconds")
     only_trouble()
-    print_text(measure(Run(part.value, messages, key, delay, full, waiting, batch, rounds, processes)))
+    print_text(measure(Run(part.value, messages, key, delay, full, waiting, batch, rounds, processes, broker)))

@@ -45,7 +45,10 @@ _LEAST_SQLITE = (3, 38)
 
 def findings() -> list[Finding]:
     """Everything of this machine and home that the gateway needs, and whether the authorities answer."""
-    return [*findings_here(), *_endpoints(context.settings())]
+    # Imported here: it brings kombu along, and only doctor speaks to the broker.
+    from tongguan.gateway.cli.health.broker import broker_findings
+
+    return [*findings_here(), *_endpoints(context.settings()), *broker_findings(context.settings())]
 
 
 def findings_here() -> list[Finding]:

@@ -1,0 +1,85 @@
+"""`tongguan doctor` connects to the broker, declares, sends to itself, and says which right is missing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import brokers
+import pytest
+from homes import new_home
+
+from tongguan.gateway.cli import main
+from tongguan.gateway.home.home import change_settings
+
+
+def looked(home: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[bool, str]]:
+    with pytest.raises(SystemExit):
+        main(["doctor", "--home", str(home), "--json", "--lang", "en"])
+    told = json.loads(capsys.readouterr().out)
+    return {each["check"]: (each["ok"], f"{each['text']} {each['do']}") for each in told if each["check"].startswith("broker")}
+
+
+def home_with(folder: Path, *lines: str) -> Path:
+    home = folder / "home"
+    new_home(home)
+    with (home / "tongguan.toml").open("a") as file:
+        file.write("\n[broker]\n" + "\n".join(lines) + "\n")
+    return home
+
+
+@pytest.mark.requirement("GW-02")
+def test_a_fit_broker_is_declared_and_answers_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with brokers.virtual_host() as virtual_host:
+        monkeypatch.setenv("BROKER_PASSWORD", "guest")
+        address = brokers.address_of(virtual_host).replace("guest:guest@", "")
+        home = home_with(tmp_path, f'url = "{address}"', 'user = "guest"', 'password = "env:BROKER_PASSWORD"')
+
+        found = looked(home, capsys)
+
+        assert all(ok for ok, _ in found.values()), found
+        assert {"broker tongguan.submit.demo", "broker tongguan.dead", "broker tongguan.events", "broker tongguan.doctor"} < set(
+            found
+        )
+        assert "tongguan.doctor" not in brokers.control("list_queues", "-p", virtual_host, "name")
+
+
+@pytest.mark.requirement("GW-02")
+def test_a_missing_right_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with brokers.virtual_host() as virtual_host:
+        home = home_with(tmp_path, f'url = "{brokers.address_of(virtual_host)}"')
+        brokers.control("set_permissions", "-p", virtual_host, "guest", "nothing", "nothing", "nothing")
+
+        found = looked(home, capsys)
+
+    assert found["broker"][0]
+    for check in ("broker tongguan.dead", "broker tongguan.events"):
+        ok, said = found[check]
+        assert not ok
+        assert "refused for user 'guest'" in said and "set_permissions" in said
+
+
+def test_a_broker_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = looked(home_with(tmp_path, 'url = "amqp://127.0.0.1:1//"'), capsys)
+
+    assert list(found) == ["broker"]
+    assert "the connection is refused" in found["broker"][1]
+
+
+@pytest.mark.parametrize("url", ["filesystem:///var/x", "sqla+sqlite:///x.db", "sqs://x", "kafka://x", "memory://"])
+def test_what_loses_messages_is_refused_with_words_and_exit_78(tmp_path: Path, url: str) -> None:
+    home = home_with(tmp_path, f'url = "{url}"')
+    if url == "memory://":
+        change_settings(home, "gateway", "environment", "production")
+        for route in ("mofcom", "customs", "ministries"):
+            change_settings(home, f"route.{route}", "environment", "production")
+
+    command = [str(Path(__file__).parents[3] / ".venv/bin/tongguan"), "run", "--home", str(home)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+
+    assert ended.returncode == 78
+    assert "broker.url" in ended.stderr or "broker:" in ended.stderr
+    assert "amqp://" in ended.stderr
