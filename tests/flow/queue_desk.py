@@ -6,15 +6,19 @@ import base64
 import itertools
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import amqp
 import brokers
 import kombu
+import kombu.exceptions
 from endpoint import add_settings
+from patience import here
 from sites import FINAL, Site, make_site, wait_until
 
 QUICK = '\n[schedule]\nleast_wait = "100ms"\nprobe = "200ms"\n'
@@ -42,7 +46,9 @@ class QueueSite:
     @contextmanager
     def channel(self) -> Iterator[Any]:
         """A channel of the enterprise's own, with confirms."""
-        with kombu.Connection(self.url, transport_options={"confirm_publish": True} if self.virtual_host else {}) as connection:
+        with kombu.Connection(
+            self.url, transport_options={"confirm_publish": True} if self.url.startswith("amqp") else {}
+        ) as connection:
             yield connection.default_channel
 
     def send(self, *envelopes: Any, queue: str = "", **properties: Any) -> list[str]:
@@ -72,6 +78,44 @@ class QueueSite:
                     return False
 
         wait_until(there, f"{self.queue} to be declared")
+
+    def insist(self, envelopes: Mapping[str, Any]) -> None:
+        """Publish these by their ids, each again until the broker has confirmed it: what an integrator does."""
+        left = dict(envelopes)
+
+        def confirmed() -> bool:
+            try:
+                with self.channel() as channel:
+                    returned: list[Any] = []
+                    producer = kombu.Producer(channel, on_return=lambda *told: returned.append(told))
+                    while left:
+                        id_, told = next(iter(left.items()))
+                        producer.publish(
+                            json.dumps(told).encode(),
+                            routing_key=self.queue,
+                            mandatory=True,
+                            message_id=id_,
+                            content_type="application/json",
+                            content_encoding="utf-8",
+                            delivery_mode=2,
+                            confirm_timeout=here(5),
+                        )
+                        if returned:
+                            return False
+                        del left[id_]
+            except (OSError, amqp.AMQPError, kombu.exceptions.KombuError):
+                return False
+            return True
+
+        wait_until(confirmed, f"{len(left)} messages to be confirmed")
+
+    def done(self, references: Collection[str]) -> bool:
+        """Has each of these done its work? Fails when one did it twice."""
+        with closing(sqlite3.connect(f"file:{self.site.home}/tongguan.db?mode=ro", uri=True, timeout=5)) as base:
+            rows = base.execute("SELECT reference, COUNT(*) FROM message WHERE state = 'accepted' GROUP BY 1").fetchall()
+        found = {reference: count for reference, count in rows if reference in references}
+        assert all(count == 1 for count in found.values()), found
+        return len(found) == len(references)
 
     def depth(self, queue: str = "") -> int:
         """Messages that wait, or are out and not acknowledged."""
