@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import orjson
 
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import t
+from tongguan.gateway.cli.demo.delivery import Deliver, by_folder, by_queue
 from tongguan.gateway.cli.demo.examples import Example, read_examples, repeated
 from tongguan.gateway.cli.demo.processes import Child, child
 from tongguan.gateway.cli.demo.progress import Progress, open_progress
@@ -27,7 +29,7 @@ from tongguan.gateway.cli.output import print_json, print_table, print_text, say
 from tongguan.gateway.daemon import sample
 from tongguan.gateway.home import home as homes
 from tongguan.gateway.profile.loading import load_profiles
-from tongguan.gateway.system import clock, files
+from tongguan.gateway.system import clock
 
 _PATIENCE_SECONDS = 25  #: since anything moved
 _SHOWN_REPEATS = 3
@@ -43,8 +45,8 @@ class Course:
     failed: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def play(messages: int, keep: Path | None) -> int:
-    """Play every example; 0 only when each ended as its profile says."""
+def play(messages: int, keep: Path | None, *, broker: str = "") -> int:
+    """Play every example, through a queue where a broker is named; 0 only when each ended as its profile says."""
     profiles = load_profiles()
     examples = read_examples(profiles)
     examples += repeated(examples, profiles, messages)
@@ -55,12 +57,13 @@ def play(messages: int, keep: Path | None) -> int:
     began = clock.monotonic()
     with open_progress(len(examples)) as progress:
         progress.say(t(f"主目录 {home}，测试卡：{made.cards}", f"home {home}, test cards: {made.cards}"))
-        course = _through(home, examples, progress)
+        with by_queue(home, broker) if broker else nullcontext(by_folder(home)) as deliver:
+            course = _through(home, examples, progress, deliver)
     seconds = clock.monotonic() - began
     return _told(home, examples, course, seconds=seconds, kept=keep is not None)
 
 
-def _through(home: Path, examples: Sequence[Example], progress: Progress) -> Course:
+def _through(home: Path, examples: Sequence[Example], progress: Progress, deliver: Deliver) -> Course:
     pause = threading.Event().wait
     with child(home, ["simulate", "--fast"]) as simulators:
         simulators.until((home / homes.PORTS_FILE).is_file, seconds=30, pause=pause)
@@ -70,18 +73,18 @@ def _through(home: Path, examples: Sequence[Example], progress: Progress) -> Cou
             gateway.until((home / "daemon.sock").exists, seconds=30, pause=pause)
             progress.say(t("网关已就绪", "the gateway is ready"))
             course = Course({example.name: example for example in examples})
-            _follow(home, course, (simulators, gateway), progress)
+            _follow(home, course, (simulators, gateway), progress, deliver)
             # Once more at the end: what was expected on the way may have moved on since.
             _look(home, course, final=True)
     return course
 
 
-def _follow(home: Path, course: Course, children: tuple[Child, Child], progress: Progress) -> None:
+def _follow(home: Path, course: Course, children: tuple[Child, Child], progress: Progress, deliver: Deliver) -> None:
     """Drop what may be dropped and watch the status files until all is done or nothing moves."""
     still = clock.monotonic()
     pause = threading.Event().wait
     while (course.waiting or course.dropped) and clock.monotonic() - still < _PATIENCE_SECONDS:
-        moved = _drop(home, course)
+        moved = _deliver(course, deliver)
         for name in _look(home, course):
             progress.step(name, ok=name in course.done)
             moved = True
@@ -93,15 +96,11 @@ def _follow(home: Path, course: Course, children: tuple[Child, Child], progress:
             pause(0.05)
 
 
-def _drop(home: Path, course: Course) -> bool:
-    """Put into OutBox whatever waits for nothing any more; what waits for a failed one will never be."""
-    outbox = home / "mailboxes" / sample.NAME / "OutBox"
+def _deliver(course: Course, deliver: Deliver) -> bool:
+    """Send whatever waits for nothing any more; what waits for a failed one will never be."""
     ready = [e for e in course.waiting.values() if all(name in course.done for name in e.after)]
+    deliver(ready)
     for example in ready:
-        # As an ERP does it: written beside, then renamed, so that it is taken at once.
-        part = outbox / f"{example.file}.tmp"
-        part.write_bytes(example.content)
-        files.move(part, outbox / example.file)
         course.dropped[example.name] = course.waiting.pop(example.name)
     hopeless = [e for e in course.waiting.values() if any(name in course.failed for name in e.after)]
     for example in hopeless:

@@ -121,8 +121,11 @@ def simulate(
 def demo(
     messages: Annotated[int, typer.Option(min=0, help="so many declares more / 另加申报数")] = 0,
     keep: Annotated[Path | None, typer.Option(help="make the home there and keep it / 保留主目录")] = None,
+    queues: Annotated[bool, typer.Option("--queues", help="through a broker's queue / 经消息队列")] = False,
+    broker: Annotated[str, typer.Option(help="with --queues: another one than this machine's / 消息服务器地址")] = "",
 ) -> int:
     """演示：每种单证的示例走完全程 / Play the examples of every document type from end to end."""
+    from tongguan.gateway.cli.demo.delivery import USUAL
     from tongguan.gateway.cli.demo.demo import play
 
-    return play(messages, keep)
+    return play(messages, keep, broker=broker or USUAL if queues or broker else "")
