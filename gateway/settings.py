@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from shlex import quote
 from typing import Annotated, Any, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -74,6 +75,16 @@ DAYTIME = "([01][0-9]|2[0-3]):[0-5][0-9]"  #: a time of day
 CALENDARS = ("merge",)  #: words of `[schedule]` that say whether something begins by itself, and when
 
 
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError(
+            in_both(f"没有时区 {name}；写成 Asia/Shanghai", f"there is no time zone {name}; write Asia/Shanghai")
+        ) from None
+    return name
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -94,6 +105,15 @@ class Gateway(_Section):
 
 class Database(_Section):
     url: str = "sqlite:///tongguan.db"
+
+    @field_validator("url")
+    @classmethod
+    def _there(cls, url: str) -> str:
+        if not url.startswith("sqlite:///") or url == "sqlite:///":
+            kind = url.partition(":")[0]
+            zh = f"本版本只支持 SQLite，写成 sqlite:///文件；还不支持 {kind}"
+            raise ValueError(in_both(zh, f"only SQLite is there in this release, sqlite:///FILE; {kind} is not yet"))
+        return url
 
 
 class Broker(_Section):
@@ -139,6 +159,17 @@ class Card(_Section):
     fingerprint: Fingerprint = ""  #: SHA-256 of the bound certificate, from there too; empty: any certificate with that number
     delay: Span = timedelta(0)  #: software kind only: each signature takes this long, as on a real key
 
+    @field_validator("kind")
+    @classmethod
+    def _there(cls, kind: str) -> str:
+        if kind == "eport":
+            zh, en = (
+                "本版本还不支持；请用 pkcs11 和卡自带的库",
+                "is not there yet in this release: use pkcs11 with the card's own library",
+            )
+            raise ValueError(in_both(f'"eport" {zh}', f'"eport" {en}'))
+        return kind
+
 
 class ActsFor(_Section):
     uscc: str
@@ -163,6 +194,7 @@ class Account(_Section):
     customs_code: str = ""
     mofcom_code: str = ""
     mailbox: str = ""
+    group: str = ""  #: of the system, in which the ERP's user is: it may work in the mailbox
     answers: Literal["xml", "json", "both"] = "xml"
     language: Literal["zh", "en", ""] = ""
     card: tuple[Card, ...] = ()
@@ -188,7 +220,7 @@ class Route(_Section):
 
 
 class Schedule(_Section):
-    timezone: str = "Asia/Shanghai"
+    timezone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
     receipts: Span = timedelta(seconds=30)
     merge: Literal["auto", "ask"] = "auto"
     merge_at: str = Field(default="02:00", pattern=f"^{DAYTIME}$")

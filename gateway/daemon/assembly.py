@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
@@ -20,11 +21,12 @@ from tongguan.gateway.flow.local import desk_steps
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.source import Complaints
-from tongguan.gateway.settings import Settings
+from tongguan.gateway.settings import Account, Settings
 from tongguan.gateway.system import files
 from tongguan.gateway.system.business_clock import BusinessClock
 from tongguan.gateway.system.folders import Folders, identity_marker
@@ -167,6 +169,18 @@ def make_channel(settings: Settings, wire: EventLoop) -> Channel:
     return FileChannel(settings.path(sms.file), sender=sms.sender)
 
 
+def mailbox_group(account: Account) -> int | None:
+    """The number of the group that may work in an account's mailbox; SettingsWrong when the system has none of that name."""
+    if not account.group:
+        return None
+    try:
+        return int(account.group) if account.group.isdecimal() else grp.getgrnam(account.group).gr_gid
+    except KeyError:
+        where = f"account {account.name}: group"
+        zh, en = f"{where}：系统中没有组 {account.group}", f"{where}: the system has no group {account.group}"
+        raise SettingsWrong(zh, en) from None
+
+
 def make_mailboxes(settings: Settings, journal: Journal) -> Mapping[str, Mailbox]:
     """The mailbox of each account; one that is not there, or not this account's, is made all the same, and waits until it is."""
     with journal.search() as records:
@@ -195,7 +209,14 @@ def make_mailboxes(settings: Settings, journal: Journal) -> Mapping[str, Mailbox
             settle=settings.gateway.settle,
             ignored_after=settings.gateway.ignored_after,
             most_bytes=settings.gateway.most_bytes,
-            folders=Folders(root, account=account.name, identity=identity, new=bool(new), placed=placing),
+            folders=Folders(
+                root,
+                account=account.name,
+                identity=identity,
+                new=bool(new),
+                placed=placing,
+                group=mailbox_group(account),
+            ),
         )
     # One that does not answer keeps the thread that looks, and is away for its own threads until it does.
     within(ANSWER, {each.folder / "OutBox": each.folders.here for each in made.values()})

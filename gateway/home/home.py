@@ -102,17 +102,36 @@ def make_home(home: Path, *, card: CardKind | None = None, port_base: int = 8701
 
 
 def made_whole(home: Path, fill: Callable[[Path], None]) -> None:
-    """Have a new home filled beside its place, so that the last step is one rename and a half-made one is never seen."""
+    """Have a new home filled beside its place, so that the last step is a rename and a half-made one is never seen."""
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise SettingsWrong(f"{home}：已存在，请换一个新目录", f"{home}: exists already; choose a new folder")
-    part = home.absolute().parent / f".{home.absolute().name}.{os.getpid()}.part"
+    whole, there = home.absolute(), home.exists()
+    # In a folder that is there already, as a shell may be in it, or something be mounted on it.
+    part = (whole if there else whole.parent) / f".{whole.name}.{os.getpid()}.part"
     part.mkdir(mode=0o750, parents=True)
     try:
         fill(part)
-        files.move(part, home.absolute())
+        if there:
+            _moved_into(whole, part)
+        else:
+            files.move(part, whole)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _moved_into(home: Path, part: Path) -> None:
+    """All that was made, the settings last: without them a folder is no home."""
+    moved: list[Path] = []
+    try:
+        for each in sorted(part.iterdir(), key=lambda path: path.name == SETTINGS):
+            files.move(each, home / each.name)
+            moved.append(home / each.name)
+    except BaseException:
+        for each in reversed(moved):
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        raise
+    part.rmdir()
 
 
 def why_no_tokens() -> tuple[str, str] | None:

@@ -64,8 +64,10 @@ class Folders:
         identity: str | None = None,
         new: bool = True,
         placed: Callable[[int], None] = lambda folder: None,
+        group: int | None = None,
     ) -> None:
-        self.root = root
+        """`group`: that may work in it, but in what is the gateway's own; None: as its folders are."""
+        self.root, self._group = root, group
         self.account = account
         self.generation = 0  #: grows whenever another folder than before is held
         self._identity, self._new, self._placed = identity, new, placed
@@ -169,6 +171,10 @@ class Folders:
             opened[name] = os.open(base, _OPEN, dir_fd=parent)
             if (wrong := _elsewhere(self.root / name, opened[name], opened[""])) is not None:
                 return wrong
+        if self._group is not None:
+            for name, handle in opened.items():
+                if (wrong := self._shared(name, handle, self._group)) is not None:
+                    return wrong
         if self._identity is not None and self._new:
             if read_marker(opened[""]) is None:
                 files.write(MARKER, f"{self._identity}\n".encode(), dir_fd=opened[""])
@@ -178,6 +184,28 @@ class Folders:
                 return Away(f"日志库写不下：{broken}", f"the journal cannot be written: {broken}", "tongguan doctor")
         self._new = False
         self._marked = _mark(opened[""]) if self._identity is not None else ()
+        return None
+
+    def _shared(self, name: str, handle: int, group: int) -> Away | None:
+        """Let the group into a folder, and what is made there be the group's, as what is made in `work/` and goes there; into that
+        nobody else."""
+        seen = os.fstat(handle)
+        wanted = (group, 0o2700 if name.startswith("work") else 0o2750 if not name else 0o2770)
+        if (seen.st_gid, stat.S_IMODE(seen.st_mode)) == wanted:
+            return None
+        path = self.root / name
+        try:
+            if seen.st_gid != wanted[0]:
+                os.fchown(handle, -1, wanted[0])
+            os.fchmod(handle, wanted[1])
+        except PermissionError:
+            do = f"chgrp {wanted[0]} {quote(str(path))} && chmod {wanted[1]:o} {quote(str(path))}"
+            return _wrong(
+                path,
+                f"不能交给组 {group}：网关的用户不是该组成员，或不是该文件夹的属主",
+                f"cannot be given to group {group}: the gateway's user is not in it, or does not own the folder",
+                do,
+            )
         return None
 
     def _not_ours(self, root: int) -> Away | None:

@@ -204,3 +204,27 @@ def test_a_business_clock_runs_faster_in_tests_alone(tmp_path: Path) -> None:
 )
 def test_a_speed_that_cannot_be_is_refused(tmp_path: Path, speed: str, says: str) -> None:
     assert says in wrong(tmp_path, f"{WHOLE}\n[clock]\nspeed = {speed}\n")
+
+
+@pytest.mark.requirement("GW-08")
+@pytest.mark.parametrize(
+    ("was", "now", "zh", "en"),
+    [
+        ('authority = "customs"', 'authority = "customs"\nkind = "eport"', "还不支持", "not there yet"),
+        (
+            "[route.customs]",
+            '[database]\nurl = "postgresql+psycopg://a:pass@db/x"\n[route.customs]',
+            "还不支持 postgresql",
+            "not yet",
+        ),
+        ("[route.customs]", '[database]\nurl = "mysql://db/x"\n[route.customs]', "只支持 SQLite", "only SQLite"),
+        ("[route.customs]", '[schedule]\ntimezone = "Mars/North"\n[route.customs]', "没有时区", "no time zone"),
+        ("[route.customs]", '[schedule]\ntimezone = "../etc/passwd"\n[route.customs]', "没有时区", "no time zone"),
+    ],
+)
+def test_what_is_not_there_yet_is_refused_with_a_word(tmp_path: Path, was: str, now: str, zh: str, en: str) -> None:
+    with pytest.raises(SettingsWrong) as told:
+        read_settings(home(tmp_path, WHOLE.replace(was, now, 1)))
+
+    assert zh in told.value.zh and en in told.value.en
+    assert "pass@" not in told.value.zh + told.value.en

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import os
 import shutil
 import sqlite3
@@ -23,12 +24,13 @@ from tongguan.gateway.cli.health.finding import Finding
 from tongguan.gateway.cli.health.security import pins, production, secrets, tokens
 from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
 from tongguan.gateway.daemon.alert_ways import make_sender
+from tongguan.gateway.daemon.assembly import mailbox_group
 from tongguan.gateway.daemon.profile_settings import fit_profiles
 from tongguan.gateway.daemon.recipients import RecipientFile, named, read_recipient
 from tongguan.gateway.home.home import why_no_tokens
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles
-from tongguan.gateway.settings import Route, Settings, own_files
+from tongguan.gateway.settings import Account, Route, Settings, own_files
 from tongguan.gateway.system import clock, permissions, times
 from tongguan.gateway.system.business_clock import FILE, BusinessClock, kept_line
 from tongguan.gateway.system.folders import FOLDERS
@@ -294,6 +296,27 @@ def _folders(settings: Settings) -> Iterable[Finding]:
         if not wrong:
             yield Finding(check, str(mailbox))
             yield from _open_to_others(check, mailbox)
+            yield from _open_to_group(check, account, mailbox)
+
+
+def _open_to_group(check: str, account: Account, mailbox: Path) -> Iterable[Finding]:
+    """Can the enterprise's group reach the mailbox that it may work in, and read the gateway what it drops there?"""
+    try:
+        group = mailbox_group(account)
+    except SettingsWrong as wrong:
+        yield Finding(check, words(wrong), t("建立该组，或改正 group", "make the group, or mend `group`"))
+        return
+    if group is None:
+        return
+    if os.geteuid() and group not in {os.getegid(), *os.getgroups()}:
+        me = getpass.getuser()
+        text = t(f"网关的用户 {me} 不在组 {account.group} 中", f"the gateway's user {me} is not in the group {account.group}")
+        yield Finding(check, text, f"usermod -a -G {account.group} {me}")
+    for folder in reversed(mailbox.resolve().parents):
+        seen = folder.stat()
+        if not (seen.st_mode & stat.S_IXOTH or (seen.st_gid == group and seen.st_mode & stat.S_IXGRP)):
+            text = t(f"组 {account.group} 进不了 {folder}", f"the group {account.group} cannot pass through {folder}")
+            yield Finding(check, text, f"chmod o+x {quote(str(folder))}")
 
 
 def _open_to_others(check: str, mailbox: Path) -> Iterable[Finding]:

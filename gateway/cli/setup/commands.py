@@ -6,6 +6,7 @@ import resource
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -65,12 +66,13 @@ def init(
         return
     if made.why_software:
         say(f"测试卡用软件密钥：{made.why_software[0]}", f"the test cards are software keys: {made.why_software[1]}")
-    outbox = folder / "mailboxes" / sample.NAME / "OutBox"
+    place = folder.absolute()
+    outbox, about = place / "mailboxes" / sample.NAME / "OutBox", f"--home {quote(str(place))}"
     say(
-        f"主目录 {folder} 已建好。接着：\n  tongguan simulate --fast --home {folder} &\n  tongguan run --home {folder} &\n"
-        f"  把报文放进 {outbox}，再看：tongguan status --home {folder}",
-        f"home {folder} is made. Next:\n  tongguan simulate --fast --home {folder} &\n  tongguan run --home {folder} &\n"
-        f"  drop messages into {outbox}, then: tongguan status --home {folder}",
+        f"主目录 {place} 已建好。接着：\n  tongguan simulate --fast {about} &\n  tongguan run {about} &\n"
+        f"  把报文放进 {outbox}，再看：tongguan status {about}",
+        f"home {place} is made. Next:\n  tongguan simulate --fast {about} &\n  tongguan run {about} &\n"
+        f"  drop messages into {outbox}, then: tongguan status {about}",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 
 import typer
 
@@ -57,9 +58,10 @@ def _tell(folder: Path, missing: list[Finding]) -> None:
     if context.as_json():
         print_json({"home": str(folder), "missing": [{"check": each.check, "do": each.do} for each in missing]})
         return
+    place = quote(str(folder.absolute()))
     say(
-        f"生产主目录 {folder} 已建好。还缺（{folder / FILE}，用 tongguan doctor --home {folder} 逐项核对）：",
-        f"production home {folder} is made. Still missing ({folder / FILE}; tongguan doctor --home {folder} ticks it off):",
+        f"生产主目录 {folder} 已建好。还缺（{folder / FILE}，用 tongguan doctor --home {place} 逐项核对）：",
+        f"production home {folder} is made. Still missing ({folder / FILE}; tongguan doctor --home {place} ticks it off):",
     )
     for each in missing:
         print_text(f"  {each.check}: {each.do}")

@@ -202,7 +202,12 @@ def checks(home: Path) -> dict[str, Any]:
         ('pin = "file:secrets/customs.pin"', 'pin = "24682468"', "card demo-customs pin"),
         ("[route.customs]\n", '[route.customs]\ntoken = "24682468"\n', "route customs token"),
         ("[route.customs]\n", '[sms]\ntoken = "24682468"\n\n[route.customs]\n', "sms token"),
-        ("[route.customs]\n", '[database]\nurl = "postgresql+psycopg://a:24682468@db/x"\n\n[route.customs]\n', "database url"),
+        ("[route.customs]\n", '[sms]\nurl = "https://a:24682468@sms/x"\n\n[route.customs]\n', "sms url"),
+        (
+            "[route.customs]\n",
+            '[[alerts.mail]]\nname = "m"\nhost = "h"\nsender = "a"\nto = ["b"]\nuser = "u"\npassword = "24682468"\n\n[route.customs]\n',
+            "alerts m password",
+        ),
         ("[route.customs]\n", '[broker]\nurl = "amqp://a:24682468@mq/"\n\n[route.customs]\n', "broker url"),
     ],
 )

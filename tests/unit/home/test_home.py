@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 import tomllib
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from tongguan.gateway.home.home import CODES, USCC, make_home, set_ports
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import read_settings
+from tongguan.gateway.system import files
 from tongguan.signer.cards.module import find_module
 from tongguan.signer.certificate import card_number
 from tongguan.simulators.settings import load_settings
@@ -54,6 +56,41 @@ def test_a_home_that_exists_is_left_alone(tongguan: Tongguan, home: Path) -> Non
 
     assert (78, before) == (said.code, (home / "tongguan.toml").read_bytes())
     assert str(home) in said.err
+
+
+def test_in_the_shells_own_folder_the_shell_stays_where_it_is_and_what_is_printed_is_typed(
+    tongguan: Tongguan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "my home"
+    here.mkdir()
+    monkeypatch.delenv("TONGGUAN_HOME")
+    monkeypatch.chdir(here)
+    inode = here.stat().st_ino
+    said = tongguan("init", ".", "--card", "software", "--port-base", "0", "--lang", "en")
+
+    assert said.code == 0 and here.stat().st_ino == inode == Path(".").stat().st_ino
+    assert Path("tongguan.toml").is_file() and not [path for path in here.iterdir() if path.name.endswith(".part")]
+    (words,) = [shlex.split(line) for line in said.out.splitlines() if "tongguan run" in line]
+    assert words[:4] == ["tongguan", "run", "--home", str(here)]
+    assert tongguan("status").code == 2, "nothing runs, and the home is found"
+    assert tongguan("init", ".").code == 78
+
+
+def test_what_could_not_be_moved_into_the_folder_goes_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "home"
+    here.mkdir()
+    moved = files.move
+
+    def fails(source: Path, target: Path) -> bool:
+        if target.name == "tongguan.toml":
+            raise OSError("no room")
+        return moved(source, target)
+
+    monkeypatch.setattr(files, "move", fails)
+    with pytest.raises(OSError, match="no room"):
+        make_home(here, card="software")
+
+    assert list(here.iterdir()) == []
 
 
 def test_a_home_that_could_not_be_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

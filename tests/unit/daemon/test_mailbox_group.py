@@ -1,0 +1,124 @@
+"""An ERP of another user and another group works in its mailbox, and in nothing else of the home."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rounds import turn
+from sites import wait_until
+
+from tongguan.gateway.daemon.daemon import Daemon
+from tongguan.gateway.home.home import change_settings
+from tongguan.gateway.model.errors import SettingsWrong
+from tongguan.gateway.system import logs
+
+pytestmark = pytest.mark.requirement("GW-01")
+GROUP, USER = 43210, 43211
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may speak for another user")
+
+
+def shared(home: Path, group: str, exchange: Path) -> Path:
+    """The settings with a group, and the mailbox outside of the home."""
+    change_settings(home, "account", "mailbox", str(exchange / "demo"))
+    path = home / "tongguan.toml"
+    path.write_text(path.read_text("utf-8").replace("[[account]]\n", f'[[account]]\ngroup = "{group}"\n', 1), "utf-8")
+    change_settings(home, "gateway", "settle", "0s")
+    return exchange / "demo"
+
+
+@pytest.fixture
+def exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(logs.Logger, "_say", lambda *_: None)
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        if folder.stat().st_uid == os.geteuid() and folder != Path("/tmp"):
+            folder.chmod(folder.stat().st_mode | 0o011)
+    made = tmp_path / "exchange"
+    made.mkdir(mode=0o755)
+    return made
+
+
+def as_erp(program: str, *words: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program as the ERP's user, with its umask."""
+    return subprocess.run(
+        [sys.executable, "-c", program, *map(str, words)],
+        user=USER,
+        group=GROUP,
+        extra_groups=[],
+        umask=0o027,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def mode(path: Path) -> tuple[str, int]:
+    seen = path.stat()
+    return f"{stat.S_IMODE(seen.st_mode):o}", seen.st_gid
+
+
+@as_root
+def test_the_erp_drops_reads_and_clears_and_gets_at_nothing_else(home: Path, exchange: Path) -> None:
+    mailbox = shared(home, str(GROUP), exchange)
+    daemon = Daemon(home)
+    wait_until(lambda: not turn(daemon) and (mailbox / "Status/heartbeat.json").exists(), "the heartbeat")
+    boxes = ("OutBox", "SentBox", "FailBox", "InBox", "Status", "Status/by-id", "Status/documents")
+    assert {mode(mailbox / name) for name in boxes} == {("2770", GROUP)}
+    assert (mode(mailbox), mode(mailbox / "work")[0]) == (("2750", GROUP), "2700")
+
+    xml = '<NA.application xmlns="urn:tongguan:NA.application:1" operation="query" reference="a" kind="status" number="1"/>'
+    drop = f"import sys; open(sys.argv[1] + '.tmp', 'w').write({xml!r}); import os; os.rename(sys.argv[1] + '.tmp', sys.argv[1])"
+    assert as_erp(drop, mailbox / "OutBox" / "a.xml").returncode == 0
+    status = mailbox / "Status" / "a.xml.status.json"
+    wait_until(lambda: not turn(daemon) and status.exists() and list((mailbox / "InBox").iterdir()), "the answer")
+    daemon.stop()
+
+    reads = "import sys, os; print([len(open(os.path.join(d, f)).read()) > 0 for d in sys.argv[1:] for f in os.listdir(d) if os.path.isfile(os.path.join(d, f))])"
+    done = as_erp(reads, mailbox / "Status", mailbox / "Status/by-id", mailbox / "InBox", mailbox / "FailBox")
+    assert done.returncode == 0 and "False" not in done.stdout and done.stdout.count("True") >= 5, done.stderr
+    clears = "import sys, os; [os.unlink(os.path.join(sys.argv[1], f)) for f in os.listdir(sys.argv[1])]"
+    assert as_erp(clears, mailbox / "InBox").returncode == 0
+    assert as_erp("import sys, os; os.listdir(sys.argv[1])", mailbox / "work").returncode == 1
+    assert as_erp("import sys; open(sys.argv[1])", home / "tongguan.db").returncode == 1
+
+
+@as_root
+def test_folders_that_lost_the_group_get_it_back(home: Path, exchange: Path) -> None:
+    mailbox = shared(home, str(GROUP), exchange)
+    Daemon(home).stop()
+    for name in ("OutBox", "InBox"):
+        os.chown(mailbox / name, -1, 0)
+        (mailbox / name).chmod(0o770)
+    Daemon(home).stop()
+
+    assert {mode(mailbox / name) for name in ("OutBox", "InBox")} == {("2770", GROUP)}
+
+
+def test_a_group_that_does_not_exist_stops_the_start_and_is_told_by_doctor(
+    home: Path, exchange: Path, tongguan: Callable[..., Any]
+) -> None:
+    shared(home, "nobodys-group", exchange)
+
+    with pytest.raises(SettingsWrong, match="nobodys-group"):
+        Daemon(home)
+    (exchange / "demo").mkdir()
+    assert "nobodys-group" in tongguan("doctor").out
+
+
+@as_root
+def test_a_folder_above_the_mailbox_that_the_group_cannot_pass_is_told_with_the_command(
+    home: Path, exchange: Path, tongguan: Callable[..., Any]
+) -> None:
+    shared(home, str(GROUP), exchange)
+    Daemon(home).stop()
+    exchange.chmod(0o700)
+
+    assert f"chmod o+x {exchange}" in tongguan("doctor").out
+    exchange.chmod(0o711)
+    assert "chmod o+x" not in tongguan("doctor").out
