@@ -300,6 +300,10 @@ class AlertSettings(_Section):
         return self
 
 
+class Metrics(_Section):
+    port: Annotated[int, Field(ge=0, le=65535)] = 0  #: on this machine alone; 0: none
+
+
 class Sms(_Section):
     kind: Literal["file", "http"] = "file"
     file: str = "sms.jsonl"
@@ -330,6 +334,7 @@ class Settings(_Section):
     retention: Retention = Retention()
     prints: Prints = Prints()
     alerts: AlertSettings = AlertSettings()
+    metrics: Metrics = Metrics()
     sms: Sms = Sms()
 
     @field_validator("clock")

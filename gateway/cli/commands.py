@@ -187,9 +187,25 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
     "doctor": Command(
         "体检：本机是否适合运行 / Is this machine fit? Each ok, or what to do.", "health.checks", "doctor", strict=True
     ),
+    "service": CommandGroup(
+        "服务 / a service of the system",
+        {
+            "install": Command(
+                "写 systemd 服务单元，或打印 / Write a systemd unit for this home, or print it.",
+                "setup.service",
+                "install",
+                strict=True,
+            ),
+        },
+    ),
     "config": CommandGroup(
         "设置 / settings",
         {
+            "show": Command(
+                "显示生效的设置；--defaults 包括默认值 / The settings as they hold; --defaults: with all that the file leaves out.",
+                "setup.settings_view",
+                "show",
+            ),
             "check": Command(
                 "检查设置 / Are the settings right? Exit 78 when not.", "health.checks", "config_check", strict=True
             ),

@@ -25,12 +25,14 @@ from tongguan.gateway.daemon import assembly
 from tongguan.gateway.daemon.alert_ways import make_channels
 from tongguan.gateway.daemon.fast_clock import FastClock
 from tongguan.gateway.daemon.lane_probes import Watching
+from tongguan.gateway.daemon.metrics_port import MetricsPort
 from tongguan.gateway.daemon.pin_socket import PinDoor
 from tongguan.gateway.daemon.preparing.workers import PrepareWorkers, make_workers
 from tongguan.gateway.daemon.pressure import Pressure
 from tongguan.gateway.daemon.queue_doors import QueueDoors
 from tongguan.gateway.daemon.receipt_watch import FIRST_SECONDS, ReceiptWatch
 from tongguan.gateway.daemon.retention import DailyClearing
+from tongguan.gateway.daemon.service_manager import ServiceManager
 from tongguan.gateway.daemon.table_reload import TableReload
 from tongguan.gateway.flow.intake.door import PART, take
 from tongguan.gateway.flow.intake.unserved import take_up
@@ -107,6 +109,7 @@ class Daemon:
     journal: Journal
     site: Site
     tellers: Tellers
+    metrics: MetricsPort | None
 
     def __init__(
         self,
@@ -138,6 +141,7 @@ class Daemon:
                 language=self.settings.gateway.language,
                 home=self.settings.home,
             )
+        self.manager = ServiceManager()
         self.tables = TableReload(self.settings, self.alerts, again)
         self.supervisor = Supervisor(self.alerts, say=self.say, fatal=fatal)
         self._stopping = self.supervisor.stopping
@@ -188,6 +192,10 @@ class Daemon:
             self.queue_tellers = self._queue_tellers(context)
             channel = assembly.make_channel(self.settings, self.wire)
             self.notifier = Notifier(self.journal.notifications, channel, self.alerts, self.settings)
+            self.metrics = MetricsPort.of(
+                self.site, self.alerts, before=self._before.metrics if self._before is not None else None
+            )
+            undo.callback(self._close_metrics)
             self.channels = make_channels(self.settings, self.alerts, self.wire)
             self.ears = {name: Ear(mailbox) for name, mailbox in self.mailboxes.items()}
             self.watch = Watch(self.ears.values())
@@ -385,6 +393,8 @@ class Daemon:
         self.supervisor.begin("alerts", lambda _: self.alerts.serve(lambda: not self._stopping.is_set()))
         for channel in self.channels:
             loop(f"alerts:{channel.name}", channel.turn, channel.wait, stuck_after=_PATIENCE["alerts"])
+        if self.metrics is not None:
+            loop("metrics", self.metrics.turn, lambda: None)
         self.supervisor.begin("recount", self._recount, ends=True)
         self._pins.start(begin)
         self.calendar = Calendar(
@@ -404,9 +414,15 @@ class Daemon:
             self.calendar.every(name, 6 * self.settings.schedule.probe, check)
         self.calendar.start(begin)
         self._keep_settings()
-        self.supervisor.look_too = [self.wire.look, self._look_at_listeners]
+        self.supervisor.look_too = [self.wire.look, self._look_at_listeners, self.manager.alive]
         self.supervisor.watch()
         log.info("started", version=__version__, environment=self.settings.gateway.environment, home=str(self.settings.home))
+
+    def _close_metrics(self, after: Daemon | None = None) -> None:
+        """Let go of the port, unless another gateway goes on with it."""
+        kept = after.metrics if after is not None else self._before.metrics if self._before is not None else None
+        if self.metrics is not None and (kept is None or kept.server is not self.metrics.server):
+            self.metrics.close()
 
     def _keep_settings(self) -> None:
         """For commands that look while those on disk are being written, or are wrong."""
@@ -529,6 +545,7 @@ class Daemon:
         self._close_cards(after.site if after is not None else None)
         self.site.pdf_worker.close()
         self.watch.close()
+        self._close_metrics(after)
         if after is None:
             self.fast_clock.end()
             self.journal.close()
@@ -549,6 +566,7 @@ class Daemon:
         self._close_cards(self._before.site if self._before is not None else None)
         if self.workers is not None:
             self.workers.close()
+        self._close_metrics()
         self.watch.close()
 
     def swapped(self, fatal: Callable[[str], None] = lambda why: None, again: Callable[[], None] = lambda: None) -> Daemon:
@@ -652,8 +670,13 @@ def serve(home: Path, *, only: frozenset[str] | None = None, processes: int | No
     fatal, again = (lambda why: _wake(noted, _FATAL)), (lambda: _wake(noted, _HANGUP))
     daemon = Daemon(home, only=only, fatal=fatal, again=again, processes=processes)
     daemon.begin()
+    if not daemon.supervisor.reason:
+        daemon.manager.ready()
     while (came := os.read(signals, 1)) == _HANGUP:
+        daemon.manager.reloading()
         daemon = daemon.swapped(fatal, again)
+        daemon.manager.running()
+    daemon.manager.stopping()
     if came == _FATAL:
         return _end_failed(daemon)
     daemon.stop()
