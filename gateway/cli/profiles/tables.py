@@ -34,7 +34,7 @@ def show(
     if table.sample:
         say(
             f"这只是公布的表的一部分：表外的代码只提示；导入完整的表：tongguan tables import FILE --table {name}",
-            f"this is a part of the published table: other codes are only warned of; tongguan tables import FILE --table {name} brings the whole one",
+            f"this is a part of the published table: other codes are only warned of; to bring in the whole one: tongguan tables import FILE --table {name}",
         )
 
 

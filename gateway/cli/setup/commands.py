@@ -67,12 +67,12 @@ def init(
     if made.why_software:
         say(f"测试卡用软件密钥：{made.why_software[0]}", f"the test cards are software keys: {made.why_software[1]}")
     place = folder.absolute()
-    outbox, about = place / "mailboxes" / sample.NAME / "OutBox", f"--home {quote(str(place))}"
+    outbox, home = place / "mailboxes" / sample.NAME / "OutBox", quote(str(place))
     say(
-        f"主目录 {place} 已建好。接着：\n  tongguan simulate --fast {about} &\n  tongguan run {about} &\n"
-        f"  把报文放进 {outbox}，再看：tongguan status {about}",
-        f"home {place} is made. Next:\n  tongguan simulate --fast {about} &\n  tongguan run {about} &\n"
-        f"  drop messages into {outbox}, then: tongguan status {about}",
+        f"主目录 {place} 已建好。接着：\n  tongguan simulate --fast --home {home} &\n  tongguan run --home {home} &\n"
+        f"  把报文放进 {outbox}，再看：tongguan status --home {home}",
+        f"home {place} is made. Next:\n  tongguan simulate --fast --home {home} &\n  tongguan run --home {home} &\n"
+        f"  drop messages into {outbox}, then: tongguan status --home {home}",
     )
 
 

@@ -116,7 +116,7 @@ def test_a_port_that_somebody_else_has_stops_the_start(home: Path) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         with_port(home, other.getsockname()[1])
-        with pytest.raises(SettingsWrong, match="metrics.port"):
+        with pytest.raises(SettingsWrong, match=r"metrics\.port"):
             Daemon(home)
 
 
