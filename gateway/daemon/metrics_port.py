@@ -54,7 +54,7 @@ def _gauge(name: str, text: str, labels: Sequence[str], samples: Iterable[tuple[
 
 
 @dataclass(frozen=True, slots=True)
-class _Moment:
+class _Collected:
     """A collector of one moment's gauges."""
 
     gauges: Gauges
@@ -66,7 +66,7 @@ class _Moment:
 def exposition_of(gauges: Gauges) -> bytes:
     """The text format."""
     registry = CollectorRegistry()
-    registry.register(_Moment(gauges))
+    registry.register(_Collected(gauges))
     return generate_latest(registry)
 
 

@@ -19,6 +19,7 @@ from tongguan.gateway.settings import Settings, own_files
 from tongguan.gateway.system import files
 
 FOLDER = Path("/etc/systemd/system")
+_HOMES = (Path("/home"), Path("/", "root"), Path("/run/user"))  #: what ProtectHome hides
 _UNIT = """\
 [Unit]
 Description=Tongguan gateway, {home}
@@ -121,7 +122,7 @@ def unit(settings: Settings, user: str) -> str:
     outside += [path.resolve().parent for path in own_files(settings)]
     writes = [home, *dict.fromkeys(path for path in outside if not path.is_relative_to(home))]
     groups = list(dict.fromkeys(account.group for account in settings.account if account.group))
-    below_home = any(path.is_relative_to(base) for path in writes for base in ("/home", "/root", "/run/user"))
+    below_home = any(path.is_relative_to(base) for path in writes for base in _HOMES)
     return _UNIT.format(
         home=str(home).replace("%", "%%"),
         quoted=_word(home),
@@ -129,7 +130,7 @@ def unit(settings: Settings, user: str) -> str:
         user=user,
         groups=f"SupplementaryGroups={' '.join(groups)}\n" if groups else "",
         writes=" ".join(map(_word, writes)),
-        home_is="read-only" if below_home or _program().is_relative_to("/home") or _program().is_relative_to("/root") else "yes",
+        home_is="read-only" if below_home or any(_program().is_relative_to(base) for base in _HOMES) else "yes",
         # The folders of a mailbox that a group works in are made to belong to it, which these would forbid.
         suid="" if groups else "RestrictSUIDSGID=yes\n",
         chown="SystemCallFilter=@chown\n" if groups else "",

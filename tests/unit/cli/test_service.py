@@ -107,6 +107,6 @@ def test_the_image_is_not_roots_and_healthy_as_status_says() -> None:
     text = (ROOT / "Containerfile").read_text()
     last = text[text.rindex("\nFROM ") :]
 
-    assert re.search(r"(?m)^USER 10001$", last) and re.search(r"(?m)^VOLUME /home/tongguan$", last)
+    assert re.search(r"(?m)^USER 10001$", last) and re.search(r"(?m)^VOLUME /srv/tongguan$", last)
     assert re.search(r"(?m)^HEALTHCHECK .* CMD tongguan status --json >/dev/null \|\| \[ \$\? -eq 1 \]$", last)
     assert 'ENTRYPOINT ["tongguan"]' in last and "--read-only" in text

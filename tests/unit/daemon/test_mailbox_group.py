@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def shared(home: Path, group: str, exchange: Path) -> Path:
 def exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(logs.Logger, "_say", lambda *_: None)
     for folder in (tmp_path, *tmp_path.parents[:3]):
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/tmp"):
+        if folder.stat().st_uid == os.geteuid() and folder != Path(tempfile.gettempdir()):
             folder.chmod(folder.stat().st_mode | 0o011)
     made = tmp_path / "exchange"
     made.mkdir(mode=0o755)
