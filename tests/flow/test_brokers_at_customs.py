@@ -125,6 +125,9 @@ def test_a_merge_may_be_of_one_client(broker: Site) -> None:
     assert broker.wait_business(DECLARATION, "HZ-beta-1", "暂存")["body"]["DecHead"]["TradeCode"] == BETA
     assert broker.wait_business(LIST, lists[BETA]["document"], "已汇总")
     assert broker.wait_business(LIST, lists[ALPHA]["document"], "已结关")
+    shown = broker.command("deadlines").stdout.splitlines()
+    (line,) = (line for line in shown if lists[ALPHA]["numbers"]["unified"] in line)
+    assert "甲委托示例有限公司" in line
 
 
 def test_customs_asks_for_the_power_too(broker: Site) -> None:

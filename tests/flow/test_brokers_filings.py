@@ -273,3 +273,36 @@ def test_a_licence_is_applied_for_those_only_whom_the_broker_acts_for(broker: Of
     status = broker.shop.play(broker.shop.site.drop(b.xml(root)), "sent", "refused")
 
     assert ("GW-F78", "Code") in told(status)
+
+
+def test_goods_for_which_one_volume_has_no_room_are_filed_for_the_client_too(broker: Office) -> None:
+    goods = [
+        {"CodeTS": f"03061{n:05d}", "GName": f"冻虾{n}号", "GModel": f"规格{n}", "GUnit": "035", "FirstUnit": "035"}
+        for n in range(100)
+    ]
+    first = sent(broker, GOODS, b.fresh("G"), FilingNo="Q-beta", TradeCode=BETA, DecList=goods)
+    broker.shop.turns(lambda: broker.shop.business(GOODS, f"{first['document']}-2") == "已申报")
+    further = broker.document(GOODS, f"{first['document']}-2")
+    broker.issue(
+        broker.authority.receipt(code="A1", type=GOODS, number=further["numbers"]["unified"], numbers={"volume": "B09082699009"})
+    )
+    broker.shop.turns(lambda: broker.shop.business(GOODS, further["document"]) == "海关审批通过")
+    line = {"ContrItem": "1", "GQty": "1", "FirstQty": "1", "DeclPrice": "1", "TradeCurr": "USD"}
+    line |= {"OriginCountry": "KOR", "DestinationCountry": "CHN", "DutyMode": "1", "DistrictCode": "21029"}
+
+    betas, alphas = (listed(broker, client, "B09082699009", DecList=[line]) for client in (BETA, ALPHA))
+
+    assert further["body"]["TradeCode"] == BETA
+    assert betas["state"] == "sent", betas["faults"]
+    assert told(alphas) == [("GW-F30", "ManualNo")]
+
+
+def test_a_copy_is_for_whom_its_original_is(broker: Office) -> None:
+    origin = listed(broker, BETA, VOLUMES[BETA])
+    root = b.message(LIST, "copy", document=origin["document"], reference=b.fresh("cp"))
+    copied = broker.shop.play(broker.shop.site.drop(b.xml(root)))
+
+    (one,) = copied["copies"]
+    assert broker.document(LIST, one["document"])["body"]["TradeCode"] == BETA
+    again = b.message(LIST, "declare", document=one["document"], reference=b.fresh("cp"))
+    assert broker.shop.play(broker.shop.site.drop(b.xml(again)), "sent", "refused")["state"] == "sent"

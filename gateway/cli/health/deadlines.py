@@ -30,15 +30,28 @@ def deadlines(account: AccountOption = "", type_: TypeOption = "") -> int:
     found.sort(key=lambda one: (one.deadline or "9999", one.account, one.type, one.day, one.number))
     today = times.china_date(context.business_clock().now_ms())
     if context.as_json():
-        names = ("account", "type", "month", "deadline", "number", "day")
+        names = ("account", "type", "month", "deadline", "number", "day", "party")
         rows = [{name: getattr(one, name) for name in names} for one in found]
         print_json([{**row, "late": one.overdue(today), "why": one.why[language]} for row, one in zip(rows, found, strict=True)])
     elif found:
         late = {True: context.t("已逾期", "late"), False: ""}
+        titles = {one.uscc: one.title for account in settings.account for one in account.acts_for if one.title}
         print_table(
-            "期限 账户 类型 编号 日期 状态 逾期",
-            "deadline account type number day where-it-stands late",
-            [(o.deadline, o.account, o.type, o.number, o.day, o.why[language], late[o.overdue(today)]) for o in found],
+            "期限 账户 委托企业 类型 编号 日期 状态 逾期",
+            "deadline account client type number day where-it-stands late",
+            [
+                (
+                    o.deadline,
+                    o.account,
+                    titles.get(o.party, o.party),
+                    o.type,
+                    o.number,
+                    o.day,
+                    o.why[language],
+                    late[o.overdue(today)],
+                )
+                for o in found
+            ],
         )
     else:
         say("没有须申报而未申报的单证", "nothing is left to declare")

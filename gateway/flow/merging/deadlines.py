@@ -29,6 +29,7 @@ class Undeclared:
     number: str
     day: str
     why: Text
+    party: str = ""  #: credit code of the client that it is for; empty: its account's own
 
     def overdue(self, today: str) -> bool:
         return bool(self.deadline) and self.deadline < today
@@ -99,7 +100,7 @@ def _told(types: MergeTypes, document: StandingDocument, why: Text, records: Sea
     assert lines is not None
     kept = document if document.pool is not None else _as_kept(types, lines, document, records)
     until = types.until(kept.pool or "", kept.day[:7])
-    return Undeclared(kept.account, types.rule.merges, kept.day[:7], until, kept.number or kept.key, kept.day, why)
+    return Undeclared(kept.account, types.rule.merges, kept.day[:7], until, kept.number or kept.key, kept.day, why, kept.party)
 
 
 def _as_kept(types: MergeTypes, lines: LinesRule, stands: StandingDocument, records: Search) -> StandingDocument:

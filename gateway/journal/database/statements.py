@@ -463,7 +463,7 @@ NEXT_MONTH = PreparedStatement(
 )
 #: where documents stand, without their contents: of one status behind a place of the table, or of given ids
 _rowid: ColumnElement[int] = literal_column("document.rowid")
-_stands = [_rowid, _d.id, _d.account, _d.key, _d.status, _k.pool, _k.month, _k.day, _k.number]
+_stands = [_rowid, _d.id, _d.account, _d.key, _d.status, _d.party, _k.pool, _k.month, _k.day, _k.number]
 STANDING = PreparedStatement(
     by("document_status", select(*_stands))
     .select_from(tables.document)

@@ -84,6 +84,7 @@ class StandingDocument:
     account: str
     key: str
     status: str
+    party: str  #: credit code of the client that it is for; empty: its account's own
     pool: str | None  #: None: nothing is kept of it
     month: int
     day: str
@@ -196,8 +197,8 @@ class KeyedDocuments(Lookups):
 
 
 def _standing(row: tuple[Any, ...]) -> StandingDocument:
-    _, id_, account, key, status, pool, month, day, number = row
-    return StandingDocument(id_, account, key, status, pool, month or 0, day or "", number or "")
+    _, id_, account, key, status, party, pool, month, day, number = row
+    return StandingDocument(id_, account, key, status, party or "", pool, month or 0, day or "", number or "")
 
 
 def _head(row: tuple[Any, ...]) -> KeyedHead:
