@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +36,7 @@ from tongguan.gateway.profile.parts import (
 )
 from tongguan.gateway.profile.profile import AttachmentRule, Authority, CodeTable, NumberRule, Profile, Profiles
 from tongguan.gateway.profile.queries import QueryScope, read_query
+from tongguan.gateway.profile.replies import look_at_replies, pattern_wrong
 from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, read_csv, table_of, text
 from tongguan.gateway.profile.takes import look_at_takes, read_takes
 
@@ -175,11 +176,14 @@ def _profile(
     elif form and (folders[0] / FORM).is_file():
         file.over(TomlFile(folders[0] / FORM, complaints))
     part = file.part()
+    if (folder / FORM).is_file():
+        zh, en = f"有 {FORM} 的文件夹是表单，不是单证类型", f"a folder with {FORM} is a form, and no document type"
+        complaints.add(f"{folder / FORM}:1", zh, en)
     part.take("form", text, "")
     operations = tuple(part.take("operation", table_of, dict[str, Any]()))
     fields = read_fields([f / "fields.csv" for f in folders], tables, operations, complaints)
     paths = {f.path for f in fields}
-    numbers = {k: one.made(NumberRule, {"field": paths}, ("label",), kind=k) for k, one in part.parts("numbers").items()}
+    numbers = {k: _number(one, k, paths) for k, one in part.parts("numbers").items()}
     statuses = {k: read_status(one, k) for k, one in part.parts("status").items()}
     receipts = read_receipts(part, statuses, operations, authorities)
     known = (statuses, numbers, authorities, {f.path: f for f in fields}, operations)
@@ -227,12 +231,21 @@ def _profile(
         own_form=only("own_form", lambda one: read_own_form(one, numbers, {f.path: f for f in fields}, operations), None),
     )
     _whole(profile, part)
+    look_at_replies(folders, profile.operations, complaints)
     look_at_agreement(profile, part)
     look_at_reserve(profile, part)
     look_at_takes(profile, part)
     look_at_calendar(profile, part)
     look_at_own_form(profile, part)
     return profile
+
+
+def _number(part: TomlTable, kind: str, paths: Collection[str]) -> NumberRule:
+    rule = part.made(NumberRule, {"field": paths}, ("label",), kind=kind)
+    wrong = pattern_wrong(rule.given, ("yy", "yyyy", "serial")) if rule.given else None
+    if wrong is not None:
+        part.complain("given", *wrong)
+    return rule
 
 
 def _form(folder: Path, form: str, root: Path) -> Path:

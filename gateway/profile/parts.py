@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tongguan.gateway.profile.profile import (
+    DESKS,
     MOST_DIMENSIONS,
     OPERATIONS,
     RESERVED,
@@ -31,6 +32,7 @@ from tongguan.gateway.profile.profile import (
     Text,
 )
 from tongguan.gateway.profile.queries import STATISTICS
+from tongguan.gateway.profile.replies import RESERVED_FILES
 from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, table_of, text
 from tongguan.gateway.settings import size
 
@@ -98,6 +100,7 @@ def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operati
         Operation,
         {
             "way": ["desk", "message", "query"],
+            "desk": DESKS,
             "route": authorities,
             "roles": ["legal", "operator"],
             "body": ["whole", "optional", "none"],
@@ -119,6 +122,8 @@ def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operati
             f"操作 {name} 没有 way：desk、message 或 query",
             f"operation {name} has no way: desk, message or query",
         )
+    if operation.way == "desk" and not operation.desk and operation.name not in DESKS:
+        part.file.complaints.unknown(part.place(), "desk step", operation.name, DESKS)
     if operation.way == "message" and not operation.route:
         part.complain("route", f"操作 {name} 以报文发出，却没有路线", f"operation {name} goes by message but names no route")
     _rows_fit(part, operation, fields)
@@ -210,7 +215,13 @@ def read_rules(folders: Iterable[Path], operations: Collection[str], complaints:
         whole_file = TomlFile(path, complaints).part()
         for part in whole_file.rows("rule"):
             words = {"at": operations, "severity": ("error", "warning")}
-            rule = part.made(Rule, words, ("id", "check", "path", "says"), place=part.place("id"))
+            rule = part.made(Rule, words, ("id", "at", "check", "path", "says"), place=part.place("id"))
+            if "at" in part.given and not rule.at:
+                part.complain(
+                    "at",
+                    f"规则 {rule.id} 的 at 为空，任何操作都不会检查它",
+                    f"rule {rule.id} has an empty at: no operation ever asks it",
+                )
             if rule.id in rules:
                 before = rules[rule.id].place
                 complaints.add(rule.place, f"{before} 已有规则 {rule.id!r}", f"rule {rule.id!r} exists already, in {before}")
@@ -267,6 +278,13 @@ def read_prints(whole_profile: TomlTable, statuses: Collection[str]) -> Mapping[
 def _layout(part: TomlTable) -> str:
     """The file of a form's layout as seen from the profile's folder; empty where there is none."""
     name = part.take("layout", text, "")
+    if name in RESERVED_FILES:
+        part.complain(
+            "layout",
+            f"{name} 另有用途，版式文件请用别的名字",
+            f"{name} means something else in a folder: a layout needs another name",
+        )
+        return ""
     file = part.file.beside(name)
     if name and file is None:
         part.complain("layout", f"本文件夹及其表单的文件夹里没有 {name}", f"there is no file {name} in this folder or its form's")

@@ -31,7 +31,11 @@ def profiles(
     registry: Annotated[bool, typer.Option("--registry", help="the licence systems as a page / 许可证件系统一览")] = False,
 ) -> None:
     """单证类型：字段、规则、状态 / Document types: fields, rules, statuses, schemas."""
-    every = load_profiles(home=context.home() if (context.home() / "tongguan.toml").is_file() else None)
+    from tongguan.gateway.cli.profiles.loading import look_at_types
+
+    home = context.home() if (context.home() / "tongguan.toml").is_file() else None
+    every = load_profiles(home=home)
+    look_at_types(home)
     if type_:
         known_or_wrong(type_, every, "单证类型", "type")
     chosen = [every[type_]] if type_ else list(every.values())

@@ -106,6 +106,7 @@ def simulate(
     faults: Annotated[Path | None, typer.Option(help="a file of fault rules / 故障规则文件")] = None,
 ) -> None:
     """运行商务部和海关的模拟器 / Run the simulators of MOFCOM and customs."""
+    from tongguan.gateway.cli.profiles.loading import look_at_types
     from tongguan.simulators.serve import serve
     from tongguan.simulators.settings import WrongSettings
 
@@ -114,6 +115,7 @@ def simulate(
         raise CommandWrong(
             f"{home} 是生产环境，不能运行模拟器", f"{home} is of production: no simulator runs there", code=context.WRONG_SETTINGS
         )
+    look_at_types(home)  # what no gateway would begin with, no authority plays
     try:
         serve(home, fast=fast, faults=faults)
     except (WrongSettings, OSError, ValueError) as wrong:
