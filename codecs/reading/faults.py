@@ -9,6 +9,7 @@ from typing import Literal
 
 from tongguan.gateway.model import characters
 from tongguan.gateway.model.errors import Fault, short
+from tongguan.gateway.model.faults import OPERATION_WORDS
 
 TEXTS: dict[str, tuple[str, str]] = {
     "GW-X01": ("不是格式良好的 XML：{why}", "not well-formed XML: {why_en}"),
@@ -200,6 +201,8 @@ TEXTS: dict[str, tuple[str, str]] = {
 }
 
 
+#: faults whose sentence says what is to be done
+_SAYS_OPERATION = frozenset({"GW-C20", "GW-C21", "GW-C22", "GW-C40"})
 _MOST_PATH = 1000  #: characters: a path is made of names that the sender chose
 
 
@@ -216,9 +219,10 @@ def fault(
     """A fault of this table with its blanks filled; values are shortened, so that a fault never carries a body."""
     zh, en = TEXTS[code]
     shown = {name: _shown(name, value) for name, value in facts.items()}
+    chinese = {**shown, "operation": OPERATION_WORDS[shown["operation"]][0]} if code in _SAYS_OPERATION else shown
     return Fault(
         code,
-        zh.format(label=label or short(path), **shown),
+        zh.format(label=label or short(path), **chinese),
         en.format(label=label_en or label or short(path), **shown),
         path=short(path, _MOST_PATH),
         line=line,

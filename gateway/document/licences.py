@@ -150,13 +150,21 @@ def with_others(profile: Profile, quantities: Sequence[Quantity], used: Mapping[
     return found
 
 
+def _unit_names(profile: Profile | None) -> dict[str, str]:
+    """What units are called by their codes; of several names the last, which is the Chinese one."""
+    queries = profile.queries.values() if profile is not None else ()
+    return {code: name for query in queries for name, code in query.units.items()}
+
+
 def with_taken(profile: Profile | None, quantities: Sequence[Quantity], used: Mapping[str, int]) -> list[Quantity]:
     """Quantities as they are shown, each with what this gateway's documents hold (`used`, by line) of its commodity in its unit, and
     what is left of that for others of them."""
     found: list[Quantity] = []
-    most = _most(profile, quantities)
+    most, names = _most(profile, quantities), _unit_names(profile)
     for quantity, line in zip(quantities, _lines(profile, quantities), strict=True):
         here, taken = most[line], used.get(line, 0)
         left = None if here is None else text_of(max(0, here - taken))
+        if unit := quantity.get("unit"):
+            quantity = {**quantity, "unit_name": names.get(unit, unit)}
         found.append({**quantity, "taken": text_of(taken), "left": left})
     return found

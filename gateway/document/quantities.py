@@ -39,7 +39,7 @@ def shown(document: Document, profile: Profile | None) -> Sequence[Quantity] | N
     """What is known now of a licence: as told, else what its own lines say was approved; None before it is approved, and where its type
     has no licence number."""
     if document.quantities:
-        return document.quantities
+        return tuple(_by_code(line, profile) for line in document.quantities)
     rule = profile.statistics if profile is not None else None
     if profile is None or rule is None or LICENCE not in profile.numbers or document.status not in rule.status:
         return None
@@ -49,6 +49,15 @@ def shown(document: Document, profile: Profile | None) -> Sequence[Quantity] | N
         facts = {fact: row.get(rule.row.get(word, ""), "") for fact, word in _OF_ROW.items()}
         lines.append(told({"licence": document.numbers.get(LICENCE, ""), **facts}, as_of=since, source="journal"))
     return lines
+
+
+def _by_code(line: Quantity, profile: Profile | None) -> Quantity:
+    """A line whose unit is a code, also where an authority told it by name."""
+    units = (
+        {name: code for query in profile.queries.values() for name, code in query.units.items()} if profile is not None else {}
+    )
+    unit = line.get("unit")
+    return {**line, "unit": units.get(unit, unit)} if unit else line
 
 
 _OF_ROW = {"commodity": "commodity", "name": "name", "unit": "unit", "approved": "quantity"}

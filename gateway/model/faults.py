@@ -33,6 +33,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "GW-F09": ("查询条件 {name} 必填", "filter {name} is required"),
     "GW-F10": ("查询条件 {name} 不存在；可用：{known}", "there is no filter {name}; there are {known}"),
     "GW-F11": ("查询起止时间范围不能超过 {days} 天", "the range may span at most {days} days"),
+    "GW-F85": ("查询条件 {name} 没有 {value} 这个值{known}", "filter {name} has no value {value}{known}"),
     "GW-F12": ("没有找到报文 {reference}", "no message {reference}"),
     "GW-F13": ("报文 {reference} 已是“{state}”，不能停止", "message {reference} is {state}: it can no longer be stopped"),
     "GW-F14": ("随附文件 {name} 不存在", "no attachment {name}"),
@@ -151,6 +152,11 @@ InBoth = tuple[str, str]
 def fault(code: str, *, path: str = "", label: str | InBoth = "", **facts: object) -> Fault:
     """A fault of this table with its blanks filled; what the sender wrote is shown, never at length. A fact may be a pair: `InBoth`."""
     blanks = {"label": label, **facts}
+    if code in _SAYS_OPERATION:
+        name, _, more = str(facts["operation"]).partition(" ")
+        blanks["operation"] = tuple(f"{word} {more}".strip() for word in OPERATION_WORDS.get(name, (name, name)))
+    if code == "GW-F13":
+        blanks["state"] = _STATE_WORDS.get(str(facts["state"]), str(facts["state"]))
     said = [{name: short(_said(value, n), _MOST_SHOWN) for name, value in blanks.items()} for n in range(2)]
     zh, en = (text.format(**shown) for text, shown in zip(_TEXTS[code], said, strict=True))
     return Fault(code, zh, en, path=short(path, _MOST_SHOWN), label=str(said[0]["label"]), label_en=str(said[1]["label"]))
@@ -168,6 +174,23 @@ def listed_types(types: Iterable[str]) -> str:
         numbered = _NUMBERED.fullmatch(type_)
         found.setdefault(numbered[1] if numbered else type_, []).append(type_)
     return " ".join(f"{some[0]}…{some[-1]}" if len(some) > 2 else " ".join(some) for some in found.values())
+
+
+#: what an operation is called in a sentence
+OPERATION_WORDS: Mapping[str, InBoth] = {
+    "save": ("保存", "save"), "check": ("校验", "check"), "declare": ("申报", "declare"), "withdraw": ("撤销", "withdraw"),
+    "amend": ("变更", "amend"), "cancel": ("取消", "cancel"), "delete": ("删除", "delete"), "copy": ("复制", "copy"),
+    "extend": ("延期", "extend"), "merge": ("汇总", "merge"), "stop": ("停止", "stop"), "confirm": ("确认", "confirm"),
+    "attach": ("上传附件", "attach"), "detach": ("删除附件", "detach"), "fetch": ("获取", "fetch"), "print": ("打印", "print"),
+    "export": ("下载", "export"), "query": ("查询", "query"), "insert": ("插入", "insert"), "remove": ("移除", "remove"),
+}  # fmt: skip
+_STATE_WORDS: Mapping[str, InBoth] = {
+    "received": ("已接收", "received"), "checked": ("已校验", "checked"), "sealed": ("已签名", "sealed"), "sent": ("已发送", "sent"),
+    "accepted": ("已成功", "accepted"), "rejected": ("已拒绝", "rejected"), "refused": ("已退回", "refused"), "held": ("已暂挂", "held"),
+    "stopped": ("已停止", "stopped"), "given_up": ("已放弃", "given up"), "repeated": ("重复", "repeated"),
+}  # fmt: skip
+#: faults whose sentence says what is to be done, not a word that must be typed otherwise
+_SAYS_OPERATION = frozenset({"GW-F05", "GW-F52", "GW-F76"})
 
 
 def unknown_type(type_: str, known: Mapping[str, int]) -> Fault:

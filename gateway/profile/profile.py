@@ -212,6 +212,7 @@ class Column:
     of: str
     columns: tuple[Column, ...] = ()
     row: str = ""  #: the element of an authority's row that says it (of row.X and table.X: X); empty: none does
+    words: Mapping[str, Text] = field(default_factory=dict)  #: what an authority writes to what readers are told
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from tongguan.gateway.profile.profile import NOTHING, PAGING, Authority, CodeTable, Column, NumberRule, Query, Status, Text
-from tongguan.gateway.profile.source import TomlTable, tables_of, words_of
+from tongguan.gateway.profile.source import TomlTable, both, table_of, tables_of, words_of
 
 _COLUMN = {"name", "zh", "en", "of"}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -106,7 +106,7 @@ def _sound(part: TomlTable, query: Query, known: QueryScope) -> None:
 
 
 def _column(part: TomlTable, given: Mapping[str, object]) -> Column:
-    if not isinstance(given, dict) or set(given) - {"columns", "row"} != _COLUMN:
+    if not isinstance(given, dict) or set(given) - {"columns", "row", "words"} != _COLUMN:
         part.complain("columns", f"列要有 name、zh、en 和 of，而不是 {given}", f"a column has name, zh, en and of, not {given}")
         return Column("", NOTHING, "key")
     inner = tuple(_column(part, one) for one in given.get("columns", ()))
@@ -119,7 +119,16 @@ def _column(part: TomlTable, given: Mapping[str, object]) -> Column:
             f"列 {name}：行内的行属于带 [] 的元素，且有列",
             f"column {name}: rows inside a row are of an element with [] and have columns",
         )
-    return Column(given["name"], Text(given["zh"], given["en"]), given["of"], inner, row)
+    return Column(given["name"], Text(given["zh"], given["en"]), given["of"], inner, row, _words(part, given.get("words", {})))
+
+
+def _words(part: TomlTable, given: object) -> Mapping[str, Text]:
+    """`words = { used_up = { zh = "…", en = "…" } }`."""
+    try:
+        return {word: both(said) for word, said in table_of(given).items()}
+    except (TypeError, ValueError) as wrong:
+        part.file.complaints.raised(part.place("columns"), wrong, ("words: ", "words: "))
+        return {}
 
 
 def _known_of(part: TomlTable, of: str, query: Query, known: QueryScope) -> None:

@@ -6,7 +6,8 @@ Pure: the same records give the same bytes. The fields are those of the manual a
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,8 @@ def message_status(
         "received_at": show(message.received_at),
         "updated_at": show(message.updated_at),
     }
+    if items:
+        status["items_count"] = items_count(item for item, _ in items)
     if awaited is not None and message.waiting_for == OTHER:
         status["waits_on"] = _awaited(*awaited, language=language)
     if message.state is State.HELD:
@@ -247,6 +250,20 @@ def _contradiction(message: Message) -> dict[str, Any]:
 def _awaited(document: Document, profile: Profile | None, *, language: str) -> dict[str, Any]:
     status = business_status(document, profile, language)
     return {"type": document.type, "document": document.key, "numbers": document.numbers, "business_status": status}
+
+
+def items_count(items: Iterable[Message]) -> dict[str, Any]:
+    """How many of how many items of a batch are done: a batch of which one was refused is not simply accepted."""
+    states = Counter(item.state.value if item.state is not State.REPEATED else State.ACCEPTED.value for item in items)
+    total, done = sum(states.values()), states[State.ACCEPTED.value]
+    failed = sum(states[state.value] for state in FINAL - {State.ACCEPTED, State.REPEATED})
+    return {
+        "total": total,
+        "accepted": done,
+        "failed": failed,
+        "open": total - done - failed,
+        "states": dict(sorted(states.items())),
+    }
 
 
 def _item(item: Message, answers: Sequence[NamedAnswer], language: str, home: Path | None) -> dict[str, Any]:

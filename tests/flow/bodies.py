@@ -230,8 +230,13 @@ def done(site: Site, root: etree._Element, *states: str, **more: Any) -> dict[st
 
 
 def faults(status: Mapping[str, Any]) -> dict[str, str]:
-    """Code (or `code path`) to message of what is wrong; warnings left out."""
-    return {f"{f['code']} {f['path'].rsplit(':', 1)[-1]}": f["message"] for f in status["faults"] if f["severity"] == "error"}
+    """Code and place (of a word of the frame `@word`) to message of what is wrong; warnings left out."""
+    return {f"{f['code']} {_place(f['path'])}": f["message"] for f in status["faults"] if f["severity"] == "error"}
+
+
+def _place(path: str) -> str:
+    last = path.rpartition("/")[2]
+    return last if last.startswith("@") else path
 
 
 def codes(status: Mapping[str, Any]) -> set[str]:

@@ -346,5 +346,5 @@ def test_a_list_finds_qualifications_by_their_numbers_and_kind(site: Site) -> No
     ):
         (row,) = b.rows(site, b.query(QUALIFICATION, "list", filters=filters))
         assert (row["unified"], row["filing"]) == (document["numbers"]["unified"], document["numbers"]["filing"])
-        assert (row["customs"], row["nature"], row["status"]) == (customs, "1", f.APPROVED)
+        assert (row["customs_code"], row["nature_code"], row["status"]) == (customs, "1", f.APPROVED)
         assert row["approved_until"] == document["body"]["ApprovedUntil"]

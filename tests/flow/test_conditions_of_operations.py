@@ -19,7 +19,7 @@ def test_an_account_without_the_document_that_is_needed_is_told_so_in_both_langu
 
     assert status["state"] == "refused"
     assert [(f["code"], f["path"], f["message"]) for f in status["faults"]] == [
-        ("GW-F30", "@operation", "您的企业尚未在本系统备案，请录入并提交备案信息")
+        ("GW-F30", "/XX.application/@operation", "您的企业尚未在本系统备案，请录入并提交备案信息")
     ]
     assert shop.mofcom.posts("a1") == []
 

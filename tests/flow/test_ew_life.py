@@ -98,7 +98,7 @@ def test_lists_by_kind_status_number_and_time(site: Site, type_: str, make: Any,
         "同意",
         document["numbers"]["review"],
     )
-    assert (row["customs"], row["contact"], row["phone"]) == ("0902", "李示例", "0411-80000002")
+    assert (row["customs_code"], row["contact"], row["phone"]) == ("0902", "李示例", "0411-80000002")
     assert row["applied"] == row["operated"] == str(day)
     (same,) = b.rows(site, b.query(type_, "list", filters={filter_: number, **span}))
     assert same == row

@@ -191,7 +191,9 @@ def test_the_list_has_the_columns_of_the_form_and_finds_by_a_part_of_the_number(
     )
     (row,) = [row for row in rows if row["application"] == number]
 
-    assert list(row) == ["status", "application", "mofcom", "licence", "goods", "quantity", "unit", "usd", "applied"]
+    assert list(row) == [
+        *("document", "status", "application", "mofcom", "licence", "goods", "quantity", "unit", "unit_code", "usd", "applied")
+    ]
     assert (row["status"], row["licence"], row["quantity"], row["applied"]) == (
         ISSUED, document["numbers"]["licence"], "535.1", today(),
     )  # fmt: skip
@@ -277,7 +279,7 @@ def test_history_by_licence_and_day_of_issue(site: Site) -> None:
     (row,) = b.rows(site, b.query(TYPE, "history", filters=asked))
 
     assert row == {
-        "licence": licence, "trader": "大连示例进出口有限公司", "owner": "大连示例进出口有限公司", "quantity": "535.1",
+        "document": document["document"], "licence": licence, "trader": "大连示例进出口有限公司", "owner": "大连示例进出口有限公司", "quantity": "535.1",
         "usd": document["body"]["UsdTotal"], "source": "其他", "issued": today(),
     }  # fmt: skip
     assert b.rows(site, b.query(TYPE, "history", filters={"licence": licence, "issued_to": today(-1)})) == []
@@ -298,9 +300,9 @@ def test_one_batch_written_off_is_told_shown_and_used_up(site: Site, desk: Desk)
     row = at_customs(site, document, USED)
     (written_off,) = b.rows(site, b.query(TYPE, "writeoff", filters={"licence": licence, "released_from": today()}))
 
-    assert list(row) == ["licence", "trader", "owner", "quantity", "usd", "source", "customs", "issued"]
+    assert list(row) == ["document", "licence", "trader", "owner", "quantity", "usd", "source", "customs", "issued"]
     assert written_off == {
-        "entry": used["entry"], "licence": licence, "contract": "C-1", "trader": "示例公司", "trade_mode": "一般贸易",
+        "document": document["document"], "entry": used["entry"], "licence": licence, "contract": "C-1", "trader": "示例公司", "trade_mode": "一般贸易",
         "country": "澳大利亚", "port": written_off["port"], "released": today(),
     }  # fmt: skip
     assert written_off["port"], "the port is shown by its name"
@@ -319,7 +321,8 @@ def test_of_several_batches_it_stays_usable_while_quantity_uses_and_time_are_lef
     at_customs(site, document, USED)
 
     (left,) = b.rows(site, b.query(TYPE, "remaining", filters={"licence": licence}))
-    assert (left["remaining"], left["batch"], left["state"]) == ("500", "several", "usable")
+    assert (left["remaining"], left["batch"], left["state"]) == ("500", "非一批一证", "可用")
+    assert (left["batch_code"], left["state_code"]) == ("several", "usable")
     assert desk.faults(export(licence, "100", trader, RICE)) == [], "报关单核注 and several batches: used again"
     assert desk.faults(export(licence, "10", trader, RICE) | {"date": today(400)}) == ["LIC-15"], "expired"
     assert desk.faults(export(licence, "1000", trader, RICE)) == ["LIC-19"], "more than is left"

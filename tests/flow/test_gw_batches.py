@@ -46,3 +46,4 @@ def test_withdrawals_in_a_batch_each_get_their_verdict(site: Site) -> None:
     status = site.wait(site.drop(b.batch([b.message(b.APPLICATION, "withdraw", document=key) for key in keys])))
 
     assert _items(status) == ["accepted", "accepted", "refused"]
+    assert status["items_count"] == {"total": 3, "accepted": 2, "failed": 1, "open": 0, "states": {"accepted": 2, "refused": 1}}

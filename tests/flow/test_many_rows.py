@@ -422,7 +422,7 @@ def test_a_file_goes_out_with_every_document_that_had_to_wait(shop: Workshop, dr
 def test_what_is_wrong_with_a_file_refuses_all_of_them_and_is_told_once(shop: Workshop) -> None:
     status = shop.play(shop.site.drop(with_contract("save", "v", SEVEN, raw=b"no pdf"), suffix=".zip"))
 
-    assert [(f["code"], f["path"]) for f in status["faults"]] == [("GW-E04", "Attachments")]
+    assert [(f["code"], f["path"]) for f in status["faults"]] == [("GW-E04", f"/{TYPE}/Attachments")]
     assert shop.site.document(TYPE, "v-2") is None
 
 

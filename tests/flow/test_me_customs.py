@@ -69,6 +69,7 @@ def test_the_customs_status_of_approved_applications(site: Site, source: str) ->
     row = customs_status(site, arrived, "海关入库成功", source=source)
 
     assert row == {
+        "document": arrived["document"],
         "application": arrived["numbers"]["application"],
         "licence": arrived["numbers"]["licence"],
         "code": "9022120000",
@@ -148,6 +149,7 @@ def test_what_is_left_of_a_licence_of_several_batches_and_each_use(site: Site, d
     assert (result["note"], result["source"]) == ("结果仅供参考", "authority")
     (row,) = result["rows"]
     assert {name: row[name] for name in row if name != "uses"} == {
+        "document": document["document"],
         "application": document["numbers"]["application"],
         "licence": licence,
         "code": MACHINE,
@@ -179,7 +181,21 @@ def test_the_clearance_data_of_a_licence_with_its_goods(site: Site, desk: Desk) 
     (row,) = told(site, "clearance", licence=f"{licence[:2]}-{licence[2:4]}-{licence[4:]}")["rows"]
 
     assert list(row) == [
-        *("entry", "licence", "trader", "owner", "country", "port", "bill", "district", "contract", "packages", "date", "goods")
+        *(
+            "document",
+            "entry",
+            "licence",
+            "trader",
+            "owner",
+            "country",
+            "port",
+            "bill",
+            "district",
+            "contract",
+            "packages",
+            "date",
+            "goods",
+        )
     ]
     assert (row["entry"], row["licence"], row["port"], row["packages"]) == (entry["entry"], licence, "大连机场", "3")
     (goods,) = row["goods"]

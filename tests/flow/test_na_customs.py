@@ -15,7 +15,7 @@ from openpyxl import load_workbook
 from sites import Site, wait_until
 
 ISSUED, APPROVED = "已打印或生成电子许可证", "复审通过"
-COLUMNS = ["application", "licence", "goods", "status", "applied", "customs"]
+COLUMNS = ["document", "application", "licence", "goods", "status", "applied", "customs"]
 GRAIN = b.PLAIN
 
 
@@ -50,6 +50,7 @@ def test_the_customs_status_of_what_is_approved_or_issued(site: Site, source: st
 
     assert list(row) == COLUMNS
     assert row == {
+        "document": arrived["document"],
         "application": arrived["numbers"]["application"],
         "licence": arrived["numbers"]["licence"],
         "goods": "干玉米酒糟",
@@ -156,7 +157,21 @@ def test_the_clearance_data_of_a_licence_with_the_goods_of_each_declaration(site
     assert (result["total"], result["source"]) == (1, "authority")
     row = result["rows"][0]
     assert list(row) == [
-        *("entry", "licence", "trader", "owner", "country", "port", "bill", "district", "contract", "packages", "date", "goods")
+        *(
+            "document",
+            "entry",
+            "licence",
+            "trader",
+            "owner",
+            "country",
+            "port",
+            "bill",
+            "district",
+            "contract",
+            "packages",
+            "date",
+            "goods",
+        )
     ]
     assert {k: row[k] for k in ("entry", "licence", "owner", "country", "bill", "district", "contract", "packages", "date")} == {
         "entry": entry["entry"],
@@ -194,8 +209,8 @@ def test_clearance_data_open_in_a_spreadsheet_as_texts(site: Site, desk: Desk) -
     sheet = load_workbook(io.BytesIO(site.result(name).read_bytes())).worksheets[0]
     header, *lines = [[cell.value for cell in row] for row in sheet.iter_rows()]
 
-    assert header[:2] == ["报关单号", "许可证号"]
-    assert [(row[0], row[header.index("结关商品: 数量")]) for row in lines] == [(entry["entry"], "1"), (entry["entry"], "2")]
+    assert header[:3] == ["单证号", "报关单号", "许可证号"]
+    assert [(row[1], row[header.index("结关商品: 数量")]) for row in lines] == [(entry["entry"], "1"), (entry["entry"], "2")]
 
 
 @pytest.mark.requirement("NA-18")

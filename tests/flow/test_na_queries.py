@@ -14,7 +14,20 @@ import pypdf
 import pytest
 from sites import Site
 
-COLUMNS = ["status", "application", "mofcom", "withdrawal", "licence", "goods", "quantity", "unit", "usd", "applied"]
+COLUMNS = [
+    "document",
+    "status",
+    "application",
+    "mofcom",
+    "withdrawal",
+    "licence",
+    "goods",
+    "quantity",
+    "unit",
+    "unit_code",
+    "usd",
+    "applied",
+]
 
 
 def issued(site: Site, **set_: Any) -> dict[str, Any]:
@@ -35,6 +48,7 @@ def test_a_list_has_its_columns_and_every_filter_finds_its_documents(site: Site)
     found = b.rows(site, b.query(b.APPLICATION, "list", filters={"application": numbers["application"]}))
     assert [list(row) for row in found] == [COLUMNS]
     assert {k: found[0][k] for k in COLUMNS if k != "applied"} == {
+        "document": document["document"],
         "status": "已打印或生成电子许可证",
         "application": numbers["application"],
         "mofcom": numbers["mofcom"],
@@ -42,7 +56,8 @@ def test_a_list_has_its_columns_and_every_filter_finds_its_documents(site: Site)
         "licence": numbers["licence"],
         "goods": "干玉米酒糟",
         "quantity": "1000",
-        "unit": "035",
+        "unit": "千克",
+        "unit_code": "035",
         "usd": "1000",
     }
     assert found[0]["applied"] == today
@@ -52,6 +67,8 @@ def test_a_list_has_its_columns_and_every_filter_finds_its_documents(site: Site)
         {"user_name": user["Name"]},
         {"importer_code": importer["Code"]},
         {"trade_mode": "0130"},
+        {"trade_mode": "易货贸易"},
+        {"trade_mode": "barter"},
         {"mofcom": numbers["mofcom"]},
         {"year": "2027"},
         {"issuing_agency": "0100"},

@@ -451,7 +451,7 @@ def test_what_is_fetched_under_another_name_than_it_has_is_refused(shop: Worksho
     named = '<XX.account xmlns="urn:tongguan:XX.account:1" operation="fetch" reference="f2" document="other"><AccountNo>C1</AccountNo></XX.account>'
     status = shop.play(shop.site.drop(named))
 
-    assert [(code, path) for code, path, _ in faults(status)] == [("GW-F56", "@document")]
+    assert [(code, path) for code, path, _ in faults(status)] == [("GW-F56", "/XX.account/@document")]
     assert "f1" in status["faults"][0]["message"]
     assert shop.site.document(ACCOUNT, "other") is None
 

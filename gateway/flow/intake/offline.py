@@ -36,7 +36,7 @@ def offline_faults(
         return [unknown_type(item.type, {name: profile.registry for name, profile in rules.types.items()})]
     profile, name = compiled.profile, item.wanted or item.operation
     if name == QUERY:
-        return query_faults(profile, item)
+        return query_faults(compiled, item)
     operation = profile.operations.get(name)
     if any(one.code == "GW-J07" and one.path.endswith("/body") for one in item.faults):
         return []

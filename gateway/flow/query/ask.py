@@ -17,6 +17,7 @@ from tongguan.codecs.checking.check import places_of
 from tongguan.codecs.receipts.answer_rows import Malformed, pages_of, read_answer, read_table
 from tongguan.codecs.receipts.receipt import ReceiptContent, moment_told, numbers_told
 from tongguan.codecs.writing.render import package, render_document, render_question
+from tongguan.codecs.writing.results import ResultRow
 from tongguan.gateway.document.changes import born, learned, with_numbers
 from tongguan.gateway.flow.holdings import held_after
 from tongguan.gateway.flow.merging.letting_go import freeing
@@ -24,6 +25,7 @@ from tongguan.gateway.flow.query.details import RECEIPTS, receipts_told
 from tongguan.gateway.flow.query.details import shown as cell
 from tongguan.gateway.flow.query.filters import MOST_SIZE, given, pages_asked
 from tongguan.gateway.flow.query.results import Found, answer, paging
+from tongguan.gateway.flow.query.wording import worded
 from tongguan.gateway.flow.receipts.agreement import opened_round
 from tongguan.gateway.flow.receipts.authority_updates import StatusUpdate, documents_told, present_round, status_told
 from tongguan.gateway.flow.receipts.verification import TO_QUESTION, Answered, issuers
@@ -239,7 +241,7 @@ def _plain(rules: Rules, moment: Moment, message: Message, content: ReceiptConte
     if document is not None and status is not None:
         after = status_told(profile, document, status, present_round(profile, document, records), at=moment.business)
     shown = after or document or _known_there(profile, message, status, at=moment.business)
-    found = _found(profile, shown, query, content)
+    found = _found(profile, shown, query, content, rules.language(rules.account(message.account)))
     found = replace(found, source="authority", as_of=content.issued_at)
     outcome = answer(rules, message, (query, filters), found, moment)
     if after is None or document is None:
@@ -287,15 +289,15 @@ def _malformed(message: Message, content: ReceiptContent, kind: str, zh: str, en
     return Held(f"{of} 的{kind}答复有误：{zh}", f"the answer of {of}{to} is malformed: {en}", do=do)
 
 
-def _found(profile: Profile, shown: Document | None, query: Query, content: ReceiptContent) -> Found:
+def _found(profile: Profile, shown: Document | None, query: Query, content: ReceiptContent, language: str) -> Found:
     """What the answer says of one document; of none: the answer's own elements."""
     if shown is None:
         leaves = {name: value for name, value in _leaves(content).items() if "@" not in name}
         return Found(1, [leaves], columns=[Column(name, Text(name, name), "") for name in leaves])
     if query.ask == RECEIPTS:
-        rows = receipts_told(profile, shown, query, content)
+        rows = receipts_told(profile, shown, query, content, language)
         return Found(len(rows), rows)
-    return Found(1, [{c.name: cell(profile, shown, c.of) for c in query.columns}])
+    return Found(1, [{c.name: cell(profile, shown, c.of, language) for c in query.columns}])
 
 
 def _rows(
@@ -314,7 +316,21 @@ def _rows(
         told = read_answer(content.content, query.columns, page=page, size=size)
     except Malformed as wrong:
         raise _malformed(message, content, query.kind, str(wrong), str(wrong)) from wrong
-    found = Found(told.total, told.rows, source="authority", as_of=content.issued_at)
+    profile, keys = rules.profile(message.type), dict[str, str]()
+
+    def key_of(row: ResultRow) -> str:
+        """The sender's key of the document that has one of the numbers that a row tells."""
+        for name in profile.numbers:
+            number = row.get(name)
+            if isinstance(number, str) and number not in ("", "-"):
+                if number not in keys:
+                    same = [d for d in records.documents_of_number(message.account, number) if d.type == message.type]
+                    keys[number] = same[0].key if same else ""
+                if keys[number]:
+                    return keys[number]
+        return "-"
+
+    columns, rows = worded(query.columns, told.rows, rules.language(rules.account(message.account)), key_of)
+    found = Found(told.total, rows, source="authority", as_of=content.issued_at, columns=columns)
     outcome = answer(rules, message, (query, filters), found, moment)
-    profile = rules.profile(message.type)
     return replace(outcome, documents=documents_told(profile, message, told.rows, records, as_of=content.issued_at))

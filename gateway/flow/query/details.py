@@ -34,22 +34,27 @@ def asked_for(message: Message, records: Snapshot) -> Document:
 def details(rules: Rules, message: Message, query: Query, records: Snapshot) -> TextRows:
     """A row for each receipt or attachment of the document."""
     document, profile = asked_for(message, records), rules.profile(message.type)
+    language = rules.language(rules.account(message.account))
     if query.ask == ATTACHMENTS:
-        return [{c.name: _cell(profile, document, a, c.of) for c in query.columns} for a in document.attachments]
+        return [{c.name: _cell(profile, document, a, c.of, language) for c in query.columns} for a in document.attachments]
     receipts = records.receipts_of_documents([document.id]).get(document.id, [])
-    english = rules.language(rules.account(message.account)) == "en"
+    english = language == "en"
     told = [{"code": r.code, "text": _text(r, english=english), "issued_at": times.show(r.issued_at) or ""} for r in receipts]
-    return [{c.name: _told(profile, document, row, c.of) for c in query.columns} for row in told]
+    return [{c.name: _told(profile, document, row, c.of, language) for c in query.columns} for row in told]
 
 
-def receipts_told(profile: Profile, document: Document, query: Query, content: ReceiptContent) -> TextRows:
+def receipts_told(profile: Profile, document: Document, query: Query, content: ReceiptContent, language: str) -> TextRows:
     """A row for each receipt that the authority's answer to a status question lists."""
     found = content.content.iter("{*}Receipt") if content.content is not None else ()
     rows = []
     for element in found:
         rule = profile.receipts.get(element.get("code", ""))
-        facts = {"code": element.get("code", ""), "issued_at": element.get("issued_at", ""), "text": rule.text.zh if rule else ""}
-        rows.append({c.name: _told(profile, document, facts, c.of) for c in query.columns})
+        facts = {
+            "code": element.get("code", ""),
+            "issued_at": element.get("issued_at", ""),
+            "text": rule.text[language] if rule else "",
+        }
+        rows.append({c.name: _told(profile, document, facts, c.of, language) for c in query.columns})
     return rows
 
 
@@ -70,27 +75,27 @@ def _text(receipt: Receipt, *, english: bool) -> str:
     return receipt.en if english else receipt.zh
 
 
-def _told(profile: Profile, document: Document, facts: Mapping[str, str], of: str) -> str:
+def _told(profile: Profile, document: Document, facts: Mapping[str, str], of: str, language: str) -> str:
     word, _, name = of.partition(".")
-    return facts.get(name, "") if word == "receipt" else shown(profile, document, of)
+    return facts.get(name, "") if word == "receipt" else shown(profile, document, of, language)
 
 
-def _cell(profile: Profile, document: Document, attachment: Attachment, of: str) -> str:
+def _cell(profile: Profile, document: Document, attachment: Attachment, of: str, language: str) -> str:
     word, _, name = of.partition(".")
-    return str(getattr(attachment, name)) if word == "attachment" else shown(profile, document, of)
+    return str(getattr(attachment, name)) if word == "attachment" else shown(profile, document, of, language)
 
 
-def shown(profile: Profile, document: Document, of: str) -> str:
+def shown(profile: Profile, document: Document, of: str, language: str = "zh") -> str:
     """One cell of a list: what a column is made of, as users read it."""
     kind, _, name = of.partition(".")
     match kind:
         case "status":
-            return profile.statuses[document.status].list_text.zh
+            return profile.statuses[document.status].list_text[language]
         case "number":
             return document.numbers.get(name, "-")
         case "mark":
             rule = profile.receipts.get(document.marks.get(name, ""))
-            return rule.text.zh if rule else document.marks.get(name, "-")
+            return rule.text[language] if rule else document.marks.get(name, "-")
         case "time":
             at = {"created": document.created_at, "updated": document.updated_at, "declared": document.round_opened_at}.get(name)
             return times.china_date(at) if at else "-"

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import date
 
-from tongguan.codecs.checking.fields import parse_date
+from tongguan.codecs.checking.compile import Compiled
+from tongguan.codecs.checking.fields import FLAGS, ValueWrong, parse_date
+from tongguan.codecs.checking.hints import MeantCodes
+from tongguan.gateway.flow.query.lists import status_words
 from tongguan.gateway.flow.query.results import FORMATS
 from tongguan.gateway.flow.query.statistics import STATISTICS
+from tongguan.gateway.flow.query.wording import table_of
 from tongguan.gateway.model.errors import Fault
-from tongguan.gateway.model.faults import fault
+from tongguan.gateway.model.faults import InBoth, fault
 from tongguan.gateway.profile.profile import PAGING, Query
 from tongguan.gateway.profile.queries import OFFER, RELATION, TIME, names_of
 
@@ -95,3 +99,42 @@ def _range_faults(query: Query, name: str, filters: Mapping[str, str]) -> list[F
     if query.most_days and len(days) == 2 and (days[1] - days[0]).days > query.most_days:
         return [fault("GW-F11", days=query.most_days, path=name, label=name)]
     return []
+
+
+def value_faults(compiled: Compiled, query: Query, filters: Mapping[str, str]) -> list[Fault]:
+    """Values by which nothing can be found: of no status, no code and no name."""
+    faults = []
+    for name, of in query.filters.items():
+        value = filters.get(name, "")
+        if value and query.source == "journal" and (wrong := _unknown_value(compiled, of, value)) is not None:
+            faults.append(fault("GW-F85", name=name, value=value, path=name, label=_label(query, name, of), **wrong))
+    return faults
+
+
+def _unknown_value(compiled: Compiled, of: str, value: str) -> dict[str, InBoth] | None:
+    """What is known instead; None where the value is known, or may be any."""
+    profile = compiled.profile
+    if of == "status":
+        if any(value in status_words(name, status) for name, status in profile.statuses.items()):
+            return None
+        texts = [status.list_text for status in profile.statuses.values()]
+        return {"known": ("；可用：" + " ".join(t.zh for t in texts), "; there are: " + ", ".join(t.en for t in texts))}
+    word, _, dimension = of.partition(".")
+    path = profile.statistics.dimensions.get(dimension, "") if word == "statistics" and profile.statistics is not None else of
+    node, table = compiled.nodes.get(path), table_of(compiled, path)
+    if node is not None and node.field.type == "flag":
+        return None if value in FLAGS else {"known": ("；可用：1 0 是 否", "; there are: 1 0 true false")}
+    if table is None or node is None or node.convert is None:
+        return None
+    try:
+        node.convert(value)
+    except ValueWrong:
+        near = MeantCodes(table.rows).near(value)
+        return {"known": (near, near)}
+    return None
+
+
+def _label(query: Query, name: str, of: str) -> str | InBoth:
+    """What a filter is called: as the column of the same."""
+    found = next((column.label for column in query.columns if column.of == of), None)
+    return (found.zh, found.en) if found is not None else name

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 
-from tongguan.codecs.checking.fields import parse_date
+from tongguan.codecs.checking.compile import Compiled
+from tongguan.codecs.checking.fields import FLAGS, parse_date
 from tongguan.gateway.document.changes import status_on
-from tongguan.gateway.flow.query.details import shown
 from tongguan.gateway.flow.query.results import Found, page_of, paging
+from tongguan.gateway.flow.query.wording import list_cell, list_columns, table_of
 from tongguan.gateway.journal.reading.restrictions import (
     TIMES,
     Restriction,
@@ -22,7 +23,7 @@ from tongguan.gateway.journal.reading.restrictions import (
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.profile.profile import OWN, CodeTable, Profile, Query
+from tongguan.gateway.profile.profile import OWN, CodeTable, Profile, Query, Status
 from tongguan.gateway.profile.queries import names_of
 from tongguan.gateway.system import times
 
@@ -37,21 +38,41 @@ def orders(query: Query) -> dict[str, str]:
 
 
 def documents(
-    message: Message, profile: Profile, query: Query, filters: Mapping[str, str], records: Snapshot, *, today: str, code: str
+    message: Message,
+    compiled: Compiled,
+    query: Query,
+    filters: Mapping[str, str],
+    records: Snapshot,
+    *,
+    today: str,
+    code: str,
+    language: str,
 ) -> Found:
     """A page of the account's documents of the type that the filters, and the query's own `only`, let through; `code`: the account's own."""
+    profile = compiled.profile
     where = of_documents(account=message.account, type_=message.type)
     for of, words in query.only.items():
         values = [code if word == OWN else word for word in words]
         where.append(_in_status(profile, values, today) if of == "status" else _fact(profile, of, values))
     for name, of in query.filters.items():
-        where += _conditions(profile, of, [filters.get(n, "") for n in names_of(name, of)], today)
+        where += _conditions(profile, of, [code_of(compiled, of, filters.get(n, "")) for n in names_of(name, of)], today)
     page, size = paging(filters)
     sort = filters.get("sort") or "-created"
     order = "-" * sort.startswith("-") + orders(query)[sort.lstrip("-")]
     total, found = records.list_documents(where, offset=(page - 1) * size, limit=size, order=order)
     stand = [replace(document, status=status_on(profile, document, today)) for document in found]
-    return Found(total, [{c.name: shown(profile, document, c.of) for c in query.columns} for document in stand])
+    columns = list_columns(compiled, query.columns)
+    rows = [{c.name: list_cell(compiled, document, c.of, language) for c in columns} for document in stand]
+    return Found(total, rows, columns=columns)
+
+
+def code_of(compiled: Compiled, of: str, value: str) -> str:
+    """The code that a filter's value stands for: itself, or the one of that name."""
+    node = compiled.nodes.get(of)
+    if node is not None and node.field.type == "flag":
+        return FLAGS.get(value, value)
+    table = table_of(compiled, of)
+    return table.codes.get(value, value) if table is not None and value not in table.rows else value
 
 
 def _in_status(profile: Profile, statuses: Collection[str], today: str) -> Restriction:
@@ -67,7 +88,7 @@ def _conditions(profile: Profile, of: str, values: list[str], today: str) -> lis
         return []
     value = values[0]
     if of == "status":
-        names = [s for s, status in profile.statuses.items() if value in (s, status.code, status.text.zh, status.list_text.zh)]
+        names = [s for s, status in profile.statuses.items() if value in status_words(s, status)]
         return [_in_status(profile, names, today)]
     if of == "key":
         return of_documents(key=value)
@@ -77,6 +98,11 @@ def _conditions(profile: Profile, of: str, values: list[str], today: str) -> lis
         first, end = (_midnight(day, add) if day else None for day, add in zip(values, (0, 1), strict=True))
         return between(of.removeprefix(_TIME), first, end)
     return [_fact(profile, of, [value])]
+
+
+def status_words(name: str, status: Status) -> tuple[str, ...]:
+    """By what a status is asked for: name, code, and its texts."""
+    return (name, status.code, status.text.zh, status.list_text.zh, status.text.en, status.list_text.en)
 
 
 def _fact(profile: Profile, of: str, values: Sequence[str]) -> Restriction:

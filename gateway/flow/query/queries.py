@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.reading.item import Item
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.merging.result import offer
 from tongguan.gateway.flow.merging.selection import MergeTypes
 from tongguan.gateway.flow.query.details import ATTACHMENTS, RECEIPTS, details, file_of
-from tongguan.gateway.flow.query.filters import asks_authority, filter_faults
+from tongguan.gateway.flow.query.filters import asks_authority, filter_faults, value_faults
 from tongguan.gateway.flow.query.lists import documents, orders, table_rows
 from tongguan.gateway.flow.query.relation import relation
 from tongguan.gateway.flow.query.results import Found, answer, page_of
@@ -34,7 +35,7 @@ def decide(rules: Rules, moment: Moment, message: Message, hand: Carried, record
     """The result at once, or on its way to the authority; raises Refused for filters that do not exist."""
     profile = rules.profile(message.type)
     _card_bound(rules, message, profile)
-    if faults := query_faults(profile, hand.item):
+    if faults := query_faults(rules.compiled(message.type), hand.item):
         raise Refused(faults)
     query = profile.queries[message.query_kind or ""]
     filters = {**query.defaults, **hand.item.filters()}
@@ -47,14 +48,16 @@ def decide(rules: Rules, moment: Moment, message: Message, hand: Carried, record
     return answer(rules, message, (query, filters), found, moment)
 
 
-def query_faults(profile: Profile, item: Item) -> list[Fault]:
+def query_faults(compiled: Compiled, item: Item) -> list[Fault]:
     """What cannot be asked so."""
+    profile = compiled.profile
     query = profile.queries.get(item.kind or "")
     if query is None:
         return [fault("GW-F08", kind=item.kind, known=" ".join(profile.queries), path="@kind", label="kind")]
     filters = {**query.defaults, **item.filters()}
     faults = [fault("GW-F33", name=name, path=name, label=name) for name in item.repeated()]
-    return faults + filter_faults(query, filters, _sorts(query, filters))
+    faults += filter_faults(query, filters, _sorts(query, filters))
+    return faults if asks_authority(query, filters) else [*faults, *value_faults(compiled, query, filters)]
 
 
 def _found(rules: Rules, message: Message, query: Query, filters: Mapping[str, str], records: Snapshot, *, today: str) -> Found:
@@ -72,8 +75,9 @@ def _found(rules: Rules, message: Message, query: Query, filters: Mapping[str, s
     if query.ask in (RECEIPTS, ATTACHMENTS):
         return page_of(details(rules, message, query, records), filters)
     profile = rules.profile(message.type)
-    code = rules.code_at(rules.account(message.account), profile)
-    return documents(message, profile, query, filters, records, today=today, code=code)
+    account = rules.account(message.account)
+    code, language = rules.code_at(account, profile), rules.language(account)
+    return documents(message, rules.compiled(message.type), query, filters, records, today=today, code=code, language=language)
 
 
 def _card_bound(rules: Rules, message: Message, profile: Profile) -> None:

@@ -41,11 +41,13 @@ allowed = ["", "draft"]
 to = "draft"
 [operation.declare]
 way = "desk"
+desk = "save"
 body = "optional"
 allowed = ["", "draft"]
 to = "done"
 [operation.amend]
 way = "desk"
+desk = "save"
 body = "whole"
 allowed = ["done"]
 to = "done"
@@ -58,6 +60,7 @@ way = "desk"
 allowed = ["draft"]
 [operation.extend]
 way = "desk"
+desk = "save"
 allowed = ["done"]
 """
 HEADER = (

@@ -39,6 +39,7 @@ to = "draft"
 splits = "Goods[]"
 [operation.declare]
 way = "desk"
+desk = "save"
 body = "optional"
 allowed = ["", "draft"]
 to = "approved"
@@ -57,6 +58,7 @@ to = "draft"
 removes = { rows = "Rows", table = "Goods[]" }
 [operation.amend]
 way = "desk"
+desk = "save"
 body = "whole"
 allowed = ["approved"]
 to = "approved"

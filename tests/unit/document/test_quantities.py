@@ -19,7 +19,7 @@ NOON = 1_795_147_200_000
 AMOUNTS = st.decimals(0, 10**20, places=5).map(lambda d: format(d, "f"))
 ROW = {"commodity": "CodeTS", "name": "Name", "unit": "Unit", "quantity": "TotalQuantity"}
 COUNTED = Statistics(frozenset({"issued"}), "Goods[]", ROW, {})
-COUNTS: Any = SimpleNamespace(statistics=COUNTED, numbers={"licence"})
+COUNTS: Any = SimpleNamespace(statistics=COUNTED, numbers={"licence"}, queries={})
 CONTENT = {"Goods": [{"CodeTS": "0201100000", "Unit": "035", "TotalQuantity": "100.5"}, {"CodeTS": "2601111000"}]}
 DOCUMENT = Document("d", "demo", "XX.sample", "k", "v", 1, "issued", NOON, NOON, CONTENT, {"licence": "26AA000001"})
 
@@ -57,7 +57,11 @@ def test_an_approved_document_tells_what_its_lines_say_was_approved() -> None:
 
 @pytest.mark.parametrize(
     "profile",
-    [None, SimpleNamespace(statistics=None, numbers={"licence"}), SimpleNamespace(statistics=COUNTED, numbers={"entry"})],
+    [
+        None,
+        SimpleNamespace(statistics=None, numbers={"licence"}, queries={}),
+        SimpleNamespace(statistics=COUNTED, numbers={"entry"}, queries={}),
+    ],
 )
 def test_where_nothing_is_counted_or_no_licence_is_given_nothing_is_known(profile: Any) -> None:
     assert quantities.shown(DOCUMENT, profile) is None

@@ -1,0 +1,92 @@
+"""What stands in lists and results for readers: names beside codes, words for an authority's signs, and the sender's own key in every row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from tongguan.codecs.checking.compile import Compiled
+from tongguan.codecs.writing.results import InnerRow, ResultRow
+from tongguan.gateway.document.changes import values_at
+from tongguan.gateway.flow.query.details import shown
+from tongguan.gateway.model.document import Document
+from tongguan.gateway.profile.profile import CodeTable, Column, Text
+
+KEY = Column("document", Text("单证号", "document"), "key")
+_NAME = "name:"  #: how the `of` of a column begins that shows what the code of a field is called; a column that is called a code shows that
+_CODED = Text("代码", "code")
+
+
+def table_of(compiled: Compiled, of: str) -> CodeTable | None:
+    """The code table of what a column or filter is made of."""
+    node = compiled.nodes.get(of)
+    return compiled.tables.get(node.field.code_table) if node is not None else None
+
+
+def list_columns(compiled: Compiled, columns: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns of a list of documents, with the sender's key first and a column of codes beside each of names."""
+    found = [] if any(column.of == KEY.of for column in columns) else [KEY]
+    for column in columns:
+        if table_of(compiled, column.of) is None or _CODED.zh in column.label.zh:
+            found.append(column)
+        else:
+            found += [replace(column, of=_NAME + column.of), coded(column, column.of)]
+    return tuple(found)
+
+
+def coded(column: Column, of: str) -> Column:
+    """The column beside another that holds its codes."""
+    label = Text(f"{column.label.zh}{_CODED.zh}", f"{column.label.en} {_CODED.en}")
+    return Column(f"{column.name}_code", label, of)
+
+
+def list_cell(compiled: Compiled, document: Document, of: str, language: str) -> str:
+    """One cell of a list: of a code its name."""
+    path = of.removeprefix(_NAME)
+    table = table_of(compiled, path) if path != of else None
+    if table is not None:
+        return "; ".join(name_of(table, code, language) for code in values_at(document.content, path)) or "-"
+    return shown(compiled.profile, document, of, language)
+
+
+def name_of(table: CodeTable, code: str, language: str) -> str:
+    """What a table calls a code, in a language; the code where it does not."""
+    row = table.rows.get(code, {})
+    return row.get(language) or row.get("zh") or code
+
+
+def worded(
+    columns: Sequence[Column], rows: Sequence[ResultRow], language: str, key_of: Callable[[ResultRow], str]
+) -> tuple[tuple[Column, ...], list[ResultRow]]:
+    """What an authority answered for readers: its signs in words, each with the sign beside it, and the key of the document that a row is about."""
+    told: list[ResultRow] = [{KEY.name: key_of(row), **_in_words(row, columns, language)} for row in rows]
+    return (KEY, *(each for column in columns for each in _with_code(column))), told
+
+
+def _with_code(column: Column) -> tuple[Column, ...]:
+    if column.words:
+        return column, coded(column, "")
+    inner = tuple(each for one in column.columns for each in _with_code(one))
+    return (Column(column.name, column.label, column.of, inner, column.row) if inner else column,)
+
+
+def _in_words(row: ResultRow, columns: Sequence[Column], language: str) -> dict[str, str | Sequence[InnerRow]]:
+    found: dict[str, str | Sequence[InnerRow]] = {}
+    for column in columns:
+        value = row[column.name]
+        if isinstance(value, str):
+            found |= _said(column, value, language)
+        else:
+            found[column.name] = [
+                {name: text for inner in column.columns for name, text in _said(inner, one[inner.name], language).items()}
+                for one in value
+            ]
+    return found
+
+
+def _said(column: Column, value: str, language: str) -> dict[str, str]:
+    """A cell, and the one beside it where the authority writes signs."""
+    if not column.words:
+        return {column.name: value}
+    word = column.words.get(value)
+    return {column.name: word[language] if word is not None else value, f"{column.name}_code": value}
