@@ -6,6 +6,7 @@ Pure: the same records give the same bytes. The fields are those of the manual a
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -98,6 +99,7 @@ def message_status(
         "file": file_names.shown(message.source) if message.source is not None else None,
         "reference": message.reference,
         "document": message.document,
+        "document_file": _document_file(message),
         "replaces": message.replaces,
         "type": message.type or None,
         "operation": message.operation or None,
@@ -250,6 +252,14 @@ def _contradiction(message: Message) -> dict[str, Any]:
 def _awaited(document: Document, profile: Profile | None, *, language: str) -> dict[str, Any]:
     status = business_status(document, profile, language)
     return {"type": document.type, "document": document.key, "numbers": document.numbers, "business_status": status}
+
+
+def _document_file(message: Message) -> str | None:
+    """Where below `Status` its document's file is: a key may hold what no file's name can."""
+    if not message.type or not message.document:
+        return None
+    name = os.fsencode(file_names.document_name(message.type, message.document))
+    return f"documents/{file_names.shown(file_names.as_text(name))}"
 
 
 def items_count(items: Iterable[Message]) -> dict[str, Any]:

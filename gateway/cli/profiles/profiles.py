@@ -143,6 +143,37 @@ def _show(profile: Profile) -> None:
         "receipt text status rank ends",
         [(r.code, r.text[lang], r.status, r.rank, r.ends) for r in profile.receipts.values()],
     )
+    print_table(
+        "编号 名称 样式 字段 由网关给出",
+        "number label pattern field given_here",
+        [(n.kind, n.label[lang], n.pattern, n.field, n.given) for n in profile.numbers.values()],
+    )
+    print_table(
+        "查询 来源 筛选条件 必填 列",
+        "query source filters required columns",
+        [(q.kind, q.source, list(q.filters), list(q.required), [c.name for c in q.columns]) for q in profile.queries.values()],
+    )
+    _show_attachments(profile)
+
+
+def _show_attachments(profile: Profile) -> None:
+    """What files may come with the type, and where they must."""
+    rule = profile.attachments
+    if not rule.types:
+        print_text(t("附件：不接收", "attachments: none are taken"))
+        return
+    bounds = [
+        (t("类型", "types"), list(rule.types)),
+        (t("最多字节", "most bytes"), rule.most_bytes or ""),
+        (t("每页最多字节", "most bytes a page"), rule.most_bytes_a_page or ""),
+        (t("最多文件", "most files"), rule.most_files or ""),
+        (t("类别表", "table of categories"), rule.categories),
+        (t("其中之一必须有", "one of these must be there"), list(rule.one_of)),
+        (t("必须有附件的操作", "required at"), sorted(rule.required_at)),
+        (t("每类一个", "one a category"), t("是", "yes") if rule.one_a_category else ""),
+        (t("只在符合条件时", "only where"), [str(dict(when)) for when in rule.when]),
+    ]
+    print_table("附件 规则", "attachments rule", [(name, said) for name, said in bounds if said])
 
 
 def _plain(value: Any) -> Any:

@@ -23,11 +23,34 @@ def shown(message: Message, language: str = "zh", **more: Any) -> dict[str, Any]
 
 def test_a_status_has_exactly_the_fields_of_the_manual() -> None:
     fields = (
-        "schema message_id account environment file reference document replaces type operation state final waiting_for "
+        "schema message_id account environment file reference document document_file replaces type operation state final waiting_for "
         "business_status numbers faults receipts answers items attempts next_attempt_at deadline_at received_at updated_at"
     )
 
     assert " ".join(shown(submission("m1"))) == fields
+
+
+def test_the_file_of_its_document_is_named_whatever_the_key_is() -> None:
+    assert shown(submission("m1", document="PO-1"))["document_file"] == "documents/T_PO-1.json".replace(
+        "T_", f"{submission('m1').type}_"
+    )
+    assert "/" not in shown(submission("m1", document="PO/2026/0817"))["document_file"].removeprefix("documents/")
+    assert shown(submission("m1", document=None))["document_file"] is None
+
+
+def test_how_many_items_of_a_batch_are_done_can_be_read() -> None:
+    items = [
+        (submission(f"i{n}", state), ()) for n, state in enumerate((State.ACCEPTED, State.REPEATED, State.REFUSED, State.SENT))
+    ]
+
+    assert "items_count" not in shown(submission("m1"))
+    assert shown(submission("m1"), items=items)["items_count"] == {
+        "total": 4,
+        "accepted": 2,
+        "failed": 1,
+        "open": 1,
+        "states": {"accepted": 2, "refused": 1, "sent": 1},
+    }
 
 
 def test_times_are_china_time() -> None:
