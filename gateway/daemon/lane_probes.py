@@ -155,9 +155,7 @@ class Watching:
     def health(self) -> Mapping[str, Any]:
         """Cards, routes, paused accounts, and a business clock that is not the machine's, as the heartbeat shows them."""
         lanes = self._site.journal.lanes
-        cards = {
-            n: self._shown(lanes.get(Lane(LaneKind.CARD, n))) or self.cards.shown(n) or {"open": True} for n in self._site.cards
-        }
+        cards = {n: self._card(n, lanes.get(Lane(LaneKind.CARD, n))) or {"open": True} for n in self._site.cards}
         routes = {
             n: self._shown(lanes.get(Lane(LaneKind.ROUTE, n))) or self.receipts.shown(n) or {"open": True}
             for n in self._site.routes
@@ -170,6 +168,11 @@ class Watching:
             "deadlines": self.months.shown,
             **self._site.business.shown(),
         }
+
+    def _card(self, name: str, lane: ClosedLane | None) -> dict[str, Any] | None:
+        """Why a card signs nothing: one that is out, or another one, is no matter of its PIN, whatever its lane was shut for."""
+        seen = self.cards.shown(name)
+        return seen if seen is not None and (lane is None or lane.reason == "pin") else self._shown(lane) or seen
 
     def _shown(self, lane: ClosedLane | None) -> dict[str, Any] | None:
         if lane is None:

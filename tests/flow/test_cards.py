@@ -14,8 +14,9 @@ import pytest
 from workshop import Workshop
 
 from tongguan.gateway.daemon.pin_socket import PinDoor
+from tongguan.gateway.flow.cards.watch import refused_pin
 from tongguan.gateway.home.home import change_settings
-from tongguan.gateway.model.errors import in_language
+from tongguan.gateway.model.errors import in_both, in_language
 from tongguan.gateway.system import clock
 from tongguan.gateway.system.printed import at_home
 from tongguan.signer.cards.pin import Secret
@@ -364,3 +365,19 @@ def test_a_pin_that_is_refused_while_no_gateway_runs_is_not_tried_again_by_a_tri
 
     assert first.returncode == second.returncode == 1
     assert shop.daemon.journal.lanes[f"card:{NAME}"].reason == "pin"
+
+
+@pytest.mark.requirement("GW-08")
+def test_a_card_that_is_out_is_asked_for_and_not_its_pin(shop: Workshop) -> None:
+    shop.turns(lambda: shop.daemon.site.looks.last(NAME))
+    refused_pin(shop.daemon.site, NAME, in_both("卡不接受 PIN", "the card refused the PIN"))
+    spoil, mend, command = TROUBLES["absent"]
+    spoil(shop)
+    shop.turns(lambda: alerts(shop) and not alerts(shop)[-1].get("over"))
+
+    assert [(p.code, p.about) for p in shop.daemon.alerts.problems()] == [("card", NAME)], "one line, and it is the card's"
+    assert shop.daemon.watching.health()["cards"][NAME]["do"] == at_home(command, shop.home)
+    assert "pin" not in command
+    mend(shop)
+    shop.turns(lambda: [p.code for p in shop.daemon.alerts.problems()] == ["lane"])
+    assert shop.daemon.watching.health()["cards"][NAME]["do"] == f"tongguan card pin {NAME} --home {shop.home}"

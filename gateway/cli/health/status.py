@@ -12,7 +12,6 @@ from tongguan import __version__
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import t, told, words
 from tongguan.gateway.cli.health.liveness import is_running
-from tongguan.gateway.cli.health.metrics import exposition
 from tongguan.gateway.cli.health.report import HealthReport, Level, Trouble, health_report
 from tongguan.gateway.cli.output import age, lane_facts, moment, print_json, print_table, print_text
 from tongguan.gateway.model.errors import SettingsWrong
@@ -41,6 +40,8 @@ def status(
         seen = health_report(settings)
         seen = replace(seen, life=[*faults, *seen.life])
         if metrics:
+            from tongguan.gateway.cli.health.metrics import exposition  # late: the port's module brings the flow along
+
             print_text(exposition(seen))
         elif context.as_json():
             print_json(_as_json(settings, seen))
@@ -103,8 +104,9 @@ def _show_lanes(settings: Settings, seen: HealthReport) -> None:
         lane = seen.lanes.get(Lane(kind, name))
         said = f"{_reason(lane.reason)} {told(lane.text)}".strip() if lane else t("可用", "open") if seen.running else "-"
         since = lane.since if lane else None
-        heard = (seen.heartbeat.get(f"{kind}s") or {}).get(name, {}) if seen.running and lane is None else {}
-        if heard.get("open") is False:  # no message waits for it yet
+        heard = (seen.heartbeat.get(f"{kind}s") or {}).get(name, {}) if seen.running else {}
+        # No message waits for it yet; or its PIN was asked for, and now the card itself is out.
+        if heard.get("open") is False and (lane is None or (lane.reason == "pin" != heard["reason"])):
             said, since = _reason(heard["reason"]), times.read(heard["since"])
         rows.append((kind, name, said, age(since)))
     print_table("通道 名称 状态 已过", "lane name state age", rows)

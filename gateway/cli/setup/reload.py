@@ -18,7 +18,7 @@ _LOOK_SECONDS = 0.2
 
 
 def reload(why: WhyOption = "") -> None:
-    """让运行中的网关改用磁盘上的设置 / The running gateway goes on with the settings on disk; exit 78 when they are wrong."""
+    """让运行中的网关改用磁盘上的设置 / The running gateway goes on with the settings on disk."""
     read_settings(context.home())  # wrong ones are told here, and the gateway is not asked
     if not daemon_runs():
         raise CommandWrong("网关没有运行；启动：tongguan run", "the gateway does not run; start: tongguan run")

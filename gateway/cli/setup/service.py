@@ -87,7 +87,7 @@ def install(
     folder: Annotated[Path, typer.Option(help="where units lie / 单元文件目录")] = FOLDER,
     show: Annotated[bool, typer.Option("--print", help="print it, write nothing / 只打印")] = False,
 ) -> None:
-    """写 systemd 服务单元 / Write a systemd unit for this home, or print it."""
+    """写 systemd 服务单元，或打印 / Write a systemd unit for this home, or print it."""
     settings = context.settings()
     text = unit(settings, user or _owner(settings.home))
     if show:

@@ -23,7 +23,7 @@ _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "
 def show(
     defaults: Annotated[bool, typer.Option("--defaults", help="with every key that the file leaves out / 包括默认值")] = False,
 ) -> None:
-    """显示生效的设置 / The settings as they hold; --defaults: with all that the file leaves out."""
+    """显示生效的设置；--defaults 包括默认值 / The settings as they hold; --defaults: with all that the file leaves out."""
     settings = context.settings()
     plain = _plain(settings, defaults=defaults)
     plain.pop("home", None)
