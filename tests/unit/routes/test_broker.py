@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import select
+import socket
+import ssl
+import threading
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import brokers
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tongguan.gateway.model.errors import BrokerBroken, SettingsWrong
 from tongguan.gateway.model.queueing import BrokerLink, OutgoingMessage, PublishResult
@@ -125,6 +136,73 @@ def test_a_queue_is_replicated_and_one_that_is_there_in_another_shape_is_used_as
     assert shapes["kept"] == ["quorum", "true"]
     assert shapes["plain"] == ["classic", "true"]
     link.close()
+
+
+class Encrypting:
+    """A listener with TLS before the broker, as a broker with TLS is."""
+
+    def __init__(self, folder: Path) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
+        begin = datetime.now(UTC) - timedelta(hours=1)
+        built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        built = built.serial_number(1).not_valid_before(begin).not_valid_after(begin + timedelta(days=2))
+        named = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+        made = built.add_extension(named, critical=False).sign(key, hashes.SHA256())
+        plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        (folder / "broker.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        (folder / "broker.key").write_bytes(key.private_bytes(*plain))
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(folder / "broker.pem", folder / "broker.key")
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self.port = self._door.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                near = self._context.wrap_socket(self._door.accept()[0], server_side=True)
+            except ssl.SSLError:
+                continue  # who does not believe us
+            except OSError:
+                return
+            threading.Thread(target=self._carry, args=(near,), daemon=True).start()
+
+    def _carry(self, near: ssl.SSLSocket) -> None:
+        with near, socket.create_connection(brokers.ADDRESS) as far, suppress(OSError):
+            while True:
+                ready = [near] if near.pending() else select.select([near, far], [], [])[0]
+                for source, target in ((near, far), (far, near)):
+                    if source in ready:
+                        if not (raw := source.recv(65536)):
+                            return
+                        target.sendall(raw)
+
+    def close(self) -> None:
+        self._door.close()
+
+
+def test_over_tls_the_brokers_certificate_is_held_against_the_one_that_is_named(rabbit: str, tmp_path: Path) -> None:
+    listener = Encrypting(tmp_path)
+    url = rabbit.replace("amqp://", "amqps://").replace(":5672/", f":{listener.port}/")
+    try:
+        broker = make_broker(Broker(url=url, ca="broker.pem"), tmp_path)
+        assert broker is not None
+        link = broker.connect("test")
+        link.declare_queue("sealed")
+        assert link.publish([OutgoingMessage(b"x" * 300_000, "sealed")]) == [CONFIRMED]
+        link.consume("sealed", prefetch=1)
+        (came,) = link.receive(most=10, most_bytes=10, wait=5)
+        assert came.body == b"x" * 300_000
+        link.acknowledge([came])
+        link.close()
+
+        with pytest.raises(BrokerBroken, match="no TLS with it"):
+            linked(url)
+    finally:
+        listener.close()
+    with pytest.raises(SettingsWrong, match="ca, certificate or key"):
+        make_broker(Broker(url=url, ca="none.pem"), tmp_path)
 
 
 @pytest.mark.parametrize(
