@@ -48,6 +48,7 @@ _ANY = 1_000_000_000  #: times that a message is handed out
 _MOST_PASSWORD = 4096  #: bytes of a file with a password
 #: seconds after which Redis hands out again what somebody who is gone had in hand
 _REDIS_LEASE = 60
+_REDIS_LOOK = 5.0  #: seconds between two looks for such
 
 
 def make_broker(settings: Broker, home: Path) -> MessageBroker | None:
@@ -226,8 +227,8 @@ class _KombuLink:
 
     def receive(self, *, most: int, most_bytes: int, wait: float) -> Sequence[QueueMessage]:
         with self._explained():
-            if not self._came:
-                self._drain_until(lambda: bool(self._came), clock.monotonic() + wait)
+            if not self._came and not self._drain_until(lambda: bool(self._came), clock.monotonic() + wait):
+                self._idle()
             came: list[QueueMessage] = []
             size = 0
             while len(came) < most and size < most_bytes and (self._came or self._drain(_GLANCE)):
@@ -272,6 +273,9 @@ class _KombuLink:
                 self._say_alive()
 
     def _say_alive(self) -> None:
+        pass
+
+    def _idle(self) -> None:
         pass
 
     def close(self) -> None:
@@ -516,6 +520,14 @@ class _PackedMessage(virtual.Message):
 
 class _RedisLink(_KombuLink):
     """Redis, and the broker in this process's memory that tests may use."""
+
+    _look_at = 0.0
+
+    def _idle(self) -> None:
+        """Have what somebody who is gone had in hand come again: by itself the library does so for a few a minute."""
+        if clock.monotonic() >= self._look_at:
+            self._look_at = clock.monotonic() + _REDIS_LOOK
+            self._channel.qos.restore_visible(num=_WINDOW * 4, interval=1)
 
     def _made_channel(self) -> Any:
         channel = super()._made_channel()
