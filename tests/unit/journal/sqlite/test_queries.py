@@ -457,7 +457,7 @@ def test_the_open_messages_of_one_type_are_found_past_those_of_others(journal: J
             (each.id, each.operation, each.state, each.document_id, each.document) for each in records.open_of_type("demo", "T")
         ]
 
-    assert found == [("0", "save", "sent", "d0", "k0"), ("3", "save", "received", "d3", "k3")]
+    assert found == [("0", "declare", "sent", "d0", "k0"), ("3", "declare", "received", "d3", "k3")]
 
 
 def test_what_a_paused_account_has_waiting_is_passed_over_in_the_index(filled: Journal) -> None:

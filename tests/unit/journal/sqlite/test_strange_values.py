@@ -30,7 +30,8 @@ LOOKS = [
 OTHERS = {
     "init", "demo", "run", "simulate", "check", "bench", "hold", "release", "retry", "stop", "give-up", "pause", "resume",
     "quarantine apply", "quarantine drop", "card list", "card bind", "card test", "card pin", "mailbox list", "mailbox adopt",
-    "queues show", "events replay", "profiles", "doctor", "config check", "audit accept", "merge",
+    "queues show", "queues dead", "events replay", "alerts test", "service install", "config show", "reload", "tables show",
+    "tables import", "profiles", "doctor", "config check", "audit accept", "merge",
 }  # fmt: skip
 STORED = [t for t in TABLES if t.name in ("message", "document", "receipt", "move", "answer", "lane", "orders")]
 
