@@ -53,7 +53,7 @@ def _gauge(name: str, text: str, labels: Sequence[str], samples: Iterable[tuple[
     return made
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # a registry keeps it by its identity
 class _Collected:
     """A collector of one moment's gauges."""
 

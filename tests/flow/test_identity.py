@@ -391,7 +391,7 @@ def test_a_hung_card_holds_up_nobody_elses_message_and_is_told(with_cards: Site)
     told = wait_until(
         lambda: (c := json.loads(heart.read_bytes())["cards"]["demo-customs"]) and not c["open"] and c, "the trouble"
     )
-    assert (told["reason"], told["do"]) == ("hung", "tongguan card list")
+    assert (told["reason"], told["do"]) == ("hung", f"tongguan card list --home {with_cards.home}")
     for pid in hung:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)

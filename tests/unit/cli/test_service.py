@@ -110,3 +110,10 @@ def test_the_image_is_not_roots_and_healthy_as_status_says() -> None:
     assert re.search(r"(?m)^USER 10001$", last) and re.search(r"(?m)^VOLUME /srv/tongguan$", last)
     assert re.search(r"(?m)^HEALTHCHECK .* CMD tongguan status --json >/dev/null \|\| \[ \$\? -eq 1 \]$", last)
     assert 'ENTRYPOINT ["tongguan"]' in last and "--read-only" in text
+
+
+def test_metrics_of_a_home_that_does_not_run_are_told_by_the_command(home: Path, tongguan: Say) -> None:
+    said = tongguan("status", "--metrics").out
+
+    assert "tongguan_up 0.0" in said
+    assert 'tongguan_trouble{code="stopped",level="critical"} 1.0' in said
