@@ -22,6 +22,7 @@ from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, at, 
 from tongguan.codecs.checking.fields import ValueWrong
 from tongguan.codecs.checking.filed import Filed, look_at_filed
 from tongguan.codecs.checking.fills import FillContext
+from tongguan.codecs.checking.listed_rows import NO_FILES, with_listed
 from tongguan.codecs.checking.named_checks import Getter
 from tongguan.codecs.checking.row_changes import RowShift, entered, further_part, split_rows, with_marks, with_rows, without_rows
 from tongguan.codecs.checking.validation import plain_xml, walk_json, walk_xml
@@ -57,10 +58,11 @@ def check(
     filed: Filed | None = None,
     changed: Callable[[Content], ChangedDocument | None] = lambda content: None,
     further: Callable[[int], Document | None] = lambda part: None,
+    files: Mapping[str, bytes] = NO_FILES,
 ) -> Checked:
     """The content that the document would have after this operation, with all that is wrong with it.
 
-    `changed`: the document that this content changes. `further`: the document, if there is one, of each part from the second on that a message with very many rows becomes.
+    `files`: those of the message, by name. `changed`: the document that this content changes. `further`: the document, if there is one, of each part from the second on that a message with very many rows becomes.
     """
     findings, places = FaultList(lenient=item.own_form), places_of(item)
     body, options = _options(compiled, item.body, operation, findings)
@@ -70,6 +72,8 @@ def check(
         _no_body(body, operation, findings)
         content = _without_body(compiled, asked, options, known, findings)
         return Checked(content, findings.told(places), (), options)
+    if asked.listed is not None and files and body is None:
+        body = {}  # what it carries is in its files
     if body is None and (asked.body == "whole" or document is None):
         findings.add("GW-C22", (), None, operation=operation)
         return Checked(known.before, findings.told(places), (), options)
@@ -77,6 +81,7 @@ def check(
     content = _walked(root, compiled.profile.namespace, item, body, document, findings)
     if item.odd and body is not None:
         look_at_characters(root, content, (), findings)
+    content, of_files = with_listed(compiled, asked, content, files, findings) if body is not None else (content, [])
     if asked.adds:
         content, rows = with_rows(compiled, asked, content, options, known, findings)
         _judged(compiled, Contexts(content, now_ms), operation, findings)
@@ -88,7 +93,7 @@ def check(
     filled = _completed(compiled, first, known, operation, findings, as_it_stands=body is None)
     for n, other in enumerate(others, 2):
         _further(compiled, asked, other, replace(known, part=n, document=further(n)), findings)
-    return Checked(first, findings.told(places) if findings.found else [], filled, options, tuple(others))
+    return Checked(first, [*(findings.told(places) if findings.found else ()), *of_files], filled, options, tuple(others))
 
 
 def _completed(

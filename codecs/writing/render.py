@@ -56,9 +56,9 @@ def render_document(
     return "".join(out).encode()
 
 
-def render_question(profile: Profile, message: Message, filters: Mapping[str, str], paging: Mapping[str, str]) -> bytes:
-    """A question that is answered with rows: kind, page, size and sort as attributes, an element for each filter."""
-    asked = "".join(f"<{name}>{text(value)}</{name}>" for name, value in filters.items())
+def render_question(profile: Profile, message: Message, filters: Mapping[str, Sequence[str]], paging: Mapping[str, str]) -> bytes:
+    """A question that is answered with rows: kind, page, size and sort as attributes, an element for each value of a filter."""
+    asked = "".join(f"<{name}>{text(value)}</{name}>" for name, values in filters.items() for value in values)
     return f"{_opening(profile, message, paging)}{asked}</{profile.type}>".encode()
 
 

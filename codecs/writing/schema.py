@@ -16,7 +16,8 @@ from lxml import etree
 from tongguan.codecs.checking.fields import DATE, TIME
 from tongguan.codecs.checking.secrets import REFERENCE
 from tongguan.codecs.reading.vocabulary import MOST_NAME
-from tongguan.gateway.profile.profile import Field, Profile
+from tongguan.gateway.profile.profile import Field, Profile, Query
+from tongguan.gateway.profile.queries import TIME as RANGE
 from tongguan.gateway.profile.queries import names_of
 
 _XS = "http://www.w3.org/2001/XMLSchema"
@@ -35,8 +36,13 @@ def _asked(profile: Profile) -> list[str]:
     """Elements of a body that belong to a query or an operation, not to the document."""
     own = {f.path.removesuffix("[]") for f in profile.fields}
     options = [name for o in profile.operations.values() for name in o.elements]
-    filters = [word for q in profile.queries.values() for name, of in q.filters.items() for word in names_of(name, of)]
+    filters = [word for q in profile.queries.values() for name, of in q.filters.items() for word in _words(q, name, of)]
     return [name for name in dict.fromkeys([*options, *filters]) if name not in own]
+
+
+def _words(query: Query, name: str, of: str) -> list[str]:
+    """What a filter may be called: a date by the name of a period, too, where the question is bound to months."""
+    return [*names_of(name, of), *([name] if query.most_months and of.startswith(RANGE) else [])]
 
 
 def _operations(profile: Profile) -> list[str]:

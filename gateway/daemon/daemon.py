@@ -51,6 +51,7 @@ from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.settings import RUNNING, Settings, own_files, read_raw, settings_of
 from tongguan.gateway.system import clock, files, logs, permissions
 from tongguan.gateway.system.threads import Serve, WorkMark
+from tongguan.gateway.system.times import china_date
 from tongguan.gateway.work.moment import waits_for
 from tongguan.gateway.work.station import Station
 from tongguan.gateway.work.supervisor import STUCK, WITHIN, Supervisor, complain
@@ -78,6 +79,7 @@ _UPKEEP = 1.0  #: seconds between two looks at what is in hand
 _TABLES = timedelta(minutes=1)  #: between two looks at a home's code tables
 _SLOTS = timedelta(minutes=1)  #: of business, between two looks at what days begin
 _MONTHS, _MONTHS_LEAST = timedelta(hours=1), timedelta(seconds=5)  #: likewise at what must be declared by a day
+_KEPT = timedelta(hours=1)  #: of business, between two looks at what is kept up to a day
 _SLOTS_LEAST = timedelta(seconds=0.5)  #: of the machine, whatever its business clock does
 _PRESSURE = 2.0  #: seconds between two looks at what room is left
 _DEAD = timedelta(seconds=10)  #: between two looks at messages that nobody could read
@@ -408,6 +410,7 @@ class Daemon:
         if self.queues is not None and self._runs("inbox"):
             self.calendar.every("dead", _DEAD, self.queues.count_dead)
         self.calendar.every("retention", timedelta(days=1), self.retention.turn)
+        self.calendar.every("kept", max(_KEPT / self.settings.clock.speed, _SLOTS_LEAST), self._expire)
         self.calendar.every("slots", max(_SLOTS / self.settings.clock.speed, _SLOTS_LEAST), self.slots.turn)
         self.calendar.every("months", max(_MONTHS / self.settings.clock.speed, _MONTHS_LEAST), self.watching.months.look)
         for name, check in self.watching.checks.items():
@@ -423,6 +426,9 @@ class Daemon:
         kept = after.metrics if after is not None else self._before.metrics if self._before is not None else None
         if self.metrics is not None and (kept is None or kept.server is not self.metrics.server):
             self.metrics.close()
+
+    def _expire(self) -> None:
+        self.retention.expire(china_date(self.site.business.now_ms()))
 
     def _keep_settings(self) -> None:
         """For commands that look while those on disk are being written, or are wrong."""

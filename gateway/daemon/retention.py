@@ -1,10 +1,13 @@
 """What is kept for a while only, once a day: files in the boxes, printed forms, bodies of what ended (`[retention]`).
 
-Goes by the machine's clock, as what lies on disk does; a business clock that runs faster makes nothing older.
+Goes by the machine's clock, as what lies on disk does; a business clock that runs faster makes nothing older. Only what a type keeps up to a
+day (`picks`, `until`) goes by the business clock, soon after that day is over.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
@@ -12,9 +15,10 @@ from functools import partial
 from typing import TypeVar
 
 from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.writing.retention import KeptResult
 from tongguan.gateway.model.message import FINAL
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system import clock, logs
+from tongguan.gateway.system import clock, file_names, logs
 from tongguan.gateway.system.threads import within
 from tongguan.inbox.mailbox import Mailbox
 from tongguan.outbox.retention import clear_boxes
@@ -39,6 +43,27 @@ class DailyClearing:
             self._each(partial(self._journal.forget_prints, account, prints), (0, 0))
         present = [mailbox for mailbox in self._mailboxes.values() if mailbox.folders.here()]
         within(_MAILBOX, {mailbox.folder / "InBox": partial(self._clear, mailbox, boxes) for mailbox in present})
+
+    def expire(self, today: str) -> None:
+        """Remove results that were to be kept up to a day which is over: from InBox, then from the journal. OSError when a disk fails."""
+        after: int | None = 0
+        while after is not None and not self._stopping.is_set():
+            found, after = self._journal.results_over(today, after)
+            there = [one for one in found if self._unlinked(one)]
+            if there:
+                self._journal.forget_results(there)
+                log.info("results are over", count=len(there))
+
+    def _unlinked(self, result: KeptResult) -> bool:
+        """Is its file gone; one of a mailbox that is away waits for it."""
+        mailbox = self._mailboxes.get(result.account)
+        if mailbox is None or not result.file:
+            return True
+        if not mailbox.folders.here():
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(file_names.as_bytes(result.file), dir_fd=mailbox.folders["InBox"])
+        return True
 
     def _each(self, portion: Callable[[_T], _T | None], first: _T) -> None:
         after: _T | None = first

@@ -82,7 +82,7 @@ _RECEIPT = _states(State.SETTLED, State.UNMATCHED, State.QUARANTINED)
 FLOW: Mapping[LaneKind, Entry] = {
     LaneKind.READ: Entry(_states(R), _CHECK | {State.REPEATED}, _read),
     LaneKind.PRESENCE: Entry(_states(R), _CHECK, presence_step),
-    LaneKind.ASK: Entry(_states(C), _states(State.ACCEPTED, State.REJECTED, State.REFUSED), ask_step),
+    LaneKind.ASK: Entry(_states(C, S), _states(C, State.ACCEPTED, State.REJECTED, State.REFUSED), ask_step),
     LaneKind.UNSIGNED: Entry(_states(C), _SEAL, seal_step),
     # A card not yet known is taken for a slow one: what waits for it is not in one hand for long.
     LaneKind.CARD: Entry(_states(C), _SEAL, seal_step, partial(Pace, seconds_each=0.5)),

@@ -40,7 +40,7 @@ from tongguan.gateway.journal.reading.reader import Reader
 from tongguan.gateway.journal.serials import NumberRange, Serials
 from tongguan.gateway.journal.writing.apply import Finisher
 from tongguan.gateway.journal.writing.outcome_rows import recount
-from tongguan.gateway.journal.writing.retention import forget_bodies, forget_prints
+from tongguan.gateway.journal.writing.retention import KeptResult, forget_bodies, forget_prints, forget_results, results_over
 from tongguan.gateway.journal.writing.writer import Changed, Group, Writer
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, in_language
@@ -292,6 +292,17 @@ class Journal(Reader):
             lambda group: forget_prints(group, account, after=after, before_ms=before_ms)
         )
         return removed
+
+    def results_over(self, today: str, after: int) -> tuple[list[KeptResult], int | None]:
+        """Results of the next messages whose day is over; where to go on, None at the end."""
+        found: tuple[list[KeptResult], int | None] = self._writer.submit(
+            lambda group: results_over(group.connection, after=after, today=today)
+        )
+        return found
+
+    def forget_results(self, results: Sequence[KeptResult]) -> None:
+        """Remove results whose files are gone."""
+        self._writer.submit(lambda group: forget_results(group, results))
 
     # Lanes
 

@@ -134,6 +134,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
         ),
     ),
     "GW-F81": ("{zh}", "{en}"),
+    "GW-F98": ("单证中没有 {value}", "{value} is not in the document"),
+    "GW-F99": ("{value} 的状态为“{status}”，不能导出或打印", "{value} is “{status}”: it can be neither exported nor printed"),
+    "GW-F96": ("查询起止时间范围不能超过 {months} 个月", "the range may span at most {months} months"),
+    "GW-F97": (
+        "查询条件 {name} 的 {value} 不可用：最多 {most} 个，以逗号分隔，不重复",
+        "{value} will not do for filter {name}: at most {most} values, with commas between, none twice",
+    ),
+    "GW-F95": ("{zh}；{do_zh}", "{en}; {do_en}"),
     "GW-F40": (
         "{label}的引用 {reference} 读不到：{why}；请放在 secrets/<账户>/ 下，或设置该环境变量",
         "{label}: nothing can be read at {reference}: {why}; put it below secrets/<account>/, or set the variable",

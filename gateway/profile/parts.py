@@ -19,10 +19,12 @@ from tongguan.gateway.profile.profile import (
     CodeTable,
     Expiry,
     Field,
+    ListedRows,
     NamedRows,
     Notify,
     NumberRule,
     Operation,
+    PickedRows,
     PrintForm,
     ReceiptRows,
     ReceiptRule,
@@ -37,6 +39,8 @@ from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, tab
 from tongguan.gateway.settings import size
 
 _ROW = ("commodity", "name", "unit", "quantity", "amount")
+_SHEETS = ("text/plain", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/x-ole-storage")
+_MEDIA_TYPES = ("application/pdf", "image/jpeg", "image/png", "image/tiff", *_SHEETS)
 _MOST_PLACES = 6  #: decimals that statistics add up exactly
 OperationScope = tuple[
     Mapping[str, Status], Mapping[str, NumberRule], Mapping[str, Authority], Mapping[str, Field], Collection[str]
@@ -115,6 +119,8 @@ def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operati
         name=name,
         removes=_named_rows(part, "removes", fields),
         marks=_named_rows(part, "marks", fields),
+        picks=_picked_rows(part, fields),
+        listed=_listed_rows(part, fields),
     )
     if not operation.way:
         part.complain(
@@ -128,6 +134,38 @@ def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operati
         part.complain("route", f"操作 {name} 以报文发出，却没有路线", f"operation {name} goes by message but names no route")
     _rows_fit(part, operation, fields)
     return operation
+
+
+def _picked_rows(part: TomlTable, fields: Mapping[str, Field]) -> PickedRows | None:
+    """`{ named = "Entries", table = "Entry[]", key = "EntryId", field = "State", among = ["1"], … }`: rows of which an answer has files."""
+    if not part.take("picks", table_of, dict[str, Any]()):
+        return None
+    picks = part.file.part(*part.keys, "picks").made(PickedRows, {}, ("named", "table", "key", "field", "among", "says"))
+    _is_table(part, "picks", picks.table, fields)
+    columns = [f"{picks.table}/{column}" for column in (picks.key, picks.field, *picks.shows)]
+    for path in (*columns, *([picks.until] if picks.until else ())):
+        if path not in fields:
+            part.file.complaints.unknown(part.place("picks"), "field", path, fields)
+    return picks
+
+
+def _listed_rows(part: TomlTable, fields: Mapping[str, Field]) -> ListedRows | None:
+    """`{ table = "Entry[]", column = "EntryId", field = "EntryIds", … }`: rows that a message may list by their numbers."""
+    if not part.take("listed", table_of, dict[str, Any]()):
+        return None
+    listed = part.file.part(*part.keys, "listed").made(ListedRows, {}, ("table", "column", "field", "pattern", "says"))
+    _is_table(part, "listed", listed.table, fields)
+    for path in (f"{listed.table}/{listed.column}", listed.field):
+        if path not in fields:
+            part.file.complaints.unknown(part.place("listed"), "field", path, fields)
+    if listed.table in fields and not re.fullmatch(r"([0-9]+\.\.)?[1-9][0-9]*", fields[listed.table].occurs):
+        zh, en = f"{listed.table} 没有行数上限", f"{listed.table} takes any number of rows: a list wants a bound"
+        part.complain("listed", zh, en)
+    try:
+        re.compile(listed.pattern)
+    except re.error as wrong:
+        part.file.complaints.raised(part.place("listed"), wrong, ("pattern: ", "pattern: "))
+    return listed
 
 
 def _named_rows(part: TomlTable, key: str, fields: Mapping[str, Field]) -> NamedRows | None:
@@ -195,7 +233,7 @@ def read_attachments(part: TomlTable, tables: Mapping[str, CodeTable], operation
     return part.made(
         AttachmentRule,
         {
-            "types": ["application/pdf", "image/jpeg", "image/png", "image/tiff"],
+            "types": [*_MEDIA_TYPES],
             "required_at": operations,
             **({"one_of": codes} if codes else {}),
         },

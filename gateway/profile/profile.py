@@ -99,6 +99,32 @@ class NamedRows:
 
 
 @dataclass(frozen=True, slots=True)
+class PickedRows:
+    """Rows of which an operation gets files: all, or those that its message names; they must be ready."""
+
+    named: str  #: the element of the body that names them, with commas; empty: all
+    table: str
+    key: str  #: the column by which a row is named, here and in the authority's answer
+    field: str  #: the column of its state
+    among: frozenset[str]  #: the states in which it is ready
+    says: Text  #: that some are not ready, `{numbers}`: the rest is got by an operation with `rest`
+    rest: bool = False  #: those that are not ready are left out
+    until: str = ""  #: path of the date up to which files are kept; a column of this name tells it of a row
+    shows: tuple[str, ...] = ()  #: columns that the list of the files has besides
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRows:
+    """Rows that are only numbers: they may be listed in an element, with commas, or in the files that come with the message."""
+
+    table: str
+    column: str
+    field: str  #: the element that lists them, and has all of them afterwards
+    pattern: str  #: what a number looks like
+    says: Text
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     name: str
     way: str  #: desk | message (POST /v1/messages) | query (POST /v1/queries)
@@ -109,6 +135,7 @@ class Operation:
     card_bound: bool = False  #: the account must have a card of this authority bound
     card_present: bool = False  #: and it must be in place
     roles: tuple[str, ...] = ()  #: card roles that may sign; empty: any
+    card_says: Text = NOTHING  #: in what words it is told that the account's card is none of these, or another enterprise's
     body: str = "none"  #: whole | optional | none: does the message carry the document
     allowed: frozenset[str] = frozenset()  #: statuses; "" stands for: no document yet
     between: str = ""  #: in-between status while it is on its way
@@ -133,6 +160,8 @@ class Operation:
     marks: NamedRows | None = None  #: rows whose flag is set
     splits: str = ""  #: table: more rows than it takes become further documents
     fetches: str = ""  #: table: the rows of the authority's answer become its rows
+    picks: PickedRows | None = None  #: rows of which the authority's answer has files
+    listed: ListedRows | None = None  #: rows that a message may list by their numbers
     takes_along: tuple[str, ...] = ()  #: types of documents that name this one: they are deleted with it
 
     def given_up_at(self, since: int) -> int | None:
@@ -143,7 +172,8 @@ class Operation:
     def elements(self) -> tuple[str, ...]:
         """Elements of the body that belong to the operation, and not to the document."""
         listed, single = self.options.get("elements", ()), (self.options.get(key, "") for key in ("field", "before"))
-        named = (rows.rows for rows in (self.removes, self.marks) if rows is not None)
+        named = [rows.rows for rows in (self.removes, self.marks) if rows is not None]
+        named += [self.picks.named] if self.picks is not None else []
         elements = (*(listed if isinstance(listed, list) else ()), *single, *named)
         return tuple(dict.fromkeys(name for name in elements if isinstance(name, str) and name))
 
@@ -225,6 +255,10 @@ class Query:
     required: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)  #: filter to its value where the question does not name it
     most_days: int = 0  #: longest range of its date filter
+    most_months: int = 0  #: the same in months of the calendar
+    several: Mapping[str, str] = field(
+        default_factory=dict
+    )  #: filter that takes several values with commas, to what one looks like
     route: str = ""  #: the authority that is asked, when it is not the profile's own
     account_code: str = ""  #: which of the account's codes names it there: mofcom_code | customs_code | uscc
     table: str = ""  #: the code table that answers
@@ -233,6 +267,7 @@ class Query:
         default_factory=dict
     )  #: what the journal shows: `of` to its allowed values, or OWN
     quantities: Mapping[str, str] = field(default_factory=dict)  #: fact of a licence (licence, approved, remaining …) to column
+    signed: bool = False  #: the card signs the question to the authority
     units: Mapping[str, str] = field(default_factory=dict)  #: the names by which it tells units, to their codes
 
     @property

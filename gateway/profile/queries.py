@@ -15,6 +15,9 @@ TIME = "time."  #: how the `of` of a filter by date begins
 RELATION = "relation"  #: `ask` of a query that shows which documents became one
 #: and what a line of that says
 RELATED = ("part", "part_line", "whole", "whole_line", "state")
+LOG = "log"  #: `ask` of a query that shows which rows files were got of, when and by which message
+#: and what a line of that says
+LOGGED = ("entry", "operation", "at", "reference", "file")
 OFFER = "offer"  #: `ask` of a query that shows what a merge would be of
 #: what a line of that says
 OFFERED = ("number", "day", "status", "taken", "made", "why")
@@ -97,6 +100,13 @@ def _sound(part: TomlTable, query: Query, known: QueryScope) -> None:
     for word in query.only.get("status", ()):
         if word not in known.statuses:
             complaints.unknown(part.place("only"), "status", word, known.statuses)
+    for name, form in query.several.items():
+        if name not in query.filters:
+            complaints.unknown(part.place("several"), "filter", name, query.filters)
+        try:
+            re.compile(form)
+        except re.error as wrong:
+            complaints.raised(part.place("several"), wrong, ("several: ", "several: "))
     columns = {c.name for c in query.columns}
     for fact, name in query.quantities.items():
         if fact not in QUANTITIES:
@@ -142,6 +152,7 @@ def _known_of(part: TomlTable, of: str, query: Query, known: QueryScope) -> None
         of in ("status", "key")
         or (word in ("mark", "time", "receipt", "attachment", "message", "row") and rest)
         or (word == "number" and rest in known.numbers)
+        or (word == LOG and query.ask == LOG and rest in LOGGED)
         or (word == RELATION and query.ask == RELATION and rest in RELATED)
         or (word == "merge" and query.ask == OFFER and (rest in OFFERED or rest in known.paths))
         or (word == "statistics" and (rest in STATISTICS or rest in known.dimensions))

@@ -3,7 +3,8 @@
 The answers of ``[[query]]``: ``choice`` (what a small table gives for the document), ``record`` (the field of a record in the
 authority's own books, with its name from the book ``names``; or, by ``columns``, the account's own record), ``status`` (status,
 numbers, receipts; without a document the status that a record of the account in the book ``table`` stands for), ``group`` (the
-newest receipt of a group of codes), ``file`` (the issued document as a PDF) and ``rows`` (a table; ``rows.py``, ``books.py``).
+newest receipt of a group of codes), ``file`` (the issued document as a PDF), ``made`` (what was made for the rows of a request) and
+``rows`` (a table; ``rows.py``, ``books.py``).
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from tongguan.simulators.books.rows import NotAnswered, listed
 from tongguan.simulators.books.store import Document
 from tongguan.simulators.checks.checks import faults_of
 from tongguan.simulators.checks.subject import Subject
+from tongguan.simulators.customs.made_documents import drop_expired, files_of
 from tongguan.simulators.messages.admission import NotTaken, Package, admit, faults_told, names_of, told
 from tongguan.simulators.messages.decode import open_letter
 from tongguan.simulators.messages.faults import markers
-from tongguan.simulators.messages.markup import NotXml, first, values
+from tongguan.simulators.messages.markup import NotXml, elements, first, values
 from tongguan.simulators.script.decision_tables import chosen
 from tongguan.simulators.script.player import fits
 from tongguan.simulators.script.script import Query, Replies
@@ -178,6 +180,30 @@ def _file(asked: Question) -> etree._Element:
     return filled
 
 
+def _made(asked: Question) -> etree._Element:
+    """The files that were made for the rows of a request which the question has; each still kept."""
+    office, script, _, package = asked
+    drop_expired(office)
+    document, terms = _asked_for(asked), script.makes
+    every = {one.entry: one for one in office.store.every_made(document.id)}
+    rows = elements(package.document, terms.rows) if terms else []
+    wanted = [first(row, [terms.key]) for row in rows] if terms else []
+    if gone := [entry for entry in wanted if entry not in every or (every[entry].until and every[entry].until < office.today())]:
+        raise NotTaken(
+            *[
+                Fault("QRY-07", terms.rows if terms else "", f"报关单 {entry} 的单证或数据已超过一个自然月，请重新申请")
+                for entry in gone
+            ]
+        )
+    if unmade := [entry for entry in wanted if not every[entry].name]:
+        raise NotTaken(*[Fault("QRY-08", "", f"报关单 {entry}: {every[entry].reason}") for entry in unmade])
+    filled = content()
+    for entry in wanted:
+        for name, media, body in files_of(every[entry]):
+            element(filled, "File", name=name, media_type=media, of=entry).text = base64.b64encode(body).decode()
+    return filled
+
+
 def _rows(asked: Question) -> etree._Element:
     office, _, query, package = asked
     try:
@@ -193,4 +219,5 @@ _ANSWERS: dict[str, Callable[[Question], etree._Element]] = {
     "group": _group,
     "file": _file,
     "rows": _rows,
+    "made": _made,
 }

@@ -10,10 +10,12 @@ from lxml import etree
 
 from tongguan.simulators.books.rows import Row, plain
 from tongguan.simulators.books.store import Document
+from tongguan.simulators.customs.held_declarations import HeldDeclaration, declarations_of
 from tongguan.simulators.customs.ledger import CLEARED, RELEASED, Entry, Line, Permit, Use, bare, left, written
 from tongguan.simulators.customs.permits import codes_like
 from tongguan.simulators.messages.admission import NotTaken, Package, names_of
-from tongguan.simulators.messages.markup import elements, parse, values
+from tongguan.simulators.messages.markup import elements, first, parse, values
+from tongguan.simulators.script.durations import months_later
 from tongguan.simulators.script.script import Query, Replies
 from tongguan.simulators.script.traders import trader_of
 from tongguan.simulators.server.office import Fault, Office
@@ -256,10 +258,34 @@ def _sum(texts: list[str]) -> str:
         return ""
 
 
+def cleared_declarations(asked: Question) -> list[Row]:
+    """A row for each cleared declaration of the enterprise that customs still keeps, by number."""
+    office, script, _, package = asked
+    terms = script.makes
+    if terms is None:
+        return []
+    since = months_later(office.today(), -terms.keeps)
+    return [_declaration(held) for held in declarations_of(office, terms.held, package.account) if held.declared >= since]
+
+
+def _declaration(held: HeldDeclaration) -> Row:
+    return plain(
+        {
+            "entry": held.entry,
+            "direction": held.direction,
+            "customs": first(held.message, ["DecHead/CustomMaster"]) or held.entry[:4],
+            "declared": held.declared,
+            "cleared": held.cleared,
+            "lines": str(len(elements(held.message, "DecLists/DecList"))),
+        }
+    )
+
+
 ROWS: dict[str, Callable[[Question], list[Row]]] = {
     "remaining": remaining,
     "writeoffs": writeoffs,
     "clearances": clearances,
+    "declarations": cleared_declarations,
     "documents": documents,
     "steps": steps,
     "opinions": opinions,

@@ -48,6 +48,7 @@ BOOKS: Mapping[str, tuple[frozenset[str], Mapping[str, frozenset[str]]] | None] 
     "remaining": (frozenset(_PERMIT + _LINE), {"uses": frozenset(_USE)}),
     "writeoffs": (frozenset(_ENTRY), {"goods": frozenset(_GOODS)}),
     "clearances": (frozenset(_ENTRY), {"goods": frozenset(_GOODS)}),
+    "declarations": (frozenset({"entry", "direction", "customs", "declared", "cleared", "lines"}), {}),
     "documents": None,
     "steps": None,
     "opinions": None,

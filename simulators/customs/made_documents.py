@@ -12,6 +12,7 @@ from lxml import etree
 
 from tongguan.simulators.books.store import Document, MadeDocument
 from tongguan.simulators.checks.subject import Subject, fault_of
+from tongguan.simulators.customs.declaration_workbook import declaration_workbook
 from tongguan.simulators.customs.held_declarations import HeldDeclaration, held_declaration
 from tongguan.simulators.messages.markup import elements, first, parse
 from tongguan.simulators.script.code_effects import MakeTerms
@@ -19,6 +20,7 @@ from tongguan.simulators.script.durations import months_later
 from tongguan.simulators.script.script import Check
 from tongguan.simulators.server.office import Fault, Office
 
+_WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _REASONS = {"unfinished": "海关作业流程未完结", "old-version": "旧版本暂不支持", "failed": "数据生成失败"}
 
 
@@ -43,6 +45,7 @@ def make_row(office: Office, document: Document, row: int, wrong: Mapping[str, s
     body = parse(document.body)
     if terms is None:
         return
+    drop_expired(office)
     entry = first(elements(body, terms.rows)[row - 1], [terms.key])
     held = held_declaration(office, terms.held, entry)
     failed = _failed(wrong, row) or ("unfinished" if held is None or not held.cleared else "old-version" if held.old else "")
@@ -70,6 +73,14 @@ def _file(office: Office, terms: MakeTerms, held: HeldDeclaration, *, seals: boo
         return f"{held.entry}.pdf", "application/pdf", declaration_pdf(office, held, seals=seals)
     content = etree.tostring(held.message, xml_declaration=True, encoding="UTF-8")
     return f"{held.entry}.xml", "application/xml", content
+
+
+def files_of(made: MadeDocument) -> list[tuple[str, str, bytes]]:
+    """Give what was made as name, media type and bytes: of data there is a workbook, too."""
+    files = [(made.name, made.media, made.body)]
+    if made.media == "application/xml":
+        files.append((f"{made.entry}.xlsx", _WORKBOOK, declaration_workbook(made.body)))
+    return files
 
 
 def told_of_row(office: Office, document: Document, row: int) -> Mapping[str, str]:

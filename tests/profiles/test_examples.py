@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from tongguan.codecs.checking.check import Checked, check
 from tongguan.codecs.checking.compile import Compiled, compile_all
 from tongguan.codecs.checking.filed import FiledContent
+from tongguan.codecs.checking.listed_rows import NO_FILES
 from tongguan.codecs.reading.read import Item, read
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.profile.loading import load_profiles
@@ -58,7 +60,13 @@ def item_of(path: Path) -> Item:
     return read("example.zip", target.getvalue(), most_bytes=100_000_000).items[0]
 
 
-def checked(compiled: Compiled, item: Item, document: Document | None = None) -> Checked:
+def files_of(path: Path) -> dict[str, bytes]:
+    """What lies beside the message of a ZIP."""
+    beside = path.parent.iterdir() if path.stem == "message" else ()
+    return {file.name: file.read_bytes() for file in beside if file != path}
+
+
+def checked(compiled: Compiled, item: Item, document: Document | None = None, files: Mapping[str, bytes] = NO_FILES) -> Checked:
     """Held against the profile alone: what other documents say is what this one has said."""
 
     def filed(source: FiledSource, number: str, party: str) -> FiledContent:
@@ -76,6 +84,7 @@ def checked(compiled: Compiled, item: Item, document: Document | None = None) ->
         numbers={},
         now_ms=NOON,
         filed=filed if empty else None,
+        files=files,
     )
 
 
@@ -121,7 +130,10 @@ def test_a_good_example_has_no_fault_and_the_warnings_that_it_shows(name: str, p
         assert item.kind in compiled.profile.queries
         return
 
-    faults = [(f.code, f.severity, f.path, f.zh) for f in checked(compiled, item, document_for(compiled, item, path)).faults]
+    faults = [
+        (f.code, f.severity, f.path, f.zh)
+        for f in checked(compiled, item, document_for(compiled, item, path), files_of(path)).faults
+    ]
 
     assert [(code, severity) for code, severity, *_ in faults] == [(code, "warning") for code in expected_warnings(path)], faults
 
@@ -153,10 +165,12 @@ def test_what_was_checked_is_clean_and_the_same_when_checked_again(name: str, pa
     operation = compiled.profile.operations.get(item.operation)
     if operation is None or operation.body != "whole" or operation.adds:
         return
-    first = checked(compiled, item)
+    first = checked(compiled, item, files=files_of(path))
     before = Document("d", "demo", name, "key", compiled.profile.version, 1, "", NOON, NOON, first.content)
 
-    again = check(compiled, item, account=ACCOUNT, document=before, operation=item.operation, numbers={}, now_ms=NOON)
+    again = check(
+        compiled, item, account=ACCOUNT, document=before, operation=item.operation, numbers={}, now_ms=NOON, files=files_of(path)
+    )
 
     assert [f.code for f in again.faults] == expected_warnings(path)
     assert again.content == first.content

@@ -306,10 +306,17 @@ def free_id(account: str, type_: str, key: str, records: Snapshot) -> str:
     return of(lives[bisect_left(lives, True, key=lambda life: not records.is_deleted(of(life)))])
 
 
+def _prints(rules: Rules, item: Item) -> bool:
+    """Is it a print of ours, which may lie in one file with others?"""
+    profile = rules.types.get(item.type)
+    operation = profile.operations.get(item.operation) if profile is not None else None
+    return item.operation == PRINT and (operation is None or operation.desk == PRINT)
+
+
 def _batch(rules: Rules, arrival: Arrival, content: Read, records: Snapshot, besides: Besides) -> Outcome:
     """A message for the whole and one for each item; one bad item never spoils the others."""
     whole = replace(blank(arrival), operation=BATCH, reference=content.reference, holds=False, waits=False)
-    together = {item.operation for item in content.items if item.operation} == {PRINT}
+    together = all(_prints(rules, item) for item in content.items if item.operation) and any(i.operation for i in content.items)
     items = []
     for n, item in enumerate(content.items, 1):
         child = replace(

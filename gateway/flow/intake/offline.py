@@ -36,7 +36,7 @@ def offline_faults(
         return [unknown_type(item.type, {name: profile.registry for name, profile in rules.types.items()})]
     profile, name = compiled.profile, item.wanted or item.operation
     if name == QUERY:
-        return query_faults(compiled, item)
+        return query_faults(compiled, item, china_date(at))
     operation = profile.operations.get(name)
     if any(one.code == "GW-J07" and one.path.endswith("/body") for one in item.faults):
         return []
@@ -54,6 +54,7 @@ def offline_faults(
         operation=name,
         numbers=document.numbers if document else {},
         now_ms=at,
+        files=files_of(item, content),
     )
     if another:
         profile = replace(profile, attachments=replace(profile.attachments, one_of=()))

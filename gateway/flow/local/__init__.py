@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 
 
 @record
+class AnsweredFile:
+    """A file of an authority's answer, and the row that it is of."""
+
+    of: str
+    name: str
+    content: bytes
+
+
+@record
 class LocalRequest:
     """What a desk step is given: the message in hand, its checked content and the document (version 0: not yet)."""
 
@@ -42,6 +51,7 @@ class LocalRequest:
     profiles: Mapping[str, Profile]  #: all document types
     found: Mapping[str, Document] = field(default_factory=dict)  #: by need, the other documents that the message rests on
     answered: Mapping[str, str] | None = None  #: elements of the authority's answer, where the operation asked
+    answered_files: Sequence[AnsweredFile] = ()  #: its files, where it was asked for those of rows
     answered_rows: Sequence[Content] = ()  #: and its rows, where the operation fetches a table
 
 

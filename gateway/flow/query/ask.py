@@ -6,7 +6,11 @@ answer back as a result file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import binascii
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -16,14 +20,15 @@ from lxml import etree
 from tongguan.codecs.checking.check import places_of
 from tongguan.codecs.receipts.answer_rows import Malformed, pages_of, read_answer, read_table
 from tongguan.codecs.receipts.receipt import ReceiptContent, moment_told, numbers_told
-from tongguan.codecs.writing.render import package, render_document, render_question
 from tongguan.codecs.writing.results import ResultRow
 from tongguan.gateway.document.changes import born, learned, with_numbers
 from tongguan.gateway.flow.holdings import held_after
+from tongguan.gateway.flow.local import AnsweredFile
 from tongguan.gateway.flow.merging.letting_go import freeing
 from tongguan.gateway.flow.query.details import RECEIPTS, receipts_told
 from tongguan.gateway.flow.query.details import shown as cell
-from tongguan.gateway.flow.query.filters import MOST_SIZE, given, pages_asked
+from tongguan.gateway.flow.query.filters import MOST_SIZE
+from tongguan.gateway.flow.query.question import asked_of, fetched_table, is_fresh, question
 from tongguan.gateway.flow.query.results import Found, answer, paging
 from tongguan.gateway.flow.query.wording import worded
 from tongguan.gateway.flow.receipts.agreement import opened_round
@@ -32,22 +37,22 @@ from tongguan.gateway.flow.receipts.verification import TO_QUESTION, Answered, i
 from tongguan.gateway.flow.receipts.verification import answer as believed
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.submission.allowed import in_place_of_expired, may, needed, taken
+from tongguan.gateway.flow.submission.allowed import in_place_of_expired, may, needed, taken, unbound
 from tongguan.gateway.flow.submission.check import hand_of, living, refuse
 from tongguan.gateway.flow.submission.dispatch import at_desk, on_its_way, request_of
 from tongguan.gateway.flow.submission.licences import licence_faults, wish_of
 from tongguan.gateway.flow.submission.parties import OWN, party_of
-from tongguan.gateway.flow.submission.secrets import without_secrets
 from tongguan.gateway.flow.submission.send import keep_aside
 from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Deferred, Held, Refused, each_of
+from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import OTHER, QUERY, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import ANSWERED, Column, Profile, Query, ReceiptRule, Text
-from tongguan.gateway.system import clock, times
+from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import Step, each, end, lane_of, parted
 from tongguan.gateway.work.moment import Moment
 from tongguan.routes.reply import Reply
@@ -59,16 +64,37 @@ def ask_step(site: Site) -> Step:
     return Step("ask", partial(decide_ask, rules), act=partial(act_ask, site), refuse=partial(refuse, rules), wait=rules.next_try)
 
 
-def act_ask(site: Site, claim: Claim) -> list[Answered | Exception]:
+_FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}(\.[0-9a-z]{1,8})+")
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Signed too long ago to be put: its card signs it anew."""
+
+
+_STALE = b""  #: in place of the bytes of such a question
+
+
+def act_ask(site: Site, claim: Claim) -> list[Answered | Stale | Exception]:
     """Put each question; many in flight."""
     messages = claim.messages
     name = lane_of(claim).name
     route = site.route(name)
     with site.journal.read() as records:
-        bodies = each(messages, lambda message: site.enveloped(name, _question(site.rules, message, records, clock.now_ms())))
-    asked, wrong = parted(messages, bodies)
+        sealed = records.sealed_of([m for m in messages if m.state is State.SEALED])
+        bodies = each(messages, lambda message: _letter(site, name, message, sealed, records))
+    asked, wrong = parted(
+        [m for m, body in zip(messages, bodies, strict=True) if body != _STALE], [b for b in bodies if b != _STALE]
+    )
     told = dict(zip((m.id for m, _ in asked), route.query_many([(m.wire_id, body) for m, body in asked]), strict=True))
-    answers = each(messages, lambda m: wrong[m.id] if m.id in wrong else _meaning(site, m, told[m.id], clock.now_ms()))
+    stale = {m.id for m, body in zip(messages, bodies, strict=True) if body == _STALE}
+
+    def answered(m: Message) -> Answered | Stale | Exception:
+        if m.id in stale:
+            return Stale()
+        return wrong[m.id] if m.id in wrong else _meaning(site, m, told[m.id], clock.now_ms())
+
+    answers = each(messages, answered)
     return [
         _whole(site, m, answer) if isinstance(answer, Answered) else answer for m, answer in zip(messages, answers, strict=True)
     ]
@@ -77,11 +103,13 @@ def act_ask(site: Site, claim: Claim) -> list[Answered | Exception]:
 def _whole(site: Site, message: Message, answered: Answered) -> Answered | Exception:
     """The answer with all pages of the table that it begins; what another page is answered with instead is the answer."""
     first, name = answered.content, message.route or ""
-    pages = pages_of(first.content, size=MOST_SIZE) if first.code == ANSWERED and _fetches(site.rules, message) else 1
+    pages = pages_of(first.content, size=MOST_SIZE) if first.code == ANSWERED and fetched_table(site.rules, message) else 1
     further: list[ReceiptContent] = []
     for page in range(2, pages + 1):
         with site.journal.read() as records:
-            body = site.enveloped(name, _question(site.rules, message, records, clock.now_ms(), page=page))
+            body = site.enveloped(
+                name, question(site.rules, message, records, clock.now_ms(), business=site.business.now_ms(), page=page)
+            )
         reply = site.route(name).query_many([(message.wire_id, body)])[0]
         more = _meaning(site, message, reply, clock.now_ms())
         if not isinstance(more, Answered) or more.content.code != ANSWERED:
@@ -90,72 +118,10 @@ def _whole(site: Site, message: Message, answered: Answered) -> Answered | Excep
     return Answered(first, answered.raw, tuple(further))
 
 
-def _fetches(rules: Rules, message: Message) -> str:
-    """The table that the message's operation fetches, if it does."""
-    operation = rules.profile(message.type).operations.get(message.operation)
-    return operation.fetches if operation is not None else ""
-
-
-def _question(rules: Rules, message: Message, records: Snapshot, now: int, *, page: int = 1) -> bytes:
-    profile, account = rules.profile(message.type), rules.account(message.account)
-    authority, code = _asked(rules, message) or (message.route or "", rules.code_at(account, profile))
-    return package(
-        message_id=message.wire_id,
-        file_name=message.source or "",
-        message_type=message.type,
-        operation=message.operation,
-        sender_id=code,
-        receiver_id=authority,
-        send_time=times.show(now) or "",
-        ic_card="",
-        environment=rules.settings.gateway.environment,
-        document=_body(rules, message, records, page),
-    )
-
-
-def _body(rules: Rules, message: Message, records: Snapshot, page: int) -> bytes:
-    """What is asked: the filters where rows are wanted, else the document that it is about."""
-    asked = replace(
-        message,
-        query_kind=message.asks,
-        number=_number(message, rules.profile(message.type), records),
-    )
-    query = _query(rules, message)
-    if query is not None and query.in_rows:
-        filters = hand_of(rules, message, records).item.filters()
-        return render_question(rules.profile(message.type), asked, given(query, filters), pages_asked(query, filters))
-    document = records.document(message.document_id)
-    kept = records.body(message.id, "content")
-    content = orjson.loads(kept) if kept else document.content if document else {}
-    compiled = rules.compiled(message.type)
-    paging = {"page": str(page), "size": str(MOST_SIZE)} if _fetches(rules, message) else {}
-    return render_document(compiled, asked, without_secrets(compiled, content), (), paging=paging)
-
-
-def _query(rules: Rules, message: Message) -> Query | None:
-    return rules.profile(message.type).queries.get(message.query_kind or "") if message.operation == QUERY else None
-
-
-def _asked(rules: Rules, message: Message) -> tuple[str, str] | None:
-    """The authority that a query goes to and the account's code there; None when it is the type's own."""
-    query = _query(rules, message)
-    if query is None or not query.route:
-        return None
-    return query.route, str(getattr(rules.account(message.account), query.account_code))
-
-
-def _number(message: Message, profile: Profile, records: Snapshot) -> str | None:
-    """The document's own number, else any that is known of it."""
-    document = records.document(message.document_id)
-    if document is None:
-        return message.number
-    return document.numbers.get(profile.own_number) or next(iter(document.numbers.values()), message.number)
-
-
 def _meaning(site: Site, message: Message, reply: Reply, now: int) -> Answered | Exception:
     why = reply.why
     if reply.kind == "receipt" and reply.receipt is not None:
-        asked = _asked(site.rules, message)
+        asked = asked_of(site.rules, message)
         answered = believed(
             site.rules, message, reply.receipt, now=now, business=site.business.now_ms(), codes=TO_QUESTION, asked=asked
         )
@@ -173,8 +139,31 @@ def _meaning(site: Site, message: Message, reply: Reply, now: int) -> Answered |
     return Deferred("route", after=after, why=why)
 
 
-def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answered, records: Snapshot) -> Chain:
+def _letter(site: Site, route: str, message: Message, sealed: Mapping[str, bytes], records: Snapshot) -> bytes:
+    """The bytes that go; of a question that was signed those that were, as long as their time is no old one."""
+    now = clock.now_ms()
+    if message.state is not State.SEALED:
+        return site.enveloped(route, question(site.rules, message, records, now, business=site.business.now_ms()))
+    return sealed.get(message.id, _STALE) if is_fresh(message, now) else _STALE
+
+
+def _signed_anew(rules: Rules, moment: Moment, message: Message) -> Outcome:
+    """checked again, in the lane of the card."""
+    profile, account = rules.profile(message.type), rules.account(message.account)
+    card = rules.card_for(account, profile, profile.operations[message.operation])
+    if card is None:
+        raise unbound(rules, message)
+    lane, now = Lane(LaneKind.CARD, card.name), moment.now
+    moved = replace(
+        message, state=State.CHECKED, lane=lane, due_at=now, updated_at=now, waiting_for=moment.shut(lane), attempts=0
+    )
+    return Outcome(moved, message.state, "ask")
+
+
+def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answered | Stale, records: Snapshot) -> Chain:
     """The desk's outcome with the answer; rejected, with the authority's faults, where it says no."""
+    if isinstance(answered, Stale):
+        return (_signed_anew(rules, moment, message),)
     content = answered.content
     if content.code != ANSWERED:
         return (end(message, State.REJECTED, "ask", moment.now, faults=content.faults, deadline_at=None),)
@@ -196,22 +185,44 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
     if needs.waits_on is not None:  # it has moved on since the question was put
         raise Deferred(OTHER)
     document = document or born(message, profile, moment.business)
-    asked = kept if operation.body != "none" else document.content  # that may have moved on since
+    asked = kept if operation.body != "none" or operation.picks else document.content  # that may have moved on since
     request = request_of(rules, moment, message, hand, document, content=asked, found=needs.found)
     keep, told = operation.options.get("keep"), _leaves(content)
     answered_elements = {to: told[of] for to, of in keep.items() if of in told} if isinstance(keep, dict) else told
     rows = _table(rules, message, answered) if operation.fetches else ()
+    if operation.picks is not None:
+        told_options = {operation.picks.named: hand.item.filters().get(operation.picks.named, "")}
+        request = replace(request, options=told_options, answered_files=_files(message, content))
     request = replace(request, answered=answered_elements, answered_rows=rows)
     outcome = on_its_way(rules, moment, request, records) if operation.way == "message" else at_desk(request, records)
     outcome = in_place_of_expired(rules, moment, outcome, records)
     return (replace(outcome, relied_on={**needs.relied_on, **outcome.relied_on}),)
 
 
+def _files(message: Message, content: ReceiptContent) -> tuple[AnsweredFile, ...]:
+    """The files of an answer, each of a row; raises Held where they cannot be."""
+    files: list[AnsweredFile] = []
+    for element in content.content.iter("{*}File") if content.content is not None else ():
+        name, of = element.get("name", ""), element.get("of", "")
+        try:
+            raw = base64.b64decode(element.text or "", validate=True)
+        except binascii.Error:
+            raise _malformed(
+                message, content, message.operation, f"文件 {name[:100]} 读不出", f"file {name[:100]} cannot be read"
+            ) from None
+        if not _FILE_NAME.fullmatch(name) or any(one.name == name for one in files):
+            raise _malformed(
+                message, content, message.operation, f"文件名 {name[:100]!r} 不可用", f"file name {name[:100]!r} cannot be used"
+            )
+        files.append(AnsweredFile(of, name, raw))
+    return tuple(files)
+
+
 def _table(rules: Rules, message: Message, answered: Answered) -> Sequence[Content]:
     """The rows of the answer, for the table that the operation fetches; raises Held where they cannot be."""
     pages = [content.content for content in (answered.content, *answered.further)]
     try:
-        return read_table(pages, rules.compiled(message.type).nodes[_fetches(rules, message)], size=MOST_SIZE)
+        return read_table(pages, rules.compiled(message.type).nodes[fetched_table(rules, message)], size=MOST_SIZE)
     except Malformed as wrong:
         raise _malformed(message, answered.content, message.operation, str(wrong), str(wrong)) from wrong
 

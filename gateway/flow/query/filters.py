@@ -2,26 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from datetime import date
+import re
+from calendar import monthrange
+from collections.abc import Callable, Collection, Mapping
+from datetime import date, timedelta
 
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.fields import FLAGS, ValueWrong, parse_date
 from tongguan.codecs.checking.hints import MeantCodes
-from tongguan.gateway.flow.query.lists import status_words
+from tongguan.gateway.flow.query.lists import several_of, status_words
 from tongguan.gateway.flow.query.results import FORMATS
 from tongguan.gateway.flow.query.statistics import STATISTICS
 from tongguan.gateway.flow.query.wording import table_of
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.faults import InBoth, fault
 from tongguan.gateway.profile.profile import PAGING, Query
-from tongguan.gateway.profile.queries import OFFER, RELATION, TIME, names_of
+from tongguan.gateway.profile.queries import LOG, OFFER, RELATION, TIME, names_of
 
 MOST_SIZE = 1000
+MOST_VALUES = 50  #: of a filter that takes several
 
 
 def asks_authority(query: Query, filters: Mapping[str, str]) -> bool:
     return query.source == "authority" or filters.get("source") == "authority"
+
+
+def with_periods(query: Query, filters: Mapping[str, str], today: str) -> dict[str, str]:
+    """The filters with first and last day in the place of a period's name; a day that is not told is today, or the one day that is."""
+    told = dict(filters)
+    for name, of in query.filters.items():
+        if not of.startswith(TIME):
+            continue
+        word, (first, last) = told.pop(name, ""), names_of(name, of)
+        if told.get(first) or told.get(last):
+            if query.most_months:
+                told[first], told[last] = told.get(first) or told[last], told.get(last) or today
+        elif word in PERIODS:
+            told[first], told[last] = PERIODS[word](date.fromisoformat(today))
+        elif word:
+            told[first] = word  # no day: the fault names it
+    return told
+
+
+def _week(today: date) -> tuple[str, str]:
+    monday = today - timedelta(days=today.weekday())
+    return monday.isoformat(), (monday + timedelta(days=6)).isoformat()
+
+
+def _month(today: date) -> tuple[str, str]:
+    return today.replace(day=1).isoformat(), today.replace(day=monthrange(today.year, today.month)[1]).isoformat()
+
+
+def _three_months(today: date) -> tuple[str, str]:
+    return _months_before(today, 3).isoformat(), today.isoformat()
+
+
+def _months_before(day: date, months: int) -> date:
+    """The same day so many months before; the month's last where it has no such day."""
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+Period = Callable[[date], tuple[str, str]]
+#: what a filter by date may be given in place of two days, in the words of the form, and their first and last day
+PERIODS: Mapping[str, Period] = {
+    **dict.fromkeys(("today", "当天"), lambda today: (today.isoformat(), today.isoformat())),
+    **dict.fromkeys(("week", "本周"), _week),
+    **dict.fromkeys(("month", "本月"), _month),
+    **dict.fromkeys(("three_months", "三个月"), _three_months),
+}
 
 
 def given(query: Query, filters: Mapping[str, str]) -> dict[str, str]:
@@ -56,10 +105,19 @@ def filter_faults(query: Query, filters: Mapping[str, str], sorts: Collection[st
     for name, words in choices.items():
         if filters.get(name) and filters[name] not in words:
             faults.append(_unknown(f"{name}={filters[name]}", words, name))
+    faults += [one for name, form in query.several.items() for one in _several_faults(name, form, filters.get(name) or "")]
     for name, of in query.filters.items():
         if of.startswith(TIME):
             faults += _range_faults(query, name, filters)
     return faults
+
+
+def _several_faults(name: str, form: str, value: str) -> list[Fault]:
+    """Values that are none, one that stands twice, and the first of too many."""
+    values = several_of(value)
+    wrong = [one for n, one in enumerate(values) if not re.fullmatch(form, one, re.ASCII) or one in values[:n]]
+    wrong += values[MOST_VALUES : MOST_VALUES + 1]
+    return [fault("GW-F97", name=name, value=one[:60], most=MOST_VALUES, path=name, label=name) for one in wrong[:10]]
 
 
 def _unknown(name: str, known: Collection[str], path: str) -> Fault:
@@ -70,7 +128,7 @@ def _sources(query: Query) -> tuple[str, ...]:
     """Who can be asked: the authority only where a column, or a question of its own, says what it answers."""
     if query.source == "authority":
         return ("authority",)
-    if query.ask in (STATISTICS, OFFER, RELATION):
+    if query.ask in (STATISTICS, OFFER, RELATION, LOG):
         return ("journal",)
     return ("journal", "authority") if query.ask or query.in_rows else ("journal",)
 
@@ -96,6 +154,8 @@ def _range_faults(query: Query, name: str, filters: Mapping[str, str]) -> list[F
             days.append(date.fromisoformat(canonical))
     if len(days) == 2 and days[0] > days[1]:
         return [fault("GW-F21", name=name, path=name, label=name)]
+    if query.most_months and len(days) == 2 and days[0] < _months_before(days[1], query.most_months):
+        return [fault("GW-F96", months=query.most_months, path=name, label=name)]
     if query.most_days and len(days) == 2 and (days[1] - days[0]).days > query.most_days:
         return [fault("GW-F11", days=query.most_days, path=name, label=name)]
     return []

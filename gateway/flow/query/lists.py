@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 
@@ -27,6 +28,7 @@ from tongguan.gateway.profile.profile import OWN, CodeTable, Profile, Query, Sta
 from tongguan.gateway.profile.queries import names_of
 from tongguan.gateway.system import times
 
+_COMMAS = re.compile(r"[,，\s]+")
 _TABLE, _FUZZY, _TIME = "table.", "table~", "time."
 
 
@@ -55,7 +57,10 @@ def documents(
         values = [code if word == OWN else word for word in words]
         where.append(_in_status(profile, values, today) if of == "status" else _fact(profile, of, values))
     for name, of in query.filters.items():
-        where += _conditions(profile, of, [code_of(compiled, of, filters.get(n, "")) for n in names_of(name, of)], today)
+        if name in query.several:
+            where += any_of(profile, of, several_of(filters.get(name, "")))
+        else:
+            where += conditions(profile, of, [code_of(compiled, of, filters.get(n, "")) for n in names_of(name, of)], today)
     page, size = paging(filters)
     sort = filters.get("sort") or "-created"
     order = "-" * sort.startswith("-") + orders(query)[sort.lstrip("-")]
@@ -64,6 +69,11 @@ def documents(
     columns = list_columns(compiled, query.columns)
     rows = [{c.name: list_cell(compiled, document, c.of, language) for c in columns} for document in stand]
     return Found(total, rows, columns=columns)
+
+
+def several_of(value: str) -> list[str]:
+    """The values of a filter that takes several, with commas of half or full width between them."""
+    return [part for part in _COMMAS.split(value) if part]
 
 
 def code_of(compiled: Compiled, of: str, value: str) -> str:
@@ -83,7 +93,8 @@ def _in_status(profile: Profile, statuses: Collection[str], today: str) -> Restr
     return standing(statuses, over(rule.status, _find(profile, rule.until), today), with_gone=rule.to in statuses)
 
 
-def _conditions(profile: Profile, of: str, values: list[str], today: str) -> list[Restriction]:
+def conditions(profile: Profile, of: str, values: list[str], today: str) -> list[Restriction]:
+    """Documents that a filter lets through; one without a value lets all."""
     if not any(values):
         return []
     value = values[0]
@@ -105,8 +116,13 @@ def status_words(name: str, status: Status) -> tuple[str, ...]:
     return (name, status.code, status.text.zh, status.list_text.zh, status.text.en, status.list_text.en)
 
 
+def any_of(profile: Profile, of: str, values: Sequence[str]) -> list[Restriction]:
+    """Documents with one of these values at a path; with no values all."""
+    return [_fact(profile, of, values)] if values else []
+
+
 def _fact(profile: Profile, of: str, values: Sequence[str]) -> Restriction:
-    """One of these values at a path (`~path`: the first of them within the text there)."""
+    """One of these values at a path (`~path`: one of them within the text there)."""
     return has_fact(_find(profile, of.removeprefix("~")), values, within=of.startswith("~"))
 
 

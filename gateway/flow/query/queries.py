@@ -10,13 +10,14 @@ from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.merging.result import offer
 from tongguan.gateway.flow.merging.selection import MergeTypes
 from tongguan.gateway.flow.query.details import ATTACHMENTS, RECEIPTS, details, file_of
-from tongguan.gateway.flow.query.filters import asks_authority, filter_faults, value_faults
+from tongguan.gateway.flow.query.filters import asks_authority, filter_faults, value_faults, with_periods
 from tongguan.gateway.flow.query.lists import documents, orders, table_rows
+from tongguan.gateway.flow.query.operation_log import operation_log
 from tongguan.gateway.flow.query.relation import relation
 from tongguan.gateway.flow.query.results import Found, answer, page_of
 from tongguan.gateway.flow.query.statistics import STATISTICS, statistics
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.allowed import no_card
+from tongguan.gateway.flow.submission.allowed import no_card, to_the_card
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.faults import fault
@@ -25,21 +26,29 @@ from tongguan.gateway.model.message import QUERY, Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Query
-from tongguan.gateway.profile.queries import OFFER, RELATION
+from tongguan.gateway.profile.queries import LOG, OFFER, RELATION
 from tongguan.gateway.system import times
 from tongguan.gateway.work.loop import end
 from tongguan.gateway.work.moment import Moment
 
 
-def decide(rules: Rules, moment: Moment, message: Message, hand: Carried, records: Snapshot) -> Outcome:
-    """The result at once, or on its way to the authority; raises Refused for filters that do not exist."""
+def decide(rules: Rules, moment: Moment, message: Message, hand: Carried, records: Snapshot, *, present: bool = False) -> Outcome:
+    """The result at once, or on its way to the authority; raises Refused for filters that do not exist.
+
+    Where a type's questions want the card in its reader, one whose card is not `present` goes to look; what the card signs finds out then.
+    """
     profile = rules.profile(message.type)
     _card_bound(rules, message, profile)
-    if faults := query_faults(rules.compiled(message.type), hand.item):
+    today = times.china_date(moment.business)
+    if faults := query_faults(rules.compiled(message.type), hand.item, today):
         raise Refused(faults)
     query = profile.queries[message.query_kind or ""]
-    filters = {**query.defaults, **hand.item.filters()}
-    if asks_authority(query, filters):
+    filters = with_periods(query, {**query.defaults, **hand.item.filters()}, today)
+    asks = asks_authority(query, filters)
+    operation = profile.operations.get(QUERY)
+    if operation is not None and operation.card_present and not present and not (asks and query.signed):
+        return to_the_card(rules, moment, message, operation)
+    if asks:
         return _asking(rules, moment, message, query)
     if query.ask == ATTACHMENTS and filters.get("name"):
         found_file = file_of(message, filters["name"], records)
@@ -48,13 +57,13 @@ def decide(rules: Rules, moment: Moment, message: Message, hand: Carried, record
     return answer(rules, message, (query, filters), found, moment)
 
 
-def query_faults(compiled: Compiled, item: Item) -> list[Fault]:
-    """What cannot be asked so."""
+def query_faults(compiled: Compiled, item: Item, today: str) -> list[Fault]:
+    """What cannot be asked so, on this day."""
     profile = compiled.profile
     query = profile.queries.get(item.kind or "")
     if query is None:
         return [fault("GW-F08", kind=item.kind, known=" ".join(profile.queries), path="@kind", label="kind")]
-    filters = {**query.defaults, **item.filters()}
+    filters = with_periods(query, {**query.defaults, **item.filters()}, today)
     faults = [fault("GW-F33", name=name, path=name, label=name) for name in item.repeated()]
     faults += filter_faults(query, filters, _sorts(query, filters))
     return faults if asks_authority(query, filters) else [*faults, *value_faults(compiled, query, filters)]
@@ -68,6 +77,8 @@ def _found(rules: Rules, message: Message, query: Query, filters: Mapping[str, s
         return table_rows(rules.compiled(message.type).tables[query.table], query, filters)
     if query.ask == OFFER:
         return offer(MergeTypes(rules, rules.profile(message.type)), message, query, filters, records, today)
+    if query.ask == LOG:
+        return operation_log(rules, message, query, filters, records, today=today)
     if query.ask == RELATION:
         return relation(rules, message, query, filters, records)
     if query.ask == STATISTICS:
@@ -93,7 +104,7 @@ def _sorts(query: Query, filters: Mapping[str, str]) -> Collection[str]:
     """What the answer can be sorted by."""
     if asks_authority(query, filters):
         return [c.name for c in query.columns if c.row and not c.columns]
-    if _of_messages(query) or query.source == "table" or query.ask in (RECEIPTS, ATTACHMENTS, STATISTICS, OFFER):
+    if _of_messages(query) or query.source == "table" or query.ask in (RECEIPTS, ATTACHMENTS, STATISTICS, OFFER, LOG):
         return [c.name for c in query.columns if not c.columns]
     if query.ask == RELATION:
         return ()
@@ -108,6 +119,12 @@ def _asking(rules: Rules, moment: Moment, message: Message, query: Query) -> Out
     if route not in rules.settings.route:
         raise Refused([fault("GW-F32", route=route, path="@kind", label="kind")])
     lane, now = Lane(LaneKind.ASK, route), moment.now
+    profile = rules.profile(message.type)
+    if query.signed:
+        card = rules.card_for(rules.account(message.account), profile, profile.operations[QUERY])
+        if card is None:
+            raise Refused([no_card(rules, rules.account(message.account), profile, profile.operations[QUERY])])
+        lane = Lane(LaneKind.CARD, card.name)
     moved = replace(message, state=State.CHECKED, lane=lane, due_at=now, updated_at=now, waiting_for=moment.shut(lane))
     moved = replace(moved, route=route, asks=query.ask or query.kind)
     return Outcome(moved, message.state, "check")

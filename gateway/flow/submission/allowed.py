@@ -74,8 +74,20 @@ def no_card(rules: Rules, account: Account, profile: Profile, operation: Operati
     do = ("先在设置中登记这样的卡，再执行 tongguan card bind", "set one up in the settings, then type: tongguan card bind")
     if card is not None:
         do = (f"请执行 tongguan card bind {card.name}", f"type: tongguan card bind {card.name}")
+    if operation.card_says.zh:
+        says = operation.card_says
+        return fault("GW-F95", zh=says.zh, en=says.en, do_zh=do[0], do_en=do[1])
     roles = " ".join(operation.roles) or "legal/operator"
     return fault("GW-F06", account=account.name, authority=profile.card_authority, roles=roles, do_zh=do[0], do_en=do[1])
+
+
+def another_holder(operation: Operation, card: str, holder: str, signer: str) -> Fault:
+    """The card belongs to another enterprise than the one that must sign; in the operation's own words, where it has any."""
+    says = operation.card_says
+    if not says.zh:
+        return fault("GW-F20", card=card, holder=holder, signer=signer)
+    do = f"卡 {card} 的持有人是 {holder}", f"card {card} belongs to {holder}"
+    return fault("GW-F95", zh=says.zh, en=says.en, do_zh=do[0], do_en=do[1])
 
 
 @record

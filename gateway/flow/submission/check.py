@@ -31,6 +31,7 @@ from tongguan.gateway.flow.submission.allowed import (
     in_place_of_expired,
     may,
     needed,
+    place_in,
     taken,
     to_the_card,
     uses_card,
@@ -39,6 +40,7 @@ from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_wa
 from tongguan.gateway.flow.submission.filed import FiledDocuments, changed_document
 from tongguan.gateway.flow.submission.licences import licence_faults, wish_of
 from tongguan.gateway.flow.submission.parties import OWN, party_of
+from tongguan.gateway.flow.submission.picks import content_picked, pick_faults, picked
 from tongguan.gateway.flow.submission.powers import power_faults
 from tongguan.gateway.flow.submission.secrets import look_at_secrets, secret_faults
 from tongguan.gateway.flow.submission.split import (
@@ -144,7 +146,7 @@ def decide_check(
     """Check one message; raises Refused with every fault. Unless its card is `present`, one that wants it there goes to look."""
     try:
         if message.operation == QUERY:
-            return (queries.decide(rules, moment, message, hand, records),)
+            return (queries.decide(rules, moment, message, hand, records, present=present),)
         return (_checked(rules, moment, message, hand, records, present=present),)
     except Refused as refused:
         raise Refused(placed(hand.item, refused.faults)) from None
@@ -190,6 +192,10 @@ def _request(
     """What the message asks for, of its document or of one that it makes."""
     checked = seen.checked
     document = document or born(message, rules.profile(message.type), moment.business)
+    picks = rules.profile(message.type).operations[message.operation].picks
+    if picks is not None:
+        wanted = picked(picks, document.content, checked.options)
+        checked = replace(checked, content=content_picked(picks, document.content, wanted))
     return request_of(
         rules,
         moment,
@@ -270,6 +276,7 @@ def _looked_into(
         further=further_documents(message, records),
         filed=filed,
         changed=partial(changed_document, rules, message, records),
+        files={name: hand.files[name] for name, _ in hand.item.attachments if name in hand.files},
     )
     if document is None and hand.item.document and operation.body == "optional" and not checked.content:
         raise Refused([fault("GW-F04", key=hand.item.document, path="@document", label="document")])
@@ -296,6 +303,10 @@ def _looked_into(
         faults.append(fault("GW-F76", zh=title.zh, en=title.en, operation=operation.name, path="@operation", label="operation"))
     if profile.merge is not None and (operation.desk or operation.name) == MERGE:
         faults += merge_faults(rules, moment, message, checked.content, records, places_of(hand.item))
+    if operation.picks is not None and document is not None and not faults:
+        place = place_in(message, operation.picks.named)
+        states = compiled.tables.get(compiled.nodes[f"{operation.picks.table}/{operation.picks.field}"].field.code_table)
+        faults += pick_faults(operation.picks, picked(operation.picks, document.content, checked.options), states, place)
     parts = parts_of(rules, message, checked, records)
     for part in parts:
         faults += part_faults(rules, message, part, records)

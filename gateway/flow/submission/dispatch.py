@@ -145,11 +145,12 @@ def _as_found(request: LocalRequest, document: Document) -> Document:
 
 
 def asking(rules: Rules, moment: Moment, request: LocalRequest) -> Outcome:
-    """checked: the authority is asked first; the content waits beside the message."""
+    """checked: the authority is asked first, or the card signs the question; the content waits beside the message."""
     operation, before = request.operation, request.document
     kept = Body(request.message.id, "content", orjson.dumps(request.content))
     route = rules.route_of(request.profile, operation.route)
-    moved = _moved(moment, request, lane=Lane(LaneKind.ASK, route), route=route)
+    lane = _lane(rules, request, request.content) if operation.way == "query" and operation.signed else Lane(LaneKind.ASK, route)
+    moved = _moved(moment, request, lane=lane, route=route)
     moved = replace(moved, asks=operation.ask)
     relied_on = {before.id: before.version} if before.version else {}
     return Outcome(moved, request.message.state, "check", bodies=(*_files(request), kept), relied_on=relied_on)

@@ -15,9 +15,10 @@ from typing import Any
 from tongguan.codecs.writing.render import package, render_document
 from tongguan.gateway.document.changes import sent
 from tongguan.gateway.flow.cards.looks import certificate_trouble, holders
+from tongguan.gateway.flow.query.question import SEALED_AT, is_signed_question, question
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.submission.allowed import unbound
+from tongguan.gateway.flow.submission.allowed import another_holder, unbound
 from tongguan.gateway.flow.submission.check import hand_of, in_its_form, refuse
 from tongguan.gateway.flow.submission.own_form import in_own_form
 from tongguan.gateway.flow.submission.powers import power_faults
@@ -87,7 +88,7 @@ def seal_step(site: Site) -> Step:
         with site.journal.read() as records:
             return act_seal(site, claim.messages, records)
 
-    return Step("seal", decide_seal, act=act, refuse=partial(refuse, site.rules), wait=site.rules.next_try)
+    return Step("seal", partial(decide_seal, site.rules), act=act, refuse=partial(refuse, site.rules), wait=site.rules.next_try)
 
 
 def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
@@ -97,6 +98,13 @@ def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
     name, card = (
         ("", None) if message.lane is not None and message.lane.kind == LaneKind.UNSIGNED else _card(site, message, signer)
     )
+    if is_signed_question(rules, message):
+        site.route(message.route or "")
+        wire_id, number = message.wire_id_of(message.seal_number + 1), card.number if card else ""
+        asked = question(
+            rules, message, records, clock.now_ms(), business=site.business.now_ms(), ic_card=number, wire_id=wire_id
+        )
+        return Rendered(message, card, name, asked, profile.signature)
     document = records.document(message.document_id)
     assert document is not None
     content = sent(document, profile.operations.get(message.operation))
@@ -140,7 +148,7 @@ def _card(site: Site, message: Message, signer: str) -> tuple[str, OpenCard]:
     certificate = card.certificate_chain[0]
     holder = holders(certificate)
     if holder and signer not in holder:
-        raise Refused([fault("GW-F20", card=bound.name, holder="/".join(holder), signer=signer)])
+        raise Refused([another_holder(operation, bound.name, "/".join(holder), signer)])
     if (wrong := certificate_trouble(bound, certificate, production=site.looks.production)) is not None:
         raise Deferred("card", closes=message.lane, why=in_both(wrong.zh, wrong.en), do=wrong.do)
     return bound.name, card
@@ -211,10 +219,12 @@ def _meaning(lane: Lane | None, trouble: Exception) -> Exception:
     return trouble
 
 
-def decide_seal(moment: Moment, message: Message, sealed: Sealed, records: Snapshot) -> Chain:
-    """sealed: from here on it counts as “may have been sent”."""
+def decide_seal(rules: Rules, moment: Moment, message: Message, sealed: Sealed, records: Snapshot) -> Chain:
+    """sealed: from here on it counts as “may have been sent”; a question is put."""
     now = moment.now
-    lane = Lane(LaneKind.ROUTE, message.route or "")
+    asks = is_signed_question(rules, message)
+    lane = Lane(LaneKind.ASK if asks else LaneKind.ROUTE, message.route or "")
+    extra = {**(message.extra or {}), SEALED_AT: now} if asks else message.extra
     moved = replace(
         message,
         state=State.SEALED,
@@ -224,6 +234,7 @@ def decide_seal(moment: Moment, message: Message, sealed: Sealed, records: Snaps
         updated_at=now,
         waiting_for=moment.shut(lane),
         attempts=0,
+        extra=extra,
     )
     body = Body(message.id, f"sealed:{sealed.number}", sealed.content)
     relied_on = {}

@@ -79,6 +79,6 @@ def standing(statuses: Iterable[str], gone: Restriction, *, with_gone: bool) -> 
 
 
 def has_fact(name: str, values: Sequence[str], *, within: bool = False) -> Restriction:
-    """Documents with one of these values under a name; `within`: with the first of them within the text there."""
-    found = _f.value.contains(values[0], autoescape=True) if within else _f.value.in_(values)
+    """Documents with one of these values under a name; `within`: with one of them within the text there."""
+    found = or_(*(_f.value.contains(value, autoescape=True) for value in values)) if within else _f.value.in_(values)
     return exists(select(_f.document_id).where(and_(_f.document_id == _d.id, _f.name == name, found)))

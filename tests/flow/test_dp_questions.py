@@ -1,0 +1,183 @@
+"""Questions about declarations: signed by the legal-person card, asked again with a new time, never without the card."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import bodies as b
+import declared_papers as dp
+import pytest
+from declared_papers import CLEARED, EXPORTED, PRINT
+from endpoint import RECEIPT, Call
+from lxml import etree
+from sites import Site
+from workshop import Workshop, open_workshop
+
+from tongguan.gateway.flow.query import question
+from tongguan.gateway.home.home import change_settings
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.times import from_ms
+from tongguan.signer.issue import Holder, Validity, make_authority, make_software_card
+
+pytestmark = pytest.mark.requirement("DP-01", "DP-02")
+
+
+def test_cleared_declarations_that_are_still_kept_are_told(site: Site) -> None:
+    root = b.query(PRINT, "declarations", size="1000", sort="entry")
+    head, rows = b.result(site, root)
+    found = {row["entry"]: row for row in rows}
+
+    assert (head["total"], head["source"]) == ("1017", "authority")
+    assert found[EXPORTED[0]] | {"declared": "", "cleared": ""} == {
+        "entry": EXPORTED[0],
+        "direction": "E",
+        "customs": "0908",
+        "declared": "",
+        "cleared": "",
+        "lines": "8",
+    }
+    assert CLEARED[0] in found
+    assert not {dp.RELEASED, dp.LONG_AGO, dp.OTHERS} & set(found)
+
+
+# The card
+
+
+CARD = "demo-customs"
+SAYS = "必须使用报关单证中收发货人的法人卡"
+
+
+@pytest.fixture
+def customs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
+    """A gateway with the installed types whose customs answers every question with no rows."""
+    shop = open_workshop(tmp_path, monkeypatch)
+
+    def answer(call: Call) -> tuple[int, bytes, dict[str, str]] | None:
+        root = shop.customs.unsigned(code="Q0", message=call.message_id, type=PRINT)
+        root.append(etree.fromstring(f'<Content xmlns="{RECEIPT}"><Rows total="0" page="1" size="50"/></Content>'))
+        planned = shop.customs.says.get("question") or []
+        return planned.pop(0) if planned else (202, shop.customs.sealer.seal(root), {})  # type: ignore[return-value]
+
+    monkeypatch.setattr(shop.customs, "answer", answer)
+    yield shop
+    shop.stop()
+    shop.mofcom.down()
+    shop.customs.down()
+
+
+def ask(kind: str = "declarations", **filters: str) -> bytes:
+    return b.xml(b.query(PRINT, kind, filters=filters))
+
+
+def put(shop: Workshop) -> list[bytes]:
+    """Every question as customs got it."""
+    return [call.body for call in shop.customs.calls if call.what == "query"]
+
+
+def sent_at(body: bytes) -> datetime:
+    found = re.search(rb"<send_time>([^<]+)", body)
+    assert found is not None
+    return datetime.fromisoformat(found[1].decode())
+
+
+def away(shop: Workshop) -> None:
+    key = shop.home / "cards" / f"{CARD}.key"
+    key.rename(key.with_suffix(".away"))
+
+
+def back(shop: Workshop) -> None:
+    key = shop.home / "cards" / f"{CARD}.key"
+    key.with_suffix(".away").rename(key)
+
+
+def test_a_question_is_signed_by_the_card(customs: Workshop) -> None:
+    assert customs.play(customs.site.drop(ask()), "accepted")["state"] == "accepted"
+    (body,) = put(customs)
+
+    assert b"<ds:SignatureValue>" in body
+    assert re.search(rb"<ic_card>8[0-9]{12}</ic_card>", body)
+
+
+@pytest.mark.parametrize("kind", ["declarations", "list"])
+def test_a_question_waits_for_its_card_and_is_then_put_with_the_time_of_then(customs: Workshop, kind: str) -> None:
+    away(customs)
+    name = customs.site.drop(ask(kind))
+    customs.turns(lambda: (s := customs.site.status(name)) and s["waiting_for"] == "card")
+    assert put(customs) == []
+    before = from_ms(clock.now_ms())
+    back(customs)
+
+    assert customs.play(name, "accepted")["state"] == "accepted"
+    assert all(sent_at(body) >= before for body in put(customs))
+    assert len(put(customs)) == (1 if kind == "declarations" else 0)
+
+
+def test_a_question_that_found_nobody_is_signed_anew_before_it_is_put_again(
+    customs: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(question, "FRESH", 500)
+    customs.customs.says["question"] = [(503, b"busy", {"Retry-After": "2"})]  # type: ignore[list-item]
+    customs.play(customs.site.drop(ask()), "accepted")
+    first, second = put(customs)
+
+    assert (sent_at(second) - sent_at(first)).total_seconds() >= 2
+    assert re.findall(rb"<message_id>([^<]+)", first) != re.findall(rb"<message_id>([^<]+)", second)
+
+
+def test_a_question_whose_card_went_away_after_it_was_signed_waits_for_it(
+    customs: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(question, "FRESH", 500)
+    customs.customs.says["question"] = [(503, b"busy", {"Retry-After": "1"})]  # type: ignore[list-item]
+    name = customs.site.drop(ask())
+    customs.turns(lambda: put(customs))
+    away(customs)
+    customs.turns(lambda: (customs.site.status(name) or {}).get("waiting_for") == "card")
+    assert len(put(customs)) == 1
+    before = from_ms(clock.now_ms())
+    back(customs)
+
+    customs.play(name, "accepted")
+    assert sent_at(put(customs)[-1]) >= before
+
+
+@pytest.mark.parametrize("message", ["question", "list", "request"])
+def test_an_operators_card_is_told_in_the_manuals_words(customs: Workshop, message: str) -> None:
+    customs.stop()
+    change_settings(customs.home, "account.card", "role", "operator", named=CARD)
+    sent = b.xml(dp.request(PRINT, CLEARED[:1])) if message == "request" else ask("list" if message == "list" else "declarations")
+    status = customs.play(customs.site.drop(sent), "refused")
+
+    assert [fault["message"].partition("；")[0] for fault in status["faults"]] == [SAYS]
+    assert put(customs) == []
+
+
+@pytest.mark.parametrize("message", ["question", "request"])
+def test_another_enterprises_card_is_told_in_the_manuals_words(customs: Workshop, message: str) -> None:
+    customs.stop()
+    made = make_software_card(
+        make_authority("发卡", Validity(clock.now() - timedelta(days=1), 10)),
+        Holder("别的公司", "8900000000991", ("91310000MA1OTHER13", "3100MA1OTHER1")),
+        validity=Validity(clock.now() - timedelta(days=1), 10),
+    )
+    (customs.home / "cards" / f"{CARD}.key").write_bytes(made.key)
+    (customs.home / "cards" / f"{CARD}.pem").write_bytes(made.certificates)
+    change_settings(customs.home, "account.card", "bound", "8900000000991", named=CARD)
+    change_settings(customs.home, "account.card", "fingerprint", "", named=CARD)
+    sent = b.xml(dp.request(PRINT, CLEARED[:1])) if message == "request" else ask()
+    status = customs.play(customs.site.drop(sent), "refused")
+
+    assert [fault["message"].partition("；")[0] for fault in status["faults"]] == [SAYS]
+    assert put(customs) == []
+
+
+def test_the_card_in_the_reader_is_not_the_bound_one(customs: Workshop) -> None:
+    other = (customs.home / "cards" / "demo-mofcom.pem").read_bytes()
+    (customs.home / "cards" / f"{CARD}.pem").write_bytes(other)
+    status = customs.play(customs.site.drop(ask()), "refused")
+
+    said = status["faults"][0]["message"]
+    assert re.fullmatch(r"当前卡号 [0-9]+ 与用户注册信息卡号 [0-9]+ 不一致，无法进行申报", said), said
