@@ -17,7 +17,7 @@ MOST_PARTS = 100  #: documents that the rows of one message may become
 COPY = "copy"  #: the desk step that makes new documents of one
 #: the desk steps that there are (gateway/flow/local), and what is done beside them; `tests/unit/flow/test_desks.py` holds both together
 DESKS = (
-    "attach", "complete", "confirm", "copy", "delete", "detach", "file", "insert", "keep", "merge", "remove", "save", "stop", "print",
+    "attach", "collect", "complete", "confirm", "copy", "delete", "detach", "file", "insert", "keep", "merge", "remove", "save", "stop", "print",
     "query", "message",
 )  # fmt: skip
 #: what every query may be asked with
