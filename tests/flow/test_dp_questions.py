@@ -32,6 +32,7 @@ def test_cleared_declarations_that_are_still_kept_are_told(site: Site) -> None:
 
     assert (head["total"], head["source"]) == ("1017", "authority")
     assert found[EXPORTED[0]] | {"declared": "", "cleared": ""} == {
+        "document": "-",
         "entry": EXPORTED[0],
         "direction": "E",
         "customs": "0908",
