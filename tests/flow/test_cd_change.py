@@ -187,7 +187,7 @@ def test_of_a_list_one_request_at_a_time_is_with_customs(customs: Office) -> Non
         ([row("SeqNo", "JQ2026000000000001")], ("GW-C38", "Change[1]/Place")),
         ([row("PackNo", "41"), row("GrossWet", "820.50")], ("GW-C42", "Change[2]/New")),
         ([row("GrossWet", "a lot")], ("GW-C06", "Change[1]/New")),
-        ([row("TradeCountry", "QQQ")], ("GW-C14", "Change[1]/New")),
+        ([row("TradeCountry", "QQ1")], ("GW-C14", "Change[1]/New")),
         ([row("PackNo", "40"), row("NetWt", "821")], ("CD-L06", "Change[2]/New")),
     ],
     ids=lambda given: given[0]["Place"] if isinstance(given, list) else "",

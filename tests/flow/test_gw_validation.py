@@ -25,7 +25,7 @@ NS = f'xmlns="urn:tongguan:{b.APPLICATION}:1"'
 #: what is wrong in the one document of these tests: (element, value), (code, the label that the fault names, and a part of its text)
 WRONG: dict[tuple[str, Any], tuple[str, str, str]] = {
     ("Year", "26"): ("GW-C16", "年度", "4"),
-    ("TradeMode", "9999"): ("GW-C", "贸易方式", "9999"),
+    ("TradeMode", "99X9"): ("GW-C14", "贸易方式", "99X9"),
     ("ArrivalDate", "2026-13-45"): ("GW-C11", "预计到港时间", "2026-11-20"),
     ("StateTrading", "是"): ("GW-C", "是否国营贸易", "是"),
     ("ContactName", None): ("GW-C03", "联系人", "必填"),
