@@ -208,6 +208,15 @@ class _KombuLink:
         with self._explained():
             self._channel.queue_delete(queue=name)
 
+    def declare_submissions(self, queue: str) -> None:
+        with self._explained():
+            self._declare(queue)
+            self._lead_to(queue)
+
+    def _lead_to(self, queue: str) -> None:
+        self._channel.exchange_declare(exchange=queue, type="direct", durable=True, auto_delete=False)
+        self._channel.queue_bind(queue=queue, exchange=queue, routing_key=queue)
+
     def declare_events(self) -> None:
         with self._explained():
             self._channel.exchange_declare(exchange=EVENTS, type="topic", durable=True, auto_delete=False)
@@ -328,6 +337,16 @@ class _AmqpLink(_KombuLink):
                 raise
         else:
             channel.close()
+
+    def _lead_to(self, queue: str) -> None:
+        """Where that is not allowed, or something else has the name, there is the queue."""
+        channel = self._made_channel()
+        try:
+            channel.exchange_declare(exchange=queue, type="direct", durable=True, auto_delete=False)
+            channel.queue_bind(queue=queue, exchange=queue, routing_key=queue)
+        except (amqp.AccessRefused, amqp.PreconditionFailed):
+            return
+        channel.close()
 
     def depth(self, queue: str) -> QueueDepth | None:
         with self._explained():

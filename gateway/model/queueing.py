@@ -106,6 +106,9 @@ class BrokerLink(Protocol):
     def delete_queue(self, name: str) -> None:
         """Take a queue away, with what is in it."""
 
+    def declare_submissions(self, queue: str) -> None:
+        """The same, and an exchange of the same name that leads to it: there a broker checks who may write to it and to no other."""
+
     def declare_events(self) -> None:
         """See that the exchange of events is there."""
 

@@ -96,8 +96,8 @@ class SubmissionDoor:
         if self._link is None:
             link = self._broker.connect(self.queue)
             try:
-                for name in (DEAD, self.queue):
-                    link.declare_queue(name)
+                link.declare_queue(DEAD)
+                link.declare_submissions(self.queue)
                 link.consume(self.queue, prefetch=self._prefetch)
             except BrokerBroken:
                 link.close()

@@ -70,14 +70,14 @@ class QueueSite:
         """Start the gateway, and wait until each account's queue is there: what is sent to none is gone."""
         self.site.run()
 
-        def there() -> bool:
-            with kombu.Connection(self.url) as connection:
-                try:
-                    return bool(connection.default_channel.queue_declare(self.queue, passive=True))
-                except connection.channel_errors:
-                    return False
+        wait_until(lambda: self.is_there(self.queue), f"{self.queue} to be declared")
 
-        wait_until(there, f"{self.queue} to be declared")
+    def is_there(self, queue: str) -> bool:
+        with kombu.Connection(self.url) as connection:
+            try:
+                return bool(connection.default_channel.queue_declare(queue, passive=True))
+            except connection.channel_errors:
+                return False
 
     def insist(self, envelopes: Mapping[str, Any]) -> None:
         """Publish these by their ids, each again until the broker has confirmed it: what an integrator does."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import amqp
 import brokers
+from asyncapi import fits
 from sites import wait_until
 
 
@@ -67,9 +68,8 @@ def client(virtual_host: str, **more: Any) -> Iterator[QueueClient]:
 
 
 def content(message: amqp.Message) -> dict[str, Any]:
-    """The JSON of a message."""
-    found: dict[str, Any] = json.loads(message.body)
-    return found
+    """The JSON of a message, which must be as docs/asyncapi.json says."""
+    return fits(json.loads(message.body))
 
 
 def key(message: amqp.Message) -> str:
