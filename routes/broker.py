@@ -13,6 +13,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -36,6 +37,7 @@ from tongguan.gateway.model.queueing import (
 )
 from tongguan.gateway.settings import Broker
 from tongguan.gateway.system import clock
+from tongguan.routes.amqp_frames import published
 
 _open: Any = kombu.connection.Connection  # untyped
 _WINDOW, _WINDOW_BYTES = 256, 4_000_000  #: on their way to the broker before its answers are waited for
@@ -397,8 +399,10 @@ class _AmqpLink(_KombuLink):
             confirms.begin()
             for message in messages:
                 if confirms.open >= _WINDOW or confirms.open_bytes >= _WINDOW_BYTES or self.blocked:
+                    confirms.flush()
                     self._answered(lambda: confirms.open <= _WINDOW // 2 and confirms.open_bytes <= _WINDOW_BYTES // 2, until)
                 confirms.send(message)
+            confirms.flush()
             self._answered(lambda: not confirms.open, until)
             return confirms.results()
 
@@ -479,6 +483,7 @@ class _Confirms:
         self._by_id: dict[str, int] = {}
         self._results: list[PublishResult] = []
         self._back: set[int] = set()
+        self._frames: list[bytes] = []
         self.open_bytes = 0
 
     @property
@@ -489,6 +494,7 @@ class _Confirms:
         self._open.clear()
         self._by_id.clear()
         self._back.clear()
+        self._frames.clear()
         self._results, self.open_bytes = [], 0
 
     def results(self) -> list[PublishResult]:
@@ -501,6 +507,21 @@ class _Confirms:
         self._open[self._number] = _Sent(place, len(message.body))
         self._by_id[id_] = place
         self.open_bytes += len(message.body)
+        if message.headers:  # the library's to write
+            self.flush()
+            self._send_alone(message, id_)
+            return
+        most = self._channel.connection.frame_max
+        self._frames += published(self._channel.channel_id, message, id_, most=most)
+
+    def flush(self) -> None:
+        """Let go what was put together."""
+        if self._frames:
+            frames, self._frames = b"".join(self._frames), []
+            self._channel.connection.transport.write(frames)
+            self._channel.connection.bytes_sent += 1  # what its heartbeats go by
+
+    def _send_alone(self, message: OutgoingMessage, id_: str) -> None:
         more = {name: told for name in _OPTIONAL if (told := getattr(message, name))}
         content = amqp.Message(
             message.body,
@@ -516,7 +537,7 @@ class _Confirms:
         )
 
     def _told(self, tag: int, multiple: bool, result: PublishResult) -> None:
-        tags = [n for n in self._open if n <= tag] if multiple else [tag]
+        tags = list(takewhile(lambda n: n <= tag, self._open)) if multiple else [tag]
         for each in tags:
             if (sent := self._open.pop(each, None)) is not None:
                 self._results[sent.place] = result

@@ -66,7 +66,8 @@ class ReplyFinder:
     """Which replies a page of moves calls for."""
 
     def __init__(self, records: Search, lines: Sequence[MoveLine]) -> None:
-        self._records, self._lines = records, lines
+        self._records, self._lines = records, lines if records.has_deliveries() else ()
+        lines = self._lines
         named = list(dict.fromkeys((authority, id_) for line in lines for authority, id_, _ in line.receipts))
         self._receipts = {(receipt.authority, receipt.id): receipt for receipt in records.receipts_named(named)}
         about = {line.message_id for line in lines}

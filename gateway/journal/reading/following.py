@@ -118,6 +118,10 @@ class Following(KeyedDocuments):
         """How many events were told of each of these documents."""
         return dict(self._of(statements.EVENT_COUNTS, ids))
 
+    def has_deliveries(self) -> bool:
+        """Did anything ever come through a queue?"""
+        return bool(statements.A_DELIVERY.rows(self._connection, after=""))
+
     def deliveries_about(self, ids: Iterable[str]) -> dict[str, list[QueueDelivery]]:
         """By submission: who is to be answered about it through a queue: who sent it, or the batch it is an item of, or the same again."""
         found: dict[str, dict[str, QueueDelivery]] = {}

@@ -413,7 +413,7 @@ SEARCHES: dict[str, Callable[[Search], Any]] = {
     ),
     "what moved": lambda r: (r.moved_messages(["m1", "m2"]), r.moved_documents(["d1", "d2"])),
     "event counts": lambda r: r.event_counts(["d1", "d2"]),
-    "deliveries": lambda r: r.deliveries_about(["m1", "m2"]),
+    "deliveries": lambda r: (r.has_deliveries(), r.deliveries_about(["m1", "m2"])),
     "receipts named": lambda r: r.receipts_named([("a", "rc1")]),
     "answers made": lambda r: r.answers_made(["m1", "m2"]),
     "answers under": lambda r: r.answers_under("demo", ["a.xml", "b.xml"]),

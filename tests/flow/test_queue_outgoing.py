@@ -1,0 +1,180 @@
+"""The broker misbehaves while a gateway tells it of its work: nothing waits, it is told, and all is there in order within seconds of its return."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import bodies as b
+import pytest
+from own_broker import OwnBroker, SilentLine, own_broker
+from patience import here
+from queue_client import QueueClient, client, content, once
+from queue_desk import QueueSite, envelope, open_queue_site
+from sites import wait_until
+
+pytestmark = [pytest.mark.requirement("GW-02"), pytest.mark.requirement("GW-08")]
+WITHIN = 10.0  #: seconds after the broker's return
+EVENTS, REPLIES = "tongguan.reply.demo.events", "tongguan.reply.demo"
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnBroker]:
+    """A broker of this file's own: others test on while it is down."""
+    with own_broker(tmp_path_factory.mktemp("broker")) as made:
+        yield made
+
+
+def opened(broker: OwnBroker, folder: Path, url: str = "", *settings: str) -> QueueSite:
+    """A gateway without authorities: what is saved is accepted by itself."""
+    made = open_queue_site(folder, "", url=url or broker.url, broker=settings)
+    with listening(broker) as erp:
+        erp.queue(EVENTS, binding="#", **{"x-queue-type": "quorum"})
+        erp.queue(REPLIES, **{"x-queue-type": "quorum"})
+        for queue in (EVENTS, REPLIES):
+            erp.channel.queue_purge(queue)
+    made.run()
+    return made
+
+
+@pytest.fixture(scope="module")
+def queues(broker: OwnBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QueueSite]:
+    made = opened(broker, tmp_path_factory.mktemp("queues"))
+    yield made
+    made.site.stop("run", kill=True)
+
+
+@contextmanager
+def listening(broker: OwnBroker) -> Iterator[QueueClient]:
+    with client("/", port=broker.port) as made:
+        yield made
+
+
+def submitted(queues: QueueSite, count: int = 10) -> list[str]:
+    """References of messages that went through the queue, and want a reply."""
+    references = [b.fresh("sent") for _ in range(count)]
+    for reference in references:
+        message = envelope(b.xml(b.application("save", reference=reference)), name=f"{reference}.xml")
+        queues.send(message, reply_to=REPLIES, correlation_id=reference)
+    return references
+
+
+def dropped(queues: QueueSite, count: int = 10) -> list[str]:
+    """References of files; each is done before this returns: it waits for no broker."""
+    references = [b.fresh("file") for _ in range(count)]
+    for reference in references:
+        queues.site.drop(b.xml(b.application("save", reference=reference)), name=f"{reference}.xml")
+    for reference in references:
+        queues.site.wait(f"{reference}.xml", "accepted")
+    return references
+
+
+def numbers(erp: QueueClient) -> dict[str, list[int]]:
+    """Of each document the numbers of its events, as they came, without those that came before."""
+    found: dict[str, list[int]] = {}
+    for event in map(content, once(erp.take(EVENTS))):
+        found.setdefault(str(event["document"]), []).append(event["sequence"])
+    return found
+
+
+def told_soon(broker: OwnBroker, events: list[str], replies: list[str]) -> None:
+    """All of it is there within seconds of now, each document's events in their order and without gaps."""
+    began = time.monotonic()
+    with listening(broker) as erp:
+
+        def there() -> bool:
+            answered = {message.properties["correlation_id"] for message in erp.take(REPLIES)}
+            return all(len(numbers(erp).get(each, ())) >= 2 for each in events) and answered >= set(replies)
+
+        wait_until(there, "every event and reply")
+        assert time.monotonic() - began < here(WITHIN)
+        for document, given in numbers(erp).items():
+            assert given == list(range(1, len(given) + 1)), document
+
+
+def stopped(broker: OwnBroker) -> Callable[[], None]:
+    broker.stop()
+    return broker.start
+
+
+def killed(broker: OwnBroker) -> Callable[[], None]:
+    broker.stop(kill=True)
+    return broker.start
+
+
+def starved(broker: OwnBroker) -> Callable[[], None]:
+    broker.starve()
+    return broker.feed
+
+
+def robbed(broker: OwnBroker) -> Callable[[], None]:
+    """The right to write is taken; who has a connection keeps what it has checked already."""
+    broker.allow(write="nothing")
+    broker.cut_connections()
+    return broker.allow
+
+
+@pytest.mark.parametrize("trouble", [stopped, killed, starved, robbed])
+def test_a_broker_in_trouble_delays_what_it_is_told_and_nothing_else(
+    queues: QueueSite, broker: OwnBroker, trouble: Callable[[OwnBroker], Callable[[], None]]
+) -> None:
+    replies = submitted(queues)
+    wait_until(lambda: all(queues.about(reference) for reference in replies), "the submissions")
+    mend = trouble(broker)
+    try:
+        events = dropped(queues)
+        problem = queues.problem("events")
+        assert problem["do"].startswith("tongguan queues")
+        assert "events" in queues.site.command("status").stdout
+    finally:
+        mend()
+
+    told_soon(broker, [*events, *replies], replies)
+    queues.well("events")
+    queues.well("replies")
+
+
+def test_connections_that_are_cut_again_and_again_lose_no_event_and_no_reply(queues: QueueSite, broker: OwnBroker) -> None:
+    replies, events = [], []
+    for _ in range(3):
+        replies += submitted(queues, 3)
+        broker.cut_connections()
+        events += dropped(queues, 3)
+
+    told_soon(broker, [*events, *replies], replies)
+
+
+def test_a_line_that_falls_silent_is_given_up_and_another_one_made(broker: OwnBroker, queues: QueueSite, tmp_path: Path) -> None:
+    queues.site.stop("run")
+    line = SilentLine(broker.port)
+    apart = opened(broker, tmp_path, broker.url.replace(str(broker.port), str(line.port)), 'heartbeat = "1s"')
+    try:
+        replies = submitted(apart, 3)
+        wait_until(lambda: all(apart.about(reference) for reference in replies), "the submissions")
+        line.fall_silent()
+        events = dropped(apart, 3)
+        told_soon(broker, [*events, *replies], replies)
+    finally:
+        apart.site.stop("run", kill=True)
+        line.close()
+        queues.run()
+
+
+def test_queues_tell_how_much_waits_while_the_broker_is_away(queues: QueueSite, broker: OwnBroker) -> None:
+    broker.stop()
+    try:
+        events = dropped(queues, 3)
+        seen = queues.site.command("queues", "--json")
+        screen = queues.site.command("queues", "--lang", "en")
+    finally:
+        broker.start()
+
+    told = json.loads(seen.stdout)
+    assert (seen.returncode, told["reachable"]) == (1, False)
+    assert told["events"]["waiting"] >= 3
+    assert told["events"]["lag_seconds"] > 0
+    assert "the connection is refused" in screen.stdout
+    told_soon(broker, events, [])
