@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import shutil
 import sqlite3
 import subprocess
 import zipfile
@@ -46,7 +48,12 @@ def index(files: dict[str, bytes]) -> list[dict[str, str]]:
 
 def verified(path: Path) -> str:
     """What `pdfsig` of poppler says."""
-    return subprocess.run(["pdfsig", str(path)], capture_output=True, text=True, check=False).stdout
+    program = shutil.which("pdfsig")
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("pdfsig (poppler-utils) is not installed")
+        pytest.skip("pdfsig (poppler-utils) is not installed")
+    return subprocess.run([program, str(path)], capture_output=True, text=True, check=False).stdout
 
 
 @pytest.mark.requirement("DP-05", "DP-08")
