@@ -464,10 +464,10 @@ class Daemon:
 
         def turn() -> bool:
             bell.clear()
-            begun = clock.monotonic()
+            begun = clock.worked()
             busy = self._guarded(station.turn)
             if busy and rests:
-                self._stopping.wait((clock.monotonic() - begun) * rests)
+                self._stopping.wait((clock.worked() - begun) * rests)
             return busy
 
         kind = station.name.partition(":")[0]

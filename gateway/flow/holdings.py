@@ -10,6 +10,7 @@ from typing import Any
 
 from tongguan.gateway.document.changes import own_reservations, reserves, undone
 from tongguan.gateway.document.lines import with_keys
+from tongguan.gateway.flow.merging.letting_go import in_work
 from tongguan.gateway.flow.receipts.agreement import reservations_moved
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.licences import agreed_take, cited, cites_otherwise, holder_of, kept_take
@@ -25,7 +26,8 @@ def undoing(message: Message, profile: Profile | None, records: Snapshot, *, at:
     for it is free again."""
     document = records.document(message.document_id)
     if (document is None or (profile is not None and profile.merge is not None)) and message.document_id:
-        return {"release": records.reservations_of(message.document_id)}
+        whole, _ = in_work(message)
+        return {"release": records.reservations_of(message.document_id) + (records.reservations_of(whole) if whole else ())}
     reverted = undone(document, message, profile, at) if document is not None and profile is not None else None
     if reverted is None or profile is None:
         return {}

@@ -92,7 +92,7 @@ FLOW: Mapping[LaneKind, Entry] = {
         _states(R, State.SENT), _states(C, State.SENT, State.ACCEPTED, State.REJECTED, State.REFUSED), lambda site: batch_step()
     ),
     # A portion is a commit of some hundred rows: one at a turn; and then it is others' turn.
-    LaneKind.MERGE: Entry(_states(C), _states(State.ACCEPTED), merge_step, partial(Pace, most=1, rests=3.0)),
+    LaneKind.MERGE: Entry(_states(C), _states(State.ACCEPTED), merge_step, partial(Pace, most=1, rests=5.0)),
     LaneKind.PRINT: Entry(_states(C), _states(State.ACCEPTED), print_step, partial(Pace, most=16, seconds_each=0.5)),
     LaneKind.VERIFY: Entry(_states(R), _RECEIPT | {State.VERIFIED}, receipt_step),
     LaneKind.SETTLE: Entry(_states(State.VERIFIED, State.UNMATCHED), _RECEIPT, receipt_step),

@@ -36,7 +36,7 @@ def told(desk: Counting) -> list[str]:
     """What the standing alerts say of months."""
     it_is(desk.shop.daemon, desk.today)
     desk.shop.daemon.watching.months.look()
-    return [p.text for p in desk.shop.daemon.alerts.problems() if p.code == "month"]
+    return [p.text.partition("\n")[0] for p in desk.shop.daemon.alerts.problems() if p.code == "month"]
 
 
 def own(desk: Counting, key: str) -> str:

@@ -14,12 +14,14 @@ from merges import INVOICE, MERGE, NOTE, PROFILE, write_merges
 from rounds import turn
 
 from tongguan.gateway.flow.merging.deadlines import merging_types, undeclared
-from tongguan.gateway.flow.merging.letting_go import freeing, owner_of
+from tongguan.gateway.flow.merging.letting_go import freeing, in_work, owner_of
+from tongguan.gateway.flow.merging.merge import _Work as Work
 from tongguan.gateway.flow.orders import carry_out
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.profile.profile import Text
 
 pytestmark = pytest.mark.requirement("CD-11")
 
@@ -342,3 +344,66 @@ def test_nobody_ends_what_lets_documents_go_and_whoever_frees_them_too_leaves_th
     assert "cannot be ended" in order(desk, "give-up", message.id)
     order(desk, "release", message.id)
     assert desk.words(NOTE, *notes) == ["已签收"] * 5
+
+
+def some_merged(desk: Counting, *notes: str) -> Message:
+    """A merge that has put some of these notes into their invoice, and the others not yet."""
+    frame = {"type": MERGE, "operation": "merge", "reference": "M-1", "body": {"Kind": "1", "Month": "2030-06"}}
+    desk.shop.site.drop(json.dumps(frame), suffix=".json")
+    it_is(desk.shop.daemon, desk.today)
+    station = next(each for each in desk.shop.daemon.stations if each.name == "merge")
+    desk.shop.turns(lambda: "汇总中" in {desk.shop.business(NOTE, note) for note in notes})
+    with desk.shop.daemon.journal.search() as records:
+        while not in_work(records.open_messages("demo", 1)[0])[0]:
+            assert station.turn()
+            with desk.shop.daemon.journal.search() as later:
+                message = later.open_messages("demo", 1)[0]
+            if in_work(message)[0]:
+                return message
+        return records.open_messages("demo", 1)[0]
+
+
+def test_an_invoice_of_many_notes_is_made_in_portions_and_none_is_forgotten_meanwhile(desk: Counting) -> None:
+    notes = [desk.note() for _ in range(5)]
+    message = some_merged(desk, *notes)
+    with desk.shop.daemon.journal.search() as records:
+        (types,) = merging_types(desk.shop.daemon.site.rules)
+        why = Counter(one.why.zh for one in undeclared(types, ["demo"], records))
+    assert why == {"汇总中": 3, "发票 M-1-1 尚未生成": 2}
+
+    assert desk.words(NOTE, *notes) == ["已汇总"] * 5
+    assert len(desk.document(INVOICE, "M-1-1")["body"]["Notes"]) == 5
+    with desk.shop.daemon.journal.search() as records:
+        commits = Counter((move.run, move.entry) for move in records.moves(message.id) if move.document_id in ids(desk, *notes))
+    assert sorted(commits.values()) == [1, 1, 2, 2, 2, 2], "taken, and merged"
+
+
+def ids(desk: Counting, *notes: str) -> set[str]:
+    with desk.shop.daemon.journal.search() as records:
+        return {m.document_id or "" for m in records.list_messages([], limit=100) if m.document in notes}
+
+
+def test_a_merge_that_is_given_up_within_an_invoice_frees_what_went_into_it_too(desk: Counting) -> None:
+    notes = [desk.note() for _ in range(5)]
+    message = some_merged(desk, *notes)
+
+    order(desk, "hold", message.id)
+    assert order(desk, "give-up", message.id) == "given_up"
+    assert desk.words(NOTE, *notes) == ["已签收"] * 5
+    assert [alive for _, alive in related_to(desk, notes[0])] == [False]
+    desk.merge("M-2")
+    assert desk.words(NOTE, *notes) == ["已汇总"] * 5
+    assert desk.shop.daemon.journal.verify().broken is None
+
+
+def test_an_invoice_that_cannot_be_made_any_more_when_all_has_gone_into_it_frees_them(
+    desk: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = [desk.note() for _ in range(5)]
+    message = some_merged(desk, *notes)
+    monkeypatch.setattr(Work, "_made", lambda *_: Text("没有账户", "there is no account"))
+
+    assert desk.words(NOTE, *notes) == ["已签收"] * 5
+    assert desk.words(MERGE, "M-1") == ["无单据"]
+    told = json.loads(desk.shop.site.result(f"{message.source}").read_bytes())
+    assert {row["why"] for row in told["rows"]} == {"没有账户"} and (told["taken"], told["left"]) == (0, 5)

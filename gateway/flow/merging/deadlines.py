@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from tongguan.gateway.document.lines import pool_of
-from tongguan.gateway.flow.merging.letting_go import owner_of
+from tongguan.gateway.flow.merging.letting_go import in_work, owner_of
 from tongguan.gateway.flow.merging.selection import MergeTypes
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.keyed import StandingDocument
@@ -68,6 +68,8 @@ def _wholes(types: MergeTypes, records: Search) -> dict[str, tuple[str, str | No
         coming = {each.document_id: each.document for each in records.open_of_type(account, rule.makes) if each.document_id}
         there = records.standing_of(coming)
         found |= {id_: (key, None) for id_, key in coming.items() if id_ not in there}
+        merges = records.messages(each.id for each in records.open_of_type(account, types.profile.type))
+        found |= {whole: (key, None) for whole, key in map(in_work, merges.values()) if whole}
     return found
 
 

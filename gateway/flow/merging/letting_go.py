@@ -108,6 +108,12 @@ def owner_of(message: Message) -> str | None:
     return str(far["of"]) if isinstance(far, dict) and far.get("turn") == FREE else None
 
 
+def in_work(message: Message) -> tuple[str, str]:
+    """Of a merge the document, and its key, that it is about to make and that some went into already; empty: there is none."""
+    far = (message.extra or {}).get(HOW_FAR)
+    return (str(far.get("whole", "")), str(far.get("into", ""))) if isinstance(far, dict) else ("", "")
+
+
 def free(types: MergeTypes, moment: Moment, message: Message, records: Snapshot) -> Outcome:
     """The next portion of what a document has that came to nothing; how far it is, is what that still has."""
     owner, rule = str(owner_of(message)), types.rule

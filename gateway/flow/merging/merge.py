@@ -16,7 +16,7 @@ import orjson
 from tongguan.gateway.document.changes import changed, value_at
 from tongguan.gateway.document.lines import MERGE, with_keys
 from tongguan.gateway.flow.intake.accept import Arrival, accept, look_into
-from tongguan.gateway.flow.merging.letting_go import HOW_FAR, INTO, free, let_go, owner_of
+from tongguan.gateway.flow.merging.letting_go import HOW_FAR, INTO, free, freeing, let_go, owner_of
 from tongguan.gateway.flow.merging.making import WholeToMake, content_of, limits_of
 from tongguan.gateway.flow.merging.plan import PlannedWhole, plan
 from tongguan.gateway.flow.merging.result import made_name, result_of
@@ -164,6 +164,10 @@ class _Work:
     def make(self) -> Outcome:
         far = self.far
         wholes = orjson.loads(self.records.body(self.message.id, f"plan:{far['portion']}") or b"[]")
+        if far.get("whole") or (len(wholes) == 1 and len(wholes[0]["parts"]) > self.types.rule.portion):
+            large = self._part_of_large(far, wholes[0])
+            if large is not None:
+                return large
         documents = self.records.documents(id_ for whole in wholes for id_, *_ in whole["parts"])
         after = Totals(self.types, far.get("after_sums"))
         made, back = list[Outcome](), list[tuple[Document, Text]]()
@@ -182,6 +186,65 @@ class _Work:
         every["documents"] += tuple(self._moved(d, **let_go(self.types.merged, self.types.rule, d)) for d, _ in back)
         return self._on(far, bodies=kept, **every)
 
+    def _part_of_large(self, far: dict[str, Any], whole: Mapping[str, Any]) -> Outcome | None:
+        """The next portion of what goes into a whole that has more parts than one commit takes: the last one brings its message.
+
+        None where it cannot be made, which is seen before anything has gone into it.
+        """
+        ids, done, most = [id_ for id_, *_ in whole["parts"]], far.get("part", 0), self.types.rule.portion
+        first, last = not done, done + most >= len(ids)
+        portion = self.records.documents(ids[done : done + most])
+        made, after = None, Totals(self.types, far.get("after_sums"))
+        if first or last:
+            documents = self.records.documents(ids)
+            made = self._made(whole, [documents[id_] for id_ in ids], after)
+        if isinstance(made, Text):
+            return None if first else self._let_go_of_large(far, whole, portion, made)
+        into, id_ = far.get("into", ""), far.get("whole", "")
+        if first and made is not None:
+            into, id_ = str(made.message.reference), str(made.message.document_id)
+        far |= {"part": done + len(portion), "whole": id_, "into": into}
+        if last:
+            far |= {"part": 0, "whole": "", "into": "", "portion": far["portion"] + 1, "made": far["made"] + 1}
+            far |= {"after_sums": after.shown(), "turn": _TELL if far["portion"] >= far["planned"] else _MAKE}
+        return self._on(
+            far,
+            documents=tuple(self._into(document, into) for document in portion.values()),
+            release=tuple(each for document in portion.values() for each in self._held(document)),
+            reserve=tuple(Reservation(self.types.held_by, document.id, id_) for document in portion.values()),
+            relations=(_relation(id_, whole),) if first else (),
+            follow_ons=(made,) if last and made is not None else (),
+        )
+
+    def _let_go_of_large(
+        self, far: dict[str, Any], whole: Mapping[str, Any], portion: Mapping[str, Document], why: Text
+    ) -> Outcome:
+        """What went into it already is freed by a message, and the rest here."""
+        held = {each.value for each in self.records.reservations_of(far["whole"])}
+        back = [document for document in portion.values() if document.id not in held]
+        parts = self.records.standing_of(id_ for id_, *_ in whole["parts"])
+        rows = [
+            (Candidate(KeyedHead(b"", d.day, d.number, d.id, "", None, 0, (), ()), 0, d.status, None), why)
+            for d in parts.values()
+        ]
+        left, kept = self._left(far, rows)
+        gone = Outcome(self.message, self.message.state, "merge", release=self.records.reservations_of(far["whole"]))
+        freed = freeing(self.types.rules.types, gone, self.records, at=self.moment.business)
+        far |= {"part": 0, "whole": "", "into": "", "portion": far["portion"] + 1, "told": far["told"] + len(kept)}
+        far |= {"taken": far["taken"] - left, "left": far["left"] + left}
+        far["turn"] = _TELL if far["portion"] >= far["planned"] else _MAKE
+        return self._on(
+            far,
+            bodies=kept,
+            documents=(*freed.documents, *(self._moved(d, **let_go(self.types.merged, self.types.rule, d)) for d in back)),
+            release=(*freed.release, *(each for document in back for each in self._held(document))),
+            relations=freed.relations,
+            follow_ons=freed.follow_ons,
+        )
+
+    def _into(self, document: Document, reference: str) -> Document:
+        return self._moved(document, status=self.types.rule.merged, marks=_went_into(document, reference))
+
     def _held(self, document: Document) -> tuple[Reservation, ...]:
         return tuple(Reservation(kind, document.id, self.document.id) for kind in self.types.fences)
 
@@ -191,33 +254,36 @@ class _Work:
 
     def _whole(self, kept: Mapping[str, Any], documents: list[Document], after: Totals) -> Outcome | Text:
         """The message that makes one whole, with its documents, merged; or why it cannot be made."""
+        made = self._made(kept, documents, after)
+        if isinstance(made, Text):
+            return made
+        id_, reference = str(made.message.document_id), str(made.message.reference)
+        return Outcome(
+            self.message,
+            self.message.state,
+            "merge",
+            documents=tuple(self._into(document, reference) for document in documents),
+            release=tuple(each for document in documents for each in self._held(document)),
+            reserve=tuple(Reservation(self.types.held_by, document.id, id_) for document in documents),
+            relations=(_relation(id_, kept),),
+            follow_ons=(made,),
+        )
+
+    def _made(self, kept: Mapping[str, Any], documents: list[Document], after: Totals) -> Outcome | Text:
+        """The message that makes one whole; or why it cannot be made."""
         if not kept["fits"]:
             title = self.types.made.profile.title
             return Text(
                 f"其行数或数值超出一份{title.zh}", f"it alone has more lines, or a larger sum, than one takes ({title.en})"
             )
         whose = str(self.far["whose"])
-        reference = made_name(self.message, self.document, whose, kept["number"])
         content = self._content(kept, documents)
-        made = self._message(reference, kept["name"], content, whose)
-        id_ = made.message.document_id
-        if id_ is None or made.message.state is not State.RECEIVED:
+        made = self._message(made_name(self.message, self.document, whose, kept["number"]), kept["name"], content, whose)
+        if made.message.document_id is None or made.message.state is not State.RECEIVED:
             faults = made.message.faults
             return Text("；".join(f.zh for f in faults), "; ".join(f.en for f in faults))
         after.add(content)
-        release = tuple(each for document in documents for each in self._held(document))
-        parts = (RelatedPart(d.id, bytes.fromhex(places)) for d, places in zip(documents, kept["places"], strict=True))
-        merged = tuple(self._moved(d, status=self.types.rule.merged, marks=_went_into(d, reference)) for d in documents)
-        return Outcome(
-            self.message,
-            self.message.state,
-            "merge",
-            documents=merged,
-            release=release,
-            reserve=tuple(Reservation(self.types.held_by, document.id, id_) for document in documents),
-            relations=(Relation(id_, tuple(parts)),),
-            follow_ons=(made,),
-        )
+        return made
 
     def _content(self, kept: Mapping[str, Any], documents: list[Document]) -> Content:
         rule, content = self.types.rule, self.document.content
@@ -262,6 +328,12 @@ _PARTS = ("documents", "reserve", "release", "relations", "follow_ons")
 
 def _place(kept: list[str] | None) -> KeyedPlace:
     return (bytes.fromhex(kept[0]), kept[1], kept[2], kept[3]) if kept else BEGINNING
+
+
+def _relation(id_: str, kept: Mapping[str, Any]) -> Relation:
+    """Which documents a planned whole has, and where their lines went."""
+    places = zip(kept["parts"], kept["places"], strict=True)
+    return Relation(id_, tuple(RelatedPart(part[0], bytes.fromhex(place)) for part, place in places))
 
 
 def _went_into(document: Document, reference: str) -> dict[str, str]:

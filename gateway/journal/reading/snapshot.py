@@ -368,6 +368,10 @@ class Snapshot:
         """All living documents in these statuses, without their contents."""
         return self._stored.standing(account, type_, statuses)
 
+    def standing_of(self, ids: Iterable[str]) -> dict[str, StandingDocument]:
+        """The same of given documents, deleted ones too."""
+        return self._stored.standing_of(ids)
+
     def values_reserved(self, document_id: str, kinds: Iterable[str], most: int) -> list[tuple[str, str]]:
         """Of what a document has reserved in these kinds the first: kind and value, of so many values at most."""
         return self._stored.values_reserved(document_id, kinds, most)

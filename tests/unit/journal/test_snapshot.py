@@ -12,6 +12,7 @@ from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.model.outcome import Number, Outcome, Reservation, Take, TakenLine
+from tongguan.gateway.model.queueing import QueueDelivery
 
 #: by the method that is asked
 QUESTIONS: dict[str, Callable[[Snapshot], Any]] = {
@@ -49,6 +50,7 @@ QUESTIONS: dict[str, Callable[[Snapshot], Any]] = {
     "used_of": lambda s: [s.used_of(licence) for licence in ("l1", "l2")],
     "reservations_of": lambda s: [s.reservations_of(id_) for id_ in ("d1", "d2")],
     "waits_for_earlier": lambda s: [s.waits_for_earlier(submission("x", document_id=id_)) for id_ in ("d1", "d2")],
+    "delivered": lambda s: s.delivered("demo", ["k1", "k2", "k3"]),
     "newest_under": lambda s: [m and m.id for m in (s.newest_under("demo", "old.xml"), s.newest_under("demo", "new.xml"))],
 }
 #: they change nothing that is asked later
@@ -56,7 +58,17 @@ NO_QUESTIONS = {"see", "opened", "fetch_references", "fetch_keys", "fetch_ordere
 #: what the docstring of `Snapshot` says of them
 OF_WHAT_IS_STORED = {
     *("unchanged", "items", "item_states", "find", "list_documents", "counted", "counted_by"),
-    *("keyed_of", "keyed_in_hand", "months_of", "became", "came_of", "standing", "open_of_type", "values_reserved"),
+    *(
+        "keyed_of",
+        "keyed_in_hand",
+        "months_of",
+        "became",
+        "came_of",
+        "standing",
+        "open_of_type",
+        "values_reserved",
+        "standing_of",
+    ),
 }
 
 
@@ -73,6 +85,7 @@ def before() -> list[Outcome]:
         numbers=(Number("T", "licence", "L1", "d1", "demo"),),
         receipts=(receipt("rc1", message_id="old", document_id="d1"),),
         takes=(Take("d1", (TakenLine("l1", "iron", 5, 9), TakenLine("l1", "coal", 1, None))),),
+        delivery=QueueDelivery("old", "demo", "k1"),
     )
     return [first, comes(receipt_message("r1", reference="a:rc1", sha256="11"))]
 
@@ -97,6 +110,7 @@ def batch(old: Message) -> list[Outcome]:
         numbers=(Number("T", "licence", "L2", "d2", "demo"), Number("T", "other", "L1", "d2", "demo")),
         receipts=(receipt("rc2", message_id="new", document_id="d2", issued_at=2),),
         takes=(Take("d2", (TakenLine("l1", "iron", 6, 9), TakenLine("l2", "iron", 1, 9))),),
+        delivery=QueueDelivery("new", "demo", "k2"),
     )
     return [sent, came, comes(receipt_message("r2", reference="a:rc2", sha256="22"))]
 

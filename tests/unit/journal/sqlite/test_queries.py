@@ -345,7 +345,7 @@ DECIDES: dict[str, Callable[[Snapshot], Any]] = {
     ),
     "in hand": lambda r: list(r.keyed_in_hand("m")),
     "relation": lambda r: (r.became(["d1"]), r.came_of(["w1"])),
-    "standing": lambda r: list(r.standing("demo", "T", ["draft"])),
+    "standing": lambda r: (list(r.standing("demo", "T", ["draft"])), r.standing_of(["d1", "d2"])),
     "open of a type": lambda r: list(r.open_of_type("demo", "T")),
     "reserved in kinds": lambda r: r.values_reserved("d1", ["k", "l"], 5),
     "counted_by": lambda r: r.counted_by(0, "demo", "T", months=(202601, 202611), where={}),
