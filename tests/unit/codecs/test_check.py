@@ -262,7 +262,7 @@ says = { zh = "比率必填", en = "rate required" }
         ("GW-C40", "/XX.sample/Line[1]/Count", "warning"),
         ("GW-C40", "/XX.sample/Rate", "warning"),
     ]
-    assert checked.faults[-1].zh == "操作 declare 还须填写比率"
+    assert checked.faults[-1].zh == "操作 申报 还须填写比率"
 
 
 @pytest.mark.parametrize("element", ["<Title>标题</Title>", "<Titel>x</Titel>", "<Line><Money>DEM</Money></Line>", "<Line/>"])

@@ -134,10 +134,18 @@ def test_numbers_compare_without_hyphens(desk, firm, issued):
 
 
 def test_the_case_of_a_supervision_code_matters(desk, firm, issued):
+    oil = "2709000000"
+    licence = issued(goods(oil), mode="0214")
+
+    assert desk.faults(declaration(line(licence, code=oil, supervision="V"), trader=firm)) == ["LIC-12"]
+    assert desk.declare(declaration(line(licence, code=oil, supervision="v"), trader=firm))[0] == 200
+
+
+def test_of_other_goods_in_processing_trade_the_licence_has_the_usual_code(desk, firm, issued):
     licence = issued(mode="0214")
 
-    assert desk.faults(declaration(line(licence, supervision="V"), trader=firm)) == ["LIC-12"]
-    assert desk.declare(declaration(line(licence, supervision="v"), trader=firm))[0] == 200
+    assert desk.faults(declaration(line(licence, supervision="v"), trader=firm)) == ["LIC-12"]
+    assert desk.declare(declaration(line(licence), trader=firm))[0] == 200
 
 
 def test_any_code_of_the_importer_is_good(desk, simulators, issued, firm):
