@@ -20,7 +20,7 @@ from tongguan.simulators.customs.ledger import Permit
 from tongguan.simulators.customs.permits import Unfit, read_permit
 from tongguan.simulators.messages.lettering import embedded_font
 from tongguan.simulators.messages.markup import elements, parse, values
-from tongguan.simulators.messages.pdf import SealPlace, signed
+from tongguan.simulators.messages.pdf import signed
 from tongguan.simulators.script.script import Query
 from tongguan.simulators.server.office import Office
 
@@ -63,7 +63,7 @@ class LicenceSheet:
 def licence_pdf(office: Office, query: Query, document: Document, number: str) -> bytes:
     """Make the signed paper of an issued licence; one that is no licence by its terms has no paper. Raises Unfit."""
     sheet = _sheet(office, query, document, number)
-    return signed(_Painter(sheet).painted(), office.sealer, query.title, SealPlace(_SEAL, ""))
+    return signed(_Painter(sheet).painted(), office.sealer, query.title, _SEAL)
 
 
 def _sheet(office: Office, query: Query, document: Document, number: str) -> LicenceSheet:

@@ -1,6 +1,6 @@
 """Write a declaration as its form (报关单): header boxes, six lines of goods a page, and on demand a visible seal that signs it.
 
-The font is one that every reader brings along. What customs seals carries one signature over all pages; the seal stands on the first.
+Its font is embedded, cut to the letters that it uses. What customs seals carries one signature over all pages; the seal stands on the first.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from lxml import etree
 from reportlab.lib.pagesizes import A4, landscape
 from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfgen.canvas import Canvas
 
 from tongguan.simulators.customs.held_declarations import HeldDeclaration
+from tongguan.simulators.messages.lettering import embedded_font
 from tongguan.simulators.messages.markup import elements, first
-from tongguan.simulators.messages.pdf import SealPlace, signed
+from tongguan.simulators.messages.pdf import signed
 from tongguan.simulators.server.office import Office
 
-_FONT = "STSong-Light"
 _WIDTH, _HEIGHT = landscape(A4)
 _LEFT, _RIGHT, _TOP = 30.0, _WIDTH - 30, _HEIGHT - 62
+_SEAL = (int(_RIGHT) - 190, 34, int(_RIGHT) - 20, 94)  #: left, bottom, right, top
 _BOX, _LINE = 26.0, 44.0  #: heights of a row of boxes, and of a line of goods
 _LINES_A_PAGE = 6
 _TITLES = {"I": "中华人民共和国海关进口货物报关单", "E": "中华人民共和国海关出口货物报关单"}
@@ -75,35 +75,48 @@ _COLUMNS = (
 
 def declaration_pdf(office: Office, held: HeldDeclaration, *, seals: bool) -> bytes:
     """Make the form of a declaration; sealed it verifies with any reader."""
-    page = _FormWriter(office, held).written()
-    if not seals:
-        return page
-    seal = SealPlace(
-        (int(_RIGHT) - 190, 34, int(_RIGHT) - 20, 94),
-        f"海关总署（模拟） 报关单证专用章\n{held.entry}\n{office.today()} 测试 TEST",
-    )
-    return signed(page, office.sealer, f"报关单 {held.entry}", seal)
+    seal = ("海关总署（模拟） 报关单证专用章", held.entry, f"{office.today()} 测试 TEST") if seals else ()
+    page = _FormWriter(office, held, seal).written()
+    return signed(page, office.sealer, f"报关单 {held.entry}", _SEAL) if seals else page
 
 
 class _FormWriter:
     """A form in the making."""
 
-    def __init__(self, office: Office, held: HeldDeclaration) -> None:
-        self._office, self._held = office, held
-        if _FONT not in pdfmetrics.getRegisteredFontNames():
-            pdfmetrics.registerFont(UnicodeCIDFont(_FONT))
+    def __init__(self, office: Office, held: HeldDeclaration, seal: Sequence[str]) -> None:
+        self._office, self._held, self._seal = office, held, seal
+        self._letters: set[str] = set()
+        self._font = ""  #: not known before every letter is
         self._bytes = io.BytesIO()
-        self._canvas = Canvas(self._bytes, pagesize=(_WIDTH, _HEIGHT), invariant=1)
-        self._canvas.setTitle(f"报关单 {held.entry}")
+        self._canvas = Canvas(self._bytes)
 
     def written(self) -> bytes:
+        """Draw it twice: for the letters that it uses, and with a font of these."""
+        self._pages()
+        self._font = embedded_font(self._letters)
+        self._bytes = io.BytesIO()
+        self._canvas = Canvas(self._bytes, pagesize=(_WIDTH, _HEIGHT), invariant=1, initialFontName=self._font)
+        self._canvas.setTitle(f"报关单 {self._held.entry}")
+        self._pages()
+        self._canvas.save()
+        return self._bytes.getvalue()
+
+    def _pages(self) -> None:
         lines = elements(self._held.message, "DecLists/DecList")
         pages = [lines[n : n + _LINES_A_PAGE] for n in range(0, len(lines), _LINES_A_PAGE)] or [[]]
         for number, rows in enumerate(pages, 1):
             self._page(rows, number, len(pages))
+            if number == 1 and self._seal:
+                self._stamp()
             self._canvas.showPage()
-        self._canvas.save()
-        return self._bytes.getvalue()
+
+    def _stamp(self) -> None:
+        left, bottom, right, top = _SEAL
+        self._canvas.setStrokeColorRGB(0.8, 0, 0)
+        self._canvas.setFillColorRGB(0.8, 0, 0)
+        self._canvas.rect(left, bottom, right - left, top - bottom)
+        for at, line in enumerate(self._seal):
+            self._text(left + 8, top - 18 - 17 * at, line, 9)
 
     def _page(self, rows: Sequence[etree._Element], number: int, of: int) -> None:
         held = self._held
@@ -183,7 +196,10 @@ class _FormWriter:
 
     def _text(self, x: float, y: float, text: str, size: int, *, within: float = 0, centred: bool = False) -> None:
         """Write a line; one that is too long is cut, and ends in a dot."""
-        while within and len(text) > 1 and pdfmetrics.stringWidth(text, _FONT, size) > within:
+        self._letters.update(text)
+        if not self._font:
+            return
+        while within and len(text) > 1 and pdfmetrics.stringWidth(text, self._font, size) > within:
             text = text[:-2] + "…"
-        self._canvas.setFont(_FONT, size)
+        self._canvas.setFont(self._font, size)
         (self._canvas.drawCentredString if centred else self._canvas.drawString)(x, y, text)
