@@ -47,16 +47,15 @@ def rates_at(home: Path, day: str) -> str | None:
     return MergeTypes(rules, rules.profile(MERGE)).rates_at(day)
 
 
-def test_what_customs_tells_of_a_tariff_is_a_table_of_the_home_as_it_comes(asking: Site) -> None:
+def test_what_customs_tells_of_a_tariff_is_imported_as_it_comes(asking: Site) -> None:
     assert rates_at(asking.home, "2026-07-02") == "2026-01-01/2026-07-01"
     name = asking.drop(b.xml(b.query(MERGE, "tariff_versions", size="1000", format="csv")))
     told = asking.result(name).read_text("utf-8-sig")
     days = {row["code"]: row["zh"] for row in csv.DictReader(io.StringIO(told))}
     assert days["2026-01-01"] and days["2026-07-01"] == "2026年7月税则调整"
 
-    own = asking.home / "profiles" / "tables"
-    own.mkdir(parents=True, exist_ok=True)
-    (own / "tariff_version.csv").write_bytes(asking.result(name).read_bytes())
+    done = asking.command("tables", "import", str(asking.result(name)), "--table", "tariff_version", "--add")
+    assert done.returncode == 0, done.stderr
     assert rates_at(asking.home, "2026-06-30") == "2026-01-01/2026-06-01"
     assert rates_at(asking.home, "2026-07-02") == "2026-07-01/2026-07-01"
 

@@ -42,7 +42,7 @@ def status(
         if metrics:
             from tongguan.gateway.cli.health.metrics import exposition  # late: the port's module brings the flow along
 
-            print_text(exposition(seen))
+            print_text(exposition(seen).rstrip("\n"))
         elif context.as_json():
             print_json(_as_json(settings, seen))
         else:
