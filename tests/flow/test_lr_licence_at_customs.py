@@ -51,7 +51,8 @@ def test_reserved_written_off_and_given_back_as_the_enterprise_is_told(site: Sit
         left.append(remaining(site, licence)["remaining"])
 
     assert left == ["100", "79.5", "79.5", "49.5", "79.5", "39.5", "79.5"]
-    assert [(use["entry"], use["state"]) for use in remaining(site, licence)["uses"]] == [(entries[0]["entry"], "released")]
+    uses = remaining(site, licence)["uses"]
+    assert [(use["entry"], use["state"], use["state_code"]) for use in uses] == [(entries[0]["entry"], "已放行", "released")]
 
 
 def test_a_licence_of_one_batch_is_good_for_one_declaration(site: Site, desk: Desk) -> None:

@@ -251,7 +251,7 @@ def test_what_is_approved_is_not_changed_by_a_file_that_says_otherwise(shop: Wor
     status = send(shop, "declare", "v", goods("abcD"))
 
     assert [(f["code"], f["message"]) for f in status["faults"]] == [
-        ("GW-F52", "分出的单证 v-2 当前状态为“海关审批通过”，内容又与报文不同，不能declare")
+        ("GW-F52", "分出的单证 v-2 当前状态为“海关审批通过”，内容又与报文不同，不能申报")
     ]
     assert shop.business(TYPE, "v") == "核准拒绝"
 

@@ -137,6 +137,7 @@ def test_a_list_has_its_columns_and_every_filter_finds_its_documents(site: Site)
     (row,) = b.rows(site, b.query(m.APPLICATION, "list", filters={"application": numbers["application"]}))
 
     assert row == {
+        "document": document["document"],
         "application": numbers["application"],
         "mofcom": numbers["mofcom"],
         "licence": numbers["licence"],

@@ -278,13 +278,20 @@ def commodity(beginning: str) -> str:
 def test_bulk_agricultural_goods_need_the_number_of_their_contract_filing(site: Site) -> None:
     b.registered(site, "NA.agriculture")
     without = [b.application("declare", goods_=[b.goods(commodity(code))]) for code in BULK.values()]
-    wrong = b.application("declare", goods_=[b.goods("1201901100")], ExtraInformation="号码后补")
-    name = site.drop(b.batch([*without, wrong]))
+    name = site.drop(b.batch(without))
     status = site.wait(name)
 
     assert status["state"] == "refused"
-    found = [{f["code"] for f in item["faults"]} for item in status["items"]]
-    assert found == [*[{"NA-R24"}] * len(without), {"NA-R25"}]
+    found = [{f["code"] for f in item["faults"] if f["severity"] == "error"} for item in status["items"]]
+    assert found == [{"NA-R24"}] * len(without)
+
+
+@pytest.mark.requirement("NA-05")
+def test_a_number_of_a_form_that_is_not_the_usual_one_is_warned_of(site: Site) -> None:
+    b.registered(site, "NA.agriculture")
+    status = b.done(site, b.application("declare", goods_=[b.goods("1201901100")], ExtraInformation="许可证申领号后补"))
+
+    assert {(f["code"], f["severity"]) for f in status["faults"]} == {("NA-R25", "warning")}
 
 
 @pytest.mark.requirement("NA-05")

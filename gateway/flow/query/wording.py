@@ -56,11 +56,15 @@ def name_of(table: CodeTable, code: str, language: str) -> str:
 
 
 def worded(
-    columns: Sequence[Column], rows: Sequence[ResultRow], language: str, key_of: Callable[[ResultRow], str]
+    columns: Sequence[Column], rows: Sequence[ResultRow], language: str, key_of: Callable[[ResultRow], str] | None
 ) -> tuple[tuple[Column, ...], list[ResultRow]]:
-    """What an authority answered for readers: its signs in words, each with the sign beside it, and the key of the document that a row is about."""
-    told: list[ResultRow] = [{KEY.name: key_of(row), **_in_words(row, columns, language)} for row in rows]
-    return (KEY, *(each for column in columns for each in _with_code(column))), told
+    """What an authority answered for readers: its signs in words, each with the sign beside it, and the key of the document that a row is about.
+
+    Rows of a table of the authority's are about none: they have no `key_of`.
+    """
+    told: list[ResultRow] = [{**({KEY.name: key_of(row)} if key_of else {}), **_in_words(row, columns, language)} for row in rows]
+    beside = tuple(each for column in columns for each in _with_code(column))
+    return (KEY, *beside) if key_of else beside, told
 
 
 def _with_code(column: Column) -> tuple[Column, ...]:
