@@ -33,7 +33,7 @@ def with_listed(
     text = value_at(content, rules.field)
     found = numbers_in_text(text, form) if text != ",".join(own) else []
     for one in unusable(found, own, most=most):
-        findings.add("GW-C60", (rules.field,), node, place=one.place, value=one.text, zh=one.zh, en=one.en)
+        findings.add("GW-C60", (rules.field,), node, place=one.place, value=one.text, why=one.zh, why_en=one.en)
     taken, faults = _numbers(found), list[Fault]()
     for name, raw in files.items():
         numbers, wrong = _of_file(name, raw, [*own, *taken], most, form)
@@ -51,7 +51,7 @@ def _of_file(name: str, raw: bytes, known: Sequence[str], most: int, form: Numbe
     except Refused as refused:
         return [], [*refused.faults]
     wrong = [
-        _fault("GW-S20", name=name, place=one.place, value=one.text, zh=one.zh, en=one.en)
+        _fault("GW-S20", name=name, place=one.place, value=one.text, why=one.zh, why_en=one.en)
         for one in unusable(found, known, most=most)
     ]
     return _numbers(found), wrong if found else [_fault("GW-S21", name=name)]

@@ -68,7 +68,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-S06": ("{name} 有隐藏的工作表 {sheet}；请取消隐藏或删除", "{name} has the hidden sheet {sheet}; show or delete it"),
     "GW-S07": ("{name} 既非 UTF-8 也非 GB18030 编码", "{name} is neither in UTF-8 nor in GB18030"),
     "GW-S08": ("{name} 超过 {rows} 行或 {columns} 列", "{name} has more than {rows} rows or {columns} columns"),
-    "GW-S20": ("{name} 的 {place} {value}：{zh}", "{name}, {place}: {value} {en}"),
+    "GW-S20": ("{name} 的 {place} {value}：{why}", "{name}, {place}: {value} {why_en}"),
     "GW-S21": ("{name} 中没有编号", "there is no number in {name}"),
     "GW-M01": ("文件名 {name} 的扩展名应为 .xml、.json 或 .zip", "{name} must end in .xml, .json or .zip"),
     "GW-M02": ("报文超过 {most} 字节", "the message is larger than {most} bytes"),
@@ -157,7 +157,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{label}含有看不见的{what}（第 {at} 个字符）：请删去",
         "{label} contains {what_en} (character {at}), which cannot be seen: take it out",
     ),
-    "GW-C60": ("{label} 第 {place} 个 {value}：{zh}", "{label}, number {place}: {value} {en}"),
+    "GW-C60": ("{label} 第 {place} 个 {value}：{why}", "{label}, number {place}: {value} {why_en}"),
     "GW-C51": (
         "{label}只有看不见或已损坏的字符（{what}），按未填写处理",
         "{label} holds nothing that can be read ({what_en}): it counts as empty",

@@ -127,7 +127,7 @@ says = { zh = "数量必填", en = "count required" }
 @pytest.mark.parametrize(
     "more",
     [
-        '[operation.withdraw]\nway = "desk"\nsigned_when = [{ path = "Titel", is = "1" }]\n',
+        '[operation.withdraw]\nway = "desk"\ndesk = "save"\nsigned_when = [{ path = "Titel", is = "1" }]\n',
         '[needs.x]\ntype = "XX.sample"\nat = ["save"]\nsays = { zh = "无", en = "no" }\nwhen = [{ path = "Titel", is = "1" }]\n',
         '[attachments]\ntypes = ["image/png"]\nwhen = [{ path = "Titel", is = "1" }]\n',
     ],
