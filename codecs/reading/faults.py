@@ -222,7 +222,7 @@ def fault(
     """A fault of this table with its blanks filled; values are shortened, so that a fault never carries a body."""
     zh, en = TEXTS[code]
     shown = {name: _shown(name, value) for name, value in facts.items()}
-    chinese = {**shown, "operation": OPERATION_WORDS[shown["operation"]][0]} if code in _SAYS_OPERATION else shown
+    chinese = {**shown, "operation": _operation(shown["operation"])} if code in _SAYS_OPERATION else shown
     return Fault(
         code,
         zh.format(label=label or short(path), **chinese),
@@ -233,6 +233,11 @@ def fault(
         severity=severity,
         label_en=label_en or label,
     )
+
+
+def _operation(name: str) -> str:
+    """What an operation is called in a Chinese sentence; one that only a home's type has, as it is typed."""
+    return OPERATION_WORDS[name][0] if name in OPERATION_WORDS else name
 
 
 def _shown(name: str, value: object) -> str:

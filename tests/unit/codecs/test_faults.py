@@ -33,6 +33,11 @@ def test_both_languages_have_the_same_blanks():
     assert odd == set()
 
 
+def test_an_operation_that_only_a_home_knows_is_told_as_it_is_typed():
+    assert "register" in fault("GW-C22", operation="register").zh
+    assert "申报" in fault("GW-C22", operation="declare").zh
+
+
 def test_a_fault_never_carries_a_body():
     made = fault("GW-J04", value="x" * 5000)
 
