@@ -212,7 +212,7 @@ class Twice:
         chain, raised = self._attempt(step, replace(moment, numbers=given), message, answer, asked)
         first = said(chain, raised)
         again = (step, (moment.now, moment.business), moment.closed, moment.secrets, given.given, message, answer, asked.answers)
-        if difference := unlike(first, _decided(*again)):
+        if difference := unlike(first, said(*_decided(*again))):
             self._complain(f"{step.name} decides otherwise the second time: {difference}")
         if raised is not None and not isinstance(raised, TongguanError):
             return chain, raised
@@ -236,7 +236,7 @@ def _decided(
 
     moment = Moment(*at, Given(given=given), closed, secrets)
     with loop.deciding():
-        return said(*loop._decide(step, moment, message, answer, Asked(answers=answers)))
+        return loop._decide(step, moment, message, answer, Asked(answers=answers))
 
 
 def said(chain: Any, raised: BaseException | None) -> tuple[Any, str]:
@@ -367,9 +367,16 @@ def _answer(what: str, about: Any, rules: dict[str, Any], seen: Counter[str]) ->
             rules[about[0]] = _rules(*pickle.loads(about[1]))
             return ""
         *again, first = _Unpickler(about, rules).load()
-        return unlike(first, _decided(*again))
+        chain, raised = _decided(*again)
+        difference = unlike(first, said(chain, raised))
+        return difference and difference + _bug(chain)
     except Exception as wrong:
         return f"{type(wrong).__name__}: {wrong}"
+
+
+def _bug(chain: Any) -> str:
+    """The traceback of a bug that ended a decision in this process alone."""
+    return "".join(f"\n{extra}" for each in chain if (extra := (each.message.extra or {}).get("traceback")))
 
 
 def _rules(settings: Any, load: Any) -> Any:

@@ -57,7 +57,7 @@ def of_documents(
 
 def has_number(kind: str, values: Iterable[str]) -> Restriction:
     """Documents that have an official number of this kind, one of the values."""
-    return exists(select(_n.document_id).where(and_(_n.document_id == _d.id, _n.kind == kind, _n.value.in_(values))))
+    return _exists(_n.document_id, _n.document_id == _d.id, _n.kind == kind, _n.value.in_(values))
 
 
 def between(time: str, first: int | None, end: int | None) -> list[Restriction]:
@@ -68,8 +68,8 @@ def between(time: str, first: int | None, end: int | None) -> list[Restriction]:
 
 def over(statuses: Iterable[str], name: str, day: str) -> Restriction:
     """Documents in one of these statuses whose date under a name is before a day."""
-    before = and_(_f.document_id == _d.id, _f.name == name, _f.value < day)
-    return and_(_d.status.in_(list(statuses)), exists(select(_f.document_id).where(before)))
+    before = _exists(_f.document_id, _f.document_id == _d.id, _f.name == name, _f.value < day)
+    return and_(_d.status.in_(list(statuses)), before)
 
 
 def standing(statuses: Iterable[str], gone: Restriction, *, with_gone: bool) -> Restriction:
@@ -81,4 +81,9 @@ def standing(statuses: Iterable[str], gone: Restriction, *, with_gone: bool) -> 
 def has_fact(name: str, values: Sequence[str], *, within: bool = False) -> Restriction:
     """Documents with one of these values under a name; `within`: with one of them within the text there."""
     found = or_(*(_f.value.contains(value, autoescape=True) for value in values)) if within else _f.value.in_(values)
-    return exists(select(_f.document_id).where(and_(_f.document_id == _d.id, _f.name == name, found)))
+    return _exists(_f.document_id, _f.document_id == _d.id, _f.name == name, found)
+
+
+def _exists(column: Any, *where: Restriction) -> Restriction:
+    """That a row of the document's own is there: the statement reads the same wherever the document's table comes from."""
+    return exists(select(column).where(*where).correlate(tables.document))
