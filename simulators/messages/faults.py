@@ -25,6 +25,7 @@ What happens to the business receipts:
 ``!nameless``               they do not name the message
 ``!pace=2s``                so much time between them
 ``!stay=CODE``              the flow goes no further than that code
+``!ends=20261003``          where days pass fast: the last one on that day, those before at once
 
 Markers that change the verdict (``!refuse``, ``!return``, ``!second-refuse``, ``!disagree``, ``!store-fail``, ``!send-fail``,
 ``!centre-fail``) are turns in ``replies.toml``; ``!customs-fail`` makes customs refuse to store a licence the first time.
@@ -44,9 +45,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tongguan.simulators.script.durations import is_span, seconds
+from tongguan.simulators.script.durations import is_day, is_span, seconds
 
-_SPANS = ("slow", "pace")  #: markers whose value is a duration; with another value they mean nothing
+#: markers whose value is a duration, or a day; with another value they mean nothing
+_FORMS = {"slow": is_span, "pace": is_span, "ends": is_day}
 _MARKER = re.compile(r"!([a-z0-9]+(?:-[a-z]+)*)(?:=([A-Za-z0-9]+))?")
 
 
@@ -126,7 +128,7 @@ def load_plan(path: Path | None) -> Plan:
 def markers(reference: str) -> dict[str, str]:
     """List the markers of a reference with their values, "" for none."""
     found = {match[1]: match[2] or "" for match in _MARKER.finditer(reference)}
-    return {name: value for name, value in found.items() if name not in _SPANS or is_span(value)}
+    return {name: value for name, value in found.items() if name not in _FORMS or _FORMS[name](value)}
 
 
 def orders(plan: Plan, told: FaultSubject) -> dict[str, str]:

@@ -28,6 +28,19 @@ def stamp(instant: float) -> str:
     return datetime.fromtimestamp(instant, CHINA).isoformat(timespec="milliseconds")
 
 
+def beginning(text: str) -> float:
+    """Give the instant at which a China day, written 20261003, begins. Raises ValueError for what is none."""
+    return datetime.strptime(text, "%Y%m%d").replace(tzinfo=CHINA).timestamp()
+
+
+def is_day(text: str) -> bool:
+    """Say whether ``beginning`` would read a text."""
+    try:
+        return len(text) == 8 and beginning(text) > 0
+    except ValueError:
+        return False
+
+
 def months_later(start: str, months: int) -> str:
     """Give the same day so many months later, or before; the month's last where it has no such day."""
     begins = date.fromisoformat(start)

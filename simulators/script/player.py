@@ -19,7 +19,7 @@ from tongguan.simulators.customs.made_documents import make_row, verdict_code
 from tongguan.simulators.messages.markup import elements, parse
 from tongguan.simulators.messages.odd_receipts import odd
 from tongguan.simulators.script.decision_tables import chosen
-from tongguan.simulators.script.durations import seconds
+from tongguan.simulators.script.durations import beginning, seconds
 from tongguan.simulators.script.script import Code, Flow, Replies, Step, Turn
 from tongguan.simulators.script.traders import trader_of
 from tongguan.simulators.server.office import Fault, Notice, Office, damaged, receipt
@@ -67,16 +67,19 @@ def fits(script: Replies, only: str, document: Document) -> bool:
 def begin(office: Office, document: Document, message: str, steps: list[Step], wrong: dict[str, str]) -> None:
     """Enter a flow in the books; its first step is due after its own delay."""
     if steps:
-        due = _due(office, steps[0], wrong, office.clock.now())
+        due = _due(office, steps, wrong, office.clock.now())
         office.store.start_course(Course(0, document.id, message, due, [dict(vars(step)) for step in steps], wrong, None))
 
 
-def _due(office: Office, step: Step, wrong: dict[str, str], before: float) -> float:
-    """Give the business time of a step: days from now where the clock runs fast, else a delay of the machine after what was due before."""
-    speed = office.clock.speed
-    if step.days and speed > 1 and not office.fast and "pace" not in wrong:
+def _due(office: Office, steps: Sequence[Step], wrong: dict[str, str], before: float) -> float:
+    """Give the business time of the first of these steps: days from now where the clock runs fast, else a delay of the machine after
+    what was due before. What ends on a given day has that delay until then, and its last step at that day's beginning."""
+    step, speed = steps[0], office.clock.speed
+    ends = beginning(wrong["ends"]) if speed > 1 and "ends" in wrong else 0.0
+    if step.days and speed > 1 and not office.fast and not ends and "pace" not in wrong:
         return office.clock.now() + step.days * _DAY
-    return before + speed * (seconds(wrong["pace"]) if "pace" in wrong else step.fast if office.fast else step.after)
+    waits = seconds(wrong["pace"]) if "pace" in wrong else step.fast if office.fast or ends else step.after
+    return max(before + speed * waits, ends if len(steps) == 1 else 0.0)
 
 
 def play(office: Office, course: Course, outcome: str = "") -> str:
@@ -103,7 +106,7 @@ def play(office: Office, course: Course, outcome: str = "") -> str:
             office.store.move_course(replace(course, due=office.clock.later(again)))
         else:
             left = course.steps[1:]
-            due = _due(office, Step(**left[0]), course.wrong, course.due) if left else 0.0
+            due = _due(office, [Step(**step) for step in left], course.wrong, course.due) if left else 0.0
             office.store.move_course(replace(course, due=max(due, office.clock.later(-1)), steps=left))
     return document.account
 

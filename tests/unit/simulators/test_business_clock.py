@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from counter_desk import CounterDesk, write_types
 
+from tongguan.simulators.script.durations import stamp
+
 SCRIPT = """
 number_at = ["No"]
 keys_at = ["No"]
@@ -33,6 +35,20 @@ def test_a_step_comes_days_later_where_the_clock_runs_fast(tmp_path, fast, speed
     desk.send("XX.list", "declare", "<No>1</No>")
 
     assert before + seconds <= desk.office.store.next_due() <= desk.office.clock.now() + seconds
+    desk.office.store.close()
+
+
+def test_what_ends_on_a_day_does_not_wait_before_and_says_the_last_thing_as_it_begins(tmp_path):
+    two = SCRIPT.replace("steps = [{", 'steps = [{ code = "7", after = "3s", fast = "50ms", days = 9 }, {')
+    desk = CounterDesk(tmp_path / "home", write_types(tmp_path / "types", {"XX.list": {"replies.toml": two}}))
+    desk.at("2026-11-20", speed=1000)
+
+    desk.send("XX.list", "declare", "<No>1</No>", markers_="!ends=20261203")
+    first = desk.office.store.next_due()
+    desk.step()
+
+    assert desk.office.clock.now() - 100 <= first <= desk.office.clock.now() + 50
+    assert stamp(desk.office.store.next_due()) == "2026-12-03T00:00:00.000+08:00"
     desk.office.store.close()
 
 
