@@ -113,13 +113,25 @@ def test_a_message_is_found_by_id_reference_and_every_official_number(site: Site
         assert status["message_id"] in say(site, "show", word).out
 
 
+def test_a_message_is_found_by_the_file_under_which_it_came_last(site: Site) -> None:
+    """As `list` shows it, of a file without any reference too."""
+    for content in (b"GIF89a", b"\x89PNG\r\n"):
+        site.drop(content, name="logo.xml")
+        wait_until(lambda: not (site.mailbox / "OutBox" / "logo.xml").exists(), "the file to be taken")
+    listed = say(site, "list", "--text", "logo.xml", "--json").json
+
+    (shown,) = say(site, "show", "logo.xml", "--json").json
+    assert len(listed) == 2
+    assert max(each["message_id"] for each in listed) == shown["message_id"]
+
+
 def test_what_is_unknown_is_told_in_one_line(site: Site) -> None:
     for command in ("show", "timeline", "answers", "hold"):
         said = say(site, command, "no-such-thing", "--lang", "en")
 
         assert (said.code, said.out) == (1, "")
         look = f"tongguan list --home {site.home}"
-        assert said.err == f"nothing has the id, reference or number no-such-thing; look: {look}\n"
+        assert said.err == f"nothing has the id, reference, number or file name no-such-thing; look: {look}\n"
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from tongguan.gateway.system import clock, times
 
 MOST = 10_000  #: messages of one order
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="message id, reference or number / 报文编号或官方编号")]
-Id = Annotated[str, typer.Argument(metavar="ID", help="message id, reference or number / 报文编号或官方编号")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="message id, reference, number or file / 报文编号、企业编号、官方编号或文件名")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="message id, reference, number or file / 报文编号、企业编号、官方编号或文件名")]
 StateOption = Annotated[list[str] | None, typer.Option("--state", help="may be repeated / 状态，可重复")]
 AccountOption = Annotated[str, typer.Option("--account", help="account / 账户")]
 TypeOption = Annotated[str, typer.Option("--type", help="document type / 单证类型")]
@@ -124,10 +124,15 @@ def moment_of(text: str) -> int:
 
 
 def found(records: Search, id_: str, account: str = "", *, look: str = "tongguan list") -> list[Message]:
-    """Every message that an id hits, in every account; Wrong when there is none, with where to `look`."""
+    """Every message that an id hits, in every account, else the newest that came under this file name; Wrong when there is none, with
+    where to `look`."""
     hits = records.find(id_, account or None)
     if not hits:
-        raise CommandWrong(f"没有找到 {id_}；查看：{look}", f"nothing has the id, reference or number {id_}; look: {look}")
+        accounts = [account] if account else [each.name for each in context.settings().account]
+        named = [newest for each in accounts for newest in records.newest_of_name(each, [id_]).values()]
+        hits = list(records.messages(named).values())
+    if not hits:
+        raise CommandWrong(f"没有找到 {id_}；查看：{look}", f"nothing has the id, reference, number or file name {id_}; look: {look}")
     return hits
 
 
