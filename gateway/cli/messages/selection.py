@@ -20,8 +20,13 @@ from tongguan.gateway.system import clock, times
 
 MOST = 10_000  #: messages of one order
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="message id, reference, number or file / 报文编号、企业编号、官方编号或文件名")]
-Id = Annotated[str, typer.Argument(metavar="ID", help="message id, reference, number or file / 报文编号、企业编号、官方编号或文件名")]
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ID]...", help="message id, reference, number or file / 报文编号、企业编号、官方编号或文件名"),
+]
+Id = Annotated[
+    str, typer.Argument(metavar="ID", help="message id, reference, number or file / 报文编号、企业编号、官方编号或文件名")
+]
 StateOption = Annotated[list[str] | None, typer.Option("--state", help="may be repeated / 状态，可重复")]
 AccountOption = Annotated[str, typer.Option("--account", help="account / 账户")]
 TypeOption = Annotated[str, typer.Option("--type", help="document type / 单证类型")]
@@ -132,7 +137,9 @@ def found(records: Search, id_: str, account: str = "", *, look: str = "tongguan
         named = [newest for each in accounts for newest in records.newest_of_name(each, [id_]).values()]
         hits = list(records.messages(named).values())
     if not hits:
-        raise CommandWrong(f"没有找到 {id_}；查看：{look}", f"nothing has the id, reference, number or file name {id_}; look: {look}")
+        raise CommandWrong(
+            f"没有找到 {id_}；查看：{look}", f"nothing has the id, reference, number or file name {id_}; look: {look}"
+        )
     return hits
 
 
