@@ -43,6 +43,7 @@ _open: Any = kombu.connection.Connection  # untyped
 _WINDOW, _WINDOW_BYTES = 256, 4_000_000  #: on their way to the broker before its answers are waited for
 _MOST_KEPT = 2_000_000  #: bytes of messages that nobody has asked for yet, with which no more are read
 _GLANCE = 0.001  #: seconds in which what is there already is read; zero would spin in the middle of a frame
+_PIECE = 16_384  #: bytes that are read at once: the library would ask the system three times for each frame
 _TURN = 1.0  #: seconds between two looks at the heartbeat while something is waited for
 _OPTIONAL = ("correlation_id", "reply_to", "content_encoding")  #: properties that a message may do without
 _PERSISTENT = 2  #: delivery mode
@@ -312,6 +313,7 @@ class _AmqpLink(_KombuLink):
         self._outgoing: _Confirms | None = None
         self._unacknowledged: deque[int] = deque()
         super().__init__(place, connection, timeout)
+        _read_in_pieces(self._raw.transport)
         self._raw.on_blocked, self._raw.on_unblocked = self._block, self._unblock
 
     @property
@@ -433,6 +435,12 @@ class _AmqpLink(_KombuLink):
                 raw.close()
         with contextlib.suppress(Exception):
             raw.collect()
+
+
+def _read_in_pieces(transport: Any) -> None:
+    """Have what the library buffers anyway come in pieces, not by the few bytes that it wants next."""
+    receive = transport._quick_recv
+    transport._quick_recv = lambda wanted: receive(max(wanted, _PIECE))
 
 
 def _shape(queue: str) -> dict[str, Any]:

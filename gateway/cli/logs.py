@@ -5,6 +5,7 @@ Promises: a line never raises and never waits: where nobody reads, or the disk i
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -12,7 +13,7 @@ import stat
 import sys
 import threading
 from collections import deque
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any, Literal
 
 import orjson
@@ -35,6 +36,17 @@ class Outlet:
         self._poll = select.poll()
         self._poll.register(handle, select.POLLOUT)
         self._blocks = not stat.S_ISREG(os.fstat(handle).st_mode)
+        self._together = False
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Write at its end what is said meanwhile, many lines at a time; one thread's."""
+        self._together = True
+        try:
+            yield
+        finally:
+            self._together = False
+            self.flush()
 
     def write(self, text: str) -> None:
         self._waiting.append(text.encode("utf-8", "replace"))
@@ -46,24 +58,30 @@ class Outlet:
 
     def flush(self) -> None:
         """Write what goes at once; the rest waits for the next line. Of several threads one writes."""
-        if not self._lock.acquire(blocking=False):
+        if self._together or not self._lock.acquire(blocking=False):
             return
         try:
             while self._waiting:
-                line = self._waiting[0]
-                written = self._write(line)
-                if written is None:
-                    return
-                self._waiting.popleft()
-                if written < len(line):
-                    self._waiting.appendleft(line[written:])
+                lines = self._next()
+                written = self._write(lines) or 0
+                if written < len(lines):
+                    self._waiting.appendleft(lines[written:])
                 elif len(self._waiting) == 0:
                     logs.written("stdout")
+                if written == 0:
+                    return
         except OSError as wrong:  # nobody reads any more, or the disk is full: what waits is lost, what comes is tried
             self._waiting.clear()
             logs.lost("stdout", wrong.strerror or type(wrong).__name__)
         finally:
             self._lock.release()
+
+    def _next(self) -> bytes:
+        """The next lines, as many as go into a pipe at once."""
+        lines = self._waiting.popleft()
+        while self._waiting and len(lines) + len(self._waiting[0]) <= _PIECE:
+            lines += self._waiting.popleft()
+        return lines
 
     def _write(self, line: bytes) -> int | None:
         if not self._blocks:
@@ -79,7 +97,9 @@ def log_to_stdout(form: Literal["json", "text"]) -> None:
         if form == "json"
         else structlog.dev.ConsoleRenderer(colors=os.isatty(1))
     )
-    _configure(Outlet(1), logging.INFO, last)
+    outlet = Outlet(1)
+    logs.together = outlet.together
+    _configure(outlet, logging.INFO, last)
 
 
 def keep_standard_handles() -> None:

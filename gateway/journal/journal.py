@@ -60,11 +60,14 @@ WRITER = "journal"  #: name of the thread that writes
 def _log_moves(group: Group) -> None:
     """One line a move: the only place that logs them."""
     if log.is_enabled_for(logging.INFO):
-        for message_id, document_id, line in group.moves:
-            if message_id == GATEWAY:
-                continue  # whoever starts and stops it says so
-            _, step, was, state, who, why, *_ = orjson.loads(line)
-            log.info("move", message=message_id, document=document_id, step=step, was=was, state=state, who=who, why=why or None)
+        with logs.together():
+            for message_id, document_id, line in group.moves:
+                if message_id == GATEWAY:
+                    continue  # whoever starts and stops it says so
+                _, step, was, state, who, why, *_ = orjson.loads(line)
+                log.info(
+                    "move", message=message_id, document=document_id, step=step, was=was, state=state, who=who, why=why or None
+                )
 
 
 class Journal(Reader):

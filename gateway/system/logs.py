@@ -5,9 +5,14 @@ The daemon asks `trouble` for what became of lines, and alerts it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import structlog
+
+#: around many lines, of which each would else be written by itself; set by whoever writes them
+together: Callable[[], AbstractContextManager[None]] = nullcontext
 
 _lost: dict[str, str] = {}  #: by who could not write: why
 

@@ -16,15 +16,16 @@ from tongguan.gateway.model.ids import derived_id
 from tongguan.gateway.model.message import FINAL, Kind
 from tongguan.gateway.model.queueing import EVENTS, BrokerLink, OutgoingMessage, PublishResult
 from tongguan.gateway.model.record import record, replace
+from tongguan.gateway.system import clock
 from tongguan.outbox.alerts import Alerts
-from tongguan.outbox.queues.history_teller import Untaken
+from tongguan.outbox.queues.history_teller import GONE
 from tongguan.outbox.status.files import StatusContext
 from tongguan.outbox.status.render import SCHEMA, encoded, show, status_named
 
 NAME = "events"  #: of the thread, and of its cursor
 CHANGED = "changed"  #: the last word of the key where a document moved
 UNREAD, BATCH = "GW.unread", "GW.batch"  #: in place of a type: what could not be read, and what only carries others
-_MOST_COUNTED = 50_000  #: documents whose count is kept in mind
+_MOST_COUNTED = 5_000  #: documents whose count is kept in mind
 
 
 @record
@@ -140,13 +141,15 @@ class Events:
     """Tells of every move, and numbers the events of each document."""
 
     name = NAME
-    insists = True
+    pauses: Sequence[float] = (0.2, 0.5, 1.0, 2.0, 4.0)
 
     def __init__(self, context: StatusContext, alerts: Alerts) -> None:
         self._writer, self._say, self._alerts = EventWriter(context), context.say, alerts
         self._counts: dict[str, int] = {}  # told so far, of documents that were looked up
         self._page: Counter[str] = Counter()  # prepared, and perhaps not told
         self._grown: dict[str, int] = {}  # not kept yet
+        self._page_at = 0  # when the first of the page moved
+        self._refused_since, self._refused_at = 0, 0.0  # when what moved was refused first; when a page was last, 0: none
 
     def declare(self, link: BrokerLink) -> None:
         link.declare_events()
@@ -156,6 +159,7 @@ class Events:
         unknown = {event.subject for event in events} - self._counts.keys()
         self._counts.update(dict.fromkeys(unknown, 0) | records.event_counts(unknown))
         self._page = Counter()
+        self._page_at = events[0].line.at if events else 0
         numbers = []
         for event in events:
             self._page[event.subject] += 1
@@ -164,11 +168,23 @@ class Events:
 
     def told(self, messages: Sequence[OutgoingMessage], results: Sequence[PublishResult]) -> None:
         if PublishResult.REJECTED in results:
-            raise Untaken("事件的某个队列拒收", "a queue that events go to takes no more")
+            self._refused()
         for subject, count in self._page.items():
             self._counts[subject] += count
             self._grown[subject] = self._counts[subject]
         self._page.clear()
+
+    def _refused(self) -> None:
+        """A queue that is bound to them lacks some: the broker does not say which one."""
+        if not self._refused_at:
+            self._refused_since = self._page_at
+        self._refused_at = clock.monotonic()
+        since = show(self._refused_since)
+        text = self._say(
+            f"接收事件的某个队列拒收（已满？），自 {since} 起缺事件；别的队列照常收到",
+            f"a queue that is bound to the events takes no more (is it full?) and lacks some since {since}; the others have them",
+        )
+        self._alerts.tell("event-queue", text, do=f"tongguan events replay --since {since} --queue NAME")
 
     def counts(self) -> Mapping[str, int]:
         return dict(self._grown)
@@ -186,4 +202,7 @@ class Events:
         self._alerts.over("events")
 
     def look(self) -> None:
-        """Nothing of it comes to an end by itself."""
+        """That some were refused is no trouble any more once none was for a while."""
+        if self._refused_at and clock.monotonic() - self._refused_at > GONE:
+            self._refused_at = 0.0
+            self._alerts.over("event-queue")

@@ -1,17 +1,16 @@
 """The thread that tells a broker what moved: it follows the history by a cursor of its own, page by page.
 
 Promises: what moved behind the cursor is told at least once and in the order of the history; the cursor moves on only when the broker has
-answered for all before it. Nobody waits for it: a broker that is away, silent or full delays what is told, and nothing else. It never
-changes a message.
+answered for all before it. A queue that refuses is offered it again for a while, and lacks it then. Nobody waits for it: a broker that is
+away, silent or full delays what is told, and nothing else. It never changes a message.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
 from typing import Protocol
 
 from tongguan.gateway.journal.journal import Journal
@@ -27,33 +26,29 @@ from tongguan.gateway.system.threads import WorkMark
 PAGE = 500
 #: bytes after which pages become smaller, so that few of them are in memory
 _LARGE = 16_000_000
-#: seconds after a move in which others are waited for, so that they go in one page
-SOON = 0.02
+#: seconds after a move in which others are waited for, so that they go in one page; and while there is always more
+SOON, BUSY = 0.02, 0.1
 #: seconds between two looks without anybody's ringing, in which the connection is kept alive
 LOOK = 1.0
 #: seconds after which the cursor is kept at the latest: so much may be told again after a crash
 KEEP = 1.0
 #: seconds before a broker that failed is tried again: at first, and at most
 _RETRY, _MOST_RETRY = 0.5, 4.0
-#: how often at least, with which pauses in seconds, what the broker did not take is offered again
-_AGAIN = (0.2, 0.5, 1.0)
-_FULL = (
-    "某个队列拒收（已满？）：rabbitmqctl list_queues name messages policy",
-    "a queue takes no more (is it full?): rabbitmqctl list_queues name messages policy",
-)
+#: seconds for which a queue that was gone, or refused, is an alert after it was so last
+GONE = 3600.0
 #: seconds that a broker's answers are waited for once the gateway ends
 _PATIENCE = 3.0
 
 
 class Untaken(TongguanError):
-    """The broker does not take what it is offered, although the connection is well, and the gateway ends."""
+    """The gateway ends before the broker took what it was offered: it is offered again at the next start."""
 
 
 class HistoryMessages(Protocol):
     """What one such thread tells."""
 
     name: str  #: of the thread, and of its cursor
-    insists: bool  #: nothing is left out, however long a queue takes no more
+    pauses: Sequence[float]  #: in seconds, after which it is offered again what a queue did not take, before it goes on without
 
     def declare(self, link: BrokerLink) -> None:
         """See that what it publishes to is there."""
@@ -62,7 +57,7 @@ class HistoryMessages(Protocol):
         """What these moves have to say, in their order; perhaps not for the first time."""
 
     def told(self, messages: Sequence[OutgoingMessage], results: Sequence[PublishResult]) -> None:
-        """What became of all that was prepared last; raises Untaken where it must be told again."""
+        """What became of all that was prepared last."""
 
     def counts(self) -> Mapping[str, int]:
         """How many events were told of each document of which more were since the last ones were kept; kept with the cursor."""
@@ -90,7 +85,7 @@ class _HistoryProgress:
 
 
 class HistoryTeller:
-    """HistoryMessages what `tells` makes of the history; `turn` does one page and says whether there was one."""
+    """HistoryMessages what `tells` makes of the history; `turn` does one page and says whether there may be another."""
 
     def __init__(self, tells: HistoryMessages, journal: Journal, broker: MessageBroker) -> None:
         self.name = tells.name
@@ -101,6 +96,7 @@ class HistoryTeller:
         self._stopped_at = math.inf
         self._retry = self._retry_at = 0.0
         self._page = PAGE
+        self._refusing: set[str] = set()  # exchanges and queues that took no more when they were last told something
 
     def ring(self) -> None:
         """Something moved."""
@@ -117,23 +113,24 @@ class HistoryTeller:
         try:
             while not self._stopping.is_set():
                 with pulse:
-                    busy = self.turn()
-                if not busy and self._bell.wait(LOOK) and not self._stopping.is_set():
+                    more = self.turn()
+                busy = self._bell.is_set()
+                if not more and self._bell.wait(LOOK):
                     self._bell.clear()
-                    self._stopping.wait(SOON)
+                    self._stopping.wait(BUSY if busy else SOON)
             self._keep(now=True)
         finally:
             self._disconnect()
 
     def turn(self) -> bool:
-        """Tell one page; False when there was none, or the broker is not to be had."""
+        """Tell one page; False when it was not a full one, so that nothing waits behind it, or the broker is not to be had."""
         try:
             if self._place is None:  # also while the broker is away: what moves from now on is told when it is back
                 cursor = self._journal.begin_following(self.name)
                 self._place = _HistoryProgress(cursor, cursor)
             if clock.monotonic() < self._retry_at:
                 return False
-            found = self._tell_page(self._connected(), self._place)
+            more = self._tell_page(self._connected(), self._place)
             self._keep()
         except (BrokerBroken, StationBroken, Untaken) as broken:
             self._disconnect()
@@ -143,7 +140,7 @@ class HistoryTeller:
             return False
         self._retry = 0.0
         self._tells.well()
-        return found
+        return more
 
     def look(self) -> None:
         """From another thread, every second or so: is it waiting for a broker that takes nothing?"""
@@ -171,7 +168,8 @@ class HistoryTeller:
     def _tell_page(self, link: BrokerLink, place: _HistoryProgress) -> bool:
         with self._journal.search() as records:
             records.leave_out_damaged()
-            lines, behind = records.moves_behind(place.told, self._page)
+            asked = self._page
+            lines, behind = records.moves_behind(place.told, asked)
             messages = self._tells.prepare(records, lines)
         large = sum(len(message.body) for message in messages) > _LARGE
         self._page = max(1, self._page // 8) if large else min(PAGE, self._page * 2)
@@ -182,21 +180,24 @@ class HistoryTeller:
         if behind != place.told:
             place.told = behind
             place.keep_at = min(place.keep_at, clock.monotonic() + KEEP)
-        return bool(lines)
+        return len(lines) >= asked
 
     def _published(self, link: BrokerLink, messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
         """What became of each. What was not taken is offered again, with all that goes the same way behind it, so that its order stays;
-        for as long as it takes where nothing may be left out."""
+        not where the last page was refused too: who takes no more must not delay all others with every page."""
         results = list(link.publish(messages, until=self._given_up))
-        for pause in chain(_AGAIN, repeat(_MOST_RETRY) if self._tells.insists else ()):
-            left = _behind_rejected(messages, results)
-            if not left or self._stopping.wait(pause):
+        for pause in self._tells.pauses:
+            left = _behind_rejected(messages, results, self._refusing)
+            if not left:
                 break
-            if pause == _MOST_RETRY:
-                self._tells.trouble(*_FULL)
+            if self._stopping.wait(pause):
+                raise Untaken("停机前消息服务器没有收下", "the broker did not take it before the end")
             again = link.publish([messages[n] for n in left], until=self._given_up)
             for n, result in zip(left, again, strict=True):
                 results[n] = result
+        ways = {_way(message): False for message in messages}
+        ways |= {_way(m): True for m, result in zip(messages, results, strict=True) if result is PublishResult.REJECTED}
+        self._refusing = {*(self._refusing - ways.keys()), *(way for way, refuses in ways.items() if refuses)}
         return results
 
     def _given_up(self) -> bool:
@@ -211,13 +212,19 @@ class HistoryTeller:
             place.kept, place.keep_at = place.told, math.inf
 
 
-def _behind_rejected(messages: Sequence[OutgoingMessage], results: Sequence[PublishResult]) -> list[int]:
-    """The places of messages that were not taken, and of those behind them that go to the same exchange or queue."""
+def _way(message: OutgoingMessage) -> str:
+    return message.exchange or message.routing_key
+
+
+def _behind_rejected(
+    messages: Sequence[OutgoingMessage], results: Sequence[PublishResult], refusing: Container[str]
+) -> list[int]:
+    """The places of messages that were not taken, and of those behind them that go to the same exchange or queue; but `refusing` ones."""
     shut: set[str] = set()
     left: list[int] = []
     for n, (message, result) in enumerate(zip(messages, results, strict=True)):
-        way = message.exchange or message.routing_key
-        if result is PublishResult.REJECTED:
+        way = _way(message)
+        if result is PublishResult.REJECTED and way not in refusing:
             shut.add(way)
         if way in shut:
             left.append(n)

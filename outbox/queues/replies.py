@@ -26,14 +26,13 @@ from tongguan.gateway.model.queueing import BrokerLink, OutgoingMessage, Publish
 from tongguan.gateway.model.record import record
 from tongguan.gateway.system import clock, file_names
 from tongguan.outbox.alerts import Alerts
+from tongguan.outbox.queues.history_teller import GONE
 from tongguan.outbox.status.files import StatusContext, shown_status
 from tongguan.outbox.status.render import SCHEMA, encoded
 from tongguan.outbox.status.view import read_view
 
 NAME = "replies"  #: of the thread, and of its cursor
 MOST_CONTENT = 8_000_000  #: bytes of an answer that goes along; of a larger one it is told where it lies
-#: seconds for which a reply queue that was not there stays an alert after the last reply to it
-GONE = 3600.0
 _TOLD = {state.value for state in (*FINAL, State.HELD)}
 _TYPES = {
     ".xml": "application/xml",
@@ -123,7 +122,7 @@ class Replies:
     """Tells those who submitted through a queue."""
 
     name = NAME
-    insists = False
+    pauses: Sequence[float] = (0.2, 0.5, 1.0)
 
     def __init__(self, context: StatusContext, alerts: Alerts) -> None:
         self._context, self._alerts = context, alerts

@@ -118,6 +118,22 @@ def test_a_reader_that_does_not_read_holds_nobody_up(monkeypatch: pytest.MonkeyP
     assert seen
 
 
+def test_lines_that_are_said_together_go_out_at_their_end_in_order() -> None:
+    read, write = os.pipe()
+    outlet = Outlet(write)
+    lines = [f"{n:0100d}\n" for n in range(100)]
+    with outlet.together():
+        for line in lines:
+            outlet.write(line)
+        os.set_blocking(read, False)
+        with pytest.raises(BlockingIOError):
+            os.read(read, 1)
+
+    assert os.read(read, 1 << 16).decode() == "".join(lines)
+    os.close(read)
+    os.close(write)
+
+
 def test_the_gateway_takes_as_many_open_files_as_the_system_allows(home: Path, running: list[subprocess.Popen[bytes]]) -> None:
     """A login or service manager may give it fewer than its mailboxes need."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from amqp import Message as Came
-from patience import wait_until
 from queue_client import QueueClient, content, key, once
 
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.record import replace
+from tongguan.outbox.queues import events
 from tongguan.outbox.queues.events import Events
 
 from ..conftest import document, receipt, submission
@@ -151,20 +151,60 @@ def test_many_events_come_in_order(queues: Queues, listener: QueueClient, name: 
     assert numbers(came) == {f"PO/{n}": list(range(1, 101)) for n in range(7)}
 
 
-def test_a_queue_that_takes_no_more_delays_events_with_an_alert_and_loses_none(
-    queues: Queues, listener: QueueClient, name: str
-) -> None:
+def test_what_a_queue_refuses_for_a_moment_comes_when_there_is_room(queues: Queues, listener: QueueClient, name: str) -> None:
     teller = queues.teller(Events)
-    listener.queue(name, binding="#", **{"x-max-length": 2, "x-overflow": "reject-publish"})
+    listener.queue(name, binding="#", **{"x-max-length": 5, "x-overflow": "reject-publish"})
     for n in range(9):
         queues.home.comes_without_file(submission(f"e{n}"))
     with begun(teller):
-        wait_until(lambda: queues.troubles("events"), "the alert")
-        assert "list_queues" in queues.troubles("events")[0]
         listener.wait(name, lambda came: len(once(came)) == 9, "all events")
-        wait_until(lambda: not queues.troubles("events"), "the alert's end")
+    listener.channel.queue_delete(name)
 
-    assert [content(each)["message_id"] for each in once(listener.take(name))] == [f"e{n}" for n in range(9)]
+    assert [content(each)["message_id"] for each in once(listener.came[name])] == [f"e{n}" for n in range(9)]
+
+
+def test_a_queue_that_takes_no_more_lacks_events_with_an_alert_and_delays_nobody_elses(
+    queues: Queues, listener: QueueClient, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Events, "pauses", (0.01, 0.01))
+    teller = queues.teller(Events)
+    listener.queue(f"{name}-full", binding="#", **{"x-max-length": 2, "x-overflow": "reject-publish"})
+    listener.queue(name, binding="#")
+    for page in range(3):
+        for n in range(4):
+            queues.home.comes_without_file(submission(f"p{page}m{n}"))
+        told(teller)
+
+    came = [content(each)["message_id"] for each in listener.take(name)]
+    assert list(dict.fromkeys(came)) == [f"p{page}m{n}" for page in range(3) for n in range(4)]
+    assert came.count("p0m3") == 3, "offered again, as nobody says which queue it was that refused"
+    assert came[-8:] == [f"p{page}m{n}" for page in (1, 2) for n in range(4)], "and the next ones only once"
+    assert len(listener.take(f"{name}-full")) == 2
+    listener.channel.queue_delete(f"{name}-full")
+    (problem,) = (each for each in queues.home.alerts.problems() if each.code == "event-queue")
+    assert "events replay --since 20" in problem.do
+
+    teller.look()
+    assert queues.troubles("event-queue")
+    monkeypatch.setattr(events, "GONE", -1.0)
+    teller.look()
+    assert queues.troubles("event-queue") == []
+
+
+def test_the_end_of_the_gateway_leaves_what_a_queue_refuses_for_the_next_start(
+    queues: Queues, listener: QueueClient, name: str
+) -> None:
+    teller = queues.teller(Events)
+    listener.queue(name, binding="#", **{"x-max-length": 1, "x-overflow": "reject-publish"})
+    for n in range(2):
+        queues.home.comes_without_file(submission(f"g{n}"))
+    teller.stop()
+    told(teller)
+    listener.channel.queue_delete(name)
+    listener.queue(name, binding="#")
+    told(queues.teller(Events))
+
+    assert [content(each)["message_id"] for each in listener.take(name)] == ["g0", "g1"]
 
 
 def test_a_move_that_is_damaged_is_left_out_and_stops_nobody(queues: Queues, listener: QueueClient, name: str) -> None:
