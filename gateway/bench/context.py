@@ -14,6 +14,9 @@ from importlib.resources import files as resources
 from pathlib import Path
 
 from tongguan.gateway.home import home
+from tongguan.gateway.profile.example_dates import moved
+from tongguan.gateway.system import times
+from tongguan.gateway.system.business_clock import BusinessClock
 
 _TEMPLATE = "bench-*.xml"
 LISTS = "lists-[0-9].xml"  #: what must be declared, and approved, before it; the last one is the list itself
@@ -32,7 +35,8 @@ def template() -> bytes:
 def samples(pattern: str) -> list[bytes]:
     """The sample messages with such names in the installed profiles, in the order of their names."""
     root = Path(str(resources("tongguan.gateway") / "profiles"))
-    return [file.read_bytes() for file in sorted(root.glob(f"*/*/examples/{pattern}"), key=lambda file: file.name)]
+    today = times.china_date(BusinessClock().now_ms())
+    return [moved(file.read_bytes(), today) for file in sorted(root.glob(f"*/*/examples/{pattern}"), key=lambda file: file.name)]
 
 
 def make_home(made: Path, key: str) -> None:

@@ -42,7 +42,7 @@ class Kept:
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
     with open_office(tmp_path_factory.mktemp("kept")) as office:
         message = office.send(FILING, "declare", KEY, filing("100", code="C"))
-        office.say(FILING, message, "A1", "<ValidUntil>2027-05-31</ValidUntil>")
+        office.say(FILING, message, "A1", "<ValidUntil>2098-05-31</ValidUntil>")
         number = office.document(FILING, KEY)["numbers"]["own"]
         office.shop.stop()
         yield Kept(office, number)

@@ -25,7 +25,7 @@ from tongguan.gateway.system.times import china_date
 
 FILING, CHANGE = "XX.filing", "XX.change"
 GOODS = "<Goods><Name>甲</Name><Quantity>7</Quantity></Goods><Goods><Name>乙</Name><Quantity>3.5</Quantity></Goods>"
-UNTIL = "2027-05-31"
+UNTIL = "2098-05-31"
 _fresh = itertools.count(1)
 
 

@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,15 @@ from lxml import etree
 from sites import wait_until
 
 import tongguan.gateway
+from tongguan.gateway.profile.example_dates import moved
+from tongguan.gateway.system import clock, times
 
 if TYPE_CHECKING:
     from sites import Site
 
+TODAY = times.china_date(clock.now_ms())  #: the day on which the tests began
+YEAR = TODAY[:4]  #: as an application names it; the first digits of most numbers that are given
+YY = TODAY[2:4]
 PROFILES = Path(tongguan.gateway.__path__[0]) / "profiles"
 APPLICATION = "NA.application"
 INSPECTION = "EW.declaration"
@@ -41,6 +47,12 @@ _entries = itertools.count(90220261000001001)
 _bills = itertools.count(1)
 
 
+def about_now() -> dict[str, str]:
+    """The longest span of days in which a question for inspections may look for what was done today."""
+    first = date.fromisoformat(TODAY) - timedelta(days=10)
+    return {"operated_from": str(first), "operated_to": str(first + timedelta(days=25))}
+
+
 def fresh(word: str = "r") -> str:
     """A reference that no other test uses."""
     return f"{word}-{os.getpid()}-{next(_serials)}"
@@ -57,8 +69,9 @@ def fresh_bill() -> str:
 
 
 def example(type_: str, name: str) -> etree._Element:
+    """An example as of today."""
     path = PROFILES / _AUTHORITIES[type_[:2]] / type_ / "examples" / name
-    return etree.parse(str(path)).getroot()
+    return etree.fromstring(moved(path.read_bytes(), TODAY))
 
 
 def message(

@@ -47,7 +47,7 @@ class Played:
 
     def say(self, told: Sequence[tuple[int, str]]) -> None:
         """Receipts of rounds (from 0); each tells its round's own day."""
-        days = [f"<ValidUntil>{2027 + n}-05-31</ValidUntil>" for n, _ in told]
+        days = [f"<ValidUntil>{2090 + n}-05-31</ValidUntil>" for n, _ in told]
         receipts = (
             self.office.receipt(FILING, self.messages[n], code, content=day if code in ("A1", "X1") else "")
             for (n, code), day in zip(told, days, strict=True)
@@ -70,7 +70,7 @@ def test_rounds_of_amending_and_extending(office: Office, script: Sequence[tuple
         said += own
         played.accepted |= "R1" in kept
         played.amount = str(200 + n) if verdict in ("A1", "B1") else played.amount
-        played.until = f"{2027 + n}-05-31" if verdict in ("A1", "X1") else played.until
+        played.until = f"{2090 + n}-05-31" if verdict in ("A1", "X1") else played.until
     document = office.document(FILING, played.key)
 
     assert document["business_status"]["text"] == "审批通过"

@@ -194,7 +194,7 @@ def test_drafts_and_failed_ones_are_deleted(site: Site, type_: str, make: Any, f
     number = site.wait_business(type_, key, text)["numbers"]["unified"]
     b.done(site, b.message(type_, "delete", document=key))
 
-    days = {"operated_from": "2026-11-15", "operated_to": "2026-12-10"}
+    days = b.about_now()
     assert b.rows(site, b.query(type_, "list", filters={"unified": number, **days})) == []
 
 

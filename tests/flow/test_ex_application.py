@@ -106,9 +106,9 @@ def test_what_is_declared_is_signed_by_the_mofcom_key_as_cms(mofcom: tuple[Site,
 def test_the_numbers_have_the_shapes_of_the_form(site: Site) -> None:
     document = declared(site)
 
-    assert re.fullmatch(r"2026\d{6}", document["numbers"]["application"])
-    assert re.fullmatch(r"262100MA0EXAMPL\d{6}", document["numbers"]["mofcom"])
-    assert re.fullmatch(r"26AB\d{6}", document["numbers"]["licence"])
+    assert re.fullmatch(b.YEAR + r"\d{6}", document["numbers"]["application"])
+    assert re.fullmatch(b.YY + r"2100MA0EXAMPL\d{6}", document["numbers"]["mofcom"])
+    assert re.fullmatch(b.YY + r"AB\d{6}", document["numbers"]["licence"])
     body = document["body"]
     assert (body["ApplicationNo"], body["MofcomNo"], body["LicenceNo"]) == tuple(
         document["numbers"][kind] for kind in ("application", "mofcom", "licence")
@@ -187,7 +187,7 @@ def test_the_list_has_the_columns_of_the_form_and_finds_by_a_part_of_the_number(
     number = document["numbers"]["application"]
     rows = b.rows(
         site,
-        b.query(TYPE, "list", filters={"application": number[3:], "year": "2026", "exporter_name": "大连示例进出口有限公司"}),
+        b.query(TYPE, "list", filters={"application": number[3:], "year": b.YEAR, "exporter_name": "大连示例进出口有限公司"}),
     )
     (row,) = [row for row in rows if row["application"] == number]
 

@@ -75,7 +75,7 @@ def test_the_sealed_message_verifies_with_xmlsec1_against_the_issuer_alone(token
     raw = sealed(tokens)
     file, changed = tmp_path / "sealed.xml", tmp_path / "changed.xml"
     file.write_bytes(raw)
-    changed.write_bytes(raw.replace(b"<Year>2026</Year>", b"<Year>2027</Year>"))
+    changed.write_bytes(raw.replace(f"<Year>{b.YEAR}</Year>".encode(), b"<Year>2025</Year>"))
     assert changed.read_bytes() != raw
     verify = [program, "--verify", "--trusted-pem", str(site.home / "trust" / "cards.pem"), "--enabled-key-data", "x509"]
 

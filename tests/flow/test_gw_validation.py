@@ -169,6 +169,9 @@ def linked() -> zipfile.ZipInfo:
     return entry
 
 
+YEAR = f"<Year>{b.YEAR}</Year>".encode()
+
+
 def good() -> bytes:
     return b.xml(b.application("save"))
 
@@ -207,7 +210,7 @@ HOSTILE: dict[str, tuple[str, Callable[[], bytes], str]] = {
         ),
         "GW-C01",
     ),
-    "double element": (".xml", lambda: good().replace(b"<Year>2026</Year>", b"<Year>2026</Year><Year>2026</Year>", 1), "GW-C02"),
+    "double element": (".xml", lambda: good().replace(YEAR, YEAR * 2, 1), "GW-C02"),
     "system field": (".xml", lambda: b.xml(b.application("save", LicenceNo="26AA000001")), "GW-C"),
     "json cut": (".json", lambda: b'{"type": ', "GW-J01"),
     "json double key": (".json", lambda: b'{"type": "a", "type": "b"}', "GW-J03"),

@@ -163,7 +163,7 @@ def test_inspections_are_entered_without_the_card_but_uploaded_and_declared_with
     saved = b.done(with_cards, b.inspection("save"))
     gone = b.done(with_cards, b.inspection("save"))
     b.done(with_cards, b.message(b.INSPECTION, "delete", document=gone["document"]))
-    span = {"operated_from": "2026-11-15", "operated_to": "2026-12-10"}
+    span = b.about_now()
     assert len(b.rows(with_cards, b.query(b.INSPECTION, "list", filters=span))) == 1
 
     upload = b.with_files(b.message(b.INSPECTION, "attach", document=saved["document"]), ("声明.pdf", ABSENT))
@@ -312,7 +312,7 @@ def test_licences_are_signed_by_the_mofcom_key_and_inspections_by_the_customs_ca
 def test_without_a_bound_card_nothing_is_entered_deleted_or_asked(own_site: Site) -> None:
     without_card(own_site, "mofcom", "customs")
     start(own_site)
-    span = {"operated_from": "2026-11-15", "operated_to": "2026-12-10"}
+    span = b.about_now()
 
     for root in (
         b.application("save"),

@@ -65,7 +65,7 @@ def test_a_29th_system_is_a_folder_and_goes_from_drop_to_licence(own_site: Site)
     status = own_site.wait(name)
     assert status["state"] == "accepted", status["faults"]
     document = own_site.wait_business(TYPE, status["document"], "已发新证")
-    assert re.fullmatch("XZ26[0-9]{10}", document["numbers"]["application"])
+    assert re.fullmatch(f"XZ{b.YY}[0-9]{{10}}", document["numbers"]["application"])
     assert re.fullmatch("[0-9]{4}ZJ[0-9]{6}", document["numbers"]["licence"])
 
     download = own_site.drop(b.xml(b.message(TYPE, "export", document=document["document"])))

@@ -14,7 +14,7 @@ CONTRACT, PHOTO = b.pdf(), b"\x89PNG\r\n\x1a\n" + b"\x00" * 60
 
 def draft(site: Site, *, code: str = b.PLAIN) -> str:
     """A draft whose form MOFCOM has told: electronic, or paper for tobacco."""
-    changes = {"Year": "2026", "OneBatchOneLicence": "1", "CustomsPort1": "0908", "Goods": [{"CodeTS": code}]}
+    changes = {"Year": b.YEAR, "OneBatchOneLicence": "1", "CustomsPort1": "0908", "Goods": [{"CodeTS": code}]}
     key: str = b.done(site, b.message(b.APPLICATION, "check", set_=changes))["document"]
     return key
 

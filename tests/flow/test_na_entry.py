@@ -17,7 +17,7 @@ def body(site: Site, status: dict[str, Any]) -> dict[str, Any]:
 
 def precheck(goods: list[str], **set_: Any) -> Any:
     rows = [{"CodeTS": code} for code in goods]
-    changes = {"Year": "2026", "OneBatchOneLicence": "1", "CustomsPort1": "0908", "Goods": rows, **set_}
+    changes = {"Year": b.YEAR, "OneBatchOneLicence": "1", "CustomsPort1": "0908", "Goods": rows, **set_}
     return b.message(b.APPLICATION, "check", set_=changes)
 
 
@@ -121,8 +121,8 @@ def test_every_field_of_the_form_is_taken_and_the_systems_own_are_filled(site: S
     }
     assert kept["User"] == kept["Importer"] == kept["Applicant"], "the account is user and importer unless another is given"
     assert set(status["filled"]) >= {"Importer/Code", "Importer/CreditCode", "Importer/Name", "User/Code"}
-    assert re.fullmatch(r"26" + "2100MA0EXAMPL" + r"[0-9]{6}", document["numbers"]["mofcom"])
-    assert re.fullmatch(r"26AA[0-9]{6}", document["numbers"]["licence"])
+    assert re.fullmatch(b.YY + "2100MA0EXAMPL" + r"[0-9]{6}", document["numbers"]["mofcom"])
+    assert re.fullmatch(b.YY + "AA[0-9]{6}", document["numbers"]["licence"])
     assert (kept["MofcomNo"], kept["LicenceNo"]) == (document["numbers"]["mofcom"], document["numbers"]["licence"])
 
 

@@ -35,7 +35,7 @@ def text(site: Site, key: str) -> str:
 def test_a_save_gives_a_number_and_the_status_draft(site: Site) -> None:
     status = b.done(site, b.application("save"))
 
-    assert re.fullmatch(r"NA26[0-9]{14}", status["numbers"]["application"])
+    assert re.fullmatch(f"NA{b.YY}[0-9]{{14}}", status["numbers"]["application"])
     assert status["business_status"]["text"] == "暂存"
     again = b.done(site, b.application("save", document=status["document"], Remark="第二次"))
     assert again["numbers"] == status["numbers"], "a draft keeps its number"
@@ -44,7 +44,7 @@ def test_a_save_gives_a_number_and_the_status_draft(site: Site) -> None:
 
 @pytest.mark.requirement("NA-06")
 def test_a_save_needs_less_than_a_declare(site: Site) -> None:
-    bare = {"Year": "2026"}
+    bare = {"Year": b.YEAR}
     status = b.done(site, b.message(b.APPLICATION, "save", set_=bare))
 
     assert status["business_status"]["text"] == "暂存"
@@ -120,7 +120,7 @@ def test_in_a_batch_of_deletes_the_refused_one_spoils_no_other(site: Site) -> No
 @pytest.mark.requirement("NA-11")
 def test_declares_of_drafts_in_a_batch_each_get_their_verdict(site: Site) -> None:
     drafts = [saved(site) for _ in range(3)]
-    missing = b.message(b.APPLICATION, "save", set_={"Year": "2026"})
+    missing = b.message(b.APPLICATION, "save", set_={"Year": b.YEAR})
     drafts.insert(1, b.done(site, missing)["document"])
     status = site.wait(site.drop(b.batch([act("declare", key) for key in drafts])))
 

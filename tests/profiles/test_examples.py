@@ -18,10 +18,12 @@ from tongguan.codecs.checking.filed import FiledContent
 from tongguan.codecs.checking.listed_rows import NO_FILES
 from tongguan.codecs.reading.read import Item, read
 from tongguan.gateway.model.document import Document
+from tongguan.gateway.profile.example_dates import moved
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.own_form import own_forms
 from tongguan.gateway.profile.profile import FiledSource
 from tongguan.gateway.settings import Account
+from tongguan.gateway.system import times
 
 COMPILED = compile_all(load_profiles(Path(str(files("tongguan"))) / "gateway" / "profiles"))
 OWN_FORMS = own_forms({name: compiled.profile for name, compiled in COMPILED.items()})
@@ -32,7 +34,7 @@ ACCOUNT = Account(
     customs_code="2102960001",
     mofcom_code="2100MA0EXAMPL",
 )
-NOON = 1_795_147_200_000
+DAY, NOON = "2026-11-20", 1_795_147_200_000
 FORMS = (".xml", ".json")
 
 
@@ -50,13 +52,14 @@ def titled(value: object) -> str:
     return f"{value.parent.name}/{value.name}" if isinstance(value, Path) else str(value)
 
 
-def item_of(path: Path) -> Item:
+def item_of(path: Path, today: str = DAY) -> Item:
+    """An example, its dates as of a day."""
     if path.stem != "message":
-        return read(path.name, path.read_bytes(), most_bytes=10_000_000, own_forms=OWN_FORMS).items[0]
+        return read(path.name, moved(path.read_bytes(), today), most_bytes=10_000_000, own_forms=OWN_FORMS).items[0]
     target = BytesIO()
     with ZipFile(target, "w") as archive:
         for file in sorted(path.parent.iterdir()):
-            archive.writestr(file.name, file.read_bytes())
+            archive.writestr(file.name, moved(file.read_bytes(), today) if file == path else file.read_bytes())
     return read("example.zip", target.getvalue(), most_bytes=100_000_000).items[0]
 
 
@@ -66,7 +69,9 @@ def files_of(path: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in beside if file != path}
 
 
-def checked(compiled: Compiled, item: Item, document: Document | None = None, files: Mapping[str, bytes] = NO_FILES) -> Checked:
+def checked(
+    compiled: Compiled, item: Item, document: Document | None = None, files: Mapping[str, bytes] = NO_FILES, *, now_ms: int = NOON
+) -> Checked:
     """Held against the profile alone: what other documents say is what this one has said."""
 
     def filed(source: FiledSource, number: str, party: str) -> FiledContent:
@@ -82,7 +87,7 @@ def checked(compiled: Compiled, item: Item, document: Document | None = None, fi
         document=document,
         operation=item.operation,
         numbers={},
-        now_ms=NOON,
+        now_ms=now_ms,
         filed=filed if empty else None,
         files=files,
     )
@@ -94,16 +99,16 @@ def is_query(compiled: Compiled, item: Item) -> bool:
     return item.operation == "query" and (operation is None or operation.body == "none")
 
 
-def document_for(compiled: Compiled, item: Item, path: Path) -> Document | None:
+def document_for(compiled: Compiled, item: Item, path: Path, today: str = DAY) -> Document | None:
     """The document that an example acts on: what the good examples before it have made of it."""
     document = None
     folder = compiled.profile.folder / "examples"
     order = list(tomllib.loads((folder / "expect.toml").read_text(encoding="utf-8")))
     here = path.name if path.stem != "message" else path.parent.name
     for name in order[: order.index(here)] if here in order else ():
-        maker = item_of(folder / name if (folder / name).is_file() else next((folder / name).glob("message.*")))
+        maker = item_of(folder / name if (folder / name).is_file() else next((folder / name).glob("message.*")), today)
         if item.document in (maker.document, maker.reference) and not is_query(compiled, maker):
-            content = checked(compiled, maker, document).content
+            content = checked(compiled, maker, document, now_ms=times.read(today)).content
             document = Document("d", "demo", item.type, item.document, compiled.profile.version, 1, "", NOON, NOON, content)
     return document
 
@@ -136,6 +141,21 @@ def test_a_good_example_has_no_fault_and_the_warnings_that_it_shows(name: str, p
     ]
 
     assert [(code, severity) for code, severity, *_ in faults] == [(code, "warning") for code in expected_warnings(path)], faults
+
+
+@pytest.mark.parametrize("day", ["2027-01-01", "2028-02-29", "2028-12-31", "2035-07-01"])
+def test_a_good_example_is_as_good_in_years_to_come(day: str) -> None:
+    now_ms = times.read(day)
+    wrong = {}
+    for name, path in examples("ok"):
+        compiled, item = COMPILED[name], item_of(path, day)
+        if not is_query(compiled, item):
+            document = document_for(compiled, item, path, day)
+            faults = checked(compiled, item, document, files_of(path), now_ms=now_ms).faults
+            if [f.code for f in faults] != expected_warnings(path):
+                wrong[f"{name}/{titled(path)}"] = [(f.code, f.path) for f in faults]
+
+    assert wrong == {}
 
 
 @pytest.mark.parametrize(("name", "path"), examples("bad"), ids=titled)

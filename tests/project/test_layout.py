@@ -103,6 +103,9 @@ DATES = {
     "gateway/cli/profiles/check.py",
     "gateway/cli/health/doctor.py",
     "gateway/cli/health/status.py",
+    # the year of examples that are played
+    "gateway/cli/demo/demo.py",
+    "gateway/bench/context.py",
     # which month is the last one
     "gateway/cli/messages/merge.py",
     # until when something must be declared

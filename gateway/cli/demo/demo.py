@@ -29,7 +29,8 @@ from tongguan.gateway.cli.output import print_json, print_table, print_text, say
 from tongguan.gateway.daemon import sample
 from tongguan.gateway.home import home as homes
 from tongguan.gateway.profile.loading import load_profiles
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, times
+from tongguan.gateway.system.business_clock import BusinessClock
 
 _PATIENCE_SECONDS = 25  #: since anything moved
 _SHOWN_REPEATS = 3
@@ -48,7 +49,7 @@ class Course:
 def play(messages: int, keep: Path | None, *, broker: str = "") -> int:
     """Play every example, through a queue where a broker is named; 0 only when each ended as its profile says."""
     profiles = load_profiles()
-    examples = read_examples(profiles)
+    examples = read_examples(profiles, times.china_date(BusinessClock().now_ms()))
     examples += repeated(examples, profiles, messages)
     # Told to end, we end our children first.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

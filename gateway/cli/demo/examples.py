@@ -13,6 +13,7 @@ from typing import Any
 from lxml import etree
 
 from tongguan.gateway.model.errors import SettingsWrong
+from tongguan.gateway.profile.example_dates import moved
 from tongguan.gateway.profile.profile import Profile
 
 _FIXED_DATE = (2026, 1, 1, 0, 0, 0)  # so that the same folder gives the same bytes
@@ -30,9 +31,9 @@ class Example:
     status: str = ""  #: code of the document's status; empty: any
 
 
-def read_examples(profiles: Mapping[str, Profile]) -> list[Example]:
-    """Every `ok-*` example, as its folder's expect.toml orders them; SettingsWrong when that names one that is not there."""
-    found = [example for profile in profiles.values() for example in _of_profile(profile)]
+def read_examples(profiles: Mapping[str, Profile], today: str) -> list[Example]:
+    """Every `ok-*` example, its dates of this year, as its folder's expect.toml orders them; SettingsWrong when that names one that is not there."""
+    found = [example for profile in profiles.values() for example in _of_profile(profile, today)]
     names = {example.name for example in found}
     for example in found:
         missing = [name for name in example.after if name not in names]
@@ -44,7 +45,7 @@ def read_examples(profiles: Mapping[str, Profile]) -> list[Example]:
     return found
 
 
-def _of_profile(profile: Profile) -> list[Example]:
+def _of_profile(profile: Profile, today: str) -> list[Example]:
     folder = profile.folder / "examples"
     path = folder / "expect.toml"
     if not path.is_file():
@@ -54,26 +55,29 @@ def _of_profile(profile: Profile) -> list[Example]:
     if forgotten:
         which = ", ".join(sorted(forgotten))
         raise SettingsWrong(f"{path}：没有提到 {which}", f"{path}: says nothing of {which}")
-    return [_example(profile, folder / name, wanted) for name, wanted in expected.items()]
+    return [_example(profile, folder / name, wanted, today) for name, wanted in expected.items()]
 
 
-def _example(profile: Profile, source: Path, wanted: Mapping[str, Any]) -> Example:
+def _example(profile: Profile, source: Path, wanted: Mapping[str, Any], today: str) -> Example:
     status = wanted.get("status", "")
     return Example(
         name=f"{profile.type}/{source.name}",
         file=f"{profile.type}_{source.name}" + (".zip" if source.is_dir() else ""),
-        content=_zipped(source) if source.is_dir() else source.read_bytes(),
+        content=_zipped(source, today) if source.is_dir() else moved(source.read_bytes(), today),
         after=tuple(name if "/" in name else f"{profile.type}/{name}" for name in wanted.get("after", ())),
         state=wanted["state"],
         status=profile.statuses[status].code if status else "",
     )
 
 
-def _zipped(folder: Path) -> bytes:
+def _zipped(folder: Path, today: str) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(folder.iterdir()):
-            archive.writestr(zipfile.ZipInfo(file.name, _FIXED_DATE), file.read_bytes())
+            content = file.read_bytes()
+            archive.writestr(
+                zipfile.ZipInfo(file.name, _FIXED_DATE), moved(content, today) if file.stem == "message" else content
+            )
     return packed.getvalue()
 
 

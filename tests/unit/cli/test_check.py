@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from homes import begins
 
 from tongguan.gateway.cli.demo.examples import read_examples
 from tongguan.gateway.cli.profiles import check
@@ -18,10 +19,18 @@ from tongguan.gateway.profile.loading import load_profiles
 Tongguan = Callable[..., Any]
 PROFILES = Path(str(files("tongguan.gateway"))) / "profiles"
 APPLICATIONS = PROFILES / "mofcom/NA.application/examples"
+DAY = "2026-11-20"  #: of the examples
+
+
+@pytest.fixture
+def home(home: Path) -> Path:
+    """A home in which it is that day."""
+    begins(home, DAY)
+    return home
 
 
 def every_good_example() -> list[Any]:
-    return read_examples(load_profiles())
+    return read_examples(load_profiles(), DAY)
 
 
 @pytest.mark.requirement("GW-03")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from homes import begins
 
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles
@@ -19,6 +20,13 @@ PROFILES = Path(str(files("tongguan.gateway"))) / "profiles"
 DECLARE = (PROFILES / "mofcom/NA.application/examples/ok-declare.xml").read_text("utf-8")
 CATALOGUE = (PROFILES / "mofcom/ME.application/examples/ok-declare.xml").read_text("utf-8")
 BENZENE = "2902200000"
+
+
+@pytest.fixture
+def home(home: Path) -> Path:
+    """A home in which it is the day of the examples."""
+    begins(home, "2026-11-20")
+    return home
 
 
 def with_goods(code: str, *, name: str = "") -> str:

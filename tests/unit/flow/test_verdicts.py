@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from homes import new_home
+from homes import begins, new_home
 from patience import wait_until
 from rounds import turn
 
@@ -21,6 +21,7 @@ from tongguan.gateway.profile.loading import load_profiles
 pytestmark = pytest.mark.requirement("GW-03")
 Tongguan = Callable[..., Any]
 NS = "urn:tongguan:NA.application:1"
+DAY = "2026-11-20"  #: of the examples
 #: what needs the journal: other documents, their content, statuses and numbers, references in use
 KNOWS = ("GW-F", "GW-C03", "GW-C2", "GW-C3", "GW-E0", "GW-E1")
 ODD = {
@@ -52,12 +53,12 @@ def written(folder: Path) -> list[Path]:
     """Every example, good or bad, and what people drop by mistake."""
     folder.mkdir()
     profiles = load_profiles()
-    for example in read_examples(profiles):
+    for example in read_examples(profiles, DAY):
         (folder / example.file).write_bytes(example.content)
     for profile in profiles.values():
         for bad in sorted((profile.folder / "examples").glob("bad-*")):
             if bad.is_dir():
-                (folder / f"{profile.type}_{bad.name}.zip").write_bytes(_zipped(bad))
+                (folder / f"{profile.type}_{bad.name}.zip").write_bytes(_zipped(bad, DAY))
             else:
                 shutil.copy(bad, folder / f"{profile.type}_{bad.name}")
     for name, raw in ODD.items():
@@ -68,6 +69,7 @@ def written(folder: Path) -> list[Path]:
 @pytest.fixture
 def daemon(home: Path) -> Iterator[Daemon]:
     new_home(home)
+    begins(home, DAY)
     change_settings(home, "gateway", "settle", "0s")
     made = Daemon(home)
     yield made
