@@ -20,7 +20,8 @@ from urllib.parse import unquote, urlsplit
 
 import amqp
 import kombu.connection
-from amqp import spec
+import kombu.utils.json
+from amqp import serialization, spec
 from kombu.transport import virtual
 
 from tongguan.gateway.model.errors import BrokerBroken, SettingsWrong, in_both
@@ -38,8 +39,10 @@ from tongguan.gateway.model.queueing import (
 from tongguan.gateway.settings import Broker
 from tongguan.gateway.system import clock
 from tongguan.routes.amqp_frames import published
+from tongguan.routes.redis_take import RedisTaker
 
 _open: Any = kombu.connection.Connection  # untyped
+_loads: Any = kombu.utils.json.loads
 _WINDOW, _WINDOW_BYTES = 256, 4_000_000  #: on their way to the broker before its answers are waited for
 _MOST_KEPT = 2_000_000  #: bytes of messages that nobody has asked for yet, with which no more are read
 _GLANCE = 0.001  #: seconds in which what is there already is read; zero would spin in the middle of a frame
@@ -47,11 +50,13 @@ _PIECE = 16_384  #: bytes that are read at once: the library would ask the syste
 _TURN = 1.0  #: seconds between two looks at the heartbeat while something is waited for
 _OPTIONAL = ("correlation_id", "reply_to", "content_encoding")  #: properties that a message may do without
 _PERSISTENT = 2  #: delivery mode
+_UNREADABLE = "unreadable"  #: in place of all properties
 _ANY = 1_000_000_000  #: times that a message is handed out
 _MOST_PASSWORD = 4096  #: bytes of a file with a password
 #: seconds after which Redis hands out again what somebody who is gone had in hand
 _REDIS_LEASE = 60
 _REDIS_LOOK = 5.0  #: seconds between two looks for such
+_REDIS_POLL = 0.1  #: seconds between two looks into an empty list
 
 
 def make_broker(settings: Broker, home: Path) -> MessageBroker | None:
@@ -99,13 +104,13 @@ class _KombuBroker:
             heartbeat=max(1, round(self._settings.heartbeat.total_seconds())),
             transport_options=self._options(purpose),
         )
-        kind = _RedisLink if self._kind not in ("amqp", "amqps") else _AmqpLink
+        kind = _RedisLink if self._redis else _VirtualLink if self._kind == "memory" else _AmqpLink
         return kind(self.place, connection, self._settings.timeout.total_seconds())
 
     def _options(self, purpose: str) -> dict[str, Any]:
         silent = self._settings.timeout.total_seconds()
         if self._redis:
-            return {"visibility_timeout": _REDIS_LEASE, "socket_connect_timeout": silent}
+            return {"visibility_timeout": _REDIS_LEASE, "socket_connect_timeout": silent, "socket_timeout": silent}
         if self._kind == "memory":
             return {"polling_interval": _GLANCE}
         about = {"connection_name": f"tongguan {purpose}", "product": "tongguan"}
@@ -239,8 +244,8 @@ class _KombuLink:
 
     def receive(self, *, most: int, most_bytes: int, wait: float) -> Sequence[QueueMessage]:
         with self._explained():
-            if not self._came and not self._drain_until(lambda: bool(self._came), clock.monotonic() + wait):
-                self._idle()
+            if not self._came:
+                self._drain_until(lambda: bool(self._came), clock.monotonic() + wait)
             came: list[QueueMessage] = []
             size = 0
             while len(came) < most and size < most_bytes and (self._came or self._drain(_GLANCE)):
@@ -285,9 +290,6 @@ class _KombuLink:
                 self._say_alive()
 
     def _say_alive(self) -> None:
-        pass
-
-    def _idle(self) -> None:
         pass
 
     def close(self) -> None:
@@ -451,6 +453,19 @@ def _shape(queue: str) -> dict[str, Any]:
     return {"x-queue-type": "quorum"} | ({"x-delivery-limit": _ANY} if queue == DEAD else {})
 
 
+def _read_properties(buffer: bytes, offset: int) -> tuple[dict[str, Any], int]:
+    """The properties of a message. The library ends the connection over some that it cannot read, whereupon the broker gives it out
+    again, for ever: texts in no UTF-8, times beyond its calendar, tables in tables without end."""
+    try:
+        found: tuple[dict[str, Any], int] = serialization.decode_properties_basic(buffer, offset)
+    except Exception:
+        return {_UNREADABLE: True}, offset
+    return found
+
+
+serialization.PROPERTY_CLASSES[spec.Basic.CLASS_ID] = _read_properties
+
+
 def _of_amqp(queue: str, message: Any) -> QueueMessage:
     told = message.properties
     headers = told.get("application_headers") or {}
@@ -466,6 +481,7 @@ def _of_amqp(queue: str, message: Any) -> QueueMessage:
         correlation_id=told.get("correlation_id") or "",
         redelivered=bool(message.delivery_info.get("redelivered")),
         headers=headers,
+        readable=_UNREADABLE not in told,
     )
 
 
@@ -566,16 +582,8 @@ class _PackedMessage(virtual.Message):
         super().__init__({**payload, "headers": headers}, channel=channel, **more)  # type: ignore[no-untyped-call]
 
 
-class _RedisLink(_KombuLink):
-    """Redis, and the broker in this process's memory that tests may use."""
-
-    _look_at = 0.0
-
-    def _idle(self) -> None:
-        """Have what somebody who is gone had in hand come again: by itself the library does so for a few a minute."""
-        if clock.monotonic() >= self._look_at:
-            self._look_at = clock.monotonic() + _REDIS_LOOK
-            self._channel.qos.restore_visible(num=_WINDOW * 4, interval=1)
+class _VirtualLink(_KombuLink):
+    """What the library makes a broker of: the memory of this process, for tests."""
 
     def _made_channel(self) -> Any:
         channel = super()._made_channel()
@@ -587,12 +595,12 @@ class _RedisLink(_KombuLink):
             return QueueDepth(self._channel._size(queue), 1 if self._consuming else 0)
 
     def _take(self, message: Any) -> None:
-        self._keep(_of_virtual(self._queue, message))
+        self._keep(_of_virtual(self._queue, message, message.delivery_tag))
 
     def get(self, queue: str) -> QueueMessage | None:
         with self._explained():
             message = self._channel.basic_get(queue, no_ack=False)
-            return None if message is None else _of_virtual(queue, message)
+            return None if message is None else _of_virtual(queue, message, message.delivery_tag)
 
     def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
         with self._explained():
@@ -621,12 +629,91 @@ class _RedisLink(_KombuLink):
             self._transport.close_connection(raw)
 
 
-def _of_virtual(queue: str, message: Any) -> QueueMessage:
+class _RedisLink(_VirtualLink):
+    """Redis. Messages are taken without the library's help, in one step; given back and published by it."""
+
+    def __init__(self, place: str, connection: Any, timeout: float) -> None:
+        self._in_hand: dict[str, None] = {}  # tags, in the order in which they were taken
+        self._look_at = 0.0
+        super().__init__(place, connection, timeout)
+
+    @property
+    def unacknowledged(self) -> int:
+        return len(self._in_hand)
+
+    def consume(self, queue: str, *, prefetch: int) -> None:
+        self._queue, self._prefetch, self._consuming = queue, prefetch, new_id()
+
+    def cancel(self) -> None:
+        self._consuming = ""
+
+    def receive(self, *, most: int, most_bytes: int, wait: float) -> Sequence[QueueMessage]:
+        end = clock.monotonic() + wait
+        with self._explained():
+            while True:
+                room = min(most, self._prefetch - len(self._in_hand))
+                came = self._taken(self._queue, room, most_bytes)
+                left = end - clock.monotonic()
+                if came or left <= 0:
+                    return came
+                self._idle()
+                clock.pause(min(left, _REDIS_POLL))
+
+    def get(self, queue: str) -> QueueMessage | None:
+        with self._explained():
+            return next(iter(self._taken(queue, 1, 1)), None)
+
+    def _taken(self, queue: str, most: int, most_bytes: int) -> list[QueueMessage]:
+        channel = self._channel
+        lists = [channel._q_for_pri(queue, priority) for priority in channel.priority_steps]
+        taker = RedisTaker(channel.client, queue, lists, index=channel.unacked_index_key, in_hand=channel.unacked_key)
+        came = []
+        for tag, raw in taker.take(now=clock.now_ms() / 1000, most=most, most_bytes=most_bytes):
+            self._in_hand[tag] = None
+            came.append(self._read(queue, tag, raw))
+        return came
+
+    def _read(self, queue: str, tag: str, raw: bytes) -> QueueMessage:
+        try:
+            return _of_virtual(queue, self._channel.Message(_loads(raw.decode()), channel=self._channel), tag)
+        except (ValueError, KeyError, TypeError, AttributeError):  # no message of the library's: whoever takes it refuses it
+            return QueueMessage(queue=queue, tag=tag, body=raw, readable=False)
+
+    def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
+        tags = [message.tag for message in messages]
+        if not tags:
+            return
+        with self._explained():
+            told = self._channel.client.pipeline()
+            told.zrem(self._channel.unacked_index_key, *tags)
+            told.hdel(self._channel.unacked_key, *tags)
+            told.execute()
+        for tag in tags:
+            self._in_hand.pop(tag, None)
+
+    def beat(self) -> None:
+        with self._explained():
+            self._channel.client.ping()
+
+    def _idle(self) -> None:
+        """Have what somebody who is gone had in hand come again."""
+        if clock.monotonic() >= self._look_at:
+            self._look_at = clock.monotonic() + _REDIS_LOOK
+            self._channel.qos.restore_visible(num=_WINDOW * 4, interval=1)
+
+    def _end(self, raw: Any) -> None:
+        with contextlib.suppress(Exception):  # else they come again when they were in hand for too long
+            while self._in_hand:
+                self._channel.qos.restore_by_tag(self._in_hand.popitem()[0])
+        super()._end(raw)
+
+
+def _of_virtual(queue: str, message: Any, tag: Any) -> QueueMessage:
     told = message.properties
     body = message.body
     return QueueMessage(
         queue=queue,
-        tag=message.delivery_tag,
+        tag=tag,
         body=body if isinstance(body, bytes) else str(body or "").encode("utf-8", "surrogateescape"),
         content_type=message.content_type or "",
         content_encoding=message.content_encoding or "",

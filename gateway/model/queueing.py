@@ -55,6 +55,7 @@ class QueueMessage:
     correlation_id: str = ""
     redelivered: bool = False  #: the broker knows that somebody had it before
     headers: Mapping[str, Any] = field(default_factory=dict)
+    readable: bool = True  #: its properties and headers, so that nothing but its body is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tongguan.gateway.model.errors import BrokerBroken, Fault
+from tongguan.gateway.model.errors import BrokerBroken, Fault, short
 from tongguan.gateway.model.queueing import (
     DEAD,
     SUBMISSIONS,
@@ -27,6 +27,7 @@ _OURS = "tongguan-"  #: begins the names of our headers
 _PACKED = "compression"
 _MOST_FAULTS = 20
 _MOST_TEXT = 2000  #: characters of a text in a header
+_MOST_NUMBER = 1 << 63
 _MOST_LISTED = 1000  #: dead letters that are looked at in one go
 
 
@@ -84,11 +85,17 @@ def _letter(message: QueueMessage, faults: Sequence[Fault]) -> OutgoingMessage:
 def _kept(headers: Mapping[str, Any]) -> Mapping[str, Any]:
     """The sender's own headers, unless they are so large that the message could not be sent on.
 
-    A library of whoever looks at it would unpack what says that it is compressed, however large it grows: that is told by a header of ours.
+    Those that are no texts and no numbers are told as text. A library of whoever looks at it would unpack what says that it is compressed, however large it grows: that is told by a header of ours.
     """
     if len(repr(headers)) > MOST_HEADERS:
         return {f"{_OURS}headers-left-out": len(headers)}
-    return {name: value for name, value in headers.items() if not name.startswith(_OURS) and name != _PACKED}
+    names = [name for name in headers if isinstance(name, str) and not name.startswith(_OURS) and name != _PACKED]
+    return {name: value if _plain(value := headers[name]) else short(repr(value)) for name in names}
+
+
+def _plain(value: Any) -> bool:
+    """Does it surely go out again as it came in?"""
+    return isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < _MOST_NUMBER)
 
 
 def listed(link: BrokerLink, most: int = _MOST_LISTED) -> list[DeadMessage]:

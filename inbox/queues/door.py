@@ -140,7 +140,7 @@ class SubmissionDoor:
             return
         for message, faults in self._unreadable:
             log.warning(
-                "message unreadable", queue=self.queue, message_id=message.message_id, why=" ".join(f.code for f in faults)
+                "message unreadable", queue=self.queue, message_id=ascii(message.message_id), why=" ".join(f.code for f in faults)
             )
         self._owed += [message for message, _ in self._unreadable]
         self.buried += len(self._unreadable)

@@ -119,6 +119,12 @@ def _outside(message: QueueMessage, account: str, accounts: Collection[str], mos
     most = most_bytes * 4 // 3 + _ENVELOPE
     if len(message.body) > most:
         return [_too_large(len(message.body), most)]
+    if not message.readable:
+        zh, en = (
+            "消息的属性或消息头读不出（不是 UTF-8，或类型不认识）",
+            "its properties or headers cannot be read (no UTF-8, or of a kind that is not known)",
+        )
+        return [_fault("GW-Q08", "", zh, en)]
     faults = []
     kind = message.content_type.partition(";")[0].strip().lower()
     if kind != "application/json":
@@ -138,6 +144,9 @@ def _outside(message: QueueMessage, account: str, accounts: Collection[str], mos
     for name in ("message_id", "correlation_id", "reply_to"):
         if len(getattr(message, name).encode("utf-8", "replace")) > MOST_ID:
             zh, en = f"{name} 超过 {MOST_ID} 字节", f"{name} has more than {MOST_ID} bytes"
+            faults.append(_fault("GW-Q08", "", zh, en))
+        if not _encodes(getattr(message, name)):
+            zh, en = f"{name} 含有不成对的代理字符", f"{name} has half a letter (a lone surrogate) in it"
             faults.append(_fault("GW-Q08", "", zh, en))
     if not reply_queue_allowed(account, message.reply_to, accounts):
         zh = f"reply_to {short(message.reply_to)!r} 是别的账户或网关自己的队列"

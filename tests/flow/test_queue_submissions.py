@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import amqp
 import bodies as b
 import brokers
 import pytest
@@ -149,6 +150,40 @@ def test_what_nobody_can_read_is_among_the_dead_as_it_came_with_its_reasons_and_
         )
     assert queues.depth() == 0
     queues.well("dead")
+
+
+FORGED: list[tuple[dict[str, Any], str]] = [
+    ({"correlation_id": "half \ud800"}, "GW-Q08"),
+    ({"message_id": "\udfff"}, "GW-Q08"),
+    ({"reply_to": "\ud800"}, "GW-Q08"),
+    ({"reply_to": b"\xff\xfe"}, "GW-Q08"),
+    ({"content_type": b"\xff"}, "GW-Q08"),
+    ({"message_id": b"\xff"}, "GW-Q08"),
+    ({"type": b"\xff"}, "GW-Q08"),
+    ({"application_headers": {"x": b"\xff"}, "content_type": "text/plain"}, "GW-Q01"),
+    ({"application_headers": {b"\xff": "no text"}, "content_type": "text/plain"}, "GW-Q01"),
+    ({"application_headers": {"x-death": [{"count": 1.5, "deep": {"a": [None, True, 1 << 40]}}]}, "content_type": ""}, "GW-Q01"),
+    ({"application_headers": {"tongguan-queue": "tongguan.submit.second"}, "content_type": ""}, "GW-Q01"),
+    ({"user_id": "guest", "app_id": "second", "cluster_id": "x", "content_type": ""}, "GW-Q01"),
+]
+
+
+def test_what_no_client_should_send_is_among_the_dead_and_the_next_one_is_taken(queues: QueueSite) -> None:
+    """What the library that reads it stumbles over would come again for ever, or end the gateway."""
+    queues.dead()
+    reference = b.fresh("q")
+    with queues.channel() as channel:
+        for n, (told, _) in enumerate(FORGED):
+            message = amqp.Message(b"%d" % n, **{"content_type": "application/json", **told})
+            channel.basic_publish(message, exchange="", routing_key=queues.queue)
+    queues.send(envelope(saved(reference), name=f"{reference}.xml"))
+
+    queues.wait(reference, "accepted")
+    wait_until(lambda: queues.depth("tongguan.dead") == len(FORGED), "all of them among the dead")
+    found = {int(message.body): message.headers for message in queues.dead()}
+    assert {n: headers["tongguan-reason"] for n, headers in found.items()} == {n: code for n, (_, code) in enumerate(FORGED)}
+    assert {headers["tongguan-queue"] for headers in found.values()} == {queues.queue}
+    assert queues.depth() == 0
 
 
 def test_a_message_of_a_hundred_megabytes_is_among_the_dead(queues: QueueSite) -> None:

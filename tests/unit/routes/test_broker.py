@@ -14,8 +14,10 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import amqp
 import brokers
 import pytest
+import redis
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,6 +26,7 @@ from cryptography.x509.oid import NameOID
 from tongguan.gateway.model.errors import BrokerBroken, SettingsWrong
 from tongguan.gateway.model.queueing import BrokerLink, OutgoingMessage, PublishResult
 from tongguan.gateway.settings import Broker
+from tongguan.routes import broker
 from tongguan.routes.broker import make_broker
 
 CONFIRMED, RETURNED = PublishResult.CONFIRMED, PublishResult.RETURNED
@@ -105,6 +108,61 @@ def test_what_says_that_it_is_compressed_is_not_unpacked(link: BrokerLink) -> No
 
     assert (came.body, came.compression) == (bomb, "application/x-gzip")
     link.acknowledge([came])
+
+
+def test_what_is_taken_from_redis_is_in_hand_in_the_same_step_and_comes_again_when_who_took_it_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    brokers.redis_is_there()
+    url = f"redis://{brokers.REDIS[0]}:{brokers.REDIS[1]}/13"
+    store = redis.Redis(*brokers.REDIS, db=13)
+    store.flushdb()
+    store.rpush("four", b"no JSON \xff")
+    maker, taker = linked(url), linked(url)
+    maker.publish([OutgoingMessage(b"%d" % n, "four", message_id=f"m{n}") for n in range(5)])
+    asked = []
+    with store.monitor() as monitor:
+        taker.consume("four", prefetch=3)
+        came = taker.receive(most=10, most_bytes=1000, wait=5)
+        while "ZADD" not in str(asked):
+            asked.append(monitor.next_command())
+
+    assert [m.message_id for m in came] == ["m0", "m1", "m2"], "no more than may be in hand"
+    assert {told["client_type"] for told in asked if told["command"].startswith(("RPOP", "BRPOP", "ZADD"))} == {"lua"}
+    assert (store.hlen("unacked"), store.llen("four")) == (3, 2)
+    assert store.lrange("four.unreadable", 0, -1) == [b"no JSON \xff"]
+    taker.acknowledge(came[:1])
+    taker._in_hand.clear()  # type: ignore[attr-defined]  # it dies, and gives nothing back
+    taker.close()
+
+    monkeypatch.setattr(broker, "_REDIS_LEASE", 0)
+    other = linked(url)
+    other.consume("four", prefetch=10)
+    rest: list[str] = []
+    while len(rest) < 4:
+        some = other.receive(most=10, most_bytes=1000, wait=1)
+        other.acknowledge(some)
+        rest += [m.message_id for m in some]
+    assert sorted(rest) == ["m1", "m2", "m3", "m4"]
+    assert store.hlen("unacked") == 0
+    for each in (maker, other):
+        each.close()
+
+
+def test_what_has_properties_that_nobody_can_read_comes_as_such_and_the_next_one_as_it_is(rabbit: str) -> None:
+    maker = linked(rabbit)
+    maker.declare_queue("bad")
+    channel = maker._channel  # type: ignore[attr-defined]
+    channel.basic_publish(amqp.Message(b"bad", reply_to=b"\xff"), routing_key="bad")
+    maker.publish([OutgoingMessage(b"good", "bad", message_id="m")])
+    maker.consume("bad", prefetch=10)
+
+    came = list(maker.receive(most=2, most_bytes=1000, wait=5))
+    came += maker.receive(most=1, most_bytes=1000, wait=5) if len(came) < 2 else ()
+    maker.acknowledge(came)
+    maker.close()
+
+    assert [(m.body, m.readable, m.message_id) for m in came] == [(b"bad", False, ""), (b"good", True, "m")]
 
 
 def test_each_message_without_a_queue_is_told_and_no_other(rabbit: str) -> None:
