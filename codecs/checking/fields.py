@@ -115,6 +115,9 @@ def _code(table: CodeTable) -> Convert:
     return codes.__getitem__
 
 
+_COMPUTED = ("sum:", "product:", "usd:")
+
+
 def canonical_number(text: str) -> str:
     """A plain number without superfluous zeros or sign; ValueError when it is none."""
     if not _NUMBER.fullmatch(text):
@@ -132,6 +135,7 @@ def _number(field: Field) -> Convert:
     most = Decimal(field.most) if field.most else None
     bounded = most is not None or (least is not None and least > _UNITS[places])
     no_zero = "" if least is None or least <= 0 else r"(?!0\Z)"
+    computed = field.fill.startswith(_COMPUTED)  # what differs from the right figure is told with it
     whole_most = max(digits - places, 1)
     fraction_form = rf"(?:\.[0-9]{{0,{places - 1}}}[1-9])?" if places else ""
     # no bound but the digits' can be passed
@@ -146,7 +150,7 @@ def _number(field: Field) -> Convert:
             except ValueError:
                 raise ValueWrong("GW-C06", value=text) from None
         whole, _, fraction = text.lstrip("-").partition(".")
-        if len(fraction) > places:
+        if len(fraction) > places and not computed:
             raise ValueWrong("GW-C07", most=places, value=text)
         if (len(whole) if whole != "0" else 0) + len(fraction) > digits:
             raise ValueWrong("GW-C08", most=digits, value=text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pikepdf
@@ -95,7 +96,8 @@ def check_attachments(
     if operation == "detach" or not (given or operation in rule.required_at):
         return []
     if given and not (rule.types and allowed):
-        return [_fault("GW-E11")]
+        none = _fault("GW-E11")
+        return [replace(none, zh=f"{none.zh}：{rule.says.zh}", en=f"{none.en}: {rule.says.en}") if rule.says.zh else none]
     faults = [f for name, category in given for f in _file_faults(rule, name, category, files.get(name))]
     return faults + _whole_faults(rule, given, document, operation)
 

@@ -288,6 +288,7 @@ class AttachmentRule:
     required_at: frozenset[str] = frozenset()
     one_a_category: bool = False
     when: tuple[Mapping[str, Any], ...] = ()  #: attachments are allowed only when all hold
+    says: Text = NOTHING  #: what is to be done where they do not
 
 
 @dataclass(frozen=True, slots=True)

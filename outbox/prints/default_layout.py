@@ -1,10 +1,10 @@
-"""The form of a type that has no layout: every field in order, groups and tables under their labels."""
+"""The form of a type that has no layout: every field in order, groups and tables under their labels, and room for a seal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from tongguan.gateway.profile.profile import Field, Profile, Text
+from tongguan.gateway.profile.profile import NOTHING, Field, Profile, Text
 from tongguan.outbox.prints.plan import BlockPlan, BoxPlan, ColumnPlan, Layout
 from tongguan.outbox.prints.sheet import UNITS
 
@@ -12,10 +12,18 @@ SECRET = "secret"  #: the type of a field that is never printed
 _MOST_COLUMNS = 9  #: that fit side by side
 _SHORT = 24  #: letters that a narrow box holds
 _HOLDING = ("group", "table")
+_SEAL = BlockPlan(
+    rows=(
+        (
+            BoxPlan(Text("申请单位签章", "Applicant's seal"), (), 12, lines=4),
+            BoxPlan(Text("申请日期", "Applied on"), ("time.declared",)),
+        ),
+    )
+)
 
 
 def usual_layout(profile: Profile, title: Text) -> Layout:
-    """A form of every field, in order."""
+    """A form of every field, in order, that whoever hands it in can seal."""
     fields = [field for field in profile.fields if field.type != SECRET]
     tops = [field for field in fields if "/" not in field.path]
     blocks = [
@@ -23,7 +31,8 @@ def usual_layout(profile: Profile, title: Text) -> Layout:
         *(_group(field, fields) for field in tops if field.type == "group"),
         *(block for field in tops if field.type == "table" for block in _table(field, fields)),
     ]
-    return Layout(title, own_number(profile), False, tuple(block for block in blocks if block.rows or block.columns))
+    filled = tuple(block for block in blocks if block.rows or block.columns)
+    return Layout(title, own_number(profile), False, NOTHING, (*filled, _SEAL))
 
 
 def own_number(profile: Profile) -> str:

@@ -46,7 +46,7 @@ def sheet_of(layout: Layout, subject: Subject) -> Sheet:
         title=layout.title[language],
         blocks=tuple(_blocks(layout.blocks, values)),
         number=f"{label} {number}".strip() if number else "",
-        foot=printed_at(subject.at, language),
+        foot="  ".join(filter(None, (printed_at(subject.at, language), layout.note[language]))),
         environment=word_of(subject.environment),
         language=language,
         landscape=layout.landscape,

@@ -30,6 +30,7 @@ def _layout(profile: Profile, form: PrintForm, complaints: Complaints) -> Layout
     return part.made(
         Layout,
         title=part.take("title", both, form.title),
+        note=part.take("note", both, NOTHING),
         number=known.of(part, "number", part.take("number", text, own_number(profile))),
         blocks=tuple(known.block(block) for block in part.rows("block")),
     )

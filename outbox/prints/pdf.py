@@ -75,7 +75,8 @@ def _frame(canvas: Canvas, sheet: Sheet, size: tuple[float, float], *, first: bo
         canvas.drawCentredString(width / 2, MARGIN, sheet.environment)
     title = TITLE if first else TEXT
     y = height - MARGIN - title
-    canvas.setFont(_FONT, min(title, (width - 2 * MARGIN) / max(canvas.stringWidth(sheet.title, _FONT, 1), 1)))
+    beside = 0.0 if first else 2 * (canvas.stringWidth(sheet.number, _FONT, SMALL) + PAD)  # the number, and as much at the left
+    canvas.setFont(_FONT, min(title, (width - 2 * MARGIN - beside) / max(canvas.stringWidth(sheet.title, _FONT, 1), 1)))
     canvas.setLineWidth(_BOLD * title)
     canvas.drawCentredString(width / 2, y, sheet.title, mode=2 if first else 0)
     canvas.setLineWidth(_STROKE)

@@ -50,4 +50,5 @@ class Layout:
     title: Text
     number: str  #: the word or path shown above the form, with its label
     landscape: bool
+    note: Text
     blocks: tuple[BlockPlan, ...]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 from tongguan.outbox.prints.lines import Measure, wrap
 from tongguan.outbox.prints.sheet import UNITS, Box, Boxes, Grid, Sheet
@@ -16,6 +16,7 @@ PAD = 3.0  #: round a text, in points
 LABEL, TEXT = 7.0, 9.0  #: sizes of letters
 LEADING = 1.3
 SHADE = 0.94
+_SEAL_LINES = 3  #: a box with so much room is for a seal
 AGAIN = {"zh": "（续）", "en": " (continued)"}
 
 
@@ -59,7 +60,7 @@ Page = list[tuple[float, Strip]]  #: strips, and how far their lower edges are b
 def pages_of(sheet: Sheet, width: float, heights: tuple[float, float], measure: Measure) -> list[Page]:
     """The sheet's pages, `width` wide; `heights`: of the first, of every other."""
     pages: list[Page] = [[]]
-    waiting = list(_strips(sheet, width, measure))[::-1]
+    waiting = list(_with_seals(list(_strips(sheet, width, measure))))[::-1]
     while waiting:
         strip, page, most = waiting.pop(), pages[-1], heights[len(pages) > 1]
         used = page[-1][0] + strip.gap if page else 0.0
@@ -74,6 +75,16 @@ def pages_of(sheet: Sheet, width: float, heights: tuple[float, float], measure: 
         pages.append([])
         waiting += [strip, *(replace(label, running=(), gap=0.0) for label in reversed(running))]
     return pages
+
+
+def _with_seals(strips: Sequence[Strip]) -> Iterator[Strip]:
+    """What stands above a seal stays with it, and so does what stands below it: nobody seals an empty page."""
+    for strip, below in zip_longest(strips, strips[1:]):
+        yield replace(strip, keep=strip.keep or (below is not None and (_has_seal(strip) or _has_seal(below))))
+
+
+def _has_seal(strip: Strip) -> bool:
+    return any(cell.least >= _SEAL_LINES for cell in strip.cells)
 
 
 def _kept_with(strip: Strip, waiting: Sequence[Strip], most: float) -> float:

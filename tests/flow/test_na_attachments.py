@@ -72,7 +72,11 @@ def test_a_paper_licence_takes_no_files(site: Site, operation: str) -> None:
     else:
         root = files("attach", key, "合同.pdf")
 
-    assert b.codes(b.refused(site, root, files={"合同.pdf": CONTRACT})) == {"GW-E11"}
+    status = b.refused(site, root, files={"合同.pdf": CONTRACT})
+
+    assert b.codes(status) == {"GW-E11"}
+    (fault,) = (one for one in status["faults"] if one["code"] == "GW-E11")
+    assert "电子版" in fault["message"] and "check" in fault["message"]
 
 
 @pytest.mark.requirement("NA-10")

@@ -163,6 +163,17 @@ def test_a_document_that_takes_none_says_so():
     assert codes([("a.png", "")], {"a.png": PNG}, rule=AttachmentRule()) == ["GW-E11"]
 
 
+def test_where_the_document_allows_none_it_says_what_is_to_be_done_first():
+    rule = replace(RULE, says=Text("请先查询版别", "ask for the edition first"))
+
+    (fault,) = check_attachments(profile(rule), [("a.png", "1")], {"a.png": PNG}, document=None, operation="save", allowed=False)
+
+    assert (fault.zh, fault.en) == (
+        "此单证不能带随附文件：请先查询版别",
+        "this document cannot have attachments: ask for the edition first",
+    )
+
+
 def test_where_the_document_allows_none_each_is_a_fault():
     assert codes([("a.png", "1")], {"a.png": PNG}, allowed=False) == ["GW-E11"]
     assert codes([], {}, allowed=False) == []

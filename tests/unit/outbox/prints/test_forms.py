@@ -109,6 +109,14 @@ def test_blocks_of_a_row_stand_together_and_their_columns_are_added_up_exactly(p
     assert blocks[1].totals == ("合计", "", "0.3")
 
 
+def test_a_print_that_is_a_copy_says_so(profile: Profile) -> None:
+    layout = replace(read_layouts(profile, Complaints())["form"], note=Text("副本", "a copy"))
+
+    assert sheet_of(layout, subject(profile)).foot.endswith("  副本")
+    for installed in ("NA.application", "EX.application", "ME.application"):
+        assert read_layouts(load_profiles()[installed], Complaints())["licence"].note.zh.startswith("副本")
+
+
 @pytest.mark.requirement("GW-13")
 def test_production_has_no_word_on_its_prints(profile: Profile) -> None:
     assert sheet_of(read_layouts(profile, Complaints())["form"], subject(profile, environment="production")).environment == ""
@@ -120,6 +128,7 @@ def test_a_form_without_a_layout_has_every_field_but_secrets_and_every_table(pro
     said = [box for block in sheet.blocks if isinstance(block, Boxes) for row in block.rows for box in row]
     assert [(box.label, box.value) for box in said] == [
         ("标签Code", "26 铁矿"), ("标签Agreed", "是"), ("标签Name", "甲"), ("标签Name", "乙"),
+        ("申请单位签章", ""), ("申请日期", ""),
     ]  # fmt: skip
     assert [block.rows for block in sheet.blocks if isinstance(block, Grid)] == [(("A", "0.1"), ("B", "0.2")), (("C", "5"),)]
     assert "secret" not in repr(sheet)

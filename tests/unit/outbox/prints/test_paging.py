@@ -60,6 +60,13 @@ def test_a_heading_is_never_the_last_of_a_page() -> None:
             assert ("规格型号信息" in words(page)) == ("0" in words(page)), f"{filling} rows above"
 
 
+def test_a_seal_never_stands_alone_on_a_page() -> None:
+    seal = ((Box("盖章", "", lines=4),), (Box("日期", ""),))
+    for filling in range(15, 45):
+        (page,) = (page for page in set_(Boxes("", ((Box("a", "b"),),) * filling), Boxes("", seal)) if "盖章" in words(page))
+        assert [word for word in words(page) if word][-4:] == ["a", "b", "盖章", "日期"], f"{filling} rows above"
+
+
 def test_a_row_longer_than_a_page_begins_under_its_heading_and_goes_on_under_its_labels() -> None:
     pages = set_(Boxes("", ((Box("a", "b"),),)), goods(1, "粉矿" * 2000))
 

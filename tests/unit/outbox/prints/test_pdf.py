@@ -82,6 +82,31 @@ def body(page: pikepdf.Page) -> Iterator[tuple[str, Rectangle]]:
                 at = at[0] + wide, at[1]
 
 
+def head(page: pikepdf.Page) -> Iterator[tuple[float, float]]:
+    """From where to where each text goes that stands in the head of a page."""
+    font, size, at = "", 0.0, (0.0, 0.0)
+    for instruction in pikepdf.parse_content_stream(page):
+        operands = list(instruction.operands)
+        match str(instruction.operator):
+            case "Tf":
+                font, size = str(operands[0]), float(operands[1])
+            case "Tm":
+                at = float(operands[4]), float(operands[5])
+            case "cm" if float(operands[0]) == 1 and float(operands[4]) == MARGIN:
+                return
+            case "Tj" if at[1] > 700:
+                widths = page.Resources.Font[font].Widths
+                yield at[0], at[0] + sum(float(widths[code]) for code in bytes(operands[0])) * size / 1000
+
+
+def test_no_head_prints_over_itself_however_long_the_title(letters: Font) -> None:
+    title, number = "Application for an automatic import licence, mechanical and electrical", "application no. NA0000000000000001"
+    with pikepdf.open(BytesIO(paint([Sheet(title, LONG.blocks, number=number, language="en")], letters))) as pdf:
+        for page in pdf.pages[1:]:
+            texts = sorted(head(page))
+            assert len(texts) == 2 and texts[0][1] < texts[1][0], texts
+
+
 def test_the_text_of_a_print_can_be_copied(letters: Font) -> None:
     shown = text(paint([SHEET], letters))
 
