@@ -100,7 +100,7 @@ released = false
 
 [[declaration]]                    # cleared ones, of which papers are made
 entry = "090820261000002001"
-count = 999
+count = 1000
 consignee = "{consignee}"
 port = "0908"
 released = true

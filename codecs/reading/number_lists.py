@@ -7,19 +7,24 @@ the reason, and so is whatever looks like such a number and is none; words besid
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from tongguan.codecs.reading.faults import fault
-from tongguan.codecs.reading.sheet import SheetCell, SheetRow, read_sheet
+from tongguan.codecs.reading.sheet import SheetCell, read_sheet
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.profile.profile import Text
 
 MOST_BYTES = 1_000_000  #: of a file that lists numbers
+_MOST_UNPACKED = 5_000_000  #: bytes of a workbook
 _MOST_ROWS = 5_000
 _SEPARATORS = re.compile(r"[,，;；、\s]+")
 _SCIENTIFIC = re.compile(r"[0-9]+(?:\.[0-9]+)?[eE][+\-]?[0-9]+")
 _LEAST_DIGITS = 12  #: a cell of so many digits is meant as a number of a document; fewer count lines, pieces or years
+_RUN = re.compile(rf"(?<![0-9A-Za-z])\d{{{_LEAST_DIGITS},}}")  #: behind a word: `报关单号：530120…`
+_QUOTES = "='\"‘’“”＇＂`"  #: by which people keep a spreadsheet from taking a text for a number
 _MOST_TOLD = 20
 "".encode("gb18030")  # loaded here: whoever decides touches no file
 
@@ -63,12 +68,9 @@ def numbers_in_file(content: bytes, name: str, form: NumberForm) -> list[TypedNu
     """The numbers of a .txt, .csv or .xlsx file, of a workbook those of its first sheet; raises Refused for a file that cannot be read."""
     if len(content) > MOST_BYTES:
         raise Refused([fault("GW-E05", name=name, size=len(content), most=MOST_BYTES)])
-    rows = list(read_sheet(content, name, most_rows=_MOST_ROWS))
-    return [found for row in _first_sheet(rows) for cell in row.cells for found in _of_cell(cell, form)]
-
-
-def _first_sheet(rows: Sequence[SheetRow]) -> list[SheetRow]:
-    return [row for row in rows if row.sheet == rows[0].sheet]
+    rows = read_sheet(content, name, most_rows=_MOST_ROWS, most_unpacked=_MOST_UNPACKED)
+    _, first = next(groupby(rows, key=lambda row: row.sheet), ("", ()))
+    return [found for row in first for cell in row.cells for found in _of_cell(cell, form)]
 
 
 def _of_cell(cell: SheetCell, form: NumberForm) -> Iterator[TypedNumber]:
@@ -89,13 +91,15 @@ def _of_cell(cell: SheetCell, form: NumberForm) -> Iterator[TypedNumber]:
             )
         case "text":
             for part in _SEPARATORS.split(cell.text):
-                if part and (form.pattern.fullmatch(part) or _meant_as_number(part)):
-                    yield _number(cell.place, part, form)
+                bare = part.strip(_QUOTES)
+                if bare and (form.pattern.fullmatch(bare) or _meant_as_number(bare)):
+                    yield _number(cell.place, bare, form)
 
 
 def _meant_as_number(part: str) -> bool:
     digits = sum(letter.isdigit() for letter in part)
-    return bool(_SCIENTIFIC.fullmatch(part)) or (digits >= _LEAST_DIGITS and part[0].isdigit())
+    begins = digits >= _LEAST_DIGITS and part[0].isdigit()
+    return bool(_SCIENTIFIC.fullmatch(part)) or begins or _RUN.search(part) is not None
 
 
 def _number(place: str, part: str, form: NumberForm) -> TypedNumber:
@@ -108,6 +112,8 @@ def _number(place: str, part: str, form: NumberForm) -> TypedNumber:
             "是科学记数，尾数已丢失：请改为文本后重新输入",
             "is in scientific notation and has lost its last digits: type it as a text",
         )
+    if form.pattern.fullmatch(unicodedata.normalize("NFKC", part)):
+        return UnusableNumber(place, part, "含全角数字，请改为半角", "has full-width digits: type them half-width")
     length = len(part)
     return UnusableNumber(place, part, f"有 {length} 位；{form.says.zh}", f"has {length} letters; {form.says.en}")
 

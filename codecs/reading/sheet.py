@@ -19,7 +19,7 @@ from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
 
 from tongguan.codecs.reading.faults import fault
-from tongguan.codecs.reading.read_zip import bounded
+from tongguan.codecs.reading.read_zip import MOST_UNPACKED, bounded
 from tongguan.gateway.model.errors import Refused
 
 MOST_ROWS = 200_000
@@ -52,13 +52,15 @@ class SheetRow:
     cells: tuple[SheetCell, ...]
 
 
-def read_sheet(content: bytes, name: str, *, most_rows: int = MOST_ROWS) -> Iterator[SheetRow]:
+def read_sheet(
+    content: bytes, name: str, *, most_rows: int = MOST_ROWS, most_unpacked: int = MOST_UNPACKED
+) -> Iterator[SheetRow]:
     """The rows of a .xlsx, .csv or .txt file, sheet after sheet; raises Refused, at the latest where the bad row is reached."""
     lower = name.lower()
     if lower.endswith((".xlsm", ".xls", ".xlsb")) or content.startswith(_COMPOUND):
         raise Refused([fault(_old_form(content, lower), name=name)])
     if lower.endswith(".xlsx"):
-        yield from _workbook(content, name, most_rows)
+        yield from _workbook(content, name, most_rows, most_unpacked)
     elif lower.endswith((".csv", ".txt")):
         yield from _texts(content, name, most_rows)
     else:
@@ -98,8 +100,8 @@ def _decoded(content: bytes, name: str) -> str:
     raise Refused([fault("GW-S07", name=name)])
 
 
-def _workbook(content: bytes, name: str, most_rows: int) -> Iterator[SheetRow]:
-    _refuse_parts(content, name)
+def _workbook(content: bytes, name: str, most_rows: int, most_unpacked: int) -> Iterator[SheetRow]:
+    _refuse_parts(content, name, most_unpacked)
     try:
         book = load_workbook(io.BytesIO(content), read_only=True, keep_links=False)
     except Exception as wrong:  # whatever the library makes of bytes that are no workbook
@@ -154,9 +156,11 @@ def _text(value: Any) -> str:
     return str(value).strip()
 
 
-def _refuse_parts(content: bytes, name: str) -> None:
+def _refuse_parts(content: bytes, name: str, most_unpacked: int) -> None:
     """What can be known of a workbook before its cells are read: it is a ZIP, and bounded like one."""
     with bounded(content) as (archive, entries):
+        if sum(entry.file_size for entry in entries) > most_unpacked:
+            raise Refused([fault("GW-Z04", most=most_unpacked)])
         for entry in entries:
             part = archive.read(entry)
             if entry.filename.lower().endswith("vbaproject.bin"):

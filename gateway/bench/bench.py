@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tongguan.gateway.bench.beside_merge import measure_beside, measure_keys
 from tongguan.gateway.bench.context import authority, count, drop, lay_ready, let_in, mailbox, make_home
+from tongguan.gateway.bench.documents import measure_documents
 from tongguan.gateway.bench.lists import ListsAsked, measure_lists, measure_waking
 from tongguan.gateway.bench.merges import measure_merge
 from tongguan.gateway.bench.process import RunningGateway, Used, running_gateway, used_by
@@ -80,6 +81,9 @@ def measure(run: Run, folder: Path | None = None) -> str:
     if run.part == "take":
         with _new_home(run, folder) as made:
             return measure_takes(made, run.messages)
+    if run.part == "documents":
+        with _new_home(run, folder) as made:
+            return measure_documents(made, run.messages, run.processes or usual_processes())
     asked = ListsAsked(lambda: _new_home(run, folder), run.messages, run.rounds, run.processes or usual_processes())
     if run.part == "merge":
         with asked.home() as made:

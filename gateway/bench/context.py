@@ -20,6 +20,7 @@ from tongguan.gateway.system.business_clock import BusinessClock
 
 _TEMPLATE = "bench-*.xml"
 LISTS = "lists-[0-9].xml"  #: what must be declared, and approved, before it; the last one is the list itself
+PAPERS = "papers-[12].xml"  #: a request for papers of fifty declarations, and what exports what was made of it
 BESIDE_LISTS = "lists-beside.xml"  #: of another type, about as many bytes
 _MARK = b'reference="bench-0"'
 _BESIDE = "beside"
@@ -86,9 +87,9 @@ def let_in(made: Path) -> None:
         os.rename(made / _BESIDE / name, mailbox(made) / "OutBox" / name)
 
 
-def count(folder: Path) -> int:
+def count(folder: Path, prefix: str = "") -> int:
     with os.scandir(folder) as entries:
-        return sum(not e.name.startswith(".") for e in entries)
+        return sum(e.name.startswith(prefix) and not e.name.startswith(".") for e in entries)
 
 
 @contextmanager

@@ -12,13 +12,13 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from tongguan.gateway.journal.journal import Journal
-from tongguan.gateway.journal.writing.retention import KeptResult
 from tongguan.gateway.model.message import FINAL
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system import clock, file_names, logs
+from tongguan.gateway.system import clock, file_names, files, logs
 from tongguan.gateway.system.threads import within
 from tongguan.inbox.mailbox import Mailbox
 from tongguan.outbox.retention import clear_boxes
@@ -45,24 +45,46 @@ class DailyClearing:
         within(_MAILBOX, {mailbox.folder / "InBox": partial(self._clear, mailbox, boxes) for mailbox in present})
 
     def expire(self, today: str) -> None:
-        """Remove results that were to be kept up to a day which is over: from InBox, then from the journal. OSError when a disk fails."""
-        after: int | None = 0
+        """Remove results that were to be kept up to a day which is over: from InBox, then from the journal.
+
+        OSError where a mailbox cannot be cleared; what the others are due is done all the same. One that is away waits for it, as does
+        one that is still to be written.
+        """
+        failed: list[OSError] = []
+        after: tuple[str, int] | None = ("", 0)
         while after is not None and not self._stopping.is_set():
             found, after = self._journal.results_over(today, after)
-            there = [one for one in found if self._unlinked(one)]
-            if there:
-                self._journal.forget_results(there)
-                log.info("results are over", count=len(there))
+            named: dict[str, list[str]] = {}
+            for one in found:
+                if one.written and one.account in self._mailboxes:
+                    named.setdefault(one.account, []).append(one.file)
+            works = {self._inbox(account): partial(self._unlinked, account, names, failed) for account, names in named.items()}
+            gone = within(_MAILBOX, works)
+            over = [
+                one for one in found if one.account not in self._mailboxes or (one.written and gone.get(self._inbox(one.account)))
+            ]
+            if over:
+                self._journal.forget_results(over)
+                log.info("results are over", count=len(over))
+        if failed:
+            raise failed[0]
 
-    def _unlinked(self, result: KeptResult) -> bool:
-        """Is its file gone; one of a mailbox that is away waits for it."""
-        mailbox = self._mailboxes.get(result.account)
-        if mailbox is None or not result.file:
-            return True
-        if not mailbox.folders.here():
+    def _inbox(self, account: str) -> Path:
+        return self._mailboxes[account].folder / "InBox"
+
+    def _unlinked(self, account: str, names: Collection[str], failed: list[OSError]) -> bool:
+        """Are these files of the mailbox gone, and will they be after a power cut; what is no file is none of ours."""
+        folders = self._mailboxes[account].folders
+        if not folders.here():
             return False
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(file_names.as_bytes(result.file), dir_fd=mailbox.folders["InBox"])
+        try:
+            for name in names:
+                with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+                    os.unlink(file_names.as_bytes(name), dir_fd=folders["InBox"])
+            files.sync_folder(folders["InBox"])
+        except OSError as wrong:
+            failed.append(wrong)
+            return False
         return True
 
     def _each(self, portion: Callable[[_T], _T | None], first: _T) -> None:

@@ -296,9 +296,9 @@ class Journal(Reader):
         )
         return removed
 
-    def results_over(self, today: str, after: int) -> tuple[list[KeptResult], int | None]:
-        """Results of the next messages whose day is over; where to go on, None at the end."""
-        found: tuple[list[KeptResult], int | None] = self._writer.submit(
+    def results_over(self, today: str, after: tuple[str, int]) -> tuple[list[KeptResult], tuple[str, int] | None]:
+        """The next results whose day is over; where to go on, None at the end."""
+        found: tuple[list[KeptResult], tuple[str, int] | None] = self._writer.submit(
             lambda group: results_over(group.connection, after=after, today=today)
         )
         return found

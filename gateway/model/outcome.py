@@ -43,6 +43,9 @@ class Answer:
     content: bytes
     account: str
     number: str | None = None
+    kept_until: str | None = (
+        None  #: the day after which it is removed, and the result that it is of: to the day; None: as answers are
+    )
 
 
 @record

@@ -20,7 +20,7 @@ from tongguan.simulators.books.rows import NotAnswered, listed
 from tongguan.simulators.books.store import Document
 from tongguan.simulators.checks.checks import faults_of
 from tongguan.simulators.checks.subject import Subject
-from tongguan.simulators.customs.made_documents import drop_expired, files_of
+from tongguan.simulators.customs.made_documents import files_of
 from tongguan.simulators.messages.admission import NotTaken, Package, admit, faults_told, names_of, told
 from tongguan.simulators.messages.decode import open_letter
 from tongguan.simulators.messages.faults import markers
@@ -183,7 +183,6 @@ def _file(asked: Question) -> etree._Element:
 def _made(asked: Question) -> etree._Element:
     """The files that were made for the rows of a request which the question has; each still kept."""
     office, script, _, package = asked
-    drop_expired(office)
     document, terms = _asked_for(asked), script.makes
     every = {one.entry: one for one in office.store.every_made(document.id)}
     rows = elements(package.document, terms.rows) if terms else []

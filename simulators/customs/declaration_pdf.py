@@ -6,12 +6,16 @@ Its font is embedded, cut to the letters that it uses. What customs seals carrie
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
 
 from lxml import etree
 from reportlab.lib.pagesizes import A4, landscape
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
+from reportlab.pdfgen.textobject import PDFTextObject
 
 from tongguan.simulators.customs.held_declarations import HeldDeclaration
 from tongguan.simulators.messages.lettering import embedded_font
@@ -21,11 +25,12 @@ from tongguan.simulators.server.office import Office
 
 _WIDTH, _HEIGHT = landscape(A4)
 _LEFT, _RIGHT, _TOP = 30.0, _WIDTH - 30, _HEIGHT - 62
-_SEAL = (int(_RIGHT) - 190, 34, int(_RIGHT) - 20, 94)  #: left, bottom, right, top
+_SEAL = (int(_RIGHT) - 190, 10, int(_RIGHT) - 20, 66)  #: left, bottom, right, top
 _BOX, _LINE = 26.0, 44.0  #: heights of a row of boxes, and of a line of goods
 _LINES_A_PAGE = 6
 _TITLES = {"I": "中华人民共和国海关进口货物报关单", "E": "中华人民共和国海关出口货物报关单"}
-#: rows of boxes of the head: label (import, export where it differs), element, code table, share of the row
+#: rows of boxes of the head: label (import, export where it differs or has none), element, code table, share of the row
+_NONE, _PAPERS = "-", "DecLicenseDocus/LicenseDocu"
 _Box = tuple[str, str, str, str, int]
 _BOXES: tuple[tuple[_Box, ...], ...] = (
     (
@@ -40,14 +45,14 @@ _BOXES: tuple[tuple[_Box, ...], ...] = (
         ("运输方式", "", "TrafMode", "transport_mode", 3),
         ("运输工具名称及航次号", "", "TrafName", "", 3),
         ("提运单号", "", "BillNo", "", 3),
-        ("货物存放地点", "", "GoodsPlace", "", 3),
+        ("货物存放地点", _NONE, "GoodsPlace", "", 3),
     ),
     (
         ("消费使用单位", "生产销售单位", "OwnerName", "", 5),
         ("监管方式", "", "TradeMode", "trade_mode", 3),
         ("征免性质", "", "CutMode", "cut_mode", 3),
         ("许可证号", "", "LicenseNo", "", 3),
-        ("启运港", "离境口岸", "DespPortCode", "port", 3),
+        ("启运港", _NONE, "DespPortCode", "port", 3),
     ),
     (
         ("合同协议号", "", "ContrNo", "", 5),
@@ -64,57 +69,88 @@ _BOXES: tuple[tuple[_Box, ...], ...] = (
         ("成交方式", "", "TransMode", "transaction_mode", 2),
         ("运费", "", "FeeRate", "", 2),
         ("保费", "", "InsurRate", "", 2),
+        ("杂费", "", "OtherRate", "", 2),
     ),
-    (("标记唛码及备注", "", "NoteS", "", 17),),
+    (("随附单证及编号", "", _PAPERS, "", 19),),
+    (("标记唛码及备注", "", "NoteS", "", 19),),
 )
 _COLUMNS = (
-    ("项号", 32), ("商品编号", 72), ("商品名称及规格型号", 210), ("数量及单位", 100), ("单价/总价/币制", 100),
-    ("原产国（地区）", 78), ("最终目的国（地区）", 88), ("境内目的地/货源地", 62), ("征免", 40),
+    ("项号", 32), ("商品编号", 66), ("商品名称及规格型号", 176), ("数量及单位", 96), ("单价/总价/币制", 96),
+    ("原产国（地区）", 78), ("最终目的国（地区）", 88), ("境内目的地/货源地", 84), ("征免", 66),
 )  # fmt: skip
 
 
 def declaration_pdf(office: Office, held: HeldDeclaration, *, seals: bool) -> bytes:
     """Make the form of a declaration; sealed it verifies with any reader."""
+    form = declaration_form(office, held, seals=seals)
+    return signed(form, office.sealer, f"报关单 {held.entry}", _SEAL) if seals else form
+
+
+def declaration_form(office: Office, held: HeldDeclaration, *, seals: bool) -> bytes:
+    """Draw the form, with the seal in its place or without; nothing is signed."""
     seal = ("海关总署（模拟） 报关单证专用章", held.entry, f"{office.today()} 测试 TEST") if seals else ()
-    page = _FormWriter(office, held, seal).written()
-    return signed(page, office.sealer, f"报关单 {held.entry}", _SEAL) if seals else page
+    return _FormWriter(office, held, seal).written()
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A line of text at its place; one that is longer than ``within`` is cut, and ends in a dot."""
+
+    x: float
+    y: float
+    text: str
+    size: int
+    within: float = 0
+    centred: bool = False
+
+    def draw(self, text: PDFTextObject, font: str) -> None:
+        shown = self.text
+        while self.within and len(shown) > 1 and pdfmetrics.stringWidth(shown, font, self.size) > self.within:
+            shown = shown[:-2] + "…"
+        text.setFont(font, self.size)
+        text.setTextOrigin(self.x - (pdfmetrics.stringWidth(shown, font, self.size) / 2 if self.centred else 0), self.y)
+        text.textOut(shown)
+
+
+_Rectangle = tuple[float, float, float, float]
+"""Left, bottom, width, height."""
 
 
 class _FormWriter:
-    """A form in the making."""
+    """A form in the making: what stands on its pages is gathered first, as its font has the letters of all of them."""
 
     def __init__(self, office: Office, held: HeldDeclaration, seal: Sequence[str]) -> None:
         self._office, self._held, self._seal = office, held, seal
-        self._letters: set[str] = set()
-        self._font = ""  #: not known before every letter is
-        self._bytes = io.BytesIO()
-        self._canvas = Canvas(self._bytes)
+        self._texts: list[_Text] = []  #: of the page in hand
+        self._rectangles: list[_Rectangle] = []
 
     def written(self) -> bytes:
-        """Draw it twice: for the letters that it uses, and with a font of these."""
-        self._pages()
-        self._font = embedded_font(self._letters)
-        self._bytes = io.BytesIO()
-        self._canvas = Canvas(self._bytes, pagesize=(_WIDTH, _HEIGHT), invariant=1, initialFontName=self._font)
-        self._canvas.setTitle(f"报关单 {self._held.entry}")
-        self._pages()
-        self._canvas.save()
-        return self._bytes.getvalue()
-
-    def _pages(self) -> None:
+        """Gather, then draw."""
         lines = elements(self._held.message, "DecLists/DecList")
-        pages = [lines[n : n + _LINES_A_PAGE] for n in range(0, len(lines), _LINES_A_PAGE)] or [[]]
-        for number, rows in enumerate(pages, 1):
-            self._page(rows, number, len(pages))
+        parts = [lines[n : n + _LINES_A_PAGE] for n in range(0, len(lines), _LINES_A_PAGE)] or [[]]
+        pages = [self._gathered(self._page, rows, number, len(parts)) for number, rows in enumerate(parts, 1)]
+        stamp = self._gathered(self._stamp)
+        font, target = embedded_font(one.text for texts, _ in (*pages, stamp) for one in texts), io.BytesIO()
+        canvas = Canvas(target, pagesize=(_WIDTH, _HEIGHT), invariant=1, initialFontName=font)
+        canvas.setTitle(f"报关单 {self._held.entry}")
+        for number, page in enumerate(pages, 1):
+            _draw(canvas, font, *page)
             if number == 1 and self._seal:
-                self._stamp()
-            self._canvas.showPage()
+                canvas.setStrokeColorRGB(0.8, 0, 0)
+                canvas.setFillColorRGB(0.8, 0, 0)
+                _draw(canvas, font, *stamp)
+            canvas.showPage()
+        canvas.save()
+        return target.getvalue()
+
+    def _gathered(self, write: Callable[..., None], *about: Any) -> tuple[list[_Text], list[_Rectangle]]:
+        self._texts, self._rectangles = [], []
+        write(*about)
+        return self._texts, self._rectangles
 
     def _stamp(self) -> None:
         left, bottom, right, top = _SEAL
-        self._canvas.setStrokeColorRGB(0.8, 0, 0)
-        self._canvas.setFillColorRGB(0.8, 0, 0)
-        self._canvas.rect(left, bottom, right - left, top - bottom)
+        self._rectangles.append((left, bottom, right - left, top - bottom))
         for at, line in enumerate(self._seal):
             self._text(left + 8, top - 18 - 17 * at, line, 9)
 
@@ -136,10 +172,11 @@ class _FormWriter:
         self._text(_LEFT, 24, "测试 TEST：由模拟海关制作，无法律效力", 9)
 
     def _boxes(self, boxes: Sequence[_Box], y: float) -> float:
-        whole, x = sum(share for *_, share in boxes), _LEFT
-        for label, other, name, table, share in boxes:
+        shown = [box for box in boxes if self._held.direction == "I" or box[1] != _NONE]
+        whole, x = sum(share for *_, share in shown), _LEFT
+        for label, other, name, table, share in shown:
             width = (_RIGHT - _LEFT) * share / whole
-            self._canvas.rect(x, y - _BOX, width, _BOX)
+            self._rectangles.append((x, y - _BOX, width, _BOX))
             self._text(x + 3, y - 9, other if other and self._held.direction == "E" else label, 7)
             self._text(x + 3, y - 21, self._value(name, table), 9, within=width - 6)
             x += width
@@ -148,7 +185,7 @@ class _FormWriter:
     def _heading(self, y: float) -> float:
         x = _LEFT
         for title, width in _COLUMNS:
-            self._canvas.rect(x, y - 16, width, 16)
+            self._rectangles.append((x, y - 16, width, 16))
             self._text(x + 3, y - 11, title, 8, within=width - 6)
             x += width
         return y - 16
@@ -163,7 +200,7 @@ class _FormWriter:
         cells = (
             [said["GNo"]],
             [said["CodeTS"]],
-            [said["GName"], said["GModel"]],
+            [said["GName"], *_in_two(said["GModel"], dict(_COLUMNS)["商品名称及规格型号"] / 8 - 1)],
             amounts,
             [said["DeclPrice"], said["DeclTotal"], self._named("currency", first(row, ["TradeCurr"]))],
             [self._named("country", first(row, ["OriginCountry"]))],
@@ -173,7 +210,7 @@ class _FormWriter:
         )
         x = _LEFT
         for (_, width), texts in zip(_COLUMNS, cells, strict=True):
-            self._canvas.rect(x, y - _LINE, width, _LINE)
+            self._rectangles.append((x, y - _LINE, width, _LINE))
             for n, text in enumerate(texts[:3]):
                 self._text(x + 3, y - 11 - 13 * n, text, 8, within=width - 6)
             x += width
@@ -181,7 +218,10 @@ class _FormWriter:
 
     def _value(self, name: str, table: str) -> str:
         if name == "declared":
-            return self._held.declared
+            return self._held.declared.replace("-", "")
+        if name == _PAPERS:
+            papers = elements(self._held.message, name)
+            return "；".join(f"{first(one, ['DocuCode'])}:{first(one, ['CertCode'])}" for one in papers)
         if name == "Overseas":
             return self._head("OverseasConsignorEname") or self._head("OverseasConsigneeEname")
         text = self._head(name)
@@ -195,11 +235,21 @@ class _FormWriter:
         return f"{name}({code})" if name and name != code else code
 
     def _text(self, x: float, y: float, text: str, size: int, *, within: float = 0, centred: bool = False) -> None:
-        """Write a line; one that is too long is cut, and ends in a dot."""
-        self._letters.update(text)
-        if not self._font:
-            return
-        while within and len(text) > 1 and pdfmetrics.stringWidth(text, self._font, size) > within:
-            text = text[:-2] + "…"
-        self._canvas.setFont(self._font, size)
-        (self._canvas.drawCentredString if centred else self._canvas.drawString)(x, y, text)
+        if text:
+            self._texts.append(_Text(x, y, text, size, within, centred))
+
+
+def _in_two(text: str, ems: float) -> tuple[str, str]:
+    """What fits into so many ems, and the rest: a Chinese letter is as wide as it is high, others about half of that."""
+    widths = accumulate(1.0 if letter >= "⺀" else 0.58 for letter in text)
+    fits = sum(width <= ems for width in widths)
+    return text[:fits], text[fits:]
+
+
+def _draw(canvas: Canvas, font: str, texts: Sequence[_Text], boxes: Sequence[_Rectangle]) -> None:
+    for box in boxes:
+        canvas.rect(*box)
+    drawn = canvas.beginText()
+    for one in texts:
+        one.draw(drawn, font)
+    canvas.drawText(drawn)

@@ -16,7 +16,7 @@ from tongguan.simulators.customs.declaration_workbook import declaration_workboo
 from tongguan.simulators.customs.held_declarations import HeldDeclaration, held_declaration
 from tongguan.simulators.messages.markup import elements, first, parse
 from tongguan.simulators.script.code_effects import MakeTerms
-from tongguan.simulators.script.durations import months_later
+from tongguan.simulators.script.durations import end_of, months_later
 from tongguan.simulators.script.script import Check
 from tongguan.simulators.server.office import Fault, Office
 
@@ -45,7 +45,6 @@ def make_row(office: Office, document: Document, row: int, wrong: Mapping[str, s
     body = parse(document.body)
     if terms is None:
         return
-    drop_expired(office)
     entry = first(elements(body, terms.rows)[row - 1], [terms.key])
     held = held_declaration(office, terms.held, entry)
     failed = _failed(wrong, row) or ("unfinished" if held is None or not held.cleared else "old-version" if held.old else "")
@@ -102,6 +101,8 @@ def verdict_code(office: Office, document: Document, code: str) -> str:
     return terms.done if len(good) == len(every) else terms.partly if good else terms.failed
 
 
-def drop_expired(office: Office) -> None:
-    """Strike out what has been kept for its time."""
+def drop_expired(office: Office) -> float | None:
+    """Strike out what has been kept for its time, and give the business time at which the next is over."""
     office.store.drop_made(office.today())
+    until = office.store.made_until()
+    return end_of(until) if until else None

@@ -22,9 +22,11 @@ def embedded_font(used: Iterable[str]) -> str:
 
 @lru_cache(maxsize=64)
 def _registered(letters: str) -> str:
+    from reportlab import rl_config
     from reportlab.pdfbase import pdfmetrics
     from reportlab.pdfbase.ttfonts import TTFont
 
+    rl_config.useA85 = 0  # streams of a paper are bytes: a quarter shorter than in letters
     name = "Paper" + hashlib.sha256(letters.encode()).hexdigest()[:12]
     pdfmetrics.registerFont(TTFont(name, BytesIO(_cut(letters, name)), asciiReadable=0))
     return name

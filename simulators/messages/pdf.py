@@ -13,7 +13,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tongguan.simulators.messages.signing import Sealer
 
 if TYPE_CHECKING:
+    from pyhanko.sign.signers import SimpleSigner
     from pyhanko.stamp import StaticStampStyle
+
+#: bytes that a signature takes beside its certificate, at most; where it is not said the library signs once more to find out
+_BESIDE_CERTIFICATE = 2048
 
 SealBox = tuple[int, int, int, int]
 """A place on a page: left, bottom, right, top, in points."""
@@ -33,20 +37,29 @@ def _signed(page: bytes, sealer: Sealer, reason: str, seal: SealBox | None) -> b
     # Imported late: few answers hold a paper, and every server starts without it.
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
     from pyhanko.sign.fields import SigFieldSpec
-    from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner, sign_pdf
+    from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, sign_pdf
+
+    signer = signer_of(sealer)
+    metadata = PdfSignatureMetadata(field_name="Signature", md_algorithm="sha256", reason=reason)
+    made, writer = io.BytesIO(), IncrementalPdfFileWriter(io.BytesIO(page))
+    reserved = 2 * (len(sealer.certificate.public_bytes(Encoding.DER)) + _BESIDE_CERTIFICATE)
+    if seal is None:
+        sign_pdf(writer, metadata, signer, bytes_reserved=reserved, output=made)
+        return made.getvalue()
+    field = SigFieldSpec("Signature", on_page=0, box=seal)
+    sealing = PdfSigner(metadata, signer, stamp_style=_style(seal), new_field_spec=field)
+    sealing.sign_pdf(writer, bytes_reserved=reserved, output=made)
+    return made.getvalue()
+
+
+def signer_of(sealer: Sealer) -> SimpleSigner:
+    """Give the authority's key and certificate as the library wants them."""
+    from pyhanko.sign.signers import SimpleSigner
     from pyhanko_certvalidator.registry import SimpleCertificateStore
 
     private = sealer.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     certificate = asn1_x509.Certificate.load(sealer.certificate.public_bytes(Encoding.DER))
-    signer = SimpleSigner(certificate, keys.PrivateKeyInfo.load(private), SimpleCertificateStore())  # type: ignore[no-untyped-call]
-    metadata = PdfSignatureMetadata(field_name="Signature", md_algorithm="sha256", reason=reason)
-    made, writer = io.BytesIO(), IncrementalPdfFileWriter(io.BytesIO(page))
-    if seal is None:
-        sign_pdf(writer, metadata, signer, output=made)
-        return made.getvalue()
-    field = SigFieldSpec("Signature", on_page=0, box=seal)
-    PdfSigner(metadata, signer, stamp_style=_style(seal), new_field_spec=field).sign_pdf(writer, output=made)
-    return made.getvalue()
+    return SimpleSigner(certificate, keys.PrivateKeyInfo.load(private), SimpleCertificateStore())  # type: ignore[no-untyped-call]
 
 
 def _style(seal: SealBox) -> StaticStampStyle:

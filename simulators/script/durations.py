@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from datetime import MAXYEAR, date, datetime, timedelta, timezone
+from datetime import MAXYEAR, date, datetime, time, timedelta, timezone
 
 CHINA = timezone(timedelta(hours=8))
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -47,6 +47,11 @@ def months_later(start: str, months: int) -> str:
     year, month = divmod(begins.year * 12 + begins.month - 1 + months, 12)
     year = min(year, MAXYEAR)
     return date(year, month + 1, min(begins.day, calendar.monthrange(year, month + 1)[1])).isoformat()
+
+
+def end_of(day: str) -> float:
+    """Give the instant at which a day of China is over."""
+    return (datetime.combine(date.fromisoformat(day), time.min, CHINA) + timedelta(days=1)).timestamp()
 
 
 def day(instant: float) -> str:

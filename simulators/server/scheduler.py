@@ -11,6 +11,7 @@ import aiohttp
 
 from tongguan.simulators.books.store import Course
 from tongguan.simulators.customs.forwarding import forward
+from tongguan.simulators.customs.made_documents import drop_expired
 from tongguan.simulators.script.player import play
 from tongguan.simulators.script.script import Step
 from tongguan.simulators.server.office import Office
@@ -74,7 +75,7 @@ class Clockwork:
         await self._rounds.run(self._turn, _LEASE / 2)
 
     async def _turn(self, client: aiohttp.ClientSession) -> float | None:
-        store = self._office.store
+        store, over = self._office.store, drop_expired(self._office)
         for course in store.due_courses(self._office.clock.now(), _AT_ONCE):
             step = Step(**course.steps[0])
             if step.forward:
@@ -85,7 +86,7 @@ class Clockwork:
             else:
                 self._feed.tell(play(self._office, course))
             await asyncio.sleep(0)
-        return store.next_due()
+        return min((due for due in (over, store.next_due()) if due is not None), default=None)
 
     async def _hand_over(self, client: aiohttp.ClientSession, course: Course, receiver: str) -> None:
         try:

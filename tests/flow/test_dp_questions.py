@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import bodies as b
 import declared_papers as dp
 import pytest
 from declared_papers import CLEARED, EXPORTED, PRINT
 from endpoint import RECEIPT, Call
+from journals import comes, document, submission, written
 from lxml import etree
 from sites import Site
 from workshop import Workshop, open_workshop
 
 from tongguan.gateway.flow.query import question
+from tongguan.gateway.flow.query.filters import MOST_SIZE
 from tongguan.gateway.home.home import change_settings
+from tongguan.gateway.model.message import State
+from tongguan.gateway.model.outcome import Number, Outcome
 from tongguan.gateway.system import clock
 from tongguan.gateway.system.times import from_ms
 from tongguan.signer.issue import Holder, Validity, make_authority, make_software_card
@@ -30,7 +36,7 @@ def test_cleared_declarations_that_are_still_kept_are_told(site: Site) -> None:
     head, rows = b.result(site, root)
     found = {row["entry"]: row for row in rows}
 
-    assert (head["total"], head["source"]) == ("1017", "authority")
+    assert (head["total"], head["source"]) == ("1018", "authority")
     assert found[EXPORTED[0]] | {"declared": "", "cleared": ""} == {
         "document": "-",
         "entry": EXPORTED[0],
@@ -42,6 +48,38 @@ def test_cleared_declarations_that_are_still_kept_are_told(site: Site) -> None:
     }
     assert CLEARED[0] in found
     assert not {dp.RELEASED, dp.LONG_AGO, dp.OTHERS} & set(found)
+
+
+# What others have is nobody else's
+
+
+def logged(n: int, account: str = "demo") -> Outcome:
+    """A request of an account, of which a paper was exported."""
+    number, facts = f"DY2026{n:012d}", {"entries": CLEARED[0]}
+    content: dict[str, Any] = {"EntryIds": CLEARED[0], "Entry": [{"EntryId": CLEARED[0], "State": "1"}], "Until": "2099-01-01"}
+    about = {"account": account, "type": PRINT, "key": f"r-{n}", "status": "done", "numbers": {"request": number}}
+    request = document(f"d-{n}", content=content, facts=facts, **about)
+    given = {"account": account, "type": PRINT, "operation": "export", "state": State.ACCEPTED, "document_id": request.id}
+    export = submission(f"m-{n}", **given, lane=None, due_at=None, waits=False, extra={"picked": [CLEARED[0]]})
+    told = Number(PRINT, "request", number, request.id, account)
+    return comes(export, documents=(request,), numbers=(told,))
+
+
+@pytest.mark.requirement("DP-06")
+def test_the_log_is_whole_and_the_accounts_own(customs: Workshop) -> None:
+    many = MOST_SIZE + 1
+    written(customs.daemon.journal, *map(logged, range(many)), logged(many, "other"))
+    root = b.query(PRINT, "log", filters={"entries": CLEARED[0]}, format="json")
+    status = customs.play(customs.site.drop(b.xml(root)), "accepted")
+    customs.turns(lambda: customs.site.inbox(f"Result_{status['file'].removesuffix('.xml')}_"))
+
+    assert json.loads(customs.site.result(status["file"]).read_bytes())["total"] == many
+    for code, words in (("GW-F03", {"number": f"DY2026{many:012d}"}), ("GW-F04", {"document": f"r-{many}"})):
+        root = b.message(PRINT, "export", **words)
+        assert customs.play(customs.site.drop(b.xml(root)), "refused")["faults"][0]["code"] == code
+    root = b.query(PRINT, "log", document=f"r-{many}")
+    assert customs.play(customs.site.drop(b.xml(root)), "refused")["state"] == "refused"
+    assert put(customs) == []
 
 
 # The card
@@ -145,18 +183,18 @@ def test_a_question_whose_card_went_away_after_it_was_signed_waits_for_it(
     assert sent_at(put(customs)[-1]) >= before
 
 
-@pytest.mark.parametrize("message", ["question", "list", "request"])
+@pytest.mark.parametrize("message", ["declarations", "list", "log", "receipts", "request"])
 def test_an_operators_card_is_told_in_the_manuals_words(customs: Workshop, message: str) -> None:
     customs.stop()
     change_settings(customs.home, "account.card", "role", "operator", named=CARD)
-    sent = b.xml(dp.request(PRINT, CLEARED[:1])) if message == "request" else ask("list" if message == "list" else "declarations")
+    sent = b.xml(dp.request(PRINT, CLEARED[:1])) if message == "request" else ask(message)
     status = customs.play(customs.site.drop(sent), "refused")
 
     assert [fault["message"].partition("；")[0] for fault in status["faults"]] == [SAYS]
     assert put(customs) == []
 
 
-@pytest.mark.parametrize("message", ["question", "request"])
+@pytest.mark.parametrize("message", ["declarations", "list", "log", "receipts", "request"])
 def test_another_enterprises_card_is_told_in_the_manuals_words(customs: Workshop, message: str) -> None:
     customs.stop()
     made = make_software_card(
@@ -168,17 +206,18 @@ def test_another_enterprises_card_is_told_in_the_manuals_words(customs: Workshop
     (customs.home / "cards" / f"{CARD}.pem").write_bytes(made.certificates)
     change_settings(customs.home, "account.card", "bound", "8900000000991", named=CARD)
     change_settings(customs.home, "account.card", "fingerprint", "", named=CARD)
-    sent = b.xml(dp.request(PRINT, CLEARED[:1])) if message == "request" else ask()
+    sent = b.xml(dp.request(PRINT, CLEARED[:1])) if message == "request" else ask(message)
     status = customs.play(customs.site.drop(sent), "refused")
 
     assert [fault["message"].partition("；")[0] for fault in status["faults"]] == [SAYS]
     assert put(customs) == []
 
 
-def test_the_card_in_the_reader_is_not_the_bound_one(customs: Workshop) -> None:
+@pytest.mark.parametrize("kind", ["declarations", "list", "log", "receipts"])
+def test_the_card_in_the_reader_is_not_the_bound_one(customs: Workshop, kind: str) -> None:
     other = (customs.home / "cards" / "demo-mofcom.pem").read_bytes()
     (customs.home / "cards" / f"{CARD}.pem").write_bytes(other)
-    status = customs.play(customs.site.drop(ask()), "refused")
+    status = customs.play(customs.site.drop(ask(kind)), "refused")
 
     said = status["faults"][0]["message"]
     assert re.fullmatch(r"当前卡号 [0-9]+ 与用户注册信息卡号 [0-9]+ 不一致，无法进行申报", said), said

@@ -182,7 +182,15 @@ def _body(b: Any) -> dict[str, Any]:
 
 def _answer(a: Any, *, at: int) -> dict[str, Any]:
     named = {"message_id": a.message_id, "document_id": a.document_id, "account": a.account, "kind": a.kind}
-    return {**named, "file": f"{a.name}{a.suffix}", "content": pack(a.content), "number": a.number, "at": at, "written": 1}
+    return {
+        **named,
+        "file": f"{a.name}{a.suffix}",
+        "content": pack(a.content),
+        "number": a.number,
+        "at": at,
+        "written": 1,
+        "kept_until": None,
+    }
 
 
 def main() -> None:

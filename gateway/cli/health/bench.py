@@ -23,6 +23,7 @@ class Measurement(StrEnum):
     LISTS = "lists"
     WAKING = "waking"
     MERGE = "merge"
+    DOCUMENTS = "documents"
 
 
 def bench(
@@ -32,7 +33,8 @@ def bench(
             help="e2e: drop to receipt; accept: read, seal, commit; idle: one at a time; memory: after few and after many;"
             " verify: receipts; statistics: licences; take: of licences;"
             " lists: beside other messages of their length; waking: filings that wait for one approval;"
-            " merge: of so many lines of lists, and what it costs others / 项目"
+            " merge: of so many lines of lists, and what it costs others;"
+            " documents: papers of declarations, beside their signing alone / 项目"
         ),
     ] = Measurement.E2E,
     messages: Annotated[int, typer.Option(min=1, help="how many / 报文数")] = 2000,

@@ -24,7 +24,7 @@ from tongguan.gateway.profile.profile import PickedRows
 from tongguan.gateway.system.file_names import stem
 
 INDEX = "index.csv"
-KEPT_UNTIL = "kept_until"  #: fact of a message: up to which day its result is kept
+_PACKED = (".pdf", ".xlsx", ".zip")  #: files that are packed in themselves: once more takes time and gains nothing
 _MADE_AT = (1980, 1, 1, 0, 0, 0)  #: of every file in the ZIP: the same answer makes the same bytes
 
 
@@ -43,10 +43,11 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
         (f".{files[0].name.rpartition('.')[2]}", files[0].content) if alone else (".zip", _zipped(rules, every, files))
     )
     until = min((row["Until"] for row in every if row.get("Until")), default="") if rules.until else ""
-    extra = {**(message.extra or {}), PICKED: wanted, KEPT_UNTIL: until or value_at(request.document.content, rules.until)}
+    until = until or value_at(request.document.content, rules.until)
+    extra = {**(message.extra or {}), PICKED: wanted}
     outcome = done(request)
     named = f"Result_{stem(message.source or message.id)}"
-    answer = Answer(message.id, message.document_id, "result", named, suffix, content, message.account)
+    answer = Answer(message.id, message.document_id, "result", named, suffix, content, message.account, kept_until=until or None)
     return replace(
         outcome,
         message=replace(outcome.message, extra=extra),
@@ -58,9 +59,10 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
 def _zipped(rules: PickedRows, every: Sequence[Content], files: Sequence[AnsweredFile]) -> bytes:
     """The files, and in front of them the sheet that lists them."""
     target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(target, "w") as archive:
         for name, content in ((INDEX, _index(rules, every, files)), *((file.name, file.content) for file in files)):
-            archive.writestr(zipfile.ZipInfo(name, _MADE_AT), content, zipfile.ZIP_DEFLATED)
+            packed = zipfile.ZIP_STORED if name.endswith(_PACKED) else zipfile.ZIP_DEFLATED
+            archive.writestr(zipfile.ZipInfo(name, _MADE_AT), content, packed)
     return target.getvalue()
 
 

@@ -56,7 +56,10 @@ def _documents(
             where += any_of(profile, of, several_of(filters.get(name, "")))
         elif of != _TIME:
             where += conditions(profile, of, [filters.get(word, "") for word in names_of(name, of)], today)
-    return records.list_documents(where, offset=0, limit=MOST_SIZE, order="-created")[1]
+    found: list[Document] = []
+    while page := records.list_documents(where, offset=len(found), limit=MOST_SIZE, order="-created")[1]:
+        found += page
+    return found
 
 
 def _done(records: Snapshot, ids: Sequence[str]) -> list[Message]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tongguan.gateway.document.changes import changed, joined_value, reserved_value, status_on, value_at, with_values
 from tongguan.gateway.document.lines import with_keys
+from tongguan.gateway.flow.cards.looks import holders
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.parties import OWN, party_named
@@ -81,13 +82,15 @@ def no_card(rules: Rules, account: Account, profile: Profile, operation: Operati
     return fault("GW-F06", account=account.name, authority=profile.card_authority, roles=roles, do_zh=do[0], do_en=do[1])
 
 
-def another_holder(operation: Operation, card: str, holder: str, signer: str) -> Fault:
-    """The card belongs to another enterprise than the one that must sign; in the operation's own words, where it has any."""
-    says = operation.card_says
+def card_of_signer(operation: Operation, card: str, certificate: bytes, signer: str) -> None:
+    """Raises Refused where the card belongs to another enterprise than the one that must sign: in the operation's own words, if any."""
+    holder, says = "/".join(codes := holders(certificate)), operation.card_says
+    if not codes or signer in codes:
+        return
     if not says.zh:
-        return fault("GW-F20", card=card, holder=holder, signer=signer)
+        raise Refused([fault("GW-F20", card=card, holder=holder, signer=signer)])
     do = f"卡 {card} 的持有人是 {holder}", f"card {card} belongs to {holder}"
-    return fault("GW-F95", zh=says.zh, en=says.en, do_zh=do[0], do_en=do[1])
+    raise Refused([fault("GW-F95", zh=says.zh, en=says.en, do_zh=do[0], do_en=do[1])])
 
 
 @record
@@ -305,13 +308,16 @@ def uses_card(profile: Profile, operation: Operation, hand: Carried) -> bool:
     return not operation.signed and (operation.card_present or uploads)
 
 
-def card_in_place(lane: Lane, state: CardState) -> None:
-    """Raises Deferred while the card of this lane is not in its reader, Refused when another one is."""
+def card_in_place(rules: Rules, message: Message, lane: Lane, state: CardState) -> None:
+    """Raises Deferred while the card of this lane is not in its reader, Refused when another one is, or another enterprise's."""
     if not state.present:
         why = in_both(f"卡 {lane.name} 不在读卡器中", f"card {lane.name} is not in its reader")
         raise Deferred("card", closes=lane, why=why)
     if not state.matches:
         raise Refused([fault("GW-F19", in_reader=state.number, bound=state.bound)])
+    account, profile = rules.account(message.account), rules.profile(message.type)
+    if state.certificate:
+        card_of_signer(profile.operations[message.operation], lane.name, state.certificate, rules.code_at(account, profile))
 
 
 def to_the_card(rules: Rules, moment: Moment, message: Message, operation: Operation) -> Outcome:

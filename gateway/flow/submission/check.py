@@ -129,7 +129,7 @@ def decide_present(rules: Rules, moment: Moment, message: Message, state: CardSt
     assert message.lane is not None
     hand = hand_of(rules, message, records)
     try:
-        card_in_place(message.lane, state)
+        card_in_place(rules, message, message.lane, state)
     except Refused as refused:
         raise Refused(placed(hand.item, refused.faults)) from None
     return decide_check(rules, moment, message, hand, records, present=True)

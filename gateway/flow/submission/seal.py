@@ -14,11 +14,11 @@ from typing import Any
 
 from tongguan.codecs.writing.render import package, render_document
 from tongguan.gateway.document.changes import sent
-from tongguan.gateway.flow.cards.looks import certificate_trouble, holders
+from tongguan.gateway.flow.cards.looks import certificate_trouble
 from tongguan.gateway.flow.query.question import SEALED_AT, is_signed_question, question
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.submission.allowed import another_holder, unbound
+from tongguan.gateway.flow.submission.allowed import card_of_signer, unbound
 from tongguan.gateway.flow.submission.check import hand_of, in_its_form, refuse
 from tongguan.gateway.flow.submission.own_form import in_own_form
 from tongguan.gateway.flow.submission.powers import power_faults
@@ -146,9 +146,7 @@ def _card(site: Site, message: Message, signer: str) -> tuple[str, OpenCard]:
         raise unbound(rules, message)
     card = site.card(bound.name)
     certificate = card.certificate_chain[0]
-    holder = holders(certificate)
-    if holder and signer not in holder:
-        raise Refused([another_holder(operation, bound.name, "/".join(holder), signer)])
+    card_of_signer(operation, bound.name, certificate, signer)
     if (wrong := certificate_trouble(bound, certificate, production=site.looks.production)) is not None:
         raise Deferred("card", closes=message.lane, why=in_both(wrong.zh, wrong.en), do=wrong.do)
     return bound.name, card

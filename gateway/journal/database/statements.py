@@ -381,6 +381,13 @@ ANSWERS = PreparedStatement(
 ANSWERS_OF = PreparedStatement(
     by("answer_message", select(tables.answer)).where(_a.message_id == _given("message_id")).order_by(_a.id)
 )
+#: what was to be kept up to a day before today, behind the last one seen
+KEPT_OVER = PreparedStatement(
+    by("answer_kept", select(_a.kept_until, _a.id, _a.message_id, _a.account, _a.file, _a.written))
+    .where(and_(tuple_(_a.kept_until, _a.id) > tuple_(_given("day"), _given("id")), _a.kept_until < _given("today")))
+    .order_by(_a.kept_until, _a.id)
+    .limit(_most)
+)
 WRITE_AGAIN = PreparedStatement(
     by("answer_message", update(tables.answer)).where(_a.message_id == _given("of")).values(written=0)
 )

@@ -261,11 +261,13 @@ answer = Table(
     Column("number", Text),
     Column("at", _big, nullable=False),
     Column("written", Integer, nullable=False),
+    Column("kept_until", Text),  # a day: of what is kept up to that only
 )
 Index("answer_file", answer.c.account, answer.c.file, unique=True)
 _partial("answer_unwritten", answer.c.account, answer.c.id, where="written = 0")
 Index("answer_message", answer.c.message_id)
 Index("answer_at", answer.c.account, answer.c.at)
+_partial("answer_kept", answer.c.kept_until, answer.c.id, where="kept_until IS NOT NULL")
 
 # What came through a queue: where its answers go, and by what the same delivery is known again.
 queue_delivery = Table(

@@ -253,5 +253,5 @@ def _move_of(row: Sequence[Any]) -> Move:
 
 def answer_of(row: Sequence[Any]) -> AnswerRow:
     """Of a whole row, in the order of its columns."""
-    id_, message_id, document_id, account, kind, file, content, number, at, _written = row
+    id_, message_id, document_id, account, kind, file, content, number, at = row[:9]
     return AnswerRow(id_, message_id, document_id, account, kind, file, unpacked(content, f"answer {file}"), number, at)

@@ -242,6 +242,7 @@ def _answer_row(answer: Answer, stamp: str, taken: set[str], at: int) -> dict[st
         "number": answer.number,
         "at": at,
         "written": 0,
+        "kept_until": answer.kept_until,
     }
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import orjson
 from sqlalchemy import Connection, and_, delete, select, tuple_
 
-from tongguan.gateway.journal.database import tables
+from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.history.history import GATEWAY
 from tongguan.gateway.journal.writing.writer import Group
@@ -21,8 +20,7 @@ from tongguan.gateway.model.record import record
 WHO = "retention"
 PORTION = 200  #: messages, or answers, looked at in one transaction
 _ATTACHMENT = "attachment:"
-RESULT = "result"  #: role of a body, and kind of an answer
-KEPT_UNTIL = "kept_until"  #: fact of a message: up to which day its result is kept
+RESULT = "result"  #: role of a body
 _m, _d, _b, _a = tables.message.c, tables.document.c, tables.body.c, tables.answer.c
 
 
@@ -57,7 +55,7 @@ def _alive(connection: Connection, documents: set[str]) -> set[str]:
 def forget_prints(group: Group, account: str, *, after: tuple[int, int], before_ms: int) -> tuple[int, int] | None:
     """Remove the next printed forms of an account that were made before; moment and id of the last answer looked at, None at the end."""
     portion = select(_a.at, _a.id, _a.message_id, _a.file, _a.kind, _a.written).where(
-        and_(_a.account == account, tuple_(_a.at, _a.id) > after, _a.at < before_ms)
+        and_(_a.account == account, tuple_(_a.at, _a.id) > after, _a.at < before_ms, _a.kept_until.is_(None))
     )
     rows = group.connection.execute(portion.order_by(_a.at, _a.id).limit(PORTION)).all()
     results = {row.message_id for row in rows if row.kind == "result" and row.written}
@@ -74,37 +72,31 @@ def forget_prints(group: Group, account: str, *, after: tuple[int, int], before_
 class KeptResult:
     """A result that was to be kept up to a day which is over."""
 
-    sequence: int  #: of its message
+    id: int  #: of its answer
     message_id: str
     account: str
-    file: str  #: in InBox; empty: it was not written yet, or is gone
+    file: str  #: in InBox
+    written: int  #: 0: it is still to be written there
 
 
-def results_over(connection: Connection, *, after: int, today: str) -> tuple[list[KeptResult], int | None]:
-    """Results of the next messages, in order of sequence, whose day is over and which are still there; where to go on, None at the end."""
-    columns = _m.id, _m.sequence, _m.account, _m.extra
-    marked = and_(_m.sequence > after, _m.extra.contains(f'"{KEPT_UNTIL}"'), _b.message_id == _m.id, _b.role == RESULT)
-    rows = connection.execute(select(*columns).where(marked).order_by(_m.sequence).limit(PORTION)).all()
-    over = [row for row in rows if "" < str(orjson.loads(row.extra).get(KEPT_UNTIL, "")) < today]
-    named = select(_a.message_id, _a.file).where(and_(_a.message_id.in_([row.id for row in over]), _a.kind == RESULT))
-    files = {row.message_id: row.file for row in connection.execute(named)}
-    found = [KeptResult(row.sequence, row.id, row.account, files.get(row.id, "")) for row in over]
-    return found, rows[-1].sequence if len(rows) == PORTION else None
+def results_over(
+    connection: Connection, *, after: tuple[str, int], today: str
+) -> tuple[list[KeptResult], tuple[str, int] | None]:
+    """The next results whose day is over and which are still there, the longest over first; where to go on, None at the end."""
+    rows = statements.KEPT_OVER.rows(connection, day=after[0], id=after[1], today=today, most=PORTION)
+    found = [KeptResult(*row[1:]) for row in rows]
+    return found, (rows[-1][0], rows[-1][1]) if len(rows) == PORTION else None
 
 
 def forget_results(group: Group, results: Sequence[KeptResult]) -> None:
     """Remove results from the journal; their files are gone already."""
-    ids = [one.message_id for one in results]
-    bodies = and_(_b.message_id.in_(ids), _b.role == RESULT)
+    bodies = and_(_b.message_id.in_([one.message_id for one in results]), _b.role == RESULT)
     gone = [tuple(row) for row in group.connection.execute(select(_b.message_id, _b.role).where(bodies))]
     group.connection.execute(delete(tables.body).where(bodies))
     group.left += [digests.gone("body", *key) for key in gone]
-    answers = and_(_a.message_id.in_(ids), _a.kind == RESULT)
-    named = group.connection.execute(select(_a.account, _a.file).where(answers)).all()
-    group.connection.execute(delete(tables.answer).where(answers))
-    group.left += [digests.gone("answer", row.account, row.file) for row in named]
-    if gone:
-        _tell(group, f"{len(gone)} results whose day is over")
+    group.connection.execute(delete(tables.answer).where(_a.id.in_([one.id for one in results])))
+    group.left += [digests.gone("answer", one.account, one.file) for one in results]
+    _tell(group, f"{len(results)} results whose day is over")
 
 
 def _tell(group: Group, why: str) -> None:

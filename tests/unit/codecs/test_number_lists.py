@@ -93,13 +93,90 @@ def test_a_workbook_has_them_in_any_column_of_its_first_sheet() -> None:
         ("5301202610123450011", "有 19 位；报关单号为 18 位数字"),
         ("09082026I000002001", "有 18 位；报关单号为 18 位数字"),
         ("530120262012345001", "有 18 位；报关单号为 18 位数字"),
-        ("５３０１２０２６１０１２３４５００１", "有 18 位；报关单号为 18 位数字"),
+        ("５３０１２０２６１０１２３４５００１", "含全角数字，请改为半角"),
+        ("报关单号：530120261012345001", "有 23 位；报关单号为 18 位数字"),
+        ("'53012026101234500", "有 17 位；报关单号为 18 位数字"),
     ],
 )  # fmt: skip
 def test_what_a_spreadsheet_has_mangled_is_refused_with_its_cell(value: Any, why: str) -> None:
     content = book(["报关单号"], [A], [value])
 
     assert refused(content, "book.xlsx") == [("A3", why)]
+
+
+@pytest.mark.parametrize("typed", [f"'{A}", f'="{A}"', f"“{A}”", f'"{A}"'])
+def test_what_keeps_a_spreadsheet_from_taking_it_for_a_number_is_no_part_of_it(typed: str) -> None:
+    assert taken(book([typed if typed[0] != "=" else f" {typed}"], [B]), "book.xlsx") == [("A1", A), ("A2", B)]
+    assert taken(f"{typed}\n{B}\n".encode(), "numbers.csv") == [("A1", A), ("A2", B)]
+
+
+def test_fifty_numbers_below_a_title_with_blank_lines_and_other_columns_are_fifty() -> None:
+    many = [f"5301202610{n:08d}" for n in range(50)]
+    lines = [
+        "报关单号,提运单号,合同号",
+        "",
+        *(f"{n},OOLU26123456789{i:02d},2026-001\r\n\r" for i, n in enumerate(many)),
+        "",
+        ",,",
+        "",
+    ]
+
+    found = numbers_in_file("\n".join(lines).encode("gb18030"), "many.csv", FORM)
+    assert [one.number for one in found if isinstance(one, ListedNumber)] == many
+    assert unusable(found, (), most=50) == []
+
+
+def test_of_mixed_encodings_the_numbers_are_what_they_were() -> None:
+    content = "报关单号\n".encode("gb18030") + f"备注,{A}\n".encode() + f"{B},备注\n".encode("gb18030")
+
+    assert [number for _, number in taken(content, "mixed.txt")] == [A, B]
+
+
+def with_part(content: bytes, part: str, changed: bytes) -> bytes:
+    """A workbook with another part in the place of one of its own."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as before, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as after:
+        for name in dict.fromkeys([*before.namelist(), part]):
+            after.writestr(name, changed if name == part else before.read(name))
+    return target.getvalue()
+
+
+_NS = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+_FAR = f'<row r="1048576"><c r="A1048576" t="inlineStr"><is><t>{A}</t></is></c></row>'
+
+
+@pytest.mark.parametrize(
+    ("part", "changed", "code"),
+    [
+        ("xl/sharedStrings.xml", f"<sst {_NS}>" + "<si><t>530120261012345001</t></si>" * 300_000 + "</sst>", "GW-Z05"),
+        ("xl/sharedStrings.xml", "".join(f"{n % 50:05}<si>{n % 97}</si>" for n in range(400_000)), "GW-Z04"),
+        ("xl/worksheets/sheet1.xml", f"<worksheet {_NS}><sheetData>{'<row/>' * 1_000_000}</sheetData></worksheet>", "GW-Z05"),
+        ("xl/worksheets/sheet1.xml", f"<worksheet {_NS}><sheetData>{'<row/>' * 6000}</sheetData></worksheet>", "GW-S08"),
+        ("xl/worksheets/sheet1.xml", f"<worksheet {_NS}><sheetData>{_FAR}</sheetData></worksheet>", "GW-S08"),
+    ],
+    ids=["shared strings", "shared strings that do not pack", "a million rows", "6,000 rows", "a far row"],
+)
+def test_a_workbook_that_would_take_much_to_read_is_refused(part: str, changed: str, code: str) -> None:
+    with pytest.raises(Refused) as caught:
+        numbers_in_file(with_part(book([A]), part, changed.encode()), "bomb.xlsx", FORM)
+
+    assert code in [one.code for one in caught.value.faults]
+
+
+def test_other_sheets_and_other_workbooks_are_not_looked_at() -> None:
+    links = f'<externalLink {_NS}><externalBook r:id="rId1" xmlns:r="urn:r"/></externalLink>'.encode()
+    workbook = Workbook()
+    first, second = workbook.active, workbook.create_sheet("别的")
+    assert first is not None
+    first.append([A])
+    for n in range(5_001):
+        second.append([n])
+    target = io.BytesIO()
+    workbook.save(target)
+
+    assert taken(target.getvalue(), "two.xlsx") == [("A1", A)]
+    assert taken(with_part(book([A]), "xl/externalLinks/externalLink1.xml", links), "linked.xlsx") == [("A1", A)]
+    assert refused(book([A], ["=[1]Sheet1!A1"]), "linked.xlsx") == [("A2", "是公式，请改为文本")]
 
 
 def test_twice_and_one_too_many_are_refused_with_their_cells() -> None:
@@ -118,6 +195,8 @@ def test_twice_and_one_too_many_are_refused_with_their_cells() -> None:
         (book([A]), "macros.xlsm", "GW-S05"),
         (book([A], sheets=("暗",), hidden=True), "hidden.xlsx", "GW-S06"),
         (b"\xff\xfe\xfd\x80", "odd.txt", "GW-S07"),
+        (f"{A}\n\0{B}".encode(), "nul.csv", "GW-S07"),
+        (f"{A}\n{B}".encode("utf-16"), "unicode.txt", "GW-S07"),
         (b"%PDF-1.7", "paper.pdf", "GW-S01"),
         (b"PK\x03\x04 nonsense", "broken.xlsx", "GW-Z01"),
         (b"1" * (MOST_BYTES + 1), "large.txt", "GW-E05"),
