@@ -254,6 +254,7 @@ class Query:
     columns: tuple[Column, ...]
     required: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)  #: filter to its value where the question does not name it
+    all_words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  #: filter to the words by which it lets all through
     most_days: int = 0  #: longest range of its date filter
     most_months: int = 0  #: the same in months of the calendar
     several: Mapping[str, str] = field(

@@ -18,6 +18,8 @@ RELATED = ("part", "part_line", "whole", "whole_line", "state")
 LOG = "log"  #: `ask` of a query that shows which rows files were got of, when and by which message
 #: and what a line of that says
 LOGGED = ("entry", "operation", "at", "reference", "file")
+LOG_TIME = "time.log"  #: `of` of its filter by day
+ROWS = "rows"  #: `ask` of a query that lists the rows of a table of the documents
 OFFER = "offer"  #: `ask` of a query that shows what a merge would be of
 #: what a line of that says
 OFFERED = ("number", "day", "status", "taken", "made", "why")
@@ -47,6 +49,18 @@ class QueryScope(NamedTuple):
 def names_of(name: str, of: str) -> tuple[str, ...]:
     """The names that a filter is given by: a date is asked for as a range, `name_from` and `name_to`."""
     return (f"{name}_from", f"{name}_to") if of.startswith(TIME) else (name,)
+
+
+def table_of_rows(query: Query) -> str:
+    """The table whose rows a query lists, as the paths of its columns begin; empty where it lists documents."""
+    return (
+        next(
+            (f"{table}/" for table, below, _ in (c.of.partition("/") for c in query.columns) if below and table.endswith("[]")),
+            "",
+        )
+        if query.ask == ROWS
+        else ""
+    )
 
 
 def read_query(part: TomlTable, kind: str, known: QueryScope) -> Query:
@@ -85,11 +99,17 @@ def _sound(part: TomlTable, query: Query, known: QueryScope) -> None:
     for of in [*query.filters.values(), *(c.of for c in query.columns), *(c.of for c in inner), *query.only]:
         _known_of(part, of, query, known)
     for of in (*query.filters.values(), *query.only):
-        if query.source == "journal" and of.removeprefix("~") in set(known.paths) - set(known.found):
+        found = table_of_rows(query) and of.startswith(table_of_rows(query))
+        if query.source == "journal" and not found and of.removeprefix("~") in set(known.paths) - set(known.found):
             part.complain("filters", f"列表查不到 {of}：其字段没有 `find`", f"lists cannot find {of}: its field has no `find`")
     for name in query.defaults:
         if name not in query.filters:
             complaints.unknown(part.place("defaults"), "filter", name, query.filters)
+    for name in query.all_words:
+        if name not in query.filters:
+            complaints.unknown(part.place("all_words"), "filter", name, query.filters)
+    if query.ask == ROWS and not table_of_rows(query):
+        part.complain("columns", "没有一列出自表格", "none of the columns is of a table")
     for name in query.filters:
         if name in PAGING:
             part.complain(

@@ -56,6 +56,46 @@ def test_when_nothing_can_be_made_the_request_is_not_done(site: Site, type_: str
     assert dp.states(document) == [state, state]
 
 
+ALL = [CLEARED[50], dp.RELEASED, dp.OLD_EDITION]
+
+
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [
+        ("1", ALL[:1]),
+        ("海关作业流程未完结", ALL[1:2]),
+        ("older edition: not supported", ALL[2:]),
+        ("0", []),
+        ("5", ALL),
+        ("全部", ALL),
+        ("", ALL),
+    ],
+)
+def test_results_are_asked_by_the_state_of_each_declaration(site: Site, state: str, found: list[str]) -> None:
+    number = dp.asked(site, PRINT, ALL)["numbers"]["request"]
+    rows = b.rows(site, b.query(PRINT, "results", filters={"request": number, "state": state}))
+
+    assert [row["entry"] for row in rows] == found
+    told = dict(zip(ALL, (("1", "有签章已生成"), ("2", "海关作业流程未完结"), ("4", "旧版本暂不支持")), strict=True))
+    assert [(row["state_code"], row["state"]) for row in rows] == [told[row["entry"]] for row in rows]
+
+
+def test_results_are_asked_by_entry_numbers_and_day(site: Site) -> None:
+    entries = CLEARED[60:63]
+    number = dp.asked(site, EXPORT, entries, "!failed=2")["numbers"]["request"]
+
+    def found(**filters: str) -> list[tuple[str, str]]:
+        return [(row["entry"], row["state_code"]) for row in b.rows(site, b.query(EXPORT, "results", filters=filters))]
+
+    assert found(entries=f"{entries[2]}，{entries[1]}", request=number) == [(entries[1], "2"), (entries[2], "1")]
+    assert found(entries=entries[0], state="3") == [(entries[0], "1")]
+    assert found(entries=entries[0], state="制作中") == []
+    assert found(entries=entries[0], applied_to="2026-01-02", applied_from="2026-01-01") == []
+    for state in ("9", "无签章已生成"):
+        status = site.wait(site.drop(b.xml(b.query(EXPORT, "results", filters={"state": state}))), "refused")
+        assert [fault["code"] for fault in status["faults"]] == ["GW-F85"]
+
+
 def test_a_marker_can_be_about_one_of_them(site: Site) -> None:
     assert dp.states(dp.asked(site, EXPORT, CLEARED[:3], "!failed=2")) == ["1", "2", "1"]
 

@@ -17,7 +17,7 @@ from tongguan.gateway.flow.query.wording import table_of
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.faults import InBoth, fault
 from tongguan.gateway.profile.profile import PAGING, Query
-from tongguan.gateway.profile.queries import LOG, OFFER, RELATION, TIME, names_of
+from tongguan.gateway.profile.queries import LOG, OFFER, RELATION, ROWS, TIME, names_of
 
 MOST_SIZE = 1000
 MOST_VALUES = 50  #: of a filter that takes several
@@ -28,8 +28,11 @@ def asks_authority(query: Query, filters: Mapping[str, str]) -> bool:
 
 
 def with_periods(query: Query, filters: Mapping[str, str], today: str) -> dict[str, str]:
-    """The filters with first and last day in the place of a period's name; a day that is not told is today, or the one day that is."""
-    told = dict(filters)
+    """The filters with first and last day in the place of a period's name, and without those that let all through.
+
+    A day that is not told is today, or the one day that is.
+    """
+    told = {name: value for name, value in filters.items() if value not in query.all_words.get(name, ())}
     for name, of in query.filters.items():
         if not of.startswith(TIME):
             continue
@@ -128,7 +131,7 @@ def _sources(query: Query) -> tuple[str, ...]:
     """Who can be asked: the authority only where a column, or a question of its own, says what it answers."""
     if query.source == "authority":
         return ("authority",)
-    if query.ask in (STATISTICS, OFFER, RELATION, LOG):
+    if query.ask in (STATISTICS, OFFER, RELATION, LOG, ROWS):
         return ("journal",)
     return ("journal", "authority") if query.ask or query.in_rows else ("journal",)
 

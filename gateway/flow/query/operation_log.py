@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tongguan.gateway.flow.query.details import asked_for, shown
-from tongguan.gateway.flow.query.filters import MOST_SIZE
-from tongguan.gateway.flow.query.lists import any_of, conditions, several_of
+from tongguan.gateway.flow.query.document_rows import every_document
+from tongguan.gateway.flow.query.lists import several_of
 from tongguan.gateway.flow.query.results import Found, page_of
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.journal.reading.restrictions import of_documents
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.profile.profile import Profile, Query, Text
-from tongguan.gateway.profile.queries import names_of
+from tongguan.gateway.profile.queries import LOG_TIME, names_of
 from tongguan.gateway.system import times
 
 PICKED = "picked"  #: fact of a message: the rows of which it had files
@@ -23,7 +22,6 @@ _WORDS = {
     "print": Text("打印", "printed"),
     "confirm": Text("确认导出", "exported, confirmed"),
 }
-_TIME = "time.log"
 
 
 def operation_log(
@@ -32,12 +30,12 @@ def operation_log(
     """A line for each row and message, the newest first; of one document where the question names it."""
     profile, language = rules.profile(message.type), rules.language(rules.account(message.account))
     documents = (
-        [asked_for(message, records)] if message.document_id else _documents(message, profile, query, filters, records, today)
+        [asked_for(message, records)] if message.document_id else every_document(message, profile, query, filters, records, today)
     )
     by_id, wanted = {document.id: document for document in documents}, set[str]()
     for name in query.several:
         wanted |= set(several_of(filters.get(name, "")))
-    spans = [[filters.get(word, "") for word in names_of(name, of)] for name, of in query.filters.items() if of == _TIME]
+    spans = [[filters.get(word, "") for word in names_of(name, of)] for name, of in query.filters.items() if of == LOG_TIME]
     rows = []
     for one in _done(records, list(by_id)):
         day = times.china_date(one.updated_at)
@@ -45,21 +43,6 @@ def operation_log(
             entries = [entry for entry in (one.extra or {}).get(PICKED, ()) if not wanted or entry in wanted]
             rows += [_line(profile, by_id[one.document_id or ""], query, one, entry, language) for entry in entries]
     return page_of(rows, filters)
-
-
-def _documents(
-    message: Message, profile: Profile, query: Query, filters: Mapping[str, str], records: Snapshot, today: str
-) -> Sequence[Document]:
-    where = of_documents(account=message.account, type_=message.type)
-    for name, of in query.filters.items():
-        if name in query.several:
-            where += any_of(profile, of, several_of(filters.get(name, "")))
-        elif of != _TIME:
-            where += conditions(profile, of, [filters.get(word, "") for word in names_of(name, of)], today)
-    found: list[Document] = []
-    while page := records.list_documents(where, offset=len(found), limit=MOST_SIZE, order="-created")[1]:
-        found += page
-    return found
 
 
 def _done(records: Snapshot, ids: Sequence[str]) -> list[Message]:

@@ -10,6 +10,7 @@ from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.merging.result import offer
 from tongguan.gateway.flow.merging.selection import MergeTypes
 from tongguan.gateway.flow.query.details import ATTACHMENTS, RECEIPTS, details, file_of
+from tongguan.gateway.flow.query.document_rows import document_rows
 from tongguan.gateway.flow.query.filters import asks_authority, filter_faults, value_faults, with_periods
 from tongguan.gateway.flow.query.lists import documents, orders, table_rows
 from tongguan.gateway.flow.query.operation_log import operation_log
@@ -26,7 +27,7 @@ from tongguan.gateway.model.message import QUERY, Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Query
-from tongguan.gateway.profile.queries import LOG, OFFER, RELATION
+from tongguan.gateway.profile.queries import LOG, OFFER, RELATION, ROWS
 from tongguan.gateway.system import times
 from tongguan.gateway.work.loop import end
 from tongguan.gateway.work.moment import Moment
@@ -77,6 +78,8 @@ def _found(rules: Rules, message: Message, query: Query, filters: Mapping[str, s
         return table_rows(rules.compiled(message.type).tables[query.table], query, filters)
     if query.ask == OFFER:
         return offer(MergeTypes(rules, rules.profile(message.type)), message, query, filters, records, today)
+    if query.ask == ROWS:
+        return document_rows(rules, message, query, filters, records, today=today)
     if query.ask == LOG:
         return operation_log(rules, message, query, filters, records, today=today)
     if query.ask == RELATION:
@@ -104,7 +107,7 @@ def _sorts(query: Query, filters: Mapping[str, str]) -> Collection[str]:
     """What the answer can be sorted by."""
     if asks_authority(query, filters):
         return [c.name for c in query.columns if c.row and not c.columns]
-    if _of_messages(query) or query.source == "table" or query.ask in (RECEIPTS, ATTACHMENTS, STATISTICS, OFFER, LOG):
+    if _of_messages(query) or query.source == "table" or query.ask in (RECEIPTS, ATTACHMENTS, STATISTICS, OFFER, LOG, ROWS):
         return [c.name for c in query.columns if not c.columns]
     if query.ask == RELATION:
         return ()
