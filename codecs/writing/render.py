@@ -15,6 +15,7 @@ import orjson
 
 from tongguan.codecs.writing.markup import attribute, attributes, text
 from tongguan.codecs.writing.own_form import EnclosedFile
+from tongguan.gateway.model.batch import ITEMS_COUNT
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import Profile
 
@@ -145,6 +146,10 @@ def technical_response(message: Message, *, numbers: Mapping[str, str], language
     out = ['<?xml version="1.0" encoding="UTF-8"?>\n', f'<Response xmlns="{_RESPONSE}"{head}>\n  <Numbers>']
     out += [f"\n    <Number{attributes(name=name)}>{text(value)}</Number>" for name, value in numbers.items()]
     out.append("\n  </Numbers>" if numbers else "</Numbers>")
+    if counted := (message.extra or {}).get(ITEMS_COUNT):
+        out.append(
+            f"\n  <ItemsCount{attributes(**{name: str(counted[name]) for name in ('total', 'accepted', 'failed', 'open')})}/>"
+        )
     out += _parts(message)
     out.append("\n  <Faults>")
     for fault in message.faults:
@@ -173,6 +178,6 @@ def technical_response_json(message: Message, *, numbers: Mapping[str, str], lan
         "schema": 1, "message_id": message.id, "reference": message.reference, "document": message.document, "code": code,
         "numbers": dict(numbers), "faults": [fault.shown(language) for fault in message.faults],
     }  # fmt: skip
-    if parts := (message.extra or {}).get("parts"):
-        whole["parts"] = parts
+    extra = message.extra or {}
+    whole |= {name: extra[name] for name in (ITEMS_COUNT, "parts") if extra.get(name)}
     return orjson.dumps(whole, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from tongguan.gateway.document import quantities
 from tongguan.gateway.document.changes import value_at, with_values
 from tongguan.gateway.document.differences import ValueChange, differences
 from tongguan.gateway.document.licences import with_taken
+from tongguan.gateway.model.batch import ITEMS_COUNT, items_count
 from tongguan.gateway.model.document import Attachment, Document, Quantity, Receipt
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.message import FINAL, OTHER, Message, State
@@ -119,7 +119,7 @@ def message_status(
         "updated_at": show(message.updated_at),
     }
     if items:
-        status["items_count"] = items_count(item for item, _ in items)
+        status[ITEMS_COUNT] = items_count(item.state for item, _ in items)
     if awaited is not None and message.waiting_for == OTHER:
         status["waits_on"] = _awaited(*awaited, language=language)
     if message.state is State.HELD:
@@ -260,20 +260,6 @@ def _document_file(message: Message) -> str | None:
         return None
     name = os.fsencode(file_names.document_name(message.type, message.document))
     return f"documents/{file_names.shown(file_names.as_text(name))}"
-
-
-def items_count(items: Iterable[Message]) -> dict[str, Any]:
-    """How many of how many items of a batch are done: a batch of which one was refused is not simply accepted."""
-    states = Counter(item.state.value if item.state is not State.REPEATED else State.ACCEPTED.value for item in items)
-    total, done = sum(states.values()), states[State.ACCEPTED.value]
-    failed = sum(states[state.value] for state in FINAL - {State.ACCEPTED, State.REPEATED})
-    return {
-        "total": total,
-        "accepted": done,
-        "failed": failed,
-        "open": total - done - failed,
-        "states": dict(sorted(states.items())),
-    }
 
 
 def _item(item: Message, answers: Sequence[NamedAnswer], language: str, home: Path | None) -> dict[str, Any]:

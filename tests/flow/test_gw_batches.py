@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bodies as b
 import pytest
+from lxml import etree
 from sites import Site
 
 
@@ -47,3 +48,7 @@ def test_withdrawals_in_a_batch_each_get_their_verdict(site: Site) -> None:
 
     assert _items(status) == ["accepted", "accepted", "refused"]
     assert status["items_count"] == {"total": 3, "accepted": 2, "failed": 1, "open": 0, "states": {"accepted": 2, "refused": 1}}
+    (response,) = (one["file"] for one in status["answers"] if one["file"].startswith("Successed_"))
+    counted = etree.fromstring((site.mailbox / "InBox" / response).read_bytes()).find("{*}ItemsCount")
+    assert counted is not None and counted.get("total") == "3"
+    assert sum(int(counted.get(name) or "") for name in ("accepted", "failed", "open")) == 3

@@ -57,7 +57,16 @@ def test_names_are_found_by_a_part_of_them_and_types_and_years_exactly(site: Sit
     assert {row["type"] for row in b.rows(site, asked(type="z", year="2026"))} == {"z"}
     years = {row["year"] for row in b.rows(site, asked(code="9022120000"))}
     assert years == {"2019", *map(str, range(2025, 2036))}
-    assert b.rows(site, asked(year="2018")) == []
+
+
+@pytest.mark.requirement("ME-07")
+def test_what_the_catalogue_has_is_asked_by_code_or_name_and_nothing_else_is_taken(site: Site) -> None:
+    named = b.rows(site, asked(code="Magnetic resonance imaging apparatus", year="2019"))
+    assert [row["code"] for row in named] == ["9018130110"]
+
+    for filters in ({"year": "2018"}, {"code": "902212000"}, {"type": "自动"}):
+        status = site.wait(site.drop(b.xml(asked(**filters))), "refused")
+        assert [fault["code"] for fault in status["faults"]] == ["GW-F85"]
 
 
 @pytest.mark.requirement("ME-07")

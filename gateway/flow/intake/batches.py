@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from tongguan.gateway.flow.printing.prints import batch_to_pdf
 from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.model.batch import ITEMS_COUNT, items_count
 from tongguan.gateway.model.errors import Deferred
 from tongguan.gateway.model.message import FINAL, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
@@ -23,8 +24,9 @@ def batch_step() -> Step:
 
 def decide_batch(moment: Moment, message: Message, _answer: None, records: Snapshot) -> Chain:
     """The batch's state from its items'. The journal makes it due when they move; looking now and then backs that up."""
-    states = records.item_states(message.id).keys()
-    now = moment.now
+    counted = records.item_states(message.id)
+    states, now = counted.keys(), moment.now
+    message = replace(message, extra={**(message.extra or {}), ITEMS_COUNT: items_count(counted)})
     left = not states.isdisjoint(_LEFT)
     if states <= FINAL:
         done = not states.isdisjoint((State.ACCEPTED, State.REPEATED))

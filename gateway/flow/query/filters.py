@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.fields import FLAGS, ValueWrong, parse_date
 from tongguan.codecs.checking.hints import MeantCodes
-from tongguan.gateway.flow.query.lists import several_of, status_words
+from tongguan.gateway.flow.query.lists import finds_any, several_of, status_words
 from tongguan.gateway.flow.query.results import FORMATS
 from tongguan.gateway.flow.query.statistics import STATISTICS
 from tongguan.gateway.flow.query.wording import table_of
@@ -169,6 +169,9 @@ def value_faults(compiled: Compiled, query: Query, filters: Mapping[str, str]) -
     faults = []
     for name, of in query.filters.items():
         value = filters.get(name, "")
+        if value and query.source == "table" and not finds_any(table := compiled.tables[query.table], of, value):
+            near = MeantCodes({line[of.partition(".")[2]]: line for line in table.rows.values()}).near(value)
+            faults.append(fault("GW-F85", name=name, value=value, path=name, label=_label(query, name, of), known=(near, near)))
         if value and query.source == "journal" and (wrong := _unknown_value(compiled, of, value)) is not None:
             faults.append(fault("GW-F85", name=name, value=value, path=name, label=_label(query, name, of), **wrong))
     return faults

@@ -30,6 +30,7 @@ from tongguan.gateway.system import times
 
 _COMMAS = re.compile(r"[,，\s]+")
 _TABLE, _FUZZY, _TIME = "table.", "table~", "time."
+_NAMES = ("zh", "en")  #: columns by which a line of a code table is called
 
 
 def orders(query: Query) -> dict[str, str]:
@@ -137,7 +138,7 @@ def _midnight(day: str, add: int) -> int:
 
 
 def table_rows(table: CodeTable, query: Query, filters: Mapping[str, str]) -> Found:
-    """A page of a code table: `table.<column>` must be the filter's text, `table~<column>` hold it somewhere, in any case."""
+    """A page of a code table: `table.<column>` must be the filter's text, or the line be called so; `table~<column>` hold it; in any case."""
     wanted = [(of, filters[name].casefold()) for name, of in query.filters.items() if filters.get(name)]
     lines = [line for line in table.rows.values() if all(_fits(line, of, value) for of, value in wanted)]
     columns = [(c.name, c.of.removeprefix(_TABLE)) for c in query.columns]
@@ -147,4 +148,9 @@ def table_rows(table: CodeTable, query: Query, filters: Mapping[str, str]) -> Fo
 def _fits(line: Mapping[str, str], of: str, value: str) -> bool:
     if of.startswith(_FUZZY):
         return value in line[of.removeprefix(_FUZZY)].casefold()
-    return value == line[of.removeprefix(_TABLE)].casefold()
+    return value in (line[name].casefold() for name in (of.removeprefix(_TABLE), *_NAMES))
+
+
+def finds_any(table: CodeTable, of: str, value: str) -> bool:
+    """Has the table a line that a filter lets through; of a filter by a part of a text nobody can say what it may be."""
+    return of.startswith(_FUZZY) or any(_fits(line, of, value.casefold()) for line in table.rows.values())
