@@ -79,7 +79,7 @@ class QueueSite:
             except connection.channel_errors:
                 return False
 
-    def insist(self, envelopes: Mapping[str, Any]) -> None:
+    def insist(self, envelopes: Mapping[str, Any], **properties: Any) -> None:
         """Publish these by their ids, each again until the broker has confirmed it: what an integrator does."""
         left = dict(envelopes)
 
@@ -99,6 +99,7 @@ class QueueSite:
                             content_encoding="utf-8",
                             delivery_mode=2,
                             confirm_timeout=here(5),
+                            **properties,
                         )
                         if returned:
                             return False

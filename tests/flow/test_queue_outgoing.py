@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import bodies as b
+import brokers
 import pytest
+import redis
 from own_broker import OwnBroker, SilentLine, own_broker
 from patience import here
 from queue_client import QueueClient, client, content, once
@@ -145,6 +147,73 @@ def test_connections_that_are_cut_again_and_again_lose_no_event_and_no_reply(que
         events += dropped(queues, 3)
 
     told_soon(broker, [*events, *replies], replies)
+
+
+def test_a_broker_that_is_killed_in_the_middle_of_a_thousand_replies_has_each_of_them_after_its_start(
+    queues: QueueSite, broker: OwnBroker
+) -> None:
+    references = [b.fresh("many") for _ in range(1000)]
+    queues.insist(
+        {
+            reference: envelope(b.xml(b.application("save", reference=reference)), name=f"{reference}.xml")
+            for reference in references
+        },
+        reply_to=REPLIES,
+    )
+    with listening(broker) as erp:
+        wait_until(lambda: len(erp.take(REPLIES)) >= 50, "some replies", 120)
+        known = once(erp.came[REPLIES])
+    broker.stop(kill=True)
+    broker.start()
+
+    with listening(broker) as erp:
+
+        def answered() -> set[str]:
+            came = map(content, [*known, *erp.take(REPLIES)])
+            return {str(told["status"]["reference"]) for told in came if told["status"]["final"]}
+
+        wait_until(lambda: answered() >= set(references), "every reply", 240)
+    assert all(len(queues.about(reference)) == 1 for reference in references[::100])
+
+
+def test_a_broker_that_cannot_be_is_not_taken_up_and_another_one_gets_what_waits(broker: OwnBroker, tmp_path: Path) -> None:
+    brokers.redis_is_there()
+    store = redis.Redis(*brokers.REDIS, db=12)
+    store.flushdb()
+    apart = opened(broker, tmp_path)
+    settings = apart.site.home / "tongguan.toml"
+    text = settings.read_text("utf-8")
+
+    def with_url(url: str) -> int:
+        settings.write_text(text.replace(broker.url, url), "utf-8")
+        return apart.site.command("reload").returncode
+
+    try:
+        (first,) = submitted(apart, 1)
+        done = apart.wait(first, "accepted")
+        assert with_url("sqla+sqlite:///messages.db") != 0
+        (second,) = submitted(apart, 1)
+        apart.wait(second, "accepted")
+
+        assert with_url("amqp://guest:guest@127.0.0.1:1//") == 0
+        apart.problem("broker")
+        dropped(apart, 2)
+        apart.site.command("answers", done["message_id"], "--again", check=True)
+        apart.problem("replies")
+
+        assert with_url(f"redis://{brokers.REDIS[0]}:{brokers.REDIS[1]}/12") == 0
+        for code in ("broker", "replies", "events"):
+            apart.well(code)
+        wait_until(lambda: store.llen(REPLIES) == 1, "the reply that waited")
+        third = b.fresh("moved")
+        QueueSite(apart.site, f"redis://{brokers.REDIS[0]}:{brokers.REDIS[1]}/12").send(
+            envelope(b.xml(b.application("save", reference=third)), name=f"{third}.xml"), reply_to=REPLIES
+        )
+        apart.wait(third, "accepted")
+        wait_until(lambda: store.llen(REPLIES) == 2, "its reply")
+    finally:
+        apart.site.stop("run", kill=True)
+        store.flushdb()
 
 
 def test_a_line_that_falls_silent_is_given_up_and_another_one_made(broker: OwnBroker, queues: QueueSite, tmp_path: Path) -> None:

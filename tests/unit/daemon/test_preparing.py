@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import bodies as b
+import orjson
 import psutil
 import pytest
 import volumes
@@ -37,9 +38,11 @@ from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.model.message import OTHER, Message, State
 from tongguan.gateway.model.outcome import Number, Outcome, Take, TakenLine
+from tongguan.gateway.model.queueing import OutgoingMessage
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.settings import read_settings
+from tongguan.gateway.settings import Broker, read_settings
 from tongguan.gateway.system import clock
+from tongguan.routes.broker import make_broker
 
 WAITING = 300  #: messages that wait for one document
 FILING, VOLUME = "XX.filing", "XX.volume"
@@ -224,9 +227,22 @@ process.main()
 """
 
 
+def publish(files: dict[str, bytes]) -> None:
+    """All of them into the queue of a broker in this process's memory."""
+    made = make_broker(Broker(url="memory://"), Path())
+    assert made is not None
+    link = made.connect("test")
+    queue = "tongguan.submit.demo"
+    told = {name: orjson.dumps({"name": name, "body": content.decode()}) for name, content in files.items()}
+    link.declare_queue(queue)
+    link.publish([OutgoingMessage(body, queue, message_id=name) for name, body in told.items()])
+    link.close()
+
+
 @pytest.mark.requirement("GW-05")
-def test_the_file_that_ends_workers_is_held_and_the_gateway_never_looks_into_it(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("way", ["folder", "queue"])
+def test_what_ends_workers_is_held_and_the_gateway_never_looks_into_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     monkeypatch.setattr(workers, "PROGRAM", ("-c", POISONED))
     monkeypatch.setattr(workers, "Backoff", Impatient)
@@ -238,10 +254,13 @@ def test_the_file_that_ends_workers_is_held_and_the_gateway_never_looks_into_it(
         return real(rules, came, **more)
 
     monkeypatch.setattr(door, "look_into", watched)
+    if way == "queue":
+        with (home / "tongguan.toml").open("a") as settings:
+            settings.write('\n[broker]\nurl = "memory://"\n')
     with running(home) as daemon:
         files = {f"m{n:03d}.xml": declared(f"r{n}") for n in range(100)}
         files["m050.xml"] += b"<!--poison-->"
-        drop(home, files)
+        drop(home, files) if way == "folder" else publish(files)
         found = {m.source: m for m in done(daemon, 100)}
 
     assert found["m050.xml"].state is State.HELD
