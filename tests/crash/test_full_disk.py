@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import random
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -56,6 +57,15 @@ def overview(site: Site) -> tuple[int, list[str]]:
     return said.returncode, [problem["code"] for problem in json.loads(said.stdout)["problems"]]
 
 
+def until_well(site: Site) -> None:
+    try:
+        wait_until(lambda: overview(site) == (0, []), "all to be well")
+        wait_until(lambda: not open_alerts(site), "every alert to be over")
+    except AssertionError as late:
+        left = {place.name: shutil.disk_usage(place).free for place in (site.home, site.home / "mailboxes")}
+        raise AssertionError(f"{late}; free: {left}; {site.command('status').stdout}; {open_alerts(site)}") from None
+
+
 def open_alerts(site: Site) -> set[tuple[str, str]]:
     """Alerts that were told and never ended."""
     left = set()
@@ -94,8 +104,7 @@ def test_a_full_disk_comes_and_goes_and_everything_takes_effect_once(
             assert code and "disk" in problems, problems
             assert site.processes["run"].poll() is None, "a full disk ends nothing"
         settle(site, feeder.wanted, pytest.fail)
-        wait_until(lambda: overview(site) == (0, []), "all to be well")
-        wait_until(lambda: not open_alerts(site), "every alert to be over")
+        until_well(site)
     finally:
         site.stop("run")
     assert_once(authorities, site, feeder.wanted)
