@@ -42,7 +42,7 @@ def test_what_goes_by_the_calendar_is_right_on_another_day(day: str) -> None:
         env.pop(ours, None)
 
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not long", *BY_THE_CALENDAR],
+        [sys.executable, "-m", "pytest", "-q", "--show-capture=no", "-p", "no:cacheprovider", "-m", "not long", *BY_THE_CALENDAR],
         check=False, cwd=ROOT, env=env, capture_output=True, text=True,
     )  # fmt: skip
 

@@ -175,7 +175,8 @@ def test_after_a_calendar_month_it_is_gone_everywhere_said_as_expired_and_asked_
 
     wait_until(lambda: not paper.exists(), "the paper to be taken away")
     with closing(sqlite3.connect(f"file:{fast_site.home}/tongguan.db?mode=ro", uri=True)) as base:
-        assert base.execute("SELECT count(*) FROM body WHERE role = 'result'").fetchone() == (0,)
+        results = "SELECT count(*) FROM body WHERE role = 'result'"
+        wait_until(lambda: base.execute(results).fetchone() == (0,), "its body to follow the file")
     with closing(sqlite3.connect(f"file:{fast_site.home}/simulators/customs.db?mode=ro", uri=True)) as base:
         assert base.execute("SELECT count(*) FROM made WHERE until < ?", (made,)).fetchone() == (0,)
     number = document["numbers"]["request"]

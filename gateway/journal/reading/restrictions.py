@@ -49,7 +49,7 @@ def of_documents(
         column == value for column, value in ((_d.account, account), (_d.type, type_), (_d.key, key)) if value
     ]
     if statuses is not None:
-        where.append(_d.status.in_(statuses))
+        where.append(_d.status.in_(sorted(statuses)))
     if number:
         where.append(_d.id.in_(select(_n.document_id).where(_n.value == number)))
     return where
@@ -69,12 +69,12 @@ def between(time: str, first: int | None, end: int | None) -> list[Restriction]:
 def over(statuses: Iterable[str], name: str, day: str) -> Restriction:
     """Documents in one of these statuses whose date under a name is before a day."""
     before = _exists(_f.document_id, _f.document_id == _d.id, _f.name == name, _f.value < day)
-    return and_(_d.status.in_(list(statuses)), before)
+    return and_(_d.status.in_(sorted(statuses)), before)
 
 
 def standing(statuses: Iterable[str], gone: Restriction, *, with_gone: bool) -> Restriction:
     """Documents in one of these statuses that are not gone; or, `with_gone`, those that are as well."""
-    still = and_(_d.status.in_(list(statuses)), not_(gone))
+    still = and_(_d.status.in_(sorted(statuses)), not_(gone))
     return or_(still, gone) if with_gone else still
 
 
