@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
 from tongguan.gateway.daemon.preparing.crossing import PreparedChains, PreparingJob, believed, sent
-from tongguan.gateway.flow.intake.preparer import PreparerEnded, PreparingBatch
+from tongguan.gateway.flow.intake.preparer import MessageBatch, PreparerEnded, PreparingBatch
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.journal.journal import Journal
@@ -83,6 +83,12 @@ class PrepareWorkers:
         if not found:
             self.each[0].want()
         return found
+
+    def begun(self) -> bool:
+        if not self.ready:
+            with suppress(PreparerEnded):
+                self.ask(MessageBatch(()), anew=True, last=True).result()
+        return self.ready
 
     def ask(self, hand: PreparingBatch, *, anew: bool, last: bool) -> Future[Sequence[Chain]]:
         if anew:

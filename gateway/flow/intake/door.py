@@ -159,14 +159,19 @@ def _take(site: Site, door: Door[D], drops: Sequence[D]) -> list[Came[D]]:
     """
     came: list[Came[D]] = []
     taken: list[_Taken[D]] = []
+    preparer = site.preparer
     try:
         for n in range(0, len(drops), PART):
             taken.append(_claimed(site, door, drops[n : n + PART]))
             if taken[-1].claim.suspects:  # apart from all others, and from each other
                 _give_back(site, taken[:-1])
                 del taken[:-1]
+                if preparer is not None and taken[0].claim.crashes < CRASHES and not preparer.ready:
+                    _give_back(site, taken)  # in nobody's hand while that one begins
+                    preparer = preparer if preparer.begun() else None
+                    taken[0] = _claimed(site, door, drops[n : n + PART])
                 break
-        asked = _asked(site.preparer, taken)
+        asked = _asked(preparer, taken)
         while taken:
             left: _Taken[D] | None = taken[0]
             if asked:

@@ -54,6 +54,9 @@ class Preparer(Protocol):
     def ready(self) -> bool:
         """Does one wait for work?"""
 
+    def begun(self) -> bool:
+        """Wait until one does; False where none can. Whoever has suspects holds none of them meanwhile: a crash would be laid to them."""
+
     def ask(self, hand: PreparingBatch, *, anew: bool, last: bool) -> Future[Sequence[Chain]]:
         """Have a hand decided, after those that its mailbox has asked for before; PreparerEnded is raised by the result.
 

@@ -30,6 +30,11 @@ class CheckStation(Station):
         claim = self.claim()
         if claim is None:
             return False
+        helper = self.preparer
+        if helper is not None and claim.suspects and claim.crashes < CRASHES and not (self._alone or helper.ready):
+            self.journal.give_back(claim.token)  # in nobody's hand while that one begins
+            self._alone = not helper.begun()
+            return True
         asked = self._asked(claim)
         if asked is None:
             self.do(claim)

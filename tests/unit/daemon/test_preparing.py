@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,10 @@ from tongguan.gateway.daemon.preparing import crossing, process, workers
 from tongguan.gateway.flow.intake import door
 from tongguan.gateway.flow.intake.accept import Arrival
 from tongguan.gateway.flow.intake.preparer import FileBatch, MessageBatch
+from tongguan.gateway.flow.submission.check_station import CheckStation
 from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.home.home import change_settings
+from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.model.message import OTHER, Message, State
 from tongguan.gateway.model.outcome import Number, Outcome, Take, TakenLine
@@ -358,6 +361,94 @@ def test_where_no_thread_speaks_with_a_process_suspects_are_decided_here(home: P
     wait_until(lambda: turn(daemon) and messages(daemon), "the file to be taken")
     assert messages(daemon)[0].state is State.SEALED
     daemon.stop()
+
+
+SLOW = """
+import os, sys, time
+from tongguan.gateway.daemon.preparing import process
+while not os.path.exists({let!r}):
+    time.sleep(0.01)
+process.main()
+"""
+
+
+def left_behind(daemon: Daemon, station: str, key: str) -> None:
+    """A crash with this alone in hand."""
+    daemon.journal.claim_keys(station, [key])
+    daemon.journal.abandon(station)
+
+
+@pytest.mark.requirement("GW-05")
+def test_while_a_process_begins_no_suspect_is_in_hand_so_that_a_crash_is_not_laid_to_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "PROGRAM", ("-c", SLOW.format(let=str(home / "let"))))
+    content = declared("r1")
+    key = f"file:demo/m1.xml/{hashlib.sha256(content).hexdigest()}"
+    daemon = Daemon(home, processes=2)
+    left_behind(daemon, "door:demo", key)
+    daemon.start()
+    drop(home, {"m1.xml": content})
+    asked = list[int]()
+    monkeypatch.setattr(daemon.site.preparer, "begun", lambda real=daemon.site.preparer.begun: asked.append(1) or real())
+    wait_until(lambda: asked, "the suspect to be seen")
+    wait_until(lambda: pids(daemon), "the process to be begun")
+    in_hand = daemon.journal._claims._in_hand.copy()
+    (home / "let").touch()
+    (message,) = done(daemon, 1)
+    daemon.stop()
+
+    assert key not in in_hand
+    assert message.state is State.SEALED
+
+
+class _Late:
+    """A helper that begins when it is asked to, or not at all."""
+
+    ready = False
+
+    def __init__(self, journal: Any, *, begins: bool) -> None:
+        self.journal, self.begins = journal, begins
+
+    def begun(self) -> bool:
+        assert self.journal.given_back == [7], "in nobody's hand"
+        self.ready = self.begins
+        return self.begins
+
+    def ask(self, hand: MessageBatch, *, anew: bool, last: bool) -> Future[Any]:
+        self.journal.asked.append(hand.ids)
+        done: Future[Any] = Future()
+        done.set_result([])
+        return done
+
+
+class _Suspected:
+    """A journal whose one message is suspect."""
+
+    def __init__(self) -> None:
+        self.given_back, self.asked = list[int](), list[tuple[str, ...]]()
+
+    def claim(self, station: str, lanes: Any, *, limit: int) -> Claim:
+        return Claim(7, station, 1000, (submission("m1"),), ("m1",), 1, frozenset({"m1"}))
+
+    def give_back(self, token: int) -> None:
+        self.given_back.append(token)
+
+    def finish(self, chains: Any, *, token: int) -> list[Any]:
+        return []
+
+
+@pytest.mark.requirement("GW-05")
+@pytest.mark.parametrize("there", [True, False], ids=["begins", "does-not"])
+def test_a_message_that_is_suspect_waits_for_the_process_in_nobodys_hand(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal: Any = _Suspected()
+    alone = list[Claim]()
+    monkeypatch.setattr(CheckStation, "do", lambda station, claim: alone.append(claim))
+    station = CheckStation("read", journal, (), None, None, None, preparer=_Late(journal, begins=there))  # type: ignore[arg-type]
+
+    assert station.turn() and station.turn()
+    assert (journal.given_back, journal.asked) == ([7], [("m1",)] if there else [])
+    assert [claim.crashes for claim in alone] == ([] if there else [1])
 
 
 @pytest.mark.requirement("GW-05")
