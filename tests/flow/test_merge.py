@@ -187,21 +187,59 @@ def test_what_cannot_be_merged_so_is_told_where_it_stands(
     assert desk.words(NOTE, "GOOD") == ["已签收"]
 
 
-def test_two_merges_of_one_month_at_once_share_nothing(desk: Counting) -> None:
-    notes = [desk.note(buyer=buyer) for buyer in "AAABBC"]
-    drops = [
-        desk.shop.site.drop(
-            f'{{"type": "XX.merge", "operation": "merge", "reference": "T-{n}", "body": {{"Kind": "1", "Month": "2030-06"}}}}',
-            suffix=".json",
-        )
-        for n in (1, 2)
-    ]
-    done = [desk.shop.play(name) for name in drops]
+def merging(desk: Counting, key: str, **body: str) -> str:
+    frame = {"type": MERGE, "operation": "merge", "reference": key, "body": {"Kind": "1", "Month": "2030-06", **body}}
+    return desk.shop.site.drop(json.dumps(frame), suffix=".json")
 
-    assert {status["state"] for status in done} == {"accepted"}
+
+def test_of_two_merges_of_one_month_the_second_waits_for_the_first_and_takes_what_that_left(desk: Counting) -> None:
+    notes = [desk.note(buyer=buyer) for buyer in "AAABBC"]
+    first, second = merging(desk, "T-1", Buyer="A"), merging(desk, "T-2")
+    waiting = dict[str, object]()
+
+    def waits() -> bool:
+        status = desk.shop.site.status(second) or {}
+        waiting.update(status if status.get("waits_on") else {})
+        return bool(waiting)
+
+    it_is(desk.shop.daemon, desk.today)
+    desk.shop.turns(waits)
+    assert waiting["waiting_for"] == "other document"
+    assert (waiting["waits_on"]["type"], waiting["waits_on"]["document"]) == (MERGE, "T-1")  # type: ignore[index]
+
+    done = [desk.shop.play(name) for name in (first, second)]
+    assert {status["state"] for status in done} == {"accepted"} and "waits_on" not in done[1]
     assert desk.words(NOTE, *notes) == ["已汇总"] * 6
-    taken = [row["note"] for status in done for row in desk.result(status)["rows"] if row["taken"] == "1"]
-    assert len(taken) == len(set(taken)) == 6
+    assert [desk.result(status)["taken"] for status in done] == [3, 3]
+    with desk.shop.daemon.journal.search() as records:
+        moves = {key: [m.entry for m in records.moves(status["message_id"])] for key, status in zip("12", done, strict=True)}
+    taking = [entry for entry in moves["2"] if entry > max(moves["1"])]
+    assert len(taking) > 3, "the second one has taken nothing before the first one's end"
+
+
+def test_a_merge_of_other_months_or_of_another_kind_waits_for_nobody(desk: Counting) -> None:
+    desk.note(), desk.note(kind="2"), desk.note("2030-05-03")
+    names = [merging(desk, "T-1"), merging(desk, "T-2", Kind="2"), merging(desk, "T-3", Month="2030-05")]
+    desk.today = "2030-07-05T12:00:00"
+    done = [desk.shop.play(name) for name in names]
+
+    with desk.shop.daemon.journal.search() as records:
+        whys = [move.why for status in done for move in records.moves(status["message_id"])]
+    assert not any("is at work on the same" in (why or "") for why in whys)
+    assert [desk.result(status)["taken"] for status in done] == [1, 1, 1]
+
+
+def test_a_merge_that_is_held_or_given_up_keeps_no_other_one_waiting(desk: Counting) -> None:
+    note, other = desk.note(), desk.note(buyer="B")
+    first = half_way(desk, "M-1", note, other)
+    second = merging(desk, "M-2")
+    desk.shop.turns(lambda: (desk.shop.site.status(second) or {}).get("waits_on"))
+    order(desk, "hold", first)
+    assert desk.shop.play(second)["state"] == "accepted"
+
+    assert order(desk, "give-up", first) == "given_up"
+    desk.merge("M-3")
+    assert desk.words(NOTE, note, other) == ["已汇总"] * 2
 
 
 def test_an_agent_is_named_and_declares(desk: Counting) -> None:

@@ -2,6 +2,7 @@
 
 Promises: each turn is one portion, in one commit; what follows from it is found in the journal alone. So whatever ends the gateway, the
 same things are made, under the same names, byte for byte. What is in hand cannot be changed; what is left out is told with its reason.
+While a merge is at work no other one takes anything of the same months: it waits, and then takes what is left.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tongguan.gateway.document.lines import MERGE, with_keys
 from tongguan.gateway.flow.intake.accept import Arrival, accept, look_into
 from tongguan.gateway.flow.merging.letting_go import HOW_FAR, INTO, free, freeing, let_go, owner_of
 from tongguan.gateway.flow.merging.making import WholeToMake, content_of, limits_of
+from tongguan.gateway.flow.merging.months import at_work
 from tongguan.gateway.flow.merging.plan import PlannedWhole, plan
 from tongguan.gateway.flow.merging.result import made_name, result_of
 from tongguan.gateway.flow.merging.selection import (
@@ -34,8 +36,9 @@ from tongguan.gateway.flow.submission.powers import acting
 from tongguan.gateway.journal.reading.keyed import BEGINNING, KeyedHead, KeyedPlace
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
+from tongguan.gateway.model.errors import Deferred, in_both
 from tongguan.gateway.model.ids import derived_id
-from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.message import OTHER, Message, State
 from tongguan.gateway.model.outcome import Body, Chain, Outcome, RelatedPart, Relation, Reservation
 from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.profile.profile import Text
@@ -48,7 +51,7 @@ _TAKE, _PLAN, _MAKE, _TELL = "take", "plan", "make", "tell"  #: what a turn does
 
 def merge_step(site: Site) -> Step:
     """The station of merges."""
-    return Step("merge", partial(decide_merge, site.rules))
+    return Step("merge", partial(decide_merge, site.rules), wait=site.rules.next_try)
 
 
 def decide_merge(rules: Rules, moment: Moment, message: Message, _answer: None, records: Snapshot) -> Chain:
@@ -91,13 +94,19 @@ class _Work:
     def _on(self, far: Mapping[str, Any], **more: Any) -> Outcome:
         """The outcome of a portion: the next one is due at once."""
         extra = {**(self.message.extra or {}), HOW_FAR: dict(far)}
-        moved = replace(self.message, extra=extra, due_at=self.moment.now, updated_at=self.moment.now)
+        now = self.moment.now
+        moved = replace(self.message, extra=extra, due_at=now, waiting_for=None, waits_on=None, updated_at=now)
         return replace(Outcome(moved, self.message.state, "merge"), **more)
 
     # What is meant is taken in hand
 
     def take(self) -> Outcome:
         far, types, content = self.far, self.types, self.document.content
+        fresh = self.document.status != types.rule.working
+        other = at_work(types, self.message, content, self.records) if fresh else None
+        if other is not None:  # two that take by turns would make two of what could be one
+            why = in_both(f"等待 {other.key} 结束", f"{other.key} is at work on the same")
+            raise Deferred(OTHER, why=why, marks={"waits_on": other.id})
         chosen = chosen_ids(types, content, self.message.account, self.records)
         selection = selected(types, content, self.message.account, self.records, chosen=chosen)
         if far["month"] >= len(selection.months):
@@ -116,8 +125,7 @@ class _Work:
         left, kept = self._left(far, ((each, each.why) for each in found if each.why is not None))
         far |= {"taken": far["taken"] + len(taken), "left": far["left"] + left, "told": far["told"] + len(kept)}
         far |= {"after": [after[0].hex(), *after[1:]]} if after else {"after": None, "month": far["month"] + 1}
-        working, fresh = types.rule.working, self.document.status != types.rule.working
-        begun = (changed(self.document, self.moment.business, status=working),) if fresh else ()
+        begun = (changed(self.document, self.moment.business, status=types.rule.working),) if fresh else ()
         reserve = tuple(Reservation(kind, d.id, self.document.id) for d in taken for kind in types.fences)
         return self._on(far, documents=(*begun, *taken), reserve=reserve, bodies=kept)
 

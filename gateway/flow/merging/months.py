@@ -11,8 +11,8 @@ from tongguan.gateway.flow.merging.selection import MergeTypes, month_number
 from tongguan.gateway.journal.reading.keyed import OpenMessage
 from tongguan.gateway.journal.reading.restrictions import of_documents
 from tongguan.gateway.journal.reading.snapshot import Snapshot
-from tongguan.gateway.model.document import Content
-from tongguan.gateway.model.message import MERGE, State
+from tongguan.gateway.model.document import Content, Document
+from tongguan.gateway.model.message import MERGE, Message, State
 
 _BACK = 12  #: months that are looked at behind the present one
 _EVERY = 0  #: stands for all months
@@ -27,7 +27,7 @@ class MonthsOfAccount:
         self._ready = {(each.pool, each.month) for each in records.standing(account, rule.merges, [rule.ready])}
         self._underway = {(each.pool, each.month) for each in records.standing(account, rule.merges, sorted(rule.underway))}
         self._busy = {
-            being for each in records.open_of_type(account, types.profile.type) if (being := self._merges(each, records))
+            being for each in records.open_of_type(account, types.profile.type) if (being := _merges(types, each, records))
         }
         self.waits = False  #: one that is due is being merged: it is to be looked at again
 
@@ -54,18 +54,40 @@ class MonthsOfAccount:
                 else:
                     yield named
 
-    def _merges(self, message: OpenMessage, records: Snapshot) -> tuple[str, int] | None:
-        """The pool and the month that a message is about to merge; a held one waits for a person, and nobody for it."""
-        rule, operation = self._types.rule, self._types.profile.operations.get(message.operation)
-        if message.state == State.HELD or operation is None or (operation.desk or operation.name) != MERGE:
-            return None
-        document = records.document(message.document_id)
-        if document is None:
-            return "", _EVERY  # it is not known yet
-        if document.status in (rule.made, rule.partly, rule.none):
-            return None
-        month = value_at(document.content, rule.month)
-        return _pool(self._types, document.content), month_number(month) if month else _EVERY
+
+def at_work(types: MergeTypes, message: Message, content: Content, records: Snapshot) -> Document | None:
+    """Another merge that is at work on months that this one is about to take: it waits for that one's end."""
+    mine = _pool_and_month(types, content)
+    for each in records.open_of_type(message.account, types.profile.type):
+        document = records.document(each.document_id) if each.id != message.id else None
+        if document is not None and document.status == types.rule.working and _is_merged_by(types, each):
+            pool, month = _pool_and_month(types, document.content)
+            if pool == mine[0] and (month == mine[1] or _EVERY in (month, mine[1])):
+                return document
+    return None
+
+
+def _merges(types: MergeTypes, message: OpenMessage, records: Snapshot) -> tuple[str, int] | None:
+    """The pool and the month that a message is about to merge."""
+    if not _is_merged_by(types, message):
+        return None
+    document = records.document(message.document_id)
+    if document is None:
+        return "", _EVERY  # it is not known yet
+    if document.status in (types.rule.made, types.rule.partly, types.rule.none):
+        return None
+    return _pool_and_month(types, document.content)
+
+
+def _is_merged_by(types: MergeTypes, message: OpenMessage) -> bool:
+    """A held one waits for a person, and nobody for it."""
+    operation = types.profile.operations.get(message.operation)
+    return message.state != State.HELD and operation is not None and (operation.desk or operation.name) == MERGE
+
+
+def _pool_and_month(types: MergeTypes, content: Content) -> tuple[str, int]:
+    month = value_at(content, types.rule.month)
+    return _pool(types, content), month_number(month) if month else _EVERY
 
 
 def has_ready(types: MergeTypes, content: Content, account: str, records: Snapshot, *, month: str) -> bool:
