@@ -95,6 +95,7 @@ _LAST = ("journal", "numbers", "wire", "teller", "prepare")
 _PATIENCE = {name: timedelta(minutes=10) for name in ("card", "print", "calendar:deadlines", "alerts")}
 #: a broker that lacks memory is waited for in the middle of a page; an alert of its own says so
 _PATIENCE |= {name: timedelta(days=1) for name in ("replies", "events")}
+_MOST_REST = 1.0  #: seconds behind a turn of a station that gives way: on the busiest machine it goes on all the same
 FAILED = 70  #: exit code (EX_SOFTWARE): the service manager begins anew
 
 
@@ -464,10 +465,10 @@ class Daemon:
 
         def turn() -> bool:
             bell.clear()
-            begun = clock.worked()
+            begun = clock.monotonic()
             busy = self._guarded(station.turn)
             if busy and rests:
-                self._stopping.wait((clock.worked() - begun) * rests)
+                self._stopping.wait(min(_MOST_REST, (clock.monotonic() - begun) * rests))
             return busy
 
         kind = station.name.partition(":")[0]

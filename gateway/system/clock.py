@@ -24,11 +24,6 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def worked() -> float:
-    """Seconds of processor time that this thread has used: differences say how much it did, however busy the machine is."""
-    return time.thread_time()
-
-
 def monotonic() -> float:
     """Seconds for measuring spans; never goes back."""
     return time.monotonic()

@@ -21,7 +21,7 @@ class Pace:
 
     most: int = MOST
     seconds_each: float = 0.05
-    rests: float = 0.0  #: behind each turn so many times as long as it worked (processor time of its thread): what it does can wait, others' messages cannot
+    rests: float = 0.0  #: behind each turn so many times as long as it took: what it does can wait, others' messages cannot
 
     @property
     def size(self) -> int:

@@ -230,16 +230,18 @@ def test_a_merge_of_other_months_or_of_another_kind_waits_for_nobody(desk: Count
 
 
 def test_a_merge_that_is_held_or_given_up_keeps_no_other_one_waiting(desk: Counting) -> None:
-    note, other = desk.note(), desk.note(buyer="B")
-    first = half_way(desk, "M-1", note, other)
-    second = merging(desk, "M-2")
-    desk.shop.turns(lambda: (desk.shop.site.status(second) or {}).get("waits_on"))
-    order(desk, "hold", first)
+    notes = [desk.note(buyer=buyer) for buyer in "AAABBC"]
+    names = [merging(desk, key) for key in ("M-1", "M-2")]
+    it_is(desk.shop.daemon, desk.today)
+    desk.shop.turns(lambda: any((desk.shop.site.status(name) or {}).get("waits_on") for name in names))
+    first, second = sorted(names, key=lambda name: bool((desk.shop.site.status(name) or {}).get("waits_on")))
+    id_ = str((desk.shop.site.status(first) or {})["message_id"])
+    assert order(desk, "hold", id_) == "held"
     assert desk.shop.play(second)["state"] == "accepted"
 
-    assert order(desk, "give-up", first) == "given_up"
+    assert order(desk, "give-up", id_) == "given_up"
     desk.merge("M-3")
-    assert desk.words(NOTE, note, other) == ["已汇总"] * 2
+    assert desk.words(NOTE, *notes) == ["已汇总"] * 6
 
 
 def test_an_agent_is_named_and_declares(desk: Counting) -> None:
@@ -401,7 +403,13 @@ def some_merged(desk: Counting, *notes: str) -> Message:
         return records.open_messages("demo", 1)[0]
 
 
-def test_an_invoice_of_many_notes_is_made_in_portions_and_none_is_forgotten_meanwhile(desk: Counting) -> None:
+def test_an_invoice_of_many_notes_is_made_in_portions_and_none_is_forgotten_meanwhile(
+    desk: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, content = list[int](), Work._content
+    monkeypatch.setattr(
+        Work, "_content", lambda work, kept, parts: read.append(work.far.get("part", 0)) or content(work, kept, parts)
+    )
     notes = [desk.note() for _ in range(5)]
     message = some_merged(desk, *notes)
     with desk.shop.daemon.journal.search() as records:
@@ -414,6 +422,7 @@ def test_an_invoice_of_many_notes_is_made_in_portions_and_none_is_forgotten_mean
     with desk.shop.daemon.journal.search() as records:
         commits = Counter((move.run, move.entry) for move in records.moves(message.id) if move.document_id in ids(desk, *notes))
     assert sorted(commits.values()) == [1, 1, 2, 2, 2, 2], "taken, and merged"
+    assert set(read) == {0}, "all of them are read for what it says with the first portion alone"
 
 
 def ids(desk: Counting, *notes: str) -> set[str]:

@@ -59,7 +59,8 @@ EXPORT = {
 #: lists of a day, and when customs clears them: in time, late, within the year, and after it
 IN_TIME, LATE = ("2030-09-30", "2030-10-03"), ("2030-09-30", "2030-10-11")
 WITHIN, AFTER = ("2030-12-31", "2030-12-31"), ("2030-12-31", "2031-01-03")
-LONG_DAYS = ("2030-09-30", "2030-10-11", "2030-12-31")
+#: such days, and how many days before them the gateway stops: as fast as they pass, its end may take some
+LONG_DAYS = {"2030-09-30": 6, "2030-10-11": 3, "2030-12-31": 5}
 LONG_DAY = 600  #: seconds; it is over as soon as all has been seen
 KILLED = ("-05", "-21")  #: days of a month on which the gateway is killed
 ON_ITS_WAY = ("暂存", "已申报", "发往海关成功", "海关审批通过", "已委托", "已承运", "已过境", "待汇总", "汇总中")
@@ -219,11 +220,14 @@ class Year:
 
     def lasts(self) -> None:
         """The next of the long days, begun some days ahead of it: what these would have brought comes with it."""
-        if not self.long_days or self.today < str(date.fromisoformat(self.long_days[0]) - timedelta(days=3)):
+        if not self.long_days:
             return
-        day = self.long_days.pop(0)
-        assert self.today < day
+        day = self.long_days[0]
+        if self.today < str(date.fromisoformat(day) - timedelta(days=LONG_DAYS[day])):
+            return
+        del self.long_days[0]
         self.site.stop()
+        assert self.today < day, "the machine is too busy for days of this length: set YEAR_DAY"
         while self.today < day:
             self.works(self.today)
             begins(self.site.home, str(date.fromisoformat(self.today) + timedelta(days=1)))

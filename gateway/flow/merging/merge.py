@@ -33,7 +33,7 @@ from tongguan.gateway.flow.merging.totals import Totals
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.powers import acting
-from tongguan.gateway.journal.reading.keyed import BEGINNING, KeyedHead, KeyedPlace
+from tongguan.gateway.journal.reading.keyed import BEGINNING, KeyedHead, KeyedPlace, KeyedWithLines
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Deferred, in_both
@@ -47,6 +47,7 @@ from tongguan.gateway.work.loop import Step, end
 from tongguan.gateway.work.moment import Moment
 
 _TAKE, _PLAN, _MAKE, _TELL = "take", "plan", "make", "tell"  #: what a turn does
+_PLANNED = 10  #: portions that one turn plans: a document is read for it without its content
 
 
 def merge_step(site: Site) -> Step:
@@ -124,7 +125,7 @@ class _Work:
         taken = [self._in_hand(d) for d in self.records.documents(each.head.id for each in good).values()]
         left, kept = self._left(far, ((each, each.why) for each in found if each.why is not None))
         far |= {"taken": far["taken"] + len(taken), "left": far["left"] + left, "told": far["told"] + len(kept)}
-        far |= {"after": [after[0].hex(), *after[1:]]} if after else {"after": None, "month": far["month"] + 1}
+        far |= {"after": _kept(after)} if after else {"after": None, "month": far["month"] + 1}
         begun = (changed(self.document, self.moment.business, status=types.rule.working),) if fresh else ()
         reserve = tuple(Reservation(kind, d.id, self.document.id) for d in taken for kind in types.fences)
         return self._on(far, documents=(*begun, *taken), reserve=reserve, bodies=kept)
@@ -146,26 +147,38 @@ class _Work:
     # What is in hand is planned, in portions that are made one after the other
 
     def plan(self) -> Outcome:
-        portions: list[list[dict[str, Any]]] = [[]]
+        """What becomes of the next documents, as far as their keys: nothing is made of documents of two keys."""
+        far = self.far
+        before, planned, heads = Totals(self.types, far.get("before")), far["planned"], list[KeyedHead]()
+        portions: list[list[dict[str, Any]]] = []
         room = most = self.types.rule.portion
-        before = Totals(self.types)
-        for n, whole in enumerate(self._wholes(before), 1):
-            if portions[-1] and len(whole.parts) > room:
+        wholes = far.get("wholes", 0)
+        for whole in self._wholes(before, heads, _place(far["after"])):
+            wholes += 1
+            if not portions or len(whole.parts) > room:
                 portions.append([])
                 room = most
-            portions[-1].append(_as_kept(n, whole, before.named))
+            portions[-1].append(_as_kept(wholes, whole, before.named))
             room -= len(whole.parts)
-        bodies = tuple(Body(self.message.id, f"plan:{n}", orjson.dumps(each)) for n, each in enumerate(portions))
-        far = {**self.far, "turn": _MAKE, "planned": len(portions), "before": before.shown(), "whose": self._whose()}
+        bodies = tuple(Body(self.message.id, f"plan:{planned + n}", orjson.dumps(each)) for n, each in enumerate(portions))
+        far |= {"planned": planned + len(portions), "wholes": wholes, "before": before.shown(), "whose": far.get("whose") or self._whose()}
+        far |= {"after": _kept(heads[-1].place)} if heads else {"after": None, "turn": _MAKE}
         return self._on(far, bodies=bodies)
 
-    def _wholes(self, before: Totals) -> Iterator[PlannedWhole]:
-        types = self.types
+    def _wholes(self, before: Totals, heads: list[KeyedHead], after: KeyedPlace) -> Iterator[PlannedWhole]:
+        types, most = self.types, self.types.rule.portion * _PLANNED
 
         def apart(head: KeyedHead) -> str:
             return f"{head.day[:7]}/{types.rates_at(head.rates) or ''}"
 
-        return plan(map(before.passes, self.records.keyed_in_hand(self.document.id)), limits_of(types), apart=apart)
+        def documents() -> Iterator[KeyedWithLines]:
+            for one in self.records.keyed_in_hand(self.document.id, after=after):
+                if len(heads) >= most and one.head.key != heads[-1].key:
+                    return
+                heads.append(one.head)
+                yield before.passes(one)
+
+        return plan(documents(), limits_of(types), apart=apart)
 
     # What was planned is made
 
@@ -197,15 +210,18 @@ class _Work:
     def _part_of_large(self, far: dict[str, Any], whole: Mapping[str, Any]) -> Outcome | None:
         """The next portion of what goes into a whole that has more parts than one commit takes: the last one brings its message.
 
-        None where it cannot be made, which is seen before anything has gone into it.
+        None where it cannot be made, which is seen before anything has gone into it. What it says is kept from the first portion on: all
+        its parts are read for that, and once.
         """
         ids, done, most = [id_ for id_, *_ in whole["parts"]], far.get("part", 0), self.types.rule.portion
         first, last = not done, done + most >= len(ids)
         portion = self.records.documents(ids[done : done + most])
-        made, after = None, Totals(self.types, far.get("after_sums"))
-        if first or last:
-            documents = self.records.documents(ids)
-            made = self._made(whole, [documents[id_] for id_ in ids], after)
+        made, after, role = None, Totals(self.types, far.get("after_sums")), f"made:{far['portion']}"
+        content = self._content(whole, self._parts(whole)) if first else None
+        if last and not first:
+            content = orjson.loads(self.records.body(self.message.id, role) or b"")
+        if content is not None:
+            made = self._made(whole, content, after)
         if isinstance(made, Text):
             return None if first else self._let_go_of_large(far, whole, portion, made)
         into, id_ = far.get("into", ""), far.get("whole", "")
@@ -221,6 +237,7 @@ class _Work:
             release=tuple(each for document in portion.values() for each in self._held(document)),
             reserve=tuple(Reservation(self.types.held_by, document.id, id_) for document in portion.values()),
             relations=(_relation(id_, whole),) if first else (),
+            bodies=(Body(self.message.id, role, orjson.dumps(content)),) if first else (),
             follow_ons=(made,) if last and made is not None else (),
         )
 
@@ -253,6 +270,11 @@ class _Work:
     def _into(self, document: Document, reference: str) -> Document:
         return self._moved(document, status=self.types.rule.merged, marks=_went_into(document, reference))
 
+    def _parts(self, whole: Mapping[str, Any]) -> list[Document]:
+        ids = [id_ for id_, *_ in whole["parts"]]
+        documents = self.records.documents(ids)
+        return [documents[id_] for id_ in ids]
+
     def _held(self, document: Document) -> tuple[Reservation, ...]:
         return tuple(Reservation(kind, document.id, self.document.id) for kind in self.types.fences)
 
@@ -262,7 +284,7 @@ class _Work:
 
     def _whole(self, kept: Mapping[str, Any], documents: list[Document], after: Totals) -> Outcome | Text:
         """The message that makes one whole, with its documents, merged; or why it cannot be made."""
-        made = self._made(kept, documents, after)
+        made = self._made(kept, self._content(kept, documents), after)
         if isinstance(made, Text):
             return made
         id_, reference = str(made.message.document_id), str(made.message.reference)
@@ -277,7 +299,7 @@ class _Work:
             follow_ons=(made,),
         )
 
-    def _made(self, kept: Mapping[str, Any], documents: list[Document], after: Totals) -> Outcome | Text:
+    def _made(self, kept: Mapping[str, Any], content: Content, after: Totals) -> Outcome | Text:
         """The message that makes one whole; or why it cannot be made."""
         if not kept["fits"]:
             title = self.types.made.profile.title
@@ -285,7 +307,6 @@ class _Work:
                 f"其行数或数值超出一份{title.zh}", f"it alone has more lines, or a larger sum, than one takes ({title.en})"
             )
         whose = str(self.far["whose"])
-        content = self._content(kept, documents)
         made = self._message(made_name(self.message, self.document, whose, kept["number"]), kept["name"], content, whose)
         if made.message.document_id is None or made.message.state is not State.RECEIVED:
             faults = made.message.faults
@@ -332,6 +353,10 @@ class _Work:
 
 
 _PARTS = ("documents", "reserve", "release", "relations", "follow_ons")
+
+
+def _kept(place: KeyedPlace) -> list[str]:
+    return [place[0].hex(), *place[1:]]
 
 
 def _place(kept: list[str] | None) -> KeyedPlace:
