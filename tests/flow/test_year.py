@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import bodies as b
@@ -27,9 +28,13 @@ import pytest
 from filings import ACCOUNT, BONDED_ACCOUNT, CHANGE, DECLARATION, LIST, MERGE, act, qualified
 from homes import begins
 from lists import Filing, filing, line, listed
+from lxml import etree
+from published_forms import OFFICIAL, official
 from sites import Site, journal_moves, wait_until
 from test_cd_change import request, row
 
+from tongguan.gateway.journal.client import JournalClient
+from tongguan.gateway.settings import read_settings
 from tongguan.gateway.system import clock, times
 from tongguan.gateway.system.business_clock import BusinessClock, kept_line
 from tongguan.signer.issue import Holder, Validity, make_authority, make_software_card
@@ -65,6 +70,7 @@ LONG_DAY = 600  #: seconds; it is over as soon as all has been seen
 KILLED = ("-05", "-21")  #: days of a month on which the gateway is killed
 ON_ITS_WAY = ("暂存", "已申报", "发往海关成功", "海关审批通过", "已委托", "已承运", "已过境", "待汇总", "汇总中")
 LIVING = "已结关"
+NS = "{http://www.chinaport.gov.cn/dec}"
 #: of a line: what must be alike, and what is added
 ALIKE = (
     *("CodeTS", "GName", "GModel", "GUnit", "FirstUnit", "SecondUnit", "TradeCurr", "OriginCountry"),
@@ -344,7 +350,7 @@ def with_agent(site: Site) -> None:
 @pytest.mark.requirement("CD-12")
 @pytest.mark.requirement("CD-17")
 @pytest.mark.timeout(3600)
-def test_at_the_end_of_the_year_every_list_is_declared_once_and_every_sum_is_right(fast_site: Site) -> None:
+def test_at_the_end_of_the_year_every_list_is_declared_once_and_every_sum_is_right(fast_site: Site, tmp_path: Path) -> None:
     begins(fast_site.home, FIRST)
     set_day(fast_site, DAY)
     with_agent(fast_site)
@@ -418,6 +424,8 @@ def test_at_the_end_of_the_year_every_list_is_declared_once_and_every_sum_is_rig
     missed = {one["document"][-10:] for one in by_itself if one["body"]["Month"] == MISSED}
     assert missed and min(missed) >= str(date.fromisoformat(UP) - timedelta(days=1))
     assert fast_site.command("audit", "verify").returncode == 0
+    if OFFICIAL.is_dir():
+        print("valid by the published schema:", valid_by(official("DecMessage_ImportSave_V1.0.xsd", tmp_path), fast_site.home))
     for code in ("CD.list", "CD.merge", "CD.declaration", "CD.change"):
         held = json.loads(fast_site.command("list", "--state", "held", "--type", code, "--json").stdout)
         assert held == []
@@ -458,6 +466,18 @@ def tell(year: Year, lists: list[dict[str, Any]], made: list[dict[str, Any]], me
 def added(bodies: list[dict[str, Any]], table: str, name: str) -> Decimal:
     """A field of all lines together."""
     return sum((Decimal(line_.get(name) or 0) for body in bodies for line_ in body[table]), Decimal())
+
+
+def valid_by(schema: etree.XMLSchema, home: Path) -> int:
+    """How many declarations went to customs: each is valid by the schema."""
+    with JournalClient.open(read_settings(home).database.url, home) as client, client.search() as records:
+        every = [m for m in records.list_messages([], limit=100_000) if m.type == DECLARATION and m.operation == "declare"]
+        sealed = [raw for m in every if (raw := records.body(m.id, f"sealed:{m.seal_number}")) is not None]
+    for raw in sealed:
+        (written,) = etree.fromstring(raw).iter(f"{NS}DecMessage")
+        assert schema.validate(etree.fromstring(etree.tostring(written))), str(schema.error_log)
+    assert sealed
+    return len(sealed)
 
 
 def at_rest(year: Year) -> bool:

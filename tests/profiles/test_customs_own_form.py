@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from lxml import etree
+from published_forms import official
 
 from tongguan.codecs.checking.check import Checked, check
 from tongguan.codecs.checking.compile import compile_all
@@ -18,7 +19,6 @@ from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.own_form import own_forms
 from tongguan.gateway.settings import Account
 
-OFFICIAL = Path(__file__).resolve().parents[3] / "shared" / "official" / "dec"
 PROFILES = load_profiles()
 OWN_FORMS = own_forms(PROFILES)
 TYPE = compile_all(PROFILES)["CD.declaration"]
@@ -32,7 +32,6 @@ ACCOUNT = Account(
 NOON = 1_795_147_200_000
 PROFILE, FORM = TYPE.profile, TYPE.profile.own_form
 NS = "{http://www.chinaport.gov.cn/dec}"
-XS = "{http://www.w3.org/2001/XMLSchema}"
 EXAMPLES = PROFILE.folder / "examples"
 SEALED = {"DecSign/OperType": "C", "DecSign/Sign": "", "DecSign/SignDate": "2026112012000000"}
 
@@ -57,22 +56,6 @@ def written(item: Item) -> etree._Element:
     assert FORM is not None
     content, _ = enclosed(PROFILE, FORM.enclosed, held(item).content, time="20261120120000") if FORM.enclosed else ({}, None)
     return etree.fromstring(render_own_form(PROFILE, FORM, content, SEALED))
-
-
-def official(name: str, folder: Path) -> etree.XMLSchema:
-    """The published schema without its patterns that no text fits: 18 are empty, 6 are shapes of dates taken for patterns."""
-    if not OFFICIAL.is_dir():
-        pytest.skip(f"no published schemas at {OFFICIAL}")
-    dropped = 0
-    for file in OFFICIAL.glob("*.xsd"):
-        tree = etree.parse(file)
-        for pattern in list(tree.iter(f"{XS}pattern")):
-            if not pattern.get("value") or pattern.get("value", "").startswith("yyyy"):
-                pattern.getparent().remove(pattern)
-                dropped += 1
-        tree.write(folder / file.name)
-    assert dropped >= 24
-    return etree.XMLSchema(etree.parse(folder / name))
 
 
 @pytest.mark.requirement("CD-13")
