@@ -161,7 +161,12 @@ class _Work:
             portions[-1].append(_as_kept(wholes, whole, before.named))
             room -= len(whole.parts)
         bodies = tuple(Body(self.message.id, f"plan:{planned + n}", orjson.dumps(each)) for n, each in enumerate(portions))
-        far |= {"planned": planned + len(portions), "wholes": wholes, "before": before.shown(), "whose": far.get("whose") or self._whose()}
+        far |= {
+            "planned": planned + len(portions),
+            "wholes": wholes,
+            "before": before.shown(),
+            "whose": far.get("whose") or self._whose(),
+        }
         far |= {"after": _kept(heads[-1].place)} if heads else {"after": None, "turn": _MAKE}
         return self._on(far, bodies=bodies)
 
