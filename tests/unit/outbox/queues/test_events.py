@@ -216,3 +216,15 @@ def test_a_move_that_is_damaged_is_left_out_and_stops_nobody(queues: Queues, lis
     told(teller)
 
     assert [content(each)["message_id"] for each in listener.take(name)] == ["f2"]
+
+
+def test_a_journal_that_has_lost_its_cursor_is_told_from_its_end_on(queues: Queues, listener: QueueClient, name: str) -> None:
+    listener.queue(name, binding="#")
+    told(queues.teller(Events))
+    queues.home.comes_without_file(submission("k1"))
+    queues.home.spoil("DELETE FROM marker WHERE name = 'checkpoint:events'")
+    teller = queues.teller(Events)
+    queues.home.comes_without_file(submission("k2"))
+    told(teller)
+
+    assert [content(each)["message_id"] for each in listener.take(name)] == ["k2"]
