@@ -205,11 +205,12 @@ class Store:
 
     def drop_made(self, today: str) -> None:
         """Strike out what was kept for its time, which is over."""
-        self._base.execute("DELETE FROM made WHERE until <> '' AND until < ?", (today,))
+        self._base.execute("DELETE FROM made WHERE until > '' AND until < ?", (today,))
 
     def made_until(self) -> str:
         """Give the earliest day up to which anything is kept; nothing where nothing is."""
-        return self._one("SELECT min(until) FROM made WHERE until <> ''")[0] or ""
+        row = self._one("SELECT until FROM made WHERE until > '' ORDER BY until LIMIT 1")
+        return row[0] if row else ""
 
     def has_document(self, account: str, type_: str, statuses: Sequence[str]) -> bool:
         """Say whether an account has a document of a type in one of these statuses."""

@@ -82,6 +82,34 @@ def test_the_log_is_whole_and_the_accounts_own(customs: Workshop) -> None:
     assert put(customs) == []
 
 
+@pytest.mark.requirement("DP-05")
+@pytest.mark.parametrize(
+    "files",
+    [["index.csv"], ["a.pdf", "A.pdf"], ["../a.pdf"], ["a"], [], ["a.pdf", "b.pdf:090820261000002002"]],
+    ids=["the index's", "twice", "a path", "no extension", "none", "of another declaration"],
+)
+def test_an_answer_whose_files_are_not_what_was_asked_for_waits_for_a_person(
+    customs: Workshop, monkeypatch: pytest.MonkeyPatch, files: list[str]
+) -> None:
+    written(customs.daemon.journal, logged(1))
+
+    def answer(call: Call) -> tuple[int, bytes, dict[str, str]]:
+        root, content = (
+            customs.customs.unsigned(code="Q0", message=call.message_id, type=PRINT),
+            etree.Element(f"{{{RECEIPT}}}Content"),
+        )
+        for name, _, of in (each.partition(":") for each in files):
+            etree.SubElement(content, f"{{{RECEIPT}}}File", name=name, of=of or CLEARED[0]).text = "JVBERi0="
+        root.append(content)
+        return 202, customs.customs.sealer.seal(root), {}
+
+    monkeypatch.setattr(customs.customs, "answer", answer)
+    name = customs.site.drop(b.xml(b.message(PRINT, "export", document="r-1")))
+
+    assert customs.play(name, "held")["state"] == "held"
+    assert not customs.site.inbox(f"Result_{name.removesuffix('.xml')}_")
+
+
 # The card
 
 

@@ -24,6 +24,7 @@ from tongguan.codecs.writing.results import ResultRow
 from tongguan.gateway.document.changes import born, learned, with_numbers
 from tongguan.gateway.flow.holdings import held_after
 from tongguan.gateway.flow.local import AnsweredFile
+from tongguan.gateway.flow.local.collect import INDEX
 from tongguan.gateway.flow.merging.letting_go import freeing
 from tongguan.gateway.flow.query.details import RECEIPTS, receipts_told
 from tongguan.gateway.flow.query.details import shown as cell
@@ -210,7 +211,8 @@ def _files(message: Message, content: ReceiptContent) -> tuple[AnsweredFile, ...
             raise _malformed(
                 message, content, message.operation, f"文件 {name[:100]} 读不出", f"file {name[:100]} cannot be read"
             ) from None
-        if not _FILE_NAME.fullmatch(name) or any(one.name == name for one in files):
+        taken = {INDEX, *(one.name.lower() for one in files)}  # some file systems know no capitals
+        if not _FILE_NAME.fullmatch(name) or name.lower() in taken:
             raise _malformed(
                 message, content, message.operation, f"文件名 {name[:100]!r} 不可用", f"file name {name[:100]!r} cannot be used"
             )
