@@ -65,6 +65,17 @@ def test_a_gateway_that_does_not_begin_ends_the_measurement_with_what_it_said(
         measure(Run(messages=1), tmp_path)
 
 
+def test_papers_that_are_asked_for_and_exported_stand_beside_their_signing_alone(tmp_path: Path) -> None:
+    line = measure(Run("documents", messages=1), tmp_path)
+
+    assert re.match(
+        r"[\d.]+ declarations/s documents n=50 in requests of 50, [\d.]+ ms each \(until all were made [\d.]+ s of [\d.]+\), peak [\d.]+ MB.* "
+        r"\| signing alone [\d.]+ ms, ratio [\d.]+ \| CPU [\d.]+ ms each, simulators [\d.]+, signing alone [\d.]+$",
+        line,
+    ), line
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_month_that_is_merged_gives_the_lines_that_the_loop_finds(tmp_path: Path) -> None:
     line = measure(Run("merge", messages=3000), tmp_path)
 
