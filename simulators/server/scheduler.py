@@ -76,6 +76,7 @@ class Clockwork:
 
     async def _turn(self, client: aiohttp.ClientSession) -> float | None:
         store, over = self._office.store, drop_expired(self._office)
+        told = set[str]()
         for course in store.due_courses(self._office.clock.now(), _AT_ONCE):
             step = Step(**course.steps[0])
             if step.forward:
@@ -84,8 +85,10 @@ class Clockwork:
                 self._handing.add(task)
                 task.add_done_callback(self._handing.discard)
             else:
-                self._feed.tell(play(self._office, course))
+                told.add(play(self._office, course))
             await asyncio.sleep(0)
+        for account in told:  # who waits gets all of it in one answer
+            self._feed.tell(account)
         return min((due for due in (over, store.next_due()) if due is not None), default=None)
 
     async def _hand_over(self, client: aiohttp.ClientSession, course: Course, receiver: str) -> None:
