@@ -13,6 +13,8 @@ from rounds import turn
 from sites import Site, second_account
 from test_cd_change import approved_list, sent
 
+from tongguan.gateway.flow.merging.deadlines import merging_types, undeclared
+
 pytestmark = pytest.mark.requirement("CD-13", "ID-06")
 AGENT, STRANGER = "2102980011", "2102980012"
 CLEARED = ("9", "10", "11", "12", "15")
@@ -96,3 +98,43 @@ def test_without_an_account_of_the_agent_here_it_is_kept_for_it(customs: Office)
 
     assert merge["state"] == "accepted", merge["faults"]
     assert stands(own, customs, DECLARATION, "HZ-stranger-1") == "待代理申报"
+
+
+def far(office: Office, key: str) -> str:
+    """What the next turn of a merge does."""
+    with office.shop.daemon.journal.search() as records:
+        message = next(iter(records.find(key)), None)
+    return str(((message.extra or {}).get("merge") or {}).get("turn", "")) if message is not None else ""
+
+
+def named(office: Office) -> dict[str, str]:
+    """What the deadlines name, and why."""
+    with office.shop.daemon.journal.search() as records:
+        (types,) = merging_types(office.shop.daemon.site.rules)
+        return {one.number: one.why.zh for one in undeclared(types, ["demo"], records)}
+
+
+@pytest.mark.requirement("CD-17")
+def test_what_was_merged_for_an_agent_whose_account_leaves_the_settings_meanwhile_is_named_until_that_is_back(
+    customs: Office,
+) -> None:
+    listed = approved_list(customs, *CLEARED)
+    body = {"IEFlag": "I", "Month": today()[:7], "AgentCode": AGENT}
+    frame = {"type": MERGE, "operation": "merge", "reference": "HZ-gone", "body": body}
+    customs.shop.site.drop(json.dumps(frame), suffix=".json")
+    customs.shop.turns(lambda: far(customs, "HZ-gone") == "make")
+    path = customs.shop.site.home / "tongguan.toml"
+    text = path.read_text("utf-8")
+    before, _, second = text.rpartition("[[account]]")
+    customs.shop.stop()
+    path.write_text(before + second[second.index("\n[route.") :], "utf-8")
+
+    settle(customs)
+    assert stands(customs.shop.site, customs, LIST, listed) == "已汇总"
+    number = (customs.shop.site.document(LIST, listed) or {})["numbers"]["unified"]
+    assert named(customs)[number].endswith("demo-HZ-gone-1 尚未生成")
+    customs.shop.stop()
+    path.write_text(text, "utf-8")
+    customs.shop.turns(lambda: seen(agents(customs), customs, DECLARATION, "demo-HZ-gone-1"))
+
+    assert named(customs)[number].endswith("demo-HZ-gone-1 为“暂存”")

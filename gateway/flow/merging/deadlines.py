@@ -63,7 +63,7 @@ def _wholes(types: MergeTypes, records: Search) -> dict[str, tuple[str, str | No
     """Key and status of what is made and not declared, of every account; None for one whose first message has not made it yet."""
     rule, found = types.rule, dict[str, tuple[str, str | None]]()
     still = [status for status in types.made.profile.statuses if status not in rule.declared]
-    for account in types.rules.accounts:
+    for account in _everybody(types, records):
         found |= {each.id: (each.key, each.status) for each in records.standing(account, rule.makes, still)}
         coming = {each.document_id: each.document for each in records.open_of_type(account, rule.makes) if each.document_id}
         there = records.standing_of(coming)
@@ -73,9 +73,14 @@ def _wholes(types: MergeTypes, records: Search) -> dict[str, tuple[str, str | No
     return found
 
 
+def _everybody(types: MergeTypes, records: Search) -> list[str]:
+    """Every account, also one that has left the settings: what it was to declare is still to be declared."""
+    return sorted({*types.rules.accounts, *(account for account, *_ in records.tally())})
+
+
 def _going(types: MergeTypes, records: Search) -> dict[str, tuple[str, str | None]]:
     """The same of what has come to nothing, and what went into it is let go just now."""
-    messages = (each for account in types.rules.accounts for each in records.open_of_type(account, types.profile.type))
+    messages = (each for account in _everybody(types, records) for each in records.open_of_type(account, types.profile.type))
     owners = map(owner_of, records.messages(each.id for each in messages if each.document_id is None).values())
     found = records.standing_of(owner for owner in owners if owner is not None)
     return {each.id: (each.key, each.status) for each in found.values()}
