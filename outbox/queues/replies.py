@@ -73,6 +73,7 @@ class ReplyFinder:
         about.update(receipt.message_id for receipt in self._receipts.values() if receipt.message_id)
         self._deliveries = records.deliveries_about(about)
         self._made = records.answers_made(self._deliveries)
+        self._carried: set[tuple[str, str]] = set()
         self._to_come = {line.message_id for line in lines if line.was is None}
 
     def found(self) -> Iterator[QueueReply]:
@@ -97,7 +98,10 @@ class ReplyFinder:
     def _own(self, line: MoveLine, to: QueueDelivery) -> Iterator[QueueReply]:
         """What the submission itself came to at this move."""
         now = [made for made in self._made.get(line.message_id, ()) if made.at == line.at]
-        yield from (QueueReply("result", to, line.message_id, line, made.file) for made in now if made.kind == "result")
+        for made in now:  # of two moves in one millisecond it is the first one's
+            if made.kind == "result" and (to.message_id, made.file) not in self._carried:
+                self._carried.add((to.message_id, made.file))
+                yield QueueReply("result", to, line.message_id, line, made.file)
         if line.state in _TOLD and line.state != line.was:
             yield self._status(line, to, now)
 
