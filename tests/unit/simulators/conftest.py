@@ -12,6 +12,7 @@ import urllib.request
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from cryptography import x509
@@ -337,7 +338,7 @@ def application():
 
     def body(number, *, commodity="2601111000", port="0902", more=""):
         return (
-            f"<Year>2026</Year><ApplicationNo>{number}</ApplicationNo>"
+            f"<Year>{datetime.now(ZoneInfo('Asia/Shanghai')).year}</Year><ApplicationNo>{number}</ApplicationNo>"
             f"<CustomsPort1>{port}</CustomsPort1><Goods><CodeTS>{commodity}</CodeTS></Goods>{more}"
         )
 
