@@ -1,7 +1,7 @@
 """Wakes work at its time; APScheduler is only the alarm clock.
 
-Promises that a job never runs twice at once in this process, that a time missed while busy is made up for once, and that
-every job is called once at the start, as nobody knows what was missed before. Remembers nothing.
+Promises that a job never runs twice at once in this process, that a time missed while busy is made up for once, that a job which
+failed is called again soon, and that every job is called once at the start, as nobody knows what was missed before. Remembers nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tongguan.gateway.system import clock
 from tongguan.gateway.system.threads import Begin, WorkMark, begin_thread
 
 _STOP_SECONDS = 60.0
+_MOST_RETRY = 600.0  #: seconds before a job that failed is called again, at most
 
 
 @dataclass(slots=True)
@@ -39,7 +40,7 @@ class _Job:
 class Calendar:
     """The alarm clock's life: enter jobs, start, stop.
 
-    `on_trouble(name, error)` hears what a job raised, `on_well(name)` that it did not; the next time comes all the same.
+    `on_trouble(name, error)` hears what a job raised, `on_well(name)` that it did not.
     """
 
     def __init__(
@@ -90,17 +91,20 @@ class Calendar:
             self._alarm.start()
 
     def _serve_job(self, job: _Job, pulse: WorkMark) -> None:
+        retry = 0.0  # seconds; 0: it did not fail
         while not self._stopping:
-            job.rung.wait()
+            job.rung.wait(retry or None)
             job.rung.clear()
             with job.running, pulse:
                 if not self._stopping:
-                    self._call(job)
+                    retry = 0.0 if self._call(job) else min(_MOST_RETRY, 2 * retry or 1.0)
 
-    def _call(self, job: _Job) -> None:
+    def _call(self, job: _Job) -> bool:
+        """Whether it went well."""
         try:
             job.call()
         except Exception as trouble:
             self._on_trouble(job.name, trouble)
-        else:
-            self._on_well(job.name)
+            return False
+        self._on_well(job.name)
+        return True

@@ -61,6 +61,23 @@ def test_what_work_raises_is_told_and_the_work_comes_again(calendar, troubles):
     assert troubles[:2] == [("retention", "disk full")] * 2
 
 
+def test_a_job_of_once_a_day_that_failed_comes_again_soon_until_it_does_not_fail(calendar, troubles):
+    """A disk that was full for a moment is no alert until tomorrow."""
+    called = []
+
+    def work():
+        called.append(1)
+        if len(called) < 3:
+            raise OSError("disk full")
+
+    calendar.every("retention", timedelta(days=1), work)
+    calendar.start()
+    wait_until(lambda: len(called) == 3, "the third time")
+    calendar.stop()
+
+    assert troubles == [("retention", "disk full")] * 2
+
+
 def test_the_same_name_replaces_the_work(calendar):
     old, new = threading.Semaphore(0), threading.Semaphore(0)
     calendar.every("probe", timedelta(seconds=0.1), old.release)
