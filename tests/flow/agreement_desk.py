@@ -171,6 +171,4 @@ def open_office(folder: Path, *, customs: bool = False) -> Iterator[Office]:
         try:
             yield Office(shop, shop.customs if customs else shop.mofcom)
         finally:
-            shop.stop()
-            shop.mofcom.down()
-            shop.customs.down()
+            shop.end()

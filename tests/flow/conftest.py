@@ -74,6 +74,4 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
     """A gateway with document types that are made for tests."""
     made = open_workshop(tmp_path, monkeypatch, types=write_types(tmp_path / "types"))
     yield made
-    made.stop()
-    made.mofcom.down()
-    made.customs.down()
+    made.end()

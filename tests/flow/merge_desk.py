@@ -101,6 +101,4 @@ def open_counting(folder: Path, *, by_itself: bool = False) -> Iterator[Counting
         try:
             yield Counting(shop)
         finally:
-            shop.stop()
-            shop.mofcom.down()
-            shop.customs.down()
+            shop.end()

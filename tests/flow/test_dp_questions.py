@@ -130,9 +130,7 @@ def customs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worksho
 
     monkeypatch.setattr(shop.customs, "answer", answer)
     yield shop
-    shop.stop()
-    shop.mofcom.down()
-    shop.customs.down()
+    shop.end()
 
 
 def ask(kind: str = "declarations", **filters: str) -> bytes:

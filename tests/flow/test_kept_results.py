@@ -23,9 +23,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
     """A gateway with the installed types."""
     shop = open_workshop(tmp_path, monkeypatch)
     yield shop
-    shop.stop()
-    shop.mofcom.down()
-    shop.customs.down()
+    shop.end()
 
 
 def result(shop: Workshop, name: str, until: str | None) -> Path:

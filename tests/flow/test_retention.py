@@ -25,9 +25,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
     """A gateway with the installed types."""
     shop = open_workshop(tmp_path, monkeypatch)
     yield shop
-    shop.stop()
-    shop.mofcom.down()
-    shop.customs.down()
+    shop.end()
 
 
 def save(shop: Workshop, reference: str) -> dict[str, Any]:

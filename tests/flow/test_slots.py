@@ -25,9 +25,7 @@ pytestmark = pytest.mark.requirement("GW-09")
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
     shop = open_workshop(tmp_path, monkeypatch, types=write_daily(tmp_path / "types"))
     yield shop
-    shop.stop()
-    shop.mofcom.down()
-    shop.customs.down()
+    shop.end()
 
 
 def test_a_day_begins_each_combination_once_and_its_messages_go_the_usual_way(shop: Workshop) -> None:
@@ -180,6 +178,4 @@ def test_a_site_whose_setting_leaves_it_to_a_person_has_no_slots(tmp_path: Path,
         turn(shop.daemon)
         assert [day for _, day in days(shop.daemon.journal)] == ["2030-03-01"] * 2
     finally:
-        shop.stop()
-        shop.mofcom.down()
-        shop.customs.down()
+        shop.end()

@@ -158,6 +158,12 @@ class Workshop:
         while self.daemons:
             self.daemons.pop().stop()
 
+    def end(self) -> None:
+        """Stop the gateway and both authorities."""
+        self.stop()
+        self.mofcom.down()
+        self.customs.down()
+
     def play(self, name: str, *states: str) -> dict[str, Any]:
         """Rounds until the file dropped under this name is in one of these states (default: a final one)."""
 
