@@ -5,20 +5,33 @@ What comes back was made from files of strangers: so nothing but the records of 
 
 from __future__ import annotations
 
+import copyreg
 import io
 import pickle
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 from tongguan.gateway.flow.intake.preparer import PreparingBatch
 from tongguan.gateway.journal.serials import NumberRange
-from tongguan.gateway.model.lane import ClosedLane, Lane
-from tongguan.gateway.model.outcome import Chain
+from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
+from tongguan.gateway.model.message import Kind, State
+from tongguan.gateway.model.outcome import Chain, Finished
+from tongguan.gateway.model.queueing import PublishResult
 from tongguan.gateway.model.record import record
 from tongguan.gateway.system.business_clock import ClockLine
 
 _PROTOCOL = 5
 _MODEL = "tongguan.gateway.model."
+
+
+def _by_value(member: StrEnum) -> tuple[type[StrEnum], tuple[str]]:
+    return type(member), (member.value,)
+
+
+# The first releases of Python 3.11 pickle a member by `getattr`, which must not cross.
+for _words in (Kind, State, LaneKind, Finished, PublishResult):
+    copyreg.pickle(_words, _by_value)
 
 
 @record

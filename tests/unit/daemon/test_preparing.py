@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import pickle
+import pkgutil
 import shutil
 import signal
 import subprocess
@@ -13,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from enum import Enum, EnumType
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ from other_types import write_other_types
 from patience import wait_until
 from rounds import turn
 
+from tongguan.gateway import model
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.daemon.preparing import crossing, process, workers
 from tongguan.gateway.flow.intake import door
@@ -513,6 +517,20 @@ def test_nothing_but_records_of_the_model_is_made_from_what_a_worker_sends() -> 
     for thing in (Evil(), Path("x"), subprocess.Popen):
         with pytest.raises(pickle.UnpicklingError, match="does not cross"):
             crossing.believed(pickle.dumps(([], {"a": thing})))
+
+
+def test_the_words_of_the_model_cross_by_value_on_every_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    def as_in_the_first_releases_of_3_11(member: Enum, protocol: int) -> tuple[Any, ...]:
+        return getattr, (type(member), member.name)
+
+    monkeypatch.setattr(Enum, "__reduce_ex__", as_in_the_first_releases_of_3_11)
+    modules = [importlib.import_module(each.name) for each in pkgutil.iter_modules(model.__path__, f"{model.__name__}.")]
+    words = {each for m in modules for each in vars(m).values() if isinstance(each, EnumType) and each.__module__ == m.__name__}
+    members = [member for each in words for member in each]
+
+    assert members
+    for member in members:
+        assert crossing.believed(pickle.dumps(([], {"a": member}))).left == {"a": member}
 
 
 def test_on_one_core_the_gateway_is_one_process() -> None:
