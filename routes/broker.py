@@ -13,6 +13,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -405,6 +406,9 @@ class _AmqpLink(_KombuLink):
                 if confirms.open >= _WINDOW or confirms.open_bytes >= _WINDOW_BYTES or self.blocked:
                     confirms.flush()
                     self._answered(lambda: confirms.open <= _WINDOW // 2 and confirms.open_bytes <= _WINDOW_BYTES // 2, until)
+                if (before := confirms.before(message)) is not None:
+                    confirms.flush()
+                    self._answered(partial(confirms.answered, before), until)
                 confirms.send(message)
             confirms.flush()
             self._answered(lambda: not confirms.open, until)
@@ -491,6 +495,7 @@ class _Sent:
 
     place: int
     size_bytes: int
+    ordered_by: str
 
 
 class _Confirms:
@@ -507,6 +512,8 @@ class _Confirms:
         self._by_id: dict[str, int] = {}
         self._results: list[PublishResult] = []
         self._back: set[int] = set()
+        self._last: dict[str, int] = {}  # by what they are ordered: the number of the last one
+        self._refused: set[str] = set()  # by what they are ordered: one of them was
         self._frames: list[bytes] = []
         self.open_bytes = 0
 
@@ -518,17 +525,32 @@ class _Confirms:
         self._open.clear()
         self._by_id.clear()
         self._back.clear()
+        self._last.clear()
+        self._refused.clear()
         self._frames.clear()
         self._results, self.open_bytes = [], 0
 
     def results(self) -> list[PublishResult]:
         return [PublishResult.RETURNED if n in self._back else result for n, result in enumerate(self._results)]
 
+    def before(self, message: OutgoingMessage) -> int | None:
+        """The one that the broker must have before this one, if that is on its way."""
+        number = self._last.get(message.ordered_by) if message.ordered_by else None
+        return None if number is None or self.answered(number) else number
+
+    def answered(self, number: int) -> bool:
+        return number not in self._open
+
     def send(self, message: OutgoingMessage) -> None:
+        if message.ordered_by in self._refused:
+            self._results.append(PublishResult.KEPT_BACK)
+            return
         self._number += 1
         place, id_ = len(self._results), message.message_id or new_id()
         self._results.append(PublishResult.REJECTED)
-        self._open[self._number] = _Sent(place, len(message.body))
+        self._open[self._number] = _Sent(place, len(message.body), message.ordered_by)
+        if message.ordered_by:
+            self._last[message.ordered_by] = self._number
         self._by_id[id_] = place
         self.open_bytes += len(message.body)
         if message.headers:  # the library's to write
@@ -566,6 +588,8 @@ class _Confirms:
             if (sent := self._open.pop(each, None)) is not None:
                 self._results[sent.place] = result
                 self.open_bytes -= sent.size_bytes
+                if result is PublishResult.REJECTED and sent.ordered_by:
+                    self._refused.add(sent.ordered_by)
 
     def _returned(self, _error: Any, _exchange: str, _routing_key: str, message: Any) -> None:
         place = self._by_id.get(str(message.properties.get("message_id") or ""))

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from tongguan.gateway.journal.reading.following import MovedDocument, MovedMessage, MoveLine
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.ids import derived_id
@@ -128,6 +130,7 @@ class EventWriter:
             exchange=EVENTS,
             message_id=event.id,
             must_route=False,
+            ordered_by=event.subject,
         )
 
 
@@ -147,9 +150,7 @@ class Events:
         self._writer, self._say, self._alerts = EventWriter(context), context.say, alerts
         self._counts: dict[str, int] = {}  # told so far, of documents that were looked up
         self._page: Counter[str] = Counter()  # prepared, and perhaps not told
-        self._grown: dict[str, int] = {}  # not kept yet
-        self._page_at = 0  # when the first of the page moved
-        self._refused_since, self._refused_at = 0, 0.0  # when what moved was refused first; when a page was last, 0: none
+        self._refused_since, self._refused_at = "", 0.0  # when what was refused first moved; when some was last, 0: none
 
     def declare(self, link: BrokerLink) -> None:
         link.declare_events()
@@ -159,38 +160,36 @@ class Events:
         unknown = {event.subject for event in events} - self._counts.keys()
         self._counts.update(dict.fromkeys(unknown, 0) | records.event_counts(unknown))
         self._page = Counter()
-        self._page_at = events[0].line.at if events else 0
         numbers = []
         for event in events:
             self._page[event.subject] += 1
             numbers.append(self._counts[event.subject] + self._page[event.subject])
         return self._writer.written(records, events, messages, numbers)
 
-    def told(self, messages: Sequence[OutgoingMessage], results: Sequence[PublishResult]) -> None:
-        if PublishResult.REJECTED in results:
-            self._refused()
-        for subject, count in self._page.items():
-            self._counts[subject] += count
-            self._grown[subject] = self._counts[subject]
+    def passed(self) -> Mapping[str, int]:
+        counts = {subject: self._counts[subject] + count for subject, count in self._page.items()}
+        self._counts.update(counts)
         self._page.clear()
+        return counts
 
-    def _refused(self) -> None:
+    def told(self, messages: Sequence[OutgoingMessage], results: Sequence[PublishResult]) -> None:
+        refused = [m for m, result in zip(messages, results, strict=True) if result is PublishResult.REJECTED]
+        if refused:
+            self._refused(min(str(orjson.loads(message.body)["at"]) for message in refused))
+
+    def _refused(self, at: str) -> None:
         """A queue that is bound to them lacks some: the broker does not say which one."""
-        if not self._refused_at:
-            self._refused_since = self._page_at
+        if not self._refused_at or at < self._refused_since:
+            self._refused_since = at
         self._refused_at = clock.monotonic()
-        since = show(self._refused_since)
+        since = self._refused_since
         text = self._say(
             f"接收事件的某个队列拒收（已满？），自 {since} 起缺事件；别的队列照常收到",
             f"a queue that is bound to the events takes no more (is it full?) and lacks some since {since}; the others have them",
         )
         self._alerts.tell("event-queue", text, do=f"tongguan events replay --since {since} --queue NAME")
 
-    def counts(self) -> Mapping[str, int]:
-        return dict(self._grown)
-
     def kept(self) -> None:
-        self._grown.clear()
         if len(self._counts) > _MOST_COUNTED:
             self._counts.clear()
 

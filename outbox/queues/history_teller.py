@@ -1,15 +1,16 @@
 """The thread that tells a broker what moved: it follows the history by a cursor of its own, page by page.
 
-Promises: what moved behind the cursor is told at least once and in the order of the history; the cursor moves on only when the broker has
-answered for all before it. A queue that refuses is offered it again for a while, and lacks it then. Nobody waits for it: a broker that is
-away, silent or full delays what is told, and nothing else. It never changes a message.
+Promises: what moved behind the cursor is told at least once and in the order of the history; the cursor is kept only where the broker has
+answered for all before it. What a queue refuses is offered again for a while, and so is what must not come before it; nothing else waits
+for it. Nobody waits for this thread: a broker that is away, silent or full delays what is told, and nothing else. It never changes a message.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Container, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,10 +18,11 @@ from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.journal.reading.following import MoveLine
 from tongguan.gateway.journal.reading.search import Search
-from tongguan.gateway.model.errors import BrokerBroken, StationBroken, TongguanError, each_of
+from tongguan.gateway.model.errors import BrokerBroken, StationBroken, each_of
 from tongguan.gateway.model.queueing import BrokerLink, MessageBroker, OutgoingMessage, PublishResult
 from tongguan.gateway.system import clock, files
 from tongguan.gateway.system.threads import WorkMark
+from tongguan.outbox.queues.page_publisher import PagePublisher, PublishedPage
 
 #: moves read and told at a time
 PAGE = 500
@@ -40,15 +42,11 @@ GONE = 3600.0
 _PATIENCE = 3.0
 
 
-class Untaken(TongguanError):
-    """The gateway ends before the broker took what it was offered: it is offered again at the next start."""
-
-
 class HistoryMessages(Protocol):
     """What one such thread tells."""
 
     name: str  #: of the thread, and of its cursor
-    pauses: Sequence[float]  #: in seconds, after which it is offered again what a queue did not take, before it goes on without
+    pauses: Sequence[float]  #: in seconds, after which a queue is offered again what it did not take, before it goes without
 
     def declare(self, link: BrokerLink) -> None:
         """See that what it publishes to is there."""
@@ -56,14 +54,15 @@ class HistoryMessages(Protocol):
     def prepare(self, records: Search, lines: Sequence[MoveLine]) -> Sequence[OutgoingMessage]:
         """What these moves have to say, in their order; perhaps not for the first time."""
 
-    def told(self, messages: Sequence[OutgoingMessage], results: Sequence[PublishResult]) -> None:
-        """What became of all that was prepared last."""
+    def passed(self) -> Mapping[str, int]:
+        """All that was prepared last is published, or will be: the next is prepared behind it. How many events there are by now of each
+        document in it; kept with the cursor."""
 
-    def counts(self) -> Mapping[str, int]:
-        """How many events were told of each document of which more were since the last ones were kept; kept with the cursor."""
+    def told(self, messages: Sequence[OutgoingMessage], results: Sequence[PublishResult]) -> None:
+        """What became of these, of the last page or of earlier ones: each is told once."""
 
     def kept(self) -> None:
-        """They are kept."""
+        """All that was told is kept."""
 
     def trouble(self, zh: str, en: str) -> None:
         """Nothing can be told at the moment."""
@@ -77,9 +76,10 @@ class HistoryMessages(Protocol):
 
 @dataclass(slots=True)
 class _HistoryProgress:
-    """How far it has come, and how far that is kept."""
+    """How far it has come, up to where nothing is to be offered again, and how far that is kept."""
 
     told: Cursor
+    settled: Cursor
     kept: Cursor
     keep_at: float = math.inf
 
@@ -96,7 +96,9 @@ class HistoryTeller:
         self._stopped_at = math.inf
         self._retry = self._retry_at = 0.0
         self._page = PAGE
-        self._refusing: set[str] = set()  # exchanges and queues that took no more when they were last told something
+        self._publisher = PagePublisher(tells.pauses, tells.told, self._given_up)
+        self._open: deque[PublishedPage] = deque()  # published, and not kept
+        self._counts: dict[str, int] = {}  # of what is settled and not kept
 
     def ring(self) -> None:
         """Something moved."""
@@ -115,7 +117,7 @@ class HistoryTeller:
                 with pulse:
                     more = self.turn()
                 busy = self._bell.is_set()
-                if not more and self._bell.wait(LOOK):
+                if not more and self._bell.wait(self._publisher.rest(LOOK)):
                     self._bell.clear()
                     self._stopping.wait(BUSY if busy else SOON)
             self._keep(now=True)
@@ -127,12 +129,14 @@ class HistoryTeller:
         try:
             if self._place is None:  # also while the broker is away: what moves from now on is told when it is back
                 cursor = self._journal.begin_following(self.name)
-                self._place = _HistoryProgress(cursor, cursor)
+                self._place = _HistoryProgress(cursor, cursor, cursor)
             if clock.monotonic() < self._retry_at:
                 return False
-            more = self._tell_page(self._connected(), self._place)
+            link = self._connected()
+            self._publisher.offer_again(link)
+            more = self._tell_page(link, self._place)
             self._keep()
-        except (BrokerBroken, StationBroken, Untaken) as broken:
+        except (BrokerBroken, StationBroken) as broken:
             self._disconnect()
             self._retry = min(_MOST_RETRY, self._retry * 2) if self._retry else _RETRY
             self._retry_at = clock.monotonic() + self._retry
@@ -173,59 +177,34 @@ class HistoryTeller:
             messages = self._tells.prepare(records, lines)
         large = sum(len(message.body) for message in messages) > _LARGE
         self._page = max(1, self._page // 8) if large else min(PAGE, self._page * 2)
-        if not messages:
+        page = PublishedPage(behind)
+        if messages:
+            self._publisher.publish(link, page, messages)
+        else:
             link.beat()
-        self._tells.told(messages, self._published(link, messages) if messages else ())
         files.at("told a broker")
+        page.counts = self._tells.passed()
         if behind != place.told:
             place.told = behind
-            place.keep_at = min(place.keep_at, clock.monotonic() + KEEP)
+            self._open.append(page)
         return len(lines) >= asked
-
-    def _published(self, link: BrokerLink, messages: Sequence[OutgoingMessage]) -> list[PublishResult]:
-        """What became of each. What was not taken is offered again, with all that goes the same way behind it, so that its order stays;
-        not where the last page was refused too: who takes no more must not delay all others with every page."""
-        results = list(link.publish(messages, until=self._given_up))
-        for pause in self._tells.pauses:
-            left = _behind_rejected(messages, results, self._refusing)
-            if not left:
-                break
-            if self._stopping.wait(pause):
-                raise Untaken("停机前消息服务器没有收下", "the broker did not take it before the end")
-            again = link.publish([messages[n] for n in left], until=self._given_up)
-            for n, result in zip(left, again, strict=True):
-                results[n] = result
-        ways = {_way(message): False for message in messages}
-        ways |= {_way(m): True for m, result in zip(messages, results, strict=True) if result is PublishResult.REJECTED}
-        self._refusing = {*(self._refusing - ways.keys()), *(way for way, refuses in ways.items() if refuses)}
-        return results
 
     def _given_up(self) -> bool:
         return clock.monotonic() > self._stopped_at + _PATIENCE
 
     def _keep(self, *, now: bool = False) -> None:
-        """Keep how far all is told, now and then."""
+        """Keep how far all is settled, now and then."""
         place = self._place
-        if place is not None and place.told != place.kept and (now or clock.monotonic() >= place.keep_at):
-            self._journal.set_told(self.name, place.told, self._tells.counts())
-            self._tells.kept()
-            place.kept, place.keep_at = place.told, math.inf
-
-
-def _way(message: OutgoingMessage) -> str:
-    return message.exchange or message.routing_key
-
-
-def _behind_rejected(
-    messages: Sequence[OutgoingMessage], results: Sequence[PublishResult], refusing: Container[str]
-) -> list[int]:
-    """The places of messages that were not taken, and of those behind them that go to the same exchange or queue; but `refusing` ones."""
-    shut: set[str] = set()
-    left: list[int] = []
-    for n, (message, result) in enumerate(zip(messages, results, strict=True)):
-        way = _way(message)
-        if result is PublishResult.REJECTED and way not in refusing:
-            shut.add(way)
-        if way in shut:
-            left.append(n)
-    return left
+        if place is None:
+            return
+        while self._open and not self._open[0].open:
+            page = self._open.popleft()
+            place.settled = page.behind
+            self._counts.update(page.counts)
+            place.keep_at = min(place.keep_at, clock.monotonic() + KEEP)
+        if place.settled != place.kept and (now or clock.monotonic() >= place.keep_at):
+            self._journal.set_told(self.name, place.settled, self._counts)
+            self._counts = {}
+            if not self._open:
+                self._tells.kept()
+            place.kept, place.keep_at = place.settled, math.inf

@@ -130,7 +130,8 @@ class Replies:
 
     def __init__(self, context: StatusContext, alerts: Alerts) -> None:
         self._context, self._alerts = context, alerts
-        self._prepared: list[QueueReply] = []
+        self._prepared: dict[str, QueueReply] = {}  # by their ids
+        self._kept: dict[str, QueueReply] = {}  # of earlier pages, to be offered again
         self._gone: dict[str, float] = {}  # by account and queue: when a reply found it gone last
 
     def declare(self, link: BrokerLink) -> None:
@@ -138,25 +139,28 @@ class Replies:
 
     def prepare(self, records: Search, lines: Sequence[MoveLine]) -> Sequence[OutgoingMessage]:
         accounts = self._context.mailboxes.keys()
-        self._prepared = []
+        self._prepared = {}
         for reply in ReplyFinder(records, lines).found():
             if reply_queue_allowed(reply.to.account, reply.to.reply_to, accounts):
-                self._prepared.append(reply)
+                self._prepared[reply.id] = reply
             else:
                 self._not_there(reply, "不属于该账户", "is not this account's")
         statuses = self._statuses(records)
-        return [self._message(reply, statuses.get(reply.about, b"{}"), self._content(records, reply)) for reply in self._prepared]
+        return [
+            self._message(id_, reply, statuses.get(reply.about, b"{}"), self._content(records, reply))
+            for id_, reply in self._prepared.items()
+        ]
 
     def _statuses(self, records: Search) -> dict[str, bytes]:
         """How each submission stands that is told of."""
         found: dict[str, bytes] = {}
         about: dict[str, set[str]] = defaultdict(set)
-        for reply in self._prepared:
+        for reply in self._prepared.values():
             about[reply.to.account].add(reply.about)
         for account, ids in about.items():
             view = read_view(records, account, ids, ())
             found.update((id_, shown_status(view.messages[id_], view, self._context)) for id_ in ids if id_ in view.messages)
-            unreadable = (ids - view.messages.keys()) & {reply.about for reply in self._prepared}
+            unreadable = (ids - view.messages.keys()) & {reply.about for reply in self._prepared.values()}
             found.update((id_, encoded({"schema": SCHEMA, "message_id": id_, "account": account})) for id_ in unreadable)
         return found
 
@@ -166,21 +170,31 @@ class Replies:
         answer = records.answers_under(reply.to.account, [reply.file]).get(reply.file)
         return _shown_content(answer) if answer is not None else None  # a print that was kept long enough is gone
 
-    def _message(self, reply: QueueReply, status: bytes, content: dict[str, Any] | None) -> OutgoingMessage:
-        told = {"schema": SCHEMA, "reply_id": reply.id, "kind": reply.kind, "status": orjson.Fragment(status), "content": content}
+    def _message(self, id_: str, reply: QueueReply, status: bytes, content: dict[str, Any] | None) -> OutgoingMessage:
+        told = {"schema": SCHEMA, "reply_id": id_, "kind": reply.kind, "status": orjson.Fragment(status), "content": content}
+        to = reply.to
         return OutgoingMessage(
-            encoded(told), routing_key=reply.to.reply_to, message_id=reply.id, correlation_id=reply.to.correlation_id
+            encoded(told),
+            routing_key=to.reply_to,
+            message_id=id_,
+            correlation_id=to.correlation_id,
+            ordered_by=f"{to.message_id} {reply.about}",
         )
 
+    def passed(self) -> Mapping[str, int]:
+        self._kept |= self._prepared
+        self._prepared = {}
+        return {}
+
     def told(self, messages: Sequence[OutgoingMessage], results: Sequence[PublishResult]) -> None:
-        for reply, result in zip(self._prepared, results, strict=True):
+        for message, result in zip(messages, results, strict=True):
+            reply = self._prepared.pop(message.message_id, None) or self._kept.pop(message.message_id)
             if result is PublishResult.RETURNED:
                 self._not_there(reply, "已不存在", "is gone")
             elif result is PublishResult.REJECTED:
                 self._not_there(reply, "拒收（已满？）", "takes no more (is it full?)")
             else:
                 self._there(f"{reply.to.account} {reply.to.reply_to}")
-        self._prepared = []
 
     def _not_there(self, reply: QueueReply, zh: str, en: str) -> None:
         account, queue, about = reply.to.account, reply.to.reply_to, f"{reply.to.account} {reply.to.reply_to}"
@@ -194,9 +208,6 @@ class Replies:
     def _there(self, about: str) -> None:
         if self._gone.pop(about, None) is not None:
             self._alerts.over("reply-queue", about)
-
-    def counts(self) -> Mapping[str, int]:
-        return {}
 
     def kept(self) -> None:
         """Nothing is counted."""

@@ -85,8 +85,8 @@ def begun(*tellers: HistoryTeller) -> Iterator[None]:
 
 
 def told(teller: HistoryTeller) -> None:
-    """Tell all there is, and keep how far that is."""
-    while teller.turn():
+    """Tell all there is, until every queue has taken or refused it for good, and keep how far that is."""
+    while teller.turn() or teller._publisher.waiting:
         pass
     teller._keep(now=True)
 

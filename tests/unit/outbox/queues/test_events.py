@@ -151,17 +151,61 @@ def test_many_events_come_in_order(queues: Queues, listener: QueueClient, name: 
     assert numbers(came) == {f"PO/{n}": list(range(1, 101)) for n in range(7)}
 
 
-def test_what_a_queue_refuses_for_a_moment_comes_when_there_is_room(queues: Queues, listener: QueueClient, name: str) -> None:
+def assert_no_gap(came: list[Came]) -> None:
+    """Whoever looks at `sequence` alone, and takes what is higher than what it had, has missed nothing."""
+    had: dict[str, int] = {}
+    for each in map(content, came):
+        assert each["sequence"] <= had.get(each["document"], 0) + 1, each
+        had[each["document"]] = max(had.get(each["document"], 0), each["sequence"])
+
+
+def many(queues: Queues, word: str, documents: int, each: int) -> dict[str, list[int]]:
+    """So many events of so many documents, and the numbers that they have."""
+    for n in range(documents * each):
+        about = f"{word}{n % documents}"
+        queues.home.comes_without_file(submission(f"{word}m{n}", document=about, document_id=about))
+    return {f"{word}{n}": list(range(1, each + 1)) for n in range(documents)}
+
+
+def test_what_a_queue_refuses_for_a_moment_comes_when_there_is_room_each_documents_in_their_order(
+    queues: Queues, listener: QueueClient, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Events, "pauses", (0.01,) * 10_000)
     teller = queues.teller(Events)
-    listener.queue(name, binding="#", **{"x-max-length": 5, "x-overflow": "reject-publish"})
-    for n in range(9):
-        queues.home.comes_without_file(submission(f"e{n}"))
+    listener.queue(name, binding="#", **{"x-max-length": 3, "x-overflow": "reject-publish"})
+    expected = many(queues, "e", documents=20, each=10)
     with begun(teller):
-        listener.wait(name, lambda came: len(once(came)) == 9, "all events")
+        listener.wait(name, lambda came: len(once(came)) == 200, "all events")
     listener.channel.queue_delete(name)
 
-    # what was refused may come behind what was taken while room was made
-    assert sorted(content(each)["message_id"] for each in once(listener.came[name])) == [f"e{n}" for n in range(9)]
+    came = listener.came[name]
+    assert numbers(once(came)) == expected
+    assert_no_gap(came)
+    assert queues.troubles("event-queue") == []
+
+
+def test_what_a_queue_refuses_holds_up_later_events_of_the_same_document_and_nothing_else(
+    queues: Queues, listener: QueueClient, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Events, "pauses", (0.05,) * 100_000)
+    teller = queues.teller(Events)
+    listener.queue(f"{name}-full", binding="#", **{"x-max-length": 1, "x-overflow": "reject-publish"})
+    listener.queue(name, binding="#")
+    with begun(teller):
+        many(queues, "h", documents=3, each=2)
+        listener.wait(name, lambda came: {"h1", "h2"} <= {content(each)["document"] for each in came}, "what is refused")
+        later = many(queues, "l", documents=30, each=1)
+        listener.wait(name, lambda came: later.keys() <= numbers(once(came)).keys(), "what comes later")
+    listener.channel.queue_delete(f"{name}-full")
+
+    assert {document: n for document, n in numbers(once(listener.came[name])).items() if document in ("h1", "h2")} == {
+        "h1": [1],
+        "h2": [1],
+    }
+    told(queues.teller(Events))
+    came = listener.take(name)
+    assert numbers(once(came)) == {**{f"h{n}": [1, 2] for n in range(3)}, **later}
+    assert_no_gap(came)
 
 
 def test_a_queue_that_takes_no_more_lacks_events_with_an_alert_and_delays_nobody_elses(
@@ -193,19 +237,20 @@ def test_a_queue_that_takes_no_more_lacks_events_with_an_alert_and_delays_nobody
 
 
 def test_the_end_of_the_gateway_leaves_what_a_queue_refuses_for_the_next_start(
-    queues: Queues, listener: QueueClient, name: str
+    queues: Queues, listener: QueueClient, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Events, "pauses", (600.0,))
     teller = queues.teller(Events)
-    listener.queue(name, binding="#", **{"x-max-length": 1, "x-overflow": "reject-publish"})
+    listener.queue(f"{name}-full", binding="#", **{"x-max-length": 1, "x-overflow": "reject-publish"})
+    listener.queue(name, binding="#")
     for n in range(2):
         queues.home.comes_without_file(submission(f"g{n}"))
-    teller.stop()
-    told(teller)
-    listener.channel.queue_delete(name)
-    listener.queue(name, binding="#")
+    with begun(teller):
+        listener.wait(name, lambda came: len(came) == 2, "both")
+    listener.channel.queue_delete(f"{name}-full")
     told(queues.teller(Events))
 
-    assert [content(each)["message_id"] for each in listener.take(name)] == ["g0", "g1"]
+    assert [content(each)["message_id"] for each in listener.take(name)] == ["g0", "g1", "g0", "g1"]
 
 
 def test_a_move_that_is_damaged_is_left_out_and_stops_nobody(queues: Queues, listener: QueueClient, name: str) -> None:
