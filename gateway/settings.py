@@ -125,8 +125,8 @@ class Broker(_Section):
     certificate: str = ""
     key: str = ""
     prefetch: int = Field(default=512, ge=1, le=65_535)
-    heartbeat: Span = timedelta(seconds=5)
-    timeout: Span = timedelta(seconds=10)
+    heartbeat: Span = timedelta(seconds=3)
+    timeout: Span = timedelta(seconds=5)
 
     @model_validator(mode="after")
     def _loses_nothing(self) -> Broker:

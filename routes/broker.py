@@ -1,7 +1,8 @@
 """The connection to the broker: the only place that knows the library behind it (kombu), its errors and its traps.
 
 Promises: what `publish` says is confirmed the broker has for good; a message stays the broker's until it is acknowledged; a broker that
-falls silent is noticed after two heartbeats, one that hangs in an answer after `[broker] timeout`; no text and no log shows a password.
+falls silent is noticed after two heartbeats, one that hangs in an answer after `[broker] timeout`, and neither is waited for to say
+good-bye; no text and no log shows a password.
 A link is one thread's, and useless after whatever error it raised. Nothing here unpacks or decodes what came.
 """
 
@@ -49,6 +50,8 @@ _MOST_KEPT = 2_000_000  #: bytes of messages that nobody has asked for yet, with
 _GLANCE = 0.001  #: seconds in which what is there already is read; zero would spin in the middle of a frame
 _PIECE = 16_384  #: bytes that are read at once: the library would ask the system three times for each frame
 _TURN = 1.0  #: seconds between two looks at the heartbeat while something is waited for
+_CONFIRM = 2  #: times `timeout`: for a broker to write to its disks what was published
+_GOODBYE = 1.0  #: seconds that it is waited for at the end
 _OPTIONAL = ("correlation_id", "reply_to", "content_encoding")  #: properties that a message may do without
 _PERSISTENT = 2  #: delivery mode
 _UNREADABLE = "unreadable"  #: in place of all properties
@@ -178,6 +181,7 @@ class _KombuLink:
         self._came: deque[QueueMessage] = deque()
         self._came_bytes = 0
         self._consuming = ""
+        self._lost = False
         self.blocked = ""
         with self._explained():
             self._raw = self._transport.establish_connection()
@@ -192,15 +196,23 @@ class _KombuLink:
         try:
             yield
         except BrokerBroken:
-            self.close()
+            self._lose()
             raise
-        except self._errors as wrong:
+        except self._transport.channel_errors as wrong:  # the connection is well
             self.close()
+            raise _explanation(self._place, wrong) from None
+        except self._errors as wrong:
+            self._lose()
             raise _explanation(self._place, wrong) from None
         except (AttributeError, TypeError, ValueError, KeyError) as wrong:
             # The library meets its own closed connection so, or an answer that is none.
-            self.close()
+            self._lose()
             raise _explanation(self._place, wrong) from wrong
+
+    def _lose(self) -> None:
+        """End it without a word: nobody may be there to answer."""
+        self._lost = True
+        self.close()
 
     @property
     def unacknowledged(self) -> int:
@@ -416,13 +428,14 @@ class _AmqpLink(_KombuLink):
 
     def _answered(self, done: Callable[[], bool], until: Callable[[], bool]) -> None:
         """Wait for answers of the broker; for as long as it says that it takes none."""
-        end = clock.monotonic() + self._timeout
+        patience = self._timeout * _CONFIRM
+        end = clock.monotonic() + patience
         while not (done() and not self.blocked):
             if self._drain(_TURN):
-                end = clock.monotonic() + self._timeout
+                end = clock.monotonic() + patience
             self._heartbeat()
             if self.blocked and not until():
-                end = clock.monotonic() + self._timeout
+                end = clock.monotonic() + patience
             elif self.blocked or clock.monotonic() > end:
                 raise BrokerBroken(
                     f"消息服务器 {self._place} 没有确认收到报文",
@@ -437,7 +450,8 @@ class _AmqpLink(_KombuLink):
 
     def _end(self, raw: Any) -> None:
         with contextlib.suppress(Exception):
-            if raw.connected and not raw.is_closing:
+            if raw.connected and not raw.is_closing and not self._lost:
+                raw.sock.settimeout(_GOODBYE)
                 raw.close()
         with contextlib.suppress(Exception):
             raw.collect()

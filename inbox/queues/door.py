@@ -20,7 +20,7 @@ from tongguan.inbox.queues.dead import bury
 from tongguan.inbox.queues.submission import Submission, Unreadable, submission_of
 
 MOST_AHEAD = 2_000_000  #: bytes that are read ahead at most, besides the message that reaches them
-_LEAST_WAIT, _MOST_WAIT = 0.5, 4.0  #: seconds between two tries to reach the broker
+_LEAST_WAIT, _MOST_WAIT = 0.5, 2.0  #: seconds between two tries to reach the broker
 
 log = logs.get_logger("queues")
 
@@ -177,7 +177,8 @@ class SubmissionDoor:
 
     def _fail(self, broken: BrokerBroken) -> None:
         """The connection is gone, and with it all that was not acknowledged: it comes again."""
-        log.warning("broker", queue=self.queue, why=broken.en)
+        if self.trouble is None or self.trouble.en != broken.en:
+            log.warning("broker", queue=self.queue, why=broken.en)
         self.close()
         self.trouble = broken
         self._again_at = clock.monotonic() + min(_MOST_WAIT, _LEAST_WAIT * 2.0**self._failures)

@@ -35,7 +35,7 @@ LOOK = 1.0
 #: seconds after which the cursor is kept at the latest: so much may be told again after a crash
 KEEP = 1.0
 #: seconds before a broker that failed is tried again: at first, and at most
-_RETRY, _MOST_RETRY = 0.5, 4.0
+_RETRY, _MOST_RETRY = 0.5, 2.0
 #: seconds for which a queue that was gone, or refused, is an alert after it was so last
 GONE = 3600.0
 #: seconds that a broker's answers are waited for once the gateway ends

@@ -190,17 +190,22 @@ def test_while_the_broker_lacks_memory_what_waits_is_taken_and_the_unreadable_wa
 def test_a_line_that_falls_silent_is_given_up_and_another_one_made(broker: OwnBroker, tmp_path: Path) -> None:
     line = SilentLine(broker.port)
     address = own_host(broker, "silent").replace(str(broker.port), str(line.port))
-    queues = open_queue_site(tmp_path, "", url=address, broker=['heartbeat = "1s"'])
+    queues = open_queue_site(tmp_path, "", url=address)
     try:
         queues.run()
         line.fall_silent()
+        probe(queues)  # over another line
+
+        line.fall_silent(altogether=True)
         told, references = orders("silent")
-
+        queues.url = queues.url.replace(str(line.port), str(broker.port))
         queues.insist(told)
-
+        wait_until(lambda: "应答" in queues.problem("broker")["text"], "a line that was made meanwhile to be given up")
+        line.come_back()
         began = time.monotonic()
-        wait_until(lambda: queues.done(references), "them to be done over another line")
-        assert time.monotonic() - began < here(2 * WITHIN)
+        wait_until(lambda: queues.done(references), "them to be done")
+        assert time.monotonic() - began < here(WITHIN)
+        queues.well("broker")
     finally:
         queues.site.stop("run")
         line.close()

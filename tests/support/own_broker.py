@@ -115,19 +115,24 @@ def own_broker(folder: Path) -> Iterator[OwnBroker]:
 
 
 class SilentLine:
-    """A proxy before a broker. Once `silent`, lines that stand carry nothing any more and are not ended; new ones are as good as ever."""
+    """A proxy before a broker. When it falls silent, lines that stand carry nothing any more, and are not ended; new ones are as good as
+    ever, or, where it is silent `altogether`, are answered and carry nothing either. Those that were silent once stay so."""
 
     def __init__(self, port: int) -> None:
         self._to = port
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._door.getsockname()[1])
-        self._age = 0
+        self._age, self._altogether = 0, False
         self._over = False
         self._lines: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def fall_silent(self) -> None:
+    def fall_silent(self, *, altogether: bool = False) -> None:
         self._age += 1
+        self._altogether = altogether
+
+    def come_back(self) -> None:
+        self._altogether = False
 
     def close(self) -> None:
         self._over = True
@@ -142,7 +147,8 @@ class SilentLine:
                 far = socket.create_connection(("127.0.0.1", self._to))
                 self._lines += [near, far]
                 for a, b in ((near, far), (far, near)):
-                    threading.Thread(target=self._carry, args=(a, b, self._age), daemon=True).start()
+                    age = -1 if self._altogether else self._age
+                    threading.Thread(target=self._carry, args=(a, b, age), daemon=True).start()
 
     def _carry(self, a: socket.socket, b: socket.socket, age: int) -> None:
         with suppress(OSError):
