@@ -116,13 +116,17 @@ def own_broker(folder: Path) -> Iterator[OwnBroker]:
 
 class SilentLine:
     """A proxy before a broker. When it falls silent, lines that stand carry nothing any more, and are not ended; new ones are as good as
-    ever, or, where it is silent `altogether`, are answered and carry nothing either. Those that were silent once stay so."""
+    ever, or, where it is silent `altogether`, are answered and carry nothing either. Those that were silent once stay so.
+
+    Or lines that stand carry only so many bytes more `to_broker`, and lose the rest of what they are given.
+    """
 
     def __init__(self, port: int) -> None:
         self._to = port
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._door.getsockname()[1])
         self._age, self._altogether = 0, False
+        self._limited = self._left = 0
         self._over = False
         self._lines: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -130,6 +134,9 @@ class SilentLine:
     def fall_silent(self, *, altogether: bool = False) -> None:
         self._age += 1
         self._altogether = altogether
+
+    def carry_only(self, to_broker: int) -> None:
+        self._limited, self._left = len(self._lines), to_broker
 
     def come_back(self) -> None:
         self._altogether = False
@@ -146,14 +153,17 @@ class SilentLine:
                 near, _ = self._door.accept()
                 far = socket.create_connection(("127.0.0.1", self._to))
                 self._lines += [near, far]
+                number = len(self._lines)
                 for a, b in ((near, far), (far, near)):
                     age = -1 if self._altogether else self._age
-                    threading.Thread(target=self._carry, args=(a, b, age), daemon=True).start()
+                    threading.Thread(target=self._carry, args=(a, b, age, number if a is near else 0), daemon=True).start()
 
-    def _carry(self, a: socket.socket, b: socket.socket, age: int) -> None:
+    def _carry(self, a: socket.socket, b: socket.socket, age: int, number: int) -> None:
         with suppress(OSError):
             while raw := a.recv(65536):
                 while age != self._age and not self._over:
                     time.sleep(0.1)  # half-open: neither end hears that the other is gone
+                if 0 < number <= self._limited:
+                    raw, self._left = raw[: self._left], max(0, self._left - len(raw))
                 b.sendall(raw)
             b.shutdown(socket.SHUT_WR)
