@@ -54,8 +54,8 @@ def print_text(text: str) -> None:
 
 
 def print_raw(text: str) -> None:
-    """What is not ours to word."""
-    console().print(Text(text))
+    """What is not ours to word; lines as long as they are, for a command that is broken in two cannot be copied."""
+    console().print(Text(text), soft_wrap=True)
 
 
 def say(zh: str, en: str) -> None:

@@ -347,5 +347,7 @@ def _endpoints(settings: Settings) -> Iterable[Finding]:
     with EventLoop() as wire:
         for name, route in settings.route.items():
             healthy = HttpsRoute(name, route, settings.home, wire).healthy()
-            do = t("检查网络和地址；测试环境：tongguan simulate", "check network and url; in a test home: tongguan simulate")
+            do = t("检查网络和地址", "check network and url")
+            if settings.gateway.environment == "test":
+                do += t("；测试环境：tongguan simulate", "; in a test home: tongguan simulate")
             yield Finding(f"route {name}", route.url, "" if healthy else do)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tongguan.gateway.cli.context import t
 from tongguan.gateway.system import files
+from tongguan.gateway.system.printed import at_home
 
 FILE = "checklist.md"
 
@@ -35,7 +36,7 @@ def write_checklist(home: Path, found: Iterable[Finding]) -> None:
         "# 生产环境清单\n\n每次执行 `tongguan doctor` 都会更新。\n", "# Checklist\n\n`tongguan doctor` brings it up to date.\n"
     )
     lines = [f"- [{'x' if each.ok else ' '}] {each.check}: {each.text}" + (f" — {each.do}" if each.do else "") for each in found]
-    files.write(home / FILE, "\n".join([head, *lines, ""]).encode())
+    files.write(home / FILE, at_home("\n".join([head, *lines, ""]), home.absolute()).encode())
 
 
 def tick_off(home: Path, found: Iterable[Finding]) -> None:

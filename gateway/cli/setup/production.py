@@ -31,7 +31,7 @@ def found_production(folder: Path, given: Mapping[str, str]) -> None:
         ]
         missing = [*findings_here(), *routes]
         write_checklist(folder, missing)
-    _tell(folder, [each for each in missing if not each.ok])
+        _tell(folder, [each for each in missing if not each.ok])
 
 
 def _asked(question: Question, given: str) -> str:

@@ -20,6 +20,7 @@ from tongguan.gateway.system import files
 
 FOLDER = Path("/etc/systemd/system")
 _HOMES = (Path("/home"), Path("/", "root"), Path("/run/user"))  #: what ProtectHome hides
+_TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  #: what PrivateTmp hides
 _UNIT = """\
 [Unit]
 Description=Tongguan gateway, {home}
@@ -51,7 +52,7 @@ Environment=TONGGUAN_HOME={quoted}
 ProtectSystem=strict
 ReadWritePaths={writes}
 ProtectHome={home_is}
-PrivateTmp=yes
+PrivateTmp={private}
 # Cards are reached by pcscd. A library that speaks to a reader itself needs: PrivateDevices=no
 PrivateDevices=yes
 ProtectProc=invisible
@@ -102,9 +103,10 @@ def install(
         files.write(path, text.encode(), mode=0o644)
     except OSError as wrong:
         typed = f"tongguan service install --print --name {quote(name)}"
+        zh, en = ("请用 root 执行，或", "type it as root, or ") if isinstance(wrong, PermissionError) else ("可", "")
         raise CommandWrong(
-            f"写不了 {path}：{wrong.strerror}；请用 root 执行，或打印出来：{typed}",
-            f"{path} cannot be written: {wrong.strerror}; type it as root, or have it printed: {typed}",
+            f"写不了 {path}：{wrong.strerror}；{zh}打印出来：{typed}",
+            f"{path} cannot be written: {wrong.strerror}; {en}have it printed: {typed}",
         ) from None
     if context.as_json():
         print_json({"unit": str(path), "do": f"systemctl daemon-reload; systemctl enable --now {name}"})
@@ -122,7 +124,8 @@ def unit(settings: Settings, user: str) -> str:
     outside += [path.resolve().parent for path in own_files(settings)]
     writes = [home, *dict.fromkeys(path for path in outside if not path.is_relative_to(home))]
     groups = list(dict.fromkeys(account.group for account in settings.account if account.group))
-    below_home = any(path.is_relative_to(base) for path in writes for base in _HOMES)
+    # The program, and where what it runs on lies: a virtual environment has its Python elsewhere.
+    reads = [_program(), Path(sys.base_prefix).resolve(), Path(sys.executable).resolve()]
     return _UNIT.format(
         home=str(home).replace("%", "%%"),
         quoted=_word(home),
@@ -130,11 +133,16 @@ def unit(settings: Settings, user: str) -> str:
         user=user,
         groups=f"SupplementaryGroups={' '.join(groups)}\n" if groups else "",
         writes=" ".join(map(_word, writes)),
-        home_is="read-only" if below_home or any(_program().is_relative_to(base) for base in _HOMES) else "yes",
+        home_is="read-only" if _below(_HOMES, *writes, *reads) else "yes",
+        private="no" if _below(_TEMPORARY, *writes, *reads) else "yes",
         # The folders of a mailbox that a group works in are made to belong to it, which these would forbid.
         suid="" if groups else "RestrictSUIDSGID=yes\n",
         chown="SystemCallFilter=@chown\n" if groups else "",
     )
+
+
+def _below(folders: tuple[Path, ...], *paths: Path) -> bool:
+    return any(path.is_relative_to(folder) for path in paths for folder in folders)
 
 
 def _program() -> Path:

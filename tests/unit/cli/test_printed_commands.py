@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import ast
+import os
+import pty
 import re
+import subprocess
+import sys
+import termios
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +120,22 @@ def test_a_held_message_shows_its_type_and_what_to_do_in_both_languages(tongguan
 
     for language, word in (("zh", "类型"), ("en", "type")):
         assert re.search(rf"(?m)^{word} +NA.application query", tongguan("show", "q", "--lang", language).out)
+
+
+def test_a_command_on_a_narrow_terminal_stays_one_line(home: Path) -> None:
+    master, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 40))
+    words = [sys.executable, "-m", "tongguan.gateway.cli", "status", "--home", str(home)]
+    with subprocess.Popen(words, stdout=terminal, stdin=terminal) as typed:
+        os.close(terminal)
+        said = b""
+        with suppress(OSError):  # a terminal whose last user is gone
+            while piece := os.read(master, 4096):
+                said += piece
+    os.close(master)
+
+    assert typed.returncode == 2
+    assert f"tongguan run --home {home}" in said.decode()
 
 
 def test_what_simulators_write_is_their_owners_alone(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,16 @@ def test_where_it_may_not_be_written_the_command_that_prints_it_is_told(home: Pa
     said = tongguan("service", "install", "--folder", "/proc/nowhere", "--user", "gateway", "--lang", "en")
 
     assert said.code == 1 and "tongguan service install --print --name tongguan" in said.err
+    assert "as root" not in said.err  # which would not help: there is no such folder
+
+
+def test_a_home_below_tmp_and_a_python_below_a_persons_home_are_seen_by_the_service(
+    home: Path, tongguan: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert home.is_relative_to("/tmp") == (entries(tongguan("service", "install", "--print").out)["PrivateTmp"] == ["no"])
+
+    monkeypatch.setattr(sys, "base_prefix", "/home/somebody/.pyenv/versions/3.12.1")
+    assert entries(tongguan("service", "install", "--print").out)["ProtectHome"] == ["read-only"]
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
@@ -110,6 +121,15 @@ def test_the_image_is_not_roots_and_healthy_as_status_says() -> None:
     assert re.search(r"(?m)^USER 10001$", last) and re.search(r"(?m)^VOLUME /srv/tongguan$", last)
     assert re.search(r"(?m)^HEALTHCHECK .* CMD tongguan status --json >/dev/null \|\| \[ \$\? -eq 1 \]$", last)
     assert 'ENTRYPOINT ["tongguan"]' in last and "--read-only" in text
+
+
+def test_the_image_speaks_to_cards_unless_it_is_built_without() -> None:
+    text = (ROOT / "Containerfile").read_text()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+    assert re.search(r"(?m)^ARG EXTRA=\[pkcs11\]$", text) and "pkcs11" in extras
+    assert text.count('tongguan-*.whl)$EXTRA"') == text.count('"tongguan$EXTRA"') == 1
+    assert len(re.findall(r"(?m)^ARG EXTRA$", text)) == len(re.findall(r"(?m)^FROM ", text)) == 2
 
 
 def test_metrics_of_a_home_that_does_not_run_are_told_by_the_command(home: Path, tongguan: Say) -> None:

@@ -304,6 +304,12 @@ def test_a_production_home_holds_what_was_said_and_nothing_for_tests(tongguan: T
     assert tongguan("simulate", "--home", place).code == 78
 
 
+def test_what_is_missing_is_told_with_commands_about_the_new_home(tongguan: Tongguan, home: Path, tmp_path: Path) -> None:
+    said = tongguan("init", "--production", tmp_path / "new", *flags())
+
+    assert f"tongguan card bind mofcom-card --home {tmp_path / 'new'}" in said.out
+
+
 def test_doctor_ticks_the_checklist_off(tongguan: Tongguan, real: Path) -> None:
     before = (real / "checklist.md").read_text("utf-8")
     tongguan("doctor", "--home", real)
@@ -313,7 +319,9 @@ def test_doctor_ticks_the_checklist_off(tongguan: Tongguan, real: Path) -> None:
         assert f"- [ ] {line}" in before
         assert f"- [x] {line}" in after
     assert "- [ ] card mofcom-card" in after
-    assert "tongguan card bind mofcom-card" in after
+    assert f"tongguan card bind mofcom-card --home {real}" in before
+    assert f"tongguan card bind mofcom-card --home {real}" in after
+    assert "tongguan simulate" not in after
 
 
 def test_a_person_is_asked_again_until_the_answer_can_be_right(
