@@ -159,6 +159,42 @@ def test_a_reference_that_leads_nowhere_is_a_fault_at_declare_and_none_at_save(s
     assert shop.mofcom.posts("r1") == []
 
 
+def test_in_a_batch_the_fault_is_in_the_item_whose_secret_is_missing(shop: Workshop) -> None:
+    namespace = f'xmlns="urn:tongguan:{TYPE}:1" operation="declare"'
+    items = [f'<{TYPE} {namespace} reference="b{n}">\n{body(to)}\n</{TYPE}>' for n, to in enumerate(("file:login", "file:none"))]
+    as_xml = "<Batch>\n" + "\n".join(items) + "\n</Batch>"
+    told = [
+        {"type": TYPE, "operation": "declare", "reference": f"j{n}", "body": {"Title": "x", "Login": {"Password": to}}}
+        for n, to in enumerate(("file:login", "file:none"))
+    ]
+    for name, content in (("b.xml", as_xml), ("b.json", json.dumps({"batch": told}))):
+        shop.play(shop.site.drop(content, name=name), "sent", "refused", "accepted")
+
+    with shop.daemon.journal.search() as records:
+        (of_xml,), (of_json,) = (records.find(reference)[0].faults for reference in ("b1", "j1"))
+    assert (of_xml.code, of_xml.path, of_xml.line) == ("GW-F40", "/Batch/*[2]/Login/Password", 6)
+    assert (of_json.code, of_json.path, of_json.line) == ("GW-F40", "/batch/1/body/Login/Password", None)
+
+
+@pytest.mark.parametrize("form", ["xml", "json"])
+def test_a_secret_that_went_while_the_card_was_out_is_told_with_its_place(shop: Workshop, form: str) -> None:
+    key = shop.home / "cards" / "demo-mofcom.key"
+    key.rename(key.with_suffix(".away"))
+    content = f'<{TYPE} xmlns="urn:tongguan:{TYPE}:1" operation="declare" reference="r1">\n{body()}\n</{TYPE}>'
+    if form == "json":
+        given = {"Title": "x", "Login": {"Password": "file:login"}}
+        content = json.dumps({"type": TYPE, "operation": "declare", "reference": "r1", "body": given})
+    name = shop.site.drop(content, name=f"m.{form}")
+    shop.turns(lambda: (s := shop.site.status(name)) and s["waiting_for"] == "card")
+    (shop.home / "secrets" / "demo" / "login").unlink()
+    key.with_suffix(".away").rename(key)
+    (fault,) = shop.play(name, "refused")["faults"]
+
+    assert fault["code"] == "GW-F40"
+    where = (f"/{TYPE}/Login/Password", 2) if form == "xml" else ("/body/Login/Password", None)
+    assert (fault["path"], fault["line"]) == where
+
+
 def test_where_nobody_can_be_encrypted_to_nothing_leaves(shop: Workshop) -> None:
     change_settings(shop.home, "route.mofcom", "secrets_to", "")
     status = shop.send(TYPE, "declare", "r1", body())

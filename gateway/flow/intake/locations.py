@@ -41,6 +41,9 @@ def _placed(item: Item, places: Locations, fault: Fault) -> Fault:
 def _place(item: Item, places: Locations, fault: Fault) -> tuple[str, int | None]:
     path, root = fault.path, places.line(())
     as_json = places.form == "json"
+    usual, own = ("/body/", f"{item.place}/body/") if as_json else (f"/{item.type}/", f"{item.place}/")
+    if path.startswith(usual) and not path.startswith(own):  # as it is told of a message that comes alone
+        path = own + path.removeprefix(usual)
     if path.startswith("@") or path in item.paging:
         name = path.removeprefix("@")
         return f"{item.place}/{'' if as_json else '@'}{name}" if not item.own_form else item.place, root

@@ -19,9 +19,10 @@ from tongguan.gateway.flow.query.question import SEALED_AT, is_signed_question, 
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import card_of_signer, unbound
-from tongguan.gateway.flow.submission.check import hand_of, in_its_form, refuse
+from tongguan.gateway.flow.submission.check import hand_of, in_its_form
 from tongguan.gateway.flow.submission.own_form import in_own_form
 from tongguan.gateway.flow.submission.powers import power_faults
+from tongguan.gateway.flow.submission.refusal import refuse_later
 from tongguan.gateway.flow.submission.secrets import sealed_secrets
 from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -88,7 +89,8 @@ def seal_step(site: Site) -> Step:
         with site.journal.read() as records:
             return act_seal(site, claim.messages, records)
 
-    return Step("seal", partial(decide_seal, site.rules), act=act, refuse=partial(refuse, site.rules), wait=site.rules.next_try)
+    refuse = partial(refuse_later, site.rules)
+    return Step("seal", partial(decide_seal, site.rules), act=act, refuse=refuse, wait=site.rules.next_try)
 
 
 def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
