@@ -20,7 +20,7 @@ from tongguan.gateway.system import files
 
 FOLDER = Path("/etc/systemd/system")
 _HOMES = (Path("/home"), Path("/", "root"), Path("/run/user"))  #: what ProtectHome hides
-_TEMPORARY = (Path("/tmp"), Path("/var/tmp"))  #: what PrivateTmp hides
+_TEMPORARY = (Path("/", "tmp"), Path("/", "var", "tmp"))  #: what PrivateTmp hides
 _UNIT = """\
 [Unit]
 Description=Tongguan gateway, {home}

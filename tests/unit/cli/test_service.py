@@ -71,9 +71,11 @@ def test_where_it_may_not_be_written_the_command_that_prints_it_is_told(home: Pa
 def test_a_home_below_tmp_and_a_python_below_a_persons_home_are_seen_by_the_service(
     home: Path, tongguan: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert home.is_relative_to("/tmp") == (entries(tongguan("service", "install", "--print").out)["PrivateTmp"] == ["no"])
+    assert home.is_relative_to(Path("/", "tmp")) == (
+        entries(tongguan("service", "install", "--print").out)["PrivateTmp"] == ["no"]
+    )
 
-    monkeypatch.setattr(sys, "base_prefix", "/home/somebody/.pyenv/versions/3.12.1")
+    monkeypatch.setattr(sys, "base_prefix", str(Path("/", "home", "somebody")))
     assert entries(tongguan("service", "install", "--print").out)["ProtectHome"] == ["read-only"]
 
 
