@@ -239,6 +239,7 @@ class Retention(_Section):
     bodies: Span = timedelta(days=3653)
     boxes: Span = timedelta(days=90)
     prints: Span = timedelta(days=30)
+    alerts: Span = timedelta(days=366)
 
 
 class Prints(_Section):

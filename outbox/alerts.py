@@ -182,6 +182,20 @@ class Alerts:
         finally:
             self._aside = False
 
+    def forget(self, before_ms: int) -> int:
+        """Remove lines that were written before a moment, but of troubles that stand, and what is no line of ours: how many.
+
+        OSError when the disk fails; then nothing is removed.
+        """
+        with self._writing:
+            with self._lock:
+                standing = {*self._standing, *self._before, *self._told}
+            return sum(_without_old(path, before_ms, standing) for path in (self._file, self._earlier))
+
+    @property
+    def _earlier(self) -> Path:
+        return self._file.with_name(f"{self._file.name}.1")
+
     def _end(self, key: AlertKey, now: int) -> None:
         problem = self._standing.pop(key, None)
         since = self._before.pop(key, now) if problem is None else problem.since
@@ -257,7 +271,7 @@ class Alerts:
 
     def _begin_anew(self) -> None:
         """Move the file aside, and begin the next one with what stands."""
-        files.move(self._file, self._file.with_name(f"{self._file.name}.1"))
+        files.move(self._file, self._earlier)
         with self._lock:
             now = self._now_ms()
             self._unwritten.extend(_line(now, *key, self._words(problem, 0)) for key, problem in self._standing.items())
@@ -269,6 +283,25 @@ class Alerts:
 
 def _line(now: int, code: str, about: str, words: dict[str, Any]) -> bytes:
     return orjson.dumps({"at": times.show(now), "code": code, "about": about, **words}, default=str) + b"\n"
+
+
+def _without_old(path: Path, before_ms: int, standing: Collection[AlertKey]) -> int:
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        return 0
+    kept = [line for line in lines if not _is_old(line, before_ms, standing)]
+    if len(kept) < len(lines):
+        files.write(path, b"".join(kept), mode=0o600)
+    return len(lines) - len(kept)
+
+
+def _is_old(line: bytes, before_ms: int, standing: Collection[AlertKey]) -> bool:
+    try:
+        said = orjson.loads(line)
+        return times.read(said["at"]) < before_ms and (said["code"], said["about"]) not in standing
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _each(text: str, before: str) -> str:

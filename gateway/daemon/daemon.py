@@ -223,7 +223,7 @@ class Daemon:
         take_up(self.site)
         self.stations: list[Station] = [s for s in stations(self.site) if self._runs(s.name.split(":")[0])]
         self.slots = Slots(self.site)
-        self.retention = DailyClearing(self.settings, self.journal, self.mailboxes, self._stopping)
+        self.retention = DailyClearing(self.settings, self.journal, self.mailboxes, self.alerts, self._stopping)
         self.tellers.recover()
         self.alerts.over("settings")  # those of this gateway hold
 

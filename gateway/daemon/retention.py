@@ -1,4 +1,4 @@
-"""What is kept for a while only, once a day: files in the boxes, printed forms, bodies of what ended (`[retention]`).
+"""What is kept for a while only, once a day: files in the boxes, printed forms, bodies of what ended, alerts (`[retention]`).
 
 Goes by the machine's clock, as what lies on disk does; a business clock that runs faster makes nothing older. Only what a type keeps up to a
 day (`picks`, `until`) goes by the business clock, soon after that day is over.
@@ -21,10 +21,11 @@ from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock, file_names, files, logs
 from tongguan.gateway.system.threads import within
 from tongguan.inbox.mailbox import Mailbox
+from tongguan.outbox.alerts import Alerts
 from tongguan.outbox.retention import clear_boxes
 
 _RESTS = 9  #: times as long as a portion took, which nobody waits for
-_MAILBOX = 60.0  #: seconds that one mailbox may take at a time: it may hang
+_MAILBOX = 60.0  #: seconds that one mailbox, or the alert file, may take at a time: it may hang
 _T = TypeVar("_T")
 log = logs.get_logger("retention")
 
@@ -32,17 +33,21 @@ log = logs.get_logger("retention")
 class DailyClearing:
     """One gateway's; `turn` does all that is due, in portions, and ends early when `stopping`."""
 
-    def __init__(self, settings: Settings, journal: Journal, mailboxes: Mapping[str, Mailbox], stopping: threading.Event) -> None:
+    def __init__(
+        self, settings: Settings, journal: Journal, mailboxes: Mapping[str, Mailbox], alerts: Alerts, stopping: threading.Event
+    ) -> None:
         self._kept, self._journal, self._mailboxes, self._stopping = settings.retention, journal, mailboxes, stopping
+        self._alerts, self._alert_file = alerts, settings.path(settings.alerts.file)
 
     def turn(self) -> None:
-        """OSError where a mailbox cannot be cleared; what the others are due is done all the same."""
+        """OSError where a mailbox or the alert file cannot be cleared; what the others are due is done all the same."""
         bodies, prints, boxes = (_before(kept) for kept in (self._kept.bodies, self._kept.prints, self._kept.boxes))
         self._each(partial(self._journal.forget_bodies, bodies), 0)
         for account in self._mailboxes:
             self._each(partial(self._journal.forget_prints, account, prints), (0, 0))
         present = [mailbox for mailbox in self._mailboxes.values() if mailbox.folders.here()]
-        within(_MAILBOX, {mailbox.folder / "InBox": partial(self._clear, mailbox, boxes) for mailbox in present})
+        works: dict[Path, Callable[[], None]] = {m.folder / "InBox": partial(self._clear, m, boxes) for m in present}
+        within(_MAILBOX, works | {self._alert_file: self._forget_alerts})
 
     def expire(self, today: str) -> None:
         """Remove results that were to be kept up to a day which is over: from InBox, then from the journal.
@@ -98,6 +103,10 @@ class DailyClearing:
         gone = clear_boxes(mailbox.folders, before_ms=before_ms, ended=self._ended)
         if gone:
             log.info("boxes cleared", account=mailbox.account, files=gone)
+
+    def _forget_alerts(self) -> None:
+        if lines := self._alerts.forget(_before(self._kept.alerts)):
+            log.info("alerts cleared", lines=lines)
 
     def _ended(self, ids: Collection[str]) -> set[str]:
         with self._journal.search() as records:

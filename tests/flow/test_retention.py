@@ -51,7 +51,7 @@ def clear(shop: Workshop, **kept: str) -> None:
     shop.stop()
     settings = shop.home / "tongguan.toml"
     before, _, _ = settings.read_text("utf-8").partition("\n[retention]")
-    spans = {"bodies": "1000d", "boxes": "1000d", "prints": "1000d", **kept}
+    spans = {"bodies": "1000d", "boxes": "1000d", "prints": "1000d", "alerts": "1000d", **kept}
     settings.write_text(f"{before}\n[retention]\n" + "".join(f'{name} = "{span}"\n' for name, span in spans.items()), "utf-8")
     time.sleep(0.01)
     shop.daemon.retention.turn()
@@ -191,3 +191,18 @@ def test_a_mailbox_that_is_away_keeps_the_others_from_nothing(shop: Workshop) ->
 
     assert bodies(shop, status["message_id"]) == []
     assert list((aside / "SentBox").iterdir())
+
+
+@pytest.mark.requirement("GW-08")
+def test_alerts_that_are_over_go_after_their_time_and_what_stands_is_told_still(shop: Workshop) -> None:
+    shop.daemon.alerts.tell("receipts", "gone", do="look", about="elsewhere")
+    shop.daemon.alerts.over("receipts", "elsewhere")
+    shop.daemon.alerts.tell("held", "one waits", do="look")
+    told = shop.home / "alerts.jsonl"
+    shop.turns(lambda: told.exists() and b"one waits" in told.read_bytes())
+    clear(shop, alerts="30d")
+    assert b"elsewhere" in told.read_bytes()
+    clear(shop, alerts="0s")
+
+    assert b"elsewhere" not in told.read_bytes()
+    assert b"one waits" in told.read_bytes()

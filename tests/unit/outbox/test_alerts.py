@@ -251,3 +251,37 @@ def test_whatever_stands_in_the_file_the_next_run_begins(tmp_path: Path, rest: b
     assert alerts.about("lane") == ["card:a"]
     alerts.over("lane", "card:a")
     assert orjson.loads((tmp_path / "alerts.jsonl").read_bytes().splitlines()[-1])["over"]
+
+
+def test_old_lines_go_and_those_of_what_stands_stay_in_both_files(tmp_path: Path, time: Time) -> None:
+    began = begin(tmp_path, time)
+    began.tell("held", "one message waits", do="look")
+    began.tell("receipts", "gone", do="look", about="customs")
+    began.over("receipts", "customs")
+    (tmp_path / "alerts.jsonl").rename(tmp_path / "alerts.jsonl.1")
+    time.seconds += 3600
+    began.tell("lane", "shut", do="look", about="card:a")
+    began.over("lane", "card:a")
+    (tmp_path / "alerts.jsonl").write_bytes(b"half a li\n" + (tmp_path / "alerts.jsonl").read_bytes())
+    hour_ago = time.ms() - 1800_000
+
+    assert began.forget(hour_ago) == 2
+    assert [orjson.loads(line)["code"] for line in (tmp_path / "alerts.jsonl.1").read_bytes().splitlines()] == ["held"]
+    assert began.forget(hour_ago) == 0
+    assert (tmp_path / "alerts.jsonl").read_bytes().count(b"\n") == 3
+    assert began.forget(time.ms() + 1) == 2
+    assert (tmp_path / "alerts.jsonl").read_bytes() == b"half a li\n"
+    assert (tmp_path / "alerts.jsonl").stat().st_mode & 0o777 == 0o600
+    began.over("held")
+    assert began.forget(time.ms() + 1) == 2
+
+
+def test_a_restart_finds_what_stood_before_its_old_lines_went(tmp_path: Path, time: Time) -> None:
+    first = begin(tmp_path, time)
+    first.tell("held", "one message waits", do="look")
+    first.forget(time.ms() + 1)
+    time.seconds += 60
+    later = begin(tmp_path, time)
+
+    assert not later.tell("held", "one message waits", do="look")
+    assert len(lines(tmp_path)) == 1
