@@ -11,6 +11,8 @@ import bodies as b
 import pytest
 from sites import Site
 
+from tongguan.gateway.home.home import change_settings
+
 ANTHRACITE, COKING, COPPER = "2701110010", "2701121000", "2603000010"
 COUNTRY = "BWA"  #: no other test imports from there
 COLUMNS = [
@@ -150,3 +152,16 @@ def test_statistics_come_as_tables_too(filled: Site) -> None:
 def test_what_cannot_be_asked_is_refused_by_name(site: Site, filters: dict[str, str], code: str) -> None:
     source = {"source": filters.pop("source")} if "source" in filters else {}
     assert b.codes(b.refused(site, b.query(b.APPLICATION, "statistics", filters=dict(filters), **source))) == {code}
+
+
+@pytest.mark.requirement("NA-16")
+def test_in_english_goods_categories_and_units_are_called_by_their_english_names(own_site: Site) -> None:
+    change_settings(own_site.home, "gateway", "language", "en")
+    own_site.simulate("--fast")
+    own_site.run()
+    declared(own_site, "printed or issued electronically", b.goods(ANTHRACITE, quantity="1000", price="2"))
+    head, (goods,) = asked(own_site)
+    _, (category,) = asked(own_site, by="category")
+
+    assert (goods["name"], goods["unit"], head["unit"]) == ("Anthracite", "kilogram", "kilogram")
+    assert (category["code"], category["name"], category["unit"]) == ("2701", "Coal", "kilogram")

@@ -23,6 +23,8 @@ from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.profile import Profile, Profiles
 from tongguan.outbox.status.render import business_status, document_content, document_status
 
+_UNITS = "unit"  #: the code table of their names
+
 
 @functools.cache
 def _profiles(home: Path) -> Profiles:
@@ -97,8 +99,15 @@ def _print_remaining(lines: Sequence[Mapping[str, Any]]) -> None:
     print_table(
         "许可证 类型 账户 商品 名称 单位 批准 海关已用 本网关占用 余量 截至",
         "licence type account commodity name unit approved used taken left as-of",
-        [[line.get(name) for name in names] for line in lines],
+        [[_unit(line.get(name)) if name == "unit" else line.get(name) for name in names] for line in lines],
     )
+
+
+def _unit(code: str | None) -> str | None:
+    """What the code table calls a unit, in the user's language."""
+    table = _profiles(context.home()).tables.get(_UNITS)
+    row = table.rows.get(code or "", {}) if table else {}
+    return row.get(context.language()) or code
 
 
 def _status_names(text: str) -> list[str]:

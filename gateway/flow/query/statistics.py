@@ -15,13 +15,14 @@ from decimal import Decimal
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.gateway.document.counting import category, number_of
 from tongguan.gateway.flow.query.results import Found, paging
+from tongguan.gateway.flow.query.wording import name_of
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.search import CountedSum
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
 from tongguan.gateway.model.message import Message
-from tongguan.gateway.profile.profile import Profile, Query
+from tongguan.gateway.profile.profile import CodeTable, Profile, Query
 
 STATISTICS = "statistics"
 CATEGORY, COMMODITY = "category", "commodity"
@@ -54,30 +55,38 @@ def _plus(one: tuple[int, int, int], other: tuple[int, int, int]) -> tuple[int, 
 def statistics(rules: Rules, message: Message, query: Query, filters: Mapping[str, str], records: Snapshot) -> Found:
     """The page that is asked for; its head says of which month, by what, in which unit, of which statuses, and who asked.
 
+    What the code tables have a name for is told in the language of the account.
+
     Raises Refused for a month that is none and for a way of grouping that does not exist.
     """
-    compiled = rules.compiled(message.type)
+    compiled, account = rules.compiled(message.type), rules.account(message.account)
+    language = rules.language(account)
     where = {n: _code(compiled, name, filters[name]) for n, name in enumerate(_dimensions(compiled.profile)) if filters.get(name)}
     if _FIRST in query.required:
-        span, by, rows = _of_period(compiled, message, filters, where, records)
+        span, by, rows = _of_period(compiled, message, filters, where, records, language=language)
     else:
         month, by = _month(filters, "month"), _by(filters, (CATEGORY, COMMODITY))
         sums = records.counted(message.account, message.type, first=month // 100 * 100 + 1, last=month, where=where)
-        span, rows = _shown(month), _rows(compiled, _lines(compiled, sums, month, by))
-    account = rules.account(message.account)
+        span, rows = _shown(month), _rows(compiled, _lines(compiled, sums, month, by, language), language)
     units = {row["unit"] for row in rows}
     head = {
         "month": span,
         "by": by,
         "unit": units.pop() if len(units) == 1 else "-",
-        "status": _statuses(compiled.profile, rules.language(account)),
+        "status": _statuses(compiled.profile, language),
         "operator": account.operator or account.title,
     }
     return _page(query, filters, rows, head)
 
 
 def _of_period(
-    compiled: Compiled, message: Message, filters: Mapping[str, str], where: Mapping[int, str], records: Snapshot
+    compiled: Compiled,
+    message: Message,
+    filters: Mapping[str, str],
+    where: Mapping[int, str],
+    records: Snapshot,
+    *,
+    language: str,
 ) -> tuple[str, str, list[dict[str, str]]]:
     """How the period is written, what its rows are by, and the rows."""
     first, last = _month(filters, _FIRST), _month(filters, _LAST)
@@ -90,8 +99,8 @@ def _of_period(
     rows = [
         {
             "code": each.value,
-            "name": _name(compiled, by, each.value),
-            "unit": _unit(compiled, each.unit),
+            "name": _name(compiled, by, each.value, language),
+            "unit": _unit(compiled, each.unit, language),
             "period_quantity": number_of(each.quantity),
             "period_amount": number_of(each.amount),
             "period_count": str(each.documents),
@@ -102,11 +111,20 @@ def _of_period(
     return f"{_shown(first)} – {_shown(last)}", by, rows
 
 
-def _name(compiled: Compiled, by: str, code: str) -> str:
+def _name(compiled: Compiled, by: str, code: str, language: str) -> str:
     """What the code table of a dimension calls a code; else the code itself."""
-    path = _dimensions(compiled.profile).get(by, "")
-    table = compiled.tables.get(compiled.nodes[path].field.code_table) if path else None
-    return table.rows[code]["zh"] if table and code in table.rows else code
+    table = _table_at(compiled, _dimensions(compiled.profile).get(by, ""))
+    return name_of(table, code, language) if table else code
+
+
+def _table_at(compiled: Compiled, path: str) -> CodeTable | None:
+    return compiled.tables.get(compiled.nodes[path].field.code_table) if path in compiled.nodes else None
+
+
+def _table_of_row(compiled: Compiled, word: str) -> CodeTable | None:
+    """The code table of what is counted of a row: its commodity, its unit."""
+    rule = compiled.profile.statistics
+    return _table_at(compiled, "/".join(p for p in (rule.table, rule.row.get(word, "")) if p)) if rule else None
 
 
 def _shown(month: int) -> str:
@@ -139,36 +157,37 @@ def _code(compiled: Compiled, dimension: str, value: str) -> str:
     return table.codes.get(value, value) if table else value
 
 
-def _lines(compiled: Compiled, sums: Iterable[CountedSum], month: int, by: str) -> dict[tuple[str, str], _Line]:
-    """(code, unit) to its sums; a category without a name has that of its first commodity."""
-    names = compiled.tables[CATEGORIES].rows if CATEGORIES in compiled.tables else {}
+def _lines(compiled: Compiled, sums: Iterable[CountedSum], month: int, by: str, language: str) -> dict[tuple[str, str], _Line]:
+    """(code, unit) to its sums; a category without a name has that of its first commodity, as the document has it."""
+    categories, commodities = compiled.tables.get(CATEGORIES), _table_of_row(compiled, COMMODITY)
     lines: dict[tuple[str, str], _Line] = {}
     for part in sorted(sums, key=lambda s: (s.commodity, s.unit, s.month)):
         code, name, documents = part.commodity, part.name, part.documents
+        named = commodities.rows.get(code, {}) if commodities else {}
+        if language == "en" and named.get("en"):
+            name = named["en"]
         if by == CATEGORY:
             code, documents = category(code), part.documents_of_category
-            name = names[code]["zh"] if code in names else part.name
+            name = name_of(categories, code, language) if categories and code in categories.rows else name
         line = lines.setdefault((code, part.unit), _Line(name))
         line.add(part, documents, of_month=part.month == month)
     return lines
 
 
-def _rows(compiled: Compiled, lines: Mapping[tuple[str, str], _Line]) -> list[dict[str, str]]:
+def _rows(compiled: Compiled, lines: Mapping[tuple[str, str], _Line], language: str) -> list[dict[str, str]]:
     rows = []
     for (code, unit), line in sorted(lines.items()):
-        row = {"code": code, "name": line.name, "unit": _unit(compiled, unit)}
+        row = {"code": code, "name": line.name, "unit": _unit(compiled, unit, language)}
         for span, (quantity, amount, documents) in (("month", line.month), ("year", line.year)):
             row |= {f"{span}_quantity": number_of(quantity), f"{span}_amount": number_of(amount), f"{span}_count": str(documents)}
         rows.append(row)
     return rows
 
 
-def _unit(compiled: Compiled, code: str) -> str:
+def _unit(compiled: Compiled, code: str, language: str) -> str:
     """A unit's name, or its code where the profile has no table of units."""
-    rule = compiled.profile.statistics
-    path = "/".join(p for p in (rule.table, rule.row.get("unit", "")) if p) if rule else ""
-    table = compiled.tables.get(compiled.nodes[path].field.code_table) if path in compiled.nodes else None
-    return table.rows[code]["zh"] if table and code in table.rows else code
+    table = _table_of_row(compiled, "unit")
+    return name_of(table, code, language) if table else code
 
 
 def _statuses(profile: Profile, language: str) -> str:

@@ -43,6 +43,17 @@ def test_what_is_left_is_listed_with_what_this_gateways_documents_hold(filled: P
     assert [NUMBER in line and "69.5" in line for line in told.splitlines() if IRON in line] == [True]
 
 
+@pytest.mark.parametrize(("language", "word"), [("zh", "吨"), ("en", "tonne")])
+def test_a_unit_is_called_by_its_name_for_readers_and_by_its_code_for_scripts(
+    filled: Path, tongguan: Callable[..., Any], language: str, word: str
+) -> None:
+    told = tongguan("documents", "--remaining", "--lang", language).out
+    scripts = tongguan("documents", "--remaining", "--lang", language, "--json").json
+
+    assert [word in line.split() and "070" not in line.split() for line in told.splitlines() if IRON in line] == [True]
+    assert {line["unit"] for line in scripts} == {"070"}
+
+
 def test_only_licences_that_are_asked_for_are_listed(filled: Path, tongguan: Callable[..., Any]) -> None:
     assert tongguan("documents", "--remaining", "--type", "NA.application", "--json").json == []
     assert tongguan("documents", "--remaining", "--number", "other", "--json").json == []
