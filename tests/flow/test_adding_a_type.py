@@ -1,4 +1,4 @@
-"""docs/adding-a-document-type.md: it names every word that the loader knows, and the type that it shows goes from drop to permit."""
+"""docs/adding-a-document-type.md and .zh.md: each names every word that the loader knows, and the type that they show goes from drop to permit."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import bodies as b
 import pytest
 from sites import Site
 
+from tongguan.codecs.checking import fills
 from tongguan.codecs.checking.conditions import WORDS as CONDITIONS
 from tongguan.codecs.checking.named_checks import CHECKS, OF_DATES, OF_ROWS, OF_VALUES
 from tongguan.gateway.profile import source
@@ -20,40 +21,74 @@ from tongguan.gateway.profile.profile import DESKS, OPERATIONS, Field
 from tongguan.outbox.prints.layout import read_layouts
 from tongguan.outbox.prints.plan import ALIGNS, SHOWS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "adding-a-document-type.md").read_text("utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {name: (DOCS / name).read_text("utf-8") for name in ("adding-a-document-type.md", "adding-a-document-type.zh.md")}
+PAGE = PAGES["adding-a-document-type.md"]
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-SHOWN = re.compile(r"`HOME/(profiles/[^`]+)`:\n```[a-z]+\n(.*?)```$", re.MULTILINE | re.DOTALL)
+SHOWN = re.compile(r"`HOME/(profiles/[^`]+)`[:：]\n```[a-z]+\n(.*?)```$", re.MULTILINE | re.DOTALL)
 TYPE = "XX.permit"
 
 
-def named() -> set[str]:
+in_each_language = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+
+
+def named(page: str) -> set[str]:
     """The words of the page that stand as code, and those of its first columns."""
-    code = [*re.findall(r"`([^`]+)`", FENCED.sub("", PAGE)), *FENCED.findall(PAGE)]
-    first = re.findall(r"^\| ([a-z_, ]+) \|", PAGE, re.MULTILINE)
+    code = [*re.findall(r"`([^`]+)`", FENCED.sub("", page)), *FENCED.findall(page)]
+    first = re.findall(r"^\| ([a-z_, ]+) \|", page, re.MULTILINE)
     return set(re.findall(r"[A-Za-z_]\w*", " ".join((*code, *first))))
 
 
-def test_the_page_names_every_key_that_a_folder_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = defaultdict[str, set[str]](set)
+def sections(page: str) -> list[str]:
+    """The marks and numbers of its headings."""
+    return re.findall(r"^(##+ ?[0-9.]*)", FENCED.sub("", page), re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, set[str]]:
+    """The keys that the loader has asked for, by the table that they stand in."""
+    asked = defaultdict[str, set[str]](set)
 
     def rest_is_unknown(table: source.TomlTable) -> None:
-        known[next((key for key in table.keys if isinstance(key, str)), "")] |= set(table.known)
+        asked[next((key for key in table.keys if isinstance(key, str)), "")] |= set(table.known)
         was(table)
 
     was = source.TomlTable.rest_is_unknown
-    monkeypatch.setattr(source.TomlTable, "rest_is_unknown", rest_is_unknown)
-    for profile in load_profiles().values():
-        read_layouts(profile, source.Complaints())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source.TomlTable, "rest_is_unknown", rest_is_unknown)
+        for profile in load_profiles().values():
+            read_layouts(profile, source.Complaints())
+    return asked
 
+
+@in_each_language
+def test_the_page_names_every_key_that_a_folder_may_have(page: str, known: dict[str, set[str]]) -> None:
     assert {"operation", "receipt", "query", "rule", "block"} <= known.keys()
-    assert {table: missing for table, keys in known.items() if (missing := sorted(keys - named()))} == {}
+    assert {table: missing for table, keys in known.items() if (missing := sorted(keys - named(page)))} == {}
 
 
-def test_the_page_names_every_operation_desk_step_check_and_other_word() -> None:
+@in_each_language
+def test_the_page_names_every_operation_desk_step_check_and_other_word(page: str) -> None:
     wants = {word for checks in (OF_VALUES, OF_DATES, OF_ROWS) for _, needs in checks.values() for word in needs}
     words = {*OPERATIONS, *DESKS, *CHECKS, *wants, *CONDITIONS, *TYPES, *Field.__slots__, *ALIGNS, *SHOWS}
 
-    assert sorted(words - named()) == []
+    assert sorted(words - named(page)) == []
+
+
+@in_each_language
+def test_the_page_names_every_way_in_which_a_field_is_filled(page: str) -> None:
+    (row,) = re.findall(r"^\| fill \| (.*) \|$", page, re.MULTILINE)
+    told = {word for code in re.findall(r"`([^`]+)`", row) for word in re.findall(r"^[a-z_]+", code)}
+
+    assert sorted({*fills.KINDS, *fills.ACCOUNT} - told) == []
+
+
+def test_both_pages_show_the_same_type_and_have_the_same_sections() -> None:
+    english, chinese = PAGES.values()
+
+    assert SHOWN.findall(english) == SHOWN.findall(chinese)
+    assert sections(english) == sections(chinese)
+    assert [english.count(f"\n{mark}") for mark in ("| ", "- ")] == [chinese.count(f"\n{mark}") for mark in ("| ", "- ")]
 
 
 def test_the_type_that_the_page_shows_goes_from_drop_to_permit(own_site: Site) -> None:
