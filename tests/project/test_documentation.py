@@ -23,6 +23,7 @@ from tongguan.codecs.reading.vocabulary import ATTRIBUTES, KEYS
 from tongguan.gateway.cli.commands import COMMANDS, CommandGroup
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
+from tongguan.gateway.profile.example_dates import moved
 from tongguan.gateway.settings import Settings
 from tongguan.outbox.status import render
 
@@ -369,3 +370,13 @@ def test_every_link_leads_to_a_file(page: str) -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", _text(page)) if "://" not in link]
 
     assert [link for link in links if not ((ROOT / page).parent / link).is_file()] == []
+
+
+@pytest.mark.parametrize("page", READMES)
+def test_the_first_example_is_without_a_word_in_any_year_and_is_the_one_that_is_shown(page: str) -> None:
+    dropped, shown = (re.search(said, _text(page)) for said in (r"(?m)^cp (\S+) HOME/", r"(?m)^tongguan show (\S+) --home HOME$"))
+    assert dropped and shown
+    content = (ROOT / dropped[1]).read_bytes()
+
+    assert moved(content, "2031-01-01") == content  # no day and no year stands in it
+    assert f'reference="{shown[1]}"'.encode() in content
