@@ -14,7 +14,6 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -49,6 +48,7 @@ _WINDOW, _WINDOW_BYTES = 256, 4_000_000  #: on their way to the broker before it
 _MOST_KEPT = 2_000_000  #: bytes of messages that nobody has asked for yet, with which no more are read
 _GLANCE = 0.001  #: seconds in which what is there already is read; zero would spin in the middle of a frame
 _PIECE = 16_384  #: bytes that are read at once: the library would ask the system three times for each frame
+_AROUND_FRAME = 8  #: bytes of a frame besides what it carries
 _TURN = 1.0  #: seconds between two looks at the heartbeat while something is waited for
 _CONFIRM = 2  #: times `timeout`: for a broker to write to its disks what was published
 _GOODBYE = 1.0  #: seconds that it is waited for at the end
@@ -417,21 +417,20 @@ class _AmqpLink(_KombuLink):
             for message in messages:
                 if confirms.open >= _WINDOW or confirms.open_bytes >= _WINDOW_BYTES or self.blocked:
                     confirms.flush()
-                    self._answered(lambda: confirms.open <= _WINDOW // 2 and confirms.open_bytes <= _WINDOW_BYTES // 2, until)
-                if (before := confirms.before(message)) is not None:
-                    confirms.flush()
-                    self._answered(partial(confirms.answered, before), until)
+                    self._answered(confirms, _WINDOW // 2, _WINDOW_BYTES // 2, until)
                 confirms.send(message)
             confirms.flush()
-            self._answered(lambda: not confirms.open, until)
+            self._answered(confirms, 0, 0, until)
             return confirms.results()
 
-    def _answered(self, done: Callable[[], bool], until: Callable[[], bool]) -> None:
-        """Wait for answers of the broker; for as long as it says that it takes none."""
+    def _answered(self, confirms: _Confirms, most: int, most_bytes: int, until: Callable[[], bool]) -> None:
+        """Wait for answers of the broker, until so many are open at most; for as long as it says that it takes none."""
         patience = self._timeout * _CONFIRM
         end = clock.monotonic() + patience
-        while not (done() and not self.blocked):
-            if self._drain(_TURN):
+        while confirms.open > most or confirms.open_bytes > most_bytes or self.blocked:
+            before = confirms.open
+            self._drain(_TURN)
+            if confirms.open != before:
                 end = clock.monotonic() + patience
             self._heartbeat()
             if self.blocked and not until():
@@ -441,6 +440,17 @@ class _AmqpLink(_KombuLink):
                     f"消息服务器 {self._place} 没有确认收到报文",
                     f"the broker at {self._place} does not confirm what was published",
                 )
+
+    def _drain(self, seconds: float) -> bool:
+        """With all that came in one piece: a wait costs four calls of the system, a frame that is there none."""
+        transport, read = self._raw.transport, self._raw.blocking_read
+        try:
+            read(seconds)
+            while _has_frame(transport._read_buffer):
+                read(None)
+        except TimeoutError:
+            return False
+        return True
 
     def _heartbeat(self) -> None:
         self._transport.heartbeat_check(self._raw)
@@ -461,6 +471,11 @@ def _read_in_pieces(transport: Any) -> None:
     """Have what the library buffers anyway come in pieces, not by the few bytes that it wants next."""
     receive = transport._quick_recv
     transport._quick_recv = lambda wanted: receive(max(wanted, _PIECE))
+
+
+def _has_frame(buffer: bytes) -> bool:
+    """Is a whole frame there? Its size stands behind its kind and channel."""
+    return len(buffer) >= _AROUND_FRAME and len(buffer) >= _AROUND_FRAME + int.from_bytes(buffer[3:7], "big")
 
 
 def _shape(queue: str) -> dict[str, Any]:
@@ -509,7 +524,6 @@ class _Sent:
 
     place: int
     size_bytes: int
-    ordered_by: str
 
 
 class _Confirms:
@@ -526,8 +540,6 @@ class _Confirms:
         self._by_id: dict[str, int] = {}
         self._results: list[PublishResult] = []
         self._back: set[int] = set()
-        self._last: dict[str, int] = {}  # by what they are ordered: the number of the last one
-        self._refused: set[str] = set()  # by what they are ordered: one of them was
         self._frames: list[bytes] = []
         self.open_bytes = 0
 
@@ -539,32 +551,17 @@ class _Confirms:
         self._open.clear()
         self._by_id.clear()
         self._back.clear()
-        self._last.clear()
-        self._refused.clear()
         self._frames.clear()
         self._results, self.open_bytes = [], 0
 
     def results(self) -> list[PublishResult]:
         return [PublishResult.RETURNED if n in self._back else result for n, result in enumerate(self._results)]
 
-    def before(self, message: OutgoingMessage) -> int | None:
-        """The one that the broker must have before this one, if that is on its way."""
-        number = self._last.get(message.ordered_by) if message.ordered_by else None
-        return None if number is None or self.answered(number) else number
-
-    def answered(self, number: int) -> bool:
-        return number not in self._open
-
     def send(self, message: OutgoingMessage) -> None:
-        if message.ordered_by in self._refused:
-            self._results.append(PublishResult.KEPT_BACK)
-            return
         self._number += 1
         place, id_ = len(self._results), message.message_id or new_id()
         self._results.append(PublishResult.REJECTED)
-        self._open[self._number] = _Sent(place, len(message.body), message.ordered_by)
-        if message.ordered_by:
-            self._last[message.ordered_by] = self._number
+        self._open[self._number] = _Sent(place, len(message.body))
         self._by_id[id_] = place
         self.open_bytes += len(message.body)
         if message.headers:  # the library's to write
@@ -602,8 +599,6 @@ class _Confirms:
             if (sent := self._open.pop(each, None)) is not None:
                 self._results[sent.place] = result
                 self.open_bytes -= sent.size_bytes
-                if result is PublishResult.REJECTED and sent.ordered_by:
-                    self._refused.add(sent.ordered_by)
 
     def _returned(self, _error: Any, _exchange: str, _routing_key: str, message: Any) -> None:
         place = self._by_id.get(str(message.properties.get("message_id") or ""))

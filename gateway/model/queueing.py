@@ -72,8 +72,9 @@ class OutgoingMessage:
     reply_to: str = ""
     headers: Mapping[str, Any] = field(default_factory=dict)
     must_route: bool = True  #: without a queue it comes back; an event may have nobody who listens
-    #: those with the same are in order: each leaves once the broker has the one before it, none after one that was refused; empty: as may be
-    ordered_by: str = ""
+    ordered_by: str = (
+        ""  #: those with the same must come in order, also where a queue refuses some (`publish_in_order`); empty: as may be
+    )
 
 
 class PublishResult(StrEnum):
@@ -82,7 +83,7 @@ class PublishResult(StrEnum):
     CONFIRMED = "confirmed"  #: the broker has it for good
     RETURNED = "returned"  #: there is no such queue, so nobody has it
     REJECTED = "rejected"  #: the broker does not take it: its queue is full, say
-    KEPT_BACK = "kept back"  #: it was not published, as one that must come before it was rejected
+    KEPT_BACK = "kept back"  #: it was not published: one that must come before it was rejected (`publish_in_order`)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The thread that tells a broker what moved: it follows the history by a cursor of its own, page by page.
 
-Promises: what moved behind the cursor is told at least once and in the order of the history; the cursor is kept only where the broker has
+Promises: what moved behind the cursor is told at least once, of each document in the order of the history; the cursor is kept only where the broker has
 answered for all before it. What a queue refuses is offered again for a while, and so is what must not come before it; nothing else waits
 for it. Nobody waits for this thread: a broker that is away, silent or full delays what is told, and nothing else. It never changes a message.
 """

@@ -20,6 +20,7 @@ _MOST_KEPT, _MOST_KEPT_BYTES = 10_000, 16_000_000
 _NOT_TAKEN = (PublishResult.REJECTED, PublishResult.KEPT_BACK)
 
 
+Until = Callable[[], bool]
 HearsResults = Callable[[Sequence[OutgoingMessage], Sequence[PublishResult]], None]
 """Who is told what became of messages: of each once."""
 
@@ -51,7 +52,7 @@ class _KeptMessage:
 class PagePublisher:
     """One thread's. `until` ends the waiting for a broker that takes nothing."""
 
-    def __init__(self, pauses: Sequence[float], told: HearsResults, until: Callable[[], bool]) -> None:
+    def __init__(self, pauses: Sequence[float], told: HearsResults, until: Until) -> None:
         self._pauses, self._told, self._until = pauses, told, until
         self._kept: list[_KeptMessage] = []
         self._without: set[str] = set()  # queues and exchanges that took no more when they were last told something
@@ -70,7 +71,7 @@ class PagePublisher:
         """Publish a page. BrokerBroken: nothing of it is kept here, and it is to be published again."""
         rows = {each.row for each in self._kept}
         offered = [message for message in messages if message.ordered_by not in rows]
-        results = iter(link.publish([self._freed(message) for message in offered], until=self._until))
+        results = iter(publish_in_order(link, [self._freed(message) for message in offered], self._until))
         settled: list[tuple[OutgoingMessage, PublishResult]] = []
         refused: set[str] = set()
         now = clock.monotonic()
@@ -100,11 +101,11 @@ class PagePublisher:
             self._settle([(each, PublishResult.REJECTED) for each in tired])
             self._without |= ways
             rest = [each for each in self._kept if _way(each.message) in ways]
-            results = link.publish([self._freed(each.message) for each in rest], until=self._until)
+            results = publish_in_order(link, [self._freed(each.message) for each in rest], self._until)
             self._settle(zip(rest, results, strict=True))
 
     def _offer(self, link: BrokerLink, kept: Sequence[_KeptMessage]) -> None:
-        results = link.publish([each.message for each in kept], until=self._until)
+        results = publish_in_order(link, [each.message for each in kept], self._until)
         now = clock.monotonic()
         taken = []
         for each, result in zip(kept, results, strict=True):
@@ -135,6 +136,33 @@ class PagePublisher:
     def _freed(self, message: OutgoingMessage) -> OutgoingMessage:
         """Where a queue goes without, nothing waits for what it refuses."""
         return replace(message, ordered_by="") if message.ordered_by and _way(message) in self._without else message
+
+
+def publish_in_order(link: BrokerLink, messages: Sequence[OutgoingMessage], until: Until = lambda: False) -> list[PublishResult]:
+    """Publish so that each is with the broker before the next that is ordered by the same thing leaves; what follows one that was
+    rejected is kept back.
+
+    In waves, each with the next one of every row: many rows go as fast as without it.
+    """
+    results = [PublishResult.KEPT_BACK] * len(messages)
+    left, refused = list(range(len(messages))), set[str]()
+    while left:
+        wave, behind = list[int](), list[int]()
+        begun = set[str]()
+        for n in left:
+            row = messages[n].ordered_by
+            if row in refused:
+                continue
+            (behind if row in begun else wave).append(n)
+            if row:
+                begun.add(row)
+        told = link.publish([messages[n] for n in wave], until=until) if wave else ()
+        for n, result in zip(wave, told, strict=True):
+            results[n] = result
+            if result is PublishResult.REJECTED and messages[n].ordered_by:
+                refused.add(messages[n].ordered_by)
+        left = behind
+    return results
 
 
 def _way(message: OutgoingMessage) -> str:

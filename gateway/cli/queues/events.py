@@ -17,6 +17,7 @@ from tongguan.gateway.model.queueing import BrokerLink, OutgoingMessage, Publish
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock
+from tongguan.outbox.queues.page_publisher import publish_in_order
 from tongguan.outbox.queues.replay import ReplaySpan, events_again
 from tongguan.outbox.status.files import StatusContext
 from tongguan.routes.broker import make_broker
@@ -74,7 +75,7 @@ def _told(link: BrokerLink | None, pages: Iterable[list[OutgoingMessage]], queue
     sent: Counter[str] = Counter()
     for page in pages:
         if link is not None and page:
-            results = link.publish([_to_queue(each, queue) for each in page] if queue else page)
+            results = publish_in_order(link, [_to_queue(each, queue) for each in page] if queue else page)
             _all_taken(results, queue)
         sent.update(each.routing_key.rpartition(".")[0] for each in page)
     return sent
