@@ -23,6 +23,7 @@ BY_THE_CALENDAR = (
     "tests/flow/test_ex_application.py::test_the_numbers_have_the_shapes_of_the_form",
     "tests/flow/test_na_customs.py::test_the_customs_status_is_found_by_year_numbers_and_days",
     "tests/flow/test_na_entry.py::test_every_field_of_the_form_is_taken_and_the_systems_own_are_filled",
+    "tests/flow/test_na_queries.py::test_a_list_has_its_columns_and_every_filter_finds_its_documents",
     "tests/flow/test_statistics.py::test_statistics_say_what_was_approved_in_a_month_and_in_the_year_so_far",
     "tests/flow/test_me_application.py",
 )

@@ -14,6 +14,8 @@ import pypdf
 import pytest
 from sites import Site
 
+from tongguan.gateway.system import clock, times
+
 COLUMNS = [
     "document",
     "status",
@@ -37,10 +39,11 @@ def issued(site: Site, **set_: Any) -> dict[str, Any]:
 
 @pytest.mark.requirement("NA-14")
 def test_a_list_has_its_columns_and_every_filter_finds_its_documents(site: Site) -> None:
+    next_year = str(int(times.china_date(clock.now_ms())[:4]) + 1)
     importer = {"Code": "3100MA1OTHER1", "CreditCode": "91310000MA1OTHER13", "Name": "上海示例贸易有限公司"}
     user = {"Code": "4400MA1USER01", "CreditCode": "91310000MA1OTHER13", "Name": b.fresh("用户")}
     more = {**{f"Importer__{k}": v for k, v in importer.items()}, **{f"User__{k}": v for k, v in user.items()}}
-    document = issued(site, TradeMode="0130", IssuingAgency="0100", Year="2027", **more)
+    document = issued(site, TradeMode="0130", IssuingAgency="0100", Year=next_year, **more)
     other = b.done(site, b.application("save"))["numbers"]["application"]
     numbers = document["numbers"]
     today = document["created_at"][:10]
@@ -70,7 +73,7 @@ def test_a_list_has_its_columns_and_every_filter_finds_its_documents(site: Site)
         {"trade_mode": "易货贸易"},
         {"trade_mode": "barter"},
         {"mofcom": numbers["mofcom"]},
-        {"year": "2027"},
+        {"year": next_year},
         {"issuing_agency": "0100"},
         {"applied_from": today, "applied_to": today},
     ):
