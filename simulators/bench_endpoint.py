@@ -1,7 +1,7 @@
 """Answer like an authority with the least possible work, so that a measurement shows the caller's cost and not ours.
 
 ``python -m tongguan.simulators.bench_endpoint --port P --key FILE --certificate FILE [--delay-ms N]``. Each message gets a
-signed technical receipt with code 0, whatever it is; nothing is verified or stored. Business receipts are those that were asked for by
+signed technical receipt with code 0, whatever it is, each question the answer that the licence is an electronic one; nothing is verified or stored. Business receipts are those that were asked for by
 ``POST /v1/verdicts`` (JSON: account, type, message, code). P-256 only. The canonical form of a receipt is written from a template, so no
 XML library runs.
 """
@@ -38,7 +38,7 @@ _ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 # Canonical form sorts attributes by name and writes no empty-element tags.
 _RECEIPT = (
     '<Receipt xmlns="urn:tongguan:receipt:1" account="{account}" authority="{authority}" code="{code}" id="{id}" issued_at="{at}"'
-    ' kind="{kind}" message="{message}" text="{text}" type="{type}"></Receipt>'
+    ' kind="{kind}" message="{message}" text="{text}" type="{type}">{content}</Receipt>'
 )
 _SIGNED_INFO = (
     f'<ds:SignedInfo xmlns:ds="{DS}"><ds:CanonicalizationMethod Algorithm="{EXCLUSIVE}"></ds:CanonicalizationMethod>'
@@ -49,6 +49,12 @@ _SIGNED_INFO = (
 )
 _END = "</Receipt>"
 _TECHNICAL = {"kind": "technical", "code": "0", "text": "技术回执: 已接收"}
+_ANSWER = {
+    "kind": "business",
+    "code": "Q0",
+    "text": "查询成功",
+    "content": "<Content><LicenceForm>electronic</LicenceForm><RegistrationStatus>1</RegistrationStatus></Content>",
+}
 
 
 class BenchEndpoint:
@@ -66,8 +72,10 @@ class BenchEndpoint:
         if scope["type"] != "http":
             return
         path, posted = scope["path"], scope["method"] == "POST"
-        if posted and path == "/v1/messages":
-            http, kind, body = await self._message(scope, receive)
+        if posted and path in ("/v1/messages", "/v1/queries"):
+            http, kind, body = await self._message(
+                scope, receive, *((202, _TECHNICAL) if path == "/v1/messages" else (200, _ANSWER))
+            )
         elif path == "/v1/receipts":
             http, kind, body = await self._receipts(scope, receive)
         elif posted and path == "/v1/verdicts":
@@ -78,7 +86,7 @@ class BenchEndpoint:
         await send({"type": "http.response.start", "status": http, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _message(self, scope: Scope, receive: Receive) -> tuple[int, bytes, bytes]:
+    async def _message(self, scope: Scope, receive: Receive, http: int, said: dict[str, str]) -> tuple[int, bytes, bytes]:
         message = next((value for name, value in scope["headers"] if name == b"message-id"), b"")
         body = await _body(receive)
         if not _ID.fullmatch(message):
@@ -86,11 +94,7 @@ class BenchEndpoint:
         if self._delay:
             await asyncio.sleep(self._delay)
         account, type_ = (found[1].decode() if (found := wanted.search(body)) else "" for wanted in (_SENDER, _TYPE))
-        return (
-            202,
-            b"application/xml",
-            self.receipt({**_TECHNICAL, "message": message.decode(), "account": account, "type": type_}),
-        )
+        return http, b"application/xml", self.receipt({**said, "message": message.decode(), "account": account, "type": type_})
 
     def _verdict(self, said: dict[str, str]) -> tuple[int, bytes, bytes]:
         words = {name: said[name] for name in ("account", "type", "message", "code")}
@@ -114,7 +118,8 @@ class BenchEndpoint:
 
     def receipt(self, words: dict[str, str]) -> bytes:
         """Write and sign a receipt; the texts must need no escaping."""
-        plain = _RECEIPT.format(id=uuid.uuid4().hex, at=stamp(time.time()), authority=self._authority, **words)
+        known = {"content": "", **words}
+        plain = _RECEIPT.format(id=uuid.uuid4().hex, at=stamp(time.time()), authority=self._authority, **known)
         signed = _SIGNED_INFO % base64.b64encode(hashlib.sha256(plain.encode()).digest()).decode()
         value = base64.b64encode(sign(self._sealer.key, signed.encode())).decode()
         block = f'<ds:Signature xmlns:ds="{DS}">{signed}<ds:SignatureValue>{value}</ds:SignatureValue>{self._sealer.info}</ds:Signature>'

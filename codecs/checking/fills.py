@@ -101,7 +101,7 @@ def filler(node: Node, profile: Profile, nodes: Mapping[str, Node], tables: Mapp
         case "usd":
             return _usd(node, _sibling(node, argument, nodes), nodes, tables)
         case "query":
-            return _kept(node)
+            return _answered(node, profile)
         case "receipt" if not argument and (told := profile.told_in(node.field.path.rpartition("/")[0])) is not None:
             return _told_of_row(node, told)
         case "mark" | "receipt" if not argument:
@@ -342,6 +342,19 @@ def _kept(node: Node) -> Fill:
         return value if isinstance(value, str) else None
 
     return fill
+
+
+def _answered(node: Node, profile: Profile) -> Fill:
+    """What an authority answered, as long as the fields that it was asked for (`while_same`) are what they were then."""
+    kept = _kept(node)
+    same = {path for one in profile.operations.values() if node.field.path in one.keep for path in one.while_same}
+    looks = [getter(path, ()) for path in sorted(same)]
+
+    def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
+        value = kept(rows, trail, known)
+        return value if value is None or all(look(rows[:1]) == look((known.before,)) for look in looks) else None
+
+    return fill if looks else kept
 
 
 def _told_of_row(node: Node, told: ReceiptRows) -> Fill:

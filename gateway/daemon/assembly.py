@@ -18,6 +18,7 @@ from tongguan.gateway.daemon.recipients import recipients
 from tongguan.gateway.flow.cards.looks import Looks
 from tongguan.gateway.flow.intake.preparer import Preparer
 from tongguan.gateway.flow.local import desk_steps
+from tongguan.gateway.flow.query.known_answers import KnownAnswers
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.journal import Journal
@@ -49,7 +50,7 @@ def make_site(
     wire: EventLoop,
     *,
     before: Site | None = None,
-    preparer: Callable[[Rules], Preparer | None] = lambda rules: None,
+    preparer: Callable[[Rules, KnownAnswers], Preparer | None] = lambda rules, answers: None,
     business: BusinessClock | None = None,
 ) -> Site:
     """The site of these settings; SettingsWrong, with every fault, when a profile, certificate or route cannot be used.
@@ -66,14 +67,15 @@ def make_site(
         with wrong.look():
             routes[name] = HttpsRoute(name, route, settings.home, wire)
     wrong.end()
-    cards = open_cards(settings, journal, before=before)
+    cards, answers = open_cards(settings, journal, before=before), KnownAnswers()
     return Site(
         rules=rules,
         journal=journal,
         routes=routes,
         cards=cards,
         looks=Looks(cards, settings.schedule.probe, production=settings.gateway.environment == "production"),
-        preparer=preparer(rules),
+        answers=answers,
+        preparer=preparer(rules, answers),
         business=business or BusinessClock(),
         pdf_worker=PdfWorker(timeout=settings.prints.timeout.total_seconds(), most_bytes=settings.prints.most_memory),
     )

@@ -37,6 +37,7 @@ from tongguan.gateway.daemon.table_reload import TableReload
 from tongguan.gateway.flow.intake.door import PART, take
 from tongguan.gateway.flow.intake.unserved import take_up
 from tongguan.gateway.flow.orders import RELOADED, Orders
+from tongguan.gateway.flow.query.known_answers import KnownAnswers
 from tongguan.gateway.flow.query.recount import Recount
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
@@ -209,8 +210,8 @@ class Daemon:
                 self._take_over()
             undo.pop_all()
 
-    def _make_workers(self, rules: Rules) -> PrepareWorkers | None:
-        self.workers = make_workers(self._processes, rules, self.journal, self.alerts, self.fast_clock.business)
+    def _make_workers(self, rules: Rules, answers: KnownAnswers) -> PrepareWorkers | None:
+        self.workers = make_workers(self._processes, rules, self.journal, self.alerts, self.fast_clock.business, answers)
         return self.workers
 
     def _take_over(self) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property, partial
 
 from tongguan.gateway.flow.cards.looks import Looks
 from tongguan.gateway.flow.intake.preparer import Preparer
+from tongguan.gateway.flow.query.known_answers import KnownAnswers
 from tongguan.gateway.flow.rules import Rules, there
 from tongguan.gateway.journal.port import FlowJournal
 from tongguan.gateway.system import clock
@@ -29,6 +30,7 @@ class Site:
     routes: Mapping[str, HttpsRoute] = field(default_factory=dict)
     cards: Mapping[str, OpenCard] = field(default_factory=dict)
     looks: Looks = field(default_factory=Looks)
+    answers: KnownAnswers = field(default_factory=KnownAnswers)
     preparer: Preparer | None = None  #: None: all is decided in this process
     business: BusinessClock = field(default_factory=BusinessClock)
     pdf_worker: PdfWorker = field(default_factory=partial(PdfWorker, timeout=60, most_bytes=1_000_000_000))
@@ -39,7 +41,8 @@ class Site:
 
     def moment(self) -> Moment:
         """What decisions may know of now."""
-        return Moment(clock.now_ms(), self.business.now_ms(), self.journal.numbers(), self.journal.lanes, self.vault.seen)
+        now, business, told = clock.now_ms(), self.business.now_ms(), self.answers.seen
+        return Moment(now, business, self.journal.numbers(), self.journal.lanes, self.vault.seen, told)
 
     def route(self, name: str) -> HttpsRoute:
         """The open route; Held while the settings have none of that name."""

@@ -23,6 +23,7 @@ from tongguan.gateway.profile.merging import look_at_merge, read_merge
 from tongguan.gateway.profile.other_documents import look_across, look_at_reserve, read_filed, read_needs, read_party
 from tongguan.gateway.profile.own_form import look_at_own_form, own_forms, read_own_form
 from tongguan.gateway.profile.parts import (
+    asking_first,
     read_attachments,
     read_certificates,
     read_expires,
@@ -208,7 +209,7 @@ def _profile(
         account_code=authorities[folder.parent.name].account_code,
         fields=fields,
         rules=read_rules(folders, operations, complaints),
-        operations={k: read_operation(one, k, known) for k, one in part.parts("operation").items()},
+        operations=asking_first({k: read_operation(one, k, known) for k, one in part.parts("operation").items()}, part),
         statuses=statuses,
         receipts=receipts,
         numbers=numbers,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,8 @@ def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operati
             "to_another": statuses,
             "give_numbers": numbers,
             "warns_of": operations,
+            "asks_first": operations,
+            "while_same": fields,
         },
         name=name,
         removes=_named_rows(part, "removes", fields),
@@ -134,6 +137,30 @@ def read_operation(part: TomlTable, name: str, known: OperationScope) -> Operati
         part.complain("route", f"操作 {name} 以报文发出，却没有路线", f"operation {name} goes by message but names no route")
     _rows_fit(part, operation, fields)
     return operation
+
+
+def asking_first(operations: Mapping[str, Operation], whole_profile: TomlTable) -> dict[str, Operation]:
+    """The operations; one that asks first (`asks_first`) has the question of that operation, and what is kept of its answer."""
+    for name, operation in operations.items():
+        part, other = whole_profile.file.part("operation", name), operations.get(operation.asks_first)
+        if other is not None and not (other.ask and other.keep and operation.way == "message"):
+            zh = f"操作 {name} 以报文发出前才能先询问，且 {other.name} 应有 ask 和 options.keep"
+            en = f"only an operation that goes by message asks first, and {other.name} needs ask and options.keep"
+            part.complain("asks_first", zh, en)
+        if operation.while_same and not operation.keep:
+            zh, en = (
+                "while_same 说明 options.keep 何时仍有效，这里没有 keep",
+                "while_same says how long options.keep holds: there is no keep",
+            )
+            part.complain("while_same", zh, en)
+    return {name: _with_question(operation, operations.get(operation.asks_first)) for name, operation in operations.items()}
+
+
+def _with_question(operation: Operation, other: Operation | None) -> Operation:
+    if other is None:
+        return operation
+    options = {**operation.options, "keep": other.keep}
+    return replace(operation, ask=other.ask, while_same=other.while_same, options=options)
 
 
 def _picked_rows(part: TomlTable, fields: Mapping[str, Field]) -> PickedRows | None:

@@ -131,6 +131,10 @@ class Operation:
     desk: str = ""  #: the desk step (gateway/flow/local) that does it, or that uses the query's answer
     route: str = ""  #: authority it goes to
     ask: str = ""  #: query kind put to the route
+    asks_first: str = ""  #: the operation whose question is put first, where what is kept of its answer is not there
+    while_same: tuple[
+        str, ...
+    ] = ()  #: what is kept of the answer holds as long as these paths say the same; none: for one content only
     signed: bool = False
     card_bound: bool = False  #: the account must have a card of this authority bound
     card_present: bool = False  #: and it must be in place
@@ -167,6 +171,12 @@ class Operation:
     def given_up_at(self, since: int) -> int | None:
         """Until when a message that began at this moment may stay unsent, in milliseconds; None: for ever."""
         return since + round(self.give_up.total_seconds() * 1000) if self.give_up else None
+
+    @property
+    def keep(self) -> Mapping[str, str]:
+        """What the document keeps of an authority's answer: path to element of the answer."""
+        kept: Mapping[str, str] = self.options.get("keep", {})
+        return kept
 
     @property
     def elements(self) -> tuple[str, ...]:

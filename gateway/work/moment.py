@@ -19,6 +19,8 @@ class Moment:
     closed: Mapping[Lane, ClosedLane] = field(default_factory=dict)
     #: what was wrong, at the last look, with each secret of an account, by its reference; None: nothing
     secrets: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    #: what authorities told today, path to value, by the question that it answers
+    answers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def shut(self, lane: Lane | None) -> str | None:
         """What a message in this lane waits for from the start; None while the lane is open."""

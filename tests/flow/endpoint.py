@@ -32,6 +32,7 @@ from tongguan.simulators.server.clock import Clock
 RECEIPT = "urn:tongguan:receipt:1"
 _reference = re.compile(rb'reference="([^"]*)"')
 _type = re.compile(rb"<message_type>([^<]*)</message_type>")
+_precheck = re.compile(rb'kind="precheck"')
 _sender = re.compile(rb"<sender_id>([^<]*)</sender_id>")
 _counter = itertools.count()
 
@@ -60,6 +61,8 @@ class Endpoint:
     says: dict[str, list[str | dict[str, Any]]] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     kept: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)  #: wire id: what came, and the technical receipt
+    #: how it answers the question for the edition of a licence
+    prechecked: dict[str, str] = field(default_factory=lambda: {"LicenceForm": "electronic", "RegistrationStatus": "1"})
     busy: set[str] = field(default_factory=set)  #: wire ids of which the next question is answered with 503
     feed: list[bytes] = field(default_factory=list)
     clock: Clock = field(default_factory=Clock)
@@ -147,6 +150,14 @@ class Endpoint:
         own = {"kind": "technical", "message": call.message_id, "type": type_, "account": sender}
         return sealer.seal(self.unsigned(**{**own, **said}))  # type: ignore[arg-type]
 
+    def _answered(self, call: Call, **elements: str) -> bytes:
+        type_, sender = (found[1].decode() if (found := each.search(call.body)) else "" for each in (_type, _sender))
+        root = self.unsigned(code="Q0", message=call.message_id, type=type_, account=sender)
+        content = etree.SubElement(root, f"{{{RECEIPT}}}Content")
+        for name, text in elements.items():
+            etree.SubElement(content, f"{{{RECEIPT}}}{name}").text = text
+        return self.sealer.seal(root)
+
     def answer(self, call: Call) -> tuple[int, bytes, dict[str, str]] | None:
         """HTTP status, body and headers; None closes the connection."""
         if call.what == "ask" and call.message_id in self.busy:
@@ -155,6 +166,8 @@ class Endpoint:
         if call.what == "ask":
             known = self.kept.get(call.message_id)
             return (200, known[1], {}) if known else (404, b"never seen", {})
+        if call.what == "query" and _precheck.search(call.body):
+            return (200, self._answered(call, **self.prechecked), {})
         if call.what == "query":
             return (202, self.receipt(code="Q1", message=call.message_id), {})
         planned = self.says.get(call.reference)

@@ -53,6 +53,14 @@ def test_a_draft_is_printed_as_the_application_form_with_the_enterprises_data(si
     assert site.document(b.APPLICATION, key)["numbers"]["application"] in shown  # type: ignore[index]
 
 
+@pytest.mark.requirement("NA-09")
+def test_edition_and_registration_are_printed_of_what_was_declared_without_a_check(site: Site) -> None:
+    status = b.done(site, b.application("declare"))
+
+    shown = text(pdf_of(site, printed(status["document"])))
+    assert "电子版" in shown and "已备案" in shown
+
+
 @pytest.mark.requirement("GW-13")
 def test_a_print_of_a_test_home_says_so_on_every_page(site: Site) -> None:
     path = pdf_of(site, printed(saved(site)))

@@ -211,7 +211,8 @@ class Twice:
         asked, given = Asked(records), Given(moment.numbers)
         chain, raised = self._attempt(step, replace(moment, numbers=given), message, answer, asked)
         first = said(chain, raised)
-        again = (step, (moment.now, moment.business), moment.closed, moment.secrets, given.given, message, answer, asked.answers)
+        seen = (moment.closed, moment.secrets, moment.answers)
+        again = (step, (moment.now, moment.business), seen, given.given, message, answer, asked.answers)
         if difference := unlike(first, said(*_decided(*again))):
             self._complain(f"{step.name} decides otherwise the second time: {difference}")
         if raised is not None and not isinstance(raised, TongguanError):
@@ -228,13 +229,11 @@ def _name(function: Any) -> str:
     return str(getattr(getattr(function, "func", function), "__qualname__", ""))
 
 
-def _decided(
-    step: Any, at: tuple[int, int], closed: Any, secrets: Any, given: Any, message: Any, answer: Any, answers: Any
-) -> Any:
+def _decided(step: Any, at: tuple[int, int], seen: tuple[Any, ...], given: Any, message: Any, answer: Any, answers: Any) -> Any:
     from tongguan.gateway.work import loop
     from tongguan.gateway.work.moment import Moment
 
-    moment = Moment(*at, Given(given=given), closed, secrets)
+    moment = Moment(*at, Given(given=given), *seen)
     with loop.deciding():
         return loop._decide(step, moment, message, answer, Asked(answers=answers))
 

@@ -9,6 +9,7 @@ import copyreg
 import io
 import pickle
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
@@ -44,6 +45,7 @@ class PreparingJob:
     closed: Mapping[Lane, ClosedLane]
     numbers: Mapping[str, Sequence[NumberRange]]  #: by series: lent for this hand
     line: ClockLine | None = None  #: of the business clock
+    answers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  #: what authorities told today
 
 
 @record

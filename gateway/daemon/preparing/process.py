@@ -99,7 +99,7 @@ def preparing_site(settings: Settings, journal: PreparingJournal) -> Site:
 def answer(site: Site, journal: PreparingJournal, job: PreparingJob) -> bytes:
     """What is sent back; empty where something failed: the gateway will see it for itself."""
     journal.begin(job)
-    site.business.line = job.line
+    site.business.line, site.answers.seen = job.line, job.answers
     try:
         chains = prepare(site, job.hand) if isinstance(job.hand, FileBatch) else prepare_stored(site, job.hand)
     except Exception:

@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection, wait
 
 from tongguan.gateway.daemon.preparing.crossing import PreparedChains, PreparingJob, believed, sent
 from tongguan.gateway.flow.intake.preparer import MessageBatch, PreparerEnded, PreparingBatch
+from tongguan.gateway.flow.query.known_answers import KnownAnswers
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.journal.journal import Journal
@@ -70,10 +71,18 @@ class PrepareWorkers:
     """So many processes for one gateway; a mailbox's hands go to one of them as long as it has any there."""
 
     def __init__(
-        self, count: int, rules: Rules, journal: Journal, alerts: Alerts, business: BusinessClock, *, at_once: bool = False
+        self,
+        count: int,
+        rules: Rules,
+        journal: Journal,
+        alerts: Alerts,
+        business: BusinessClock,
+        answers: KnownAnswers,
+        *,
+        at_once: bool = False,
     ) -> None:
         self._at_once = at_once
-        self.each = [_Worker(n, rules, journal, alerts, business) for n in range(1, count + 1)]
+        self.each = [_Worker(n, rules, journal, alerts, business, answers) for n in range(1, count + 1)]
         self._of: dict[str, _Worker] = {}
 
     @property
@@ -126,9 +135,11 @@ class PrepareWorkers:
 class _Worker:
     """One process, and the thread that speaks with it."""
 
-    def __init__(self, number: int, rules: Rules, journal: Journal, alerts: Alerts, business: BusinessClock) -> None:
+    def __init__(
+        self, number: int, rules: Rules, journal: Journal, alerts: Alerts, business: BusinessClock, answers: KnownAnswers
+    ) -> None:
         self.number = number
-        self._rules, self._journal, self._alerts, self._business = rules, journal, alerts, business
+        self._rules, self._journal, self._alerts, self._business, self._answers = rules, journal, alerts, business, answers
         self._jobs: deque[_JobAsked] = deque()
         self._bell, self._ring = socket.socketpair()
         self._bell.setblocking(False)
@@ -252,8 +263,8 @@ class _Worker:
         """What it prepared; nothing, where it could not."""
         series = series_ahead(self._rules.types.values(), self._business.now_ms())
         numbers = self._journal.lend_numbers(series, len(asked.hand))
-        lanes, line = self._journal.lanes, self._business.line
-        connection.send_bytes(sent(PreparingJob(asked.hand, asked.anew, asked.last, lanes, numbers, line)))
+        lanes, line, told = self._journal.lanes, self._business.line, self._answers.seen
+        connection.send_bytes(sent(PreparingJob(asked.hand, asked.anew, asked.last, lanes, numbers, line, told)))
         if not self._heard(connection, SILENCE):
             raise _ProcessUnfit("没有应答", "it does not answer")
         raw = connection.recv_bytes()
@@ -302,8 +313,10 @@ class _Worker:
 
 
 def make_workers(
-    processes: int | None, rules: Rules, journal: Journal, alerts: Alerts, business: BusinessClock
+    processes: int | None, rules: Rules, journal: Journal, alerts: Alerts, business: BusinessClock, answers: KnownAnswers
 ) -> PrepareWorkers | None:
     """Those of a gateway of so many processes, itself one of them; None: as many as suit the machine."""
     count = (usual_processes() if processes is None else processes) - 1
-    return PrepareWorkers(count, rules, journal, alerts, business, at_once=processes is not None) if count > 0 else None
+    if count < 1:
+        return None
+    return PrepareWorkers(count, rules, journal, alerts, business, answers, at_once=processes is not None)

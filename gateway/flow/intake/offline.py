@@ -11,6 +11,7 @@ from tongguan.codecs.reading.read import Item, Read
 from tongguan.gateway.flow.intake.accept import Arrival, Besides, no_operation
 from tongguan.gateway.flow.query.queries import query_faults
 from tongguan.gateway.flow.rules import Rules
+from tongguan.gateway.flow.submission.allowed import unanswered
 from tongguan.gateway.flow.submission.parties import party_of
 from tongguan.gateway.flow.submission.powers import power_faults
 from tongguan.gateway.model.document import Document
@@ -67,7 +68,7 @@ def offline_faults(
             files_of(item, content),
             document=document,
             operation=name,
-            allowed=another or compiled.attachable(found.content),
+            allowed=another or unanswered(operation, item, found.content) or compiled.attachable(found.content),
         ),
         *power_faults(rules, _message(account, item, name, content, at), found.content, party, china_date(at)),
     ]

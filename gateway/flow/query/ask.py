@@ -18,17 +18,21 @@ import orjson
 from lxml import etree
 
 from tongguan.codecs.checking.check import places_of
+from tongguan.codecs.reading.attachments import check_attachments
 from tongguan.codecs.receipts.answer_rows import Malformed, pages_of, read_answer, read_table
 from tongguan.codecs.receipts.receipt import ReceiptContent, moment_told, numbers_told
 from tongguan.codecs.writing.results import ResultRow
-from tongguan.gateway.document.changes import born, learned, with_numbers
+from tongguan.gateway.document.changes import born, learned, with_numbers, with_values
 from tongguan.gateway.flow.holdings import held_after
+from tongguan.gateway.flow.intake.accept import Carried
+from tongguan.gateway.flow.intake.locations import placed
 from tongguan.gateway.flow.local import AnsweredFile
 from tongguan.gateway.flow.local.collect import INDEX
 from tongguan.gateway.flow.merging.letting_go import freeing
 from tongguan.gateway.flow.query.details import RECEIPTS, receipts_told
 from tongguan.gateway.flow.query.details import shown as cell
 from tongguan.gateway.flow.query.filters import MOST_SIZE
+from tongguan.gateway.flow.query.known_answers import question_of
 from tongguan.gateway.flow.query.question import asked_of, fetched_table, is_fresh, question
 from tongguan.gateway.flow.query.results import Found, answer, paging
 from tongguan.gateway.flow.query.wording import worded
@@ -52,7 +56,7 @@ from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import OTHER, QUERY, Message, State
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.profile.profile import ANSWERED, Column, Profile, Query, ReceiptRule, Text
+from tongguan.gateway.profile.profile import ANSWERED, Column, Operation, Profile, Query, ReceiptRule, Text
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import Step, each, end, lane_of, parted
 from tongguan.gateway.work.moment import Moment
@@ -93,12 +97,34 @@ def act_ask(site: Site, claim: Claim) -> list[Answered | Stale | Exception]:
     def answered(m: Message) -> Answered | Stale | Exception:
         if m.id in stale:
             return Stale()
-        return wrong[m.id] if m.id in wrong else _meaning(site, m, told[m.id], clock.now_ms())
+        if m.id in wrong:
+            return wrong[m.id]
+        meaning = _meaning(site, m, told[m.id], clock.now_ms())
+        if isinstance(meaning, Answered) and meaning.content.code == ANSWERED:
+            _remember(site, m, meaning.content)
+        return meaning
 
     answers = each(messages, answered)
     return [
         _whole(site, m, answer) if isinstance(answer, Answered) else answer for m, answer in zip(messages, answers, strict=True)
     ]
+
+
+def _remember(site: Site, message: Message, answer: ReceiptContent) -> None:
+    """What is told today for such fields need not be asked again."""
+    profile = site.rules.profile(message.type)
+    operation = profile.operations.get(message.operation)
+    if operation is None or not operation.while_same:
+        return
+    with site.journal.read() as records:
+        asked = orjson.loads(records.body(message.id, "content") or b"{}")
+    site.answers.note(question_of(profile, message, asked, site.business.now_ms()), _kept(operation, answer))
+
+
+def _kept(operation: Operation, answer: ReceiptContent) -> dict[str, str]:
+    """What the document keeps of an answer, by path; where the operation does not say, all that it tells."""
+    told = _leaves(answer)
+    return {to: told[of] for to, of in operation.keep.items() if of in told} if operation.keep else told
 
 
 def _whole(site: Site, message: Message, answered: Answered) -> Answered | Exception:
@@ -170,14 +196,22 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
         return (end(message, State.REJECTED, "ask", moment.now, faults=content.faults, deadline_at=None),)
     if message.operation == QUERY:
         return (_plain(rules, moment, message, content, records),)
-    profile = rules.profile(message.type)
+    hand = hand_of(rules, message, records)
+    try:
+        return (_with_answer(rules, moment, message, hand, answered, records),)
+    except Refused as refused:
+        raise Refused(placed(hand.item, refused.faults)) from None
+
+
+def _with_answer(rules: Rules, moment: Moment, message: Message, hand: Carried, answered: Answered, records: Snapshot) -> Outcome:
+    """What asked first goes on, with all that may have changed since the question was put."""
+    profile, content = rules.profile(message.type), answered.content
     operation = profile.operations[message.operation]
     message, document = living(message, records)
     kept = orjson.loads(records.body(message.id, "content") or b"{}")
     needs = needed(rules, moment, message, kept, records)
     faults = [*may(rules, moment, message, operation, document), *needs.faults]
     faults += taken(rules, moment, message, content=kept, others=needs.found, records=records)
-    hand = hand_of(rules, message, records)
     party = party_of(rules.account(message.account), profile, kept, needs.found, document) or OWN
     wish = wish_of(rules, moment, message, kept, document, needs.found, party=party)
     faults += licence_faults(rules, message, kept, wish, records, places_of(hand.item))
@@ -188,8 +222,9 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
     document = document or born(message, profile, moment.business)
     asked = kept if operation.body != "none" or operation.picks else document.content  # that may have moved on since
     request = request_of(rules, moment, message, hand, document, content=asked, found=needs.found)
-    keep, told = operation.options.get("keep"), _leaves(content)
-    answered_elements = {to: told[of] for to, of in keep.items() if of in told} if isinstance(keep, dict) else told
+    answered_elements = _kept(operation, content)
+    if operation.way == "message" and hand.item.attachments:
+        _files_may_go(rules, message, hand, document, with_values(asked, answered_elements))
     rows = _table(rules, message, answered) if operation.fetches else ()
     if operation.picks is not None:
         told_options = {operation.picks.named: hand.item.filters().get(operation.picks.named, "")}
@@ -197,7 +232,18 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
     request = replace(request, answered=answered_elements, answered_rows=rows)
     outcome = on_its_way(rules, moment, request, records) if operation.way == "message" else at_desk(request, records)
     outcome = in_place_of_expired(rules, moment, outcome, records)
-    return (replace(outcome, relied_on={**needs.relied_on, **outcome.relied_on}),)
+    return replace(outcome, relied_on={**needs.relied_on, **outcome.relied_on})
+
+
+def _files_may_go(rules: Rules, message: Message, hand: Carried, document: Document, content: Content) -> None:
+    """Raises Refused where a content with this answer takes no files, which was not known before."""
+    if not rules.compiled(message.type).attachable(content):
+        profile = rules.profile(message.type)
+        raise Refused(
+            check_attachments(
+                profile, hand.item.attachments, hand.files, document=document, operation=message.operation, allowed=False
+            )
+        )
 
 
 def _files(message: Message, content: ReceiptContent) -> tuple[AnsweredFile, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tongguan.codecs.reading.item import Item
 from tongguan.gateway.document.changes import changed, joined_value, reserved_value, status_on, value_at, with_values
 from tongguan.gateway.document.lines import with_keys
 from tongguan.gateway.flow.cards.looks import holders
@@ -47,6 +48,15 @@ def may(rules: Rules, moment: Moment, message: Message, operation: Operation, do
     if operation.way != "desk" and route not in rules.settings.route:
         faults.append(fault("GW-F32", route=route, path="@operation", label="operation"))
     return faults if operation.signed_when else faults + card_faults(rules, message, operation)
+
+
+def unanswered(operation: Operation, item: Item, content: Content) -> bool:
+    """Must the authority be asked before a message goes to it: where its answer is not there, or was one to another content."""
+    if operation.way != "message" or not operation.ask:
+        return False
+    if not operation.while_same and item.filters():
+        return True
+    return not all(value_at(content, path) for path in operation.keep)
 
 
 def card_faults(rules: Rules, message: Message, operation: Operation) -> list[Fault]:

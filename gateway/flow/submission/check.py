@@ -11,7 +11,7 @@ from functools import partial
 from tongguan.codecs.checking.check import Checked, check, places_of
 from tongguan.codecs.reading.attachments import check_attachments
 from tongguan.codecs.reading.read import Item, Read, read
-from tongguan.gateway.document.changes import born, numbers_given, value_at
+from tongguan.gateway.document.changes import born, numbers_given
 from tongguan.gateway.flow.holdings import undoing
 from tongguan.gateway.flow.intake.accept import Carried, carried, free_id, read_again, unread
 from tongguan.gateway.flow.intake.locations import placed
@@ -21,6 +21,7 @@ from tongguan.gateway.flow.merging.letting_go import came_to_nothing, freeing
 from tongguan.gateway.flow.merging.request import merge_faults, with_agent
 from tongguan.gateway.flow.printing import prints
 from tongguan.gateway.flow.query import queries
+from tongguan.gateway.flow.query.known_answers import with_known
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import (
@@ -34,6 +35,7 @@ from tongguan.gateway.flow.submission.allowed import (
     place_in,
     taken,
     to_the_card,
+    unanswered,
     uses_card,
 )
 from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of, waiting
@@ -228,7 +230,7 @@ def _sent_on(rules: Rules, moment: Moment, request: LocalRequest, hand: Carried,
     operation = request.operation
     if operation.desk == PRINT:
         return prints.ask_for(rules, request, records)
-    if operation.way == "query" or (operation.ask and _unanswered(operation, hand, request.content)):
+    if operation.way == "query" or unanswered(operation, hand.item, request.content):
         return asking(rules, moment, request)
     return at_desk(request, records) if operation.way == "desk" else on_its_way(rules, moment, request, records)
 
@@ -280,6 +282,7 @@ def _looked_into(
     )
     if document is None and hand.item.document and operation.body == "optional" and not checked.content:
         raise Refused([fault("GW-F04", key=hand.item.document, path="@document", label="document")])
+    checked = replace(checked, content=with_known(profile, message, checked.content, moment.answers, moment.business))
     faults += checked.faults
     if any(need.number for need in profile.needs.values()):
         named = [by_number(rules, message, content, records) for content in (checked.content, *checked.further)]
@@ -290,7 +293,7 @@ def _looked_into(
         hand.files,
         document=document,
         operation=message.operation,
-        allowed=compiled.attachable(checked.content),
+        allowed=unanswered(operation, hand.item, checked.content) or compiled.attachable(checked.content),
     )
     needs, beside = _beside(rules, moment, message, checked.content, document, records)
     faults = [*_said_by_no_need(faults, needs.faults), *in_its_form(hand.item, beside)]
@@ -353,12 +356,6 @@ def living(message: Message, records: Snapshot) -> tuple[Message, Document | Non
     if document is None or not document.deleted:
         return message, document
     return replace(message, document_id=free_id(message.account, message.type, document.key, records)), None
-
-
-def _unanswered(operation: Operation, hand: Carried, content: Content) -> bool:
-    """Must the authority be asked first: for a new content always, for a draft when its answer is not there."""
-    keep = operation.options.get("keep", {})
-    return bool(hand.item.filters()) or not all(value_at(content, path) for path in keep)
 
 
 def refuse(rules: Rules, moment: Moment, message: Message, refused: Refused, records: Snapshot) -> Outcome:

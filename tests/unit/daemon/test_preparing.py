@@ -24,6 +24,7 @@ import orjson
 import psutil
 import pytest
 import volumes
+from editions import know_editions
 from homes import begins, new_home
 from journals import comes, document, submission, written
 from licence_types import LICENCE, LIST, NUMBER, list_body, write_types
@@ -60,6 +61,7 @@ ENDED = {State.SEALED, State.REFUSED, State.ACCEPTED, State.HELD, State.REPEATED
 def running(home: Path, processes: int = 2) -> Iterator[Daemon]:
     """A gateway whose authorities are not there; its first worker is up."""
     daemon = Daemon(home, processes=processes)
+    know_editions(daemon.site)
     daemon.start()
     try:
         if daemon.workers is not None:
@@ -91,6 +93,10 @@ def pids(daemon: Daemon) -> list[int]:
 
 def declared(reference: str, **more: Any) -> bytes:
     return etree.tostring(b.message(b.APPLICATION, "declare", like="ok-declare.xml", reference=reference, **more))
+
+
+def saved(reference: str) -> bytes:
+    return etree.tostring(b.message(b.APPLICATION, "save", like="ok-save.xml", reference=reference))
 
 
 def drop(home: Path, files: dict[str, bytes]) -> None:
@@ -341,7 +347,7 @@ def test_what_is_prepared_elsewhere_is_dated_by_the_same_business_clock(home: Pa
     begins(home, "2031-01-01")
     with running(home) as daemon:
         first = daemon.site.business.now_ms()
-        drop(home, {f"m{n:03d}.xml": declared(f"r{n}") for n in range(60)})
+        drop(home, {f"m{n:03d}.xml": saved(f"r{n}") for n in range(60)})
         found = done(daemon, 60)
         last = daemon.site.business.now_ms()
         assert daemon.workers is not None
@@ -356,6 +362,7 @@ def test_what_is_prepared_elsewhere_is_dated_by_the_same_business_clock(home: Pa
 def test_where_no_thread_speaks_with_a_process_suspects_are_decided_here(home: Path) -> None:
     """A gateway whose work is done round by round, as a command does it while none runs."""
     daemon = Daemon(home, processes=2)
+    know_editions(daemon.site)
     content = declared("r1")
     key = f"file:demo/m1.xml/{hashlib.sha256(content).hexdigest()}"
     daemon.journal.claim_keys("door:demo", [key])
@@ -390,6 +397,7 @@ def test_while_a_process_begins_no_suspect_is_in_hand_so_that_a_crash_is_not_lai
     content = declared("r1")
     key = f"file:demo/m1.xml/{hashlib.sha256(content).hexdigest()}"
     daemon = Daemon(home, processes=2)
+    know_editions(daemon.site)
     left_behind(daemon, "door:demo", key)
     daemon.start()
     drop(home, {"m1.xml": content})
@@ -536,7 +544,7 @@ def test_the_words_of_the_model_cross_by_value_on_every_python(monkeypatch: pyte
 def test_on_one_core_the_gateway_is_one_process() -> None:
     program = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); from tongguan.gateway.daemon.preparing.workers import *"
     said = subprocess.run(
-        [sys.executable, "-c", f"{program}; print(usual_processes(), make_workers(None, None, None, None, None))"],
+        [sys.executable, "-c", f"{program}; print(usual_processes(), make_workers(None, None, None, None, None, None))"],
         capture_output=True,
         text=True,
         check=True,
