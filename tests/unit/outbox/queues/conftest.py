@@ -86,7 +86,7 @@ def begun(*tellers: HistoryTeller) -> Iterator[None]:
 
 def told(teller: HistoryTeller) -> None:
     """Tell all there is, until every queue has taken or refused it for good, and keep how far that is."""
-    while teller.turn() or teller._publisher.waiting:
+    while teller.turn() or teller._publisher.waiting or teller._retry:  # the broker ends a connection that nobody turns
         pass
     teller._keep(now=True)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import brokers
 import pytest
 from amqp import Message as Came
-from queue_client import QueueClient, content, key, once
+from queue_client import QueueClient, client, content, key, once
 
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.record import replace
@@ -274,3 +275,15 @@ def test_a_journal_that_has_lost_its_cursor_is_told_from_its_end_on(queues: Queu
     told(teller)
 
     assert [content(each)["message_id"] for each in listener.take(name)] == ["k2"]
+
+
+def test_what_moves_after_the_broker_has_ended_an_idle_connection_is_told(queues: Queues, virtual_host: str, name: str) -> None:
+    teller = queues.teller(Events)
+    with client(virtual_host) as listener:
+        listener.queue(name, binding="#")
+    queues.home.comes_without_file(submission("i1"))
+    brokers.control("close_all_connections", "--vhost", virtual_host, "for a test")
+    told(teller)
+
+    with client(virtual_host) as listener:
+        assert [content(each)["message_id"] for each in listener.take(name)] == ["i1"]
