@@ -28,8 +28,8 @@ class FiledContent:
     rows: Mapping[RowKey, Row]
 
 
-LastFound = dict[str, tuple[Rows, Row]]
-"""By source: rows, and what they are filled from. Fields of a row are filled one after the other."""
+RowsFound = dict[tuple[str, int], tuple[Rows, Row]]
+"""By source and the identity of rows: these, so that it stays theirs, and what they are filled from."""
 
 Filed = Callable[[FiledSource, str, str], FiledContent | None]
 """The document of a source that has this number or key, and is for whom the type's `[party]` names with this code; None when there is none."""
@@ -84,10 +84,10 @@ class FiledLook:
         found = tuple([read(rows) for read in self.read_key])
         return found if None not in found else None
 
-    def row(self, rows: Rows, filed: Filed | None, last: LastFound) -> Row | None:
-        """The row that these rows are filled from; None where there is none, or nobody knows. `last` remembers it for the next field."""
-        before = last.get(self.source.name)
-        if before is not None and before[0] is rows:
+    def row(self, rows: Rows, filed: Filed | None, known: RowsFound) -> Row | None:
+        """The row that these rows are filled from; None where there is none, or nobody knows. `known` has it for their other fields."""
+        before = known.get((self.source.name, id(rows)))
+        if before is not None:
             return before[1]
         number, key = self.number(rows), self.row_key(rows)
         if filed is None or number is None or key is None:
@@ -95,7 +95,7 @@ class FiledLook:
         document = filed(self.source, number, self.party(rows))
         found = document.rows.get(key) if document is not None else None
         if found is not None:
-            last[self.source.name] = rows, found
+            known[self.source.name, id(rows)] = rows, found
         return found
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from tongguan.codecs.checking.changed import ChangedDocument
 from tongguan.codecs.checking.field_tree import Node, Row, Rows, Trail, at, first, getter, split
 from tongguan.codecs.checking.fields import EXACT, rounded
-from tongguan.codecs.checking.filed import Filed, FiledLook, LastFound
+from tongguan.codecs.checking.filed import Filed, FiledLook, RowsFound
 from tongguan.gateway.document.changes import told_of_row
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import TongguanError
@@ -45,7 +45,7 @@ class FillContext:
     part: int = 1  #: which of the documents that one message makes it is
     filed: Filed | None = None  #: looks up other documents; None: nothing is known of them
     changed: ChangedDocument | None = None  #: the other document that this one changes, where it is known
-    last: LastFound = field(default_factory=dict)  #: what was looked up last
+    rows_found: RowsFound = field(default_factory=dict)  #: what was looked up
 
     @property
     def before(self) -> Row:
@@ -387,7 +387,7 @@ def _filed(node: Node, profile: Profile, nodes: Mapping[str, Node]) -> Fill:
     column = _kind(node)[1].partition(".")[2].split("/")
 
     def fill(rows: Rows, trail: Trail, known: FillContext) -> str | None:
-        row = look.row(rows, known.filed, known.last)
+        row = look.row(rows, known.filed, known.rows_found)
         value = at(rows[-1], names) if row is None else at(row, column)
         return value if isinstance(value, str) else None
 
