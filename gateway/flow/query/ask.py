@@ -25,7 +25,6 @@ from tongguan.codecs.writing.results import ResultRow
 from tongguan.gateway.document.changes import born, learned, with_numbers, with_values
 from tongguan.gateway.flow.holdings import held_after
 from tongguan.gateway.flow.intake.accept import Carried
-from tongguan.gateway.flow.intake.locations import placed
 from tongguan.gateway.flow.local import AnsweredFile
 from tongguan.gateway.flow.local.collect import INDEX
 from tongguan.gateway.flow.merging.letting_go import freeing
@@ -43,10 +42,11 @@ from tongguan.gateway.flow.receipts.verification import answer as believed
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import in_place_of_expired, may, needed, taken, unbound
-from tongguan.gateway.flow.submission.check import hand_of, living, refuse
+from tongguan.gateway.flow.submission.check import hand_of, living
 from tongguan.gateway.flow.submission.dispatch import at_desk, on_its_way, request_of
 from tongguan.gateway.flow.submission.licences import licence_faults, wish_of
 from tongguan.gateway.flow.submission.parties import OWN, party_of
+from tongguan.gateway.flow.submission.refusal import refuse_later
 from tongguan.gateway.flow.submission.send import keep_aside
 from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -66,7 +66,9 @@ from tongguan.routes.reply import Reply
 def ask_step(site: Site) -> Step:
     """The station of questions to an authority."""
     rules = site.rules
-    return Step("ask", partial(decide_ask, rules), act=partial(act_ask, site), refuse=partial(refuse, rules), wait=rules.next_try)
+    return Step(
+        "ask", partial(decide_ask, rules), act=partial(act_ask, site), refuse=partial(refuse_later, rules), wait=rules.next_try
+    )
 
 
 _FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}(\.[0-9a-z]{1,8})+")
@@ -196,15 +198,12 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
         return (end(message, State.REJECTED, "ask", moment.now, faults=content.faults, deadline_at=None),)
     if message.operation == QUERY:
         return (_plain(rules, moment, message, content, records),)
-    hand = hand_of(rules, message, records)
-    try:
-        return (_with_answer(rules, moment, message, hand, answered, records),)
-    except Refused as refused:
-        raise Refused(placed(hand.item, refused.faults)) from None
+    return (_with_answer(rules, moment, message, answered, records),)
 
 
-def _with_answer(rules: Rules, moment: Moment, message: Message, hand: Carried, answered: Answered, records: Snapshot) -> Outcome:
+def _with_answer(rules: Rules, moment: Moment, message: Message, answered: Answered, records: Snapshot) -> Outcome:
     """What asked first goes on, with all that may have changed since the question was put."""
+    hand = hand_of(rules, message, records)
     profile, content = rules.profile(message.type), answered.content
     operation = profile.operations[message.operation]
     message, document = living(message, records)
