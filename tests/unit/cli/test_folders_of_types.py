@@ -30,7 +30,7 @@ WRONG = {
     "a number of ours that is always the same": ("profile.toml", 'given = "{yyyy}{serial:06d}"', 'given = "{yyyy}"', "{serial}"),
     "a question first that there is not": ("profile.toml", 'asks_first = "check"', 'asks_first = "chek"', "chek"),
     "a question first of what does not ask": ("profile.toml", 'asks_first = "check"', 'asks_first = "save"', "options.keep"),
-    "an answer that holds by no field": ("profile.toml", 'while_same = ["Year", ', 'while_same = ["Yaer", ', "Yaer"),
+    "an answer that holds by no field": ("profile.toml", 'while_same = ["Exporter/Code", ', 'while_same = ["Yaer", ', "Yaer"),
     "what is kept of no answer": ("profile.toml", "options = { keep = { LicenceForm", "#", "while_same"),
     "a number that nothing fills": ("profile.toml", 'given = "{yyyy}{serial:06d}"', 'given = "{year}{serial:06d}"', "{year}"),
     "a check that there is not": ("rules.toml", 'check = "', 'check = "no_such_', "no_such_"),

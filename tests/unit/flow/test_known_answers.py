@@ -23,7 +23,13 @@ def message(operation: str = "declare", account: str = "demo") -> Message:
 
 
 def content(**more: Any) -> dict[str, Any]:
-    return {"Year": "2026", "CustomsPort": "0908", "Goods": [{"CodeTS": "1006400001"}, {"CodeTS": "2903710000"}], **more}
+    return {
+        "Exporter": {"Code": "2100MA0EXAMPL"},
+        "Year": "2026",
+        "CustomsPort": "0908",
+        "Goods": [{"CodeTS": "1006400001"}, {"CodeTS": "2903710000"}],
+        **more,
+    }
 
 
 @pytest.fixture
@@ -45,6 +51,7 @@ def test_what_a_check_was_told_is_known_to_a_declare_with_the_same_values(known:
         (message(account="other"), content(), NOW),
         (message(), content(), NOW + DAY),
         (message(), content(CustomsPort="0901"), NOW),
+        (message(), content(Exporter={"Code": "2100MA0CLIENT"}), NOW),
         (message(), content(Goods=[{"CodeTS": "2903710000"}, {"CodeTS": "1006400001"}]), NOW),
         (message(), content(Goods=[{"CodeTS": "1006400001"}]), NOW),
         (message("check"), content(), NOW),
