@@ -132,6 +132,7 @@ class Operation:
     route: str = ""  #: authority it goes to
     ask: str = ""  #: query kind put to the route
     asks_first: str = ""  #: the operation whose question is put first, where what is kept of its answer is not there
+    may_go_unanswered: bool = False  #: it goes on where nobody answers what it asks first
     while_same: tuple[
         str, ...
     ] = ()  #: what is kept of the answer holds as long as these paths say the same; none: for one content only

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bodies import APPLICATION, application, fresh, message, xml
+from bodies import APPLICATION, application, fresh, xml
 from sites import Site, second_account, wait_until
 
 from tongguan.gateway.cli import main
@@ -56,10 +56,9 @@ def state(site: Site, reference: str) -> str:
 
 
 def sent_nowhere(site: Site) -> str:
-    """A declare, of a type that asks nothing first, that got as far as a route that is paused; its reference."""
+    """A declare that got as far as a route that is paused; its reference."""
     assert say(site, "pause", "route", "mofcom", "--why", "test").code == 0
-    reference = fresh("cmd")
-    site.drop(xml(message("NA.agriculture", "declare", like="ok-declare.xml", reference=reference)), name=f"{reference}.xml")
+    reference = dropped(site, "declare")
     site.wait(f"{reference}.xml", "sealed")
     return reference
 

@@ -107,28 +107,27 @@ def test_files_go_with_a_declare_that_was_told_of_the_electronic_edition(site: S
 
 
 @pytest.mark.requirement("NA-01")
-def test_a_question_that_is_refused_ends_the_declare_with_its_faults_and_nothing_is_declared(site: Site) -> None:
+def test_a_declare_whose_question_is_refused_goes_on_without_an_answer(site: Site) -> None:
     root = application("declare", "4707100000", CustomsPort2="0940", reference=b.fresh("asks") + "!refuse-query")
-    status = b.do(site, root)
+    status = b.done(site, root)
 
-    assert (status["state"], [fault["code"] for fault in status["faults"]]) == ("rejected", ["QRY-07"])
-    assert site.document(b.APPLICATION, status["document"] or "") is None
+    assert "LicenceForm" not in b.document(site, status)["body"]
 
 
 @pytest.mark.requirement("NA-01")
 @pytest.mark.parametrize("killed", [False, True])
-def test_an_authority_that_is_away_is_asked_when_it_is_back(place: tuple[Site, Endpoint], killed: bool) -> None:
+def test_a_declare_goes_on_without_an_answer_while_nobody_can_be_asked(place: tuple[Site, Endpoint], killed: bool) -> None:
     site, authority = place
     authority.down()
     root = application("declare", next(OTHERS), CustomsPort2="0960" if killed else "0909")
     name = site.drop(b.xml(root))
-    wait_until(lambda: (site.status(name) or {}).get("waiting_for"), "a declare that waits for MOFCOM")
     if killed:
+        wait_until(lambda: site.status(name), "the declare to be taken")
         site.stop(kill=True)
-    authority.up()
-    if killed:
         site.run()
+    site.wait(name, "sealed")
+    authority.up()
 
     status = site.wait(name, "sent")
-    assert b.document(site, status)["body"]["LicenceForm"] == "electronic"
+    assert "LicenceForm" not in b.document(site, status)["body"]
     assert len({call.message_id for call in authority.posts(root.get("reference") or "")}) == 1

@@ -156,7 +156,7 @@ def test_a_message_signed_by_another_accounts_card_is_refused_by_name(own_site: 
     settings.write_text(settings.read_text().replace('mofcom_code = "2100MA0EXAMPL"', 'mofcom_code = "2100MA0SOMEBO"'))
     own_site.simulate("--fast")
     own_site.run()
-    status = b.refused(own_site, b.message("NA.agriculture", "declare", like="ok-declare.xml"))
+    status = b.refused(own_site, b.application("declare"))
 
     assert "GW-F20" in b.codes(status)
 

@@ -79,10 +79,15 @@ class Stale:
     """Signed too long ago to be put: its card signs it anew."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Nobody could be asked, and the message may go all the same."""
+
+
 _STALE = b""  #: in place of the bytes of such a question
 
 
-def act_ask(site: Site, claim: Claim) -> list[Answered | Stale | Exception]:
+def act_ask(site: Site, claim: Claim) -> list[Answered | Stale | Unanswered | Exception]:
     """Put each question; many in flight."""
     messages = claim.messages
     name = lane_of(claim).name
@@ -96,7 +101,7 @@ def act_ask(site: Site, claim: Claim) -> list[Answered | Stale | Exception]:
     told = dict(zip((m.id for m, _ in asked), route.query_many([(m.wire_id, body) for m, body in asked]), strict=True))
     stale = {m.id for m, body in zip(messages, bodies, strict=True) if body == _STALE}
 
-    def answered(m: Message) -> Answered | Stale | Exception:
+    def answered(m: Message) -> Answered | Stale | Unanswered | Exception:
         if m.id in stale:
             return Stale()
         if m.id in wrong:
@@ -104,12 +109,17 @@ def act_ask(site: Site, claim: Claim) -> list[Answered | Stale | Exception]:
         meaning = _meaning(site, m, told[m.id], clock.now_ms())
         if isinstance(meaning, Answered) and meaning.content.code == ANSWERED:
             _remember(site, m, meaning.content)
-        return meaning
+        return Unanswered() if isinstance(meaning, Deferred) and _may_go_unanswered(site.rules, m) else meaning
 
     answers = each(messages, answered)
     return [
         _whole(site, m, answer) if isinstance(answer, Answered) else answer for m, answer in zip(messages, answers, strict=True)
     ]
+
+
+def _may_go_unanswered(rules: Rules, message: Message) -> bool:
+    operation = rules.profile(message.type).operations.get(message.operation)
+    return operation is not None and operation.may_go_unanswered
 
 
 def _remember(site: Site, message: Message, answer: ReceiptContent) -> None:
@@ -189,10 +199,14 @@ def _signed_anew(rules: Rules, moment: Moment, message: Message) -> Outcome:
     return Outcome(moved, message.state, "ask")
 
 
-def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answered | Stale, records: Snapshot) -> Chain:
-    """The desk's outcome with the answer; rejected, with the authority's faults, where it says no."""
+def decide_ask(
+    rules: Rules, moment: Moment, message: Message, answered: Answered | Stale | Unanswered, records: Snapshot
+) -> Chain:
+    """The desk's outcome with the answer; rejected, with the authority's faults, where it says no and the answer is needed."""
     if isinstance(answered, Stale):
         return (_signed_anew(rules, moment, message),)
+    if isinstance(answered, Unanswered) or (answered.content.code != ANSWERED and _may_go_unanswered(rules, message)):
+        return (_with_answer(rules, moment, message, None, records),)
     content = answered.content
     if content.code != ANSWERED:
         return (end(message, State.REJECTED, "ask", moment.now, faults=content.faults, deadline_at=None),)
@@ -201,10 +215,9 @@ def decide_ask(rules: Rules, moment: Moment, message: Message, answered: Answere
     return (_with_answer(rules, moment, message, answered, records),)
 
 
-def _with_answer(rules: Rules, moment: Moment, message: Message, answered: Answered, records: Snapshot) -> Outcome:
-    """What asked first goes on, with all that may have changed since the question was put."""
-    hand = hand_of(rules, message, records)
-    profile, content = rules.profile(message.type), answered.content
+def _with_answer(rules: Rules, moment: Moment, message: Message, answered: Answered | None, records: Snapshot) -> Outcome:
+    """What asked first goes on, with all that may have changed since the question was put; None: without an answer."""
+    hand, profile = hand_of(rules, message, records), rules.profile(message.type)
     operation = profile.operations[message.operation]
     message, document = living(message, records)
     kept = orjson.loads(records.body(message.id, "content") or b"{}")
@@ -221,13 +234,13 @@ def _with_answer(rules: Rules, moment: Moment, message: Message, answered: Answe
     document = document or born(message, profile, moment.business)
     asked = kept if operation.body != "none" or operation.picks else document.content  # that may have moved on since
     request = request_of(rules, moment, message, hand, document, content=asked, found=needs.found)
-    answered_elements = _kept(operation, content)
+    answered_elements = _kept(operation, answered.content) if answered is not None else {}
     if operation.way == "message" and hand.item.attachments:
         _files_may_go(rules, message, hand, document, with_values(asked, answered_elements))
-    rows = _table(rules, message, answered) if operation.fetches else ()
-    if operation.picks is not None:
+    rows = _table(rules, message, answered) if operation.fetches and answered is not None else ()
+    if operation.picks is not None and answered is not None:
         told_options = {operation.picks.named: hand.item.filters().get(operation.picks.named, "")}
-        request = replace(request, options=told_options, answered_files=_files(message, content))
+        request = replace(request, options=told_options, answered_files=_files(message, answered.content))
     request = replace(request, answered=answered_elements, answered_rows=rows)
     outcome = on_its_way(rules, moment, request, records) if operation.way == "message" else at_desk(request, records)
     outcome = in_place_of_expired(rules, moment, outcome, records)

@@ -50,6 +50,15 @@ def may(rules: Rules, moment: Moment, message: Message, operation: Operation, do
     return faults if operation.signed_when else faults + card_faults(rules, message, operation)
 
 
+def asks_now(rules: Rules, moment: Moment, message: Message, operation: Operation, item: Item, content: Content) -> bool:
+    """Is the authority asked before this message goes to it? Not where it may go unanswered and nobody can be asked now."""
+    if not unanswered(operation, item, content):
+        return False
+    route = rules.route_of(rules.profile(message.type), operation.route)
+    away = any(moment.shut(Lane(kind, route)) for kind in (LaneKind.ASK, LaneKind.ROUTE))
+    return not (operation.may_go_unanswered and away)
+
+
 def unanswered(operation: Operation, item: Item, content: Content) -> bool:
     """Must the authority be asked before a message goes to it: where its answer is not there, or was one to another content."""
     if operation.way != "message" or not operation.ask:

@@ -26,6 +26,7 @@ from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import (
     Needs,
+    asks_now,
     by_number,
     card_faults,
     card_in_place,
@@ -35,7 +36,6 @@ from tongguan.gateway.flow.submission.allowed import (
     place_in,
     taken,
     to_the_card,
-    unanswered,
     uses_card,
 )
 from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of, waiting
@@ -230,7 +230,7 @@ def _sent_on(rules: Rules, moment: Moment, request: LocalRequest, hand: Carried,
     operation = request.operation
     if operation.desk == PRINT:
         return prints.ask_for(rules, request, records)
-    if operation.way == "query" or unanswered(operation, hand.item, request.content):
+    if operation.way == "query" or asks_now(rules, moment, request.message, operation, hand.item, request.content):
         return asking(rules, moment, request)
     return at_desk(request, records) if operation.way == "desk" else on_its_way(rules, moment, request, records)
 
@@ -293,7 +293,7 @@ def _looked_into(
         hand.files,
         document=document,
         operation=message.operation,
-        allowed=unanswered(operation, hand.item, checked.content) or compiled.attachable(checked.content),
+        allowed=asks_now(rules, moment, message, operation, hand.item, checked.content) or compiled.attachable(checked.content),
     )
     needs, beside = _beside(rules, moment, message, checked.content, document, records)
     faults = [*_said_by_no_need(faults, needs.faults), *in_its_form(hand.item, beside)]
