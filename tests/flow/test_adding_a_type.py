@@ -14,7 +14,7 @@ from sites import Site
 from tongguan.codecs.checking import fills
 from tongguan.codecs.checking.conditions import WORDS as CONDITIONS
 from tongguan.codecs.checking.named_checks import CHECKS, OF_DATES, OF_ROWS, OF_VALUES
-from tongguan.gateway.profile import source
+from tongguan.gateway.profile import loading, source
 from tongguan.gateway.profile.fields import TYPES
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.profile import DESKS, OPERATIONS, Field
@@ -54,6 +54,7 @@ def known() -> dict[str, set[str]]:
         was(table)
 
     was = source.TomlTable.rest_is_unknown
+    loading._loaded.cache_clear()  # what other tests have read is read anew
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(source.TomlTable, "rest_is_unknown", rest_is_unknown)
         for profile in load_profiles().values():
