@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -307,3 +308,14 @@ def site_with_endpoints(folder: Path, *, settings: str = QUICK, **made: Any) -> 
         change_settings(site.home, f"route.{authority}", "url", f"http://127.0.0.1:{endpoint.port}")
         endpoints.append(endpoint)
     return site, endpoints[0], endpoints[1]
+
+
+@contextlib.contextmanager
+def running_with_endpoints(folder: Path, **made: Any) -> Iterator[Place]:
+    """The same, with a gateway that runs until all of them end."""
+    site, *endpoints = place = site_with_endpoints(folder, **made)
+    site.run()
+    yield place
+    site.stop("run")
+    for endpoint in endpoints:
+        endpoint.down()

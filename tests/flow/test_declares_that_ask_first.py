@@ -8,7 +8,7 @@ from typing import Any
 
 import bodies as b
 import pytest
-from endpoint import Endpoint, site_with_endpoints
+from endpoint import Endpoint, running_with_endpoints
 from lxml import etree
 from sites import Site, wait_until
 
@@ -19,12 +19,8 @@ PAPER = "2402200000"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Endpoint]]:
     """A running home whose MOFCOM is the test's own."""
-    site, authority, customs = site_with_endpoints(tmp_path_factory.mktemp("asks"))
-    site.run()
-    yield site, authority
-    site.stop()
-    authority.down()
-    customs.down()
+    with running_with_endpoints(tmp_path_factory.mktemp("asks")) as (site, authority, _):
+        yield site, authority
 
 
 def application(operation: str, code: str, **more: Any) -> etree._Element:

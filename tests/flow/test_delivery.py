@@ -14,7 +14,7 @@ from typing import Any
 
 import bodies as b
 import pytest
-from endpoint import Endpoint, add_settings, site_with_endpoints
+from endpoint import Endpoint, add_settings, running_with_endpoints, site_with_endpoints
 from patience import here
 from sites import FINAL, Site, wait_until
 
@@ -28,12 +28,8 @@ Place = tuple[Site, Endpoint]
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A running gateway and its MOFCOM; each test leaves both up and open."""
-    site, mofcom, customs = site_with_endpoints(tmp_path_factory.mktemp("delivery"))
-    site.run()
-    yield site, mofcom
-    site.stop("run")
-    mofcom.down()
-    customs.down()
+    with running_with_endpoints(tmp_path_factory.mktemp("delivery")) as (site, mofcom, _):
+        yield site, mofcom
 
 
 @pytest.fixture

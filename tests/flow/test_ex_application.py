@@ -12,7 +12,7 @@ import bodies as b
 import pikepdf
 import pytest
 from customs_desk import Desk, declaration, desk_at, entry, line, today
-from endpoint import Endpoint, site_with_endpoints
+from endpoint import Endpoint, running_with_endpoints
 from sites import Site, wait_until
 
 TYPE, ISSUED, STORED, USED = "EX.application", "已打印或生成电子许可证", "海关入库成功", "报关单核注"
@@ -78,12 +78,8 @@ def test_an_account_without_a_bound_mofcom_key_cannot_apply(own_site: Site, oper
 @pytest.fixture
 def mofcom(tmp_path: Path) -> Iterator[tuple[Site, Endpoint]]:
     """A running home whose MOFCOM is the test's own."""
-    site, authority, customs = site_with_endpoints(tmp_path)
-    site.run()
-    yield site, authority
-    site.stop()
-    authority.down()
-    customs.down()
+    with running_with_endpoints(tmp_path) as (site, authority, _):
+        yield site, authority
 
 
 @pytest.mark.requirement("EX-01")

@@ -14,7 +14,7 @@ import bodies as b
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from endpoint import Endpoint, site_with_endpoints
+from endpoint import Endpoint, running_with_endpoints
 from lxml import etree
 from signxml import XMLVerifier
 from sites import Site, wait_until
@@ -42,12 +42,8 @@ print(json.dumps(dict(zip(names, map(bool, session.getAttributeValue(key, [getat
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Endpoint]]:
     if missing := why_no_tokens():
         pytest.skip(missing[1])
-    site, mofcom, customs = site_with_endpoints(tmp_path_factory.mktemp("tokens"), card="pkcs11")
-    site.run()
-    yield site, mofcom
-    site.stop("run")
-    mofcom.down()
-    customs.down()
+    with running_with_endpoints(tmp_path_factory.mktemp("tokens"), card="pkcs11") as (site, mofcom, _):
+        yield site, mofcom
 
 
 def sealed(tokens: tuple[Site, Endpoint]) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 import bodies as b
 import pytest
 from customs_desk import Desk, declaration, desk_at, line, today
-from endpoint import Endpoint, site_with_endpoints
+from endpoint import Endpoint, running_with_endpoints
 from openpyxl import load_workbook
 from sites import Site, wait_until
 
@@ -86,10 +86,8 @@ def test_the_customs_status_is_found_by_year_numbers_and_days(site: Site, source
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Endpoint]]:
     """A running gateway and the MOFCOM that it talks to, which is the test's."""
-    site, mofcom, _ = site_with_endpoints(tmp_path_factory.mktemp("customs"))
-    site.run()
-    yield site, mofcom
-    site.stop()
+    with running_with_endpoints(tmp_path_factory.mktemp("customs")) as (site, mofcom, _):
+        yield site, mofcom
 
 
 @pytest.mark.requirement("NA-17")

@@ -8,7 +8,7 @@ from typing import Any
 
 import bodies as b
 import pytest
-from endpoint import Endpoint, site_with_endpoints
+from endpoint import Endpoint, running_with_endpoints, site_with_endpoints
 from receipt_desk import FIRST, STORED, Desk, alerts
 from sites import wait_until
 
@@ -19,12 +19,8 @@ pytestmark = pytest.mark.requirement("GW-06")
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Desk, Endpoint]]:
-    site, mofcom, customs = site_with_endpoints(tmp_path_factory.mktemp("who"))
-    site.run()
-    yield Desk(site, mofcom), customs
-    site.stop("run")
-    mofcom.down()
-    customs.down()
+    with running_with_endpoints(tmp_path_factory.mktemp("who")) as (site, mofcom, customs):
+        yield Desk(site, mofcom), customs
 
 
 @pytest.fixture

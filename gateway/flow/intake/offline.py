@@ -68,7 +68,7 @@ def offline_faults(
             files_of(item, content),
             document=document,
             operation=name,
-            allowed=another or unanswered(operation, item, found.content) or compiled.attachable(found.content),
+            allowed=another or compiled.attachable(found.content) or unanswered(operation, item, found.content),
         ),
         *power_faults(rules, _message(account, item, name, content, at), found.content, party, china_date(at)),
     ]

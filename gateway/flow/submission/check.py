@@ -293,7 +293,7 @@ def _looked_into(
         hand.files,
         document=document,
         operation=message.operation,
-        allowed=asks_now(rules, moment, message, operation, hand.item, checked.content) or compiled.attachable(checked.content),
+        allowed=compiled.attachable(checked.content) or asks_now(rules, moment, message, operation, hand.item, checked.content),
     )
     needs, beside = _beside(rules, moment, message, checked.content, document, records)
     faults = [*_said_by_no_need(faults, needs.faults), *in_its_form(hand.item, beside)]
