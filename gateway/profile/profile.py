@@ -678,6 +678,11 @@ class CodeTable:
     codes: Mapping[str, str]
     sample: str = ""  #: form of the codes that the real table has, where this is a part of it; empty: it is whole
 
+    def name_of(self, code: str, language: str) -> str:
+        """What the table calls a code, in a language; the code where it does not."""
+        row = self.rows.get(code, {})
+        return row.get(language) or row.get("zh") or code
+
 
 @dataclass(frozen=True, slots=True)
 class Authority:

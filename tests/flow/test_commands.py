@@ -180,6 +180,8 @@ def test_answers_are_written_once_more(site: Site) -> None:
     status = ended(site, "declare")
     site.wait_business(APPLICATION, status["reference"], "已打印或生成电子许可证")
     files = {a["file"] for a in say(site, "answers", status["reference"], "--json").json}
+    for name in files:
+        wait_until((site.mailbox / "InBox" / name).exists, name)  # the journal knew it first
     kept = {name: (site.mailbox / "InBox" / name).read_bytes() for name in files}
     for name in files:
         (site.mailbox / "InBox" / name).unlink()

@@ -16,7 +16,6 @@ from tongguan.gateway.cli.messages.selection import AccountOption, LimitOption, 
 from tongguan.gateway.cli.output import moment, print_json, print_table, say
 from tongguan.gateway.document.licences import with_taken
 from tongguan.gateway.document.quantities import LICENCE, shown
-from tongguan.gateway.flow.query.wording import name_of
 from tongguan.gateway.journal.reading.restrictions import of_documents
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.document import Document
@@ -107,7 +106,7 @@ def _print_remaining(lines: Sequence[Mapping[str, Any]]) -> None:
 def _unit(code: str | None) -> str | None:
     """What the code table calls a unit, in the user's language."""
     table = _profiles(context.home()).tables.get(_UNITS)
-    return name_of(table, code, context.language()) if table and code else code
+    return table.name_of(code, context.language()) if table and code else code
 
 
 def _status_names(text: str) -> list[str]:

@@ -15,7 +15,6 @@ from decimal import Decimal
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.gateway.document.counting import category, number_of
 from tongguan.gateway.flow.query.results import Found, paging
-from tongguan.gateway.flow.query.wording import name_of
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.search import CountedSum
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -114,7 +113,7 @@ def _of_period(
 def _name(compiled: Compiled, by: str, code: str, language: str) -> str:
     """What the code table of a dimension calls a code; else the code itself."""
     table = _table_at(compiled, _dimensions(compiled.profile).get(by, ""))
-    return name_of(table, code, language) if table else code
+    return table.name_of(code, language) if table else code
 
 
 def _table_at(compiled: Compiled, path: str) -> CodeTable | None:
@@ -168,7 +167,7 @@ def _lines(compiled: Compiled, sums: Iterable[CountedSum], month: int, by: str, 
             name = named["en"]
         if by == CATEGORY:
             code, documents = category(code), part.documents_of_category
-            name = name_of(categories, code, language) if categories and code in categories.rows else name
+            name = categories.name_of(code, language) if categories and code in categories.rows else name
         line = lines.setdefault((code, part.unit), _Line(name))
         line.add(part, documents, of_month=part.month == month)
     return lines
@@ -187,7 +186,7 @@ def _rows(compiled: Compiled, lines: Mapping[tuple[str, str], _Line], language: 
 def _unit(compiled: Compiled, code: str, language: str) -> str:
     """A unit's name, or its code where the profile has no table of units."""
     table = _table_of_row(compiled, "unit")
-    return name_of(table, code, language) if table else code
+    return table.name_of(code, language) if table else code
 
 
 def _statuses(profile: Profile, language: str) -> str:

@@ -45,14 +45,8 @@ def list_cell(compiled: Compiled, document: Document, of: str, language: str) ->
     path = of.removeprefix(_NAME)
     table = table_of(compiled, path) if path != of else None
     if table is not None:
-        return "; ".join(name_of(table, code, language) for code in values_at(document.content, path)) or "-"
+        return "; ".join(table.name_of(code, language) for code in values_at(document.content, path)) or "-"
     return shown(compiled.profile, document, of, language)
-
-
-def name_of(table: CodeTable, code: str, language: str) -> str:
-    """What a table calls a code, in a language; the code where it does not."""
-    row = table.rows.get(code, {})
-    return row.get(language) or row.get("zh") or code
 
 
 def worded(
