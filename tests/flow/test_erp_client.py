@@ -58,8 +58,13 @@ def test_what_is_sent_is_followed_to_its_end_over_restarts_of_client_and_gateway
     told = {line["name"]: line["ended"] for line in lines(ended.stdout) if "ended" in line}
     assert {name: one["state"] for name, one in told.items()} == {"right.xml": "accepted", "wrong.xml": "refused"}
     assert told["wrong.xml"]["faults"][0]["path"].endswith("/Year")
-    page = own_site.mailbox / "Status" / told["right.xml"]["document_file"]
-    wait_until(lambda: json.loads(page.read_bytes())["business_status"]["text"] == "已打印或生成电子许可证", "its last receipt")
+    assert (own_site.mailbox / "Status" / told["right.xml"]["document_file"]).is_file()
+
+    def has_come_to_its_end() -> bool:
+        status = own_site.status("right.xml")
+        return status is not None and status["business_status"]["text"] == "已打印或生成电子许可证"
+
+    wait_until(has_come_to_its_end, "its last receipt")
     subprocess.run([*client, "wait"], check=False, timeout=60, capture_output=True)
     known = json.loads((tmp_path / "own" / "memory.json").read_text("utf-8"))
     status = own_site.status("right.xml")
