@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -102,12 +103,19 @@ def test_files_go_with_a_declare_that_was_told_of_the_electronic_edition(site: S
     assert [one["name"] for one in b.document(site, status)["attachments"]] == ["合同.pdf"]
 
 
+def says_so(site: Site, status: dict[str, Any]) -> bool:
+    """Does the timeline say that a message went on without an answer?"""
+    moves = json.loads(site.command("timeline", status["message_id"], "--json", check=True).stdout)
+    return [move["why"] for move in moves if move["state"] == "checked"][-1] == "没有得到所问的答复，照样往下办"
+
+
 @pytest.mark.requirement("NA-01")
 def test_a_declare_whose_question_is_refused_goes_on_without_an_answer(site: Site) -> None:
     root = application("declare", "4707100000", CustomsPort2="0940", reference=b.fresh("asks") + "!refuse-query")
     status = b.done(site, root)
 
     assert "LicenceForm" not in b.document(site, status)["body"]
+    assert says_so(site, status)
 
 
 @pytest.mark.requirement("NA-01")
@@ -126,4 +134,5 @@ def test_a_declare_goes_on_without_an_answer_while_nobody_can_be_asked(place: tu
 
     status = site.wait(name, "sent")
     assert "LicenceForm" not in b.document(site, status)["body"]
+    assert says_so(site, status)
     assert len({call.message_id for call in authority.posts(root.get("reference") or "")}) == 1

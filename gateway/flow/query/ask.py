@@ -43,7 +43,7 @@ from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.allowed import in_place_of_expired, may, needed, taken, unbound
 from tongguan.gateway.flow.submission.check import hand_of, living
-from tongguan.gateway.flow.submission.dispatch import at_desk, on_its_way, request_of
+from tongguan.gateway.flow.submission.dispatch import at_desk, on_its_way, request_of, without_answer
 from tongguan.gateway.flow.submission.licences import licence_faults, wish_of
 from tongguan.gateway.flow.submission.parties import OWN, party_of
 from tongguan.gateway.flow.submission.refusal import refuse_later
@@ -206,7 +206,7 @@ def decide_ask(
     if isinstance(answered, Stale):
         return (_signed_anew(rules, moment, message),)
     if isinstance(answered, Unanswered) or (answered.content.code != ANSWERED and _may_go_unanswered(rules, message)):
-        return (_with_answer(rules, moment, message, None, records),)
+        return (without_answer(_with_answer(rules, moment, message, None, records)),)
     content = answered.content
     if content.code != ANSWERED:
         return (end(message, State.REJECTED, "ask", moment.now, faults=content.faults, deadline_at=None),)

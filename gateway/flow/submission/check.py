@@ -36,9 +36,10 @@ from tongguan.gateway.flow.submission.allowed import (
     place_in,
     taken,
     to_the_card,
+    unanswered,
     uses_card,
 )
-from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of, waiting
+from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of, waiting, without_answer
 from tongguan.gateway.flow.submission.filed import FiledDocuments, changed_document
 from tongguan.gateway.flow.submission.licences import licence_faults, wish_of
 from tongguan.gateway.flow.submission.parties import OWN, party_of
@@ -232,7 +233,10 @@ def _sent_on(rules: Rules, moment: Moment, request: LocalRequest, hand: Carried,
         return prints.ask_for(rules, request, records)
     if operation.way == "query" or asks_now(rules, moment, request.message, operation, hand.item, request.content):
         return asking(rules, moment, request)
-    return at_desk(request, records) if operation.way == "desk" else on_its_way(rules, moment, request, records)
+    if operation.way == "desk":
+        return at_desk(request, records)
+    outcome = on_its_way(rules, moment, request, records)
+    return without_answer(outcome) if unanswered(operation, hand.item, request.content) else outcome
 
 
 def _with_parts(

@@ -37,7 +37,7 @@ from tongguan.gateway.flow.submission.licences import taking, wish_of
 from tongguan.gateway.flow.submission.parties import party_of
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
-from tongguan.gateway.model.errors import Refused
+from tongguan.gateway.model.errors import Refused, in_both
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import OTHER, Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
@@ -194,6 +194,11 @@ def waiting(request: LocalRequest, other: Document, records: Snapshot) -> Outcom
     made = replace(_with_files(request, status), content=content, facts=facts_of(request.profile, content))
     made = with_keys(request.profile, None, made)
     return replace(outcome, documents=(made,), bodies=_files(request), numbers=learned(made, before, request.profile))
+
+
+def without_answer(outcome: Outcome) -> Outcome:
+    """An outcome of what asked first, or would have; says that it goes on without an answer."""
+    return replace(outcome, why=in_both("没有得到所问的答复，照样往下办", "what it asked first was not answered: it goes on without"))
 
 
 def on_its_way(rules: Rules, moment: Moment, request: LocalRequest, records: Snapshot) -> Outcome:
