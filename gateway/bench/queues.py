@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,8 +51,8 @@ def measure_queues(asked: QueuesAsked) -> str:
     broker = make_broker(Broker(url=asked.url), Path())
     if broker is None:
         raise SettingsWrong("没有给出消息服务器的地址", "no broker is named")
-    _empty(broker)
     with ExitStack() as homes:  # all stay to the end: many deleted files make the next run's slow on ext4
+        homes.enter_context(_queue_lent(broker))
         pairs = [
             (_by_folder(asked, homes.enter_context(asked.home())), _by_queue(asked, homes.enter_context(asked.home()), broker))
             for _ in range(asked.rounds)
@@ -125,12 +125,16 @@ def _until_nobody_takes(link: BrokerLink) -> None:
         time.sleep(0.1)
 
 
-def _empty(broker: MessageBroker) -> None:
-    """Refuse a queue that holds somebody's messages."""
-    link = broker.connect("bench")
-    try:
+@contextmanager
+def _queue_lent(broker: MessageBroker) -> Iterator[None]:
+    """Refuse a queue that holds somebody's messages; one that was not there before is not left behind."""
+    with closing(broker.connect("bench")) as link:
         depth = link.depth(_QUEUE)
-    finally:
-        link.close()
     if depth is not None and (depth.messages or depth.consumers):
         raise BrokerBroken(f"队列 {_QUEUE} 正在使用：请换一个虚拟主机", f"queue {_QUEUE} is in use: take another virtual host")
+    try:
+        yield
+    finally:
+        if depth is None:
+            with closing(broker.connect("bench")) as link:
+                link.delete_queue(_QUEUE)

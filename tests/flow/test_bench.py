@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import brokers
 import pytest
 
 from tongguan.gateway.bench.bench import Run, measure
@@ -38,6 +39,16 @@ def test_of_several_rounds_the_median_and_the_range_are_said(tmp_path: Path) -> 
     rate, _, least, most = figures(measure(Run(messages=1, rounds=2), tmp_path))[:4]
 
     assert least <= rate <= most
+
+
+def test_a_queue_is_measured_beside_the_folder_and_leaves_no_queue_behind(tmp_path: Path) -> None:
+    with brokers.virtual_host() as name:
+        line = measure(Run(messages=10, broker=brokers.address_of(name)), tmp_path)
+        left = brokers.control("list_queues", "-p", name, "--no-table-headers", "name").split()
+
+    assert re.match(r"[\d.]+ msgs/s queues n=10 rounds=1 \| by folder [\d.]+ msgs/s, ratio ", line), line
+    assert "tongguan.submit.demo" not in left
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_process_used_includes_what_it_began() -> None:

@@ -198,7 +198,9 @@ def waiting(request: LocalRequest, other: Document, records: Snapshot) -> Outcom
 
 def without_answer(outcome: Outcome) -> Outcome:
     """An outcome of what asked first, or would have; says that it goes on without an answer."""
-    return replace(outcome, why=in_both("没有得到所问的答复，照样往下办", "what it asked first was not answered: it goes on without"))
+    return replace(
+        outcome, why=in_both("没有得到所问的答复，照样往下办", "what it asked first was not answered: it goes on without")
+    )
 
 
 def on_its_way(rules: Rules, moment: Moment, request: LocalRequest, records: Snapshot) -> Outcome:
