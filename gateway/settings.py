@@ -38,6 +38,7 @@ _SPANS = {
     "month": 2_629_800,
     "year": 31_557_600,
 }
+_LONGEST = timedelta(days=36525)  #: a hundred years: what is longer is no day any more, nor can a thread wait for it
 _SIZES = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 
 
@@ -50,21 +51,24 @@ def span(value: Any) -> timedelta:
         raise ValueError(
             in_both(f'{value!r} 不是时长；写成 "15s"、"2h"、"5d"', f'{value!r} is no duration; write it like "15s", "2h", "5d"')
         )
-    return timedelta(seconds=float(found[1]) * _SPANS[found[2]])
+    seconds = float(found[1]) * _SPANS[found[2]]
+    if seconds > _LONGEST.total_seconds():
+        raise ValueError(in_both(f'{value!r} 太长；最长 "100y"', f'{value!r} is too long; the longest is "100y"'))
+    return timedelta(seconds=seconds)
 
 
 def size(value: Any) -> int:
     """A size as users write it, in bytes: `4MB` (a thousand thousands), `200KB`."""
     if isinstance(value, int):
         return value
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(B|KB|MB|GB)", str(value).strip())
+    found = re.fullmatch(r"(\d{1,12}(?:\.\d+)?)\s*(B|KB|MB|GB)", str(value).strip())
     if not found:
         raise ValueError(in_both(f'{value!r} 不是大小；写成 "4MB"', f'{value!r} is no size; write it like "4MB"'))
     return int(float(found[1]) * _SIZES[found[2]])
 
 
 Span = Annotated[timedelta, BeforeValidator(span)]
-Size = Annotated[int, BeforeValidator(size)]
+Size = Annotated[int, BeforeValidator(size), Field(ge=1)]
 Fingerprint = Annotated[str, AfterValidator(lambda text: text.replace(":", "").strip().lower())]
 
 

@@ -209,7 +209,7 @@ def _item(given: dict[str, Any], place: ItemPlace, faults: list[Fault], files: M
         return bare_item(named, place)
     faults.extend(_unknown(key, place, KEYS) for key in islice(given, MOST_FAULTS) if key not in KEYS)
     type_ = _text(given, "type", place, faults)
-    if not type_ and "type" not in given:
+    if given.get("type") in (None, ""):
         faults.append(fault("GW-M07", path=place.of("type"), label="type", name="type"))
     faults += name_faults("type", type_, place)
     attributes = {name: text for name in _TEXTS if (text := _text(given, name, place, faults))}

@@ -90,6 +90,9 @@ def test_what_is_wrong_is_named_with_what_would_be_right(tmp_path: Path, was: st
         ('timeout = "1.5s"', "one_platform = []", "one_platform: 应为 true 或 false", "one_platform: must be true or false"),
         ('timeout = "1.5s"', 'one_platform = "maybe"', "one_platform: 应为 true 或 false", "one_platform: must be true or false"),
         ('["trust/customs.pem"]', '"trust/customs.pem"', "certificates: 应为列表", "certificates: must be a list"),
+        ('timeout = "1.5s"', 'timeout = "999999999999d"', '太长；最长 "100y"', 'is too long; the longest is "100y"'),
+        ("[gateway]\n", "[gateway]\nmost_bytes = 0\n", "gateway.most_bytes: 不能小于 1", "gateway.most_bytes: must not be less than 1"),
+        ("[gateway]\n", "[gateway]\nmost_bytes = '0MB'\n", "gateway.most_bytes: 不能小于 1", "gateway.most_bytes: must not be less than 1"),
         ("[gateway]\n", "prints = 1\n[gateway]\n", "prints: 应为一组键和值", "prints: must be a table"),
         ("[gateway]\n", "database = [1]\n[gateway]\n", "database: 应为一组键和值", "database: must be a table"),
         ("[[account.card]]", "[[account.subscribe]]\ntypes=[]\nphone='13800000000'\n[[account.card]]", "types: 至少要有 1 项", "types: needs at least 1"),
@@ -150,13 +153,15 @@ def test_paths_are_relative_to_the_home(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("15s", 15), ("250ms", 0.25), ("2h", 7200), ("10m", 600), ("5d", 432_000), ("1 month", 2_629_800), ("10y", 315_576_000), ("2 days", 172_800)],
+    [("15s", 15), ("250ms", 0.25), ("2h", 7200), ("10m", 600), ("5d", 432_000), ("1 month", 2_629_800), ("10y", 315_576_000), ("100y", 3_155_760_000), ("2 days", 172_800)],
 )  # fmt: skip
 def test_durations(text: str, seconds: float) -> None:
     assert span(text) == timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("text", ["15", "s", "-1s", "1 fortnight", "", 15, None])
+@pytest.mark.parametrize(
+    "text", ["15", "s", "-1s", "1 fortnight", "", 15, None, "101y", "1201 months", "999999999999d", "9" * 400 + "s"]
+)
 def test_what_is_no_duration(text: object) -> None:
     with pytest.raises(ValueError):
         span(text)
@@ -174,7 +179,7 @@ def test_whole_sizes_are_exact(count: int, unit: tuple[str, int]) -> None:
     assert size(f"{count}{unit[0]}") == count * unit[1]
 
 
-@pytest.mark.parametrize("text", ["4", "4 M", "MB", "-4MB"])
+@pytest.mark.parametrize("text", ["4", "4 M", "MB", "-4MB", "9" * 400 + "GB"])
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(ValueError):
         size(text)

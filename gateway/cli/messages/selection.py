@@ -19,6 +19,7 @@ from tongguan.gateway.settings import span
 from tongguan.gateway.system import clock, times
 
 MOST = 10_000  #: messages of one order
+MOST_PAGE = 1_000_000_000
 
 Ids = Annotated[
     list[str] | None,
@@ -37,7 +38,7 @@ FaultOption = Annotated[str, typer.Option("--fault", help="with a fault of this 
 TextOption = Annotated[
     str, typer.Option("--text", help="in a reference, number, file name, fault or reason / 编号、文件名、错误或原因中的文字")
 ]
-PageOption = Annotated[int, typer.Option("--page", min=1, help="of --limit rows each / 第几页")]
+PageOption = Annotated[int, typer.Option("--page", min=1, max=MOST_PAGE, help="of --limit rows each / 第几页")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=MOST, help="most rows / 最多条数")]
 
 

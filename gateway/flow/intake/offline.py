@@ -33,6 +33,8 @@ def offline_faults(
     if item.faults and not item.known:
         return []
     compiled = rules.profiles.get(item.type)
+    if compiled is None and not item.type:
+        return []
     if compiled is None:
         return [unknown_type(item.type, {name: profile.registry for name, profile in rules.types.items()})]
     profile, name = compiled.profile, item.wanted or item.operation

@@ -50,6 +50,17 @@ def test_every_good_example_is_clean(tongguan: Tongguan, home: Path, tmp_path: P
     assert (said.code, said.err) == (0, ""), said.out
 
 
+@pytest.mark.parametrize("given", ['"type": "", ', '"type": null, ', ""])
+def test_a_message_without_a_type_lacks_that_alone_and_no_like_name_is_sought(
+    tongguan: Tongguan, home: Path, tmp_path: Path, given: str
+) -> None:
+    (tmp_path / "m.json").write_text(f'{{{given}"operation": "save", "reference": "r", "body": {{}}}}')
+
+    (found,) = tongguan("check", tmp_path / "m.json", "--json").json
+
+    assert [(fault["code"], fault["path"]) for fault in found["faults"]] == [("GW-M07", "/type")]
+
+
 @pytest.mark.requirement("GW-03")
 def test_faults_end_with_1_and_each_has_code_place_and_text(tongguan: Tongguan, home: Path) -> None:
     said = tongguan("check", APPLICATIONS / "bad-NA-R05.xml", "--json")

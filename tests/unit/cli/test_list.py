@@ -95,6 +95,11 @@ def test_so_is_an_operation_a_state_or_a_time(listed: Path, tongguan: Say, optio
     assert tongguan("list", option, wrong).code == 2
 
 
+@pytest.mark.parametrize("page", ["1000000001", "9" * 30])
+def test_a_page_that_no_list_has_is_no_bug(listed: Path, tongguan: Say, page: str) -> None:
+    assert tongguan("list", "--page", page).code == 2
+
+
 def test_a_held_message_is_shown_with_its_reason_and_traceback_until_it_goes_on(listed: Path, tongguan: Say) -> None:
     for language, words in (("zh", ("等客户确认", "非机电产品")), ("en", ("ask the customer", "utomatic"))):
         said = tongguan("show", "held", "--lang", language).out

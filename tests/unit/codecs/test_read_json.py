@@ -103,6 +103,8 @@ def test_a_flood_of_parts_is_refused_quickly():
 
 def test_a_missing_type_and_operation_are_named():
     assert places({"reference": "r"}) == [("GW-M07", "/type"), ("GW-M07", "/operation")]
+    for empty in ("", None):
+        assert places({**FRAME, "type": empty}) == [("GW-M07", "/type")]
 
 
 def test_characters_that_no_message_may_contain_are_refused():
