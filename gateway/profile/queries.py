@@ -21,6 +21,7 @@ LOGGED = ("entry", "operation", "at", "reference", "file")
 LOG_TIME = "time.log"  #: `of` of its filter by day
 ROWS = "rows"  #: `ask` of a query that lists the rows of a table of the documents
 OFFER = "offer"  #: `ask` of a query that shows what a merge would be of
+MERGE = "merge."  #: how the `of` of its filters begins, each a field of the merge, and of its columns
 #: what a line of that says
 OFFERED = ("number", "day", "status", "taken", "made", "why")
 #: facts of a licence that an answer may tell

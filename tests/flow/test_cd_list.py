@@ -362,10 +362,22 @@ def test_a_list_is_found_by_any_field_of_its_head(site: Site, on: Filing, filter
     other = b.query(LIST, "list", filters={**question, filter_: "ZZ"})
 
     assert (row["unified"], row["type_code"], row["status"]) == (saved["numbers"]["unified"], "I1", "暂存")
-    if filter_ in ("manual", "contract", "owner_name", "consignor", "ie_date", "goods_place"):
+    if filter_ in ("manual", "contract", "owner_name", "consignor", "goods_place"):
         assert b.rows(site, other) == []
     else:
-        assert b.codes(b.refused(site, other)) == {"GW-F85"}
+        assert b.codes(b.refused(site, other)) == {"GW-F18" if filter_ == "ie_date" else "GW-F85"}
+
+
+@pytest.mark.requirement("CD-15")
+def test_a_day_is_asked_for_in_either_form(site: Site, on: Filing) -> None:
+    saved = b.done(site, listed(on, "save", IEDate="20261118"))
+    unified = saved["numbers"]["unified"]
+
+    for day in ("2026-11-18", "20261118"):
+        found = b.rows(site, b.query(LIST, "list", filters={"unified": unified, "ie_date": day}))
+        assert [row["unified"] for row in found] == [unified]
+    assert b.rows(site, b.query(LIST, "list", filters={"unified": unified, "ie_date": "20261119"})) == []
+    assert b.codes(b.refused(site, b.query(LIST, "list", filters={"accepted": "2026-02-30"}))) == {"GW-F18"}
 
 
 @pytest.mark.requirement("CD-15")

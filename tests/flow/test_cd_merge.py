@@ -54,6 +54,43 @@ def unified(office: Office, key: str) -> str:
     return str(office.document(LIST, key)["numbers"]["unified"])
 
 
+def asked_what_is_offered(office: Office, **filters: str) -> dict[str, Any]:
+    """The status of the question what a merge would be of."""
+    question = {"type": MERGE, "operation": "query", "kind": "offer", "body": filters}
+    status: dict[str, Any] = office.shop.play(office.shop.site.drop(json.dumps(question), suffix=".json"))
+    return status
+
+
+def test_what_is_offered_is_asked_for_by_codes_names_and_days_of_either_form(customs: Office) -> None:
+    own = unified(customs, approved_list(customs, *CLEARED))
+    first = f"{today()[:7]}-01"
+
+    for filters in (
+        {"IEFlag": "I", "Nature": "1", "TrafMode": "2"},
+        {"IEFlag": "进口", "Nature": "一般贸易", "TrafMode": "水路运输"},
+        {"IEFlag": "import", "DDateFrom": first.replace("-", ""), "DDateTo": "99991231"},
+    ):
+        assert list(rows(customs, asked_what_is_offered(customs, **filters))) == [own]
+
+
+@pytest.mark.parametrize(
+    ("filter_", "value", "code"),
+    [
+        ("IEFlag", "X", "GW-F85"),
+        ("Nature", "9", "GW-F85"),
+        ("Month", "2026-13", "GW-F85"),
+        ("ManualNo", "b", "GW-F85"),
+        ("DDateFrom", "2026-02-30", "GW-F18"),
+    ],
+)
+def test_what_is_offered_is_not_asked_for_by_a_value_that_no_merge_takes(
+    customs: Office, filter_: str, value: str, code: str
+) -> None:
+    status = asked_what_is_offered(customs, **{"IEFlag": "I", filter_: value})
+
+    assert [(fault["code"], fault["path"]) for fault in status["faults"]] == [(code, f"/body/{filter_}")]
+
+
 @pytest.mark.requirement("CD-12")
 @pytest.mark.requirement("CD-13")
 def test_two_lists_of_one_key_become_one_draft_and_are_merged(customs: Office) -> None:

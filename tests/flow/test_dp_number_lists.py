@@ -103,6 +103,14 @@ def test_cleared_declarations_are_asked_by_number_and_period(site: Site, period:
     assert [row["entry"] for row in found] == [CLEARED[0], CLEARED[5]]
 
 
+@pytest.mark.parametrize("days", [("0001-01-01", "0001-02-01"), ("9999-12-01", "9999-12-31")])
+@pytest.mark.parametrize("filter_", ["applied", "declared"])
+def test_the_first_and_the_last_days_that_there_are_can_be_asked_for(site: Site, filter_: str, days: tuple[str, str]) -> None:
+    kind = {"applied": "list", "declared": "declarations"}[filter_]
+
+    assert b.rows(site, b.query(PRINT, kind, filters={f"{filter_}_from": days[0], f"{filter_}_to": days[1]})) == []
+
+
 @pytest.mark.parametrize(
     ("filters", "code"),
     [

@@ -38,6 +38,16 @@ def issued(site: Site, **set_: Any) -> dict[str, Any]:
 
 
 @pytest.mark.requirement("NA-14")
+def test_a_list_without_an_end_is_asked_for_until_the_last_day_that_there_is(site: Site) -> None:
+    numbers = b.done(site, b.application("declare"))["numbers"]
+    days = {"applied_from": "0001-01-01", "applied_to": "9999-12-31"}
+
+    found = b.rows(site, b.query(b.APPLICATION, "list", filters={"application": numbers["application"], **days}))
+
+    assert [row["application"] for row in found] == [numbers["application"]]
+
+
+@pytest.mark.requirement("NA-14")
 def test_a_list_has_its_columns_and_every_filter_finds_its_documents(site: Site) -> None:
     next_year = str(int(times.china_date(clock.now_ms())[:4]) + 1)
     importer = {"Code": "3100MA1OTHER1", "CreditCode": "91310000MA1OTHER13", "Name": "上海示例贸易有限公司"}

@@ -18,6 +18,7 @@ from tongguan.gateway.flow.merging.selection import (
     deadline,
     selected,
 )
+from tongguan.gateway.flow.query.lists import code_of
 from tongguan.gateway.flow.query.results import WRITERS, Found, page_of
 from tongguan.gateway.journal.reading.keyed import BEGINNING, KeyedPlace
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -25,6 +26,7 @@ from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Answer
 from tongguan.gateway.profile.profile import Query, Text
+from tongguan.gateway.profile.queries import MERGE
 from tongguan.gateway.system import times
 from tongguan.gateway.work.moment import Moment
 
@@ -60,15 +62,18 @@ def _told(
 
 def offer(types: MergeTypes, message: Message, query: Query, filters: Mapping[str, str], records: Snapshot, today: str) -> Found:
     """The page that is asked for."""
-    prefix = "merge."
-    content: Content = {of.removeprefix(prefix): filters[name] for name, of in query.filters.items() if filters.get(name)}
+    compiled, told_of = (
+        types.rules.compiled(types.profile.type),
+        {of.removeprefix(MERGE): name for name, of in query.filters.items()},
+    )
+    content: Content = {path: code_of(compiled, path, filters[name]) for path, name in told_of.items() if filters.get(name)}
     language = types.rules.language(types.rules.account(message.account))
     told = offered(types, content, message.account, records, today=today, language=language)
     return page_of(_rows(query, told), filters)
 
 
 def _rows(query: Query, told: Iterable[OfferedRow]) -> list[dict[str, str]]:
-    return [{column.name: each.get(column.of.removeprefix("merge."), "") for column in query.columns} for each in told]
+    return [{column.name: each.get(column.of.removeprefix(MERGE), "") for column in query.columns} for each in told]
 
 
 def result_of(types: MergeTypes, moment: Moment, message: Message, merge: Document, records: Snapshot) -> tuple[Answer, ...]:

@@ -17,7 +17,7 @@ from tongguan.gateway.flow.query.wording import table_of
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.faults import InBoth, fault
 from tongguan.gateway.profile.profile import PAGING, Query
-from tongguan.gateway.profile.queries import LOG, OFFER, RELATION, ROWS, TIME, names_of
+from tongguan.gateway.profile.queries import LOG, MERGE, OFFER, RELATION, ROWS, TIME, names_of
 
 MOST_SIZE = 1000
 MOST_VALUES = 50  #: of a filter that takes several
@@ -61,9 +61,9 @@ def _three_months(today: date) -> tuple[str, str]:
 
 
 def _months_before(day: date, months: int) -> date:
-    """The same day so many months before; the month's last where it has no such day."""
+    """The same day so many months before; the month's last where it has no such day, and the first day that there is before that."""
     year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+    return date.min if year < date.min.year else date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 Period = Callable[[date], tuple[str, str]]
@@ -172,9 +172,16 @@ def value_faults(compiled: Compiled, query: Query, filters: Mapping[str, str]) -
         if value and query.source == "table" and not finds_any(table := compiled.tables[query.table], of, value):
             near = MeantCodes({line[of.partition(".")[2]]: line for line in table.rows.values()}).near(value)
             faults.append(fault("GW-F85", name=name, value=value, path=name, label=_label(query, name, of), known=(near, near)))
-        if value and query.source == "journal" and (wrong := _unknown_value(compiled, of, value)) is not None:
+        if value and query.source == "journal" and _is_no_day(compiled, of, value):
+            faults.append(fault("GW-F18", name=name, value=value, path=name, label=_label(query, name, of)))
+        elif value and query.source == "journal" and (wrong := _unknown_value(compiled, of, value)) is not None:
             faults.append(fault("GW-F85", name=name, value=value, path=name, label=_label(query, name, of), **wrong))
     return faults
+
+
+def _is_no_day(compiled: Compiled, of: str, value: str) -> bool:
+    node = compiled.nodes.get(of.removeprefix(MERGE))
+    return node is not None and node.field.type == "date" and parse_date(value) is None
 
 
 def _unknown_value(compiled: Compiled, of: str, value: str) -> dict[str, InBoth] | None:
@@ -187,15 +194,16 @@ def _unknown_value(compiled: Compiled, of: str, value: str) -> dict[str, InBoth]
         return {"known": ("；可用：" + " ".join(t.zh for t in texts), "; there are: " + ", ".join(t.en for t in texts))}
     word, _, dimension = of.partition(".")
     path = profile.statistics.dimensions.get(dimension, "") if word == "statistics" and profile.statistics is not None else of
+    path = path.removeprefix(MERGE)
     node, table = compiled.nodes.get(path), table_of(compiled, path)
     if node is not None and node.field.type == "flag":
         return None if value in FLAGS else {"known": ("；可用：1 0 是 否", "; there are: 1 0 true false")}
-    if table is None or node is None or node.convert is None:
+    if node is None or node.convert is None or (table is None and path == of):
         return None
     try:
         node.convert(value)
     except ValueWrong:
-        near = MeantCodes(table.rows).near(value)
+        near = MeantCodes(table.rows).near(value) if table is not None else ""
         return {"known": (near, near)}
     return None
 

@@ -78,10 +78,12 @@ def several_of(value: str) -> list[str]:
 
 
 def code_of(compiled: Compiled, of: str, value: str) -> str:
-    """The code that a filter's value stands for: itself, or the one of that name."""
+    """The code that a filter's value stands for: itself, or the one of that name; a day as documents have it."""
     node = compiled.nodes.get(of)
     if node is not None and node.field.type == "flag":
         return FLAGS.get(value, value)
+    if node is not None and node.field.type == "date":
+        return parse_date(value) or value
     table = table_of(compiled, of)
     return table.codes.get(value, value) if table is not None and value not in table.rows else value
 
@@ -132,9 +134,12 @@ def _find(profile: Profile, path: str) -> str:
     return next((field.find for field in profile.fields if field.path == path and field.find), path)
 
 
-def _midnight(day: str, add: int) -> int:
-    moment = date.fromisoformat(parse_date(day) or day) + timedelta(days=add)
-    return times.to_ms(times.china_midnight(moment))
+def _midnight(day: str, add: int) -> int | None:
+    """So many days after a day; None behind the last day that there is."""
+    known = date.fromisoformat(parse_date(day) or day)
+    if (date.max - known).days < add:
+        return None
+    return times.to_ms(times.china_midnight(known + timedelta(days=add)))
 
 
 def table_rows(table: CodeTable, query: Query, filters: Mapping[str, str]) -> Found:
