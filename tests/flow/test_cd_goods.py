@@ -78,6 +78,8 @@ def test_a_volume_belongs_to_a_qualification_of_the_account(site: Site, number: 
         ("26AA100001", "CD-G02"),
         ("7:26AA：1", "CD-G06"),
         (":26AA100001", "CD-G02"),
+        ("7: 26AA100001", "CD-G02"),
+        ("7:26AA100001,1:26AA200001", "CD-G02"),
     ],
 )
 def test_a_licence_is_its_code_a_half_width_colon_and_its_number(site: Site, filing: str, licence: str, code: str) -> None:

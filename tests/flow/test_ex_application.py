@@ -167,7 +167,7 @@ def test_electronic_or_paper_is_asked_beforehand(site: Site, commodity: str, por
 
 
 @pytest.mark.requirement("EX-02")
-@pytest.mark.parametrize("rule", ["EX-R03", "EX-R04", "EX-R05", "EX-R06"])
+@pytest.mark.parametrize("rule", ["EX-R03", "EX-R04", "EX-R05", "EX-R06", "EX-R11", "EX-R12"])
 def test_what_breaks_a_duty_is_refused_naming_the_rule(site: Site, rule: str) -> None:
     status = b.refused(site, message("declare", like=f"bad-{rule}.xml"))
 
