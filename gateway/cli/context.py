@@ -6,6 +6,7 @@ A command is a plain function of its own arguments that returns its exit code (N
 
 from __future__ import annotations
 
+import errno
 import functools
 import getpass
 import inspect
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
     from tongguan.gateway.journal.client import JournalClient
 
 WRONG_SETTINGS = 78  #: exit code, as sysexits has it
+NOT_TO_BE_WRITTEN = 74  #: likewise: the system refuses a file
+#: what the system says of a place or its disk, and is no bug of ours
+_PLACES = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR, errno.ENAMETOOLONG}
+)
 
 
 class Language(StrEnum):
@@ -116,7 +122,10 @@ def _guarded(run: Callable[[], int | None]) -> int:
     except TongguanError as wrong:
         complain(f"{wrong.zh}；请执行 tongguan doctor", f"{wrong.en}; type: tongguan doctor")
         return 1
-    except Exception:
+    except Exception as wrong:
+        if isinstance(wrong, OSError) and wrong.errno in _PLACES:
+            complain(*_refused(wrong))
+            return NOT_TO_BE_WRITTEN
         said = _damage()
         if said is None:
             raise  # a bug of ours
@@ -138,13 +147,24 @@ def _in_a_folder(place: Path, run: Callable[[], int | None]) -> int | None:
     return run()
 
 
+def _refused(wrong: OSError) -> tuple[str, str]:
+    place = os.fsdecode(wrong.filename) if isinstance(wrong.filename, str | bytes) else ""
+    return (
+        f"系统拒绝{place and f'使用 {place}'}：{wrong.strerror}；请检查权限、磁盘空间，以及执行命令的用户",
+        f"the system refuses{place and f' {place}'}: {wrong.strerror}; look at permissions, room on the disk, and who types this",
+    )
+
+
 def _damage() -> JournalUnfit | None:
     """What is wrong with the pages of the home's journal, when a command failed in a way that nobody foresaw."""
-    from tongguan.gateway.journal.database.engine import MEND, damage
+    from tongguan.gateway.journal.database.engine import MEND, damage, examine
 
     try:
         known = settings()
+        examine(known.database.url, known.home)
         said = damage(known.database.url, known.home)
+    except JournalUnfit as unfit:
+        return unfit
     except (TongguanError, OSError):
         return None
     return JournalUnfit(f"日志文件已损坏（{said}）", f"the journal's file is damaged ({said})", do=MEND) if said else None

@@ -80,7 +80,10 @@ MEND = (
 )
 
 
-UNLOCK = ("改正权限或挂载方式后重试；查看：tongguan doctor", "mend its mode or how it is mounted; look: tongguan doctor")
+UNLOCK = (
+    "请用主目录所属的用户执行，或改正权限、挂载方式后重试；查看：tongguan doctor",
+    "type it as the home's user, or mend its mode or how it is mounted; look: tongguan doctor",
+)
 
 
 def examine(url: str, home: Path) -> None:
@@ -96,7 +99,9 @@ def examine(url: str, home: Path) -> None:
         with path.open("rb") as file:
             begin = file.read(len(_MAGIC))
     except OSError as wrong:
-        raise JournalUnfit(f"{path}：{wrong.strerror}", f"{path}: {wrong.strerror}", do=MEND) from None
+        raise JournalUnfit(
+            f"{path}：{wrong.strerror}", f"{path}: {wrong.strerror}", do=UNLOCK if isinstance(wrong, PermissionError) else MEND
+        ) from None
     if begin and begin != _MAGIC:
         zh, en = _PLAIN["SQLITE_NOTADB"]
         raise JournalUnfit(f"{path}：{zh}", f"{path}: {en}", do=MEND)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from tongguan.gateway.cli import context
+from tongguan.gateway.cli.profiles import tables
 
 Tongguan = Callable[..., Any]
 
@@ -30,6 +33,49 @@ def test_without_a_home_a_command_says_how_to_make_one(tongguan: Tongguan, tmp_p
 
     assert (said.code, said.out) == (78, "")
     assert f"tongguan init {tmp_path / 'home'}" in said.err
+
+
+@pytest.mark.parametrize("name", ["file/home", "x" * 300])
+def test_a_home_in_a_place_that_the_system_refuses_is_told_without_a_traceback(
+    tongguan: Tongguan, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "file").touch()
+
+    said = tongguan("init", tmp_path / name, "--card", "software", "--lang", "en")
+
+    assert (said.code, said.out) == (74, "")
+    assert f"the system refuses {tmp_path}" in said.err and "Traceback" not in said.err
+
+
+def test_an_answer_that_finds_no_room_is_told_without_a_traceback(tongguan: Tongguan, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(text: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tables, "print_json", full)
+
+    assert (tongguan("tables", "--json").code, tongguan("tables", "--json", "--lang", "en").err) == (
+        74,
+        "the system refuses: No space left on device; look at permissions, room on the disk, and who types this\n",
+    )
+
+
+@pytest.mark.parametrize("words", [["list"], ["pause", "account", "demo", "--why", "x"]], ids=" ".join)
+def test_a_journal_of_another_user_is_no_damaged_one_to_be_restored(
+    tongguan: Tongguan, home: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    (home / "tongguan.db").touch()
+    opened = Path.open
+
+    def refused(path: Path, *how: Any, **also: Any) -> Any:
+        if path.name == "tongguan.db":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *how, **also)
+
+    monkeypatch.setattr(Path, "open", refused)
+    said = tongguan(*words, "--lang", "en")
+
+    assert said.code == 78
+    assert "tongguan.db: Permission denied; type it as the home's user" in said.err and "restore" not in said.err
 
 
 @pytest.mark.parametrize("words", EVERYTHING, ids=" ".join)
