@@ -16,6 +16,7 @@ from test_cd_merge import CLEARED, customs, merged, unified
 
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.outcome import RelatedPart, Relation
+from tongguan.gateway.model.record import replace
 
 pytestmark = pytest.mark.requirement("CD-14")
 __all__ = ["customs"]
@@ -23,20 +24,21 @@ __all__ = ["customs"]
 
 @pytest.fixture(scope="module")
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    """Two lists that became the declaration D1, which customs refused, then D2; and a third of D2."""
+    """Two lists that became the declaration Z1, which customs refused, then D2; and a third of D2."""
     with open_office(tmp_path_factory.mktemp("relation"), customs=True) as office:
         journal, account = office.shop.daemon.journal, office.shop.daemon.settings.account[0].name
         done = {"account": account, "state": State.ACCEPTED, "lane": None, "due_at": None}
         for key in ("L1", "L2", "L3"):
             listed = document(key, account=account, type=LIST, status="merged", numbers={"unified": f"JQ{key}"})
             written(journal, comes(submission(**done), documents=(listed,)))
-        for key, numbers in (("D1", {"unified": "CD1"}), ("D2", {"unified": "CD2", "seq": "I20260000000000002"})):
-            made = document(key, account=account, type=DECLARATION, numbers=numbers)
+        wholes = (("Z1", {"unified": "CD1"}), ("D2", {"unified": "CD2", "seq": "I20260000000000002"}))
+        for made_at, (key, numbers) in enumerate(wholes, 1):
+            made = replace(document(key, account=account, type=DECLARATION, numbers=numbers), created_at=made_at)
             written(journal, comes(submission(**done), documents=(made,)))
         first = (RelatedPart("L1", b"\1\2\1"), RelatedPart("L2", b"\2"))
-        written(journal, comes(submission(**done), relations=(Relation("D1", first),)))
+        written(journal, comes(submission(**done), relations=(Relation("Z1", first),)))
         second = (*first, RelatedPart("L3", b"\3\1"))
-        written(journal, comes(submission(**done), relations=(Relation("D1", alive=False), Relation("D2", second))))
+        written(journal, comes(submission(**done), relations=(Relation("Z1", alive=False), Relation("D2", second))))
         yield office
 
 
@@ -86,7 +88,7 @@ def test_of_a_declaration_it_is_told_what_its_lines_are_made_of(office: Office) 
 
 
 def test_of_a_declaration_that_came_to_nothing_it_stays_marked(office: Office) -> None:
-    assert {row[-1] for row in rows(asked(office, DECLARATION, "D1"))} == {"已失效"}
+    assert {row[-1] for row in rows(asked(office, DECLARATION, "Z1"))} == {"已失效"}
 
 
 def test_it_comes_page_by_page(office: Office) -> None:

@@ -21,10 +21,12 @@ _NOTHING = "-"
 
 
 def relation(rules: Rules, message: Message, query: Query, filters: Mapping[str, str], records: Snapshot) -> Found:
-    """A row for each line, in the order of wholes, of their documents and of the lines of these; raises Refused without a document."""
+    """A row for each line, in the order of wholes as they were made, of their documents and of the lines of these; raises Refused
+    without a document."""
     document = asked_for(message, records)
     related = [*records.became([document.id]), *records.came_of([document.id])]
     known = records.documents({id_ for each in related for id_ in (each.whole_id, each.part_id)})
+    related.sort(key=lambda each: known[each.whole_id].created_at if each.whole_id in known else 0)
     names = {id_: _name(rules.types.get(one.type), one) for id_, one in known.items()}
     of = {column.name: column.of.removeprefix(_WORD) for column in query.columns}
     language = rules.language(rules.account(message.account))
