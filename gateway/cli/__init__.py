@@ -6,8 +6,10 @@ Looks into the journal beside the daemon and leaves orders for it; never writes 
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -15,6 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Imported late: what only needs the package pays for nothing more.
     from tongguan.gateway.cli.commands import make_app
 
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who typed it: nothing is to be said there
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no Chinese is told in signs, not by a traceback
             stream.reconfigure(errors="backslashreplace")

@@ -108,10 +108,11 @@ def simulate(
     """运行商务部和海关的模拟器 / Run the simulators of MOFCOM and customs."""
     from tongguan.gateway.cli.profiles.loading import look_at_types
     from tongguan.simulators.serve import serve
-    from tongguan.simulators.settings import WrongSettings
+    from tongguan.simulators.settings import FOLDER, WrongSettings
 
     home = context.home()
-    if (home / homes.SETTINGS).exists() and context.settings().gateway.environment != "test":
+    alone = (home / FOLDER).exists() and not (home / homes.SETTINGS).exists()  # authorities without a gateway
+    if not alone and context.settings().gateway.environment != "test":
         raise CommandWrong(
             f"{home} 是生产环境，不能运行模拟器", f"{home} is of production: no simulator runs there", code=context.WRONG_SETTINGS
         )

@@ -27,7 +27,7 @@ LOOKING = [
 EVERYTHING = [*LOOKING, ["run"], ["status"], ["doctor"], ["config", "check"], ["card", "list"], ["hold", "x"]]
 
 
-@pytest.mark.parametrize("words", EVERYTHING, ids=" ".join)
+@pytest.mark.parametrize("words", [*EVERYTHING, ["simulate"]], ids=" ".join)
 def test_without_a_home_a_command_says_how_to_make_one(tongguan: Tongguan, tmp_path: Path, words: list[str]) -> None:
     said = tongguan(*words)
 
@@ -57,6 +57,14 @@ def test_an_answer_that_finds_no_room_is_told_without_a_traceback(tongguan: Tong
         74,
         "the system refuses: No space left on device; look at permissions, room on the disk, and who types this\n",
     )
+
+
+def test_who_closes_the_output_is_told_nothing(home: Path) -> None:
+    command = 'exec "$0" -m tongguan.gateway.cli tables --home "$1" >&-'
+
+    said = subprocess.run(["/bin/sh", "-c", command, sys.executable, home], capture_output=True, text=True, check=False)
+
+    assert (said.returncode, said.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("words", [["list"], ["pause", "account", "demo", "--why", "x"]], ids=" ".join)
