@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tongguan.gateway.model import characters
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong, TongguanError, in_language
 from tongguan.gateway.settings import RUNNING, Settings, language_of, read_settings
 from tongguan.gateway.system.business_clock import BusinessClock, kept_line
@@ -171,7 +172,7 @@ def _damage() -> JournalUnfit | None:
 
 
 def complain(zh: str, en: str) -> None:
-    print(typed(t(zh, en)), file=sys.stderr)
+    print(characters.shown(typed(t(zh, en))), file=sys.stderr)
 
 
 def home() -> Path:

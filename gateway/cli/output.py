@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tongguan.gateway.cli import context
+from tongguan.gateway.model import characters
 from tongguan.gateway.model.lane import ClosedLane
 from tongguan.gateway.system import clock, times
 
@@ -54,8 +55,11 @@ def print_text(text: str) -> None:
 
 
 def print_raw(text: str) -> None:
-    """What is not ours to word; lines as long as they are, for a command that is broken in two cannot be copied."""
-    console().print(Text(text), soft_wrap=True)
+    """What is not ours to word; lines as long as they are, for a command that is broken in two cannot be copied.
+
+    A name or content that others chose orders no terminal about: characters that cannot be seen are shown by their numbers.
+    """
+    console().print(Text(characters.shown(text)), soft_wrap=True)
 
 
 def say(zh: str, en: str) -> None:
@@ -74,7 +78,7 @@ def print_table(zh: str, en: str, rows: Iterable[Sequence[Any]], *, state_at: in
     for head in context.t(zh, en).split():
         table.add_column(head, overflow="fold")
     for row in rows:
-        cells = [Text(_cell(value)) for value in row]
+        cells = [Text(_cell(value).replace("\n", "⟨U+000A⟩")) for value in row]
         if state_at is not None:
             cells[state_at].stylize(STATE_STYLES.get(str(row[state_at]), ""))
         table.add_row(*cells)
@@ -104,8 +108,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "✓" if value else "✗"
     if isinstance(value, Mapping):
-        return " ".join(f"{name}={each}" for name, each in value.items())
-    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else context.typed(str(value))
+        return characters.shown(" ".join(f"{name}={each}" for name, each in value.items()))
+    return characters.shown(" ".join(map(str, value)) if isinstance(value, (list, tuple)) else context.typed(str(value)))
 
 
 def moment(ms: int | None) -> str:

@@ -117,4 +117,4 @@ def without_unseen(text: str) -> str:
 
 def shown(text: str) -> str:
     """The text with the number of each character that cannot be seen: `230330⟨U+200B⟩`."""
-    return text if text.isascii() else _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+    return text if text.isascii() and text.isprintable() else _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)

@@ -100,6 +100,21 @@ def test_a_page_that_no_list_has_is_no_bug(listed: Path, tongguan: Say, page: st
     assert tongguan("list", "--page", page).code == 2
 
 
+def test_a_name_tears_no_row_and_orders_no_terminal_about(home: Path, tongguan: Say) -> None:
+    change_settings(home, "gateway", "settle", "0s")
+    name = "a\nb\x1b[2J.xml"
+    (home / "mailboxes/demo/OutBox" / name).write_text(FORM.format("declare", "ORDER", ""))
+    daemon = Daemon(home)
+    wait_until(lambda: not turn(daemon) and list((home / "mailboxes/demo/Status").glob("*.status.json")), "the status file")
+    daemon.stop()
+
+    said, (told,) = tongguan("list"), tongguan("list", "--json").json
+
+    assert told["file"] == name
+    assert [line for line in said.out.splitlines() if "a⟨U+000A⟩b⟨U+001B⟩[2J.xml" in line]
+    assert "\x1b" not in said.out + tongguan("show", name).out + tongguan("show", f"x{name}").err
+
+
 def test_a_held_message_is_shown_with_its_reason_and_traceback_until_it_goes_on(listed: Path, tongguan: Say) -> None:
     for language, words in (("zh", ("等客户确认", "非机电产品")), ("en", ("ask the customer", "utomatic"))):
         said = tongguan("show", "held", "--lang", language).out
