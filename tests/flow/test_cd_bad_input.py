@@ -72,9 +72,9 @@ CASES: dict[str, tuple[Callable[[Site, Filed], etree._Element], list[Told]]] = {
         lambda s, g: listed(g.on, "save", lines=[line(str(n)) for n in range(1, 52)], ManualNo=g.long),
         [("GW-C18", "/CD.list/DecList", ROWS)],
     ),
-    "the same goods twice": (
+    "a 备案序号 twice": (
         lambda s, g: listed(g.on, "save", lines=[line("1"), line("3"), line("1")]),
-        [("CD-L28", "/CD.list/DecList[3]", ROWS)],
+        [("CD-L28", "/CD.list/DecList[3]/ContrItem", f"{ROWS}备案序号")],
     ),
     "a 备案序号 that is stopped": (
         lambda s, g: listed(g.on, lines=[line("1"), line("2")]),

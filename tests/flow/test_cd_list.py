@@ -115,7 +115,7 @@ def test_the_total_is_as_entered_within_rounding(site: Site, on: Filing, total: 
     ("lines", "code", "end"),
     [
         ([line("1")] * 51, "GW-C18", "/DecList"),
-        ([line("1"), line("2"), line("1")], "CD-L28", "/DecList[3]"),
+        ([line("1"), line("2"), line("1")], "CD-L28", "/DecList[3]/ContrItem"),
         ([line("1"), line("4")], "GW-C30", "/DecList[2]/ContrItem"),
         ([line("1", SecondQty="5")], "CD-L18", "/DecList[1]/SecondQty"),
         ([line("1", GQty="0")], "GW-C09", "/DecList[1]/GQty"),
@@ -128,16 +128,6 @@ def test_a_wrong_line_is_told_at_its_place(site: Site, on: Filing, lines: list[d
     assert found
     assert found[0]["path"].endswith(end)
     assert found[0]["label"].startswith("集报清单表体")
-
-
-@pytest.mark.requirement("CD-07")
-@pytest.mark.parametrize(
-    "other", [{"OriginCountry": "JPN"}, {"DeclPrice": "3.3"}, {"TradeCurr": "EUR"}], ids=lambda other: next(iter(other))
-)
-def test_the_same_goods_of_two_origins_or_at_two_prices_stand_in_two_lines(site: Site, on: Filing, other: dict[str, str]) -> None:
-    document = declared(site, on, CLEARED, lines=[line("1"), line("1", **other)])
-
-    assert [row["ContrItem"] for row in document["body"]["DecList"]] == ["1", "1"]
 
 
 @pytest.mark.requirement("CD-12")
