@@ -78,7 +78,7 @@ def print_table(zh: str, en: str, rows: Iterable[Sequence[Any]], *, state_at: in
     for head in context.t(zh, en).split():
         table.add_column(head, overflow="fold")
     for row in rows:
-        cells = [Text(_cell(value).replace("\n", "⟨U+000A⟩")) for value in row]
+        cells = [Text(characters.shown(_cell(value)).replace("\n", "⟨U+000A⟩")) for value in row]
         if state_at is not None:
             cells[state_at].stylize(STATE_STYLES.get(str(row[state_at]), ""))
         table.add_row(*cells)
@@ -92,7 +92,7 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     table.add_column(overflow="fold")
     for name, value in facts.items():
         if value not in (None, "", {}, [], ()):
-            table.add_row(name, Text(_cell(value)))
+            table.add_row(name, Text(characters.shown(_cell(value))))
     console().print(table)
 
 
@@ -108,8 +108,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "✓" if value else "✗"
     if isinstance(value, Mapping):
-        return characters.shown(" ".join(f"{name}={each}" for name, each in value.items()))
-    return characters.shown(" ".join(map(str, value)) if isinstance(value, (list, tuple)) else context.typed(str(value)))
+        return " ".join(f"{name}={each}" for name, each in value.items())
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else context.typed(str(value))
 
 
 def moment(ms: int | None) -> str:

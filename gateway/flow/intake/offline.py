@@ -33,10 +33,9 @@ def offline_faults(
     if item.faults and not item.known:
         return []
     compiled = rules.profiles.get(item.type)
-    if compiled is None and not item.type:
-        return []
     if compiled is None:
-        return [unknown_type(item.type, {name: profile.registry for name, profile in rules.types.items()})]
+        known = {name: profile.registry for name, profile in rules.types.items()}
+        return [unknown_type(item.type, known)] if item.type else []
     profile, name = compiled.profile, item.wanted or item.operation
     if name == QUERY:
         return query_faults(compiled, item, china_date(at))

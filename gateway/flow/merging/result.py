@@ -62,14 +62,12 @@ def _told(
 
 def offer(types: MergeTypes, message: Message, query: Query, filters: Mapping[str, str], records: Snapshot, today: str) -> Found:
     """The page that is asked for."""
-    compiled, told_of = (
-        types.rules.compiled(types.profile.type),
-        {of.removeprefix(MERGE): name for name, of in query.filters.items()},
-    )
-    content: Content = {path: code_of(compiled, path, filters[name]) for path, name in told_of.items() if filters.get(name)}
+    compiled = types.rules.compiled(types.profile.type)
+    told = {of.removeprefix(MERGE): filters[name] for name, of in query.filters.items() if filters.get(name)}
+    content: Content = {path: code_of(compiled, path, value) for path, value in told.items()}
     language = types.rules.language(types.rules.account(message.account))
-    told = offered(types, content, message.account, records, today=today, language=language)
-    return page_of(_rows(query, told), filters)
+    rows = offered(types, content, message.account, records, today=today, language=language)
+    return page_of(_rows(query, rows), filters)
 
 
 def _rows(query: Query, told: Iterable[OfferedRow]) -> list[dict[str, str]]:
