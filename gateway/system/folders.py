@@ -15,6 +15,7 @@ import contextlib
 import os
 import stat
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from shlex import quote
@@ -77,6 +78,7 @@ class Folders:
         self._marked: tuple[int, ...] = ()
         self.wrong: Away | None = Away("还没有打开", "not opened yet", "tongguan doctor")
         self.noticed: Away | None = None  #: what was wrong last, until somebody has told of it
+        weakref.finalize(self, _close, self._handles).atexit = False
 
     def __getitem__(self, name: str) -> int:
         """The descriptor of a folder, once the mailbox has been held."""
@@ -104,9 +106,8 @@ class Folders:
         return True
 
     def close(self) -> None:
-        for handle in self._handles.values():
-            os.close(handle)
-        self._handles = {}
+        """Let go of the descriptors, as is done with the last of who uses this mailbox."""
+        _close(self._handles)
         self.wrong = Away("已关闭", "closed", "tongguan run")
 
     def _moved(self) -> Away | None:
@@ -227,6 +228,11 @@ class Folders:
                 return strange(self.root, self.account, read_marker(root))
             self._marked = mark
         return None
+
+
+def _close(handles: dict[str, int]) -> None:
+    while handles:
+        os.close(handles.popitem()[1])
 
 
 def unfit(root: Path, name: str, parent: int, device: int) -> Away | None:

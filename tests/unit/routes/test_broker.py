@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import select
+import selectors
 import socket
 import ssl
 import threading
@@ -227,9 +227,11 @@ class Encrypting:
             threading.Thread(target=self._carry, args=(near,), daemon=True).start()
 
     def _carry(self, near: ssl.SSLSocket) -> None:
-        with near, socket.create_connection(brokers.ADDRESS) as far, suppress(OSError):
+        with near, socket.create_connection(brokers.ADDRESS) as far, selectors.DefaultSelector() as waiting, suppress(OSError):
+            for each in (near, far):
+                waiting.register(each, selectors.EVENT_READ)
             while True:
-                ready = [near] if near.pending() else select.select([near, far], [], [])[0]
+                ready = [near] if near.pending() else [key.fileobj for key, _ in waiting.select()]
                 for source, target in ((near, far), (far, near)):
                     if source in ready:
                         if not (raw := source.recv(65536)):

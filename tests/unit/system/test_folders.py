@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -45,6 +46,19 @@ def why(box: Folders) -> str:
 
 def everything(root: Path) -> list[tuple[str, list[str], list[str]]]:
     return [(folder, sorted(inner), sorted(names)) for folder, inner, names in sorted(os.walk(root))]
+
+
+def test_a_mailbox_that_nobody_uses_any_more_holds_no_folder_open(tmp_path: Path) -> None:
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    box = Folders(tmp_path / "box", identity=ID)
+    box.check()
+    assert len(os.listdir("/proc/self/fd")) > before
+
+    del box
+    gc.collect()
+
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_new_mailbox_is_made_and_marked_once(tmp_path: Path) -> None:
