@@ -277,7 +277,12 @@ class Year:
         self.site.wait_business(LIST, named_for(*case), "已结关", "汇总中", "已汇总")
         self.site.command("merge", "--month", case[0][:7], check=True)
         self.site.wait_business(LIST, named_for(*case), "已汇总")
+        wait_until(self.merges_are_over, "the year's merges to be over")  # one that goes on in the new year takes nothing more
         self.note("cleared, and merged by a person before the year ends")
+
+    def merges_are_over(self) -> bool:
+        said = self.site.command("list", "--type", MERGE, "--json", check=True).stdout
+        return all(one["final"] for one in json.loads(said))
 
     def number(self, case: tuple[str, str]) -> str:
         """集报清单中心统一编号 of such a list."""
