@@ -12,7 +12,7 @@ from tongguan.gateway.model.errors import Fault, short
 _NUMBERED = re.compile(r"(.*\.)([0-9]{2})")
 _MOST_SHOWN = 1000  #: letters of a value: lists of known words are longer than a single one
 
-_TEXTS: dict[str, tuple[str, str]] = {
+TEXTS: dict[str, tuple[str, str]] = {
     "GW-F01": (
         "报文编号 {reference} 已被报文 {first} 使用，且内容不同",
         "reference {reference} is in use by message {first} with other content",
@@ -166,7 +166,7 @@ def fault(code: str, *, path: str = "", label: str | InBoth = "", **facts: objec
     if code == "GW-F13":
         blanks["state"] = _STATE_WORDS.get(str(facts["state"]), str(facts["state"]))
     said = [{name: short(_said(value, n), _MOST_SHOWN) for name, value in blanks.items()} for n in range(2)]
-    zh, en = (text.format(**shown) for text, shown in zip(_TEXTS[code], said, strict=True))
+    zh, en = (text.format(**shown) for text, shown in zip(TEXTS[code], said, strict=True))
     return Fault(code, zh, en, path=short(path, _MOST_SHOWN), label=str(said[0]["label"]), label_en=str(said[1]["label"]))
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,8 +18,13 @@ from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.settings import span
 from tongguan.gateway.system import clock, times
 
+if TYPE_CHECKING:
+    from tongguan.gateway.profile.profile import Profiles
+
 MOST = 10_000  #: messages of one order
 MOST_PAGE = 1_000_000_000
+_OF_FILES = ("GW-C28", "GW-D01", "GW-D02", "GW-D03")  #: codes of faults that no table of texts has
+_RULES = ("规则及其代码：tongguan profiles TYPE", "rules with their codes: tongguan profiles TYPE")
 
 Ids = Annotated[
     list[str] | None,
@@ -64,10 +69,10 @@ class Filters:
         return not (self.type or self.operation or self.since or self.until or self.fault or self.text)
 
     def find(self, records: Search, limit: int, *, offset: int = 0) -> list[Message]:
-        """The submissions that satisfy all, newest first; Wrong for a state, time, account, type or operation that does not exist."""
+        """The submissions that satisfy all, newest first; Wrong for a state, time, account, type, operation or fault that does not exist."""
         rows = records.list_messages(self._where(), limit=limit, offset=offset)
         if not rows and not offset:
-            self._there_may_be_some()
+            self._there_may_be_some(records)
         return rows
 
     def count(self, records: Search) -> int:
@@ -84,11 +89,11 @@ class Filters:
         given = {"account": self.account, "type_": self.type, "operation": self.operation, "fault": self.fault, "text": self.text}
         return of_messages(states=self.states, since=since, until=until, **given)
 
-    def _there_may_be_some(self) -> None:
+    def _there_may_be_some(self, records: Search) -> None:
         """Nothing was found. Of what has left the settings the journal still knows: so only now are names looked at."""
         if self.account:
             known_or_wrong(self.account, [account.name for account in context.settings().account], "账户", "account")
-        if self.type or self.operation:
+        if self.type or self.operation or self.fault:
             # Imported here: a list that finds something reads no profiles.
             from tongguan.gateway.profile.loading import load_profiles
 
@@ -98,6 +103,25 @@ class Filters:
             if self.operation:
                 of = [profiles[self.type]] if self.type else list(profiles.values())
                 known_or_wrong(self.operation, sorted({name for each in of for name in each.operations}), "操作", "operation")
+            # An authority's faults have codes of its own: those that it gave are known.
+            if self.fault and not records.list_messages(of_messages(fault=self.fault), limit=1):
+                _code_or_wrong(self.fault, fault_codes(profiles))
+
+
+def fault_codes(profiles: Profiles) -> frozenset[str]:
+    """Every code that this gateway gives a fault of a message: its own, and those of the types' rules."""
+    # Imported here: a list that finds something needs no texts of faults.
+    from tongguan.codecs.reading.faults import TEXTS as OF_READING
+    from tongguan.gateway.model.faults import TEXTS as OF_FLOW
+
+    return frozenset((*OF_READING, *OF_FLOW, *_OF_FILES, *(rule.id for each in profiles.values() for rule in each.rules)))
+
+
+def _code_or_wrong(code: str, known: Collection[str]) -> None:
+    if code not in known:
+        near = " ".join(get_close_matches(code.upper(), known))
+        zh, en = (f"是不是 {near}？", f"did you mean {near}?") if near else _RULES
+        raise CommandWrong(f"没有错误代码 {code}；{zh}", f"no fault has the code {code}; {en}", code=2)
 
 
 def known_or_wrong(name: str, known: Iterable[str], what: str = "", what_en: str = "") -> None:

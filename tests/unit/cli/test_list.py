@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,18 @@ import pytest
 from rounds import turn
 from sites import wait_until
 
+from tongguan.gateway.cli.messages.selection import fault_codes
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.home.home import change_settings
-from tongguan.gateway.model.errors import Held
+from tongguan.gateway.model.errors import Fault, Held
+from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
+from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import hold
 
 pytestmark = pytest.mark.requirement("GW-08")
+ROOT = Path(__file__).parents[3]
 Say = Callable[..., Any]
 FORM = '<NA.application xmlns="urn:tongguan:NA.application:1" operation="{}" reference="{}" kind="status"{}/>'
 
@@ -63,7 +68,6 @@ def test_a_message_is_found_by_its_fault_its_words_and_its_time(listed: Path, to
     code = refused["faults"][0]["code"]
 
     assert sorted(references(tongguan("list", "--fault", code, "--json"))) == ["ORDER-a", "ORDER-b", "ORDER-c"]
-    assert references(tongguan("list", "--fault", code[:-1], "--json")) == []
     assert references(tongguan("list", "--text", "order-B", "--json")) == ["ORDER-b"]
     assert references(tongguan("list", "--text", "合同", "--json")) == ["held"]
     assert references(tongguan("list", "--text", "客户", "--json")) == ["held"]
@@ -88,6 +92,42 @@ def test_a_name_that_nothing_has_is_refused(
 
     assert (said.code, said.out) == (2, "")
     assert wrong in said.err and near in said.err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [("nope", "tongguan profiles"), ("gw-c07", "GW-C07"), ("GW-C0", "GW-C0"), ("NA-R999", "NA-R"), ("GW-A01", "GW-")],
+)
+def test_so_is_a_code_that_no_fault_has(listed: Path, tongguan: Say, wrong: str, near: str) -> None:
+    for command in ("list", "give-up"):
+        said = tongguan(command, "--fault", wrong, "--lang", "en", "--json")
+
+        assert (said.code, said.out) == (2, "")
+        assert wrong in said.err and near in said.err
+
+
+@pytest.mark.parametrize("code", ["GW-F99", "GW-D01", "NA-R05", "CD-L28"])
+def test_a_code_that_no_message_has_yet_finds_none(listed: Path, tongguan: Say, code: str) -> None:
+    assert tongguan("list", "--fault", code, "--json").json == []
+
+
+def test_an_authority_has_codes_of_its_own(listed: Path, tongguan: Say) -> None:
+    daemon = Daemon(listed)
+    with daemon.journal.search() as records:
+        (message,) = records.find("ORDER-a", None)
+    told = replace(message, faults=(Fault("E-17", "印章不清", "the seal is not clear"),))
+    daemon.journal.finish([(Outcome(told, message.state, "test"),)])
+    daemon.stop()
+
+    assert references(tongguan("list", "--fault", "E-17", "--json")) == ["ORDER-a"]
+    assert references(tongguan("list", "--fault", "E-17", "--state", "held", "--json")) == []
+    assert tongguan("list", "--fault", "E-18", "--json").code == 2
+
+
+def test_every_code_that_the_gateway_gives_is_known() -> None:
+    sources = (file.read_text("utf-8") for part in ("codecs", "gateway", "inbox") for file in (ROOT / part).rglob("*.py"))
+
+    assert {code for source in sources for code in re.findall(r"GW-[CDEFJMPSXZ][0-9]{2}", source)} <= fault_codes(load_profiles())
 
 
 @pytest.mark.parametrize(("option", "wrong"), [("--operation", "declair"), ("--state", "lost"), ("--until", "soon")])

@@ -24,7 +24,7 @@ KNOWN = {
 
 def said() -> Iterator[tuple[str, str, str]]:
     """Every text that a reader is told, in both languages, without its blanks."""
-    tables = {**of_reading.TEXTS, **of_flow._TEXTS}
+    tables = {**of_reading.TEXTS, **of_flow.TEXTS}
     for code, (zh, en) in tables.items():
         yield code, re.sub(r"\{[^}]*\}", "", zh), re.sub(r"\{[^}]*\}", "", en)
 
