@@ -46,7 +46,7 @@ def span(value: Any) -> timedelta:
     """A duration as users write it: `15s`, `2h`, `1 month`."""
     if isinstance(value, timedelta):
         return value
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|y|day|month|year)s?", str(value).strip())
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|y|day|month|year)s?", str(value).strip(), re.ASCII)
     if not found:
         raise ValueError(
             in_both(f'{value!r} 不是时长；写成 "15s"、"2h"、"5d"', f'{value!r} is no duration; write it like "15s", "2h", "5d"')
@@ -61,7 +61,7 @@ def size(value: Any) -> int:
     """A size as users write it, in bytes: `4MB` (a thousand thousands), `200KB`."""
     if isinstance(value, int):
         return value
-    found = re.fullmatch(r"(\d{1,12}(?:\.\d+)?)\s*(B|KB|MB|GB)", str(value).strip())
+    found = re.fullmatch(r"(\d{1,12}(?:\.\d+)?)\s*(B|KB|MB|GB)", str(value).strip(), re.ASCII)
     if not found:
         raise ValueError(in_both(f'{value!r} 不是大小；写成 "4MB"', f'{value!r} is no size; write it like "4MB"'))
     return int(float(found[1]) * _SIZES[found[2]])

@@ -176,7 +176,7 @@ def mailbox_group(account: Account) -> int | None:
     if not account.group:
         return None
     try:
-        return int(account.group) if account.group.isdecimal() else grp.getgrnam(account.group).gr_gid
+        return int(account.group) if account.group.isascii() and account.group.isdecimal() else grp.getgrnam(account.group).gr_gid
     except KeyError:
         where = f"account {account.name}: group"
         zh, en = f"{where}：系统中没有组 {account.group}", f"{where}: the system has no group {account.group}"

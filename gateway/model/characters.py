@@ -118,3 +118,8 @@ def without_unseen(text: str) -> str:
 def shown(text: str) -> str:
     """The text with the number of each character that cannot be seen: `230330⟨U+200B⟩`."""
     return text if text.isascii() and text.isprintable() else _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
+def is_count(text: str, most: int) -> bool:
+    """Is it a whole number from 1 to `most`, in the digits of ASCII? Python takes full-width ones, and others', for the same."""
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most

@@ -39,7 +39,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-F14": ("随附文件 {name} 不存在", "no attachment {name}"),
     "GW-F15": ("复制份数应为 1 至 {most}", "copies must be 1 to {most}"),
     "GW-F16": ("单证 {key} 已存在，其类型为 {type}", "document {key} exists and is a {type}"),
-    "GW-F17": ("page 应不小于 1，size 应为 1 至 1000", "page must be at least 1 and size 1 to 1000"),
+    "GW-F17": ("{label} 应为 1 至 {most}", "{label} must be 1 to {most}"),
     "GW-F18": ("查询条件 {name} 的日期 {value} 无效", "{value} is no date for filter {name}"),
     "GW-F21": ("查询条件 {name} 的起始日期晚于终止日期", "filter {name} begins after its end"),
     "GW-F19": (

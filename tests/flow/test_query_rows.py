@@ -239,6 +239,23 @@ def test_what_cannot_be_asked_is_refused_by_name(
     assert code in b.codes(b.refused(asked.site, b.query(b.APPLICATION, kind, filters=filters, **paging)))
 
 
+@pytest.mark.parametrize(
+    ("paging", "most"),
+    [
+        ({"page": "0"}, "999999999"),
+        ({"page": "1000000000"}, "999999999"),
+        ({"page": "１"}, "999999999"),
+        ({"size": "1001"}, "1000"),
+        ({"size": "１０"}, "1000"),
+    ],
+)
+def test_a_page_that_no_list_has_is_told_the_most(asked: Asked, paging: dict[str, str], most: str) -> None:
+    (fault,) = b.refused(asked.site, b.query(b.APPLICATION, "list", **paging))["faults"]
+
+    assert fault["code"] == "GW-F17"
+    assert fault["message"].endswith(f"应为 1 至 {most}")
+
+
 def test_a_filter_that_stands_twice_is_refused_and_not_half_read(asked: Asked) -> None:
     root = clearance()
     again = etree.SubElement(root, root[0].tag)

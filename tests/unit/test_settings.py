@@ -160,7 +160,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["15", "s", "-1s", "1 fortnight", "", 15, None, "101y", "1201 months", "999999999999d", "9" * 400 + "s"]
+    "text", ["15", "１５s", "s", "-1s", "1 fortnight", "", 15, None, "101y", "1201 months", "999999999999d", "9" * 400 + "s"]
 )
 def test_what_is_no_duration(text: object) -> None:
     with pytest.raises(ValueError):
@@ -179,7 +179,7 @@ def test_whole_sizes_are_exact(count: int, unit: tuple[str, int]) -> None:
     assert size(f"{count}{unit[0]}") == count * unit[1]
 
 
-@pytest.mark.parametrize("text", ["4", "4 M", "MB", "-4MB", "9" * 400 + "GB"])
+@pytest.mark.parametrize("text", ["4", "４MB", "4 M", "MB", "-4MB", "9" * 400 + "GB"])
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(ValueError):
         size(text)

@@ -51,7 +51,7 @@ def bench(
     # Imported here: it brings the journal, the simulators' keys and signxml along.
     from tongguan.gateway.bench.bench import Run, measure
 
-    if key not in ("software", "token") and not key.isdecimal():
+    if key not in ("software", "token") and not (key.isascii() and key.isdecimal()):
         raise CommandWrong("--key 应为 software、token 或毫秒数", "--key is software, token or a number of milliseconds")
     only_trouble()
     print_text(measure(Run(part.value, messages, key, delay, full, waiting, batch, rounds, processes, broker)))

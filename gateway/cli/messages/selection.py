@@ -140,7 +140,7 @@ def known_or_wrong(name: str, known: Iterable[str], what: str = "", what_en: str
 
 def moment_of(text: str) -> int:
     """A time as users write it, in milliseconds: so long ago (`2h`), a China day or a China time."""
-    if re.fullmatch(r"\d+(\.\d+)?\s*[a-z]+", text):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?\s*[a-z]+", text):
         try:
             return clock.now_ms() - round(span(text).total_seconds() * 1000)
         except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tongguan.gateway.document.changes import learned, with_numbers
 from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.model.characters import is_count
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
@@ -13,13 +14,12 @@ from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 
 MOST_COPIES = 100
-_MOST_DIGITS = 9
 
 
 def do(request: LocalRequest, records: Snapshot) -> Outcome:
     """As many drafts as `Copies` says (1 when absent); the message's `copies` lists their keys and numbers."""
     asked = request.options.get(str(request.operation.options.get("field", "Copies")), "1")
-    if not asked.isdecimal() or len(asked) > _MOST_DIGITS or not 1 <= int(asked) <= MOST_COPIES:
+    if not is_count(asked, MOST_COPIES):
         raise Refused([fault("GW-F15", path="Copies", label="复制份数", most=MOST_COPIES)])
     drafts = [_draft(request, n) for n in range(1, int(asked) + 1)]
     listed = [{"document": d.key, "numbers": d.numbers} for d in drafts]

@@ -14,12 +14,14 @@ from tongguan.gateway.flow.query.lists import finds_any, several_of, status_word
 from tongguan.gateway.flow.query.results import FORMATS
 from tongguan.gateway.flow.query.statistics import STATISTICS
 from tongguan.gateway.flow.query.wording import table_of
+from tongguan.gateway.model.characters import is_count
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.faults import InBoth, fault
 from tongguan.gateway.profile.profile import PAGING, Query
 from tongguan.gateway.profile.queries import LOG, MERGE, OFFER, RELATION, ROWS, TIME, names_of
 
 MOST_SIZE = 1000
+MOST_PAGE = 999_999_999
 MOST_VALUES = 50  #: of a filter that takes several
 
 
@@ -137,13 +139,9 @@ def _sources(query: Query) -> tuple[str, ...]:
 
 
 def _page_faults(filters: Mapping[str, str]) -> list[Fault]:
-    page, size = filters.get("page") or "1", filters.get("size") or "50"
-    wrong = []
-    if not (page.isdecimal() and len(page) < 10 and int(page) >= 1):
-        wrong.append(fault("GW-F17", path="page"))
-    if not (size.isdecimal() and len(size) < 10 and 1 <= int(size) <= MOST_SIZE):
-        wrong.append(fault("GW-F17", path="size"))
-    return wrong
+    bounds = {"page": MOST_PAGE, "size": MOST_SIZE}
+    wrong = [name for name, most in bounds.items() if not is_count(filters.get(name) or "1", most)]
+    return [fault("GW-F17", path=name, label=name, most=bounds[name]) for name in wrong]
 
 
 def _range_faults(query: Query, name: str, filters: Mapping[str, str]) -> list[Fault]:

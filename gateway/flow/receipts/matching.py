@@ -7,6 +7,7 @@ from itertools import product
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.model.characters import is_count
 from tongguan.gateway.model.document import Document, Receipt
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.model.message import Kind, Message
@@ -34,7 +35,7 @@ def named_by(accounts: Collection[str], content: ReceiptContent, records: Snapsh
         raise NotOurs(f"它所指的报文 {content.message} 不是我方的", f"it names message {content.message}, which is none of ours")
     if found.account not in accounts:
         raise Elsewhere(f"它所指的报文 {content.message} 属于另一账户", f"it names message {content.message} of another account")
-    if not (seal.isascii() and seal.isdecimal() and 1 <= int(seal) <= found.seal_number):
+    if not is_count(seal, found.seal_number):
         raise NotOurs(f"它所指的报文 {content.message} 从未发出", f"it names message {content.message}, which was never sent")
     if content.type not in ("", found.type):
         raise Elsewhere(

@@ -130,7 +130,9 @@ def test_every_code_that_the_gateway_gives_is_known() -> None:
     assert {code for source in sources for code in re.findall(r"GW-[CDEFJMPSXZ][0-9]{2}", source)} <= fault_codes(load_profiles())
 
 
-@pytest.mark.parametrize(("option", "wrong"), [("--operation", "declair"), ("--state", "lost"), ("--until", "soon")])
+@pytest.mark.parametrize(
+    ("option", "wrong"), [("--operation", "declair"), ("--state", "lost"), ("--until", "soon"), ("--since", "２h")]
+)
 def test_so_is_an_operation_a_state_or_a_time(listed: Path, tongguan: Say, option: str, wrong: str) -> None:
     assert tongguan("list", option, wrong).code == 2
 
