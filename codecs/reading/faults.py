@@ -150,8 +150,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-C39": ("{value} 在第 {row} 行已有修改", "{value} is changed by row {row} already"),
     "GW-C42": ("{what} 修改前后相同：{value}", "{what_en} is {value} already"),
     "GW-C43": (
-        "{label}的值 {value} 不在代码表 {table} 中；该表只是样例，请核对（导入完整的表：tongguan tables import）",
-        "{label} {value} is not in the code table {table}; that table is only a sample: please check (tongguan tables import brings the whole one)",
+        "{label}的值 {value} 不在代码表 {table} 中；该表只是样例，请核对（导入完整的表：tongguan tables import FILE）",
+        "{label} {value} is not in the code table {table}; that table is only a sample: please check (take up the whole one: tongguan tables import FILE)",
     ),
     "GW-C50": (
         "{label}含有看不见的{what}（第 {at} 个字符）：请删去",

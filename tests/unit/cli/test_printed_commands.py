@@ -49,7 +49,7 @@ def filled(part: ast.expr) -> str:
 
 
 def printed() -> list[str]:
-    files = (file for part in ("gateway", "inbox", "outbox", "signer") for file in (ROOT / part).rglob("*.py"))
+    files = (file for part in ("codecs", "gateway", "inbox", "outbox", "signer") for file in (ROOT / part).rglob("*.py"))
     modules = (module for file in files if "tongguan " in (module := file.read_text("utf-8")))
     texts = (text for module in modules for text in strings(ast.parse(module)))
     return sorted({found.strip(" .&") for text in texts for found in COMMAND.findall(text)} - NOT_TYPED)
