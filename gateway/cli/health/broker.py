@@ -17,12 +17,20 @@ _TRIAL = "tongguan.doctor"  #: a queue of this look alone
 _WAIT = 5.0  #: seconds for a message to come back
 
 
-def broker_findings(settings: Settings) -> Iterable[Finding]:
-    """Connect, declare what a gateway declares, and send a message to ourselves; nothing without a broker in the settings."""
+def broker_settings(settings: Settings) -> Iterable[Finding]:
+    """A broker with which no gateway starts; connects to nothing."""
     try:
-        broker = make_broker(settings.broker, settings.home)
+        make_broker(settings.broker, settings.home)
     except SettingsWrong as wrong:
         yield Finding("broker", words(wrong), t("改正 [broker] 设置", "mend the settings of [broker]"))
+
+
+def broker_findings(settings: Settings) -> Iterable[Finding]:
+    """Connect, declare what a gateway declares, and send a message to ourselves; nothing without a broker in the settings, nor where
+    they cannot be used, which `broker_settings` tells."""
+    try:
+        broker = make_broker(settings.broker, settings.home)
+    except SettingsWrong:
         return
     if broker is None:
         return

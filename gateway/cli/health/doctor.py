@@ -120,6 +120,7 @@ def settings_findings(settings: Settings) -> list[Finding]:
         *_tokens(settings),
         *_short_messages(settings),
         *_alert_channels(settings),
+        *_broker(settings),
         *secrets(settings),
         *tokens(settings),
         *production(settings),
@@ -138,6 +139,14 @@ def _alert_channels(settings: Settings) -> Iterable[Finding]:
                 return t("可用；试送：", "may be used; for a trial: ") + f"tongguan alerts test {channel.name}"
 
             yield _look(f"alerts {channel.name}", usable, t("改正该渠道的设置", "mend the settings of this channel"))
+
+
+def _broker(settings: Settings) -> Iterable[Finding]:
+    if settings.broker.url:
+        # Imported here: it brings kombu along.
+        from tongguan.gateway.cli.health.broker import broker_settings
+
+        yield from broker_settings(settings)
 
 
 def _profiles(settings: Settings) -> Iterable[Finding]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import brokers
 import pytest
@@ -67,6 +69,36 @@ def test_a_broker_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.C
 
     assert list(found) == ["broker"]
     assert "the connection is refused" in found["broker"][1]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (['url = "amqp://h:99999/"'], "broker.url is no address, or its port is none of 1 to 65535"),
+        (['url = "amqp://h:abc/"'], "broker.url is no address, or its port is none of 1 to 65535"),
+        (['url = "redis://h:0/0"'], "broker.url is no address, or its port is none of 1 to 65535"),
+        (['url = "amqp://[::1/"'], "broker.url is no address, or its port is none of 1 to 65535"),
+        (['url = "amqp://h/"', 'password = "file:secrets/none"'], "broker.password: secrets/none cannot be read"),
+        (['url = "amqps://h/"', 'ca = "trust/none.pem"'], "ca, certificate or key of broker cannot be used"),
+    ],
+)
+def test_a_broker_with_which_no_gateway_starts_is_told_by_config_check(
+    tmp_path: Path, tongguan: Callable[..., Any], lines: list[str], said: str
+) -> None:
+    home = home_with(tmp_path, *lines)
+
+    for command, code in ((("config", "check"), 78), (("doctor",), 1)):
+        told = tongguan(*command, "--home", home, "--lang", "en", "--json")
+
+        assert told.code == code
+        (broker,) = [each for each in told.json if each["check"] == "broker"]
+        assert not broker["ok"] and said in broker["text"]
+
+
+def test_config_check_says_nothing_of_a_broker_that_may_be_used(tmp_path: Path, tongguan: Callable[..., Any]) -> None:
+    told = tongguan("config", "check", "--home", home_with(tmp_path, 'url = "amqp://[::1]:5672/v"'), "--json")
+
+    assert told.code == 0 and "broker" not in {each["check"] for each in told.json}
 
 
 @pytest.mark.parametrize("url", ["filesystem:///var/x", "sqla+sqlite:///x.db", "sqs://x", "kafka://x", "memory://"])
