@@ -162,6 +162,7 @@ class JournalUnfit(SettingsWrong):
 
     def __init__(self, zh: str, en: str, *, do: tuple[str, str]) -> None:
         super().__init__(f"{zh}；{do[0]}", f"{en}; {do[1]}")
+        self.what, self.do = (zh, en), do
 
 
 class NoJournal(TongguanError):

@@ -105,7 +105,7 @@ def _journal(settings: Settings) -> Iterable[Finding]:
         lost = context.disagreement()
         yield Finding("journal", lost or t("还没有", "none yet"), t(*RESTORE) if lost else "")
     except JournalUnfit as unfit:
-        yield Finding("journal", words(unfit), t(*MEND))
+        yield Finding("journal", t(*unfit.what), t(*unfit.do))
     for path in permissions.loose(home, own_files(settings)):
         yield Finding("private", str(path), f"chmod go= {path}")
 
@@ -300,7 +300,10 @@ def _font(settings: Settings) -> Finding:
 def _folders(settings: Settings) -> Iterable[Finding]:
     for account in settings.account:
         mailbox, check = settings.mailbox(account), f"mailbox {account.name}"
-        wrong = mailbox_troubles(settings, account)
+        try:
+            wrong = mailbox_troubles(settings, account)
+        except JournalUnfit:  # told of the journal, which alone knows whether the folder is the account's
+            continue
         yield from (Finding(check, words(each), each.do(context.language())) for each in wrong)
         if not wrong:
             yield Finding(check, str(mailbox))

@@ -12,6 +12,7 @@ import pytest
 
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.profiles import tables
+from tongguan.gateway.daemon.daemon import Daemon
 
 Tongguan = Callable[..., Any]
 
@@ -67,23 +68,52 @@ def test_who_closes_the_output_is_told_nothing(home: Path) -> None:
     assert (said.returncode, said.stderr) == (0, "")
 
 
+def of_another_user(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The system refuses the file of this name."""
+    opened = Path.open
+
+    def refused(path: Path, *how: Any, **also: Any) -> Any:
+        if path.name == name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *how, **also)
+
+    monkeypatch.setattr(Path, "open", refused)
+
+
 @pytest.mark.parametrize("words", [["list"], ["pause", "account", "demo", "--why", "x"]], ids=" ".join)
 def test_a_journal_of_another_user_is_no_damaged_one_to_be_restored(
     tongguan: Tongguan, home: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
     (home / "tongguan.db").touch()
-    opened = Path.open
-
-    def refused(path: Path, *how: Any, **also: Any) -> Any:
-        if path.name == "tongguan.db":
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return opened(path, *how, **also)
-
-    monkeypatch.setattr(Path, "open", refused)
+    of_another_user(monkeypatch, "tongguan.db")
     said = tongguan(*words, "--lang", "en")
 
     assert said.code == 78
     assert "tongguan.db: Permission denied; type it as the home's user" in said.err and "restore" not in said.err
+
+
+@pytest.mark.parametrize("name", ["tongguan.db", "anchor.jsonl"])
+def test_doctor_tells_of_a_journal_of_another_user_beside_all_else(
+    tongguan: Tongguan, home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    Daemon(home).stop()
+    of_another_user(monkeypatch, name)
+    said = tongguan("doctor", "--lang", "en", "--json")
+
+    assert (said.code, said.err) == (1, "")
+    (journal,) = [each for each in said.json if each["check"] == "journal"]
+    assert journal["text"].endswith(f"{name}: Permission denied") and "as the home's user" in journal["do"]
+    assert {"python", "settings", "profiles"} < {each["check"] for each in said.json}
+    assert "Permission denied" in tongguan("status", "--lang", "en").out
+
+
+def test_doctor_tells_of_a_journal_that_is_none_beside_all_else(tongguan: Tongguan, home: Path) -> None:
+    (home / "tongguan.db").write_text("no journal")
+    said = tongguan("doctor", "--lang", "en", "--json")
+
+    assert (said.code, said.err) == (1, "")
+    (journal,) = [each for each in said.json if each["check"] == "journal"]
+    assert "tongguan.db" in journal["text"] and "restore" in journal["do"]
 
 
 @pytest.mark.parametrize("words", EVERYTHING, ids=" ".join)
