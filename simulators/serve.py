@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -30,7 +31,7 @@ from tongguan.simulators.server.clock import Clock
 from tongguan.simulators.server.http_app import ClosingProtocol
 from tongguan.simulators.server.office import Office, stranger_like
 from tongguan.simulators.server.server import Counter
-from tongguan.simulators.settings import FOLDER, PORTS, WrongSettings, load_settings
+from tongguan.simulators.settings import FILE, FOLDER, PORTS, WrongSettings, load_settings
 
 WRONG_SETTINGS = 78  #: exit code, as sysexits has it
 KEEPS_LICENCES = "customs"  #: whose ledger has the licences of the settings
@@ -47,6 +48,7 @@ def serve(home: Path, *, fast: bool = False, faults: Path | None = None, profile
     load_plan(faults)
     for name in settings.endpoints:
         load_scripts(name, profiles, home / OWN_PROFILES)
+    _alone(home / FOLDER)
     ports = home / FOLDER / PORTS
     ports.unlink(missing_ok=True)
     options = ["--home", str(home), *(["--fast"] if fast or settings.fast else [])]
@@ -60,6 +62,14 @@ def serve(home: Path, *, fast: bool = False, faults: Path | None = None, profile
         for name, address in listening.items():
             print(f"{name}: listening on http://{address[0]}:{address[1]}" if address else "", flush=True)
     _wait(list(children.values()))
+
+
+def _alone(folder: Path) -> None:
+    """Raise WrongSettings where the simulators of a home run already; no others start while this process lives."""
+    try:
+        fcntl.flock(os.open(folder, os.O_RDONLY | os.O_CLOEXEC), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise WrongSettings(f"{folder}: the simulators of this home run already") from None
 
 
 def _start(authority: str, options: list[str]) -> subprocess.Popen[str]:
@@ -169,7 +179,12 @@ def _run(office: Office) -> None:
     )
     bound = socket.socket(socket.AF_INET6 if ":" in office.endpoint.host else socket.AF_INET)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    bound.bind((office.endpoint.host, office.endpoint.port))
+    where = office.endpoint
+    try:
+        bound.bind((where.host, where.port))
+    except OSError as error:
+        what = f"[{where.authority}] {where.host}:{where.port}: {error.strerror}; name another port (0: a free one)"
+        raise WrongSettings(f"{office.settings.folder / FILE}: {what}") from error
     server = _Server(config, counter)
     threading.Thread(target=_until_starter_ends, args=(server,), daemon=True).start()
     server.run(sockets=[bound])

@@ -132,10 +132,11 @@ class Store:
         self._base.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._base.execute("COMMIT")
         except BaseException:
-            self._base.execute("ROLLBACK")
+            if self._base.in_transaction:  # a full disk may have ended it
+                self._base.execute("ROLLBACK")
             raise
-        self._base.execute("COMMIT")
 
     def _one(self, sql: str, *values: object) -> Any:
         return self._base.execute(sql, values).fetchone()

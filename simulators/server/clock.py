@@ -10,7 +10,7 @@ import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -75,7 +75,10 @@ class Clock:
             told = os.stat(self._path)
             seen = (told.st_ino, told.st_mtime_ns, told.st_size)
             if seen != self._seen:
-                self._reading = ClockReading(**json.loads(self._path.read_bytes()))
+                reading = ClockReading(**json.loads(self._path.read_bytes()))
+                if not all(type(each) is int for name, each in asdict(reading).items() if name != "boot"):
+                    raise TypeError("a clock's numbers are whole")
+                self._reading = reading
                 self._seen = seen
         return self._reading
 

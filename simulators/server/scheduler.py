@@ -96,5 +96,5 @@ class Clockwork:
             outcome = await forward(self._office, client, course, receiver)
             self._feed.tell(play(self._office, course, outcome))
             self.planned()
-        except Exception:
-            die()
+        except Exception as error:
+            die(error)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
+import sys
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -40,11 +42,15 @@ class Rounds:
                     if pause > 0:
                         with suppress(TimeoutError):
                             await asyncio.wait_for(self._planned.wait(), min(pause, _LONGEST))
-            except Exception:
-                die()
+            except Exception as error:
+                die(error)
 
 
-def die() -> None:
-    """End the process: a simulator that no longer does as promised would mislead."""
-    traceback.print_exc()
+def die(error: Exception) -> None:
+    """End the process: a simulator that no longer does as promised would mislead. What it knows is in its books."""
+    if isinstance(error, sqlite3.OperationalError):
+        print(f"the books cannot be written: {error}; mend that and start the simulators again", file=sys.stderr)
+    else:
+        traceback.print_exception(error)
+    sys.stderr.flush()
     os._exit(70)

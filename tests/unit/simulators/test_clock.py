@@ -57,7 +57,18 @@ def test_it_follows_the_file_from_when_that_is_there(machine: Machine, tmp_path:
     assert clock.until(begun + 7200) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("harm", ["gone", "{", '{"speed": 2}', "[" * 10**5, '{"speed": "x", "business": 1, "steady": 1}'])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "gone",
+        "{",
+        '{"speed": 2}',
+        "[" * 10**5,
+        '{"speed": "x", "business": 1, "steady": 1}',
+        '{"speed": 2, "business": "x", "steady": 1, "machine": 1, "boot": ""}',
+        '{"speed": 2, "business": 1e999, "steady": 1, "machine": 1, "boot": ""}',
+    ],
+)
 def test_a_file_that_goes_or_is_damaged_changes_nothing(machine: Machine, tmp_path: Path, harm: str) -> None:
     written(tmp_path, ClockLine.begin(3600))
     clock = Clock(tmp_path)

@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from patience import ended, here, ran, wait_until
 
@@ -55,6 +56,46 @@ def test_a_killed_simulator_has_lost_nothing(own_home, fresh, application, codes
     assert ended(running.process, "the simulators") == 1
 
     assert codes(begin().client("mofcom").until("52")) == ["10", "20", "30", "40", "50", "52"]
+
+
+def test_a_second_start_says_that_they_run_already_and_does_them_no_harm(own_home):
+    home, begin, _ = own_home
+    mofcom = begin().client("mofcom")
+    ports = (home / "simulators" / "ports.json").read_bytes()
+
+    second = ran([sys.executable, "-m", "tongguan.simulators.serve", "--home", str(home)])
+
+    assert (second.returncode, "run already" in second.stderr) == (78, True)
+    assert (home / "simulators" / "ports.json").read_bytes() == ports
+    assert mofcom.poll(wait=0) == []
+
+
+def test_a_port_that_another_has_is_named_with_the_place_where_it_stands(own_home):
+    home, _, _ = own_home
+    path = home / "simulators" / "simulators.toml"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        path.write_text(path.read_text().replace("port = 0", f"port = {port}", 1))
+        refused = ran([sys.executable, "-m", "tongguan.simulators.serve", "--home", str(home)])
+
+    assert refused.returncode == 1
+    assert f"{path}: [mofcom] 127.0.0.1:{port}: Address already in use" in refused.stderr
+
+
+def test_a_full_disk_ends_them_in_plain_words_and_a_new_start_goes_on(own_home, fresh, application, codes, tools):
+    home, begin, _ = own_home
+    running = begin()
+    mofcom = running.client("mofcom")
+    mofcom.send(NA, "declare", application(fresh.application()), reference=fresh.reference("!pace=600ms"))
+    mofcom.until("10")
+    for child in psutil.Process(running.process.pid).children():
+        child.rlimit(psutil.RLIMIT_FSIZE, (4096, 4096))
+
+    assert ended(running.process, "the simulators") == 1
+    said = (home / "simulate.log").read_text()
+    assert "the books cannot be written" in said and "Traceback" not in said
+
+    assert codes(begin().client("mofcom").until("52"))[-1] == "52"
 
 
 def test_the_authorities_end_with_the_process_that_started_them(own_home, tools):
