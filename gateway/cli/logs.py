@@ -19,6 +19,7 @@ from typing import Any, Literal
 import orjson
 import structlog
 
+from tongguan.gateway.model.characters import escaped, shown
 from tongguan.gateway.system import clock, logs, times
 
 Event = MutableMapping[str, Any]
@@ -92,14 +93,14 @@ class Outlet:
 def log_to_stdout(form: Literal["json", "text"]) -> None:
     """Say everything: for whoever collects the daemon's lines."""
     keep_standard_handles()
-    last: Any = (
-        structlog.processors.JSONRenderer(serializer=lambda event, **_: orjson.dumps(event, default=str).decode())
+    last: tuple[Any, ...] = (
+        (structlog.processors.JSONRenderer(serializer=lambda event, **_: escaped(orjson.dumps(event, default=str).decode())),)
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=os.isatty(1))
+        else (_without_hidden, structlog.dev.ConsoleRenderer(colors=os.isatty(1)))
     )
     outlet = Outlet(1)
     logs.together = outlet.together
-    _configure(outlet, logging.INFO, last)
+    _configure(outlet, logging.INFO, *last)
 
 
 def keep_standard_handles() -> None:
@@ -123,15 +124,20 @@ def leave_standard_output() -> None:
 
 def only_trouble() -> None:
     """Keep stdout for the command's own answer."""
-    _configure(sys.stderr, logging.ERROR, structlog.dev.ConsoleRenderer(colors=False))
+    _configure(sys.stderr, logging.ERROR, _without_hidden, structlog.dev.ConsoleRenderer(colors=False))
 
 
-def _configure(stream: Any, level: int, last: Any) -> None:
+def _configure(stream: Any, level: int, *last: Any) -> None:
     structlog.configure(
-        processors=[structlog.processors.add_log_level, _stamp, structlog.processors.format_exc_info, last],
+        processors=[structlog.processors.add_log_level, _stamp, structlog.processors.format_exc_info, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(stream),
     )
+
+
+def _without_hidden(_: Any, __: str, event: Event) -> Event:
+    """What others named orders no terminal about."""
+    return {name: shown(said) if isinstance(said, str) else said for name, said in event.items()}
 
 
 def _stamp(_: Any, __: str, event: Event) -> Event:

@@ -120,6 +120,15 @@ def shown(text: str) -> str:
     return text if text.isascii() and text.isprintable() else _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
 
 
+def escaped(json_text: str) -> str:
+    """JSON that says the same, each character that cannot be seen by its number: `\\u009b`."""
+    return json_text if json_text.isascii() and "\x7f" not in json_text else _UNSEEN.sub(_by_number, json_text)
+
+
+def _by_number(found: re.Match[str]) -> str:
+    return re.sub("....", r"\\u\g<0>", found[0].encode("utf-16-be").hex())
+
+
 def is_count(text: str, most: int) -> bool:
     """Is it a whole number from 1 to `most`, in the digits of ASCII? Python takes full-width ones, and others', for the same."""
     return text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most

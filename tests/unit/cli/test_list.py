@@ -144,16 +144,18 @@ def test_a_page_that_no_list_has_is_no_bug(listed: Path, tongguan: Say, page: st
 
 def test_a_name_tears_no_row_and_orders_no_terminal_about(home: Path, tongguan: Say) -> None:
     change_settings(home, "gateway", "settle", "0s")
-    name = "a\nb\x1b[2J.xml"
+    name = "a\nb\x1b[2J\x9b2J\u202e.xml"
     (home / "mailboxes/demo/OutBox" / name).write_text(FORM.format("declare", "ORDER", ""))
     daemon = Daemon(home)
     wait_until(lambda: not turn(daemon) and list((home / "mailboxes/demo/Status").glob("*.status.json")), "the status file")
     daemon.stop()
 
-    said, (told,) = tongguan("list"), tongguan("list", "--json").json
+    said, listed = tongguan("list"), tongguan("list", "--json")
+    (told,) = listed.json
 
     assert told["file"] == name
-    assert [line for line in said.out.splitlines() if "a⟨U+000A⟩b⟨U+001B⟩[2J.xml" in line]
+    assert [line for line in said.out.splitlines() if "a⟨U+000A⟩b⟨U+001B⟩[2J⟨U+009B⟩2J⟨U+202E⟩.xml" in line]
+    assert r"a\nb\u001b[2J\u009b2J\u202e.xml" in listed.out
     assert "\x1b" not in said.out + tongguan("show", name).out + tongguan("show", f"x{name}").err
 
 

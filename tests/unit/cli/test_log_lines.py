@@ -161,3 +161,13 @@ def test_a_log_handler_that_raises_is_no_failure_of_the_commit(home: Path) -> No
         daemon.stop()
 
     assert codes & {"station", "thread", "listener"} == set()
+
+
+@pytest.mark.parametrize(("form", "said"), [("json", r"a\u001b[2J\u009b2J"), ("text", "a⟨U+001B⟩[2J⟨U+009B⟩2J")])
+def test_a_log_line_orders_no_terminal_about(form: str, said: str) -> None:
+    line = f"from tongguan.gateway.cli.logs import log_to_stdout; log_to_stdout({form!r}); "
+    line += r"import structlog; structlog.get_logger().info('move', file='a\x1b[2J\x9b2J')"
+
+    told = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True).stdout
+
+    assert said in told and not {"\x1b", "\x9b"} & set(told)
