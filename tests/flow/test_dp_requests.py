@@ -123,6 +123,17 @@ def test_what_customs_does_not_keep_or_is_anothers_is_refused_at_once(site: Site
     assert [fault["message"] for fault in status["faults"]] == [says]
 
 
+@pytest.mark.parametrize("type_", [PRINT, EXPORT])
+def test_what_customs_did_not_take_is_listed_without_a_status(site: Site, type_: str) -> None:
+    """No type of these keeps drafts, so a request that nobody has stands nowhere."""
+    key = b.fresh("none")
+    site.wait(site.drop(b.xml(dp.request(type_, [dp.NOBODYS], document=key))), "rejected")
+
+    for kind in ("list", "results"):
+        (row,) = (row for row in b.rows(site, b.query(type_, kind, size="1000")) if row["document"] == key)
+        assert row.get("status", row.get("state")) == "-"
+
+
 def test_a_refused_request_may_be_sent_again_for_other_declarations(site: Site) -> None:
     key = b.fresh("again")
     site.wait(site.drop(b.xml(dp.request(EXPORT, CLEARED[:2], "!failed", document=key))), "rejected")

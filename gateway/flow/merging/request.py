@@ -80,8 +80,8 @@ def _of_chosen(
         yield "GW-F71", said
         return
     if document.status != types.rule.ready:
-        words = types.merged.statuses[document.status].text
-        yield "GW-F72", {**said, "status_zh": words.zh, "status_en": words.en}
+        zh, en = types.merged.status_words(document.status)
+        yield "GW-F72", {**said, "status_zh": zh, "status_en": en}
     assert types.merged.lines is not None
     for path in types.merged.lines.pool:
         if value_at(content, path) not in ("", value_at(document.content, path)):

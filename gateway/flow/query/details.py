@@ -90,7 +90,8 @@ def shown(profile: Profile, document: Document, of: str, language: str = "zh") -
     kind, _, name = of.partition(".")
     match kind:
         case "status":
-            return profile.statuses[document.status].list_text[language]
+            status = profile.statuses.get(document.status)  # none where nothing came of the first message
+            return status.list_text[language] if status is not None else "-"
         case "number":
             return document.numbers.get(name, "-")
         case "mark":
