@@ -91,6 +91,13 @@ def test_what_is_offered_is_not_asked_for_by_a_value_that_no_merge_takes(
     assert [(fault["code"], fault["path"]) for fault in status["faults"]] == [(code, f"/body/{filter_}")]
 
 
+@pytest.mark.parametrize("last", ["2026-02-28", "20260228"])
+def test_what_is_offered_is_not_asked_for_by_days_that_end_before_they_begin(customs: Office, last: str) -> None:
+    status = asked_what_is_offered(customs, IEFlag="I", DDateFrom="2026-03-01", DDateTo=last)
+
+    assert [(fault["code"], fault["path"]) for fault in status["faults"]] == [("GW-F21", "/body/DDateTo")]
+
+
 @pytest.mark.requirement("CD-12")
 @pytest.mark.requirement("CD-13")
 def test_two_lists_of_one_key_become_one_draft_and_are_merged(customs: Office) -> None:

@@ -174,7 +174,19 @@ def value_faults(compiled: Compiled, query: Query, filters: Mapping[str, str]) -
             faults.append(fault("GW-F18", name=name, value=value, path=name, label=_label(query, name, of)))
         elif value and query.source == "journal" and (wrong := _unknown_value(compiled, of, value)) is not None:
             faults.append(fault("GW-F85", name=name, value=value, path=name, label=_label(query, name, of), **wrong))
-    return faults
+    return [*faults, *_merge_faults(compiled, query, filters)]
+
+
+def _merge_faults(compiled: Compiled, query: Query, filters: Mapping[str, str]) -> list[Fault]:
+    """Of days that would be merged: that the last comes before the first."""
+    rule = compiled.profile.merge
+    if query.ask != OFFER or rule is None:
+        return []
+    bounds = [name for path in (rule.first, rule.last) for name, of in query.filters.items() if of == MERGE + path]
+    days = [day for name in bounds if (day := parse_date(filters.get(name, ""))) is not None]
+    if len(days) < 2 or days[0] <= days[1]:
+        return []
+    return [fault("GW-F21", name=" – ".join(bounds), path=bounds[-1], label=_label(query, bounds[-1], MERGE + rule.last))]
 
 
 def _is_no_day(compiled: Compiled, of: str, value: str) -> bool:
