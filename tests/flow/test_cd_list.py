@@ -430,6 +430,14 @@ def test_statistics_count_lists_lines_and_totals_of_each_currency(site: Site) ->
         ("I1", "进口一般贸易集报清单", "2", "4", "2750", "美元"),
     ]
 
+    goods = b.rows(site, b.query(LIST, "statistics", filters={**question, "by": "commodity"}))
+
+    assert [(row["code"], row["name"], row["lines"]) for row in goods] == [
+        ("0306100001", "冻虾1号", "2"),
+        ("0306100002", "冻虾2号", "2"),
+        ("0306100003", "冻虾3号", "2"),
+    ]
+
 
 @pytest.mark.requirement("CD-16")
 @pytest.mark.parametrize(

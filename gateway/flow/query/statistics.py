@@ -16,7 +16,7 @@ from tongguan.codecs.checking.compile import Compiled
 from tongguan.gateway.document.counting import category, number_of
 from tongguan.gateway.flow.query.results import Found, paging
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.journal.reading.search import CountedSum
+from tongguan.gateway.journal.reading.search import CountedSum, PeriodSum
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault
@@ -98,7 +98,7 @@ def _of_period(
     rows = [
         {
             "code": each.value,
-            "name": _name(compiled, by, each.value, language),
+            "name": _name(compiled, by, each, language),
             "unit": _unit(compiled, each.unit, language),
             "period_quantity": number_of(each.quantity),
             "period_amount": number_of(each.amount),
@@ -110,10 +110,19 @@ def _of_period(
     return f"{_shown(first)} – {_shown(last)}", by, rows
 
 
-def _name(compiled: Compiled, by: str, code: str, language: str) -> str:
-    """What the code table of a dimension calls a code; else the code itself."""
-    table = _table_at(compiled, _dimensions(compiled.profile).get(by, ""))
-    return table.name_of(code, language) if table else code
+def _name(compiled: Compiled, by: str, each: PeriodSum, language: str) -> str:
+    """What the code table of a dimension calls a code, else the code itself; of a commodity what documents call it."""
+    if by == COMMODITY:
+        return _name_of_goods(compiled, each.value, each.name, language)
+    table = _table_at(compiled, _dimensions(compiled.profile)[by])
+    return table.name_of(each.value, language) if table else each.value
+
+
+def _name_of_goods(compiled: Compiled, code: str, name: str, language: str) -> str:
+    """What documents call a commodity; its English name where the code table has one."""
+    table = _table_of_row(compiled, COMMODITY)
+    english = table.rows.get(code, {}).get("en") if table and language == "en" else ""
+    return english or name or code
 
 
 def _table_at(compiled: Compiled, path: str) -> CodeTable | None:
@@ -158,13 +167,11 @@ def _code(compiled: Compiled, dimension: str, value: str) -> str:
 
 def _lines(compiled: Compiled, sums: Iterable[CountedSum], month: int, by: str, language: str) -> dict[tuple[str, str], _Line]:
     """(code, unit) to its sums; a category without a name has that of its first commodity, as the document has it."""
-    categories, commodities = compiled.tables.get(CATEGORIES), _table_of_row(compiled, COMMODITY)
+    categories = compiled.tables.get(CATEGORIES)
     lines: dict[tuple[str, str], _Line] = {}
     for part in sorted(sums, key=lambda s: (s.commodity, s.unit, s.month)):
-        code, name, documents = part.commodity, part.name, part.documents
-        named = commodities.rows.get(code, {}) if commodities else {}
-        if language == "en" and named.get("en"):
-            name = named["en"]
+        code, documents = part.commodity, part.documents
+        name = _name_of_goods(compiled, code, part.name, language)
         if by == CATEGORY:
             code, documents = category(code), part.documents_of_category
             name = categories.name_of(code, language) if categories and code in categories.rows else name

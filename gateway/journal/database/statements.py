@@ -416,6 +416,7 @@ COUNTED_BY = {
     name: select(
         _c[name],
         _c.unit,
+        func.max(_c.name).label("name"),
         *(func.sum(column).label(column.name) for column in _lines[:4]),
         func.count(_c.document_id.distinct()),
         func.count(),

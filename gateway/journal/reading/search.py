@@ -43,6 +43,7 @@ class PeriodSum:
 
     value: str
     unit: str
+    name: str  #: of one of their commodities
     quantity: int
     amount: int
     documents: int
@@ -262,9 +263,9 @@ def _dimensions(where: Mapping[int, str]) -> list[ColumnElement[bool]]:
 
 
 def _period_sum(row: Sequence[Any]) -> PeriodSum:
-    value, unit, *sums = row
+    value, unit, name, *sums = row
     high, low, amount_high, amount_low, documents, lines = map(int, sums)
-    return PeriodSum(value, unit, high * PART + low, amount_high * PART + amount_low, documents, lines)
+    return PeriodSum(value, unit, name, high * PART + low, amount_high * PART + amount_low, documents, lines)
 
 
 def _sum(row: Sequence[Any]) -> CountedSum:

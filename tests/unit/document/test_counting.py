@@ -150,7 +150,10 @@ def test_a_period_is_added_up_by_what_documents_say_in_each_unit_apart(journal: 
         ("142", "USD", 20_000_001, 1, 2),
         ("502", "CNY", 20_000_001, 1, 2),
     ]
-    assert [(s.value, s.quantity, s.documents) for s in of_one] == [("26011200", 1_500_000, 1), ("26011300", 1_000_000, 1)]
+    assert [(s.value, s.name, s.quantity, s.documents) for s in of_one] == [
+        ("26011200", "商品26011200", 1_500_000, 1),
+        ("26011300", "商品26011300", 1_000_000, 1),
+    ]
 
 
 def test_a_document_counts_once_in_each_commodity_and_each_category(profile: Profile) -> None:
