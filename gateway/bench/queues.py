@@ -1,4 +1,5 @@
-"""Messages that wait in a queue, in turn with the same ones that lie in OutBox: what either way does in a second."""
+"""Messages that wait in a queue, in turn with the same ones that lie in OutBox, without a broker and with one that is told all events:
+what each way does in a second."""
 
 from __future__ import annotations
 
@@ -47,31 +48,40 @@ class _Way:
 
 
 def measure_queues(asked: QueuesAsked) -> str:
-    """Do the rounds, folder and queue in turn, and say what they gave: the medians and the ratio of each pair."""
+    """Do the rounds, each way in turn, and say what they gave: the medians, and the ratios within a round."""
     broker = make_broker(Broker(url=asked.url), Path())
     if broker is None:
         raise SettingsWrong("没有给出消息服务器的地址", "no broker is named")
     with ExitStack() as homes:  # all stay to the end: many deleted files make the next run's slow on ext4
         homes.enter_context(_queue_lent(broker))
-        pairs = [
-            (_by_folder(asked, homes.enter_context(asked.home())), _by_queue(asked, homes.enter_context(asked.home()), broker))
+        rounds = [
+            (
+                _by_folder(asked, homes.enter_context(asked.home())),
+                _by_folder(asked, homes.enter_context(asked.home()), events=True),
+                _by_queue(asked, homes.enter_context(asked.home()), broker),
+            )
             for _ in range(asked.rounds)
         ]
-    folder, queue = (statistics.median(way.rate for way in column) for column in zip(*pairs, strict=True))
-    cpu_folder, cpu_queue = (statistics.median(way.cpu_ms for way in column) for column in zip(*pairs, strict=True))
-    ratios = sorted(mine.rate / other.rate for other, mine in pairs)
-    last = pairs[-1][1]
+    folder, _, queue = (statistics.median(way.rate for way in column) for column in zip(*rounds, strict=True))
+    cpu_folder, cpu_events, cpu_queue = (statistics.median(way.cpu_ms for way in column) for column in zip(*rounds, strict=True))
+    ratios = sorted(mine.rate / plain.rate for plain, _, mine in rounds)
+    with_events = statistics.median(told.rate / plain.rate for plain, told, _ in rounds)
+    last = rounds[-1][2]
     peak = " + ".join(f"{each:.0f} MB" for each in last.used.most_mb)
     grown = sum(last.used.now_mb) / last.few_mb
     return (
         f"{queue:.1f} msgs/s queues n={asked.messages} rounds={asked.rounds} | by folder {folder:.1f} msgs/s, ratio "
         f"{statistics.median(ratios):.2f} [{ratios[0]:.2f}..{ratios[-1]:.2f}], peak {peak}, {grown:.2f} times the memory after a tenth"
-        f" | CPU {cpu_queue:.2f} ms a message, by folder {cpu_folder:.2f}"
+        f" | by folder with events {with_events:.2f} of the rate without"
+        f" | CPU {cpu_queue:.2f} ms a message, by folder {cpu_folder:.2f}, with events {cpu_events:.2f}"
     )
 
 
-def _by_folder(asked: QueuesAsked, made: Path) -> _Way:
+def _by_folder(asked: QueuesAsked, made: Path, *, events: bool = False) -> _Way:
+    """`events`: a broker is told them."""
     with authority(made, asked.delay_ms, full=False):
+        if events:
+            _name_broker(made, asked.url)
         lay_ready(made, asked.messages)
         with running_gateway(made, asked.processes) as gateway:
             gateway.begin()
@@ -81,8 +91,7 @@ def _by_folder(asked: QueuesAsked, made: Path) -> _Way:
 
 def _by_queue(asked: QueuesAsked, made: Path, broker: MessageBroker) -> _Way:
     with authority(made, asked.delay_ms, full=False):
-        with (made / "tongguan.toml").open("a") as file:
-            file.write(f'\n[broker]\nurl = "{asked.url}"\n')
+        _name_broker(made, asked.url)
         with running_gateway(made, asked.processes) as gateway:
             _order(gateway, "pause")
             link = broker.connect("bench")
@@ -96,6 +105,11 @@ def _by_queue(asked: QueuesAsked, made: Path, broker: MessageBroker) -> _Way:
                 return _answered(gateway, asked.messages)
             finally:
                 link.close()
+
+
+def _name_broker(made: Path, url: str) -> None:
+    with (made / "tongguan.toml").open("a") as file:
+        file.write(f'\n[broker]\nurl = "{url}"\n')
 
 
 def _answered(gateway: RunningGateway, messages: int) -> _Way:
