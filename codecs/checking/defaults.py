@@ -98,7 +98,7 @@ def _differs(one: CompiledFill, trail: Trail, row: Row, values: tuple[Any, str |
     if right is None:
         del row[one.node.name]
     if one.reads.isdisjoint(findings.unusable_paths):
-        findings.add("GW-C19", trail, one.node, right=right or "（空）", value=given)
+        findings.add("GW-C19", trail, one.node, right=right or "（空）", right_en=right or "(empty)", value=given)
 
 
 def _fits(one: CompiledFill, value: str, trail: Trail, findings: FaultList) -> None:

@@ -20,7 +20,7 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
     """As many drafts as `Copies` says (1 when absent); the message's `copies` lists their keys and numbers."""
     asked = request.options.get(str(request.operation.options.get("field", "Copies")), "1")
     if not is_count(asked, MOST_COPIES):
-        raise Refused([fault("GW-F15", path="Copies", label="复制份数", most=MOST_COPIES)])
+        raise Refused([fault("GW-F15", path="Copies", label=("复制份数", "number of copies"), most=MOST_COPIES)])
     drafts = [_draft(request, n) for n in range(1, int(asked) + 1)]
     listed = [{"document": d.key, "numbers": d.numbers} for d in drafts]
     outcome = done(request, *drafts)

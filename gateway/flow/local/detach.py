@@ -15,6 +15,8 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
     names = {name for name, _ in request.attachments}
     present = {a.name for a in request.document.attachments}
     if names - present:
-        raise Refused([fault("GW-F14", path="Attachments", label="附件", name=name) for name in sorted(names - present)])
+        raise Refused(
+            [fault("GW-F14", path="Attachments", label=("附件", "attachment"), name=name) for name in sorted(names - present)]
+        )
     left = tuple(a for a in request.document.attachments if a.name not in names)
     return done(request, changed(request.document, request.business, attachments=left))

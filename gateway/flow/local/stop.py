@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tongguan.gateway.flow.holdings import undoing
 from tongguan.gateway.flow.local import LocalRequest, done
 from tongguan.gateway.flow.merging.letting_go import owner_of
@@ -20,13 +23,20 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
     reference, id_ = request.content.get("Reference"), request.content.get("MessageId")
     target = records.message(id_) if id_ else records.holder_of(request.message.account, reference or "")
     if target is None or target.account != request.message.account:
-        raise Refused([fault("GW-F12", path="Reference", label="报文编号", reference=reference or id_ or "")])
+        raise Refused([fault("GW-F12", **named_by(request.content))])
     if not may_stop(target):
-        raise Refused([fault("GW-F13", path="Reference", label="报文编号", reference=reference or id_ or "", state=target.state)])
+        raise Refused([fault("GW-F13", **named_by(request.content), state=target.state)])
     stopped = stop(target, records, request.profiles.get(target.type), now=request.now, business=request.business)
     outcome = done(request, *stopped.documents, why=request.content.get("Why", ""))
     more = {"release": stopped.release, "takes": stopped.takes}
     return replace(outcome, others=(stopped.message,), others_were={target.id: target.state}, **more)
+
+
+def named_by(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a message about another one names it by, as its faults tell it."""
+    if id_ := content.get("MessageId"):
+        return {"path": "MessageId", "label": ("报文标识", "message id"), "reference": id_}
+    return {"path": "Reference", "label": ("报文编号", "reference"), "reference": content.get("Reference") or ""}
 
 
 def may_stop(message: Message) -> bool:

@@ -56,7 +56,7 @@ def merge_faults(
 def _told(
     types: MergeTypes, places: Locations, trail: Sequence[str | int], path: str, code: str, facts: Mapping[str, object]
 ) -> Fault:
-    label = next((f.label for f in types.profile.fields if f.path == path), "")
+    label = next(((f.label, f.label_en) for f in types.profile.fields if f.path == path), ("", ""))
     told = fault(code, path=places.path(tuple(trail)), label=label, **facts)
     return replace(told, line=places.line(tuple(trail)))
 

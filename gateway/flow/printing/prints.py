@@ -88,7 +88,7 @@ def _form(request: LocalRequest) -> PrintForm:
     name = request.options.get(FORM) or (USUAL if USUAL in forms else next(iter(forms)))
     form = forms.get(name)
     if form is None:
-        raise Refused([fault("GW-F45", path=FORM, label="打印格式", form=name, known=" ".join(forms))])
+        raise Refused([fault("GW-F45", path=FORM, label=("打印格式", "form of the print"), form=name, known=" ".join(forms))])
     profile = request.profile
     if form.allowed and request.document.status not in form.allowed:
         allowed = profile.status_words(*(status for status in profile.statuses if status in form.allowed))

@@ -63,7 +63,7 @@ def file_of(message: Message, name: str, records: Snapshot) -> tuple[Answer, ...
     document = asked_for(message, records)
     attachment = next((a for a in document.attachments if a.name == name), None)
     if attachment is None:
-        raise Refused([fault("GW-F14", path="name", label="附件", name=name)])
+        raise Refused([fault("GW-F14", path="name", label=("附件", "attachment"), name=name)])
     raw = records.body(attachment.message_id, f"attachment:{attachment.sha256}")
     if raw is None:
         do = f"tongguan show {message.id}; tongguan give-up {message.id}"

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.reading.item import Item
 from tongguan.gateway.flow.intake.accept import Carried
+from tongguan.gateway.flow.local.stop import named_by
 from tongguan.gateway.flow.merging.result import offer
 from tongguan.gateway.flow.merging.selection import MergeTypes
 from tongguan.gateway.flow.query.details import ATTACHMENTS, RECEIPTS, details, file_of
@@ -142,7 +143,7 @@ def _messages(message: Message, query: Query, filters: Mapping[str, str], record
     wanted = filters.get("MessageId") or filters.get("Reference") or ""
     found = [m for m in records.find(wanted, message.account) if m.id != message.id]
     if not found:
-        raise Refused([fault("GW-F12", path="Reference", label="报文编号", reference=wanted)])
+        raise Refused([fault("GW-F12", **named_by(filters))])
     return [{c.name: _of_message(m, c.of.removeprefix("message.")) for c in query.columns} for m in found]
 
 

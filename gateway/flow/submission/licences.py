@@ -172,9 +172,10 @@ def _fault(wish: Wish, licence: Licence, short: UncoveredRow) -> Fault:
         "commodity": row.get(rule.commodity, ""),
         **{f"unit_{language}": named.get(language, row.get(rule.unit, "")) for language in ("zh", "en")},
     }
+    label = node.label, node.label_en
     if short.left is None:
-        return fault("GW-F60", label=node.label, **facts)
-    return fault("GW-F61", label=node.label, **facts, left=text_of(short.left), wanted=text_of(short.wanted))
+        return fault("GW-F60", label=label, **facts)
+    return fault("GW-F61", label=label, **facts, left=text_of(short.left), wanted=text_of(short.wanted))
 
 
 def taking(rules: Rules, document: Document, wish: Wish | None, records: Snapshot) -> tuple[tuple[Take, ...], Mapping[str, int]]:

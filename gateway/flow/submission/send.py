@@ -25,7 +25,7 @@ from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.model.outcome import Body, Chain, Outcome
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.profile.profile import TAKEN
+from tongguan.gateway.profile.profile import NOT_TAKEN, TAKEN
 from tongguan.gateway.system import clock
 from tongguan.gateway.work.loop import Step, each, lane_of, parted
 from tongguan.gateway.work.moment import Moment
@@ -165,7 +165,7 @@ def technical_receipt(content: ReceiptContent, submission: Message) -> Receipt:
         authority=content.authority,
         code=content.code,
         zh=content.text,
-        en=content.text,
+        en=f"{'not taken' if content.code == NOT_TAKEN else 'taken'} by the authority: {content.text}",
         issued_at=content.issued_at,
         message_id=submission.id,
         document_id=submission.document_id,

@@ -18,7 +18,7 @@ LATIN = re.compile(r"[A-Za-z]{3,}")
 KNOWN = {
     *("XML", "JSON", "ZIP", "UTF", "DTD", "URI", "GB", "PDF", "GBK", "InBox", "OutBox", "true", "false", "file", "env", "secrets", "route"),
     *("TONGGUAN", "SECRET", "tongguan", "tables", "import", "document", "number", "page", "size", "check", "acts", "for", "encrypt", "xml", "json"),
-    *("zip", "secrets_to", "encrypt_to", "acts_for", "card", "bind", "Unicode", "xlsx", "csv", "txt", "account", "powers", "until"),
+    *("zip", "secrets_to", "encrypt_to", "acts_for", "card", "bind", "Unicode", "xlsx", "csv", "txt", "account", "powers", "until", "FILE"),
 }  # fmt: skip
 
 
