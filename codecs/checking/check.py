@@ -112,6 +112,8 @@ def _completed(
     look_at_filed(compiled.filed, contexts, known.filed, findings)
     _judged(compiled, contexts, operation, findings)
     look_at_changed(compiled, content, known, findings, _judged)
+    if compiled.profile.operations[operation].pending and known.document is not None and not findings.has_errors:
+        _something_changes(compiled, content, known.document, operation, findings)
     return filled
 
 
@@ -302,6 +304,22 @@ def _unchanged(compiled: Compiled, content: Row, known: FillContext, operation: 
         findings.spoil(
             "GW-C20", tuple(n for n in node.field.path.replace("[]", "").split("/")), node, operation=operation, **shown
         )
+
+
+def _something_changes(compiled: Compiled, content: Row, document: Document, operation: str, findings: FaultList) -> None:
+    """Nobody is asked to agree to what holds already."""
+    not_theirs = compiled.system | {node.field.path for node in compiled.fixed.get(operation, ())}
+    told: list[tuple[str, str, str]] = []
+    for path, node in compiled.nodes.items():
+        if node.convert is None or path in not_theirs:
+            continue
+        look = getter(path, ())
+        now = look((content,))
+        if now != look((document.content,)):
+            return
+        told += [(node.label, node.label_en, _shown(now))] if now else []
+    zh, en, values = zip(*told, strict=True) if told else ((), (), ())
+    findings.add("GW-C42", (), None, what="、".join(zh), what_en=", ".join(en), value=", ".join(values))
 
 
 def _before(compiled: Compiled, node: Node, look: Getter, known: FillContext) -> Sequence[Any]:

@@ -68,8 +68,7 @@ class FaultList:
             self.found.append(one)
             return
         self.more += 1
-        severity = one[3].get("severity") if isinstance(one[0], str) else one[0].severity
-        self.grave = self.grave or severity != "warning"
+        self.grave = self.grave or not _is_warning(one)
 
     def move(self, to: Callable[[Trail], Trail]) -> None:
         """All that was found, and that has no value, stands elsewhere: from now on it is told of there."""
@@ -89,6 +88,10 @@ class FaultList:
         """More are only counted: each place costs a search."""
         return len(self.found) >= MOST_FOUND
 
+    @property
+    def has_errors(self) -> bool:
+        return self.grave or not all(map(_is_warning, self.found))
+
     def told(self, places: Locations) -> list[Fault]:
         """The faults with path and line, as the sender's form has them."""
         compared = 0
@@ -100,6 +103,11 @@ class FaultList:
         if self.grave:
             faults.append(unlisted(self.more, path=places.path(()), line=places.line(())))
         return faults
+
+
+def _is_warning(found: FoundFault) -> bool:
+    code, _, _, facts = found
+    return (facts.get("severity") if isinstance(code, str) else code.severity) == "warning"
 
 
 def _told(found: FoundFault, places: Locations, with_near: bool) -> Fault:

@@ -232,6 +232,22 @@ def test_until_customs_agrees_the_change_is_shown_beside_what_holds(site: Site) 
 
 
 @pytest.mark.requirement("CD-05")
+def test_a_change_to_what_holds_already_is_none(site: Site) -> None:
+    before = qualified(site)
+    change = {"Batches": "121", "GuaranteeAmount": "50", "GuaranteeUntil": "2099-12-31"}
+    amended(site, before["document"], "!refuse", "rejected", **change)
+    amended(site, before["document"], **change)
+
+    faults = b.refused(site, act(QUALIFICATION, "amend", before["document"], **change))["faults"]
+    (fault,) = [fault for fault in faults if fault["severity"] == "error"]
+
+    assert (fault["code"], fault["path"]) == ("GW-C42", "/CD.qualification")
+    for said in ("进出口批次", "121", "担保额度(万元)", "50", "担保有效期", "2099-12-31"):
+        assert said in fault["message"]
+    assert amended(site, before["document"], **{**change, "Batches": "122"})["body"]["Batches"] == "122"
+
+
+@pytest.mark.requirement("CD-05")
 @pytest.mark.parametrize(("field", "value"), [("CustomMaster", "0902"), ("Nature", "2")])
 def test_nothing_else_of_a_qualification_changes(site: Site, field: str, value: str) -> None:
     key = qualified(site)["document"]
