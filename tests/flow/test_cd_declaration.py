@@ -211,6 +211,29 @@ def test_a_list_is_declared_once(site: Site, a_list: dict[str, Any]) -> None:
     assert "已由其他报关单申报" in str(site.wait_business(TYPE, in_a_sheet["document"], "不受理"))
 
 
+@pytest.mark.requirement("CD-11", "CD-17")
+def test_a_list_that_its_own_declaration_declared_is_neither_named_by_the_deadlines_nor_merged(
+    site: Site, a_list: dict[str, Any]
+) -> None:
+    """Until then the deadlines say where it stands."""
+
+    def standing() -> list[str]:
+        lines = site.command("deadlines").stdout.splitlines()
+        return [line for line in lines if a_list["numbers"]["unified"] in line]
+
+    own = client("!return")
+    declared(site, dec_message([a_list], of=own), "rejected")
+    site.wait_business(TYPE, own, "退回修改")
+    assert [f"集报报关单 {own} 为“退回修改”" in line for line in standing()] == [True]
+
+    declared(site, dec_message([a_list], of=own, ContrNo="HT-3"), "accepted")
+    site.wait_business(TYPE, own, CLEARED)
+    offered = b.rows(site, b.query(f.MERGE, "offer", filters={"IEFlag": "I", "ManualNo": a_list["body"]["ManualNo"]}))
+    (row,) = (row for row in offered if row["list"] == a_list["numbers"]["unified"])
+    assert standing() == []
+    assert (row["taken"], row["why"]) == ("0", f"集报报关单 {own} 为“已结关”")
+
+
 @pytest.mark.requirement("CD-13")
 @pytest.mark.parametrize(
     ("head", "says"),

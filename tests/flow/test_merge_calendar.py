@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 from daily_slots import it_is
+from journals import comes, document, submission, written
 from merge_desk import Counting, open_counting
 from merges import INVOICE, MERGE, NOTE
 
+from tongguan.gateway.flow.merging.deadlines import merging_types
 from tongguan.gateway.flow.orders import carry_out
+from tongguan.gateway.model.message import State
+from tongguan.gateway.model.outcome import Reservation
 
 pytestmark = [pytest.mark.requirement("CD-11"), pytest.mark.requirement("GW-09")]
 
@@ -63,6 +67,23 @@ def test_shortly_before_the_deadline_the_others_do_not_wait_any_more(desk: Count
 
     assert desk.words(NOTE, late) == ["已汇总"]
     assert merges(desk) == ["1-2030-06-2030-07-05", "1-2030-06-2030-07-08"]
+
+
+def test_what_a_declaration_of_its_own_names_is_not_merged_by_itself(desk: Counting) -> None:
+    note = desk.note("2030-06-03")
+    (types,) = merging_types(desk.shop.daemon.site.rules)
+    with desk.shop.daemon.journal.read() as records:
+        listed = records.document_of_key("demo", NOTE, note)
+    assert listed is not None
+    own = document("own", type=INVOICE, status="sent")
+    reserve = tuple(Reservation(kind, listed.id, own.id) for kind in types.fences)
+    written(
+        desk.shop.daemon.journal,
+        comes(submission(state=State.ACCEPTED, lane=None, due_at=None), documents=(own,), reserve=reserve),
+    )
+    day_by_day(desk, "2030-07-01", "2030-07-10")
+
+    assert merges(desk) == []
 
 
 def test_a_month_that_was_missed_is_caught_up_once(desk: Counting) -> None:

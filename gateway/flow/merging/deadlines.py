@@ -1,6 +1,6 @@
 """What is not declared yet of what must be, month by month: nothing is forgotten, wherever it stands.
 
-Promises: every document that is on its way, ready, in hand, or in something that is made and not declared, with the reason. No content
+Promises: every document that is on its way, ready, in hand, or in something that is made and not declared, with the reason; none that a declaration of its own declared. No content
 is read of any of which something is kept for merging, and each is read once, however many there are.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 
 from tongguan.gateway.document.lines import pool_of
 from tongguan.gateway.flow.merging.letting_go import in_work, owner_of
-from tongguan.gateway.flow.merging.selection import MergeTypes
+from tongguan.gateway.flow.merging.selection import MergeTypes, in_whole
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.keyed import StandingDocument
 from tongguan.gateway.journal.reading.search import Search
@@ -44,9 +44,14 @@ def undeclared(types: MergeTypes, accounts: Collection[str], records: Search) ->
     """All of these accounts, in no order; what is made of theirs may be another account's."""
     rule, statuses = types.rule, types.merged.statuses
     still = list(dict.fromkeys([rule.ready, rule.taken, *sorted(rule.underway)]))
+    singly = types.named_singly(records)
     for account in accounts:
         for document in records.standing(account, rule.merges, still):
-            yield _told(types, document, statuses[document.status].text, records)
+            by = singly.get(document.id)
+            if by is None:
+                yield _told(types, document, statuses[document.status].text, records)
+            elif by[1] not in rule.declared:
+                yield _told(types, document, in_whole(types, *by), records)
     going = _going(types, records)
     wholes = {**_wholes(types, records), **going}
     parts = [each for each in records.came_of(wholes) if each.alive or each.whole_id in going]
@@ -98,8 +103,7 @@ def _in_whole(types: MergeTypes, into: str, status: str | None) -> Text:
     title = types.made.profile.title
     if status is None:
         return Text(f"{title.zh} {into} 尚未生成", f"{title.en} {into} is not made yet")
-    words = types.made.profile.statuses[status].text
-    return Text(f"{title.zh} {into} 为“{words.zh}”", f"{title.en} {into} is “{words.en}”")
+    return in_whole(types, into, status)
 
 
 def _told(types: MergeTypes, document: StandingDocument, why: Text, records: Search) -> Undeclared:

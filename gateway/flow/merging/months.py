@@ -24,7 +24,8 @@ class MonthsOfAccount:
     def __init__(self, types: MergeTypes, account: str, records: Snapshot) -> None:
         rule = types.rule
         self._types = types
-        self._ready = {(each.pool, each.month) for each in records.standing(account, rule.merges, [rule.ready])}
+        singly, ready = types.named_singly(records), records.standing(account, rule.merges, [rule.ready])
+        self._ready = {(each.pool, each.month) for each in ready if each.id not in singly}
         self._underway = {(each.pool, each.month) for each in records.standing(account, rule.merges, sorted(rule.underway))}
         self._busy = {
             being for each in records.open_of_type(account, types.profile.type) if (being := _merges(types, each, records))

@@ -15,6 +15,7 @@ from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import named
 from tongguan.gateway.journal.reading.keyed import BEGINNING, KeyedHead, KeyedPlace
 from tongguan.gateway.journal.reading.restrictions import Restriction, has_fact, of_documents
+from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.record import record
@@ -49,6 +50,10 @@ class MergeTypes:
     def held_by(self) -> str:
         """The kind of reservation by which what is made has the documents that went into it."""
         return held_kind(self.rule)
+
+    def named_singly(self, records: Snapshot | Search) -> dict[str, tuple[str, str]]:
+        """Of the documents that something of the made type names by itself, without a merge: its key and status."""
+        return {id_: found for kind in self.fences for id_, found in records.reserved_by_type(kind, self.rule.makes).items()}
 
     @cached_property
     def rates(self) -> tuple[CodeTable, ...]:
@@ -214,7 +219,17 @@ def _held_off(types: MergeTypes, holder: str, records: Snapshot) -> Text:
     """By what a document must not be merged for now: one that changes it, or whatever else it is reserved for."""
     document = records.document(holder)
     title = types.rules.profile(document.type).title if document is not None and document.type in types.rules.types else None
-    return Text(f"有未办结的{title.zh}", f"open: {title.en}") if title else Text("已被占用", "it is reserved")
+    if document is None or title is None:
+        return Text("已被占用", "it is reserved")
+    if document.type == types.rule.makes:
+        return in_whole(types, document.key, document.status)
+    return Text(f"有未办结的{title.zh} {document.key}", f"open: {title.en} {document.key}")
+
+
+def in_whole(types: MergeTypes, key: str, status: str) -> Text:
+    """Into what a document went, and how that stands."""
+    title, (zh, en) = types.made.profile.title, types.made.profile.status_words(status)
+    return Text(f"{title.zh} {key} 为“{zh}”", f"{title.en} {key} is “{en}”")
 
 
 def deadline(case: MergeCase | None, month: int) -> str:

@@ -268,6 +268,12 @@ SOME_RESERVED_BY = PreparedStatement(
     .order_by(tables.reservation.c.value)
     .limit(_most)
 )
+#: what documents of one type have reserved in one kind
+RESERVED_BY_TYPE = PreparedStatement(
+    select(tables.reservation.c.value, tables.document.c.key, tables.document.c.status)
+    .join_from(tables.reservation, tables.document, tables.document.c.id == tables.reservation.c.document_id)
+    .where(and_(tables.reservation.c.kind == _given("kind"), tables.document.c.type == _given("type")))
+)
 MARKER = PreparedStatement(select(tables.marker.c.value).where(tables.marker.c.name == _given("name")))
 _v, _h, _g = tables.move.c, tables.history.c, tables.run.c
 #: each gateway's newest run, and its last entry; those of an older release are without a gateway

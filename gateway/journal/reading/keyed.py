@@ -154,6 +154,11 @@ class KeyedDocuments(Lookups):
         first = set(sorted(dict.fromkeys(value for values in found.values() for value in values))[:most])
         return [(kind, value) for kind, values in found.items() for value in values if value in first]
 
+    def reserved_by_type(self, kind: str, type_: str) -> dict[str, tuple[str, str]]:
+        """What documents of a type have reserved in a kind: of each value the key and the status of the document."""
+        rows = statements.RESERVED_BY_TYPE.rows(self._connection, kind=kind, type=type_)
+        return {value: (key, status) for value, key, status in rows}
+
     def open_of_type(self, account: str, type_: str) -> Iterator[OpenMessage]:
         """The account's open submissions of a type, oldest first."""
         after, full = 0, True

@@ -376,6 +376,10 @@ class Snapshot:
         """Of what a document has reserved in these kinds the first: kind and value, of so many values at most."""
         return self._stored.values_reserved(document_id, kinds, most)
 
+    def reserved_by_type(self, kind: str, type_: str) -> dict[str, tuple[str, str]]:
+        """What documents of a type have reserved in a kind: of each value the key and the status of the document."""
+        return self._stored.reserved_by_type(kind, type_)
+
     def open_of_type(self, account: str, type_: str) -> Iterator[OpenMessage]:
         """The account's open submissions of a type, oldest first."""
         return self._stored.open_of_type(account, type_)

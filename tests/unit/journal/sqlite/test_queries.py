@@ -348,6 +348,7 @@ DECIDES: dict[str, Callable[[Snapshot], Any]] = {
     "standing": lambda r: (list(r.standing("demo", "T", ["draft"])), r.standing_of(["d1", "d2"])),
     "open of a type": lambda r: list(r.open_of_type("demo", "T")),
     "reserved in kinds": lambda r: r.values_reserved("d1", ["k", "l"], 5),
+    "reserved by a type": lambda r: r.reserved_by_type("k", "T"),
     "counted_by": lambda r: r.counted_by(0, "demo", "T", months=(202601, 202611), where={}),
 }
 SEARCHES: dict[str, Callable[[Search], Any]] = {
@@ -365,6 +366,7 @@ SEARCHES: dict[str, Callable[[Search], Any]] = {
     "standing": lambda r: (list(r.standing("demo", "T", ["draft"])), r.standing_of(["d1", "d2"])),
     "open of a type": lambda r: list(r.open_of_type("demo", "T")),
     "reserved in kinds": lambda r: r.values_reserved("d1", ["k", "l"], 5),
+    "reserved by a type": lambda r: r.reserved_by_type("k", "T"),
     "body": lambda r: r.body("m1", "source"),
     "bodies": lambda r: r.bodies(["m1", "m2"], "source"),
     "newest of name": lambda r: r.newest_of_name("demo", ["f1.xml"]),
