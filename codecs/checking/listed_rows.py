@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.fault_list import FaultList
-from tongguan.codecs.reading.faults import fault
+from tongguan.codecs.reading.faults import ATTACHMENT, fault
 from tongguan.codecs.reading.number_lists import ListedNumber, NumberForm, TypedNumber, numbers_in_file, numbers_in_text, unusable
 from tongguan.gateway.document.changes import rows_of, value_at
 from tongguan.gateway.model.document import Content
@@ -70,4 +70,4 @@ def _with_rows(rules: ListedRows, content: Content, own: Sequence[str], taken: S
 
 
 def _fault(code: str, **facts: str) -> Fault:
-    return fault(code, path="Attachments", label="附件", label_en="attachment", **facts)  # type: ignore[arg-type]
+    return fault(code, path="Attachments", **ATTACHMENT, **facts)  # type: ignore[arg-type]

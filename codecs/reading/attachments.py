@@ -10,7 +10,8 @@ from typing import Any
 
 import pikepdf
 
-from tongguan.codecs.reading.faults import fault
+from tongguan.codecs.reading.faults import ATTACHMENT, fault
+from tongguan.gateway.model.characters import normal
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.profile.profile import AttachmentRule, Profile
@@ -49,7 +50,6 @@ _OFFICE = (
 )
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _PATH = "Attachments"
-_LABEL = "附件"
 
 
 def media_type(raw: bytes) -> str:
@@ -145,11 +145,13 @@ def _pages(raw: bytes) -> int:
 def _whole_faults(
     rule: AttachmentRule, given: Sequence[tuple[str, str]], document: Document | None, operation: str
 ) -> list[Fault]:
-    names = {name for name, _ in given}
+    names = {normal(name) for name, _ in given}
     categories = [category for _, category in given if category]
     one = rule.one_a_category
     kept = [
-        a for a in (document.attachments if document else ()) if a.name not in names and not (one and a.category in categories)
+        a
+        for a in (document.attachments if document else ())
+        if normal(a.name) not in names and not (one and a.category in categories)
     ]
     faults = []
     if rule.most_files and given and len(kept) + len(names) > rule.most_files:
@@ -163,4 +165,4 @@ def _whole_faults(
 
 
 def _fault(code: str, **facts: Any) -> Fault:
-    return fault(code, path=_PATH, label=_LABEL, label_en="attachment", **facts)
+    return fault(code, path=_PATH, **ATTACHMENT, **facts)

@@ -5,7 +5,7 @@ X: XML · J: JSON · Z: ZIP · S: sheets (workbooks, CSV) · M: the frame of a m
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypedDict
 
 from tongguan.gateway.model import characters
 from tongguan.gateway.model.errors import Fault, short
@@ -207,6 +207,16 @@ TEXTS: dict[str, tuple[str, str]] = {
 #: faults whose sentence says what is to be done
 _SAYS_OPERATION = frozenset({"GW-C20", "GW-C21", "GW-C22", "GW-C40"})
 _MOST_PATH = 1000  #: characters: a path is made of names that the sender chose
+
+
+class Label(TypedDict):
+    """What a fault calls its place, in both languages."""
+
+    label: str
+    label_en: str
+
+
+ATTACHMENT: Label = {"label": "附件", "label_en": "attachment"}
 
 
 def fault(

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
-from tongguan.codecs.reading.faults import fault
+from tongguan.codecs.reading.faults import ATTACHMENT, fault
 from tongguan.codecs.reading.item import MOST_KEPT, Item, Read, WireForm, digest, spoiled
 from tongguan.codecs.reading.read_zip import SentFiles
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, FRAME_LABELS, MOST_LISTED, MOST_NAME, near
-from tongguan.gateway.model.characters import strange, surely_ordinary
+from tongguan.gateway.model.characters import normal, strange, surely_ordinary
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.foreign import RECEIPT, KnownFiles
@@ -94,15 +94,15 @@ def attachment_faults(named: Sequence[tuple[str, str]], path: str, line: int | N
     """What is wrong with the list of a message's attachments, before any file is looked at."""
     faults, seen = [], set()
     if len(named) > MOST_LISTED:
-        faults.append(fault("GW-E10", path=path, line=line, most=MOST_LISTED, count=len(named)))
+        faults.append(fault("GW-E10", path=path, line=line, **ATTACHMENT, most=MOST_LISTED, count=len(named)))
     for file, _ in named[:MOST_LISTED]:
         if not file:
-            faults.append(fault("GW-E13", path=path, line=line, name="file"))
+            faults.append(fault("GW-E13", path=path, line=line, **ATTACHMENT, name="file"))
         elif len(file) > 255 or file in (".", "..") or "/" in file or "\\" in file or _CONTROL.search(file):
-            faults.append(fault("GW-E15", path=path, line=line, name=file))
-        elif file in seen:
-            faults.append(fault("GW-E03", path=path, line=line, name=file))
-        seen.add(file)
+            faults.append(fault("GW-E15", path=path, line=line, **ATTACHMENT, name=file))
+        elif normal(file) in seen:
+            faults.append(fault("GW-E03", path=path, line=line, **ATTACHMENT, name=file))
+        seen.add(normal(file))
     return faults
 
 

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tongguan.codecs.reading.faults import fault
+from tongguan.codecs.reading.faults import ATTACHMENT, fault
 from tongguan.codecs.reading.frame import TakenFiles
 from tongguan.codecs.reading.item import Item, Read, Spoilt, spoiled
 from tongguan.codecs.reading.mistaken import UNREADABLE, mistaken
@@ -74,7 +74,9 @@ def _whole(content: Read) -> Read:
     if content.files or any(i.attachments for i in content.items):
         content = replace(content, items=tuple(_with_files(item, content, named) for item in content.items))
         if all(item.known for item in content.items):
-            faults += [fault("GW-E02", path=_place(content), name=name) for name in content.files if name not in named]
+            faults += [
+                fault("GW-E02", path=_place(content), **ATTACHMENT, name=name) for name in content.files if name not in named
+            ]
     if faults or not content.batch:
         faults = [*content.faults, *(f for item in content.items for f in item.faults), *faults[len(content.faults) :]]
     if faults:
@@ -97,7 +99,9 @@ def _with_files(item: Item, content: Read, named: set[str]) -> Item:
     path = f"{item.place}/{_WHERE[content.form]}"
     listed_well = not any(one.path.startswith(path) for one in item.faults)
     missing = [name for name in names if name not in content.files] if listed_well else []
-    return spoiled(item, [fault("GW-E01", path=path, name=name, near=_alike(name, content.files)) for name in missing])
+    return spoiled(
+        item, [fault("GW-E01", path=path, **ATTACHMENT, name=name, near=_alike(name, content.files)) for name in missing]
+    )
 
 
 def _alike(name: str, files: Mapping[str, bytes]) -> str:

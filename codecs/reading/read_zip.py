@@ -9,7 +9,6 @@ import io
 import re
 import stat
 import struct
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tongguan.codecs.reading.faults import fault
+from tongguan.gateway.model.characters import normal
 from tongguan.gateway.model.errors import Fault, Refused
 
 MOST_ENTRIES = 1000
@@ -58,11 +58,6 @@ class SentFiles(dict[str, bytes]):
                 meant = [key for key in self._readings.get(normal(name), ()) if key in self and key not in names]
                 if len(meant) == 1:
                     self[name] = self.pop(meant[0])
-
-
-def normal(name: str) -> str:
-    """The form in which names are compared: a Mac writes é as two letters."""
-    return unicodedata.normalize("NFC", name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from tongguan.gateway.model.characters import normal
 from tongguan.gateway.model.document import Attachment, Content, Document
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Number, Reservation
@@ -172,13 +173,13 @@ def attached(
     types: Mapping[str, str],
     one: bool,
 ) -> tuple[Attachment, ...]:
-    """The attachments after these were added: the same name, or (`one`) the same category, is replaced."""
+    """The attachments after these were added: the same name (in whatever normal form), or (`one`) the same category, is replaced."""
     kept = list(present)
     for name, category in given:
         raw = files.get(name)
         if raw is None:
             continue
-        kept = [a for a in kept if a.name != name and not (one and a.category == category)]
+        kept = [a for a in kept if normal(a.name) != normal(name) and not (one and a.category == category)]
         digest = hashlib.sha256(raw).hexdigest()
         kept.append(Attachment(name, category, types.get(name, "application/octet-stream"), len(raw), digest, message.id))
     return tuple(kept)

@@ -6,6 +6,7 @@ Promises: a text of letters that anybody writes is known as such in one quick lo
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
@@ -132,3 +133,8 @@ def _by_number(found: re.Match[str]) -> str:
 def is_count(text: str, most: int) -> bool:
     """Is it a whole number from 1 to `most`, in the digits of ASCII? Python takes full-width ones, and others', for the same."""
     return text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most
+
+
+def normal(name: str) -> str:
+    """The form in which names of files are compared: a Mac writes é as two letters."""
+    return unicodedata.normalize("NFC", name)

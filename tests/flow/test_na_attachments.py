@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from typing import Any
 
 import bodies as b
@@ -58,6 +59,22 @@ def test_a_file_of_the_same_name_replaces_the_one_before(site: Site) -> None:
     assert listed(site, changed) == ["合同.pdf"]
     name = site.drop(b.xml(b.query(b.APPLICATION, "attachments", document=key, filters={"name": "合同.pdf"})))
     assert site.result(name).read_bytes() == other
+
+
+@pytest.mark.requirement("NA-10")
+def test_a_file_is_the_same_in_either_normal_form_of_its_name(site: Site) -> None:
+    """A Mac writes é as two letters, which nobody sees: such a file replaces, is brought and is deleted as the other."""
+    composed, apart = (unicodedata.normalize(form, "Café合同.pdf") for form in ("NFC", "NFD"))
+    key, other = draft(site), b.pdf()
+    b.done(site, files("attach", key, composed), files={composed: CONTRACT})
+    changed = b.done(site, files("attach", key, apart), files={apart: other})
+
+    assert listed(site, changed) == [apart]
+    name = site.drop(b.xml(b.query(b.APPLICATION, "attachments", document=key, filters={"name": composed})))
+    assert site.result(name).read_bytes() == other
+    (twice,) = b.refused(site, files("attach", key, composed, apart), files={composed: CONTRACT})["faults"]
+    assert (twice["code"], twice["label"]) == ("GW-E03", "附件")
+    assert listed(site, b.done(site, files("detach", key, composed))) == []
 
 
 @pytest.mark.requirement("NA-10")

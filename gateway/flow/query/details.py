@@ -10,6 +10,7 @@ from tongguan.gateway.document.changes import values_at
 from tongguan.gateway.flow import answers
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.snapshot import Snapshot
+from tongguan.gateway.model.characters import normal
 from tongguan.gateway.model.document import Attachment, Document, Receipt
 from tongguan.gateway.model.errors import Held, Refused
 from tongguan.gateway.model.faults import fault
@@ -61,7 +62,7 @@ def receipts_told(profile: Profile, document: Document, query: Query, content: R
 def file_of(message: Message, name: str, records: Snapshot) -> tuple[Answer, ...]:
     """The bytes of one attachment as a result file; raises Refused when the document has none of that name."""
     document = asked_for(message, records)
-    attachment = next((a for a in document.attachments if a.name == name), None)
+    attachment = next((a for a in document.attachments if normal(a.name) == normal(name)), None)
     if attachment is None:
         raise Refused([fault("GW-F14", path="name", label=("附件", "attachment"), name=name)])
     raw = records.body(attachment.message_id, f"attachment:{attachment.sha256}")
