@@ -44,6 +44,14 @@ def refused(office: Office, type_: str, operation: str, body: dict[str, Any], **
     [
         (MERGE, "merge", {"AgentCode": "9999999999"}, "GW-F70", "declaring unit: code", "9999999999"),
         (MERGE, "merge", {"NoAgent": "1", "Month": "2098-01"}, "GW-F74", "month", "2098-01"),
+        (
+            MERGE,
+            "merge",
+            {"NoAgent": "1", "DDateFrom": "20980101", "DDateTo": "2098-01-31"},
+            "GW-F74",
+            "declared from",
+            "2098-01-01",
+        ),
         (MERGE, "merge", {"NoAgent": "1", "Lists": [{"ListNo": "L-none"}]}, "GW-F71", "unified no. of the list", "L-none"),
         (MERGE, "merge", {"NoAgent": "1", "AgentName": "x"}, "GW-C19", "declaring unit", "it is (empty), the message says x"),
         ("GW.message", "stop", {"Reference": "R-none"}, "GW-F12", "reference", "R-none"),

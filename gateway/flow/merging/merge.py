@@ -250,11 +250,11 @@ class _Work:
         self, far: dict[str, Any], whole: Mapping[str, Any], portion: Mapping[str, Document], why: Text
     ) -> Outcome:
         """What went into it already is freed by a message, and the rest here."""
-        held = {each.value for each in self.records.reservations_of(far["whole"])}
+        held, rule = {each.value for each in self.records.reservations_of(far["whole"])}, self.types.rule
         back = [document for document in portion.values() if document.id not in held]
         parts = self.records.standing_of(id_ for id_, *_ in whole["parts"])
         rows = [
-            (Candidate(KeyedHead(b"", d.day, d.number, d.id, "", None, 0, (), ()), 0, d.status, None), why)
+            (Candidate(KeyedHead(b"", d.day, d.number, d.id, "", None, 0, (), ()), 0, rule.ready, None), why)
             for d in parts.values()
         ]
         left, kept = self._left(far, rows)
@@ -266,7 +266,7 @@ class _Work:
         return self._on(
             far,
             bodies=kept,
-            documents=(*freed.documents, *(self._moved(d, **let_go(self.types.merged, self.types.rule, d)) for d in back)),
+            documents=(*freed.documents, *(self._moved(d, **let_go(self.types.merged, rule, d)) for d in back)),
             release=(*freed.release, *(each for document in back for each in self._held(document))),
             relations=freed.relations,
             follow_ons=freed.follow_ons,
@@ -284,8 +284,11 @@ class _Work:
         return tuple(Reservation(kind, document.id, self.document.id) for kind in self.types.fences)
 
     def _as_candidate(self, document: Document) -> Candidate:
+        """One that is let go: it is ready again."""
         number, day = document.numbers.get(self.types.merged.own_number, document.key), self.types.day_of(document.content)
-        return Candidate(KeyedHead(b"", day, number, document.id, "", None, 0, (), ()), document.version, document.status, None)
+        return Candidate(
+            KeyedHead(b"", day, number, document.id, "", None, 0, (), ()), document.version, self.types.rule.ready, None
+        )
 
     def _whole(self, kept: Mapping[str, Any], documents: list[Document], after: Totals) -> Outcome | Text:
         """The message that makes one whole, with its documents, merged; or why it cannot be made."""
@@ -351,7 +354,7 @@ class _Work:
 
     def tell(self) -> Outcome:
         far, rule = self.far, self.types.rule
-        status = rule.none if not far["made"] else rule.partly if far["left"] else rule.made
+        status = rule.partly if far["left"] else rule.made if far["made"] else rule.none
         done = changed(self.document, self.moment.business, status=status)
         outcome = end(self.message, State.ACCEPTED, "merge", self.moment.now, deadline_at=None)
         return replace(outcome, documents=(done,), answers=result_of(self.types, self.moment, self.message, done, self.records))

@@ -63,8 +63,9 @@ def _told(
 
 def _of_month(types: MergeTypes, content: Content, today: str) -> list[tuple[str, str, Mapping[str, object]]]:
     month, path = value_at(content, types.rule.month), types.rule.month
-    if month > today[:7]:
-        return [(path, "GW-F74", {"month": month})]
+    for begins, at in ((month, path), (value_at(content, types.rule.first), types.rule.first)):
+        if begins > today[: len(begins)]:
+            return [(at, "GW-F74", {"month": begins})]
     across = types.across(content, month, today) if month else None
     return [(path, "GW-F75", {"zh": across.zh, "en": across.en, "month": month})] if across is not None else []
 
