@@ -28,7 +28,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "账户 {account} 没有绑定{authority}的卡（{roles}）；{do_zh}",
         "account {account} has no {authority} card bound ({roles}); {do_en}",
     ),
-    "GW-F07": ("{label} {value} 已被申请，不能重复申请", "{label} {value} is already applied for"),
+    "GW-F07": ("{label} {value} 已被申请{by}，不能重复申请", "{label} {value} is already applied for{by}"),
     "GW-F08": ("查询 {kind} 不存在；可用：{known}", "there is no query {kind}; there are {known}"),
     "GW-F09": ("查询条件 {name} 必填", "filter {name} is required"),
     "GW-F10": ("查询条件 {name} 不存在；可用：{known}", "there is no filter {name}; there are {known}"),

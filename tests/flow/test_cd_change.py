@@ -169,9 +169,12 @@ def test_a_list_that_is_being_merged_or_was_is_not_changed(customs: Office, stat
 
 def test_of_a_list_one_request_at_a_time_is_with_customs(customs: Office) -> None:
     key = approved_list(customs)
-    asked(customs, key, row("GrossWet", "821.5"))
+    first = asked(customs, key, row("GrossWet", "821.5"))
 
-    assert faults(asked(customs, key, row("PackNo", "41"))) == [("GW-F07", "ListNo")]
+    second = asked(customs, key, row("PackNo", "41"))
+    assert faults(second) == [("GW-F07", "ListNo")]
+    number = customs.document(CHANGE, first["document"])["numbers"]["unified"]
+    assert f"（集报清单修撤单 {number}，状态为“已申报”）" in second["faults"][0]["message"], "which one, and how that stands"
     assert faults(asked(customs, key, kind="2")) == [("GW-F07", "ListNo")]
 
 

@@ -266,7 +266,9 @@ def test_the_second_filing_for_the_same_values_is_refused(shop: Workshop) -> Non
     declare_filing(shop, "q1")
     status = shop.send(FILING, "declare", "q2", "<Port>5301</Port><Nature>1</Nature>")
 
-    assert faults(status) == [("GW-F07", "/XX.filing/Port", "口岸+性质 5301 1 已被申请，不能重复申请")]
+    number = shop.site.document(FILING, "q1")["numbers"]["own"]  # type: ignore[index]
+    said = f"口岸+性质 5301 1 已被申请（企业备案 {number}，状态为“已申报”），不能重复申请"
+    assert faults(status) == [("GW-F07", "/XX.filing/Port", said)]
     verdict(shop, FILING, "q1", "A2", "不予备案")
     declare_filing(shop, "q2")
 
@@ -276,7 +278,9 @@ def test_what_a_need_found_can_be_reserved(shop: Workshop) -> None:
     approved_volume(shop)
     assert declare_list(shop, "l1", lines(1))["state"] == "sent"
     status = declare_list(shop, "l2", lines(1))
-    assert faults(status) == [("GW-F07", "/XX.list/ManualNo", "备案号 v 已被申请，不能重复申请")]
+    number = shop.site.document(LIST, "l1")["numbers"]["own"]  # type: ignore[index]
+    said = f"备案号 v 已被申请（集报清单 {number}，状态为“已申报”），不能重复申请"
+    assert faults(status) == [("GW-F07", "/XX.list/ManualNo", said)]
 
     verdict(shop, LIST, "l1", "A2", "不予备案")
     assert declare_list(shop, "l2", lines(1))["state"] == "sent"

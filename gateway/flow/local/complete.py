@@ -29,6 +29,6 @@ def do(request: LocalRequest, records: Snapshot) -> Outcome:
         if records.reserved_by(one.kind, one.value) not in (None, whole.id):
             path = one.kind.partition(":")[2].partition("+")[0]
             label = next(((f.label, f.label_en) for f in profile.fields if f.path == path), path)
-            raise Refused([fault("GW-F07", path=place_in(request.message, path), label=label, value=one.value)])
+            raise Refused([fault("GW-F07", path=place_in(request.message, path), label=label, value=one.value, by=("", ""))])
     own = tuple(one for one in wanted if records.reserved_by(one.kind, one.value) is None)
     return replace(done(request, whole), numbers=learned(whole, before, profile), reserve=own)

@@ -363,10 +363,21 @@ def taken(
     for expression in profile.operations[message.operation].reserve:
         value = reserved_value(content, expression, others)
         owner = records.reserved_by(f"{profile.authority}:{expression}", value) if value else None
-        if owner is None or owner == message.document_id or _has_expired(rules, records.document(owner), today):
+        holder = records.document(owner)
+        if owner is None or owner == message.document_id or _has_expired(rules, holder, today):
             continue
         need = profile.needs.get(expression.removeprefix("@"))
         paths = (need.names or need.reserved if need else expression).split("+")
         said = " ".join(value_at(content, path) for path in paths)
-        faults.append(fault("GW-F07", path=place_in(message, paths[0]), label=_labels(profile, paths), value=said))
+        by = reserved_by(rules, message.account, holder)
+        faults.append(fault("GW-F07", path=place_in(message, paths[0]), label=_labels(profile, paths), value=said, by=by))
     return faults
+
+
+def reserved_by(rules: Rules, account: str, holder: Document | None) -> InBoth:
+    """Which of an account's own documents has reserved something, and how that stands; of another's nothing is said."""
+    profile = rules.types.get(holder.type) if holder is not None and holder.account == account else None
+    if profile is None or holder is None:
+        return "", ""
+    title, name, (zh, en) = profile.title, _number_of(rules, holder), profile.status_words(holder.status)
+    return f"（{title.zh} {name}，状态为“{zh}”）", f" ({title.en} {name}, which is “{en}”)"
