@@ -66,6 +66,16 @@ def _at_most(with_: Mapping[str, Any], see: See) -> ValueCheck:
     return lambda value, rows: all(Decimal(value) <= Decimal(limit) for limit in other(rows))
 
 
+def _same_number(with_: Mapping[str, Any], see: See) -> ValueCheck:
+    """The same paper's number: the kind before a colon, and hyphens, do not count."""
+    other = see(with_["other"])
+    return lambda value, rows: all(_bare(value) == _bare(each) for each in other(rows))
+
+
+def _bare(number: str) -> str:
+    return number.rpartition(":")[2].replace("-", "")
+
+
 def _product_within(with_: Mapping[str, Any], see: See) -> ValueCheck:
     """The value is the product of the factors, within so much, and so much more for each of the first factor (prices are rounded)."""
     factors = [see(path) for path in with_["factors"]]
@@ -193,6 +203,7 @@ OF_VALUES: dict[str, tuple[Callable[[Mapping[str, Any], See], ValueCheck], froze
     "contains": (_formed("search", True), frozenset({"pattern"})),
     "differs": (_differs, frozenset({"others"})),
     "at_most": (_at_most, frozenset({"other"})),
+    "same_number": (_same_number, frozenset({"other"})),
     "product_within": (_product_within, frozenset({"factors", "within", "each"})),
     "date_not_before": (_date_not_before, frozenset({"other"})),
     "date_within": (_date_within, frozenset({"other", "months"})),

@@ -516,6 +516,17 @@ def test_whatever_became_of_the_lists_what_is_kept_of_them_is_what_they_say(site
 # Licences that are known here
 
 
+@pytest.mark.requirement("CD-08")
+def test_goods_that_were_filed_with_another_licence_are_told(site: Site) -> None:
+    on = filing(site, [f.goods(1, LicenseNo="7:26AA500001"), f.goods(2, LicenseNo="7:26AA500002"), f.goods(3)])
+
+    for licence, warned in (("26-AA-500001", ["2"]), (None, [])):
+        status = b.done(site, listed(on, "save", LicenseNo=licence, lines=[line(n) for n in "123"]))
+
+        assert [(fault["code"], fault["severity"]) for fault in status["faults"]] == [("CD-L35", "warning")] * len(warned)
+        assert [fault["path"] for fault in status["faults"]] == [f"/{LIST}/DecList[{n}]/LicenseNo" for n in warned]
+
+
 @pytest.mark.requirement("CD-08", "CD-10")
 def test_of_a_licence_that_was_applied_for_here_no_more_is_declared_than_is_left(site: Site) -> None:
     on = filing(site, [f.goods(1, CodeTS=b.PLAIN)])

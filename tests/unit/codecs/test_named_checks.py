@@ -37,6 +37,10 @@ def holds(check: str, value: str, content: Mapping[str, str], **with_: Any) -> b
         ("at_most", "10", {"other": "A"}, {"A": "10.0"}, True),
         ("at_most", "10", {"other": "A"}, {}, True),
         ("at_most", "9", {"other": "A"}, {"A": "10"}, True),
+        ("same_number", "7:26AA100001", {"other": "A"}, {"A": "26-AA-100001"}, True),
+        ("same_number", "26-AA100001", {"other": "A"}, {"A": "26AA100001"}, True),
+        ("same_number", "7:26AA100002", {"other": "A"}, {"A": "26AA100001"}, False),
+        ("same_number", "7:26AA100001", {"other": "A"}, {}, True),
         (
             "product_within",
             "13.03",
