@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from tongguan.codecs.reading.faults import ATTACHMENT, fault
 from tongguan.gateway.model.characters import normal
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Fault
-from tongguan.gateway.profile.profile import AttachmentRule, Profile
+from tongguan.gateway.profile.profile import NOTHING, AttachmentRule, Profile
 
 UNKNOWN = "application/octet-stream"
 #: bytes of one unpacked part of a PDF: without a bound, 4 MB of it fill 4 GB of memory while its pages are counted
@@ -105,11 +105,10 @@ def check_attachments(
 def _file_faults(rule: AttachmentRule, name: str, category: str, raw: bytes | None) -> list[Fault]:
     faults = []
     if rule.categories:
-        known = " ".join(rule.category_codes)
         if not category:
             faults.append(_fault("GW-E13", name="category"))
-        elif rule.category_codes and category not in rule.category_codes:
-            faults.append(_fault("GW-E08", category=category, known=known))
+        elif rule.category_names and category not in rule.category_names:
+            faults.append(_fault("GW-E08", category=category, **_called(rule, rule.category_names)))
     if raw is None:
         return faults
     if not raw:
@@ -160,8 +159,17 @@ def _whole_faults(
         faults += [_fault("GW-E14", category=c) for c in dict.fromkeys(categories) if categories.count(c) > 1]
     present = {*categories, *(a.category for a in kept)}
     if operation in rule.required_at and rule.one_of and not present.intersection(rule.one_of):
-        faults.append(_fault("GW-E09", known=" ".join(rule.one_of)))
+        faults.append(_fault("GW-E09", **_called(rule, rule.one_of)))
     return faults
+
+
+def _called(rule: AttachmentRule, codes: Iterable[str]) -> dict[str, str]:
+    """Categories, each with its name, in both languages."""
+    named = [(code, rule.category_names.get(code, NOTHING)) for code in codes]
+    return {
+        "known": "、".join(f"{code} {name.zh}".strip() for code, name in named),
+        "known_en": ", ".join(f"{code} {name.en}".strip() for code, name in named),
+    }
 
 
 def _fault(code: str, **facts: Any) -> Fault:

@@ -192,8 +192,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "attachment {name} has {size} bytes a page, at most {most} are allowed",
     ),
     "GW-E07": ("随附文件 {name} 不是可读的 PDF", "attachment {name} is no readable PDF"),
-    "GW-E08": ("随附文件类别 {category} 不存在；可用：{known}", "there is no attachment category {category}; there are {known}"),
-    "GW-E09": ("须有类别为 {known} 之一的随附文件", "an attachment of one of the categories {known} is required"),
+    "GW-E08": (
+        "随附文件类别 {category} 不存在；可用：{known}",
+        "there is no attachment category {category}; there are {known_en}",
+    ),
+    "GW-E09": ("须有下列类别之一的随附文件：{known}", "an attachment of one of these categories is required: {known_en}"),
     "GW-E10": ("最多 {most} 个随附文件，现有 {count} 个", "at most {most} attachments are allowed, not {count}"),
     "GW-E11": ("此单证不能带随附文件", "this document cannot have attachments"),
     "GW-E13": ("随附文件缺少 {name}", "an attachment has no {name}"),
@@ -252,4 +255,4 @@ def _operation(name: str) -> str:
 
 def _shown(name: str, value: object) -> str:
     """A fact without a character that cannot be seen, at no length; what is known is listed whole."""
-    return short(value, _MOST_PATH) if name == "known" else short(characters.shown(short(value)))
+    return short(value, _MOST_PATH) if name in ("known", "known_en") else short(characters.shown(short(value)))

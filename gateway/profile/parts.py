@@ -256,16 +256,16 @@ def _rows_fit(part: TomlTable, operation: Operation, fields: Mapping[str, Field]
 
 def read_attachments(part: TomlTable, tables: Mapping[str, CodeTable], operations: Collection[str]) -> AttachmentRule:
     categories = part.one_of("categories", tables, "")
-    codes = tuple(tables[categories].rows) if categories in tables else ()
+    rows = tables[categories].rows if categories in tables else {}
     return part.made(
         AttachmentRule,
         {
             "types": [*_MEDIA_TYPES],
             "required_at": operations,
-            **({"one_of": codes} if codes else {}),
+            **({"one_of": [*rows]} if rows else {}),
         },
         categories=categories,
-        category_codes=codes,
+        category_names={code: Text(row["zh"], row["en"]) for code, row in rows.items()},
         most_bytes=part.take("most_bytes", size, 0),
         most_bytes_a_page=part.take("most_bytes_a_page", size, 0),
     )

@@ -295,7 +295,7 @@ class AttachmentRule:
     most_bytes_a_page: int = 0
     most_files: int = 0
     categories: str = ""  #: code table
-    category_codes: tuple[str, ...] = ()  #: the codes of that table
+    category_names: Mapping[str, Text] = field(default_factory=dict)  #: the codes of that table, and what they are called
     one_of: tuple[str, ...] = ()  #: one of these categories must be there at the operations of `required_at`
     required_at: frozenset[str] = frozenset()
     one_a_category: bool = False

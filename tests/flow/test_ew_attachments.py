@@ -43,7 +43,9 @@ def test_one_of_the_two_declarations_is_enough(site: Site, type_: str, make: Any
 @kinds
 def test_without_either_of_them_a_declare_is_refused(site: Site, type_: str, make: Any) -> None:
     status = draft(site, make)
-    assert b.codes(b.refused(site, act(status, "declare"))) == {"GW-E09"}
+    (none,) = b.refused(site, act(status, "declare"))["faults"]
+    assert none["code"] == "GW-E09"
+    assert "00000001 委托企业协助海关查验的声明、00000002 查验时不到场的声明" in none["message"]
 
     b.done(site, act(status, "attach", ("其他.pdf", OTHER)), files={"其他.pdf": b.pdf()})
     assert b.codes(b.refused(site, act(status, "declare"))) == {"GW-E09"}

@@ -23,7 +23,7 @@ RULE = AttachmentRule(
     most_bytes=4000,
     most_files=2,
     categories="kinds",
-    category_codes=("1", "2", "3"),
+    category_names={code: Text(f"第{code}类", f"kind {code}") for code in ("1", "2", "3")},
     one_of=("1", "2"),
     required_at=frozenset({"declare"}),
     one_a_category=True,
@@ -138,7 +138,7 @@ def test_categories_must_be_known_and_given():
     )
 
     assert [f.code for f in faults] == ["GW-E08", "GW-E13"]
-    assert "1 2 3" in faults[0].zh
+    assert "1 第1类、2 第2类、3 第3类" in faults[0].zh and "1 kind 1, 2 kind 2, 3 kind 3" in faults[0].en
 
 
 def test_one_file_a_category():
