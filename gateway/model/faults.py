@@ -40,7 +40,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-F15": ("复制份数应为 1 至 {most}", "copies must be 1 to {most}"),
     "GW-F16": ("单证 {key} 已存在，其类型为 {type}", "document {key} exists and is a {type}"),
     "GW-F17": ("{label} 应为 1 至 {most}", "{label} must be 1 to {most}"),
-    "GW-F18": ("查询条件 {name} 的日期 {value} 无效", "{value} is no date for filter {name}"),
+    "GW-F18": ("查询条件 {name} 的日期 {value} 无效{known}", "{value} is no date for filter {name}{known}"),
     "GW-F21": ("查询条件 {name} 的起始日期晚于终止日期", "filter {name} begins after its end"),
     "GW-F19": (
         "当前卡号 {in_reader} 与用户注册信息卡号 {bound} 不一致，无法进行申报",

@@ -126,3 +126,15 @@ def test_what_cannot_be_asked_is_told(site: Site, filters: dict[str, str], code:
     status = site.wait(site.drop(b.xml(b.query(PRINT, "declarations", filters=filters))), "refused")
 
     assert {fault["code"] for fault in status["faults"]} == {code}
+
+
+def test_where_few_values_are_known_all_of_them_are_told(site: Site) -> None:
+    """Periods by the filter's own name, as the sender wrote it; a small code table with its names."""
+    period, state = (
+        site.wait(site.drop(b.xml(b.query(PRINT, kind, filters=filters))), "refused")["faults"][0]
+        for kind, filters in (("list", {"applied": "year"}), ("results", {"state": "9"}))
+    )
+
+    assert (period["code"], period["path"]) == ("GW-F18", f"/{PRINT}/applied")
+    assert period["message"] == "查询条件 applied 的日期 year 无效；可用：当天 本周 本月 三个月，或日期"
+    assert state["code"] == "GW-F85" and "0 无签章已生成 1 有签章已生成" in state["message"]

@@ -17,11 +17,12 @@ from tongguan.gateway.flow.query.wording import table_of
 from tongguan.gateway.model.characters import is_count
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.faults import InBoth, fault
-from tongguan.gateway.profile.profile import PAGING, Query
+from tongguan.gateway.profile.profile import PAGING, CodeTable, Query
 from tongguan.gateway.profile.queries import LOG, MERGE, OFFER, RELATION, ROWS, TIME, names_of
 
 MOST_SIZE = 1000
 MOST_PAGE = 999_999_999
+_FEW = 12  #: rows of a code table that are all told
 MOST_VALUES = 50  #: of a filter that takes several
 
 
@@ -45,7 +46,7 @@ def with_periods(query: Query, filters: Mapping[str, str], today: str) -> dict[s
         elif word in PERIODS:
             told[first], told[last] = PERIODS[word](date.fromisoformat(today))
         elif word:
-            told[first] = word  # no day: the fault names it
+            told[name if parse_date(word) is None else first] = word  # what is neither period nor day is told where it stands
     return told
 
 
@@ -101,7 +102,11 @@ def filter_faults(query: Query, filters: Mapping[str, str], sorts: Collection[st
     known = [word for name, of in query.filters.items() for word in names_of(name, of)]
     if any(column.of.startswith("message.") for column in query.columns):
         known += ["Reference", "MessageId"]
-    faults = [_unknown(name, known, name) for name in filters if name not in known and name not in PAGING]
+    faults = [
+        _no_period(name, filters[name]) if name in query.filters else _unknown(name, known, name)
+        for name in filters
+        if name not in known and name not in PAGING
+    ]
     for name in query.required:
         if any(not filters.get(word) for word in names_of(name, query.filters.get(name, ""))):
             faults.append(fault("GW-F09", name=name, path=name, label=name))
@@ -123,6 +128,13 @@ def _several_faults(name: str, form: str, value: str) -> list[Fault]:
     wrong = [one for n, one in enumerate(values) if not re.fullmatch(form, one, re.ASCII) or one in values[:n]]
     wrong += values[MOST_VALUES : MOST_VALUES + 1]
     return [fault("GW-F97", name=name, value=one[:60], most=MOST_VALUES, path=name, label=name) for one in wrong[:10]]
+
+
+def _no_period(name: str, value: str) -> Fault:
+    """A filter by date whose value is neither a day nor the name of a period."""
+    names = [[word for word in PERIODS if word.isascii() == english] for english in (False, True)]
+    known = f"；可用：{' '.join(names[0])}，或日期", f"; there are: {', '.join(names[1])}, or a day"
+    return fault("GW-F18", name=name, value=value, path=name, label=name, known=known)
 
 
 def _unknown(name: str, known: Collection[str], path: str) -> Fault:
@@ -151,7 +163,7 @@ def _range_faults(query: Query, name: str, filters: Mapping[str, str]) -> list[F
         if told:
             canonical = parse_date(told)
             if canonical is None:
-                return [fault("GW-F18", name=bound, value=told, path=bound, label=bound)]
+                return [fault("GW-F18", name=bound, value=told, path=bound, label=bound, known="")]
             days.append(date.fromisoformat(canonical))
     if len(days) == 2 and days[0] > days[1]:
         return [fault("GW-F21", name=name, path=name, label=name)]
@@ -171,7 +183,7 @@ def value_faults(compiled: Compiled, query: Query, filters: Mapping[str, str]) -
             near = MeantCodes({line[of.partition(".")[2]]: line for line in table.rows.values()}).near(value)
             faults.append(fault("GW-F85", name=name, value=value, path=name, label=_label(query, name, of), known=(near, near)))
         if value and query.source == "journal" and _is_no_day(compiled, of, value):
-            faults.append(fault("GW-F18", name=name, value=value, path=name, label=_label(query, name, of)))
+            faults.append(fault("GW-F18", name=name, value=value, path=name, label=_label(query, name, of), known=""))
         elif value and query.source == "journal" and (wrong := _unknown_value(compiled, of, value)) is not None:
             faults.append(fault("GW-F85", name=name, value=value, path=name, label=_label(query, name, of), **wrong))
     return [*faults, *_merge_faults(compiled, query, filters)]
@@ -214,8 +226,14 @@ def _unknown_value(compiled: Compiled, of: str, value: str) -> dict[str, InBoth]
         node.convert(value)
     except ValueWrong:
         near = MeantCodes(table.rows).near(value) if table is not None else ""
-        return {"known": (near, near)}
+        return {"known": (near, near) if near or table is None or len(table.rows) > _FEW else _listed(table)}
     return None
+
+
+def _listed(table: CodeTable) -> InBoth:
+    """All codes of a small table, with their names."""
+    zh, en = (" ".join(f"{code} {row[language]}" for code, row in table.rows.items()) for language in ("zh", "en"))
+    return f"；可用：{zh}", f"; there are: {en}"
 
 
 def _label(query: Query, name: str, of: str) -> str | InBoth:

@@ -90,7 +90,7 @@ def _of_period(
     """How the period is written, what its rows are by, and the rows."""
     first, last = _month(filters, _FIRST), _month(filters, _LAST)
     if first > last:
-        raise Refused([fault("GW-F18", name=_LAST, value=filters[_LAST], path=_LAST, label=_LAST)])
+        raise Refused([fault("GW-F18", name=_LAST, value=filters[_LAST], path=_LAST, label=_LAST, known="")])
     dimensions = list(_dimensions(compiled.profile))
     by = _by(filters, (*dimensions, COMMODITY))
     place = None if by == COMMODITY else dimensions.index(by)
@@ -142,7 +142,7 @@ def _shown(month: int) -> str:
 def _month(filters: Mapping[str, str], name: str) -> int:
     found = _MONTH.fullmatch(filters.get(name, ""))
     if found is None:
-        raise Refused([fault("GW-F18", name=name, value=filters.get(name, ""), path=name, label=name)])
+        raise Refused([fault("GW-F18", name=name, value=filters.get(name, ""), path=name, label=name, known="")])
     return int(found[1]) * 100 + int(found[2])
 
 
