@@ -187,7 +187,7 @@ def test_what_cannot_be_merged_so_is_told_where_it_stands(
     assert desk.words(NOTE, "GOOD") == ["已签收"]
 
 
-def merging(desk: Counting, key: str, **body: str) -> str:
+def merging(desk: Counting, key: str, **body: object) -> str:
     frame = {"type": MERGE, "operation": "merge", "reference": key, "body": {"Kind": "1", "Month": "2030-06", **body}}
     return desk.shop.site.drop(json.dumps(frame), suffix=".json")
 
@@ -215,6 +215,19 @@ def test_of_two_merges_of_one_month_the_second_waits_for_the_first_and_takes_wha
         moves = {key: [m.entry for m in records.moves(status["message_id"])] for key, status in zip("12", done, strict=True)}
     taking = [entry for entry in moves["2"] if entry > max(moves["1"])]
     assert len(taking) > 3, "the second one has taken nothing before the first one's end"
+
+
+def test_what_a_merge_names_and_another_one_took_meanwhile_is_told(desk: Counting) -> None:
+    note = desk.note()
+    own = desk.document(NOTE, note)["numbers"]["own"]
+    first, second = (merging(desk, key, Chosen=[{"No": note}]) for key in ("T-1", "T-2"))
+    it_is(desk.shop.daemon, desk.today)
+    done = [desk.shop.play(name) for name in (first, second)]
+
+    taken, left = sorted((desk.result(status) for status in done), key=lambda result: -int(result["taken"]))
+    assert [(row["note"], row["taken"], row["why"]) for row in taken["rows"]] == [(own, "1", "")]
+    assert [(row["note"], row["taken"], row["why"]) for row in left["rows"]] == [(own, "0", "送货单状态为“已汇总”")]
+    assert sorted(desk.words(MERGE, "T-1", "T-2")) == ["已生成", "部分未生成"]
 
 
 def test_a_merge_of_other_months_or_of_another_kind_waits_for_nobody(desk: Counting) -> None:

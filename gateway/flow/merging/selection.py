@@ -182,7 +182,7 @@ def candidates(
 ) -> tuple[list[Candidate], KeyedPlace | None]:
     """The next portion of a month's documents that are meant, and behind which place the one after it is; None: there is none."""
     rule = types.rule
-    statuses = (rule.ready, rule.taken, *sorted(rule.underway))
+    statuses = (rule.ready, rule.taken, *sorted(rule.underway), *([rule.merged] if selection.chosen else []))
     found = records.keyed_of(
         selection.account,
         rule.merges,
