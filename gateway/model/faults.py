@@ -100,7 +100,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "GW-F70": ("{label} {agent} 不存在", "there is no {agent}"),
     "GW-F71": ("没有{zh} {name}", "there is no {en} {name}"),
-    "GW-F72": ("{zh} {name} 的状态为“{status_zh}”，不能汇总", "{en} {name} is “{status_en}”: it cannot be merged"),
+    "GW-F72": ("{zh} {name} 的状态为“{status_zh}”{into}，不能汇总", "{en} {name} is “{status_en}”{into}: it cannot be merged"),
     "GW-F73": ("{zh} {name} 的{what}与汇总不同", "{what_en} of {en} {name} is another than the merge's"),
     "GW-F74": ("{month} 尚未开始", "{month} has not begun"),
     "GW-F75": ("{month}：{zh}", "{month}: {en}"),

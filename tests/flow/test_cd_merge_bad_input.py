@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -76,7 +77,7 @@ def test_a_list_that_is_merged_already_is_merged_by_nobody_else(customs: Office)
     again = merged(customs, "HZ-again", Lists=[{"ListNo": key}])
 
     assert codes(again) == [("GW-F72", "/body/Lists/0/ListNo")]
-    assert "已汇总" in again["faults"][0]["message"]
+    assert re.search(r"“已汇总”（集报报关单 \S+-1），不能汇总", again["faults"][0]["message"]), "in which declaration it is"
 
 
 def test_a_list_of_another_account_is_not_there(customs: Office) -> None:

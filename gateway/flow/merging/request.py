@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tongguan.codecs.reading.locations import Locations
 from tongguan.gateway.document.changes import value_at, values_at, with_values
+from tongguan.gateway.flow.merging.letting_go import INTO
 from tongguan.gateway.flow.merging.selection import MergeTypes
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.allowed import named
@@ -82,7 +83,10 @@ def _of_chosen(
         return
     if document.status != types.rule.ready:
         zh, en = types.merged.status_words(document.status)
-        yield "GW-F72", {**said, "status_zh": zh, "status_en": en}
+        into = document.marks.get(INTO, "") if document.status == types.rule.merged else ""
+        made = types.made.profile.title
+        where = (f"（{made.zh} {into}）", f" ({made.en} {into})") if into else ("", "")
+        yield "GW-F72", {**said, "status_zh": zh, "status_en": en, "into": where}
     assert types.merged.lines is not None
     for path in types.merged.lines.pool:
         if value_at(content, path) not in ("", value_at(document.content, path)):
