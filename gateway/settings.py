@@ -23,6 +23,7 @@ from pydantic import (
     model_validator,
 )
 
+from tongguan.gateway.model.alert_codes import ALERT_CODES
 from tongguan.gateway.model.errors import SettingsWrong, each_of, in_both, in_language, nearest
 from tongguan.gateway.system.business_clock import MOST_SPEED
 from tongguan.gateway.system.threads import ANSWER, within
@@ -260,6 +261,15 @@ class _ToPeople(_Section):
     quiet: str = Field("", pattern=f"^({DAYTIME}-{DAYTIME})?$")  #: China time
     urgent: tuple[str, ...] = ("disk", "mailbox", "settings", "station", "thread")  #: told in quiet hours, too
     timeout: Span = timedelta(seconds=15)
+
+    @field_validator("codes", "urgent")
+    @classmethod
+    def _there_are(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
+        for code in codes:
+            if code not in ALERT_CODES:
+                zh, en = nearest(code, ALERT_CODES)
+                raise ValueError(in_both(f"没有告警 {code!r}{zh}", f"there is no alert {code!r}{en}"))
+        return codes
 
 
 class AlertMail(_ToPeople):

@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from tongguan.codecs.reading import read_zip, vocabulary
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, KEYS
 from tongguan.gateway.cli.commands import COMMANDS, CommandGroup
+from tongguan.gateway.model.alert_codes import ALERT_CODES
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
 from tongguan.gateway.profile.example_dates import moved
@@ -256,6 +257,10 @@ def test_every_alert_has_its_end() -> None:
     """A trouble that is told and never over stands in the heartbeat until the gateway is restarted."""
     assert _alerts("tell", "stands") - _alerts("over", "only", "stands") == set()
     assert _alerts("over", "only") - _alerts("tell") == set()
+
+
+def test_a_channel_may_be_given_every_alert_and_no_other() -> None:
+    assert _alerts("tell", "stands") == ALERT_CODES
 
 
 @in_each_language

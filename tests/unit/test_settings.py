@@ -96,6 +96,8 @@ def test_what_is_wrong_is_named_with_what_would_be_right(tmp_path: Path, was: st
         ("[gateway]\n", "prints = 1\n[gateway]\n", "prints: 应为一组键和值", "prints: must be a table"),
         ("[gateway]\n", "database = [1]\n[gateway]\n", "database: 应为一组键和值", "database: must be a table"),
         ("[[account.card]]", "[[account.subscribe]]\ntypes=[]\nphone='13800000000'\n[[account.card]]", "types: 至少要有 1 项", "types: needs at least 1"),
+        ("[gateway]\n", "[[alerts.command]]\nname='a'\nrun=['x']\ncodes=['dsk']\n[gateway]\n", "没有告警 'dsk'；是不是 'disk'？", "there is no alert 'dsk'; did you mean 'disk'?"),
+        ("[gateway]\n", "[[alerts.command]]\nname='a'\nrun=['x']\nurgent=['xyz!']\n[gateway]\n", "没有告警 'xyz!'", "there is no alert 'xyz!'"),
         ("[gateway]\n", "[sms]\nkind = 'http'\n[gateway]\n", "需要服务商的 url", "needs the provider's url"),
     ],
 )  # fmt: skip
