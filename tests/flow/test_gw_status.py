@@ -17,17 +17,20 @@ from lxml import etree
 from patience import here
 from sites import Site, wait_until
 
+from tongguan.gateway.system import clock, times
+
 pytestmark = pytest.mark.requirement("GW-07")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+08:00")
 
 
 class Reader:
     """Parses every file of a mailbox again and again; what was there once must never be gone, half or empty, and every file
-    that it names is in InBox; what a message's file says of its document, the document's file says too.
+    that it names is in InBox; what the file of a message that came meanwhile says of its document, the document's file says too (of an
+    earlier one the document may be deleted, and its key another's).
     """
 
     def __init__(self, site: Site) -> None:
-        self._site = site
+        self._site, self._began = site, times.show(clock.now_ms()) or ""
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._read, args=(n,)) for n in range(2)]
         self.wrong: list[str] = []
@@ -62,7 +65,7 @@ class Reader:
             for line in (*page.get("receipts", ()), *page.get("answers", ())):
                 if line["file"] is not None and not (self._site.mailbox / "InBox" / line["file"]).exists():
                     self.wrong.append(f"{path} names {line['file']}, which is not in InBox")
-            if page.get("business_status") and page.get("final"):
+            if page.get("business_status") and page.get("final") and page["received_at"] >= self._began:
                 self._beside(path, page)
         except FileNotFoundError:
             self.wrong.append(f"{path} was gone")

@@ -67,6 +67,7 @@ OF_WHAT_IS_STORED = {
         "standing",
         "open_of_type",
         "values_reserved",
+        "reserved_by_type",
         "standing_of",
     ),
 }
