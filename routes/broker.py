@@ -68,11 +68,6 @@ def make_broker(settings: Broker, home: Path) -> MessageBroker | None:
     return _KombuBroker(settings, home) if settings.url else None
 
 
-def _no_address() -> SettingsWrong:
-    zh, en = "broker.url 不是地址，或端口不是 1 至 65535", "broker.url is no address, or its port is none of 1 to 65535"
-    return SettingsWrong(zh, en)
-
-
 class _KombuBroker:
     """Where the broker is and how to connect; used by every thread."""
 
@@ -81,10 +76,11 @@ class _KombuBroker:
         try:
             url = urlsplit(settings.url)
             self._host, self._port = url.hostname or "127.0.0.1", url.port
+            if self._port == 0:
+                raise ValueError
         except ValueError:  # it is not shown: it may have a password in it
-            raise _no_address() from None
-        if self._port == 0:
-            raise _no_address()
+            zh, en = "broker.url 不是地址，或端口不是 1 至 65535", "broker.url is no address, or its port is none of 1 to 65535"
+            raise SettingsWrong(zh, en) from None
         self._kind = url.scheme.lower()
         self.place = f"{self._host}:{self._port}" if self._port else self._host
         self._user = settings.user or unquote(url.username or "")

@@ -66,8 +66,9 @@ def slots_of_day(
     if not rule.month:
         return [slot(account, profile, rule, body, day) for body in bodies for account in accounts], False
     types, found, waits = MergeTypes(rules, profile), list[Slot](), False
+    singly = types.named_singly(records)
     for account in accounts:
-        months = MonthsOfAccount(types, account, records)
+        months = MonthsOfAccount(types, account, records, singly=singly)
         for body in bodies:
             due = months.due(dict(body), today=today)
             found += [slot(account, profile, rule, body | {rule.month: month}, day) for month in due]

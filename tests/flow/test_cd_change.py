@@ -27,12 +27,17 @@ VOLUME, CUSTOMS = "B09082699001", "0908"
 def filed_office(folder: Path) -> Iterator[Office]:
     """A customs that has approved a qualification and a volume of the example's goods."""
     with open_office(folder, customs=True) as office:
-        until = "<ValidUntil>2098-05-31</ValidUntil>"
-        filed = sent(office, QUALIFICATION, "Q-1", like="ok-save.xml")
-        office.issue(office.receipt(QUALIFICATION, filed, "A1", content=until, numbers={"filing": "JB0908990001"}))
-        goods = sent(office, GOODS, "G-1", like="ok-save.xml", FilingNo="Q-1")
-        office.issue(office.receipt(GOODS, goods, "A1", content=until, numbers={"volume": VOLUME}))
+        file_goods(office)
         yield office
+
+
+def file_goods(office: Office) -> None:
+    """The qualification and the volume, declared and approved."""
+    until = "<ValidUntil>2098-05-31</ValidUntil>"
+    filed = sent(office, QUALIFICATION, "Q-1", like="ok-save.xml")
+    office.issue(office.receipt(QUALIFICATION, filed, "A1", content=until, numbers={"filing": "JB0908990001"}))
+    goods = sent(office, GOODS, "G-1", like="ok-save.xml", FilingNo="Q-1")
+    office.issue(office.receipt(GOODS, goods, "A1", content=until, numbers={"volume": VOLUME}))
 
 
 @pytest.fixture(scope="module")

@@ -8,25 +8,18 @@ from typing import Any
 
 import bodies as b
 import pytest
-from agreement_desk import Office, open_office
-from filings import CHANGE, DECLARATION, GOODS, LIST, MERGE, QUALIFICATION, today
+from agreement_desk import Office
+from filings import CHANGE, DECLARATION, LIST, MERGE, today
 from rounds import turn
-from test_cd_change import approved_list, asked, faults, row, sent, text
+from test_cd_change import approved_list, asked, faults, filed_office, row, text
 
 pytestmark = pytest.mark.requirement("CD-11")
-VOLUME = "B09082699001"
 CLEARED = ("9", "10", "11", "12", "15")
 
 
 @pytest.fixture
 def customs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    """A customs that has approved a qualification and a volume of the example's goods."""
-    with open_office(tmp_path_factory.mktemp("customs"), customs=True) as office:
-        until = "<ValidUntil>2098-05-31</ValidUntil>"
-        filed = sent(office, QUALIFICATION, "Q-1", like="ok-save.xml")
-        office.issue(office.receipt(QUALIFICATION, filed, "A1", content=until, numbers={"filing": "JB0908990001"}))
-        goods = sent(office, GOODS, "G-1", like="ok-save.xml", FilingNo="Q-1")
-        office.issue(office.receipt(GOODS, goods, "A1", content=until, numbers={"volume": VOLUME}))
+    with filed_office(tmp_path_factory.mktemp("customs")) as office:
         yield office
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import bodies as b
 import pytest
 from agreement_desk import Office, open_office
-from filings import GOODS, LIST, MERGE, QUALIFICATION
-from test_cd_change import VOLUME, approved_list, sent
+from filings import LIST, MERGE
+from test_cd_change import approved_list, file_goods
 
 pytestmark = pytest.mark.requirement("GW-03")
 CHINESE = re.compile(r"[\u4e00-\u9fff]+")
@@ -23,11 +23,7 @@ def english(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     with open_office(tmp_path_factory.mktemp("english"), customs=True) as office:
         path: Path = office.shop.home / "tongguan.toml"
         path.write_text(path.read_text("utf-8").replace('language = "zh"', 'language = "en"', 1), "utf-8")
-        until = "<ValidUntil>2098-05-31</ValidUntil>"
-        filed = sent(office, QUALIFICATION, "Q-1", like="ok-save.xml")
-        office.issue(office.receipt(QUALIFICATION, filed, "A1", content=until, numbers={"filing": "JB0908990001"}))
-        goods = sent(office, GOODS, "G-1", like="ok-save.xml", FilingNo="Q-1")
-        office.issue(office.receipt(GOODS, goods, "A1", content=until, numbers={"volume": VOLUME}))
+        file_goods(office)
         yield office
 
 

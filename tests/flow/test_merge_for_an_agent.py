@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from agreement_desk import Office, open_office
-from filings import DECLARATION, GOODS, LIST, MERGE, QUALIFICATION, today
+from filings import DECLARATION, LIST, MERGE, today
 from rounds import turn
 from sites import Site, second_account
-from test_cd_change import approved_list, sent
+from test_cd_change import approved_list, file_goods
 
 from tongguan.gateway.flow.merging.deadlines import merging_types, undeclared
 
@@ -30,11 +30,7 @@ def customs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         second = (second + after).replace('kind = "enterprise"', 'kind = "broker"', 1).replace("2102960001", AGENT, 1)
         acts = '[[account.acts_for]]\nuscc = "91210200MA0EXAMPLC"\ncustoms_code = "2102960001"\ntitle = "大连示例进出口有限公司"\npowers = ["CD"]\n\n'
         path.write_text(before + second.replace("\n[route.", f"\n{acts}[route.", 1), "utf-8")
-        until = "<ValidUntil>2098-05-31</ValidUntil>"
-        filed = sent(office, QUALIFICATION, "Q-1", like="ok-save.xml")
-        office.issue(office.receipt(QUALIFICATION, filed, "A1", content=until, numbers={"filing": "JB0908990001"}))
-        goods = sent(office, GOODS, "G-1", like="ok-save.xml", FilingNo="Q-1")
-        office.issue(office.receipt(GOODS, goods, "A1", content=until, numbers={"volume": "B09082699001"}))
+        file_goods(office)
         yield office
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date
 
 from tongguan.gateway.document.changes import value_at
@@ -21,10 +21,11 @@ _EVERY = 0  #: stands for all months
 class MonthsOfAccount:
     """One account's months: what is ready, what is on its way, and which are being merged; read once, from where documents stand."""
 
-    def __init__(self, types: MergeTypes, account: str, records: Snapshot) -> None:
+    def __init__(self, types: MergeTypes, account: str, records: Snapshot, *, singly: Collection[str]) -> None:
+        """`singly`: what something of the made type names by itself: no merge takes it."""
         rule = types.rule
         self._types = types
-        singly, ready = types.named_singly(records), records.standing(account, rule.merges, [rule.ready])
+        ready = records.standing(account, rule.merges, [rule.ready])
         self._ready = {(each.pool, each.month) for each in ready if each.id not in singly}
         self._underway = {(each.pool, each.month) for each in records.standing(account, rule.merges, sorted(rule.underway))}
         self._busy = {
