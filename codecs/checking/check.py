@@ -254,6 +254,7 @@ def _walked(root: Node, namespace: str, item: Item, body: Any, document: Documen
             return content
         if body.text and not body.text.isspace():
             findings.add("GW-C25", (), None, value=body.text.strip())
+        findings.namespaces.add(body.tag.rpartition("}")[0][1:])
         return walk_xml(root, body, (), findings)
     given = body if body is not None else (document.content if document else _EMPTY)
     return walk_json(root, given, (), findings)

@@ -37,12 +37,22 @@ class FaultList:
         default_factory=dict
     )  #: where among the faults it is told of a field without a letter that can be read
 
+    namespaces: set[str] = field(default_factory=set)  #: that are told where they are wrong
+
     def add(self, code: str, trail: Trail, node: Node | None = None, /, **facts: Any) -> None:
         self._keep((code, trail, node, facts))
 
     def spoil(self, code: str, trail: Trail, node: Node, /, **facts: Any) -> None:
         """A fault that leaves its field without a value: nothing more is said of it, nor of what is made from it."""
         self.add(code, trail, node, **facts)
+        self.unusable.add(trail)
+        self.unusable_paths.add(node.field.path)
+
+    def of_another(self, namespace: str, trail: Trail, node: Node, *, right: str) -> None:
+        """A field in a wrong namespace, which leaves it without a value: told where one stands first, for it is mostly all of them."""
+        if namespace not in self.namespaces:
+            self.add("GW-M05", trail, node, right=right, given=namespace or '""')
+        self.namespaces.add(namespace)
         self.unusable.add(trail)
         self.unusable_paths.add(node.field.path)
 

@@ -159,7 +159,7 @@ def _unknown(element: etree._Element, node: Node, trail: Trail, findings: FaultL
     namespace, _, name = element.tag.rpartition("}")
     if name in node.children:
         right = next(iter(node.by_tag)).rpartition("}")[0][1:]
-        findings.spoil("GW-M05", (*trail, name), node.children[name], right=right, given=namespace[1:] or "-")
+        findings.of_another(namespace[1:], (*trail, name), node.children[name], right=right)
         return
     if findings.lenient:
         findings.add("GW-C41", (*trail, name), name=name, severity="warning")

@@ -30,7 +30,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "声明的编码是 {encoding}，内容却是 {found}：请把声明改为 {found}，或按声明的编码保存",
         "{encoding} is declared, but the bytes are {found}: declare {found}, or save it as declared",
     ),
-    "GW-J01": ("不是格式良好的 JSON：{why}", "not well-formed JSON: {why}"),
+    "GW-J01": ("不是格式良好的 JSON：{why}", "not well-formed JSON: {why_en}"),
     "GW-J02": ("JSON 必须是 UTF-8 编码", "JSON must be in UTF-8"),
     "GW-J03": ("键 {name} 重复", "key {name} stands twice"),
     "GW-J04": ("{value} 不是 JSON 的数字", "{value} is no number of JSON"),
@@ -40,7 +40,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-J08": ("单个文本超过 {most} 个字符", "a text is longer than {most} characters"),
     "GW-J09": ("含有 XML 不允许的字符 U+{point}", "contains U+{point}, which no message may contain"),
     "GW-J10": ("值超过 {most} 个", "more than {most} values"),
-    "GW-Z01": ("不是可读的 ZIP 文件：{why}", "not a readable ZIP file: {why}"),
+    "GW-Z01": ("不是可读的 ZIP 文件：{why}", "not a readable ZIP file: {why_en}"),
     "GW-Z02": (
         "ZIP 最上层（或其唯一的文件夹内）应有且只有一个 .xml 或 .json 报文，现有 {count} 个{names}",
         "a ZIP holds, at its top or in its only folder, exactly one .xml or .json message; this one has {count}{names}",
@@ -89,8 +89,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{name} is {what_en}, nothing that can be sent; receipts that come are put into InBox. What can be sent: {known}",
     ),
     "GW-M18": (
-        "{name} 是{what}，本网关不接收。可接收的类型：{known}",
-        "{name} is {what_en}, which is not taken here. What is taken: {known}",
+        "{name} 是{what}，不能作为报文接收{hint}。可接收的类型：{known}",
+        "{name} is {what_en}, and cannot be taken as a message{hint_en}. What is taken: {known}",
     ),
     "GW-C01": ("没有元素 {name}{near}", "there is no element {name}{near}"),
     "GW-C02": ("{label}重复", "{label} stands twice"),
@@ -254,5 +254,5 @@ def _operation(name: str) -> str:
 
 
 def _shown(name: str, value: object) -> str:
-    """A fact without a character that cannot be seen, at no length; what is known is listed whole."""
-    return short(value, _MOST_PATH) if name in ("known", "known_en") else short(characters.shown(short(value)))
+    """A fact on one line, without a character that cannot be seen, at no length; what is known is listed whole."""
+    return short(value, _MOST_PATH) if name in ("known", "known_en") else short(characters.on_one_line(short(value)))

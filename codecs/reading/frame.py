@@ -12,7 +12,7 @@ from tongguan.codecs.reading.faults import ATTACHMENT, fault
 from tongguan.codecs.reading.item import MOST_KEPT, Item, Read, WireForm, digest, spoiled
 from tongguan.codecs.reading.read_zip import SentFiles
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, FRAME_LABELS, MOST_LISTED, MOST_NAME, near
-from tongguan.gateway.model.characters import normal, strange, surely_ordinary
+from tongguan.gateway.model.characters import hides, normal, strange, surely_ordinary, unprintable
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.foreign import RECEIPT, KnownFiles
@@ -20,8 +20,6 @@ from tongguan.gateway.profile.profile import OPERATIONS, PAGING, OwnForms, Text
 
 Attached = tuple[tuple[str, str], ...]
 _TRUE = {"true": True, "1": True, "false": False, "0": False}
-#: control characters, and invisible ones that make two names look alike
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 @record
@@ -74,15 +72,12 @@ def name_faults(name: str, value: str, place: ItemPlace) -> list[Fault]:
     faults = []
     if len(value) > MOST_NAME:
         faults.append(_wrong("GW-M08", name, place, name=name))
-    unseen = strange(value)
-    if unseen or _CONTROL.search(value) or value != value.strip():
-        zh, en = unseen[0].what if unseen else ("", "")
-        what = (
-            {"what": f"：第 {unseen[0].at} 个字符是 {zh}", "what_en": f": character {unseen[0].at} is {en}"}
-            if unseen
-            else {"what": "", "what_en": ""}
-        )
+    if (odd := next(iter(strange(value)), None) or unprintable(value)) is not None:
+        zh, en = odd.what
+        what = {"what": f"：第 {odd.at} 个字符是 {zh}", "what_en": f": character {odd.at} is {en}"}
         faults.append(_wrong("GW-M09", name, place, name=name, **what))
+    elif value != value.strip():
+        faults.append(_wrong("GW-M09", name, place, name=name, what="", what_en=""))
     return faults
 
 
@@ -98,7 +93,7 @@ def attachment_faults(named: Sequence[tuple[str, str]], path: str, line: int | N
     for file, _ in named[:MOST_LISTED]:
         if not file:
             faults.append(fault("GW-E13", path=path, line=line, **ATTACHMENT, name="file"))
-        elif len(file) > 255 or file in (".", "..") or "/" in file or "\\" in file or _CONTROL.search(file):
+        elif len(file) > 255 or file in (".", "..") or "/" in file or "\\" in file or hides(file):
             faults.append(fault("GW-E15", path=path, line=line, **ATTACHMENT, name=file))
         elif normal(file) in seen:
             faults.append(fault("GW-E03", path=path, line=line, **ATTACHMENT, name=file))
@@ -122,7 +117,7 @@ def whole_item(
         files.settle([prefix + name for name, _ in named])
     sha256 = digest(canonical, named, files, prefix=prefix)
     kept = canonical if len(canonical) <= MOST_KEPT else b""
-    odd = not (canonical.isascii() or surely_ordinary(canonical.decode()))
+    odd = b"??" in canonical or not (canonical.isascii() or surely_ordinary(canonical.decode()))
     return Item(type=type_, body=body, attachments=named, sha256=sha256, canonical=kept, place=place.path, odd=odd, **frame)
 
 
@@ -153,7 +148,8 @@ def foreign_fault(known: KnownFiles, name: str, place: ItemPlace) -> Fault:
     foreign = known.foreign(name)
     code = "GW-M16" if foreign is not None and foreign.kind == RECEIPT else "GW-M18"
     what = foreign.what if foreign is not None else _unknown(name, known)
-    return fault(code, path=place.path, line=place.line, name=name, what=what.zh, what_en=what.en, known=known.listed)
+    said = {"what": what.zh, "what_en": what.en, "hint": "", "hint_en": "", "known": known.listed}
+    return fault(code, path=place.path, line=place.line, name=name, **said)  # type: ignore[arg-type]
 
 
 def told_apart(items: Sequence[Item], places: Sequence[ItemPlace]) -> tuple[Item, ...]:

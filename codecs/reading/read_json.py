@@ -25,6 +25,7 @@ from tongguan.codecs.reading.frame import (
     whole_item,
 )
 from tongguan.codecs.reading.item import Item, Numeral, Read, spoiled
+from tongguan.codecs.reading.parser_messages import in_words
 from tongguan.codecs.reading.vocabulary import KEYS, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_PARTS, MOST_TEXT, near
 from tongguan.codecs.writing.markup import NO_XML
 from tongguan.gateway.model.errors import MOST_TOLD, Fault, Refused
@@ -74,7 +75,7 @@ def _no_message(given: Mapping[str, Any], known: KnownFiles) -> Fault:
         what = {"what": "本网关的技术应答", "what_en": "a technical response of this gateway"}
     else:
         what = {"what": "没有 type、operation、body 的 JSON", "what_en": "JSON without type, operation and body"}
-    return fault("GW-M18", line=1, name="JSON", known=known.listed, **what)  # type: ignore[arg-type]
+    return fault("GW-M18", line=1, name="JSON", known=known.listed, hint="", hint_en="", **what)  # type: ignore[arg-type]
 
 
 def parse(raw: bytes) -> Any:
@@ -100,7 +101,9 @@ def parse(raw: bytes) -> Any:
     except UnicodeDecodeError:
         raise Refused([fault("GW-J02")]) from None
     except json.JSONDecodeError as wrong:
-        raise Refused([fault("GW-J01", line=wrong.lineno, why=f"{wrong.msg} ({wrong.lineno}:{wrong.colno})")]) from None
+        zh, en = in_words(wrong.msg)
+        at = f" ({wrong.lineno}:{wrong.colno})"
+        raise Refused([fault("GW-J01", line=wrong.lineno, why=zh + at, why_en=en + at)]) from None
     except _NotANumber as wrong:
         raise Refused([fault("GW-J04", value=wrong)]) from None
     except RecursionError:

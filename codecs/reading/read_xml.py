@@ -29,6 +29,7 @@ from tongguan.codecs.reading.frame import (
     whole_item,
 )
 from tongguan.codecs.reading.item import Item, Read, spoiled
+from tongguan.codecs.reading.parser_messages import in_words
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_NAME, MOST_TEXT
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.profile.own_form import own_answers
@@ -64,7 +65,7 @@ def parse(raw: bytes) -> etree._Element:
         root = safe_xml.parse(raw, _parser())
     except safe_xml.NotRead as wrong:
         code = "GW-X12" if wrong.code == "bytes" and wrong.found else _CODES[wrong.code]
-        why: dict[str, Any] = {"why": wrong.said, "why_en": wrong.said}
+        why: dict[str, Any] = dict(zip(("why", "why_en"), in_words(wrong.said), strict=True))
         if wrong.code == "form" and wrong.found:
             why = {"why": f'内容是 {wrong.found}，请声明 encoding="{wrong.found}"，或以 UTF-8 保存'}
             why["why_en"] = f'the bytes are {wrong.found}: declare encoding="{wrong.found}", or save it in UTF-8'

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tongguan.codecs.reading.faults import fault
+from tongguan.codecs.reading.parser_messages import in_words
 from tongguan.gateway.model.characters import normal
 from tongguan.gateway.model.errors import Fault, Refused
 
@@ -38,7 +39,9 @@ _JUNK = re.compile(
 )
 _UTF8_NAME = 0x800  #: flag: the name is in UTF-8
 _UNICODE_PATH = 0x7075  #: extra field: the name in UTF-8, beside one in an old code page
-_MADE_BY_DOS = 0
+_MADE_BY_WINDOWS = frozenset((0, 10, 11, 14))  #: DOS, NTFS (by either number), VFAT
+_HEAD = struct.Struct("<4s4xH18x3H8xL")  #: of an entry in the list: flags, the lengths of its three texts, where it lies
+_FLAGS, _FLAGS_AGAIN = 8, 6  #: where flags stand in the list, and in what lies there
 
 
 class SentFiles(dict[str, bytes]):
@@ -114,6 +117,7 @@ def _opened(raw: bytes) -> Iterator[tuple[zipfile.ZipFile, list[ArchiveEntry]]]:
     """The same with the names of the entries, without what systems add."""
     _refuse_long_list(raw)
     try:
+        raw = _rightly_flagged(raw)
         with zipfile.ZipFile(io.BytesIO(raw), metadata_encoding="cp437") as archive:  # which keeps every byte of a name
             entries = _named(archive.infolist())
             _refuse_entries(entries, archive.infolist(), len(raw))
@@ -130,12 +134,17 @@ def _opened(raw: bytes) -> Iterator[tuple[zipfile.ZipFile, list[ArchiveEntry]]]:
         struct.error,
         OverflowError,
     ) as wrong:
-        raise Refused([fault("GW-Z01", why=wrong)]) from None
+        raise _unreadable(str(wrong)) from None
+
+
+def _unreadable(said: str) -> Refused:
+    zh, en = in_words(said)
+    return Refused([fault("GW-Z01", why=zh, why_en=en)])
 
 
 def _named(infos: Sequence[zipfile.ZipInfo]) -> list[ArchiveEntry]:
     """The entries that somebody meant, with their names; raises UnicodeDecodeError for one in no encoding that is read."""
-    entries = [ArchiveEntry(info, *_readings(info)) for info in infos]
+    entries = [ArchiveEntry(info, *_readings(info)) for info in infos if info.orig_filename != "./"]
     names = {entry.name for entry in entries}
     return [entry for entry in entries if not _JUNK.fullmatch(entry.name.rstrip("/")) and not _shadows(entry.name, names)]
 
@@ -154,8 +163,9 @@ def _readings(info: zipfile.ZipInfo) -> tuple[str, str]:
     utf8, gb = readings
     if not utf8 and not gb:
         raw.decode("gb18030")
-    if info.create_system == _MADE_BY_DOS:
+    if info.create_system in _MADE_BY_WINDOWS:
         utf8, gb = utf8.replace("\\", "/"), gb.replace("\\", "/")
+    utf8, gb = utf8.removeprefix("./"), gb.removeprefix("./")
     certain = utf8 and max(utf8) >= "\u0800"  # of two bytes each, letters may be either
     return (utf8, gb or utf8) if certain or not gb else (gb, utf8 or gb)
 
@@ -201,11 +211,33 @@ def _form_of(name: str) -> Literal["xml", "json"]:
     return "xml" if name.lower().endswith(".xml") else "json"
 
 
+def _rightly_flagged(raw: bytes) -> bytes:
+    """The archive with the flag for UTF-8 taken from names that are not in it: some programs set it whatever they write."""
+    at = raw.rfind(b"PK\x05\x06", max(0, len(raw) - 65_557))
+    size, offset = _END.unpack_from(raw, at)[5:7]
+    start, before = at - size, at - size - offset  # what was put before the archive moves all of it
+    wrong: list[int] = []
+    while 0 <= start <= at - _HEAD.size:
+        mark, flags, name, extra, comment, entry = _HEAD.unpack_from(raw, start)
+        if mark != b"PK\x01\x02":
+            break
+        if flags & _UTF8_NAME and not _decoded(raw[start + _HEAD.size : start + _HEAD.size + name], "utf-8"):
+            wrong += [start + _FLAGS, before + entry + _FLAGS_AGAIN]
+        start += _HEAD.size + name + extra + comment
+    if not wrong:
+        return raw
+    mended = bytearray(raw)
+    for place in wrong:
+        if 0 <= place < at:
+            mended[place + 1] &= ~(_UTF8_NAME >> 8) & 0xFF
+    return bytes(mended)
+
+
 def _refuse_long_list(raw: bytes) -> None:
     """Look at the list's length before it is read: a million names cost more than they say."""
     at = raw.rfind(b"PK\x05\x06", max(0, len(raw) - 65_557))
     if at < 0 or len(raw) - at < _END.size:
-        raise Refused([fault("GW-Z01", why="no end record")])
+        raise _unreadable("no end record")
     entries, size = _END.unpack_from(raw, at)[4:6]
     at_64 = at - _LOCATOR_64 - _END_64.size
     if at_64 >= 0 and raw.startswith(b"PK\x06\x06", at_64) and raw.startswith(b"PK\x06\x07", at - _LOCATOR_64):

@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
-Oddness = Literal["hidden", "turning", "lost", "alike"]
+Oddness = Literal["hidden", "turning", "lost", "alike", "blank"]
 
 #: most messages hold nothing else: letters, Han, and the punctuation of both
 _ORDINARY = re.compile("[^ -~\n\u4e00-\u9fff\u3000-\u303f\uff01-\uff5e\u2014-\u201d]")
@@ -20,10 +20,11 @@ _SPOILT = ("锟", "锘", "烫烫", "屯屯", "鏈夐檺", "鍏徃")
 _TURNING = "\u202a-\u202e\u2066-\u2069"
 _HIDDEN = (
     "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u034f\u115f\u1160\u17b4\u17b5\u061c\u180b-\u180f\u200b-\u200f\u2028\u2029"
-    "\u2060-\u2065\u206a-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    "\u2060-\u2065\u206a-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _PRIVATE = "\ud800-\uf8ff\ufffe\uffff\U000f0000-\U0010ffff"
-_REPLACED = "\ufffd|(?:锟斤拷)+锟?|(?:锟斤)|烫{3,}|屯{3,}|锘[縰匡挎]?|ï»¿"
+_REPLACED = "\\?{2,}|\ufffd|(?:锟斤拷)+锟?|(?:锟斤)|烫{3,}|屯{3,}|锘[縰匡挎]?|ï»¿"
+#: `??` stands where letters were written in an encoding that does not have them
 #: three bytes of a Han character in UTF-8, read as Latin letters
 _LATIN = "(?:[\xe4-\xe9][\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]{2})+"
 _LOOKS = dict(zip("АВЕКМНОРСТХаеорсухіјѕΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEKMHOPCTXaeopcyxijsABEZHIKMNOPTYXo", strict=True))
@@ -33,9 +34,11 @@ _STRANGE = re.compile(
     f"|(?P<alike>(?<=[A-Za-z0-9])[{_ALIKE}]|[{_ALIKE}](?=[{_ALIKE}]*[A-Za-z0-9]))"
 )
 _UNSEEN = re.compile(f"[{_TURNING}{_HIDDEN}]")
+_BREAKS = re.compile("[\t\n\r]")
 _NOT_COUNTED = re.compile(f"[{_TURNING}{_HIDDEN}]|{_REPLACED}|[{_PRIVATE}]")
 
 _NAMES = {
+    0xA0: ("不换行空格", "no-break space"),
     0xAD: ("软连字符", "soft hyphen"),
     0x200B: ("零宽空格", "zero width space"),
     0x200C: ("零宽不连字", "zero width non-joiner"),
@@ -43,6 +46,7 @@ _NAMES = {
     0x2028: ("行分隔符", "line separator"),
     0x2029: ("段分隔符", "paragraph separator"),
     0x2060: ("零宽不换行", "word joiner"),
+    0x3000: ("全角空格", "ideographic space"),
     0xFEFF: ("字节顺序标记", "byte order mark"),
     0xFFFD: ("替换字符", "replacement character"),
 }
@@ -51,6 +55,7 @@ _OF_KIND: dict[Oddness, tuple[str, str]] = {
     "turning": ("文字方向控制符", "bidirectional control"),
     "lost": ("乱码", "spoilt characters"),
     "alike": ("形近字符", "look-alike character"),
+    "blank": ("空白字符", "blank"),
 }
 
 
@@ -81,6 +86,8 @@ class OddCharacter:
 
 def surely_ordinary(text: str) -> bool:
     """Is there no strange letter for sure? Quick; where it is not sure, `strange` knows."""
+    if "??" in text:
+        return False
     if text.isascii() and "\x7f" not in text:
         return True
     return _ORDINARY.search(text) is None and not any(sign in text for sign in _SPOILT)
@@ -92,6 +99,19 @@ def strange(text: str) -> list[OddCharacter]:
         return []
     found = [OddCharacter(one.lastgroup, one.start() + 1, one[0]) for one in _STRANGE.finditer(text)]  # type: ignore[arg-type]
     return found or ([OddCharacter("lost", 1, text)] if _misread(text) else [])
+
+
+def unprintable(text: str) -> OddCharacter | None:
+    """The first letter that no name may hold, for a reader takes it for another or for nothing: any blank but the plain one is such."""
+    for at, letter in enumerate(text, 1):
+        if not letter.isprintable():
+            return OddCharacter("blank" if letter.isspace() and letter > "\x9f" else "hidden", at, letter)
+    return None
+
+
+def hides(name: str) -> bool:
+    """Has a name letters that nobody sees, or that turn it round?"""
+    return _UNSEEN.search(name) is not None or "\n" in name or "\t" in name or "\r" in name
 
 
 def _misread(text: str) -> bool:
@@ -119,6 +139,11 @@ def without_unseen(text: str) -> str:
 def shown(text: str) -> str:
     """The text with the number of each character that cannot be seen: `230330⟨U+200B⟩`."""
     return text if text.isascii() and text.isprintable() else _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+
+
+def on_one_line(text: str) -> str:
+    """The same, line breaks and tabs by their numbers too."""
+    return shown(text) if text.isprintable() else _BREAKS.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", shown(text))
 
 
 def escaped(json_text: str) -> str:

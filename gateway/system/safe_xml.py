@@ -143,7 +143,7 @@ def as_utf8(raw: bytes) -> bytes:
         return raw
     if _is_utf8(raw):
         raise NotRead("bytes", name, line=1, found="UTF-8")
-    return _decoded(raw, encoding)
+    return _decoded(raw, encoding, name)
 
 
 def _is_utf8(raw: bytes) -> bool:
@@ -170,12 +170,12 @@ def _is_gb(raw: bytes) -> bool:
         return False
 
 
-def _decoded(raw: bytes, encoding: str) -> bytes:
+def _decoded(raw: bytes, encoding: str, called: str = "") -> bytes:
     try:
         return raw.decode(encoding).encode("utf-8")
     except UnicodeError as wrong:
         start = getattr(wrong, "start", 0)
-        raise NotRead("bytes", encoding.upper(), line=raw.count(b"\n", 0, start) + 1) from None
+        raise NotRead("bytes", called or encoding.upper(), line=raw.count(b"\n", 0, start) + 1) from None
 
 
 def _has_dtd(text: bytes) -> bool:

@@ -71,6 +71,16 @@ def test_one_thing_wrong_is_one_fault_with_its_place(sample: Compiled, body: str
     assert found(check_xml(sample, body)) == [(code, path)]
 
 
+@pytest.mark.requirement("GW-03")
+@pytest.mark.parametrize("namespace", ["", "urn:other"])
+def test_a_wrong_namespace_is_told_where_it_stands_first(sample: Compiled, namespace: str) -> None:
+    body = "".join(f"<{name} xmlns='{namespace}'>1</{name}>" for name in ("Title", "Rate", "Line"))
+    said = check_xml(sample, body + "<Day xmlns='urn:third'>1</Day>")
+
+    assert found(said) == [("GW-M05", "/XX.sample/Title"), ("GW-M05", "/XX.sample/Day")]
+    assert (namespace or '""') in said.faults[0].zh
+
+
 def test_an_unknown_element_names_the_nearest_known_one(sample: Compiled) -> None:
     assert "Title" in check_xml(sample, "<Titel>x</Titel>").faults[0].zh
     assert "Money" in check_json(sample, {"Line": [{"Mony": "USD"}]}).faults[0].zh

@@ -34,9 +34,11 @@ INVISIBLE = [
     "\ufe0f",
     "\u0081",
     "\U000e0041",
+    "\U00013430",
+    "\U0001bca0",
 ]
 TURNING = ["\u202a", "\u202d", "\u202e", "\u2066", "\u2069"]
-LOST = ["\ufffd", "锟斤拷", "锟斤拷锟斤拷", "烫烫烫", "ï»¿"]
+LOST = ["\ufffd", "锟斤拷", "锟斤拷锟斤拷", "烫烫烫", "ï»¿", "??", "????"]
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +176,10 @@ def test_a_long_message_is_looked_at_as_well(sample: Compiled) -> None:
         ({"reference": "a\ufffd"}, "GW-M09"),
         ({"operation": "save\u200b"}, "GW-M06"),
         ({"document": "\u202ea"}, "GW-M09"),
+        ({"reference": "a\u00a0b"}, "GW-M09"),
+        ({"reference": "a\u3000b"}, "GW-M09"),
+        ({"number": "a\u2009b"}, "GW-M09"),
+        ({"document": "a\u0600b"}, "GW-M09"),
         ({"number\u200b": "1"}, "GW-J06"),
     ],
 )
@@ -185,6 +191,24 @@ def test_names_of_the_frame_show_what_cannot_be_seen(given: dict[str, Any], code
     (fault,) = wrong.value.faults
     assert fault.code == code
     assert "U+" in fault.zh and "U+" in fault.en and "\u200b" not in fault.zh
+
+
+def test_a_reference_whose_letters_were_lost_is_refused() -> None:
+    raw = json.dumps({"type": "XX.sample", "operation": "save", "reference": "PO-???"}).encode()
+    with pytest.raises(Refused) as wrong:
+        read("m.json", raw, most_bytes=10**6)
+
+    (fault,) = wrong.value.faults
+    assert (fault.code, "“???”" in fault.zh, "“???”" in fault.en) == ("GW-M09", True, True)
+
+
+@pytest.mark.parametrize("text", ["???", "really???"])
+def test_letters_that_became_question_marks_are_told_in_a_message_of_ascii_alone(application: Compiled, text: str) -> None:
+    said = {name: text for name in ("ContactName", "Supplier")}
+    faults = [f for f in checked(application, **said).faults if f.code in ("GW-C51", "GW-C52")]
+
+    assert {f.path.rpartition("/")[2] for f in faults} == said.keys()
+    assert ("error" in {f.severity for f in faults}) == (text == "???")
 
 
 ROOT = '<XX.sample xmlns="urn:tongguan:XX.sample:1" operation="save" reference="r"><Title>{}</Title></XX.sample>'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tongguan.codecs.reading.read import Read, read
@@ -262,3 +264,40 @@ def test_wrong_attachment_lists_are_refused():
     assert listed('<Attachment file="a" size="1"/>') == ["GW-C26"]
     assert listed('<Attachment file="a"/><Attachment file="a"/>') == ["GW-E03"]
     assert listed('<File file="a"/>') == ["GW-C01"]
+
+
+@pytest.mark.requirement("GW-01")
+@pytest.mark.parametrize(
+    ("text", "zh", "en"),
+    [
+        ("<A>a & b</A>", "& 应写作 &amp;", "& is written &amp;"),
+        ("<A>&nbsp;</A>", "没有实体 &nbsp;", "there is no entity &nbsp;"),
+        ("<A>&#11;</A>", "U+000B 是 XML 不允许的字符", "U+000B is a character"),
+        ("<A>", "</XX.test>", "</XX.test>"),
+        ("<A x:b='1'/>", "前缀 x 没有声明", "prefix x is not declared"),
+        ("<A b=“1”/>", "半角引号", "plain quotes"),
+        ("<A xmlns='a b'/>", "“a b” 不是正确的 URI", "“a b” is no URI"),
+    ],
+)
+def test_what_is_not_well_formed_is_told_in_both_languages(text: str, zh: str, en: str):
+    (fault,) = refused(message(text))
+
+    assert (fault.code, zh in fault.zh, en in fault.en) == ("GW-X01", True, True)
+    assert not re.search("[a-z]{4,} [a-z]{4,}", fault.zh)
+
+
+@pytest.mark.parametrize("raw", [b"", b"\n\x1a", b"\0\0", b"\n-- end"], ids=["cut", "ctrl-z", "nul", "text"])
+def test_an_end_that_is_none_is_told_in_both_languages(raw: bytes):
+    text = message("<A/>").encode()
+    (fault,) = refused(text[:-4] if not raw else text + raw)
+
+    assert fault.code == "GW-X01" and fault.line is not None
+    assert not re.search("[a-z]{4,} [a-z]{4,}", fault.zh)
+
+
+def test_the_encoding_that_is_named_is_the_one_that_was_declared():
+    (fault,) = refused(
+        message("<A>王€</A>", declaration='<?xml version="1.0" encoding="GB2312"?>').encode("gbk", "ignore") + b"\x80"
+    )
+
+    assert (fault.code, "GB2312" in fault.zh, "GB2312" in fault.en) == ("GW-X06", True, True)

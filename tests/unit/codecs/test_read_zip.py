@@ -96,7 +96,7 @@ def test_an_entry_that_stands_twice_is_refused():
     assert codes(raw) == ["GW-Z09"]
 
 
-@pytest.mark.parametrize("name", ["../a.pdf", "/a.pdf", "a\\b.pdf", "C:a.pdf", "x/../../a.pdf", "x//a", "./a.pdf", "a\x1fb"])
+@pytest.mark.parametrize("name", ["../a.pdf", "/a.pdf", "a\\b.pdf", "C:a.pdf", "x/../../a.pdf", "x//a", "x/./a.pdf", "a\x1fb"])
 def test_names_that_lead_elsewhere_are_refused(name):
     assert codes(zipped(("m.xml", message()), (name, b"x"))) == ["GW-Z06"]
 
@@ -277,10 +277,11 @@ def test_a_folder_that_was_zipped_is_read_as_what_lies_in_it(folder: str):
     assert files_of(zipped((folder + "m.xml", batch), (folder + "r/声明.pdf", b"1"))) == ["r/声明.pdf"]
 
 
-def test_a_folder_made_by_windows_may_write_its_own_separator():
+@pytest.mark.parametrize("system", [0, 10, 11, 14], ids=["DOS", "NTFS", "NTFS by its other number", "VFAT"])
+def test_a_folder_made_by_windows_may_write_its_own_separator(system: int):
     def entry(name: str) -> zipfile.ZipInfo:
         info = zipfile.ZipInfo(name)
-        info.create_system = 0
+        info.create_system = system
         return info
 
     assert files_of(zipped((entry("合同\\m.xml"), message(NAMED)), (entry("合同\\声明.pdf"), b"1"))) == ["声明.pdf"]
@@ -307,3 +308,30 @@ def test_a_name_that_differs_by_case_is_hinted_at():
     fault = refused(zipped(("m.xml", message(NAMED)), ("声明.PDF", b"x")))[0]
 
     assert (fault.code, fault.zh.endswith("→ 声明.PDF ?")) == ("GW-E01", True)
+
+
+def test_names_from_the_folder_itself_are_those_without_it():
+    assert files_of(zipped(("./", b""), ("./m.xml", message(NAMED)), ("./声明.pdf", b"1"))) == ["声明.pdf"]
+    assert codes(zipped(("./../m.xml", message()))) == ["GW-Z06"]
+
+
+@pytest.mark.parametrize("before", [b"", b"#!/bin/sh\n"], ids=["plain", "behind something else"])
+def test_names_that_are_flagged_as_utf8_and_are_not_are_read_as_they_are(before: bytes):
+    named = message(NAMED.replace("声明.pdf", "声明____.pdf"))
+    raw = zipped(("m.xml", named), ("名_____.pdf", b"%PDF")).replace("名_".encode(), "声明".encode("gb18030"))
+
+    assert files_of(before + raw) == ["声明____.pdf"]
+
+
+def test_a_name_with_a_line_break_is_told_on_one_line():
+    (fault,) = refused(zipped(("m.xml", message()), ("a\nb.pdf", b"x")))
+
+    assert ("a⟨U+000A⟩b.pdf" in fault.zh, "\n" in fault.zh + fault.en) == (True, False)
+
+
+@pytest.mark.parametrize("letter", ["\u200b", "\ufe0f", "\U000e0041", "\ufff9", "\u202e", "\u2066", "\x85"])
+def test_an_attachment_is_called_by_letters_that_are_seen(letter: str):
+    name = f"a{letter}.pdf"
+    said = message(f'<Attachments><Attachment file="{name}" category="1"/></Attachments>')
+
+    assert "GW-E15" in codes(zipped(("m.xml", said), (name, b"%PDF")))

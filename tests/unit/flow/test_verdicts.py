@@ -151,6 +151,46 @@ def test_a_foreign_file_has_one_fault_that_says_what_it_is_and_what_is_taken(
     assert "NA.application" in fault["message"] and "CD.declaration" in fault["message"]
 
 
+@pytest.mark.requirement("GW-03")
+@pytest.mark.parametrize("namespace", ["", ' xmlns=""', ' xmlns="urn:tongguan:na.application:1"'])
+def test_a_message_in_a_wrong_namespace_has_one_fault_of_it(
+    namespace: str, home: Path, tmp_path: Path, tongguan: Tongguan
+) -> None:
+    new_home(home)
+    (tmp_path / "m.xml").write_text(
+        f'<NA.application{namespace} operation="save" reference="r"><Year>2026</Year><Goods/></NA.application>'
+    )
+    faults = tongguan("check", tmp_path / "m.xml", "--json", "--home", home).json[0]["faults"]
+
+    assert [(f["code"], f["path"]) for f in faults] == [("GW-M05", "/NA.application")]
+
+
+ARCHIVES = {
+    "a.zip": (b"Rar!\x1a\7\0", "RAR", "ZIP"),
+    "b.zip": (b"\xfd7zXZ\0", "xz", "ZIP"),
+    "c.zip": (b"MSCF\0\0\0\0" + bytes(40), "CAB", "ZIP"),
+    "d.xml": (b"PK\3\4" + bytes(40), "ZIP", ".zip"),
+    "e.zip": (b"<a/>", "XML", ".xml"),
+    "f.xml": (b"From: a@example.com\r\nSubject: x\r\n\r\nhello", "电子邮件", ""),
+    "g.xml": (b"-----BEGIN PKCS7-----\nMIAG", "PEM", ""),
+    "h.zip": (bytes(257) + b"ustar\0" + bytes(300), "tar", "ZIP"),
+}
+
+
+@pytest.mark.requirement("GW-03")
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_what_is_called_otherwise_than_it_is_is_told_with_what_to_do(
+    name: str, home: Path, tmp_path: Path, tongguan: Tongguan
+) -> None:
+    new_home(home)
+    raw, what, do = ARCHIVES[name]
+    (tmp_path / name).write_bytes(raw)
+    (fault,) = tongguan("check", tmp_path / name, "--json", "--lang", "zh", "--home", home).json[0]["faults"]
+
+    assert (fault["code"], what in fault["message"]) == ("GW-M18", True)
+    assert do in fault["message"].partition("可接收")[0].partition("不能作为报文接收")[2]
+
+
 def test_no_reference_hides_no_other_fault(home: Path, tmp_path: Path, tongguan: Tongguan) -> None:
     new_home(home)
     for name in (
