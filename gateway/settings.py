@@ -25,6 +25,7 @@ from pydantic import (
 
 from tongguan.gateway.model.alert_codes import ALERT_CODES
 from tongguan.gateway.model.errors import SettingsWrong, each_of, in_both, in_language, nearest
+from tongguan.gateway.settings_text import odd_values, what_is_no_toml
 from tongguan.gateway.system.business_clock import MOST_SPEED
 from tongguan.gateway.system.threads import ANSWER, within
 
@@ -68,9 +69,20 @@ def size(value: Any) -> int:
     return int(float(found[1]) * _SIZES[found[2]])
 
 
+def _code(text: str) -> str:
+    if not (text.isascii() and (text.isalnum() or not text)):
+        raise ValueError(
+            in_both(
+                f"{text!r} 不是编码：只能是半角字母和数字", f"{text!r} is no code: it is made of plain letters and digits alone"
+            )
+        )
+    return text
+
+
 Span = Annotated[timedelta, BeforeValidator(span)]
 Size = Annotated[int, BeforeValidator(size), Field(ge=1)]
-Fingerprint = Annotated[str, AfterValidator(lambda text: text.replace(":", "").strip().lower())]
+EnterpriseCode = Annotated[str, AfterValidator(_code)]  #: by which an authority knows an enterprise
+Fingerprint = Annotated[str, AfterValidator(lambda text: "".join(text.replace(":", "").split()).lower())]
 
 
 BROKERS = ("amqp", "amqps", "redis", "rediss", "memory")  #: kinds of address; the last one in tests alone
@@ -177,9 +189,9 @@ class Card(_Section):
 
 
 class ActsFor(_Section):
-    uscc: str
-    customs_code: str = ""
-    mofcom_code: str = ""
+    uscc: EnterpriseCode
+    customs_code: EnterpriseCode = ""
+    mofcom_code: EnterpriseCode = ""
     title: str = ""
     powers: tuple[str, ...] = ()
     until: str = Field("", pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")
@@ -195,9 +207,9 @@ class Account(_Section):
     name: str = Field(pattern=r"^[a-z0-9-]{1,32}$")
     kind: Literal["enterprise", "broker"] = "enterprise"
     title: str
-    uscc: str
-    customs_code: str = ""
-    mofcom_code: str = ""
+    uscc: EnterpriseCode
+    customs_code: EnterpriseCode = ""
+    mofcom_code: EnterpriseCode = ""
     mailbox: str = ""
     group: str = ""  #: of the system, in which the ERP's user is: it may work in the mailbox
     answers: Literal["xml", "json", "both"] = "xml"
@@ -467,10 +479,14 @@ def _decoded(raw: bytes, path: Path) -> str:
 def settings_of(raw: bytes, home: Path, *, file: str = FILE) -> Settings:
     """Settings as they were read, checked."""
     file_ = home / file
+    text = _decoded(raw, file_)
     try:
-        given = tomllib.loads(_decoded(raw, file_))
+        given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as wrong:
-        raise SettingsWrong(f"{file_}：不是正确的 TOML：{wrong}", f"{file_}: it is no TOML: {wrong}") from None
+        zh, en = what_is_no_toml(text, str(wrong))
+        raise SettingsWrong(f"{file_}：不是正确的 TOML：{zh}", f"{file_}: it is no TOML: {en}") from None
+    if odd := [*odd_values(given)]:
+        raise SettingsWrong(*("\n".join(f"{file_}: {in_language(each, told_in)}" for each in odd) for told_in in ("zh", "en")))
     try:
         return Settings(home=home.resolve(), **given)
     except ValidationError as wrong:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import ssl
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from yarl import URL
 
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Route
+
+_FULL_WIDTH = re.compile("[\uff01-\uff5e\u3002]")
 
 
 def _wrong(name: str, key: str, zh: str, en: str) -> SettingsWrong:
@@ -23,10 +26,17 @@ def _wrong(name: str, key: str, zh: str, en: str) -> SettingsWrong:
 
 def address(name: str, route: Route) -> URL:
     """The endpoint's base address; plain http only to this machine or in a test environment."""
+    if (full := _FULL_WIDTH.search(route.url)) is not None:
+        raise _wrong(
+            name, "url", f" 中的 {full[0]} 是全角字符：请用半角", f": {full[0]} is a full-width character: write the plain one"
+        )
     try:
         url = URL(route.url)
     except ValueError as wrong:
-        raise _wrong(name, "url", f" 不是地址：{wrong}", f" is no address: {wrong}") from None
+        zh = "端口不是 1 至 65535" if "Port" in str(wrong) else str(wrong)
+        raise _wrong(name, "url", f" 不是地址：{zh}", f" is no address: {wrong}") from None
+    if url.port == 0 and not is_this_machine(url.host or ""):  # a simulator here may choose its port
+        raise _wrong(name, "url", " 不是地址：端口不是 1 至 65535", " is no address: its port is none of 1 to 65535")
     if url.scheme not in ("https", "http") or not url.host:
         like = "https://customs.example/gateway"
         raise _wrong(name, "url", f" 不是地址；写成 {like}", f" is no address; write it like {like}")

@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_ds
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from tongguan.signer.certificate_file import certificates_in
+
 Algorithm = Literal["rsa-sha256", "ecdsa-sha256"]
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
@@ -113,9 +115,9 @@ def in_order(certificates: Iterable[bytes], leaf: bytes) -> tuple[bytes, ...]:
         chain.append(above)
 
 
-def der_chain(pem: bytes) -> tuple[bytes, ...]:
-    """Read a PEM file of certificates, leaf first, as DER."""
-    return tuple(each.public_bytes(Encoding.DER) for each in x509.load_pem_x509_certificates(pem))
+def der_chain(file: bytes) -> tuple[bytes, ...]:
+    """Read a file of certificates, leaf first, as DER; raises NoCertificate."""
+    return tuple(each.public_bytes(Encoding.DER) for each in certificates_in(file))
 
 
 def _subject(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> list[str]:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from tongguan.gateway.model.errors import TongguanError
+from tongguan.signer.certificate_file import NoCertificate, certificates_in
 
 _LEAST_BITS = 2048
 
@@ -23,11 +24,11 @@ class RecipientWrong(TongguanError):
 def recipient(pem: bytes, at: datetime) -> x509.Certificate:
     """Read the certificate of one who shall be able to read; RecipientWrong when it is not good for that at that moment."""
     try:
-        found = x509.load_pem_x509_certificates(pem)
-    except ValueError as wrong:
+        found = certificates_in(pem)
+    except NoCertificate as wrong:
         raise RecipientWrong(
-            f"读不出证书（{wrong}）；请放入主管部门的 PEM 证书",
-            f"no certificate can be read from it ({wrong}); put the authority's PEM certificate there",
+            f"读不出证书（{wrong.zh}）；请放入主管部门的证书",
+            f"no certificate can be read from it ({wrong.en}); put the authority's certificate there",
         ) from None
     if len(found) != 1:
         raise RecipientWrong(

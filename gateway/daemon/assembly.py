@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
 
-from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from tongguan.codecs.checking.compile import Compiled, compile_all
@@ -41,6 +40,7 @@ from tongguan.routes.event_loop import EventLoop
 from tongguan.routes.https import HttpsRoute
 from tongguan.routes.sms import HttpProvider
 from tongguan.signer.cards.card import OpenCard, open_card
+from tongguan.signer.certificate_file import NoCertificate, certificates_in
 from tongguan.signer.verify import TrustedCertificate
 
 
@@ -139,8 +139,10 @@ def pinned(settings: Settings) -> Mapping[str, tuple[TrustedCertificate, ...]]:
         of_route: list[TrustedCertificate] = []
         for path in map(settings.path, route.certificates):
             try:
-                of_route += map(TrustedCertificate, x509.load_pem_x509_certificates(path.read_bytes()))
-            except (OSError, ValueError) as why:
+                of_route += map(TrustedCertificate, certificates_in(path.read_bytes()))
+            except NoCertificate as why:
+                wrong.add(str(path), f"读不出证书：{why.zh}", f"no certificate can be read from it: {why.en}")
+            except OSError as why:
                 wrong.add(str(path), f"读不出证书：{why}", f"no certificate can be read from it: {why}")
         found[name] = tuple(of_route)
     wrong.end()

@@ -21,6 +21,7 @@ from tongguan.gateway.settings import Account, Card, Settings
 from tongguan.gateway.system.business_clock import FILE
 from tongguan.signer.cards.card import open_card
 from tongguan.signer.certificate import is_test_material
+from tongguan.signer.certificate_file import certificates_in
 from tongguan.signer.errors import CardBroken
 
 _SIMULATORS = "simulators/simulators.toml"
@@ -97,7 +98,7 @@ def _certificate_files(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _marked(path: Path) -> bool:
     try:
-        return any(map(is_test_material, x509.load_pem_x509_certificates(path.read_bytes())))
+        return any(map(is_test_material, certificates_in(path.read_bytes())))
     except (OSError, ValueError):
         return False  # whoever needs it says what is wrong with it
 

@@ -26,6 +26,7 @@ from tongguan.signer.certificate import (
     der_chain,
     identity,
 )
+from tongguan.signer.certificate_file import NoCertificate
 from tongguan.signer.errors import CardAbsent, CardBroken, PinNeeded, PinWrong
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -112,6 +113,8 @@ class SoftwareCard(OpenCard):
             return identity(der_chain((self._home / self._settings.certificate).read_bytes()))
         except OSError as error:
             raise CardAbsent(*[f"{self._settings.certificate}: {type(error).__name__}"] * 2) from None
+        except NoCertificate as wrong:
+            raise CardBroken(*(f"{self._settings.certificate}: {wrong.text(language)}" for language in ("zh", "en"))) from None
         except ValueError as error:
             raise CardBroken(f"{self._settings.certificate}: {error}") from None
 

@@ -235,3 +235,57 @@ def test_what_is_not_there_yet_is_refused_with_a_word(tmp_path: Path, was: str, 
 
     assert zh in told.value.zh and en in told.value.en
     assert "pass@" not in told.value.zh + told.value.en
+
+
+@pytest.mark.requirement("GW-08")
+@pytest.mark.parametrize(
+    ("was", "now", "says"),
+    [
+        ('"大连示例', '"大连\u200b示例', ("account.0.title", "U+200B")),
+        ('"大连示例', '"大连\u202e示例', ("account.0.title", "U+202E")),
+        ("大连示例进出口有限公司", "??????", ("account.0.title", "“??????”")),
+        ("91210200MA0EXAMPLC", "９1210200MA0EXAMPLC", ("account.0.uscc", "９")),
+        ("91210200MA0EXAMPLC", "91210200MA0 EXAMPLC", ("account.0.uscc", "91210200MA0 ")),
+        ("trust/customs.pem", "trust/customs\ufe0f.pem", ("route.customs.certificates.0", "U+FE0F")),
+        ("http://127.0.0.1:8702", " http://127.0.0.1:8702", ("route.customs.url", "")),
+        ("http://127.0.0.1:8702", "http://127.0.0.1:8702\u00a0", ("route.customs.url", "")),
+        ('name = "demo"', 'name = "demo\U000e0041"', ("account.0.name", "U+E0041")),
+    ],
+)
+def test_a_letter_that_is_not_what_it_seems_is_told_with_its_key(
+    tmp_path: Path, was: str, now: str, says: tuple[str, str]
+) -> None:
+    with pytest.raises(SettingsWrong) as told:
+        read_settings(home(tmp_path, WHOLE.replace(was, now, 1)))
+
+    for part in says:
+        assert part in told.value.zh and part in told.value.en
+    assert "\u200b" not in told.value.zh and "\u202e" not in told.value.en
+
+
+@pytest.mark.requirement("GW-08")
+@pytest.mark.parametrize(
+    ("was", "now", "zh", "en"),
+    [
+        ('environment = "test"', 'environment\u00a0= "test"', "U+00A0 不换行空格", "U+00A0 no-break space"),
+        ('environment = "test"', 'environment ＝ "test"', "“＝”（U+FF1D）", "“＝” (U+FF1D)"),
+        ('environment = "test"', "environment = “test”", "““”（U+201C）", "““” (U+201C)"),
+        ("[gateway]", "[gateway\u200b]", "U+200B 零宽空格", "U+200B zero width space"),
+        ('environment = "test"', 'environment = "test"\nenvironment = "test"', "键重复（第 4 行第 21 列）", "line 4, column 21"),
+        ('environment = "test"', "environment = test", "文字写在半角引号内", "line 3, column 15"),
+        ("[gateway]", "\x1a[gateway]", "U+001A", "U+001A"),
+    ],
+)
+def test_what_is_no_toml_names_the_letter_that_spoils_it(tmp_path: Path, was: str, now: str, zh: str, en: str) -> None:
+    with pytest.raises(SettingsWrong) as told:
+        read_settings(home(tmp_path, WHOLE.replace(was, now, 1)))
+
+    assert zh in told.value.zh and en in told.value.en
+    assert "at line" not in told.value.zh
+
+
+def test_a_fingerprint_may_be_written_in_groups(tmp_path: Path) -> None:
+    key = 'authority = "customs"'
+    text = WHOLE.replace(key, f'{key}\nfingerprint = "AB:cd ef"')
+
+    assert read_settings(home(tmp_path, text)).cards[0].fingerprint == "abcdef"

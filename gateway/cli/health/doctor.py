@@ -14,8 +14,6 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from cryptography import x509
-
 from tongguan.codecs.checking.compile import compile_all
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.cards.cards import list_states
@@ -40,6 +38,7 @@ from tongguan.routes import trust
 from tongguan.routes.event_loop import EventLoop
 from tongguan.routes.sms import HttpProvider
 from tongguan.signer.cards.module import find_module
+from tongguan.signer.certificate_file import NoCertificate, certificates_in
 
 _LEAST_FREE_BYTES = 1_000_000_000
 _LEAST_SQLITE = (3, 38)
@@ -216,11 +215,12 @@ def _shared_keys(settings: Settings) -> Iterable[Finding]:
 
 def _certificate(check: str, path: Path) -> Finding:
     try:
-        ends = min(each.not_valid_after_utc for each in x509.load_pem_x509_certificates(path.read_bytes()))
-    except (OSError, ValueError) as wrong:
-        return Finding(
-            check, f"{type(wrong).__name__}: {wrong}", t("放入该机关的 PEM 证书", "put the authority's PEM certificate there")
-        )
+        ends = min(each.not_valid_after_utc for each in certificates_in(path.read_bytes()))
+    except NoCertificate as wrong:
+        return Finding(check, t(wrong.zh, wrong.en), t("放入该机关的证书", "put the authority's certificate there"))
+    except OSError as wrong:
+        said = f"{path}: {wrong.strerror}"
+        return Finding(check, said, t("放入该机关的证书", "put the authority's certificate there"))
     until = ends.strftime("%Y-%m-%d")
     over = t("证书已过期，请更换", "it has expired: replace it") if ends < clock.now() else ""
     return Finding(check, t(f"有效期至 {until}", f"valid until {until}"), over)

@@ -18,11 +18,29 @@ from tongguan.routes.https import HttpsRoute
         "https://me:you@customs.example",
         "https://a.example/?x=1",
         "https://a.example/#x",
+        "https://customs.example:0",
+        "https://customs.example:65536",
+        "https://customs.example:８７０２",
+        "https：//customs.example",
+        "https://ｃustoms.example",
+        "https://customs。example",
     ],
 )
 def test_an_address_that_is_none_is_refused(new_route, url):
     with pytest.raises(SettingsWrong, match=r"route\.customs\.url"):
         new_route(url)
+
+
+@pytest.mark.requirement("GW-08")
+def test_a_port_that_there_is_not_and_a_full_width_letter_are_told_in_both_languages(new_route):
+    for url, zh, en in (
+        ("https://customs.example:0", "端口不是 1 至 65535", "its port is none of 1 to 65535"),
+        ("https://customs.example:99999", "端口不是 1 至 65535", "Port out of range"),
+        ("https://customs.example:８７０２", "８ 是全角字符", "８ is a full-width character"),
+    ):
+        with pytest.raises(SettingsWrong) as told:
+            new_route(url)
+        assert zh in told.value.zh and en in told.value.en
 
 
 def test_production_speaks_plain_http_only_to_this_machine(new_route):
