@@ -340,7 +340,7 @@ DELIVERIES_ABOUT = _of_each(
     )
 )
 A_DELIVERY = PreparedStatement(select(_q.message_id).where(_q.message_id > _given("after")).limit(1))
-RECEIPT_NAMED = PreparedStatement(select(tables.receipt).where(and_(_r.authority == _given("authority"), _r.id == _given("id"))))
+RECEIPTS_NAMED = PreparedStatement(select(tables.receipt).where(and_(_r.authority == _given("authority"), _among(_r.id))))
 _e = tables.event_count.c
 EVENT_COUNTS = PreparedStatement(select(_e.document_id, _e.count).where(_among(_e.document_id)))
 EVENTS_TOLD = PreparedStatement(

@@ -131,7 +131,10 @@ class Following(KeyedDocuments):
 
     def receipts_named(self, names: Sequence[tuple[str, str]]) -> list[Receipt]:
         """Receipts by authority and id."""
-        rows = (row for a, i in names for row in statements.RECEIPT_NAMED.rows(self._connection, authority=a, id=i))
+        ids: dict[str, list[str]] = {}
+        for authority, id_ in names:
+            ids.setdefault(authority, []).append(id_)
+        rows = (row for authority, each in ids.items() for row in self._of(statements.RECEIPTS_NAMED, each, authority=authority))
         return list(self._nouns(receipt_of, rows))
 
     def answers_made(self, message_ids: Iterable[str]) -> dict[str, list[AnswerMade]]:
