@@ -29,7 +29,7 @@ PAGE = 500
 #: bytes after which pages become smaller, so that few of them are in memory
 _LARGE = 16_000_000
 #: seconds after a move in which others are waited for, so that they go in one page; and while there is always more
-SOON, BUSY = 0.02, 0.1
+SOON, BUSY = 0.02, 0.25
 #: seconds between two looks without anybody's ringing, in which the connection is kept alive
 LOOK = 1.0
 #: seconds after which the cursor is kept at the latest: so much may be told again after a crash
