@@ -74,6 +74,7 @@ def check(
         return Checked(content, findings.told(places), (), options)
     if asked.listed is not None and files and body is None:
         body = {}  # what it carries is in its files
+    findings.as_it_stands = body is None
     if body is None and (asked.body == "whole" or document is None):
         findings.add("GW-C22", (), None, operation=operation)
         return Checked(known.before, findings.told(places), (), options)

@@ -98,7 +98,9 @@ def _differs(one: CompiledFill, trail: Trail, row: Row, values: tuple[Any, str |
     if right is None:
         del row[one.node.name]
     if one.reads.isdisjoint(findings.unusable_paths):
-        findings.add("GW-C19", trail, one.node, right=right or "（空）", right_en=right or "(empty)", value=given)
+        facts = {"right": right or "（空）", "right_en": right or "(empty)", "value": given}
+        whose = ("单证值", "the document") if findings.as_it_stands else ("报文值", "the message")
+        findings.add("GW-C19", trail, one.node, **facts, whose=whose[0], whose_en=whose[1])
 
 
 def _fits(one: CompiledFill, value: str, trail: Trail, findings: FaultList) -> None:

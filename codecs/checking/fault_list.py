@@ -31,6 +31,7 @@ class FaultList:
     more: int = 0  #: found and not kept
     grave: bool = False  #: is one of these more than a warning?
     lenient: bool = False  #: an element that the profile does not have is only warned of
+    as_it_stands: bool = False  #: the message brings nothing: what is checked is the document
     unusable: set[Trail] = field(default_factory=set)
     unusable_paths: set[str] = field(default_factory=set)
     hollow_at: dict[Trail, int] = field(

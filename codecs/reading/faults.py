@@ -120,8 +120,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-C17": ("{label}至少 {least} 行，现有 {count} 行", "{label} needs at least {least} rows, not {count}"),
     "GW-C18": ("{label}最多 {most} 行，现有 {count} 行", "{label} has at most {most} rows, not {count}"),
     "GW-C19": (
-        "{label}由系统填写：系统值为 {right}，报文值为 {value}",
-        "{label} is set by the system: it is {right_en}, the message says {value}",
+        "{label}由系统填写：系统值为 {right}，{whose}为 {value}",
+        "{label} is set by the system: it is {right_en}, {whose_en} says {value}",
     ),
     "GW-C20": (
         "{label}不能由操作 {operation} 更改：原值 {before}，报文值 {value}",

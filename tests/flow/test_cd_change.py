@@ -246,6 +246,7 @@ def test_a_draft_made_from_a_value_that_is_another_one_by_now_is_told_so(customs
             customs.shop.site.drop(b.xml(b.message(CHANGE, "declare", document=draft, reference=b.fresh("x"))))
         )
         assert faults(status) == [("GW-C19", "Change[1]/Old")]
+        assert "系统值为 900，单证值为 820.5" in status["faults"][0]["message"], "the message brings none"
 
 
 @pytest.mark.requirement("CD-12")

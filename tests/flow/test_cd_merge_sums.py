@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from fractions import Fraction
 from typing import Any
@@ -11,7 +12,7 @@ from agreement_desk import Office
 from filings import DECLARATION, LIST
 from lists import line
 from test_cd_change import approved_list
-from test_cd_merge import CLEARED, customs, merged
+from test_cd_merge import CLEARED, customs, merged, rows
 
 pytestmark = pytest.mark.requirement("CD-12")
 __all__ = ["customs"]
@@ -82,3 +83,13 @@ def test_lists_that_are_alike_become_one_declaration_to_the_last_decimal(customs
         assert [row["GNo"] for row in rows] == [str(1 + k) for k in range(len(rows))]
 
     assert (sorted(together), entries) == (["aaa", "b", "cc"], {})
+
+
+def test_each_sum_of_what_was_merged_has_its_like_of_what_was_made(customs: Office) -> None:
+    approved_list(customs, *CLEARED)
+    merge = merged(customs)
+    rows(customs, merge)
+    result = json.loads(customs.shop.site.result(merge["file"]).read_bytes())
+    before, after = ({k.removesuffix(end): v for k, v in result.items() if k.endswith(end)} for end in ("_before", "_after"))
+
+    assert before == after and "0" in after.values(), "a fee that no list has is added up to nothing"

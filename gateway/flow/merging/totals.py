@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -20,7 +19,8 @@ class Totals:
         lines = types.merged.lines
         assert lines is not None
         self._head, self._line, self._rule = lines.head_sums, lines.line_sums, types.rule
-        self._sums = defaultdict(Decimal, {name: Decimal(value) for name, value in (kept or {}).items()})
+        self._sums = dict.fromkeys((part.name for part in (*self._head, *self._line)), Decimal())
+        self._sums |= {name: Decimal(value) for name, value in (kept or {}).items()}
         self.named = dict[str, tuple[str, str]]()  #: of documents that have passed: number and day
 
     def passes(self, one: KeyedWithLines) -> KeyedWithLines:
