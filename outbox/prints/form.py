@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -34,6 +35,7 @@ class Subject:
     environment: str
     at: int  #: when it is printed, by the business clock
     receipts: Sequence[Receipt] = field(default_factory=tuple)
+    changed: Profile | None = None  #: the type of the document that this one changes
 
 
 def sheet_of(layout: Layout, subject: Subject) -> Sheet:
@@ -137,7 +139,20 @@ class _Values:
         if field_.fill == "status":
             return self._word("status")
         said = [self._said(field_, value, show) for value in values_at(content, path)]
+        if (place := self._place_beside(of)) and self.language == "en":
+            said = [self._called(at, text) for at, text in zip(values_at(*self._place(place, rows)), said, strict=False)]
         return "; ".join(dict.fromkeys(said) if once else said)
+
+    def _place_beside(self, of: str) -> str:
+        """Where the place stands that a path calls by its Chinese label, as the document keeps it; nothing for any other path."""
+        changes = self.subject.profile.changes
+        return f"{changes.table}/{changes.place}" if changes is not None and of == f"{changes.table}/{changes.label}" else ""
+
+    def _called(self, place: str, text: str) -> str:
+        """What a place of the other document is called, in English."""
+        path = re.sub(r"\[[0-9]+\]", "[]", place)
+        fields = self.subject.changed.fields if self.subject.changed is not None else ()
+        return next((each.label_en for each in fields if each.path == path), "") or text
 
     def label(self, of: str) -> str:
         kind, _, name = of.partition(".")

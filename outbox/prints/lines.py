@@ -15,6 +15,16 @@ def wrap(text: str, room: float, measure: Measure) -> tuple[str, ...]:
     return tuple(line for paragraph in text.expandtabs(2).split("\n") for line in _wrapped(paragraph, room, measure))
 
 
+def longest_word(text: str, room: float, measure: Measure) -> float:
+    """How wide the widest piece of a text is that is not broken, where it is wider than `room`; 0 where none is."""
+    if len(text) <= room:
+        return 0.0
+    longer = [
+        piece for piece in _PIECES.findall(text) if len(piece) > room and not piece.isspace()
+    ]  # no letter is wider than its size
+    return max((width for piece in longer if (width := measure(piece)) > room), default=0.0)
+
+
 def _wrapped(paragraph: str, room: float, measure: Measure) -> list[str]:
     lines: list[str] = []
     line: list[str] = []

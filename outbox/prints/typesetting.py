@@ -9,13 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, zip_longest
 
-from tongguan.outbox.prints.lines import Measure, wrap
+from tongguan.outbox.prints.lines import Measure, longest_word, wrap
 from tongguan.outbox.prints.sheet import UNITS, Box, Boxes, Grid, Sheet
 
 PAD = 3.0  #: round a text, in points
 LABEL, TEXT = 7.0, 9.0  #: sizes of letters
 LEADING = 1.3
 SHADE = 0.94
+_MOST_OF_TABLE = 1 / 3  #: of its width is given to a column for the sake of a long word
+_HAIR = 0.01
 _SEAL_LINES = 3  #: a box with so much room is for a seal
 AGAIN = {"zh": "（续）", "en": " (continued)"}
 
@@ -134,8 +136,7 @@ def _boxed(row: Sequence[Box], unit: float, measure: Measure) -> Iterator[Cell]:
 
 
 def _of_grid(grid: Grid, width: float, measure: Measure) -> Iterator[Strip]:
-    unit = width / sum(column.width for column in grid.columns)
-    widths = [column.width * unit for column in grid.columns]
+    widths = _widths(grid, width, measure)
     aligns = [column.align for column in grid.columns]
     head = tuple(_labels(grid, widths, measure))
     yield from head
@@ -143,6 +144,25 @@ def _of_grid(grid: Grid, width: float, measure: Measure) -> Iterator[Strip]:
         yield Strip(tuple(_row(row, widths, aligns, measure)), running=head)
     if grid.totals:
         yield Strip(tuple(_row(grid.totals, widths, aligns, measure)), shade=SHADE, running=head)
+
+
+def _widths(grid: Grid, width: float, measure: Measure) -> list[float]:
+    """How wide the columns are: as the form has them, but that no word or number is broken while another column has room to give."""
+    unit = width / sum(column.width for column in grid.columns)
+    fair = [column.width * unit for column in grid.columns]
+    texts = [(column.label, *(row[n] for row in grid.rows)) for n, column in enumerate(grid.columns)]
+    if not any(
+        longest_word(text, (has - 2 * PAD) / TEXT, measure) for has, each in zip(fair, texts, strict=True) for text in each
+    ):
+        return fair
+    words = [max(longest_word(text, 0.0, measure) for text in each) * TEXT + 2 * PAD + _HAIR for each in texts]
+    needs = [min(need, width * _MOST_OF_TABLE) for need in words]
+    lack = sum(max(0.0, need - has) for need, has in zip(needs, fair, strict=True))
+    spare = sum(max(0.0, has - need) for need, has in zip(needs, fair, strict=True))
+    if not lack or not spare:
+        return fair
+    given, taken = min(1.0, spare / lack), min(1.0, lack / spare)
+    return [has + (need - has) * (given if need > has else taken) for need, has in zip(needs, fair, strict=True)]
 
 
 def _row(texts: Sequence[str], widths: Sequence[float], aligns: Sequence[str], measure: Measure) -> Iterator[Cell]:

@@ -12,7 +12,8 @@ from agreement_desk import Office
 from filings import DECLARATION, LIST
 from lists import line
 from test_cd_change import approved_list
-from test_cd_merge import CLEARED, customs, merged, rows
+from test_cd_merge import CLEARED, customs, merged
+from test_cd_merge import rows as told
 
 pytestmark = pytest.mark.requirement("CD-12")
 __all__ = ["customs"]
@@ -88,7 +89,7 @@ def test_lists_that_are_alike_become_one_declaration_to_the_last_decimal(customs
 def test_each_sum_of_what_was_merged_has_its_like_of_what_was_made(customs: Office) -> None:
     approved_list(customs, *CLEARED)
     merge = merged(customs)
-    rows(customs, merge)
+    told(customs, merge)
     result = json.loads(customs.shop.site.result(merge["file"]).read_bytes())
     before, after = ({k.removesuffix(end): v for k, v in result.items() if k.endswith(end)} for end in ("_before", "_after"))
 

@@ -57,12 +57,19 @@ def ask_for(rules: Rules, request: LocalRequest, records: Snapshot) -> Outcome:
         environment=rules.settings.gateway.environment,
         at=request.business,
         receipts=records.receipts_of_documents([document.id]).get(document.id, ()),
+        changed=_changed(rules, profile),
     )
     layout = rules.layouts.get(profile.type, {}).get(form.name) or usual_layout(profile, form.title)
     outcome = to_pdf(request.message, sheet_of(layout, subject), request.now)
     if not request.message.together:
         return outcome
     return replace(end(request.message, State.ACCEPTED, PRINT, request.now, deadline_at=None), bodies=outcome.bodies)
+
+
+def _changed(rules: Rules, profile: Profile) -> Profile | None:
+    """The type of what a document of this one changes."""
+    changes = profile.changes
+    return rules.profile(profile.needs[changes.need].type) if changes is not None else None
 
 
 def to_pdf(message: Message, sheet: Sheet, now: int) -> Outcome:

@@ -169,3 +169,23 @@ def test_every_form_of_every_installed_type_can_be_read() -> None:
         read_layouts(profile, complaints)
 
     assert not complaints.all
+
+
+@pytest.mark.requirement("CD-06")
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_what_is_changed_is_called_in_the_language_of_the_print(language: str) -> None:
+    profiles = load_profiles()
+    change = profiles["CD.change"]
+    rows = [
+        {"Place": "PackNo", "Label": "件数", "Old": "1", "New": "2"},
+        {"Place": "DecList[2]/GQty", "Label": "集报清单表体成交数量", "Old": "1", "New": "2"},
+        {"Place": "Gone", "Label": "旧名", "Old": "1", "New": "2"},
+    ]
+    document = Document("d", "demo", "CD.change", "k", "", 1, "draft", 0, 0, content={"Change": rows}, numbers={})
+    of = Subject(document, change, {}, language, "test", 1_795_000_000_000, changed=profiles["CD.list"])
+    sheet = sheet_of(read_layouts(change, Complaints())["application"], of)
+
+    (grid,) = [block for block in sheet.blocks if isinstance(block, Grid)]
+    fields = {each.path: each for each in profiles["CD.list"].fields}
+    english = [fields["PackNo"].label_en, fields["DecList[]/GQty"].label_en, "旧名"]
+    assert [row[0] for row in grid.rows] == (english if language == "en" else [row["Label"] for row in rows])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tongguan.outbox.prints.sheet import Box, Boxes, Grid, GridColumn, Sheet, from_bytes, to_bytes
 from tongguan.outbox.prints.typesetting import Page, pages_of
 
@@ -99,3 +101,30 @@ def test_a_sheet_crosses_to_the_press_and_is_the_same() -> None:
     sheet = Sheet("表", (Boxes("头", ((Box("名", "值", 6, 2), Box("b", "")),)), goods(2)), "No 1", "脚", "T", "en", True)
 
     assert from_bytes(to_bytes([sheet, sheet])) == (sheet, sheet)
+
+
+@pytest.mark.parametrize(("label", "cell"), [("manufacturer", "1"), ("数量", "1234567.8901"), ("stopped", "1234567.89")])
+def test_a_column_whose_words_would_be_broken_has_room_from_the_others(label: str, cell: str) -> None:
+    columns = (GridColumn("no.", 1), GridColumn(label, 1, "right"), GridColumn("name", 12), GridColumn("remark", 12))
+    (page,) = set_(Grid("", columns, (("1", cell, "a b c", "d e f"),)))
+    strips = [strip for _, strip in page]
+
+    assert [strip.cells[1].lines for strip in strips] == [(label,), (cell,)]
+    for strip in strips:
+        assert abs(sum(each.width for each in strip.cells) - WIDTH) < 0.01
+        assert [each.x for each in strip.cells] == pytest.approx([sum(c.width for c in strip.cells[:n]) for n in range(4)])
+
+
+def test_a_table_in_which_nothing_is_broken_is_as_wide_as_the_form_has_it() -> None:
+    (page,) = set_(goods(2, "粉矿"))
+
+    assert [cell.width for cell in page[1][1].cells] == pytest.approx([WIDTH / 9, WIDTH * 5 / 9, WIDTH * 3 / 9])
+
+
+def test_a_word_longer_than_a_third_of_the_table_takes_no_more_than_that() -> None:
+    columns = (GridColumn("a", 1), GridColumn("b", 1))
+    (page,) = set_(Grid("", columns, (("x" * 400, "y"),)))
+
+    assert page[1][1].cells[0].width == pytest.approx(WIDTH / 2)
+    (narrow,) = set_(Grid("", (GridColumn("a", 1), GridColumn("b", 9)), (("x" * 400, "y"),)))
+    assert narrow[1][1].cells[0].width == pytest.approx(WIDTH / 3)
