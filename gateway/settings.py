@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from shlex import quote
@@ -79,7 +79,22 @@ def _code(text: str) -> str:
     return text
 
 
+def _between(least: str, most: str) -> Callable[[Any], timedelta]:
+    """A duration that is no shorter and no longer than that."""
+
+    def checked(value: Any) -> timedelta:
+        found = span(value)
+        if not span(least) <= found <= span(most):
+            zh, en = f"不在 {least} 至 {most} 之间", f"is not between {least} and {most}"
+            raise ValueError(in_both(f"{value!r} {zh}", f"{value!r} {en}"))
+        return found
+
+    return checked
+
+
 Span = Annotated[timedelta, BeforeValidator(span)]
+#: of what is waited for: with none nothing is ever reached, or nothing is waited with at all
+AnswerTime = Annotated[timedelta, BeforeValidator(_between("100ms", "1h"))]
 Size = Annotated[int, BeforeValidator(size), Field(ge=1)]
 EnterpriseCode = Annotated[str, AfterValidator(_code)]  #: by which an authority knows an enterprise
 Fingerprint = Annotated[str, AfterValidator(lambda text: "".join(text.replace(":", "").split()).lower())]
@@ -142,8 +157,8 @@ class Broker(_Section):
     certificate: str = ""
     key: str = ""
     prefetch: int = Field(default=512, ge=1, le=65_535)
-    heartbeat: Span = timedelta(seconds=3)
-    timeout: Span = timedelta(seconds=5)
+    heartbeat: Annotated[timedelta, BeforeValidator(_between("1s", "1h"))] = timedelta(seconds=3)
+    timeout: AnswerTime = timedelta(seconds=5)
 
     @model_validator(mode="after")
     def _loses_nothing(self) -> Broker:
@@ -229,7 +244,7 @@ class Route(_Section):
     encrypt_to: str = ""  #: certificate of the authority that what is sent is encrypted to; empty: it goes clear
     secrets_to: str = ""  #: certificate that single secret values are encrypted to; empty: that of encrypt_to
     in_flight: int = Field(16, ge=1, le=1024)
-    timeout: Span = timedelta(seconds=15)
+    timeout: AnswerTime = timedelta(seconds=15)
     token: str = ""
     client_certificate: str = ""
     client_key: str = ""
@@ -245,7 +260,7 @@ class Schedule(_Section):
     warn: Span = timedelta(days=5)
     least_wait: Span = timedelta(seconds=2)
     most_wait: Span = timedelta(hours=1)
-    probe: Span = timedelta(seconds=5)
+    probe: Annotated[timedelta, BeforeValidator(_between("100ms", "1d"))] = timedelta(seconds=5)
 
 
 class ClockSettings(_Section):
@@ -261,7 +276,7 @@ class Retention(_Section):
 
 class Prints(_Section):
     font: str = ""
-    timeout: Span = timedelta(seconds=60)
+    timeout: AnswerTime = timedelta(seconds=60)
     most_memory: Size = 1_000_000_000
 
 
@@ -272,7 +287,7 @@ class _ToPeople(_Section):
     codes: tuple[str, ...] = ()  #: alerts of these codes; empty: all
     quiet: str = Field("", pattern=f"^({DAYTIME}-{DAYTIME})?$")  #: China time
     urgent: tuple[str, ...] = ("disk", "mailbox", "settings", "station", "thread")  #: told in quiet hours, too
-    timeout: Span = timedelta(seconds=15)
+    timeout: AnswerTime = timedelta(seconds=15)
 
     @field_validator("codes", "urgent")
     @classmethod
@@ -336,7 +351,7 @@ class Sms(_Section):
     file: str = "sms.jsonl"
     url: str = ""
     token: str = ""
-    timeout: Span = timedelta(seconds=15)
+    timeout: AnswerTime = timedelta(seconds=15)
     sender: str = ""
     give_up: Span = timedelta(days=1)
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +19,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import amqp
 import kombu.connection
@@ -68,24 +70,70 @@ def make_broker(settings: Broker, home: Path) -> MessageBroker | None:
     return _KombuBroker(settings, home) if settings.url else None
 
 
+def _address(given: str) -> SplitResult:
+    """SettingsWrong says what keeps it from being one, and shows nothing of it: it may have a password in it."""
+    _, _, rest = given.partition("://")
+    before = re.split("[/?#]", rest, maxsplit=1)[0]
+    if "@" in rest[len(before) :] or "[" in before.rpartition("@")[0]:
+        raise SettingsWrong(
+            'broker.url 的用户名或密码中有符号须写成 %2F 之类（/ ? # [ @）；或另写 password = "file:路径"',
+            "a sign in broker.url's user or password must be written as %2F and the like (/ ? # [ @);"
+            ' or give password = "file:PATH"',
+        )
+    if "?" in rest or "#" in rest:
+        raise SettingsWrong(
+            "broker.url 中 ? 或 # 之后不能再写什么：心跳、超时、证书在 [broker] 各有其键",
+            "nothing may follow a ? or # in broker.url: heartbeat, timeout and certificates have keys of their own in [broker]",
+        )
+    try:
+        url = urlsplit(given)
+        if url.port == 0:
+            raise ValueError
+    except ValueError:
+        zh, en = "broker.url 不是地址，或端口不是 1 至 65535", "broker.url is no address, or its port is none of 1 to 65535"
+        raise SettingsWrong(zh, en) from None
+    return url
+
+
+def _password_in(file: Path, place: str) -> str:
+    """What a file holds, without the marks and line ends of an editor; SettingsWrong where that is no password."""
+
+    def wrong(zh: str, en: str) -> SettingsWrong:
+        return SettingsWrong(f"broker.password：{place} {zh}", f"broker.password: {place} {en}")
+
+    try:
+        with file.open("rb") as opened:
+            raw = opened.read(_MOST_PASSWORD + 1)
+    except OSError as failed:
+        raise wrong(f"读不出：{failed.strerror}", f"cannot be read: {failed.strerror}") from None
+    if len(raw) > _MOST_PASSWORD:
+        raise wrong(f"超过 {_MOST_PASSWORD} 字节", f"has more than {_MOST_PASSWORD} bytes")
+    try:
+        text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise wrong("不是 UTF-8", "is no UTF-8") from None
+    if any(sign < " " or sign == "\x7f" for sign in text):
+        raise wrong("不止一行，或有密码不会有的符号", "has more than one line, or signs that no password has")
+    return text
+
+
 class _KombuBroker:
     """Where the broker is and how to connect; used by every thread."""
 
     def __init__(self, settings: Broker, home: Path) -> None:
         self._settings, self._home = settings, home
-        try:
-            url = urlsplit(settings.url)
-            self._host, self._port = url.hostname or "127.0.0.1", url.port
-            if self._port == 0:
-                raise ValueError
-        except ValueError:  # it is not shown: it may have a password in it
-            zh, en = "broker.url 不是地址，或端口不是 1 至 65535", "broker.url is no address, or its port is none of 1 to 65535"
-            raise SettingsWrong(zh, en) from None
+        url = _address(settings.url)
+        self._host, self._port = url.hostname or "127.0.0.1", url.port
         self._kind = url.scheme.lower()
         self.place = f"{self._host}:{self._port}" if self._port else self._host
         self._user = settings.user or unquote(url.username or "")
         self._clear_password = unquote(url.password or "")
         self._virtual_host = settings.virtual_host or unquote(url.path.removeprefix("/")) or ("0" if self._redis else "/")
+        if self._redis and not (self._virtual_host.isascii() and self._virtual_host.isdigit()):
+            named = self._virtual_host
+            raise SettingsWrong(
+                f"broker：Redis 的数据库是数字，不是 {named!r}", f"broker: a database of Redis is a number, not {named!r}"
+            )
         self._password()
         self._tls()
 
@@ -132,12 +180,7 @@ class _KombuBroker:
         if kind == "env" and place:
             found = os.environ.get(place, "")
         elif kind == "file" and place:
-            try:
-                with (self._home / place).open("rb") as file:
-                    found = file.read(_MOST_PASSWORD).decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
-            except OSError as wrong:
-                en = f"broker.password: {place} cannot be read: {wrong.strerror}"
-                raise SettingsWrong(f"broker.password：{place} 读不出：{wrong.strerror}", en) from None
+            found = _password_in(self._home / place, place)
         else:  # it is not shown: it may be the password itself
             zh, en = "broker.password 应写作 file:路径 或 env:变量名", "broker.password is given as file:PATH or env:NAME"
             raise SettingsWrong(zh, en)
@@ -147,9 +190,17 @@ class _KombuBroker:
 
     def _tls(self) -> dict[str, Any] | bool:
         """The rules of TLS, as the library wants them; SettingsWrong when a file cannot be used."""
-        if self._kind not in ("amqps", "rediss"):
-            return False
         told = self._settings
+        if self._kind not in ("amqps", "rediss"):
+            if given := [name for name in ("ca", "certificate", "key") if getattr(told, name)]:
+                zh = f"broker.{given[0]} 只用于 amqps:// 和 rediss://；{self._kind}:// 不加密"
+                en = f"broker.{given[0]} is for amqps:// and rediss:// alone; over {self._kind}:// nothing is encrypted"
+                raise SettingsWrong(zh, en)
+            return False
+        if told.key and not told.certificate:
+            raise SettingsWrong(
+                "broker.key 没有相应的 broker.certificate", "broker.key is given without broker.certificate, whose key it is"
+            )
         files = {name: str(self._home / path) if path else None for name, path in self._files(told)}
         try:
             context = ssl.create_default_context(cafile=files["ca_certs"])
@@ -785,13 +836,18 @@ def _explanation(place: str, wrong: BaseException) -> BrokerBroken:
         zh, en = _LOGIN
     elif isinstance(wrong, ConnectionRefusedError) or "Connection refused" in said:
         zh, en = "连接被拒绝：它没有运行，或地址不对", "the connection is refused: it does not run, or the address is wrong"
+    elif isinstance(wrong, socket.gaierror) or "Name or service not known" in said:
+        zh, en = "找不到这个主机名：[broker] url", "no machine of this name is found: [broker] url"
+    elif "DB index is out of range" in said:
+        zh, en = "Redis 没有这个数据库：[broker] url、virtual_host", "Redis has no such database: [broker] url, virtual_host"
     elif isinstance(wrong, ssl.SSLError):
         zh, en = "加密连接没有建成：[broker] ca、certificate、key", "no TLS with it: [broker] ca, certificate, key"
-    elif isinstance(wrong, TimeoutError):
+    elif isinstance(wrong, TimeoutError) or type(wrong).__name__ == "TimeoutError":
         zh, en = "没有应答", "it does not answer"
     elif isinstance(wrong, amqp.ConsumerCancelled):
         zh, en = "队列没有了", "the queue is gone"
     elif code is None and isinstance(wrong, OSError):
         zh, en = "连接断了", "the connection is gone"
     detail = f"{type(wrong).__name__}: {said}"[:300]
-    return BrokerBroken(f"消息服务器 {place}：{zh}（{detail}）", f"the broker at {place}: {en} ({detail})")
+    zh, en = f"消息服务器 {place}：{zh}（{detail}）", f"the broker at {place}: {en} ({detail})"
+    return BrokerBroken(zh, en, in_another_shape=code == 406)

@@ -150,7 +150,14 @@ class StationBroken(TongguanError):
 
 
 class BrokerBroken(TongguanError):
-    """The broker cannot be reached, or does not do what was asked; what came of the last request is not known."""
+    """The broker cannot be reached, or does not do what was asked; what came of the last request is not known.
+
+    `in_another_shape`: a queue or exchange of the name is there, and is none that serves.
+    """
+
+    def __init__(self, zh: str = "", en: str = "", *, in_another_shape: bool = False) -> None:
+        super().__init__(zh, en)
+        self.in_another_shape = in_another_shape
 
 
 class SettingsWrong(TongguanError):

@@ -261,7 +261,9 @@ def _content(told: Mapping[str, Any], form: str) -> tuple[bytes, list[Fault]]:
         return b"", [_fault("GW-Q06", "body", "ZIP 写在 body_base64", "a ZIP goes into body_base64")]
     try:
         return (body.encode() if isinstance(body, str) else orjson.dumps(body)), []
-    except (UnicodeEncodeError, orjson.JSONEncodeError):
+    except (UnicodeEncodeError, orjson.JSONEncodeError) as wrong:
+        if "recursion" in str(wrong).lower():
+            return b"", [_fault("GW-Q02", "body", "嵌套太深", "it is nested too deep")]
         return b"", [_fault("GW-Q02", "body", "含有不成对的代理字符", "it has half a letter (a lone surrogate) in it")]
 
 

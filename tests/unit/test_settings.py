@@ -98,6 +98,13 @@ def test_what_is_wrong_is_named_with_what_would_be_right(tmp_path: Path, was: st
         ("[[account.card]]", "[[account.subscribe]]\ntypes=[]\nphone='13800000000'\n[[account.card]]", "types: 至少要有 1 项", "types: needs at least 1"),
         ("[gateway]\n", "[[alerts.command]]\nname='a'\nrun=['x']\ncodes=['dsk']\n[gateway]\n", "没有告警 'dsk'；是不是 'disk'？", "there is no alert 'dsk'; did you mean 'disk'?"),
         ("[gateway]\n", "[[alerts.command]]\nname='a'\nrun=['x']\nurgent=['xyz!']\n[gateway]\n", "没有告警 'xyz!'", "there is no alert 'xyz!'"),
+        ("[gateway]\n", "[broker]\ntimeout = '0s'\n[gateway]\n", "broker.timeout: '0s' 不在 100ms 至 1h 之间", "broker.timeout: '0s' is not between 100ms and 1h"),
+        ("[gateway]\n", "[broker]\nheartbeat = '1d'\n[gateway]\n", "broker.heartbeat: '1d' 不在 1s 至 1h 之间", "broker.heartbeat: '1d' is not between 1s and 1h"),
+        ("[gateway]\n", "[schedule]\nprobe = '0s'\n[gateway]\n", "schedule.probe: '0s' 不在 100ms 至 1d 之间", "schedule.probe: '0s' is not between 100ms and 1d"),
+        ("[gateway]\n", "[sms]\ntimeout = '0s'\n[gateway]\n", "sms.timeout: '0s' 不在", "sms.timeout: '0s' is not between"),
+        ("[gateway]\n", "[prints]\ntimeout = '0s'\n[gateway]\n", "prints.timeout: '0s' 不在", "prints.timeout: '0s' is not between"),
+        ("[gateway]\n", "[[alerts.command]]\nname='a'\nrun=['x']\ntimeout='0s'\n[gateway]\n", "timeout: '0s' 不在", "timeout: '0s' is not between"),
+        ('timeout = "1.5s"', 'timeout = "0s"', "route.customs.timeout: '0s' 不在", "route.customs.timeout: '0s' is not between"),
         ("[gateway]\n", "[sms]\nkind = 'http'\n[gateway]\n", "需要服务商的 url", "needs the provider's url"),
     ],
 )  # fmt: skip

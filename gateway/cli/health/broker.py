@@ -49,6 +49,11 @@ _REACH = ("检查 [broker] 的地址、用户和证书", "check address, user an
 _SET = "rabbitmqctl set_permissions -p VHOST USER '^tongguan[.].*' '.*' '^tongguan[.].*'"  #: configure, write (replies go anywhere), read
 _RIGHTS = (f"给网关的用户权限（配置、写、读）：{_SET}", f"give the gateway's user its rights (configure, write, read): {_SET}")
 
+_SHAPE = (
+    "删除它（rabbitmqctl delete_queue，交换机在管理界面删除），网关会重新建立",
+    "take it away (rabbitmqctl delete_queue, an exchange in the management pages): the gateway makes it anew",
+)
+
 
 def _try(broker: MessageBroker, check: str, look: Callable[[BrokerLink], str], do: tuple[str, str]) -> Finding:
     try:
@@ -58,7 +63,7 @@ def _try(broker: MessageBroker, check: str, look: Callable[[BrokerLink], str], d
     try:
         return Finding(check, look(link))
     except BrokerBroken as broken:
-        return Finding(check, words(broken), t(*do))
+        return Finding(check, words(broken), t(*(_SHAPE if broken.in_another_shape else do)))
     finally:
         link.close()
 

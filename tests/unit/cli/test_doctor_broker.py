@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import brokers
+import kombu
 import pytest
 from homes import new_home
 
@@ -50,6 +53,44 @@ def test_a_fit_broker_is_declared_and_answers_itself(
 
 
 @pytest.mark.requirement("GW-02")
+@pytest.mark.parametrize("page", ["integrators.md", "integrators.zh.md"])
+def test_the_least_rights_of_the_page_are_enough_for_the_doctor_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    text = (Path(__file__).parents[3] / "docs" / page).read_text(encoding="utf-8")
+    (rights,) = re.findall(r"^`'(\S+)' '(\S+)' '(\S+)'`", text, re.MULTILINE)
+    user = f"gateway-{os.getpid()}"
+    monkeypatch.setenv("BROKER_PASSWORD", "of-the-gateway")
+    with brokers.virtual_host() as virtual_host:
+        home = home_with(
+            tmp_path, f'url = "amqp://127.0.0.1:5672/{virtual_host}"', f'user = "{user}"', 'password = "env:BROKER_PASSWORD"'
+        )
+        brokers.control("add_user", user, "of-the-gateway")
+        try:
+            brokers.control("set_permissions", "-p", virtual_host, user, *rights)
+
+            found = looked(home, capsys)
+        finally:
+            brokers.control("delete_user", user)
+
+    assert all(ok for ok, _ in found.values()), found
+
+
+@pytest.mark.requirement("GW-02")
+def test_what_is_there_in_another_shape_is_no_matter_of_rights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with brokers.virtual_host() as virtual_host:
+        home = home_with(tmp_path, f'url = "{brokers.address_of(virtual_host)}"')
+        with kombu.Connection(brokers.address_of(virtual_host)) as connection:
+            connection.default_channel.exchange_declare("tongguan.events", "direct", durable=True, auto_delete=False)
+
+        ok, said = looked(home, capsys)["broker tongguan.events"]
+
+    assert not ok
+    assert "with other arguments" in said and "tongguan.events" in said
+    assert "set_permissions" not in said
+
+
+@pytest.mark.requirement("GW-02")
 def test_a_missing_right_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with brokers.virtual_host() as virtual_host:
         home = home_with(tmp_path, f'url = "{brokers.address_of(virtual_host)}"')
@@ -80,6 +121,17 @@ def test_a_broker_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.C
         (['url = "amqp://[::1/"'], "broker.url is no address, or its port is none of 1 to 65535"),
         (['url = "amqp://h/"', 'password = "file:secrets/none"'], "broker.password: secrets/none cannot be read"),
         (['url = "amqps://h/"', 'ca = "trust/none.pem"'], "ca, certificate or key of broker cannot be used"),
+        (['url = "amqp://u:a/b@h/"'], "a sign in broker.url's user or password must be written as %2F and the like"),
+        (['url = "amqp://u:12/b@h/"'], "a sign in broker.url's user or password must be written as %2F and the like"),
+        (['url = "amqp://u:a#b@h/"'], "a sign in broker.url's user or password must be written as %2F and the like"),
+        (['url = "amqp://u:a?b@h/"'], "a sign in broker.url's user or password must be written as %2F and the like"),
+        (['url = "amqp://u:a[b@h/"'], "a sign in broker.url's user or password must be written as %2F and the like"),
+        (['url = "amqp://h/v?heartbeat=30"'], "nothing may follow a ? or # in broker.url"),
+        (['url = "amqp://h/v#x"'], "nothing may follow a ? or # in broker.url"),
+        (['url = "redis://h/main"'], "broker: a database of Redis is a number, not 'main'"),
+        (['url = "amqp://h/"', 'ca = "trust/customs.pem"'], "broker.ca is for amqps:// and rediss:// alone"),
+        (['url = "redis://h/0"', 'certificate = "c.pem"'], "broker.certificate is for amqps:// and rediss:// alone"),
+        (['url = "amqps://h/"', 'key = "k.pem"'], "broker.key is given without broker.certificate"),
     ],
 )
 def test_a_broker_with_which_no_gateway_starts_is_told_by_config_check(

@@ -45,6 +45,17 @@ def test_numbers_of_a_body_that_is_an_object_stay_as_they_were_written() -> None
     assert taken(body).raw == b'{"a":1.10,"b":12345678901234567890123.45,"c":1e400,"d":[7.00]}'
 
 
+def test_an_object_that_is_nested_too_deep_is_told_as_such() -> None:
+    deep = b'{"body": ' + b'{"a": ' * 300 + b"1" + b"}" * 300 + b"}"
+
+    with pytest.raises(Unreadable) as wrong:
+        taken(deep)
+
+    (fault,) = wrong.value.faults
+    assert (fault.code, fault.path) == ("GW-Q02", "/body")
+    assert "nested too deep" in fault.en and "嵌套" in fault.zh
+
+
 @pytest.mark.parametrize(
     ("told", "id_", "name"),
     [

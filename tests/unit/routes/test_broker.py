@@ -271,6 +271,7 @@ def test_over_tls_the_brokers_certificate_is_held_against_the_one_that_is_named(
         ("amqp://guest:wrong@127.0.0.1:5672//", "user or password is refused"),
         ("amqp://guest:guest@127.0.0.1:5672/of-nobody", "no such virtual host"),
         ("amqp://guest:guest@127.0.0.1:1//", "the connection is refused"),
+        ("amqp://guest:guest@no.such.machine.invalid//", "no machine of this name is found"),
     ],
 )
 def test_why_there_is_no_connection_is_told_in_words_without_the_password(url: str, says: str) -> None:
@@ -298,6 +299,36 @@ def test_the_password_is_what_a_file_or_the_environment_holds(
     for reference, says in (("guest", "file:PATH or env:NAME"), ("file:none", "cannot be read"), ("env:NO_SUCH", "is empty")):
         with pytest.raises(SettingsWrong, match=says):
             make_broker(Broker(url=bare, user="guest", password=reference), tmp_path)
+
+
+@pytest.mark.requirement("GW-02")
+def test_a_password_is_what_an_editor_saved_without_its_marks(rabbit: str, tmp_path: Path) -> None:
+    bare = rabbit.replace("guest:guest@", "")
+
+    for raw in (b"\xef\xbb\xbfguest\r\n", "guest\r\n".encode("utf-16"), b"guest\n\n"):
+        (tmp_path / "secret").write_bytes(raw)
+        broker = make_broker(Broker(url=bare, user="guest", password="file:secret"), tmp_path)
+        assert broker is not None
+        broker.connect("test").close()
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b"one\ntwo\n", "more than one line"),
+        (b"a\0b", "more than one line, or signs that no password has"),
+        ("密码".encode("gb18030"), "no UTF-8"),
+        (b"x" * 5000, "more than 4096 bytes"),
+        (b"\xef\xbb\xbf\r\n", "is empty"),
+    ],
+)
+def test_a_file_that_holds_no_password_is_told_before_anybody_connects(tmp_path: Path, raw: bytes, says: str) -> None:
+    (tmp_path / "secret").write_bytes(raw)
+
+    with pytest.raises(SettingsWrong, match=says) as told:
+        make_broker(Broker(url="amqp://h/", user="guest", password="file:secret"), tmp_path)
+
+    assert told.value.zh != told.value.en and "secret" in told.value.en
 
 
 def test_a_connection_that_the_management_cuts_is_told_and_the_next_one_works(rabbit: str) -> None:
