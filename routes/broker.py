@@ -522,9 +522,19 @@ class _AmqpLink(_KombuLink):
 
 
 def _read_in_pieces(transport: Any) -> None:
-    """Have what the library buffers anyway come in pieces, not by the few bytes that it wants next."""
+    """Have what the library buffers anyway come in pieces, not by the few bytes that it wants next.
+
+    Where nothing comes for `[broker] timeout` in the middle of a frame, the library would ask the system again, for ever.
+    """
     receive = transport._quick_recv
-    transport._quick_recv = lambda wanted: receive(max(wanted, _PIECE))
+
+    def piece(wanted: int) -> bytes:
+        try:
+            return bytes(receive(max(wanted, _PIECE)))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            raise TimeoutError from None
+
+    transport._quick_recv = piece
 
 
 def _has_frame(buffer: bytes) -> bool:

@@ -88,7 +88,7 @@ def test_a_connection_that_is_cut_while_acknowledgements_are_on_their_way(
         submitted(queues, references[:20])
         wait_until(lambda: queues.done(references[:20]), "some to be done")
         wait_until(lambda: queues.depth() == 0, "them to be acknowledged")
-        line.carry_only(let_through)
+        line.carry_only(to_broker=let_through)
         submitted(queues, references[20:])
         wait_until(lambda: queues.done(references), "all to be done")
         wait_until(lambda: queues.depth() >= 50, "the broker to say that it has not heard of most of them")

@@ -118,7 +118,7 @@ class SilentLine:
     """A proxy before a broker. When it falls silent, lines that stand carry nothing any more, and are not ended; new ones are as good as
     ever, or, where it is silent `altogether`, are answered and carry nothing either. Those that were silent once stay so.
 
-    Or lines that stand carry only so many bytes more `to_broker`, and lose the rest of what they are given.
+    Or lines that stand carry only so many bytes more `to_broker`, or `from_broker`, and lose the rest of what they are given.
     """
 
     def __init__(self, port: int) -> None:
@@ -126,7 +126,7 @@ class SilentLine:
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._door.getsockname()[1])
         self._age, self._altogether = 0, False
-        self._limited = self._left = 0
+        self._limited, self._left = 0, dict[bool, int]()
         self._over = False
         self._lines: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -135,8 +135,9 @@ class SilentLine:
         self._age += 1
         self._altogether = altogether
 
-    def carry_only(self, to_broker: int) -> None:
-        self._limited, self._left = len(self._lines), to_broker
+    def carry_only(self, *, to_broker: int | None = None, from_broker: int | None = None) -> None:
+        wanted = {True: to_broker, False: from_broker}
+        self._limited, self._left = len(self._lines), {way: most for way, most in wanted.items() if most is not None}
 
     def come_back(self) -> None:
         self._altogether = False
@@ -156,14 +157,14 @@ class SilentLine:
                 number = len(self._lines)
                 for a, b in ((near, far), (far, near)):
                     age = -1 if self._altogether else self._age
-                    threading.Thread(target=self._carry, args=(a, b, age, number if a is near else 0), daemon=True).start()
+                    threading.Thread(target=self._carry, args=(a, b, age, number, a is near), daemon=True).start()
 
-    def _carry(self, a: socket.socket, b: socket.socket, age: int, number: int) -> None:
+    def _carry(self, a: socket.socket, b: socket.socket, age: int, number: int, to_broker: bool) -> None:
         with suppress(OSError):
             while raw := a.recv(65536):
                 while age != self._age and not self._over:
                     time.sleep(0.1)  # half-open: neither end hears that the other is gone
-                if 0 < number <= self._limited:
-                    raw, self._left = raw[: self._left], max(0, self._left - len(raw))
+                if number <= self._limited and (left := self._left.get(to_broker)) is not None:
+                    raw, self._left[to_broker] = raw[:left], max(0, left - len(raw))
                 b.sendall(raw)
             b.shutdown(socket.SHUT_WR)

@@ -22,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from own_broker import SilentLine
 
 from tongguan.gateway.model.errors import BrokerBroken, SettingsWrong
 from tongguan.gateway.model.queueing import BrokerLink, OutgoingMessage, PublishResult
@@ -329,6 +330,16 @@ def test_a_file_that_holds_no_password_is_told_before_anybody_connects(tmp_path:
         make_broker(Broker(url="amqp://h/", user="guest", password="file:secret"), tmp_path)
 
     assert told.value.zh != told.value.en and "secret" in told.value.en
+
+
+def test_a_broker_that_falls_silent_within_an_answer_is_given_up_after_the_timeout(rabbit: str) -> None:
+    line = SilentLine(brokers.ADDRESS[1])
+    link = linked(rabbit.replace(f":{brokers.ADDRESS[1]}/", f":{line.port}/"), timeout=timedelta(seconds=1))
+    line.carry_only(from_broker=10)  # the head of a frame, and not all that it says will come
+
+    with pytest.raises(BrokerBroken, match="does not answer"):
+        link.depth("any")
+    line.close()
 
 
 def test_a_connection_that_the_management_cuts_is_told_and_the_next_one_works(rabbit: str) -> None:
