@@ -109,7 +109,12 @@ def _guarded(run: Callable[[], int | None]) -> int:
         complain(wrong.zh, wrong.en)
         return wrong.code
     except NoJournal:
-        if lost := disagreement():  # it ran, and the journal is gone: to start is not what helps
+        try:
+            lost = disagreement()
+        except JournalUnfit as unfit:
+            complain(unfit.zh, unfit.en)
+            return WRONG_SETTINGS
+        if lost:  # it ran, and the journal is gone: to start is not what helps
             from tongguan.gateway.journal.history.consistency import RESTORE
 
             complain(f"{lost}；{RESTORE[0]}", f"{lost}; {RESTORE[1]}")

@@ -165,10 +165,10 @@ class SettingsWrong(TongguanError):
 
 
 class JournalUnfit(SettingsWrong):
-    """The journal cannot be used as it is: what is wrong, and what to do, in Chinese and English."""
+    """The journal cannot be used as it is: what is wrong, and what to do, in Chinese and English; all but doctor point to that."""
 
     def __init__(self, zh: str, en: str, *, do: tuple[str, str]) -> None:
-        super().__init__(f"{zh}；{do[0]}", f"{en}; {do[1]}")
+        super().__init__(f"{zh}；{do[0]}；查看：tongguan doctor", f"{en}; {do[1]}; look: tongguan doctor")
         self.what, self.do = (zh, en), do
 
 

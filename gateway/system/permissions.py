@@ -49,6 +49,17 @@ def mend(home: Path, more: Iterable[Path] = ()) -> list[Path]:
     return mended
 
 
+def is_locked(path: Path) -> bool:
+    """Is there a file that whoever runs this may not read?"""
+    try:
+        with path.open("rb"):
+            return False
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+
+
 def make(path: Path) -> None:
     """Make an empty file for its owner alone, where there is none: who fills it keeps its mode."""
     with contextlib.suppress(FileExistsError):

@@ -101,12 +101,22 @@ def _journal(settings: Settings) -> Iterable[Finding]:
         else:
             yield Finding("journal", url)
     except NoJournal:
-        lost = context.disagreement()
-        yield Finding("journal", lost or t("还没有", "none yet"), t(*RESTORE) if lost else "")
+        yield from _none_yet()
     except JournalUnfit as unfit:
         yield Finding("journal", t(*unfit.what), t(*unfit.do))
     for path in permissions.loose(home, own_files(settings)):
         yield Finding("private", str(path), f"chmod go= {path}")
+
+
+def _none_yet() -> Iterable[Finding]:
+    """There is no journal: the gateway has never run, or it is lost."""
+    from tongguan.gateway.journal.history.consistency import RESTORE
+
+    try:
+        lost = context.disagreement()
+        yield Finding("journal", lost or t("还没有", "none yet"), t(*RESTORE) if lost else "")
+    except JournalUnfit as unfit:
+        yield Finding("journal", t(*unfit.what), t(*unfit.do))
 
 
 def settings_findings(settings: Settings) -> list[Finding]:
@@ -358,7 +368,10 @@ def _endpoints(settings: Settings) -> Iterable[Finding]:
 
     with EventLoop() as wire:
         for name, route in settings.route.items():
-            healthy = HttpsRoute(name, route, settings.home, wire).healthy()
+            try:
+                healthy = HttpsRoute(name, route, settings.home, wire).healthy()
+            except SettingsWrong:  # said of that setting
+                continue
             do = t("检查网络和地址", "check network and url")
             if settings.gateway.environment == "test":
                 do += t("；测试环境：tongguan simulate", "; in a test home: tongguan simulate")

@@ -10,6 +10,7 @@ from tongguan.gateway.daemon.production import made_for_tests
 from tongguan.gateway.daemon.secrets_check import Concern, concerns
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Settings
+from tongguan.gateway.system import permissions
 from tongguan.routes import trust
 from tongguan.signer.cards.pin import fits, is_reference, read_pin
 from tongguan.signer.errors import PinNeeded, PinUnfit
@@ -43,7 +44,8 @@ def pins(settings: Settings, lengths: Mapping[str, tuple[int, int]]) -> Iterable
             given = read_pin(card.pin, settings.home)
             fits(given, lengths[card.name])
         except PinUnfit as unfit:
-            yield Finding(f"pin {card.name}", words(unfit), t(f"写对 {card.pin}", f"write it right: {card.pin}"))
+            do = _to_be_read(card.pin, settings) or t(f"写对 {card.pin}", f"write it right: {card.pin}")
+            yield Finding(f"pin {card.name}", words(unfit), do)
         except PinNeeded as needed:
             yield Finding(f"pin {card.name}", words(needed), t(f"写入 {card.pin}", f"write it: {card.pin}"))
         else:
@@ -57,8 +59,17 @@ def tokens(settings: Settings) -> Iterable[Finding]:
             try:
                 trust.token(name, route, settings.home)
             except SettingsWrong as wrong:
-                yield Finding(
-                    f"route {name} token",
-                    words(wrong),
-                    t("写入主管部门给的令牌", "write the token that the authority gave there"),
-                )
+                write = t("写入主管部门给的令牌", "write the token that the authority gave there")
+                yield Finding(f"route {name} token", words(wrong), _to_be_read(route.token, settings) or write)
+
+
+def _to_be_read(reference: str, settings: Settings) -> str:
+    """What to do about a file that is there and that whoever types this may not read; nothing for any other reference."""
+    kind, _, place = reference.partition(":")
+    if kind != "file" or not permissions.is_locked(settings.path(place)):
+        return ""
+    file = settings.path(place)
+    return t(
+        f"{file} 是别的用户的：请用网关的用户执行，或改正权限",
+        f"{file} is another user's: type it as the gateway's user, or mend its mode",
+    )

@@ -74,15 +74,14 @@ def plain(error: BaseException) -> tuple[str, str]:
 
 
 MEND = (
-    "保留现场；从备份恢复（tongguan.db、anchor.jsonl、secrets/anchor.key 同一份），或排除原因后重试；查看：tongguan doctor",
-    "keep this home as it is; restore tongguan.db, anchor.jsonl and secrets/anchor.key from one backup, or mend the cause; "
-    + "look: tongguan doctor",
+    "保留现场；从备份恢复（tongguan.db、anchor.jsonl、secrets/anchor.key 同一份），或排除原因后重试",
+    "keep this home as it is; restore tongguan.db, anchor.jsonl and secrets/anchor.key from one backup, or mend the cause",
 )
 
 
 UNLOCK = (
-    "请用主目录所属的用户执行，或改正权限、挂载方式后重试；查看：tongguan doctor",
-    "type it as the home's user, or mend its mode or how it is mounted; look: tongguan doctor",
+    "请用主目录所属的用户执行，或改正权限、挂载方式后重试",
+    "type it as the home's user, or mend its mode or how it is mounted",
 )
 
 

@@ -55,12 +55,17 @@ class Anchor:
             return []
 
     def wrong_key(self, known: Collection[str]) -> str | None:
-        """What is wrong with the signing key of a journal that knows these public ones, in both languages; None: nothing."""
+        """What is wrong with the signing key of a journal that knows these public ones, in both languages; None: nothing.
+
+        JournalUnfit when it is another user's.
+        """
         try:
             if _public(self._stored()) in known:
                 return None
         except FileNotFoundError:
             return in_both("没有 secrets/anchor.key", "secrets/anchor.key is missing")
+        except PermissionError as wrong:
+            raise _locked(self._key_file, wrong) from None
         except (OSError, ValueError):
             return in_both("secrets/anchor.key 读不出", "secrets/anchor.key cannot be read")
         return in_both("secrets/anchor.key 属于另一日志库", "secrets/anchor.key is another journal's")
@@ -89,7 +94,7 @@ class Anchor:
         except FileNotFoundError:
             return None
         except PermissionError as wrong:
-            raise JournalUnfit(f"{self.path}：{wrong.strerror}", f"{self.path}: {wrong.strerror}", do=UNLOCK) from None
+            raise _locked(self.path, wrong) from None
 
     def numbers(self) -> Mapping[str, int]:
         """How far numbers were given, as far as the file can be believed."""
@@ -130,6 +135,10 @@ class Anchor:
         lines = b"".join(orjson.dumps(line) + b"\n" for line in (*said, [_NUMBERS, dict(anchored.numbers)]))
         files.write(self.path, lines + key.sign(lines).hex().encode() + b"\n", durable=True, mode=0o600)
         self._written = anchored
+
+
+def _locked(path: Path, wrong: PermissionError) -> JournalUnfit:
+    return JournalUnfit(f"{path}：{wrong.strerror}", f"{path}: {wrong.strerror}", do=UNLOCK)
 
 
 def _public(key: Ed25519PrivateKey) -> str:

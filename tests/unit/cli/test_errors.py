@@ -13,6 +13,7 @@ import pytest
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.profiles import tables
 from tongguan.gateway.daemon.daemon import Daemon
+from tongguan.gateway.home.home import change_settings
 
 Tongguan = Callable[..., Any]
 
@@ -92,7 +93,7 @@ def test_a_journal_of_another_user_is_no_damaged_one_to_be_restored(
     assert "tongguan.db: Permission denied; type it as the home's user" in said.err and "restore" not in said.err
 
 
-@pytest.mark.parametrize("name", ["tongguan.db", "anchor.jsonl"])
+@pytest.mark.parametrize("name", ["tongguan.db", "anchor.jsonl", "anchor.key"])
 def test_doctor_tells_of_a_journal_of_another_user_beside_all_else(
     tongguan: Tongguan, home: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -103,8 +104,36 @@ def test_doctor_tells_of_a_journal_of_another_user_beside_all_else(
     assert (said.code, said.err) == (1, "")
     (journal,) = [each for each in said.json if each["check"] == "journal"]
     assert journal["text"].endswith(f"{name}: Permission denied") and "as the home's user" in journal["do"]
+    assert "tongguan doctor" not in journal["do"] and "restore" not in journal["do"]
     assert {"python", "settings", "profiles"} < {each["check"] for each in said.json}
     assert "Permission denied" in tongguan("status", "--lang", "en").out
+
+
+def test_a_pin_or_a_token_of_another_user_is_not_to_be_written_anew(
+    tongguan: Tongguan, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "secrets/route.token").write_text("abc")
+    change_settings(home, "route.customs", "token", "file:secrets/route.token")
+    for name, check in (("customs.pin", "pin demo-customs"), ("route.token", "route customs token")):
+        with monkeypatch.context() as patch:
+            of_another_user(patch, name)
+            said = tongguan("doctor", "--lang", "en", "--json")
+        (found,) = [each for each in said.json if each["check"] == check]
+        assert "is another user's" in found["do"] and "write" not in found["do"]
+
+
+@pytest.mark.parametrize("command", ["list", "doctor"])
+def test_without_a_journal_an_anchor_of_another_user_is_told_as_that(
+    tongguan: Tongguan, home: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    Daemon(home).stop()
+    for file in home.glob("tongguan.db*"):
+        file.unlink()
+    of_another_user(monkeypatch, "anchor.jsonl")
+    said = tongguan(command, "--lang", "en")
+
+    assert "anchor.jsonl: Permission denied" in said.out + said.err and "Traceback" not in said.err
+    assert "type it as the home's user" in said.out + said.err
 
 
 def test_doctor_tells_of_a_journal_that_is_none_beside_all_else(tongguan: Tongguan, home: Path) -> None:
