@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import Annotated, Any, Literal, get_args
@@ -422,7 +424,7 @@ class Settings(_Section):
     def _mailboxes_apart(self) -> None:
         """No account may reach into another's mailbox, or the home, through its own."""
         told = {a.name: self.mailbox(a) for a in self.account}
-        found = within(ANSWER, {place: place.resolve for place in told.values()})
+        found = within(ANSWER, {place: partial(_real, place) for place in told.values()})
         places = {name: found.get(place, place) for name, place in told.items()}
         for name, place in places.items():
             if self.home.is_relative_to(place):
@@ -445,6 +447,11 @@ class Settings(_Section):
 
     def mailbox(self, account: Account) -> Path:
         return self.home / (account.mailbox or f"mailboxes/{account.name}")
+
+
+def _real(place: Path) -> Path:
+    """Where it is in truth; of links that lead round in a circle, what they end at: `Path.resolve` fails over them."""
+    return Path(os.path.realpath(place))
 
 
 FILE = "tongguan.toml"

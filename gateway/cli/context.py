@@ -37,7 +37,21 @@ WRONG_SETTINGS = 78  #: exit code, as sysexits has it
 NOT_TO_BE_WRITTEN = 74  #: likewise: the system refuses a file
 #: what the system says of a place or its disk, and is no bug of ours
 _PLACES = frozenset(
-    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR, errno.ENAMETOOLONG}
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ESTALE,
+    }
 )
 
 

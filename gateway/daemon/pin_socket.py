@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
 from tongguan.gateway.model.errors import in_both
+from tongguan.gateway.system.sockets import socket_name
 from tongguan.gateway.system.threads import Begin, WorkMark, begin_thread
 from tongguan.signer.cards.pin import Secret, pin_of
 from tongguan.signer.errors import PinNeeded, PinWrong
@@ -28,7 +28,8 @@ class PinDoor:
     def start(self, begin: Begin = begin_thread) -> None:
         self._path.unlink(missing_ok=True)
         door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        door.bind(os.path.relpath(self._path))
+        with socket_name(self._path) as name:
+            door.bind(name)
         self._path.chmod(0o600)  # nobody can connect before it listens
         door.listen(4)
         self._socket = door

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 import socket
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from tongguan.gateway.cli.cards.cards import Owned, asking, named, opened, recor
 from tongguan.gateway.cli.context import CommandWrong, t, told
 from tongguan.gateway.cli.messages.orders import daemon_runs, order
 from tongguan.gateway.cli.output import print_json, print_text
+from tongguan.gateway.system.sockets import socket_name
 from tongguan.signer.cards.pin import Secret, pin_of, read_pin
 from tongguan.signer.errors import PinNeeded
 
@@ -52,8 +52,8 @@ def _through_daemon(name: str, given: Secret) -> str:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(_PATIENCE_SECONDS)
         try:
-            # Relative: a socket's path may have 107 bytes only.
-            line.connect(os.path.relpath(context.home() / _SOCKET))
+            with socket_name(context.home() / _SOCKET) as place:
+                line.connect(place)
             line.sendall(json.dumps({"card": name, "pin": given.reveal()}).encode() + b"\n")
             with line.makefile("rb") as answers:
                 answer = json.loads(answers.readline() or b"{}")

@@ -334,7 +334,7 @@ def _open_to_group(check: str, account: Account, mailbox: Path) -> Iterable[Find
         me = getpass.getuser()
         text = t(f"网关的用户 {me} 不在组 {account.group} 中", f"the gateway's user {me} is not in the group {account.group}")
         yield Finding(check, text, f"usermod -a -G {account.group} {me}")
-    for folder in reversed(mailbox.resolve().parents):
+    for folder in reversed(Path(os.path.realpath(mailbox)).parents):
         seen = folder.stat()
         if not (seen.st_mode & stat.S_IXOTH or (seen.st_gid == group and seen.st_mode & stat.S_IXGRP)):
             text = t(f"组 {account.group} 进不了 {folder}", f"the group {account.group} cannot pass through {folder}")

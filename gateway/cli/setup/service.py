@@ -120,8 +120,8 @@ def install(
 def unit(settings: Settings, user: str) -> str:
     """The unit that runs the gateway of these settings as a user."""
     home = settings.home
-    outside = [settings.mailbox(account).resolve() for account in settings.account]
-    outside += [path.resolve().parent for path in own_files(settings)]
+    outside = [Path(os.path.realpath(settings.mailbox(account))) for account in settings.account]
+    outside += [Path(os.path.realpath(path)).parent for path in own_files(settings)]
     writes = [home, *dict.fromkeys(path for path in outside if not path.is_relative_to(home))]
     groups = list(dict.fromkeys(account.group for account in settings.account if account.group))
     # The program, and where what it runs on lies: a virtual environment has its Python elsewhere.

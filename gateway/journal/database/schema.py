@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from sqlalchemy import Connection, inspect, text
 
-from tongguan.gateway.model.errors import JournalUnfit
+from tongguan.gateway.model.errors import JournalUnfit, NoJournal
 
 
 @cache
@@ -24,8 +24,10 @@ def present(connection: Connection) -> str | None:
 
 
 def fits(connection: Connection) -> None:
-    """Raise JournalUnfit when the journal is of another version than this program."""
+    """Raise JournalUnfit when the journal is of another version than this program, NoJournal when there is nothing in the file."""
     found, newest = present(connection), revisions()[-1]
+    if found is None:
+        raise NoJournal(str(connection.engine.url.database))
     known_or_refused(found)
     if found != newest:
         raise JournalUnfit(

@@ -17,7 +17,7 @@ import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from tongguan.gateway.journal.database.engine import UNLOCK
+from tongguan.gateway.journal.database.engine import MEND, UNLOCK
 from tongguan.gateway.model.errors import JournalUnfit, TongguanError, in_both
 from tongguan.gateway.system import clock, files, times
 
@@ -88,13 +88,15 @@ class Anchor:
         return _public(self.key())
 
     def content(self) -> bytes | None:
-        """The file's bytes; None when it is missing, JournalUnfit when it is another user's."""
+        """The file's bytes; None when it is missing, JournalUnfit when it cannot be read."""
         try:
             return self.path.read_bytes()
         except FileNotFoundError:
             return None
         except PermissionError as wrong:
             raise _locked(self.path, wrong) from None
+        except OSError as wrong:
+            raise JournalUnfit(f"{self.path}：{wrong.strerror}", f"{self.path}: {wrong.strerror}", do=MEND) from None
 
     def numbers(self) -> Mapping[str, int]:
         """How far numbers were given, as far as the file can be believed."""
