@@ -34,6 +34,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-F10": ("查询条件 {name} 不存在；可用：{known}", "there is no filter {name}; there are {known}"),
     "GW-F11": ("查询起止时间范围不能超过 {days} 天", "the range may span at most {days} days"),
     "GW-F85": ("查询条件 {name} 没有 {value} 这个值{known}", "filter {name} has no value {value}{known}"),
+    "GW-F86": (
+        "{title} {number}（{status}）正要修改或撤销这份单证：有结果后再{operation}",
+        "{title} {number} ({status}) is to change or cancel this document: {operation} it once that is over",
+    ),
     "GW-F12": ("没有找到报文 {reference}", "no message {reference}"),
     "GW-F13": ("报文 {reference} 已是“{state}”，不能停止", "message {reference} is {state}: it can no longer be stopped"),
     "GW-F14": ("随附文件 {name} 不存在", "no attachment {name}"),
@@ -198,7 +202,7 @@ _STATE_WORDS: Mapping[str, InBoth] = {
     "stopped": ("已停止", "stopped"), "given_up": ("已放弃", "given up"), "repeated": ("重复", "repeated"),
 }  # fmt: skip
 #: faults whose sentence says what is to be done, not a word that must be typed otherwise
-_SAYS_OPERATION = frozenset({"GW-F05", "GW-F52", "GW-F76"})
+_SAYS_OPERATION = frozenset({"GW-F05", "GW-F52", "GW-F76", "GW-F86"})
 
 
 def unknown_type(type_: str, known: Mapping[str, int]) -> Fault:

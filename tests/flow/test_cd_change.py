@@ -183,6 +183,21 @@ def test_of_a_list_one_request_at_a_time_is_with_customs(customs: Office) -> Non
     assert faults(asked(customs, key, kind="2")) == [("GW-F07", "ListNo")]
 
 
+def test_a_list_that_is_to_be_changed_is_confirmed_once_that_is_over(customs: Office) -> None:
+    key = approved_list(customs, "9", "15")
+    request_ = asked(customs, key, row("GrossWet", "821.5"))
+    unified = customs.document(CHANGE, request_["document"])["numbers"]["unified"]
+
+    def confirmed() -> dict[str, Any]:
+        return customs.shop.play(customs.shop.site.drop(b.xml(b.message(LIST, "confirm", document=key, reference=b.fresh("c")))))
+
+    refused = confirmed()
+    assert refused["state"] == "refused" and refused["faults"][0]["code"] == "GW-F86"
+    assert f"集报清单修撤单 {unified}（已申报）" in refused["faults"][0]["message"] and "确认" in refused["faults"][0]["message"]
+    customs.say(CHANGE, request_, "A2")
+    assert confirmed()["state"] == "accepted"
+
+
 @pytest.mark.parametrize(
     ("rows", "wrong"),
     [

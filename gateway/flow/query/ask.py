@@ -402,7 +402,7 @@ def _rows(
         return "-"
 
     language = rules.language(rules.account(message.account))
-    columns, rows = worded(query.columns, told.rows, language, None if query.source == "table" else key_of)
+    columns, rows = worded(profile, query.columns, told.rows, language, None if query.source == "table" else key_of)
     found = Found(told.total, rows, source="authority", as_of=content.issued_at, columns=columns)
     outcome = answer(rules, message, (query, filters), found, moment)
     return replace(outcome, documents=documents_told(profile, message, told.rows, records, as_of=content.issued_at))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tongguan.codecs.checking.compile import Compiled
@@ -10,7 +10,7 @@ from tongguan.codecs.writing.results import InnerRow, ResultRow
 from tongguan.gateway.document.changes import values_at
 from tongguan.gateway.flow.query.details import shown
 from tongguan.gateway.model.document import Document
-from tongguan.gateway.profile.profile import CodeTable, Column, Text
+from tongguan.gateway.profile.profile import CodeTable, Column, Profile, Text
 
 KEY = Column("document", Text("单证号", "document"), "key")
 _NAME = "name:"  #: how the `of` of a column begins that shows what the code of a field is called; a column that is called a code shows that
@@ -50,15 +50,38 @@ def list_cell(compiled: Compiled, document: Document, of: str, language: str) ->
 
 
 def worded(
-    columns: Sequence[Column], rows: Sequence[ResultRow], language: str, key_of: Callable[[ResultRow], str] | None
+    profile: Profile,
+    columns: Sequence[Column],
+    rows: Sequence[ResultRow],
+    language: str,
+    key_of: Callable[[ResultRow], str] | None,
 ) -> tuple[tuple[Column, ...], list[ResultRow]]:
     """What an authority answered for readers: its signs in words, each with the sign beside it, and the key of the document that a row is about.
 
+    Its words for statuses, which are Chinese, in the reader's language; what the type does not know stays as it is.
+
     Rows of a table of the authority's are about none: they have no `key_of`.
     """
+    if language != "zh":
+        known = _known_words(profile)
+        rows = [{**row, **{c.name: _translated(row[c.name], known, language) for c in columns if _is_status(c)}} for row in rows]
     told: list[ResultRow] = [{**({KEY.name: key_of(row)} if key_of else {}), **_in_words(row, columns, language)} for row in rows]
     beside = tuple(each for column in columns for each in _with_code(column))
     return (KEY, *beside) if key_of else beside, told
+
+
+def _known_words(profile: Profile) -> Mapping[str, Text]:
+    """The Chinese words of the type for statuses and receipts."""
+    receipts = {rule.text.zh: rule.text for rule in profile.receipts.values()}
+    return receipts | {text.zh: text for status in profile.statuses.values() for text in (status.list_text, status.text)}
+
+
+def _is_status(column: Column) -> bool:
+    return column.of == "status" or column.of.startswith("mark.")
+
+
+def _translated(value: str | Sequence[InnerRow], known: Mapping[str, Text], language: str) -> str | Sequence[InnerRow]:
+    return known[value][language] if isinstance(value, str) and value in known else value
 
 
 def _with_code(column: Column) -> tuple[Column, ...]:
