@@ -5,11 +5,14 @@ Looks into the journal beside the daemon and leaves orders for it; never writes 
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+_NO_ROOM = 74  #: exit code, as sysexits has it
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -23,4 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that knows no Chinese is told in signs, not by a traceback
             stream.reconfigure(errors="backslashreplace")
-    make_app()(args=None if arguments is None else list(arguments), prog_name="tongguan")
+    if sys.stdin is None:  # likewise: nothing is to be read there
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
+    try:
+        make_app()(args=None if arguments is None else list(arguments), prog_name="tongguan")
+    except OSError as wrong:  # before any command: help that finds no room
+        if wrong.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            raise
+        print(wrong.strerror, file=sys.stderr)
+        raise SystemExit(_NO_ROOM) from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from shlex import quote
 
 from tongguan.gateway.flow.cards.watch import CardWatch
 from tongguan.gateway.flow.orders import back_to
@@ -163,9 +162,7 @@ class HealthChecks:
         settings = self._site.rules.settings
         short = shortages([settings.home, *(settings.mailbox(account) for account in settings.account)])
         for each in short:
-            zh = f"{each.folder} 所在磁盘只剩 {each.free_bytes // 1_000_000} MB"
-            en = f"the disk of {each.folder} has {each.free_bytes // 1_000_000} MB left"
-            self._alerts.tell("disk", in_both(zh, en), do=f"df -h {quote(str(each.folder))}", about=str(each.folder))
+            self._alerts.tell("disk", in_both(*each.said), do=each.look, about=str(each.folder))
         self._alerts.only("disk", {str(each.folder) for each in short})
 
     def certificates(self) -> None:

@@ -46,8 +46,8 @@ class Pressure:
 
     def _why(self, free: Room | None, waiting: int) -> str:
         if self._disk and free is not None:
-            left = f"{free.free_bytes // 1_000_000} MB"
-            return in_both(f"日志库所在磁盘只剩 {left}", f"the disk of the journal has {left} left")
+            zh, en = free.left
+            return in_both(f"日志库所在磁盘{zh}", f"the disk of the journal has {en}")
         if self._disk:
             return self.reason
         if self._backlog:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 from tongguan.gateway.system.threads import ANSWER, within
 
@@ -25,6 +26,18 @@ class Shortage:
     folder: Path
     free_bytes: int
     full: bool  #: nothing can be relied on to be written
+    no_names: bool = False  #: there is no room for another file, however many bytes are left
+
+    @property
+    def said(self) -> tuple[str, str]:
+        """What is left, in Chinese and English."""
+        zh, en = _left(self.free_bytes, self.no_names)
+        return f"{self.folder} 所在磁盘{zh}", f"the disk of {self.folder} has {en}"
+
+    @property
+    def look(self) -> str:
+        """The command that shows it."""
+        return f"df {'-i' if self.no_names else '-h'} {quote(str(self.folder))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,18 @@ class Room:
     free_bytes: int
     tight: bool
     easy: bool
+    no_names: bool = False  #: as of a shortage
+
+    @property
+    def left(self) -> tuple[str, str]:
+        """In Chinese and English."""
+        return _left(self.free_bytes, self.no_names)
+
+
+def _left(free_bytes: int, no_names: bool) -> tuple[str, str]:
+    if no_names:
+        return "没有 inode 了，建不了文件", "no inodes left: no file can be made"
+    return f"只剩 {free_bytes // 1_000_000} MB", f"{free_bytes // 1_000_000} MB left"
 
 
 def room(folder: Path) -> Room | None:
@@ -44,7 +69,7 @@ def room(folder: Path) -> Room | None:
     free, whole = seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize
     no_names = seen.f_files > 0 and seen.f_favail == 0
     tight = no_names or free < min(_TIGHT, _TIGHT_PART * whole)
-    return Room(free, tight=tight, easy=not no_names and free > min(_EASY, _EASY_PART * whole))
+    return Room(free, tight=tight, easy=not no_names and free > min(_EASY, _EASY_PART * whole), no_names=no_names)
 
 
 def shortages(folders: Iterable[Path]) -> list[Shortage]:
@@ -67,5 +92,5 @@ def _shortage(folder: Path, seen: os.statvfs_result) -> Shortage | None:
     free, whole = seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize
     no_names = seen.f_files > 0 and seen.f_favail == 0
     if no_names or free < min(_FULL, _FULL_PART * whole):
-        return Shortage(folder, free, full=True)
+        return Shortage(folder, free, full=True, no_names=no_names)
     return Shortage(folder, free, full=False) if free < min(_LOW, _LOW_PART * whole) else None

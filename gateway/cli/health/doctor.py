@@ -31,6 +31,7 @@ from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Account, Route, Settings, own_files
 from tongguan.gateway.system import clock, permissions, times
 from tongguan.gateway.system.business_clock import FILE, BusinessClock, kept_line
+from tongguan.gateway.system.disk import shortages
 from tongguan.gateway.system.folders import FOLDERS
 from tongguan.outbox.alert_channels import ChannelSettings
 from tongguan.outbox.prints.font import Font, FontMissing, find_font
@@ -83,6 +84,11 @@ def _machine(settings: Settings) -> Iterable[Finding]:
     free = shutil.disk_usage(settings.home).free
     short = t("请腾出磁盘空间", "make room on the disk") if free < _LEAST_FREE_BYTES else ""
     yield Finding("disk", f"{free // 1_000_000} MB", short)
+    for full in shortages([settings.home, *map(settings.mailbox, settings.account)]):
+        if full.no_names:
+            yield Finding(
+                "disk", t(*full.said), t(f"删除用不着的文件：{full.look}", f"take away files that nobody needs: {full.look}")
+            )
 
 
 def _journal(settings: Settings) -> Iterable[Finding]:

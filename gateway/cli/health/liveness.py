@@ -85,9 +85,7 @@ def troubles_of_life(settings: Settings, running: bool, pages: Mapping[str, Mapp
         text = t("网关刚刚启动，第一次心跳还没有到", "the gateway has just begun, its first heartbeat is still to come")
         yield Trouble(Level.WELL, "begun", text, "tongguan status", _begun(settings))
     for short in shortages([settings.home, *(settings.mailbox(account) for account in settings.account)]):
-        left = short.free_bytes // 1_000_000
-        zh, en = f"{short.folder} 所在磁盘只剩 {left} MB", f"the disk of {short.folder} has {left} MB left"
-        yield Trouble(Level.CRITICAL if short.full else Level.WARNING, "disk", t(zh, en), f"df -h {quote(str(short.folder))}")
+        yield Trouble(Level.CRITICAL if short.full else Level.WARNING, "disk", t(*short.said), short.look)
 
 
 def _stopped(pages: Mapping[str, Mapping[str, Any]]) -> Trouble:

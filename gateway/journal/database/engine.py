@@ -47,7 +47,10 @@ _PLAIN = {
     "SQLITE_LOCKED": ("数据库被另一进程占用", "another process holds the database"),
     "SQLITE_FULL": ("磁盘已满", "the disk is full"),
     "SQLITE_IOERR": ("磁盘读写出错", "the disk fails to read or write it"),
-    "SQLITE_CANTOPEN": ("数据库文件无法打开", "the database file cannot be opened"),
+    "SQLITE_CANTOPEN": (
+        "数据库文件无法打开（磁盘没有空间或 inode：df -h、df -i，或对其目录没有权限）",
+        "the database file cannot be opened (no room or inodes on the disk: df -h, df -i, or no right to its folder)",
+    ),
     "SQLITE_PERM": ("没有访问权限", "it may not be accessed"),
 }
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -105,6 +109,54 @@ def test_a_gateway_begins_although_a_mailboxs_links_lead_in_a_circle(ran: Path) 
         assert "demo" in {account.name for account in daemon.settings.account}
     finally:
         daemon.stop()
+
+
+@pytest.mark.requirement("GW-08")
+@pytest.mark.parametrize(("command", "code"), [("status", 2), ("doctor", 1)])
+def test_a_disk_without_inodes_is_told_as_that(
+    tongguan: Tongguan, ran: Path, monkeypatch: pytest.MonkeyPatch, command: str, code: int
+) -> None:
+    seen = SimpleNamespace(f_bavail=10**12, f_bfree=10**12, f_frsize=1, f_blocks=10**12, f_files=1000, f_favail=0)
+    monkeypatch.setattr(os, "statvfs", lambda _: seen)
+
+    said = tongguan(command, "--lang", "en")
+
+    assert said.code == code
+    assert "no inodes left: no file can be made" in said.out and "df -i" in said.out
+
+
+@pytest.mark.requirement("GW-08")
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ("card pin demo-mofcom --lang en", 1, "the PIN is empty"),
+        ("init --production HOME/new --lang en", 2, "--uscc"),
+        ("status --json", 2, ""),
+    ],
+)
+def test_a_command_that_has_no_input_is_told_without_a_traceback(ran: Path, words: str, code: int, says: str) -> None:
+    command = f'exec "$0" -m tongguan.gateway.cli {words.replace("HOME", str(ran))} <&-'
+
+    said = subprocess.run(
+        ["/bin/sh", "-c", command, sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TONGGUAN_HOME": str(ran)},
+    )
+
+    assert "Traceback" not in said.stderr
+    assert (said.returncode, says in said.stderr) == (code, True), said.stderr
+
+
+@pytest.mark.requirement("GW-08")
+@pytest.mark.parametrize("words", ["--help", "--version", "list --help"])
+def test_help_that_finds_no_room_is_told_without_a_traceback(ran: Path, words: str) -> None:
+    command = f'exec "$0" -m tongguan.gateway.cli {words} >/dev/full'
+
+    said = subprocess.run(["/bin/sh", "-c", command, sys.executable], capture_output=True, text=True, check=False)
+
+    assert (said.returncode, said.stderr) == (74, "No space left on device\n")
 
 
 @pytest.mark.requirement("ID-03")

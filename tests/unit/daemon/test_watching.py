@@ -257,7 +257,21 @@ def test_a_disk_without_names_left_is_full(monkeypatch: pytest.MonkeyPatch, tmp_
     seen = SimpleNamespace(f_bavail=10**12, f_frsize=1, f_blocks=10**12, f_files=1000, f_favail=0)
     monkeypatch.setattr(disk.os, "statvfs", lambda path: seen)
 
-    assert [each.full for each in shortages([tmp_path])] == [True]
+    (short,) = shortages([tmp_path])
+    left = disk.room(tmp_path)
+
+    assert short.full and left is not None and left.tight
+    assert short.look == f"df -i {tmp_path}"
+    assert "inode" in short.said[0] and short.said[1] == f"the disk of {tmp_path} has no inodes left: no file can be made"
+    assert left.left[1] == "no inodes left: no file can be made"
+
+
+def test_a_disk_with_little_room_says_how_much(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    disk_of(monkeypatch, free=900_000_000, whole=500_000_000_000)
+
+    (short,) = shortages([tmp_path])
+
+    assert (short.look, short.said[1]) == (f"df -h {tmp_path}", f"the disk of {tmp_path} has 900 MB left")
 
 
 def test_a_full_disk_is_told_and_its_end(
