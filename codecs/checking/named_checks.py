@@ -157,6 +157,11 @@ def _at_most_days_since(with_: Mapping[str, Any]) -> DateCheck:
     return lambda value, now: _days_since(value, now) <= days
 
 
+def _at_most_days_ahead(with_: Mapping[str, Any]) -> DateCheck:
+    days = _count(with_, "days")
+    return lambda value, now: -_days_since(value, now) <= days
+
+
 def _days_since(value: str, now: int) -> int:
     """How many midnights of China lie between the two; below 0 when the value's day is still to come."""
     return date.fromisoformat(times.china_date(now)).toordinal() - date.fromisoformat(value[:10]).toordinal()
@@ -216,6 +221,7 @@ OF_DATES: dict[str, tuple[Callable[[Mapping[str, Any]], DateCheck], frozenset[st
     "hours_ahead": (_hours_ahead, frozenset({"hours"})),
     "within_days_before": (_within_days_before, frozenset({"days"})),
     "days_since": (_at_most_days_since, frozenset({"days"})),
+    "days_ahead": (_at_most_days_ahead, frozenset({"days"})),
 }
 OF_ROWS: dict[str, tuple[Callable[[Mapping[str, Any], See], RowsCheck], frozenset[str]]] = {
     "rows": (_rows, frozenset({"least"})),

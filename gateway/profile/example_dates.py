@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 WRITTEN = 2026  #: the year for which the examples are written
-_YEAR = re.compile(rb'(?<=[>"])20[0-9]{2}(?=[<"]|-[0-9]{2}-[0-9]{2}[<"T])')
+_YEAR = re.compile(rb'(?<=[>"])20[0-9]{2}(?=[<"]|-[0-9]{2}-[0-9]{2}[<"T]|(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])[<"])')
 _LAST = WRITTEN + 10  #: days after that stand for "never", and stay
 
 
