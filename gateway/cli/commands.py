@@ -149,7 +149,7 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
                 "show",
             ),
             "dead": Command(
-                "读不了的消息：查看、退回原队列 / Messages of queues that nobody could read: why; back into their queues.",
+                "读不了的消息：查看、退回原队列、删除 / Messages of queues that nobody could read: why; back into their queues, or away.",
                 "queues.dead",
                 "dead",
             ),

@@ -6,7 +6,7 @@ Promises: a message is in its own queue or in that one at every moment, for a wh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ _PACKED = "compression"
 _MOST_FAULTS = 20
 _MOST_TEXT = 2000  #: characters of a text in a header
 _MOST_NUMBER = 1 << 63
-_MOST_LISTED = 1000  #: dead letters that are looked at in one go
+MOST_LISTED = 1000  #: dead letters that are looked at in one go, where none are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +98,24 @@ def _plain(value: Any) -> bool:
     return isinstance(value, str | bool) or (isinstance(value, int) and abs(value) < _MOST_NUMBER)
 
 
-def listed(link: BrokerLink, most: int = _MOST_LISTED) -> list[DeadMessage]:
-    """What lies among the dead, the oldest first. It stays there: the end of the link gives it back."""
-    found: list[DeadMessage] = []
-    while len(found) < most and (message := link.get(DEAD)) is not None:
-        found.append(_listed(message))
-    return found
+def listed(link: BrokerLink, ids: Collection[str] = ()) -> list[DeadMessage]:
+    """What lies among the dead, the oldest first; where none are named, only so many. It stays there: the end of the link gives it back."""
+    return [letter for letter, _ in _each(link, ids)]
+
+
+def drop(link: BrokerLink, ids: Collection[str]) -> list[DeadMessage]:
+    """Have the broker forget these; those that it has forgotten."""
+    gone = []
+    for letter, message in _each(link, ids):
+        link.acknowledge([message])
+        gone.append(letter)
+    return gone
 
 
 def send_back(link: BrokerLink, ids: Collection[str] = ()) -> tuple[list[DeadMessage], list[DeadMessage]]:
     """Put these (all, where none are named) into the queues that they came from: those that went, and those that stay."""
     went, stay = [], []
-    for _ in range(_waiting(link)):
-        message = link.get(DEAD)
-        if message is None:
-            break
-        letter = _listed(message)
-        if ids and letter.id not in ids:
-            continue
+    for letter, message in _each(link, ids):
         if (
             not letter.queue.startswith(SUBMISSIONS)
             or link.publish([_back(message, letter.queue)])[0] is not PublishResult.CONFIRMED
@@ -127,9 +127,17 @@ def send_back(link: BrokerLink, ids: Collection[str] = ()) -> tuple[list[DeadMes
     return went, stay
 
 
-def _waiting(link: BrokerLink) -> int:
+def _each(link: BrokerLink, ids: Collection[str]) -> Iterator[tuple[DeadMessage, QueueMessage]]:
+    """Those of these ids among all that lie there now; where none are named, the oldest."""
     depth = link.depth(DEAD)
-    return min(depth.messages, _MOST_LISTED) if depth is not None else 0
+    waiting = depth.messages if depth is not None else 0
+    for _ in range(waiting if ids else min(waiting, MOST_LISTED)):
+        message = link.get(DEAD)
+        if message is None:
+            return
+        letter = _listed(message)
+        if not ids or letter.id in ids:
+            yield letter, message
 
 
 def _listed(message: QueueMessage) -> DeadMessage:

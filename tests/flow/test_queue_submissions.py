@@ -252,3 +252,35 @@ def test_what_is_dead_is_listed_and_goes_back_to_its_queue_as_it_came(queues: Qu
     found = {message.properties["message_id"]: message for message in queues.dead()}
     assert set(found) == {first, second}
     assert (found[first].headers["mine"], found[first].properties["correlation_id"]) == ("kept", "c")
+
+
+@pytest.mark.requirement("GW-02")
+def test_what_is_dead_and_of_no_use_is_dropped_by_its_id_alone(queues: QueueSite) -> None:
+    queues.dead()
+    first, second, third = queues.send(b"no JSON", b"nor this", b"nor that")
+    wait_until(lambda: queues.depth("tongguan.dead") == 3, "all among the dead")
+
+    for words in (["--drop"], [first, "--drop", "--send-back"]):
+        refused = queues.site.command("queues", "dead", *words, "--lang", "en")
+        assert (refused.returncode, "rabbitmqctl purge_queue tongguan.dead" in refused.stderr) == (2, True)
+    told = queues.site.command("queues", "dead", first, third, first, "--drop", "--json", check=True)
+
+    assert [each["id"] for each in json.loads(told.stdout)["dropped"]] == [first, third]
+    wait_until(lambda: queues.depth("tongguan.dead") == 1, "one left")
+    assert [message.properties["message_id"] for message in queues.dead()] == [second]
+
+
+@pytest.mark.requirement("GW-02")
+def test_an_id_that_is_not_among_the_dead_is_named(queues: QueueSite) -> None:
+    queues.dead()
+    (there,) = queues.send(b"no JSON")
+    wait_until(lambda: queues.depth("tongguan.dead") == 1, "it among the dead")
+
+    for words in ([], ["--send-back"], ["--drop"]):
+        told = queues.site.command("queues", "dead", "none-such", *words, "--lang", "en")
+        assert (told.returncode, told.stderr.startswith("none-such is not among tongguan.dead")) == (1, True)
+    told = queues.site.command("queues", "dead", "none-such", there, "--json")
+
+    assert (told.returncode, json.loads(told.stdout)["missing"]) == (1, ["none-such"])
+    assert [each["id"] for each in json.loads(told.stdout)["dead"]] == [there]
+    queues.dead()
