@@ -6,19 +6,21 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import field
+from difflib import get_close_matches
 from typing import Any
 
 from tongguan.codecs.reading.faults import ATTACHMENT, fault
 from tongguan.codecs.reading.item import MOST_KEPT, Item, Read, WireForm, digest, spoiled
 from tongguan.codecs.reading.read_zip import SentFiles
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, FRAME_LABELS, MOST_LISTED, MOST_NAME, near
-from tongguan.gateway.model.characters import hides, normal, strange, surely_ordinary, unprintable
+from tongguan.gateway.model.characters import hides, normal, strange, surely_ordinary, unprintable, without_unseen
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.foreign import RECEIPT, KnownFiles
 from tongguan.gateway.profile.profile import OPERATIONS, PAGING, OwnForms, Text
 
 Attached = tuple[tuple[str, str], ...]
+_SURELY = 0.85  #: how near a root's name must be to a type's: every system has its messages and declarations
 _TRUE = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -122,12 +124,9 @@ def whole_item(
 
 
 def _unknown(name: str, known: KnownFiles) -> Text:
-    """What nobody knows, with the type that may be meant."""
-    meant = (
-        next((type_ for type_ in known.types if type_.lower() == name.lower()), "")
-        or near(name, tuple(sorted(known.types)))["near"]
-    )
-    meant = meant.removeprefix(" → ").removesuffix(" ?")
+    """What nobody knows, with the type that is surely meant."""
+    folded = {type_.lower(): type_ for type_ in sorted(known.types)}
+    meant = folded.get((get_close_matches(without_unseen(name[:MOST_NAME]).lower(), folded, n=1, cutoff=_SURELY) or [""])[0], "")
     if not meant:
         return Text("未知的文件", "a file that nobody here knows")
     return Text(f"未知的单证类型（是否为 {meant}？）", f"an unknown document type (is {meant} meant?)")

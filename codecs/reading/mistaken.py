@@ -27,6 +27,7 @@ _KINDS = {
     "application/vnd.ms-cab-compressed": Text("CAB 压缩文件", "a CAB archive"),
     "application/x-tar": Text("tar 归档文件", "a tar archive"),
     "application/x-split-zip": Text("分卷 ZIP 的一部分", "a part of a split ZIP"),
+    "application/ofd": Text("OFD 版式文件", "an OFD document"),
     "message/rfc822": Text("电子邮件", "an e-mail"),
     "application/x-pem": Text("证书、密钥或签名文件（PEM）", "a file of certificates, keys or signatures (PEM)"),
     "application/x-ole-storage": Text("旧版 Office 文件（doc、xls）", "an old Office file (doc, xls)"),
@@ -102,4 +103,6 @@ def _kind(raw: bytes, head: bytes) -> str:
         return "application/x-tar"
     if _MAIL.match(head):
         return "message/rfc822"
+    if raw.startswith(b"PK\x03\x04") and b"OFD.xml" in raw:
+        return "application/ofd"
     return next((kind for magic, kind in _MAGIC if raw.startswith(magic)), "") or media_type(raw)

@@ -168,9 +168,22 @@ def _no_message(
         faults.append(
             fault("GW-M16", path=place.path, line=place.line, name=type_, known=taken.known.listed, what=zh, what_en=en)
         )
+    elif right := _own_root(element.tag, taken):
+        namespace, _, name = right[1:].rpartition("}")
+        if name == type_:
+            given = element.tag[: 3 * MOST_NAME].rpartition("}")[0][1:] or '""'
+            faults.append(fault("GW-M05", path=place.path, line=place.line, right=namespace, given=given))
+        else:
+            faults.append(fault("GW-C01", path=place.path, line=place.line, name=type_, near=f" → {name} ?"))
     elif not ours:
         faults.append(foreign_fault(taken.known, type_, place))
     return bare_item(type_, place, element)
+
+
+def _own_root(tag: str, taken: TakenFiles) -> str:
+    """The root of an authority's own form that is meant by one in another namespace, or in other letters; empty: by none."""
+    name = tag.rpartition("}")[2].lower()
+    return next((each for each in taken.own_forms if each.rpartition("}")[2].lower() == name), "")
 
 
 def _in_own_form(element: etree._Element, place: ItemPlace, faults: list[Fault], type_: str, form: OwnForm) -> Item:

@@ -129,6 +129,23 @@ def test_a_receipt_that_is_dropped_is_told_what_it_is(root: str) -> None:
     assert [fault.code for fault in refused.value.faults] == ["GW-M16"]
 
 
+@pytest.mark.requirement("GW-03")
+@pytest.mark.parametrize(
+    ("root", "code", "says"),
+    [
+        ('<DecMessage Version="3.1"/>', "GW-M05", 'must be http://www.chinaport.gov.cn/dec, not ""'),
+        ('<DecMessage xmlns="http://www.chinaport.gov.cn/Dec"/>', "GW-M05", "not http://www.chinaport.gov.cn/Dec"),
+        ('<decmessage xmlns="http://www.chinaport.gov.cn/dec"/>', "GW-C01", "→ DecMessage ?"),
+    ],
+)
+def test_a_declaration_in_another_namespace_or_in_other_letters_is_told_as_that(root: str, code: str, says: str) -> None:
+    with pytest.raises(Refused) as refused:
+        read("m.xml", root.encode(), most_bytes=10**6, own_forms=OWN_FORMS, known=known_files(PROFILES))
+
+    (fault,) = refused.value.faults
+    assert (fault.code, says in fault.en) == (code, True)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "code", "path"),
     [

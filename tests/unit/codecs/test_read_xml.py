@@ -295,6 +295,12 @@ def test_an_end_that_is_none_is_told_in_both_languages(raw: bytes):
     assert not re.search("[a-z]{4,} [a-z]{4,}", fault.zh)
 
 
+def test_the_tag_that_has_no_end_is_named():
+    (fault,) = refused(message("<A>\n<B>1").removesuffix("</XX.test>"))
+
+    assert "第 2 行的 <B> 没有结束" in fault.zh and "<B> of line 2 has no end" in fault.en
+
+
 def test_the_encoding_that_is_named_is_the_one_that_was_declared():
     (fault,) = refused(
         message("<A>王€</A>", declaration='<?xml version="1.0" encoding="GB2312"?>').encode("gbk", "ignore") + b"\x80"

@@ -165,6 +165,28 @@ def test_a_message_in_a_wrong_namespace_has_one_fault_of_it(
     assert [(f["code"], f["path"]) for f in faults] == [("GW-M05", "/NA.application")]
 
 
+@pytest.mark.parametrize(
+    ("root", "meant"),
+    [
+        ("na.application", "NA.application"),
+        ("CDlist", "CD.list"),
+        ("SasMessage", ""),
+        ("plist", ""),
+        ("SWResponse", ""),
+        ("Message", ""),
+    ],
+)
+def test_a_type_is_guessed_at_only_where_it_is_surely_meant(
+    root: str, meant: str, home: Path, tmp_path: Path, tongguan: Tongguan
+) -> None:
+    new_home(home)
+    (tmp_path / "m.xml").write_text(f"<{root}/>")
+    (fault,) = tongguan("check", tmp_path / "m.xml", "--json", "--lang", "en", "--home", home).json[0]["faults"]
+
+    assert (fault["code"], "meant?" in fault["message"]) == ("GW-M18", bool(meant))
+    assert f"(is {meant} meant?)" in fault["message"] or not meant
+
+
 ARCHIVES = {
     "a.zip": (b"Rar!\x1a\7\0", "RAR", "ZIP"),
     "b.zip": (b"\xfd7zXZ\0", "xz", "ZIP"),
@@ -173,6 +195,7 @@ ARCHIVES = {
     "e.zip": (b"<a/>", "XML", ".xml"),
     "f.xml": (b"From: a@example.com\r\nSubject: x\r\n\r\nhello", "电子邮件", ""),
     "g.xml": (b"-----BEGIN PKCS7-----\nMIAG", "PEM", ""),
+    "i.zip": (b"PK\3\4" + bytes(26) + b"OFD.xml" + bytes(40), "OFD", ""),
     "h.zip": (bytes(257) + b"ustar\0" + bytes(300), "tar", "ZIP"),
 }
 
