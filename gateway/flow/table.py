@@ -69,6 +69,11 @@ def _read(site: Site) -> Step:
     return replace(read_step(site), onward=(sealing_onward(site),))
 
 
+def _ask(site: Site) -> Step:
+    """What asked first goes on as whatever was checked does."""
+    return replace(ask_step(site), onward=(sealing_onward(site),))
+
+
 def prepare_stored(site: Site, batch: MessageBatch) -> list[Chain]:
     """What becomes of messages that are to be checked, for another process to write: of as many as come before one out of the ordinary."""
     with site.journal.read() as records:
@@ -82,7 +87,7 @@ _RECEIPT = _states(State.SETTLED, State.UNMATCHED, State.QUARANTINED)
 FLOW: Mapping[LaneKind, Entry] = {
     LaneKind.READ: Entry(_states(R), _CHECK | {State.REPEATED}, _read),
     LaneKind.PRESENCE: Entry(_states(R), _CHECK, presence_step),
-    LaneKind.ASK: Entry(_states(C, S), _states(C, State.ACCEPTED, State.REJECTED, State.REFUSED), ask_step),
+    LaneKind.ASK: Entry(_states(C, S), _states(C, State.ACCEPTED, State.REJECTED, State.REFUSED), _ask),
     LaneKind.UNSIGNED: Entry(_states(C), _SEAL, seal_step),
     # A card not yet known is taken for a slow one: what waits for it is not in one hand for long.
     LaneKind.CARD: Entry(_states(C), _SEAL, seal_step, partial(Pace, seconds_each=0.5)),

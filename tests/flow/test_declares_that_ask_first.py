@@ -68,6 +68,32 @@ def test_the_same_is_asked_once_a_day_and_something_else_is_asked_anew(place: tu
 
 
 @pytest.mark.requirement("NA-01")
+def test_of_many_that_come_at_once_and_ask_the_same_one_asks_for_all(place: tuple[Site, Endpoint]) -> None:
+    site, authority = place
+    alike = [application("declare", code := next(OTHERS), CustomsPort2="0911")]
+    alike += [application("declare", code, CustomsPort2="0911") for _ in range(19)]
+    site.wait(site.drop(b.batch([*alike, other := application("declare", code, CustomsPort2="0912")])), "sent")
+
+    references = [root.get("reference") or "" for root in alike]
+    assert sum(asked(authority, reference) for reference in references) == 1
+    assert asked(authority, other.get("reference") or "") == 1
+    for reference in references:
+        assert b"<LicenceForm>electronic</LicenceForm>" in authority.posts(reference)[0].body
+
+
+@pytest.mark.requirement("NA-01")
+def test_where_the_one_that_asks_is_refused_the_others_ask_for_themselves(site: Site) -> None:
+    alike = [
+        application("declare", "2503000000", CustomsPort2="0913", reference=b.fresh("asks") + mark)
+        for mark in ("!refuse-query", "", "")
+    ]
+    site.wait(site.drop(b.batch(alike)))
+
+    told = [site.document(b.APPLICATION, root.get("reference") or "") for root in alike]
+    assert ["LicenceForm" in (document or {})["body"] for document in told] == [False, True, True]
+
+
+@pytest.mark.requirement("NA-01")
 def test_what_a_check_was_told_holds_until_what_it_asked_for_changes(place: tuple[Site, Endpoint]) -> None:
     site, authority = place
     code = next(OTHERS)

@@ -84,53 +84,93 @@ class Unanswered:
     """Nobody could be asked, and the message may go all the same."""
 
 
+@dataclass(frozen=True, slots=True)
+class AnsweredToday:
+    """What the same question was answered today, by path: it is not put again."""
+
+    told: Mapping[str, str]
+
+
+_Meaning = Answered | AnsweredToday | Stale | Unanswered | Exception
 _STALE = b""  #: in place of the bytes of such a question
 
 
-def act_ask(site: Site, claim: Claim) -> list[Answered | Stale | Unanswered | Exception]:
-    """Put each question; many in flight."""
-    messages = claim.messages
-    name = lane_of(claim).name
-    route = site.route(name)
+def act_ask(site: Site, claim: Claim) -> list[_Meaning]:
+    """Put each question, many in flight; of those who ask the same first one alone, whose answer is good for the others.
+
+    Where that one hears that nobody is there, the others need not hear it, too; where it is answered otherwise, they ask for themselves.
+    """
+    questions = _questions(site, claim.messages)
+    meant: dict[str, _Meaning] = {}
+    firsts: dict[str, Message] = {}
+    for m in claim.messages:
+        firsts.setdefault(_shared(site.rules, m, questions), m)
+    for asking in (firsts.values(), claim.messages):
+        known, left = site.answers.seen, list[Message]()
+        for m in asking:
+            question = _shared(site.rules, m, questions)
+            first = meant.get(firsts[question].id)
+            if question in known and m.id not in meant:
+                meant[m.id] = AnsweredToday(known[question])
+            elif isinstance(first, Deferred) and first.closes is not None:
+                meant[m.id] = first
+            elif m.id not in meant:
+                left.append(m)
+        meant |= _put(site, lane_of(claim).name, left, questions)
+    return [_done(site, m, meant[m.id]) for m in claim.messages]
+
+
+def _questions(site: Site, messages: Sequence[Message]) -> Mapping[str, str]:
+    """By message the name of its question, of those whose answers are good for others."""
+    with site.journal.read() as records:
+        named = each(messages, lambda message: _question(site, message, records))
+    return {m.id: name for m, name in zip(messages, named, strict=True) if isinstance(name, str)}
+
+
+def _question(site: Site, message: Message, records: Snapshot) -> str | None:
+    profile = site.rules.profile(message.type)
+    operation = profile.operations.get(message.operation)
+    if operation is None or not operation.while_same:
+        return None
+    asked = orjson.loads(records.body(message.id, "content") or b"{}")
+    return question_of(profile, message, asked, site.business.now_ms())
+
+
+def _shared(rules: Rules, message: Message, questions: Mapping[str, str]) -> str:
+    """What those have in common for whom one may ask; whoever asks for the sake of the answer asks himself."""
+    first = message.id in questions and rules.profile(message.type).operations[message.operation].way == "message"
+    return questions[message.id] if first else message.id
+
+
+def _put(site: Site, route: str, messages: Sequence[Message], questions: Mapping[str, str]) -> dict[str, _Meaning]:
+    """What is answered to each, by message; and remembered for today."""
     with site.journal.read() as records:
         sealed = records.sealed_of([m for m in messages if m.state is State.SEALED])
-        bodies = each(messages, lambda message: _letter(site, name, message, sealed, records))
-    asked, wrong = parted(
-        [m for m, body in zip(messages, bodies, strict=True) if body != _STALE], [b for b in bodies if b != _STALE]
+        bodies = each(messages, lambda message: _letter(site, route, message, sealed, records))
+    letters, meant = parted(messages, bodies)
+    asked = [(m, body) for m, body in letters if body != _STALE]
+    stale = {m.id: Stale() for m, body in letters if body == _STALE}
+    told = dict(
+        zip((m.id for m, _ in asked), site.route(route).query_many([(m.wire_id, body) for m, body in asked]), strict=True)
     )
-    told = dict(zip((m.id for m, _ in asked), route.query_many([(m.wire_id, body) for m, body in asked]), strict=True))
-    stale = {m.id for m, body in zip(messages, bodies, strict=True) if body == _STALE}
+    meanings = each([m for m, _ in asked], lambda m: _meaning(site, m, told[m.id], clock.now_ms()))
+    for (m, _), meaning in zip(asked, meanings, strict=True):
+        if m.id in questions and isinstance(meaning, Answered) and meaning.content.code == ANSWERED:
+            operation = site.rules.profile(m.type).operations[m.operation]
+            site.answers.note(questions[m.id], _kept(operation, meaning.content))
+    return {**meant, **stale, **{m.id: meaning for (m, _), meaning in zip(asked, meanings, strict=True)}}
 
-    def answered(m: Message) -> Answered | Stale | Unanswered | Exception:
-        if m.id in stale:
-            return Stale()
-        if m.id in wrong:
-            return wrong[m.id]
-        meaning = _meaning(site, m, told[m.id], clock.now_ms())
-        if isinstance(meaning, Answered) and meaning.content.code == ANSWERED:
-            _remember(site, m, meaning.content)
-        return Unanswered() if isinstance(meaning, Deferred) and _may_go_unanswered(site.rules, m) else meaning
 
-    answers = each(messages, answered)
-    return [
-        _whole(site, m, answer) if isinstance(answer, Answered) else answer for m, answer in zip(messages, answers, strict=True)
-    ]
+def _done(site: Site, message: Message, meaning: _Meaning) -> _Meaning:
+    """The whole answer; where there is none and it may go without, that."""
+    if isinstance(meaning, Answered):
+        return _whole(site, message, meaning)
+    return Unanswered() if isinstance(meaning, Deferred) and _may_go_unanswered(site.rules, message) else meaning
 
 
 def _may_go_unanswered(rules: Rules, message: Message) -> bool:
     operation = rules.profile(message.type).operations.get(message.operation)
     return operation is not None and operation.may_go_unanswered
-
-
-def _remember(site: Site, message: Message, answer: ReceiptContent) -> None:
-    """What is told today for such fields need not be asked again."""
-    profile = site.rules.profile(message.type)
-    operation = profile.operations.get(message.operation)
-    if operation is None or not operation.while_same:
-        return
-    with site.journal.read() as records:
-        asked = orjson.loads(records.body(message.id, "content") or b"{}")
-    site.answers.note(question_of(profile, message, asked, site.business.now_ms()), _kept(operation, answer))
 
 
 def _kept(operation: Operation, answer: ReceiptContent) -> dict[str, str]:
@@ -200,11 +240,13 @@ def _signed_anew(rules: Rules, moment: Moment, message: Message) -> Outcome:
 
 
 def decide_ask(
-    rules: Rules, moment: Moment, message: Message, answered: Answered | Stale | Unanswered, records: Snapshot
+    rules: Rules, moment: Moment, message: Message, answered: Answered | AnsweredToday | Stale | Unanswered, records: Snapshot
 ) -> Chain:
     """The desk's outcome with the answer; rejected, with the authority's faults, where it says no and the answer is needed."""
     if isinstance(answered, Stale):
         return (_signed_anew(rules, moment, message),)
+    if isinstance(answered, AnsweredToday):
+        return (_with_answer(rules, moment, message, None, records, told=answered.told),)
     if isinstance(answered, Unanswered) or (answered.content.code != ANSWERED and _may_go_unanswered(rules, message)):
         return (without_answer(_with_answer(rules, moment, message, None, records)),)
     content = answered.content
@@ -215,8 +257,17 @@ def decide_ask(
     return (_with_answer(rules, moment, message, answered, records),)
 
 
-def _with_answer(rules: Rules, moment: Moment, message: Message, answered: Answered | None, records: Snapshot) -> Outcome:
-    """What asked first goes on, with all that may have changed since the question was put; None: without an answer."""
+def _with_answer(
+    rules: Rules,
+    moment: Moment,
+    message: Message,
+    answered: Answered | None,
+    records: Snapshot,
+    *,
+    told: Mapping[str, str] | None = None,
+) -> Outcome:
+    """What asked first goes on, with all that may have changed since the question was put; None: without an answer, or with what
+    another one was `told`."""
     hand, profile = hand_of(rules, message, records), rules.profile(message.type)
     operation = profile.operations[message.operation]
     message, document = living(message, records)
@@ -234,7 +285,7 @@ def _with_answer(rules: Rules, moment: Moment, message: Message, answered: Answe
     document = document or born(message, profile, moment.business)
     asked = kept if operation.body != "none" or operation.picks else document.content  # that may have moved on since
     request = request_of(rules, moment, message, hand, document, content=asked, found=needs.found)
-    answered_elements = _kept(operation, answered.content) if answered is not None else {}
+    answered_elements = _kept(operation, answered.content) if answered is not None else told or {}
     if operation.way == "message" and hand.item.attachments:
         _files_may_go(rules, message, hand, document, with_values(asked, answered_elements))
     rows = _table(rules, message, answered) if operation.fetches and answered is not None else ()
