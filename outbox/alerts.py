@@ -7,6 +7,7 @@ true, with at most a few lines a minute for a trouble that comes and goes, and n
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections import Counter, deque
@@ -29,6 +30,7 @@ UNSEEN = 60.0  #: seconds after which what an earlier run told, and this one has
 MOST_LISTED = 50  #: troubles of one code that are listed one by one
 MOST_BYTES = 8_000_000  #: of the file, then it is moved aside
 _REMEMBERED_BYTES = 1_000_000  #: of the file's end, in which an earlier run's troubles are found
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _MOST_UNWRITTEN = 1000
 
 AlertKey = tuple[str, str]
@@ -81,6 +83,7 @@ class Alerts:
         self.listener: Callable[[AlertNotice], None] = lambda notice: (
             None
         )  #: hears of each line, at once; must not wait nor raise
+        self.refusal = ""  #: why the file takes no lines, but for a full disk, of which others tell; empty while it does
         self._lock = threading.Lock()
         self._writing = threading.Lock()
         self._bell = threading.Event()
@@ -250,8 +253,10 @@ class Alerts:
                 return
             try:
                 self._append(b"".join(waiting))
-            except OSError:
+            except OSError as wrong:
+                self.refusal = "" if wrong.errno in _NO_ROOM else wrong.strerror or str(wrong)
                 return
+            self.refusal = ""
             with self._lock:
                 written = {id(line) for line in waiting}  # beyond the most, others have taken the first ones' places
                 self._unwritten = deque((x for x in self._unwritten if id(x) not in written), maxlen=_MOST_UNWRITTEN)
@@ -262,7 +267,7 @@ class Alerts:
             size = os.fstat(handle).st_size
             if os.write(handle, lines) < len(lines):
                 os.ftruncate(handle, size)  # the disk is full: half a line would spoil the next one
-                raise OSError("the alert file takes no more")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(handle)
         if size > MOST_BYTES:

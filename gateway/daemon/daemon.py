@@ -484,8 +484,19 @@ class Daemon:
     def _look_at_listeners(self) -> None:
         text = in_both(f"日志行丢失：{why}", f"log lines are lost: {why}") if (why := logs.trouble()) else ""
         self.alerts.stands("log", text, do="tongguan doctor")
+        self._look_at_alert_file()
         if clock.monotonic() - self._untold_at > WITHIN.total_seconds():
             self.alerts.over("listener")
+
+    def _look_at_alert_file(self) -> None:
+        """Those who watch it would take it for good news that nothing comes: the heartbeat and the other ways tell."""
+        file = self.settings.alerts.file
+        if why := self.alerts.refusal:
+            place = self.settings.path(file)
+            text = in_both(f"告警文件 {place} 写不进：{why}", f"the alert file {place} cannot be written: {why}")
+            self.alerts.tell("channel", text, do="tongguan doctor", about=file)
+        else:
+            self.alerts.over("channel", file)
 
     def _look_at_pressure(self) -> bool:
         self.pressure.look()

@@ -61,6 +61,7 @@ def findings_here() -> list[Finding]:
         *_journal(settings),
         *settings_findings(settings),
         *_folders(settings),
+        *_lines(settings),
         *pins(settings, {state["name"]: state["pin_lengths"] for state in states}),
         *_cards(states),
     ]
@@ -311,6 +312,19 @@ def _font(settings: Settings) -> Finding:
         return path.name
 
     return _look("font", font, t("用 prints.font 指定中文字体文件", "name a Chinese font file as prints.font"))
+
+
+def _lines(settings: Settings) -> Iterable[Finding]:
+    """Files to which lines are added: can they be, where they are named?"""
+    sms = [settings.sms.file] if settings.sms.kind == "file" else []
+    for check, file in zip(("alerts", "sms"), [settings.alerts.file, *sms], strict=False):
+        path = settings.path(file)
+        if os.path.lexists(path):
+            fit = os.path.isfile(path) and os.access(path, os.W_OK)
+        else:
+            fit = os.path.isdir(path.parent) and os.access(path.parent, os.W_OK | os.X_OK)
+        zh, en = f"让网关能写 {path}，或改 {check}.file", f"let the gateway write {path}, or name another one as {check}.file"
+        yield Finding(f"{check} file", str(path), "" if fit else t(zh, en))
 
 
 def _folders(settings: Settings) -> Iterable[Finding]:

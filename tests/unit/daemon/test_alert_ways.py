@@ -133,3 +133,35 @@ def test_two_ways_of_one_name_are_refused(ways: Ways, home: Path) -> None:
 
     with pytest.raises(SettingsWrong, match="mail"):
         Daemon(home)
+
+
+@pytest.mark.requirement("GW-08")
+def test_an_alert_file_that_cannot_be_written_is_told_until_it_can(home: Path, tongguan: Callable[..., Any]) -> None:
+    with (home / "tongguan.toml").open("a") as settings:
+        settings.write('\n[alerts]\nfile = "log/alerts.jsonl"\n')
+    daemon = Daemon(home)
+    daemon.doors = []
+    daemon.start()
+
+    def told() -> list[str]:
+        return [problem.about for problem in daemon.alerts.problems() if problem.code == "channel"]
+
+    def doctor() -> str:
+        (file,) = [each for each in tongguan("doctor", "--json", "--lang", "en").json if each["check"] == "alerts file"]
+        return str(file["do"])
+
+    try:
+        daemon.alerts.tell("sms", "短信未能送出", do="tongguan doctor", about="x")
+        wait_until(lambda: told() == ["log/alerts.jsonl"], "that it cannot be written")
+        assert "name another one as alerts.file" in doctor()
+        (home / "log").mkdir()
+        wait_until(lambda: not told(), "the end of it")
+        assert doctor() == ""
+    finally:
+        daemon.stop()
+    written = [json.loads(line) for line in (home / "log" / "alerts.jsonl").read_text("utf-8").splitlines()]
+    assert [(line["code"], line.get("over", False)) for line in written if line["code"] in ("sms", "channel")][:2] == [
+        ("sms", False),
+        ("channel", False),
+    ]
+    assert any(line["code"] == "channel" and line.get("over") for line in written)
