@@ -31,7 +31,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{encoding} is declared, but the bytes are {found}: declare {found}, or save it as declared",
     ),
     "GW-J01": ("不是格式良好的 JSON：{why}", "not well-formed JSON: {why_en}"),
-    "GW-J02": ("JSON 必须是 UTF-8 编码", "JSON must be in UTF-8"),
+    "GW-J02": ("JSON 必须是 UTF-8 编码{found}", "JSON must be in UTF-8{found_en}"),
     "GW-J03": ("键 {name} 重复", "key {name} stands twice"),
     "GW-J04": ("{value} 不是 JSON 的数字", "{value} is no number of JSON"),
     "GW-J05": ("嵌套超过 {most} 层", "nested deeper than {most} levels"),

@@ -31,6 +31,7 @@ from tongguan.codecs.writing.markup import NO_XML
 from tongguan.gateway.model.errors import MOST_TOLD, Fault, Refused
 from tongguan.gateway.profile.foreign import KnownFiles
 from tongguan.gateway.profile.profile import PAGING
+from tongguan.gateway.system.safe_xml import encoding_of
 
 _FORBIDDEN = re.compile(f"[{NO_XML}]")
 #: one of these at least is in whatever was meant as a message
@@ -99,7 +100,9 @@ def parse(raw: bytes) -> Any:
             text, cls=reader, parse_int=Numeral, parse_float=Numeral, parse_constant=_not_a_number, object_pairs_hook=pairs
         )
     except UnicodeDecodeError:
-        raise Refused([fault("GW-J02")]) from None
+        found = encoding_of(raw)
+        zh, en = (f"，现为 {found}", f"; this is {found}") if found else ("", "")
+        raise Refused([fault("GW-J02", found=zh, found_en=en)]) from None
     except json.JSONDecodeError as wrong:
         zh, en = in_words(wrong.msg)
         at = f" ({wrong.lineno}:{wrong.colno})"

@@ -29,6 +29,8 @@ _ENCODINGS = {
     "utf-16": "utf-16", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be",
 }  # fmt: skip
 _DECLARED = re.compile(rb"""\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
+_ASCII = re.compile("[\x00-\x7f]+")
+_HAN = re.compile("[\u4e00-\u9fff\u3000-\u3020\uff01-\uff5e\u2014-\u201d\xb7]")
 _BLANKS = re.compile(rb"\s*")
 #: a declaration in the usual form with few enough letters; any other may be long, or only looks like one
 _SHORT = re.compile(rb"""xmlns(?::[^=\s"']{1,64})?=(?:"[^"]{0,%d}"|'[^']{0,%d}')""" % (MOST_NAMESPACE, MOST_NAMESPACE))
@@ -163,11 +165,19 @@ def _decodes(raw: bytes) -> bool:
 
 
 def _is_gb(raw: bytes) -> bool:
-    """Are these bytes, which are no UTF-8, a Chinese text in a GB encoding?"""
+    """Are these bytes, which are no UTF-8, surely a Chinese text in a GB encoding? One in Big5 read so has letters of many scripts."""
     try:
-        return any("\u4e00" <= letter <= "\u9fff" for letter in raw.decode("gb18030"))
+        letters = _ASCII.sub("", raw.decode("gb18030"))
     except UnicodeDecodeError:
         return False
+    return bool(_HAN.search(letters)) and len(_HAN.sub("", letters)) * 10 <= len(letters)
+
+
+def encoding_of(raw: bytes) -> str:
+    """What a text that is no UTF-8 is in, where that is sure; empty where it is not."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16"
+    return "GB18030" if _is_gb(raw) else ""
 
 
 def _decoded(raw: bytes, encoding: str, called: str = "") -> bytes:

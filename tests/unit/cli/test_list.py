@@ -174,3 +174,8 @@ def test_orders_take_the_same_filters(listed: Path, tongguan: Say) -> None:
     said = tongguan("give-up", "--text", "held", "--until", "2100-01-01", "--dry-run", "--json")
 
     assert [each["reference"] for each in said.json["messages"]] == ["held"]
+
+
+@pytest.mark.parametrize("words", [["--limit", "１０"], ["--page", "２"], ["--limit", "٣"]], ids=" ".join)
+def test_digits_of_other_scripts_are_no_numbers(tongguan: Say, home: Path, words: list[str]) -> None:
+    assert tongguan("list", *words).code == 2

@@ -242,3 +242,12 @@ def test_gb_under_a_utf8_declaration_is_told_what_it_is(declaration: str) -> Non
 
     (fault,) = wrong.value.faults
     assert (fault.code, "GB18030" in fault.en, "GB18030" in fault.zh) == ("GW-X01", True, True)
+
+
+@pytest.mark.parametrize("text", ["王示範例", "大連糧油進出口有限公司"])
+def test_big5_is_not_called_a_gb_encoding(text: str) -> None:
+    with pytest.raises(Refused) as wrong:
+        read("m.xml", ROOT.format(text).encode("big5"), most_bytes=10**6)
+
+    (fault,) = wrong.value.faults
+    assert (fault.code, "GB18030" in fault.en, "不是 UTF-8" in fault.zh) == ("GW-X01", False, True)

@@ -204,3 +204,18 @@ def longest_piece(raw: bytes) -> float:
     finally:
         sys.setprofile(None)
     return longest / took
+
+
+@pytest.mark.requirement("GW-03")
+@pytest.mark.parametrize(
+    ("encoding", "told"),
+    [("gb18030", "GB18030"), ("utf-16", "UTF-16"), ("big5", ""), ("latin-1", "")],
+    ids=lambda given: given or "none",
+)
+def test_another_encoding_is_named_where_it_is_sure(encoding: str, told: str) -> None:
+    text = "é" if encoding == "latin-1" else "王示範例有限公司"
+    (fault,) = refused(json.dumps({**FRAME, "body": {"a": text}}, ensure_ascii=False).encode(encoding))
+
+    assert fault.code == "GW-J02"
+    assert fault.zh == "JSON 必须是 UTF-8 编码" + (f"，现为 {told}" if told else "")
+    assert fault.en == "JSON must be in UTF-8" + (f"; this is {told}" if told else "")
