@@ -40,7 +40,8 @@ class JournalClient(Reader):
     def open(cls, url: str, home: Path) -> Iterator[JournalClient]:
         """Look into the journal of a home; NoJournal when there is none."""
         examine(url, home)  # opening would make an empty one, which the daemon would then take for its own
-        client = cls(open_engine(url, home, writes=False, frozen=is_frozen(journal_file(url, home))), url, home)
+        frozen = is_frozen(journal_file(url, home))
+        client = cls(open_engine(url, home, writes=False, frozen=frozen, looks=True), url, home)
         try:
             with client._reading() as connection:
                 fits(connection)

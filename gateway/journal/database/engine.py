@@ -175,6 +175,14 @@ def _file_at(path: str) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def _waits(log: Path) -> bool:
+    """Is there something in it that is not in the file yet?"""
+    try:
+        return log.stat().st_size > 0
+    except OSError:
+        return False
+
+
 def learn(connection: Connection) -> None:
     """Let SQLite look at some entries of each index, for what is put together as a person asks: a millisecond, however long they are.
 
@@ -191,20 +199,22 @@ def learn(connection: Connection) -> None:
             connection.exec_driver_sql(each)
 
 
-def open_engine(url: str, home: Path, *, writes: bool, frozen: bool = False) -> Engine:
+def open_engine(url: str, home: Path, *, writes: bool, frozen: bool = False, looks: bool = False) -> Engine:
     """An engine for the journal's URL; relative SQLite paths are the home's.
 
     SQLite: WAL, `synchronous=FULL`, and transactions that take the write lock when they begin, because pysqlite's own
     transactions lose updates silently. When another file lies in the place of the one that was opened first, nothing begins
     (StationBroken): what it wrote would be in no file, and a connection to the other file would take the first one's `-wal` for
-    its own. `frozen`: nobody can write it while it is open, not even beside it.
+    its own. `frozen`: nobody can write it while it is open, not even beside it. `looks`: not to become part of the file is a `-wal` that
+    lies beside it, for it may be another file's, which only the gateway that starts can say.
     """
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True)
     where = str(journal_file(url, home))
     options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": BUSY_MS / 1000}}
     options |= {"pool_size": 1, "max_overflow": 0} if writes else {"pool_size": 8, "max_overflow": 24}
-    place = f"file:{quote(where)}?mode=ro&immutable=1&uri=true" if frozen else where
+    looks = looks and _waits(Path(f"{where}-wal"))
+    place = f"file:{quote(where)}?mode=ro{'&immutable=1' if frozen else ''}&uri=true" if frozen or looks else where
     engine = create_engine(f"sqlite:///{place}", **options)
     engine.dialect.statement_compiler = _Compiler
     opened: list[tuple[int, int]] = []
@@ -228,7 +238,7 @@ def open_engine(url: str, home: Path, *, writes: bool, frozen: bool = False) -> 
             return
         # Readers are many and read what was written just now: a small cache each, or memory grows with the journal.
         cache = "cache_size=-16000" if writes else "cache_size=-1000"
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}", cache):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}", cache)[looks:]:
             connection.execute("PRAGMA " + pragma)
 
     @event.listens_for(engine, "begin")

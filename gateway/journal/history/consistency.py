@@ -21,8 +21,8 @@ from tongguan.gateway.model.errors import in_both, in_language
 from tongguan.gateway.model.message import State
 
 RESTORE = (
-    "从同一份备份恢复 tongguan.db（含 -wal）、anchor.jsonl 和 secrets/anchor.key；确要以现有文件继续：tongguan audit accept --why restored",
-    "put tongguan.db, anchor.jsonl and secrets/anchor.key back from one backup; to go on as it is: tongguan audit accept --why restored",
+    "从同一份备份恢复 tongguan.db（连同它自己的 -wal，不留别的）、anchor.jsonl 和 secrets/anchor.key；确要以现有文件继续：tongguan audit accept --why restored",
+    "put tongguan.db (with its own -wal, and no other), anchor.jsonl and secrets/anchor.key back from one backup; to go on as it is: tongguan audit accept --why restored",
 )
 _CURSORS = "cursor:"
 _IN_ONE_HAND = 64
@@ -36,7 +36,7 @@ def disagreement(url: str, home: Path, anchor: Anchor, *, frozen: bool = False) 
     file = journal_file(url, home)
     if file is not None and not (file.exists() and file.stat().st_size):
         return _without_journal(anchor)
-    engine = open_engine(url, home, writes=False, frozen=frozen)
+    engine = open_engine(url, home, writes=False, frozen=frozen, looks=True)
     try:
         with engine.begin() as connection:
             if not inspect(connection).has_table("history"):

@@ -257,7 +257,7 @@ def test_the_audit_says_what_is_wrong_with_the_anchors_key_as_the_start_does(
     change(home / "secrets" / "anchor.key")
 
     code, out, _ = ends(capfd, home, "audit", "verify")
-    assert code == 1 and f"✗ {en}" in out and "put tongguan.db, anchor.jsonl and secrets/anchor.key back" in out
+    assert code == 1 and f"✗ {en}" in out and "anchor.jsonl and secrets/anchor.key back" in out
     assert "the history is whole" in out
     assert f"✗ {zh}" in ends(capfd, home, "audit", "verify", "--lang", "zh")[1]
     code, out, _ = ends(capfd, home, "audit", "verify", "--json")

@@ -258,7 +258,7 @@ def test_homes_that_exchanged_some_of_their_files_do_not_start_and_say_what_to_p
             main(["run", "--home", str(homes / name)])
         said = capfd.readouterr().err
         assert ended.value.code == 78
-        assert "put tongguan.db, anchor.jsonl and secrets/anchor.key back from one backup" in said
+        assert "anchor.jsonl and secrets/anchor.key back from one backup" in said
     swapped(homes, names)
     for name in ("one", "two"):
         open_journal(homes / name).close()
