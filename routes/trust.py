@@ -132,10 +132,10 @@ def webhook_address(where: str, value: str, environment: str, home: Path) -> URL
     """An address that may carry its secret in a query, so it may be a reference, too; it is shown in no error."""
     given = secret(where, value, home) if value.startswith(("file:", "env:")) else value
     try:
-        url = URL(given)
+        url = URL() if _FULL_WIDTH.search(given.partition("?")[0]) else URL(given)
     except ValueError:
         url = URL()
-    if url.scheme not in ("https", "http") or not url.host or url.fragment:
+    if url.port == 0 or url.scheme not in ("https", "http") or not url.host or url.fragment:
         raise SettingsWrong(f"{where} 不是地址", f"{where} is no address")
     if url.scheme == "http" and environment != "test" and not is_this_machine(url.host):
         zh, en = "：http 只用于测试环境和本机；请用 https", ": http is only for test environments and this machine; use https"

@@ -123,6 +123,8 @@ def test_a_home_has_forms_of_its_own(tmp_path: Path, wire: EventLoop, server: We
         ({"form": "dingtlak"}, "dingtalk"),
         ({"url": "http://hook.example.cn/x"}, "https"),
         ({"url": "no address"}, "is no address"),
+        ({"url": "https://hook.example.cn:0/x"}, "is no address"),
+        ({"url": "https://hook.example.cn:８４４３/x"}, "is no address"),
         ({"secret": "file:secret"}, "does not sign"),
         ({"form": "dingtalk", "secret": "SEC0123"}, "must be a reference"),
         ({"form": "broken"}, "broken.toml"),
