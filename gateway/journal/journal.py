@@ -24,7 +24,18 @@ from tongguan.gateway.journal import orders
 from tongguan.gateway.journal.claims import Claims
 from tongguan.gateway.journal.clock_changes import Timekeeper
 from tongguan.gateway.journal.database import migrating, statements, tables
-from tongguan.gateway.journal.database.engine import MEND, examine, journal_file, last_write, learn, open_engine, plain, writable
+from tongguan.gateway.journal.database.engine import (
+    MEND,
+    SEPARATE,
+    examine,
+    ill_matched,
+    journal_file,
+    last_write,
+    learn,
+    open_engine,
+    plain,
+    writable,
+)
 from tongguan.gateway.journal.database.rows import RowDamaged, decoded, message_of
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.history.anchor import Anchor
@@ -121,6 +132,12 @@ class Journal(Reader):
 
     @classmethod
     def _open(cls, url: str, home: Path, anchor: Anchor, accepted: tuple[str, str] | None) -> Journal:
+        if said := ill_matched(url, home):
+            raise JournalUnfit(
+                f"tongguan.db 与旁边的 -wal 不是一份，或已损坏（{said}）",
+                f"tongguan.db and the -wal beside it are not of one journal, or damaged ({said})",
+                do=SEPARATE,
+            )
         wrong = disagreement(url, home, anchor)
         if wrong is not None and accepted is None:
             zh, en = (in_language(wrong, each) for each in ("zh", "en"))

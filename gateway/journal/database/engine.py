@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,12 @@ MEND = (
 )
 
 
+SEPARATE = (
+    "把 tongguan.db 和它自己的 -wal 从同一份备份放回；备份没有 -wal 的，把旁边这个移走",
+    "put tongguan.db back with its own -wal, from one backup; where that has none, take away the one that lies there",
+)
+
+
 UNLOCK = (
     "请用主目录所属的用户执行，或改正权限、挂载方式后重试",
     "type it as the home's user, or mend its mode or how it is mounted",
@@ -132,6 +139,33 @@ def damage(url: str, home: Path) -> str | None:
     except sqlite3.Error as wrong:
         return plain(wrong)[1]
     return strange if said == "ok" else said.splitlines()[-1]
+
+
+def ill_matched(url: str, home: Path) -> str | None:
+    """What is wrong with a file and the `-wal` beside it where that is an older or a later file's; None when they fit. Changes nothing.
+
+    Pages that one gateway wrote at different times make no journal, though each of them can be read. Where both know the same run as the
+    newest, the file is the one that the `-wal` was begun beside; else all pages are looked at.
+    """
+    path = journal_file(url, home)
+    if path is None or not path.is_file() or not _waits(Path(f"{path}-wal")):
+        return None
+    place = f"file:{quote(str(path.absolute()))}?mode=ro"
+    runs: list[object] = []
+    try:
+        for only_the_file in ("&immutable=1", ""):
+            with closing(sqlite3.connect(place + only_the_file, uri=True, timeout=BUSY_MS / 1000)) as base:
+                runs.append(base.execute("SELECT id FROM run ORDER BY number DESC LIMIT 1").fetchone())
+    except sqlite3.Error:
+        runs.append(None)
+    if len(runs) == 2 and runs[0] == runs[1]:
+        return None
+    try:
+        with closing(sqlite3.connect(place, uri=True, timeout=BUSY_MS / 1000)) as base:
+            said = str(base.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.Error as wrong:
+        return plain(wrong)[1]
+    return None if said == "ok" else said.splitlines()[-1]
 
 
 def _strange(base: sqlite3.Connection) -> str | None:

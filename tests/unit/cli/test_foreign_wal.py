@@ -82,3 +82,30 @@ def test_what_a_killed_gateway_left_is_seen_by_who_looks_and_taken_by_the_next_o
         assert records.marker("mine") == "kept"
     next_one.stop()
     assert not (ran / "tongguan.db-wal").exists()
+
+
+@pytest.mark.requirement("GW-08")
+def test_an_older_file_beside_a_newer_wal_is_refused_before_both_become_one(tongguan: Tongguan, ran: Path) -> None:
+    older = (ran / "tongguan.db").read_bytes()
+    grows = Daemon(ran)
+    grows.journal.set_markers({f"mark {n}": "x" * 300 for n in range(3000)})
+    grows.stop()
+    killed = Daemon(ran)
+    killed.journal.set_markers({f"mark {n}": "y" for n in range(0, 3000, 10)})
+    for name in ("tongguan.db-wal", "anchor.jsonl"):
+        shutil.copy(ran / name, ran.parent / name)
+    killed.stop()
+    newer = (ran / "tongguan.db").read_bytes()
+    for name in ("tongguan.db-wal", "anchor.jsonl"):
+        shutil.move(ran.parent / name, ran / name)
+    (ran / "tongguan.db").write_bytes(older)
+
+    refused = tongguan("run", "--lang", "en")
+
+    assert (refused.code, (ran / "tongguan.db").read_bytes()) == (78, older)
+    assert "tongguan.db and the -wal beside it are not of one journal" in refused.err
+    assert "put tongguan.db back with its own -wal" in refused.err
+    (ran / "tongguan.db-wal").unlink()
+    (ran / "tongguan.db-shm").unlink(missing_ok=True)
+    (ran / "tongguan.db").write_bytes(newer)
+    assert tongguan("audit", "verify").code == 0
