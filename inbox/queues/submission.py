@@ -175,7 +175,11 @@ def _envelope(body: bytes) -> dict[str, Any]:
         told = json.loads(text, object_pairs_hook=once, parse_int=_as_written, parse_float=_as_written, parse_constant=_no_number)
     except UnicodeDecodeError:
         raise Unreadable([_fault("GW-Q02", "", "JSON 必须是 UTF-8 编码", "JSON must be in UTF-8")]) from None
-    except (ValueError, RecursionError) as wrong:
+    except RecursionError:
+        raise Unreadable(
+            [_fault("GW-Q02", "", "不是可读的 JSON：嵌套太深", "it is no JSON to be read: nested too deep")]
+        ) from None
+    except ValueError as wrong:
         why = short(wrong)
         raise Unreadable([_fault("GW-Q02", "", f"不是 JSON：{why}", f"it is no JSON: {why}")]) from None
     if twice:

@@ -156,6 +156,15 @@ def test_a_replay_of_nothing_or_to_nowhere_is_told(queued: Site) -> None:
 
 
 @pytest.mark.requirement("GW-08")
+@pytest.mark.parametrize("queue", ["tongguan.submit.demo", "tongguan.dead"])
+def test_a_replay_into_a_queue_of_the_gateway_is_refused(queued: Site, queue: str) -> None:
+    refused = queued.command("events", "replay", "--since", "1h", "--queue", queue, "--lang", "en")
+
+    assert refused.returncode == 2
+    assert refused.stderr == f"{queue} is the gateway's own, no place for events: name a queue of who listens\n"
+
+
+@pytest.mark.requirement("GW-08")
 def test_queues_show_what_is_there_and_what_waits(queued: Site, listener: QueueClient) -> None:
     wait_until(lambda: quiet(listener), "all events")
     seen = json.loads(queued.command("queues", "--json").stdout)
