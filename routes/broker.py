@@ -235,11 +235,12 @@ class _KombuLink:
         self._came: deque[QueueMessage] = deque()
         self._came_bytes = 0
         self._consuming = ""
-        self._lost = False
+        self._lost = self._begun = False
         self.blocked = ""
         with self._explained():
             self._raw = self._transport.establish_connection()
             self._channel = self._made_channel()
+        self._begun = True
 
     def _made_channel(self) -> Any:
         return self._transport.create_channel(self._raw)
@@ -254,14 +255,14 @@ class _KombuLink:
             raise
         except self._transport.channel_errors as wrong:  # the connection is well
             self.close()
-            raise _explanation(self._place, wrong) from None
+            raise _explanation(self._place, wrong, begun=self._begun) from None
         except self._errors as wrong:
             self._lose()
-            raise _explanation(self._place, wrong) from None
+            raise _explanation(self._place, wrong, begun=self._begun) from None
         except (AttributeError, TypeError, ValueError, KeyError) as wrong:
             # The library meets its own closed connection so, or an answer that is none.
             self._lose()
-            raise _explanation(self._place, wrong) from wrong
+            raise _explanation(self._place, wrong, begun=self._begun) from wrong
 
     def _lose(self) -> None:
         """End it without a word: nobody may be there to answer."""
@@ -838,7 +839,7 @@ _CODES = {
 _LOGIN = ("用户名或密码不对：[broker] user、password", "user or password is refused: [broker] user, password")
 
 
-def _explanation(place: str, wrong: BaseException) -> BrokerBroken:
+def _explanation(place: str, wrong: BaseException, *, begun: bool) -> BrokerBroken:
     """In words, what the library has raised."""
     code, said = getattr(wrong, "reply_code", None), str(getattr(wrong, "reply_text", "") or wrong)
     zh, en = _CODES.get(code or 0, ("不能使用", "cannot be used"))
@@ -850,14 +851,17 @@ def _explanation(place: str, wrong: BaseException) -> BrokerBroken:
         zh, en = "找不到这个主机名：[broker] url", "no machine of this name is found: [broker] url"
     elif "DB index is out of range" in said:
         zh, en = "Redis 没有这个数据库：[broker] url、virtual_host", "Redis has no such database: [broker] url, virtual_host"
-    elif isinstance(wrong, ssl.SSLError):
+    elif isinstance(wrong, ssl.SSLError) or "[SSL: " in said:
         zh, en = "加密连接没有建成：[broker] ca、certificate、key", "no TLS with it: [broker] ca, certificate, key"
     elif isinstance(wrong, TimeoutError) or type(wrong).__name__ == "TimeoutError":
         zh, en = "没有应答", "it does not answer"
     elif isinstance(wrong, amqp.ConsumerCancelled):
         zh, en = "队列没有了", "the queue is gone"
-    elif code is None and isinstance(wrong, OSError):
+    elif code is None and (isinstance(wrong, OSError) or type(wrong).__name__ == "ConnectionError"):
         zh, en = "连接断了", "the connection is gone"
+        if not begun:
+            zh += "：那里是消息服务器吗？是否加密与地址（amqp://、amqps://、redis://、rediss://）一致吗？"
+            en += ": is a broker there, with or without TLS as the address says (amqp://, amqps://, redis://, rediss://)?"
     detail = f"{type(wrong).__name__}: {said}"[:300]
     zh, en = f"消息服务器 {place}：{zh}（{detail}）", f"the broker at {place}: {en} ({detail})"
     return BrokerBroken(zh, en, in_another_shape=code == 406)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import ssl
@@ -300,6 +301,26 @@ def test_the_password_is_what_a_file_or_the_environment_holds(
     for reference, says in (("guest", "file:PATH or env:NAME"), ("file:none", "cannot be read"), ("env:NO_SUCH", "is empty")):
         with pytest.raises(SettingsWrong, match=says):
             make_broker(Broker(url=bare, user="guest", password=reference), tmp_path)
+
+
+@pytest.mark.requirement("GW-02")
+@pytest.mark.parametrize("kind", ["amqp", "redis"])
+def test_a_port_that_ends_the_connection_at_once_is_perhaps_the_one_with_tls(kind: str) -> None:
+    def end_at_once() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                caller, _ = listener.accept()
+                caller.recv(1)
+                caller.close()
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=end_at_once, daemon=True).start()
+    try:
+        with pytest.raises(BrokerBroken, match="is a broker there, with or without TLS as the address says"):
+            linked(f"{kind}://127.0.0.1:{listener.getsockname()[1]}/0")
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
 
 
 @pytest.mark.requirement("GW-02")
