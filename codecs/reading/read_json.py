@@ -25,12 +25,12 @@ from tongguan.codecs.reading.frame import (
     whole_item,
 )
 from tongguan.codecs.reading.item import Item, Numeral, Read, spoiled
-from tongguan.codecs.reading.parser_messages import in_words
 from tongguan.codecs.reading.vocabulary import KEYS, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_PARTS, MOST_TEXT, near
 from tongguan.codecs.writing.markup import NO_XML
 from tongguan.gateway.model.errors import MOST_TOLD, Fault, Refused
 from tongguan.gateway.profile.foreign import KnownFiles
 from tongguan.gateway.profile.profile import PAGING
+from tongguan.gateway.system.parser_messages import in_words
 from tongguan.gateway.system.safe_xml import encoding_of
 
 _FORBIDDEN = re.compile(f"[{NO_XML}]")

@@ -29,12 +29,12 @@ from tongguan.codecs.reading.frame import (
     whole_item,
 )
 from tongguan.codecs.reading.item import Item, Read, spoiled
-from tongguan.codecs.reading.parser_messages import in_words
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_NAME, MOST_TEXT
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.profile.own_form import own_answers
 from tongguan.gateway.profile.profile import OwnForm
 from tongguan.gateway.system import safe_xml
+from tongguan.gateway.system.parser_messages import in_words
 
 _BATCH = "urn:tongguan:batch:1"
 _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tongguan.codecs.reading.faults import fault
-from tongguan.codecs.reading.parser_messages import in_words
 from tongguan.gateway.model.characters import normal
 from tongguan.gateway.model.errors import Fault, Refused
+from tongguan.gateway.system.parser_messages import in_words
 
 MOST_ENTRIES = 1000
 MOST_UNPACKED = 64_000_000

@@ -13,14 +13,17 @@ import json
 import re
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from tongguan.gateway.model import characters
 from tongguan.gateway.model.errors import Fault, nearest, short
 from tongguan.gateway.model.queueing import QueueDelivery, QueueMessage, reply_queue_allowed
 from tongguan.gateway.system import file_names
+from tongguan.gateway.system.parser_messages import in_words
 
 MOST_HEADERS = 64_000  #: bytes of a message's headers, as JSON
 MOST_NAME = 200  #: bytes of a name
@@ -38,6 +41,7 @@ _ATTACHMENT = ("name", "body_base64")
 _PLAIN = ("", "utf-8", "utf8", "binary", "us-ascii", "identity")  #: encodings that leave bytes as they are
 _ODD = re.compile(r"[\x00-\x1f\x7f/\\]")
 _NO_NAME = re.compile(r"[^A-Za-z0-9._-]")
+_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=]")
 _MIDNIGHT = (1980, 1, 1, 0, 0, 0)  #: the same ZIP each time
 
 
@@ -180,8 +184,9 @@ def _envelope(body: bytes) -> dict[str, Any]:
             [_fault("GW-Q02", "", "不是可读的 JSON：嵌套太深", "it is no JSON to be read: nested too deep")]
         ) from None
     except ValueError as wrong:
-        why = short(wrong)
-        raise Unreadable([_fault("GW-Q02", "", f"不是 JSON：{why}", f"it is no JSON: {why}")]) from None
+        zh, en = in_words(short(getattr(wrong, "msg", wrong)))
+        at = f" ({wrong.lineno}:{wrong.colno})" if isinstance(wrong, json.JSONDecodeError) else ""
+        raise Unreadable([_fault("GW-Q02", "", f"不是 JSON：{zh}{at}", f"it is no JSON: {en}{at}")]) from None
     if twice:
         raise Unreadable([_fault("GW-Q03", short(name), "键重复", "the key stands twice") for name in twice[:20]])
     if not isinstance(told, dict):
@@ -273,13 +278,24 @@ def _content(told: Mapping[str, Any], form: str) -> tuple[bytes, list[Fault]]:
 
 def _from_base64(text: str, path: str) -> tuple[bytes, list[Fault]]:
     """Line breaks in it are no part of it, as mail writes them."""
-    why: object = ""
     for plain in (text, "".join(text.split())):
-        try:
+        with suppress(binascii.Error, UnicodeEncodeError):
             return binascii.a2b_base64(plain.encode("ascii"), strict_mode=True), []
-        except (binascii.Error, UnicodeEncodeError) as wrong:
-            why = short(wrong)
-    return b"", [_fault("GW-Q05", path, f"不是 base64：{why}", f"it is no base64: {why}")]
+    zh, en = _no_base64("".join(text.split()))
+    return b"", [_fault("GW-Q05", path, f"不是 base64：{zh}", f"it is no base64: {en}")]
+
+
+def _no_base64(text: str) -> tuple[str, str]:
+    """Why a text is none, in Chinese and English."""
+    if (odd := _NOT_BASE64.search(text)) is None:
+        return "结尾的 = 或长度不对（不完整？）", "its length, or the = at its end, is wrong (is it cut off?)"
+    if odd[0] in "-_":
+        return "这是 base64url：- 和 _ 应为 + 和 /", "this is base64url: - and _ must be + and /"
+    letter = characters.shown(odd[0])
+    return (
+        f"第 {odd.start() + 1} 个字符 {letter!r} 不是 base64 的字符",
+        f"character {odd.start() + 1}, {letter!r}, is none of base64's",
+    )
 
 
 def _files(told: Mapping[str, Any]) -> tuple[list[tuple[str, bytes]], list[Fault]]:

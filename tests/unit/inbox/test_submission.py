@@ -45,6 +45,24 @@ def test_numbers_of_a_body_that_is_an_object_stay_as_they_were_written() -> None
     assert taken(body).raw == b'{"a":1.10,"b":12345678901234567890123.45,"c":1e400,"d":[7.00]}'
 
 
+@pytest.mark.parametrize(
+    ("body", "zh", "en"),
+    [
+        (b"<a/>", "不是 JSON：此处应有一个值（文字写在半角双引号之内） (1:1)", "a value must stand here"),
+        (b'{"body": NaN}', "不是 JSON：NaN 不是 JSON 的数字", "NaN is no number of JSON"),
+        (b'{"content_type": "text/xml", "body_base64": "PGE-Pg=="}', "base64url：- 和 _ 应为 + 和 /", "- and _ must be + and /"),
+        (b'{"content_type": "text/xml", "body_base64": "PGEv Pg"}', "结尾的 = 或长度不对", "is it cut off?"),
+        ('{"content_type": "text/xml", "body_base64": "PGEv\u200bPg=="}'.encode(), "第 5 个字符 '⟨U+200B⟩'", "character 5, "),
+    ],
+)
+def test_why_it_is_none_is_told_in_both_languages(body: bytes, zh: str, en: str) -> None:
+    with pytest.raises(Unreadable) as wrong:
+        taken(body)
+
+    (fault,) = wrong.value.faults
+    assert zh in fault.zh and en in fault.en
+
+
 @pytest.mark.parametrize(("deep", "path"), [(300, "/body"), (200_000, "")])
 def test_an_object_that_is_nested_too_deep_is_told_as_such(deep: int, path: str) -> None:
     body = b'{"body": ' + b'{"a": ' * deep + b"1" + b"}" * deep + b"}"

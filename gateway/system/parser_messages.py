@@ -44,6 +44,7 @@ _SAYS = tuple(
         ("Invalid control character", "文字里的换行或制表符应写作 \\n、\\t", "a line break or tab in a text is written \\n or \\t"),
         ("Unterminated string", _CUT[0] + "：文字没有结束的引号", _CUT[1] + ": a text has no closing quote"),
         ("Invalid \\\\", "文字里的 \\ 应写作 \\\\", "\\ in a text is written \\\\"),
+        ("(\\S+) is no number of JSON", "{0} 不是 JSON 的数字", "{0} is no number of JSON"),
         ("no end record|File is not a zip file", "没有 ZIP 的目录（不是 ZIP，或没有传完）", "it has no list of entries (no ZIP at all, or not sent to its end)"),
     )
 )  # fmt: skip
