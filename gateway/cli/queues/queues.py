@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ class _Queue:
     messages: int | None = None
     consumers: int | None = None
     unacknowledged: int | None = None  #: as the gateway tells of it
+    served: bool = True  #: else its account is not among the settings, and nobody takes from it
 
 
 def show() -> int:
@@ -39,12 +41,13 @@ def show() -> int:
         else:
             say("没有设置消息服务器（[broker] url），只用信箱", "no broker is set ([broker] url): there are mailboxes only")
         return 0
-    replies, events = _waiting()
+    replies, events, known = _told_by_journal()
+    former = sorted(known - {account.name for account in settings.account})
     wrong: BrokerBroken | None = None
     try:
         link = broker.connect("queues")
         try:
-            queues = _queues(settings, link)
+            queues = [*_queues(settings, link), *_left_behind(former, link)]
         finally:
             link.close()
     except BrokerBroken as broken:
@@ -53,16 +56,26 @@ def show() -> int:
         print_json(_as_json(settings, queues, (replies, events), wrong))
     else:
         _show(queues, replies, events, wrong)
-    return 1 if wrong is not None or any(queue.messages is None for queue in queues if queue.account) else 0
+    lacking = any(queue.messages is None for queue in queues if queue.account)
+    stuck = any(queue.messages for queue in queues if not queue.served)
+    return 1 if wrong is not None or lacking or stuck else 0
 
 
-def _waiting() -> tuple[Waiting, Waiting]:
-    """Replies and events that wait; none where nothing ran yet."""
+def _told_by_journal() -> tuple[Waiting, Waiting, set[str]]:
+    """Replies and events that wait, and every account that ever had a message; nothing where nothing ran yet."""
     try:
         with context.journal() as journal, journal.search() as records:
-            return replies_waiting(records), events_waiting(records)
+            return replies_waiting(records), events_waiting(records), {account for account, *_ in records.tally()}
     except NoJournal:
-        return Waiting(), Waiting()
+        return Waiting(), Waiting(), set()
+
+
+def _left_behind(accounts: Iterable[str], link: BrokerLink) -> Iterator[_Queue]:
+    """The queues of accounts that have left the settings, as far as they are there."""
+    for account in accounts:
+        name = f"{SUBMISSIONS}{account}"
+        if (depth := link.depth(name)) is not None:
+            yield _Queue(name, account, depth.messages, depth.consumers, served=False)
 
 
 def _queues(settings: Settings, link: BrokerLink | None) -> list[_Queue]:
@@ -96,6 +109,7 @@ def _as_json(
                 "messages": queue.messages,
                 "consumers": queue.consumers,
                 "unacknowledged": queue.unacknowledged,
+                "served": queue.served,
             }
             for queue in queues
         ],
@@ -110,6 +124,13 @@ def _show(queues: list[_Queue], replies: Waiting, events: Waiting, wrong: Broker
         print_text(f"✗ {wrong.text(context.language())}\n    tongguan doctor")
     missing = t("没有", "missing") if wrong is None else "?"
     rows = [(q.name, q.messages if q.messages is not None else missing, q.consumers, q.unacknowledged) for q in queues]
+    for queue in queues:
+        if not queue.served:
+            zh, en = (
+                f"账户 {queue.account} 已不在设置中，其队列无人接收",
+                f"account {queue.account} is not among the settings any more: nobody takes from its queue",
+            )
+            print_text(f"✗ {t(zh, en)}")
     print_table("队列 报文 消费者 未确认", "queue messages consumers unacknowledged", rows)
     told = [
         (name, f"{each.count}{'+' if each.more else ''}", age(each.since))
