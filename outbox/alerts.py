@@ -121,6 +121,21 @@ class Alerts:
         self._write_here()
         return told
 
+    def follow(self, former: Alerts) -> None:
+        """Those of other settings tell nothing any more: what they told in this file and did not end is this one's to end."""
+        if former._file != self._file:
+            return
+        with former._lock, self._lock:
+            for key in self._before.keys() - former._told.keys():
+                for known in (self._before, self._told, self._do, self._ended):
+                    known.pop(key, None)
+            for key, told in former._told.items():
+                if key not in self._told:
+                    problem = former._standing.get(key)
+                    self._before[key] = problem.since if problem is not None else told[0]
+                    self._told[key], self._do[key], self._ended[key] = told, former._do.get(key, ""), former._ended.get(key, "")
+            self._began = clock.monotonic()
+
     def stands(self, code: str, text: str, *, do: str) -> None:
         """Raise an alert while there is a text to tell; without, its trouble is over."""
         if text:

@@ -360,6 +360,8 @@ class Daemon:
         """Begin; SettingsWrong has been raised before, if at all."""
         # What is loaded by now stays for good: the collector need not walk through it again and again (a tenth of the time).
         if self._before is not None:
+            if self._before.alerts is not self.alerts:
+                self.alerts.follow(self._before.alerts)
             self._take_over()
             self._before = None
             gc.unfreeze()

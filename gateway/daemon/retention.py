@@ -45,9 +45,10 @@ class DailyClearing:
         self._each(partial(self._journal.forget_bodies, bodies), 0)
         for account in self._mailboxes:
             self._each(partial(self._journal.forget_prints, account, prints), (0, 0))
-        present = [mailbox for mailbox in self._mailboxes.values() if mailbox.folders.here()]
-        works: dict[Path, Callable[[], None]] = {m.folder / "InBox": partial(self._clear, m, boxes) for m in present}
-        within(_MAILBOX, works | {self._alert_file: self._forget_alerts})
+        works: dict[Path, Callable[[], None]] = {
+            self._inbox(name): partial(self._clear, mailbox, boxes) for name, mailbox in self._mailboxes.items()
+        }
+        within(_MAILBOX, works | {self._alert_file: self._forget_alerts}, stopping=self._stopping)
 
     def expire(self, today: str) -> None:
         """Remove results that were to be kept up to a day which is over: from InBox, then from the journal.
@@ -64,7 +65,7 @@ class DailyClearing:
                 if one.written and one.account in self._mailboxes:
                     named.setdefault(one.account, []).append(one.file)
             works = {self._inbox(account): partial(self._unlinked, account, names, failed) for account, names in named.items()}
-            gone = within(_MAILBOX, works)
+            gone = within(_MAILBOX, works, stopping=self._stopping)
             over = [
                 one for one in found if one.account not in self._mailboxes or (one.written and gone.get(self._inbox(one.account)))
             ]
@@ -100,6 +101,8 @@ class DailyClearing:
             self._stopping.wait(_RESTS * (clock.monotonic() - began))
 
     def _clear(self, mailbox: Mailbox, before_ms: int) -> None:
+        if not mailbox.folders.here():
+            return
         gone = clear_boxes(mailbox.folders, before_ms=before_ms, ended=self._ended)
         if gone:
             log.info("boxes cleared", account=mailbox.account, files=gone)

@@ -15,6 +15,8 @@ from tongguan.gateway.system import clock
 
 #: seconds in which a mailbox answers, or it hangs
 ANSWER = 3.0
+#: seconds that it is still waited for once the gateway ends
+_LAST_MOMENT = 0.5
 
 WorkMark = AbstractContextManager[Any]
 """Held while there is work in hand, and not while the thread waits for some: what is held for too long is stuck."""
@@ -35,11 +37,11 @@ ASKS = "asks"
 _hung: dict[Path, threading.Thread] = {}  #: who asked last at a place that did not answer
 
 
-def within(seconds: float, works: Mapping[Path, Callable[[], _T]]) -> dict[Path, _T]:
+def within(seconds: float, works: Mapping[Path, Callable[[], _T]], *, stopping: threading.Event | None = None) -> dict[Path, _T]:
     """What each work at a place gives, all done at once, each in a thread of its own; raises what the first one raised that did.
 
-    A call of the system may hang, and nobody can end it. What has not ended in time is left out and left behind; a place at which
-    something still hangs is not asked again.
+    A call of the system may hang, and nobody can end it. What has not ended in time, or a moment after `stopping` is set, is left out and left
+    behind; a place at which something still hangs is not asked again.
     """
     found: dict[Path, _T] = {}
     failed: list[Exception] = []
@@ -56,7 +58,10 @@ def within(seconds: float, works: Mapping[Path, Callable[[], _T]]) -> dict[Path,
         thread.start()
     end = clock.monotonic() + seconds
     for place, thread in asking.items():
-        thread.join(max(0.0, end - clock.monotonic()))
+        while thread.is_alive() and (left := end - clock.monotonic()) > 0:
+            if stopping is not None and stopping.is_set():
+                end = min(end, clock.monotonic() + _LAST_MOMENT)
+            thread.join(min(left, _LAST_MOMENT))
         if thread.is_alive():
             _hung[place] = thread
     if failed:

@@ -57,6 +57,25 @@ def test_what_an_earlier_run_told_and_is_not_true_any_more_ends_and_the_file_sho
     assert story(tmp_path) == [("lane", "card:a", False), ("lane", "card:a", True)]
 
 
+def test_what_those_of_other_settings_told_and_ended_until_they_ended_is_known_to_those_that_follow(tmp_path: Path) -> None:
+    former = begin(tmp_path)
+    former.tell("lane", "shut", do="look", about="card:a")
+    later = begin(tmp_path)
+    former.over("lane", "card:a")
+    former.tell("GW-A01", "hangs", do="look", about="second: stop")
+    later.follow(former)
+
+    assert (later.about("lane"), later.about("GW-A01")) == ([], ["second: stop"])
+    later.over("lane", "card:a")
+    later.over("GW-A01", "second: stop")
+    assert story(tmp_path) == [
+        ("lane", "card:a", False),
+        ("lane", "card:a", True),
+        ("GW-A01", "second: stop", False),
+        ("GW-A01", "second: stop", True),
+    ]
+
+
 def test_what_an_earlier_run_told_and_is_still_true_is_not_told_again_before_its_time(tmp_path: Path, time: Time) -> None:
     begin(tmp_path, time).tell("lane", "shut", do="look", about="card:a")
     began = lines(tmp_path)[0]["since"]

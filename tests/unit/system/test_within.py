@@ -70,3 +70,12 @@ def test_a_mailbox_in_which_another_thread_hangs_counts_as_away(
     door.join()
 
     assert box.here()
+
+
+def test_once_all_ends_what_hangs_is_not_waited_for(tmp_path: Path) -> None:
+    stopping, goes_on = threading.Event(), threading.Event()
+    threading.Timer(0.1, stopping.set).start()
+    try:
+        assert within(3600, {tmp_path: goes_on.wait}, stopping=stopping) == {}
+    finally:
+        goes_on.set()
