@@ -40,3 +40,8 @@ def turn(daemon: Daemon) -> bool:
     daemon.watching.probe()
     daemon.tellers.catch_up()
     return busy
+
+
+def all_told(daemon: Daemon) -> bool:
+    """Is no status file to follow a little later?"""
+    return not any(each._messages.following or each._documents.following for each in daemon.tellers.each.values())

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from homes import begins, new_home
 from patience import wait_until
-from rounds import turn
+from rounds import all_told, turn
 
 from tongguan.gateway.cli.demo.examples import _zipped, read_examples
 from tongguan.gateway.daemon.daemon import Daemon
@@ -98,7 +98,7 @@ def test_the_verdicts_are_the_same_over_all_examples_and_all_that_is_wrong(
     for file in files:
         shutil.copy(file, mailbox / "OutBox" / file.name)
     wait_until(lambda: not turn(daemon) and not any((mailbox / "OutBox").iterdir()), "everything to be taken")
-    wait_until(lambda: not turn(daemon), "the work to be done")
+    wait_until(lambda: not turn(daemon) and all_told(daemon), "the work to be done, and told")
 
     wrong = {}
     for file in files:
