@@ -17,6 +17,7 @@ from sites import GUARDED, TONGGUAN, Site, second_account, wait_until
 
 from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.journal.reading.cursor import Cursor
+from tongguan.outbox.alerts import UNSEEN
 
 pytestmark = pytest.mark.requirement("GW-05")
 
@@ -138,7 +139,7 @@ def test_a_gateway_ends_although_a_share_hangs_and_the_others_last_files_are_wri
     assert share.alerts("second")
     share.run()
     works(share.mine)
-    wait_until(lambda: all(share.alerts("second").values()), "the alerts to end")
+    wait_until(lambda: all(share.alerts("second").values()), "the alerts to end", UNSEEN + 30)
 
 
 @pytest.mark.long
@@ -162,7 +163,7 @@ def test_a_gateway_starts_and_changes_its_settings_although_a_share_hangs_which_
     share.sign.unlink()
     assert share.mine.wait(late)["state"] == "accepted"
     beats(share.mine)
-    wait_until(lambda: all(share.alerts("second").values()), "the alerts to end")
+    wait_until(lambda: all(share.alerts("second").values()), "the alerts to end", UNSEEN + 30)
 
 
 @pytest.mark.long
