@@ -46,14 +46,16 @@ class FaultList:
     def spoil(self, code: str, trail: Trail, node: Node, /, **facts: Any) -> None:
         """A fault that leaves its field without a value: nothing more is said of it, nor of what is made from it."""
         self.add(code, trail, node, **facts)
-        self.unusable.add(trail)
-        self.unusable_paths.add(node.field.path)
+        self._without_value(trail, node)
 
     def of_another(self, namespace: str, trail: Trail, node: Node, *, right: str) -> None:
         """A field in a wrong namespace, which leaves it without a value: told where one stands first, for it is mostly all of them."""
         if namespace not in self.namespaces:
             self.add("GW-M05", trail, node, right=right, given=namespace or '""')
         self.namespaces.add(namespace)
+        self._without_value(trail, node)
+
+    def _without_value(self, trail: Trail, node: Node) -> None:
         self.unusable.add(trail)
         self.unusable_paths.add(node.field.path)
 

@@ -115,9 +115,9 @@ def bounded(raw: bytes) -> Iterator[tuple[zipfile.ZipFile, list[zipfile.ZipInfo]
 @contextmanager
 def _opened(raw: bytes) -> Iterator[tuple[zipfile.ZipFile, list[ArchiveEntry]]]:
     """The same with the names of the entries, without what systems add."""
-    _refuse_long_list(raw)
+    end = _end_of_list(raw)
     try:
-        raw = _rightly_flagged(raw)
+        raw = _rightly_flagged(raw, end)
         with zipfile.ZipFile(io.BytesIO(raw), metadata_encoding="cp437") as archive:  # which keeps every byte of a name
             entries = _named(archive.infolist())
             _refuse_entries(entries, archive.infolist(), len(raw))
@@ -211,9 +211,11 @@ def _form_of(name: str) -> Literal["xml", "json"]:
     return "xml" if name.lower().endswith(".xml") else "json"
 
 
-def _rightly_flagged(raw: bytes) -> bytes:
-    """The archive with the flag for UTF-8 taken from names that are not in it: some programs set it whatever they write."""
-    at = raw.rfind(b"PK\x05\x06", max(0, len(raw) - 65_557))
+def _rightly_flagged(raw: bytes, at: int) -> bytes:
+    """The archive with the flag for UTF-8 taken from names that are not in it: some programs set it whatever they write.
+
+    `at`: where the list's end record stands.
+    """
     size, offset = _END.unpack_from(raw, at)[5:7]
     start, before = at - size, at - size - offset  # what was put before the archive moves all of it
     wrong: list[int] = []
@@ -233,8 +235,8 @@ def _rightly_flagged(raw: bytes) -> bytes:
     return bytes(mended)
 
 
-def _refuse_long_list(raw: bytes) -> None:
-    """Look at the list's length before it is read: a million names cost more than they say."""
+def _end_of_list(raw: bytes) -> int:
+    """Where the list's end record stands. Its length is looked at before it is read: a million names cost more than they say."""
     at = raw.rfind(b"PK\x05\x06", max(0, len(raw) - 65_557))
     if at < 0 or len(raw) - at < _END.size:
         raise _unreadable("no end record")
@@ -244,6 +246,7 @@ def _refuse_long_list(raw: bytes) -> None:
         entries, size = _END_64.unpack_from(raw, at_64)[7:9]  # where it stands, it counts: whatever the other says
     if entries > MOST_ENTRIES or size > _MOST_DIRECTORY:
         raise Refused([fault("GW-Z03", most=MOST_ENTRIES)])
+    return at
 
 
 def _refuse_entries(entries: Sequence[ArchiveEntry], listed: Sequence[zipfile.ZipInfo], size_bytes: int) -> None:

@@ -12,8 +12,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-_NO_ROOM = 74  #: exit code, as sysexits has it
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `tongguan`; always ends with SystemExit."""
@@ -33,5 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as wrong:  # before any command: help that finds no room
         if wrong.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
             raise
+        from tongguan.gateway.cli.context import NOT_TO_BE_WRITTEN
+
         print(wrong.strerror, file=sys.stderr)
-        raise SystemExit(_NO_ROOM) from None
+        raise SystemExit(NOT_TO_BE_WRITTEN) from None

@@ -66,8 +66,7 @@ def room(folder: Path) -> Room | None:
     seen = within(ANSWER, {folder: partial(_seen, folder)}).get(folder, (0, None))[1]
     if seen is None:
         return None
-    free, whole = seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize
-    no_names = seen.f_files > 0 and seen.f_favail == 0
+    free, whole, no_names = _measures(seen)
     tight = no_names or free < min(_TIGHT, _TIGHT_PART * whole)
     return Room(free, tight=tight, easy=not no_names and free > min(_EASY, _EASY_PART * whole), no_names=no_names)
 
@@ -88,9 +87,13 @@ def _seen(folder: Path) -> tuple[int, os.statvfs_result | None]:
         return 0, None
 
 
+def _measures(seen: os.statvfs_result) -> tuple[int, int, bool]:
+    """Bytes that are free, and in all; is there no room for another file's name?"""
+    return seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize, seen.f_files > 0 and seen.f_favail == 0
+
+
 def _shortage(folder: Path, seen: os.statvfs_result) -> Shortage | None:
-    free, whole = seen.f_bavail * seen.f_frsize, seen.f_blocks * seen.f_frsize
-    no_names = seen.f_files > 0 and seen.f_favail == 0
+    free, whole, no_names = _measures(seen)
     if no_names or free < min(_FULL, _FULL_PART * whole):
         return Shortage(folder, free, full=True, no_names=no_names)
     return Shortage(folder, free, full=False) if free < min(_LOW, _LOW_PART * whole) else None

@@ -101,22 +101,26 @@ def act_ask(site: Site, claim: Claim) -> list[_Meaning]:
     Where that one hears that nobody is there, the others need not hear it, too; where it is answered otherwise, they ask for themselves.
     """
     questions = _questions(site, claim.messages)
+    shared = {m.id: _shared(site.rules, m, questions) for m in claim.messages}
     meant: dict[str, _Meaning] = {}
     firsts: dict[str, Message] = {}
     for m in claim.messages:
-        firsts.setdefault(_shared(site.rules, m, questions), m)
+        firsts.setdefault(shared[m.id], m)
     for asking in (firsts.values(), claim.messages):
         known, left = site.answers.seen, list[Message]()
         for m in asking:
-            question = _shared(site.rules, m, questions)
+            question = shared[m.id]
             first = meant.get(firsts[question].id)
-            if question in known and m.id not in meant:
+            if m.id in meant:
+                continue
+            if question in known:
                 meant[m.id] = AnsweredToday(known[question])
             elif isinstance(first, Deferred) and first.closes is not None:
                 meant[m.id] = first
-            elif m.id not in meant:
+            else:
                 left.append(m)
-        meant |= _put(site, lane_of(claim).name, left, questions)
+        if left:
+            meant |= _put(site, lane_of(claim).name, left, questions)
     return [_done(site, m, meant[m.id]) for m in claim.messages]
 
 
@@ -147,9 +151,9 @@ def _put(site: Site, route: str, messages: Sequence[Message], questions: Mapping
     with site.journal.read() as records:
         sealed = records.sealed_of([m for m in messages if m.state is State.SEALED])
         bodies = each(messages, lambda message: _letter(site, route, message, sealed, records))
-    letters, meant = parted(messages, bodies)
+    letters, wrong = parted(messages, bodies)
+    meant: dict[str, _Meaning] = {**wrong, **{m.id: Stale() for m, body in letters if body == _STALE}}
     asked = [(m, body) for m, body in letters if body != _STALE]
-    stale = {m.id: Stale() for m, body in letters if body == _STALE}
     told = dict(
         zip((m.id for m, _ in asked), site.route(route).query_many([(m.wire_id, body) for m, body in asked]), strict=True)
     )
@@ -158,7 +162,8 @@ def _put(site: Site, route: str, messages: Sequence[Message], questions: Mapping
         if m.id in questions and isinstance(meaning, Answered) and meaning.content.code == ANSWERED:
             operation = site.rules.profile(m.type).operations[m.operation]
             site.answers.note(questions[m.id], _kept(operation, meaning.content))
-    return {**meant, **stale, **{m.id: meaning for (m, _), meaning in zip(asked, meanings, strict=True)}}
+        meant[m.id] = meaning
+    return meant
 
 
 def _done(site: Site, message: Message, meaning: _Meaning) -> _Meaning:
