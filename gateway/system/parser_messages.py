@@ -49,6 +49,7 @@ _SAYS = tuple(
     )
 )  # fmt: skip
 _WHERE = re.compile(r", line ([0-9]+), column ([0-9]+)$")
+_MOST = 200  #: characters that are read of a finding at each end: between them a name from the file may be 64 kB long
 
 
 class _Captured(str):
@@ -59,7 +60,9 @@ class _Captured(str):
 
 
 def in_words(said: str) -> tuple[str, str]:
-    """What a parser says, in Chinese and English, with the column where it tells one."""
+    """What a parser says, in Chinese and English, with the column where it tells one; of a long finding its ends."""
+    if len(said) > 2 * _MOST:
+        said = f"{said[:_MOST]}…{said[-_MOST:]}"
     where = _WHERE.search(said)
     at = (f"（第 {where[2]} 列）", f" (column {where[2]})") if where else ("", "")
     for found, zh, en in _SAYS:

@@ -43,6 +43,12 @@ def test_json_of_any_shape_is_read_in_little_more_than_its_length(shape: object)
     assert cost("m.json", shape(SIZE).encode()) < MOST  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("spoilt", ["xmlns", "xmlns:p", "a"])
+def test_what_the_parser_says_of_a_long_name_is_told_in_little_more_than_its_length(spoilt: str) -> None:
+    assert cost("m.xml", f'<A {spoilt}="{"9" * SIZE}] &9{"9" * SIZE}"/>'.encode()) < MOST
+    assert cost("m.xml", f'<A {spoilt}="{"9" * 32_000}]{"9" * 32_600}"/>'.encode()) < MOST
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
