@@ -305,7 +305,7 @@ class Daemon:
 
     def _told(self, changed: Mapping[str, Changed]) -> None:
         for account, ids in changed.items():
-            self.tellers.tell(account, ids.messages, ids.documents)
+            self.tellers.tell(account, ids.messages, ids.documents, passing=ids.passing)
         for each in self.queue_tellers:
             each.ring()
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 #: seconds before something follows that need not be told at once, so that several moves make one file
 FOLLOW = 0.2
+#: the same for what moves on at once: when that takes as long as this (many wait, or an authority is slow), where it is is shown
+PASSING = 2.0
 
 
 class Pending:
@@ -15,7 +17,8 @@ class Pending:
 
     def __init__(self) -> None:
         self.ready: dict[str, float] = {}  #: id to the moment since when, oldest first
-        self.following: dict[str, tuple[float, float]] = {}  #: since when, and when it is due
+        self.following: dict[str, tuple[float, float]] = {}  #: since when, and when it is due, soonest first
+        self.passing: dict[str, tuple[float, float]] = {}  #: likewise
         self.failed: dict[str, float] = {}
         self.short: dict[str, float] = {}
 
@@ -24,11 +27,17 @@ class Pending:
 
     def add(self, ids: Mapping[str, float]) -> None:
         for id_, since in ids.items():
-            self.ready[id_] = min(since, self.ready.get(id_, since))
+            later = (known.pop(id_)[0] for known in (self.following, self.passing) if id_ in known)
+            self.ready[id_] = min(since, self.ready.get(id_, since), *later)
 
-    def follow(self, ids: Mapping[str, float], now: float) -> None:
+    def follow(self, ids: Mapping[str, float], now: float, *, passing: bool = False) -> None:
+        """`passing`: these move on at once; one of them that rests at last follows as soon as any other."""
         for id_, since in ids.items():
-            self.following.setdefault(id_, (since, now + FOLLOW))
+            if not passing:
+                since, _ = self.passing.pop(id_, (since, now))
+                self.following.setdefault(id_, (since, now + FOLLOW))
+            elif id_ not in self.following:
+                self.passing.setdefault(id_, (since, now + PASSING))
 
     def fail(self, id_: str, since: float) -> None:
         self.failed[id_] = min(since, self.failed.get(id_, since))
@@ -44,13 +53,13 @@ class Pending:
 
     def ripen(self, now: float, *, again: bool) -> None:
         """Make ready what is due; `again`: what failed as well."""
-        while self.following:
-            id_ = next(iter(self.following))
-            since, due = self.following[id_]
-            if due > now:
-                break
-            del self.following[id_]
-            self.add({id_: since})
+        for later in (self.following, self.passing):
+            while later:
+                id_ = next(iter(later))
+                since, due = later[id_]
+                if due > now:
+                    break
+                self.add({id_: since})
         if again:
             self.add(self.failed)
             self.failed = {}
@@ -66,12 +75,13 @@ class Pending:
         """This has just been told, as it stands now, beside others."""
         self.ready.pop(id_, None)
         self.following.pop(id_, None)
+        self.passing.pop(id_, None)
 
     def due_at(self) -> float:
         """When the next one follows; infinity when none does."""
-        return next((due for _, due in self.following.values()), math.inf)
+        return min((due for later in (self.following, self.passing) for _, due in islice(later.values(), 1)), default=math.inf)
 
     def oldest(self) -> float:
         """Since when something has been waiting; infinity when nothing is."""
-        since = (*self.ready.values(), *self.failed.values(), *self.short.values(), *(s for s, _ in self.following.values()))
-        return min(since, default=math.inf)
+        later = (s for s, _ in chain(self.following.values(), self.passing.values()))
+        return min(chain(self.ready.values(), self.failed.values(), self.short.values(), later), default=math.inf)

@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from functools import partial
 from random import random
+from typing import NamedTuple
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.cursor import Cursor
@@ -50,6 +51,15 @@ _IN_WORK = (State.RECEIVED, State.CHECKED, State.SEALED, State.HELD)
 NAME = "teller"  #: of threads and checkpoints, before the account's
 
 
+class _Moved(NamedTuple):
+    """What one commit moved; `passing`: those of both that move on at once."""
+
+    messages: Iterable[str]
+    documents: Iterable[str]
+    passing: Container[str]
+    since: float
+
+
 class Teller:
     """Owns the Status folder of one mailbox; `tell`, `recover` and `stop` may be called from any thread, all else from one.
 
@@ -73,7 +83,7 @@ class Teller:
         self._mailbox = context.mailboxes[account]
         self._writer = FileWriter(self._mailbox)
         self._place = f"{NAME}:{account}"
-        self._told: deque[tuple[Iterable[str], Iterable[str], float]] = deque()
+        self._told: deque[_Moved] = deque()
         self._messages, self._documents = Pending(), Pending()
         self._shows: dict[str, int] = {}  # versions of documents as their files show them
         self._begun = False  # what an earlier run left is known
@@ -90,9 +100,11 @@ class Teller:
         self._bell = threading.Event()
         self._stopping = self._left = False
 
-    def tell(self, message_ids: Iterable[str], document_ids: Iterable[str] = ()) -> None:
-        """These moved: their files will be written."""
-        self._told.append((message_ids, document_ids, self._monotonic()))
+    def tell(
+        self, message_ids: Iterable[str], document_ids: Iterable[str] = (), *, passing: Container[str] = frozenset()
+    ) -> None:
+        """These moved: their files will be written; of those that are `passing` later, while there are many."""
+        self._told.append(_Moved(message_ids, document_ids, passing, self._monotonic()))
         self._bell.set()
 
     def recover(self) -> None:
@@ -241,19 +253,20 @@ class Teller:
 
     def _collect(self) -> None:
         """Put together what was told, what follows and what failed before."""
-        messages: dict[str, float] = {}
-        documents: dict[str, float] = {}
+        messages: dict[str, tuple[float, bool]] = {}
+        documents: dict[str, tuple[float, bool]] = {}
         while self._told:
-            moved, with_them, since = self._told.popleft()
-            messages.update((id_, since) for id_ in moved if id_ not in messages)
-            documents.update((id_, since) for id_ in with_them if id_ not in documents)
+            moved = self._told.popleft()
+            for ids, found in ((moved.messages, messages), (moved.documents, documents)):
+                found.update((id_, (found.get(id_, (moved.since,))[0], id_ in moved.passing)) for id_ in ids)
             self._answers_left = True
         now, few = self._monotonic(), len(messages) + len(self._messages) < MANY
-        for waiting, ids in ((self._messages, messages), (self._documents, documents)):
+        for waiting, told in ((self._messages, messages), (self._documents, documents)):
             if few:
-                waiting.add(ids)
+                waiting.add({id_: since for id_, (since, _) in told.items()})
             else:
-                waiting.follow(ids, now)
+                waiting.follow({id_: since for id_, (since, passes) in told.items() if not passes}, now)
+                waiting.follow({id_: since for id_, (since, passes) in told.items() if passes}, now, passing=True)
             waiting.ripen(now, again=self._files_again.at <= now)
 
     def _tell_group(self) -> None:
@@ -419,7 +432,7 @@ class Teller:
         for _ in range(2 if last else 1):
             now = self._monotonic()
             self._checkpoint_at = now + CHECKPOINT
-            waits = self._told[0][2] if self._told else math.inf
+            waits = self._told[0].since if self._told else math.inf
             if min(waits, self._messages.oldest(), self._documents.oldest()) <= self._looked_at + GRACE:
                 return
             if self._left or not (self._begun and self._presence.here()):

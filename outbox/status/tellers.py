@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -71,10 +71,17 @@ class Tellers:
             for account, mailbox in context.mailboxes.items()
         }
 
-    def tell(self, account: str, message_ids: Iterable[str], document_ids: Iterable[str] = ()) -> None:
-        """These of an account moved, or it got answers."""
+    def tell(
+        self,
+        account: str,
+        message_ids: Iterable[str],
+        document_ids: Iterable[str] = (),
+        *,
+        passing: Container[str] = frozenset(),
+    ) -> None:
+        """These of an account moved, or it got answers. `passing`: those that move on at once."""
         if (teller := self.each.get(account)) is not None:
-            teller.tell(message_ids, document_ids)
+            teller.tell(message_ids, document_ids, passing=passing)
         elif account not in self._homeless:
             self._tell_of_homeless()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from datetime import timedelta
 from functools import partial
 
@@ -44,4 +45,4 @@ def turn(daemon: Daemon) -> bool:
 
 def all_told(daemon: Daemon) -> bool:
     """Is no status file to follow a little later?"""
-    return not any(each._messages.following or each._documents.following for each in daemon.tellers.each.values())
+    return all(min(each._messages.due_at(), each._documents.due_at()) == math.inf for each in daemon.tellers.each.values())

@@ -28,7 +28,7 @@ from tongguan.gateway.journal.writing.outcome_rows import (
 )
 from tongguan.gateway.journal.writing.preconditions import Overtaken, PresentState, behind_earlier, fits, flat, read_known
 from tongguan.gateway.journal.writing.writer import Group
-from tongguan.gateway.model.message import FINAL, Kind, Message, State
+from tongguan.gateway.model.message import BEFORE_SENT, FINAL, Kind, Message, State
 from tongguan.gateway.model.outcome import Chain, Fate, Finished, Number, Outcome
 from tongguan.gateway.model.record import replace
 
@@ -137,8 +137,14 @@ class Finisher:
             if message.kind is Kind.SUBMISSION:
                 changed = group.change(message.account)
                 changed.messages[message.id] = None
+                ids = {message.id}
                 if message.document_id is not None:
                     changed.documents[message.document_id] = None
+                    ids.add(message.document_id)
+                if _passes(message, group.at):
+                    changed.passing |= ids
+                else:
+                    changed.passing -= ids
         rows = [message_row(behind_earlier(m, known)) | {"sequence": numbered[m.id]} for m in new.values()]
         if rows:
             group.sql.insert(group.connection, tables.message, rows)
@@ -150,6 +156,12 @@ class Finisher:
             update_rows(group, tables.message, MESSAGE_MOVES, rows, fence="state")
         _tally(group, (*new.values(), *moved.values()), before)
         return freed, batches
+
+
+def _passes(message: Message, at: int) -> bool:
+    """Does a station take it at once?"""
+    due = message.lane is not None and message.due_at is not None and message.due_at <= at
+    return due and message.state in BEFORE_SENT and message.waiting_for is None
 
 
 def _of_the_machine(error: Exception) -> bool:

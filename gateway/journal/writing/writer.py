@@ -33,6 +33,7 @@ class Changed:
 
     messages: dict[str, None] = field(default_factory=dict)
     documents: dict[str, None] = field(default_factory=dict)
+    passing: set[str] = field(default_factory=set)  #: of both, those that move on at once, as far as is known now
 
 
 @dataclass(slots=True)

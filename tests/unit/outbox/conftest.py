@@ -89,7 +89,7 @@ class Home:
 
     def _committed(self, changed: Mapping[str, Changed]) -> None:
         for account, ids in changed.items():
-            self.teller.tell(account, ids.messages, ids.documents)
+            self.teller.tell(account, ids.messages, ids.documents, passing=ids.passing)
 
     def new_teller(self) -> Tellers:
         return Tellers(self.journal, self.around, self.alerts, monotonic=self.clock)

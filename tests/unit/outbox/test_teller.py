@@ -31,6 +31,7 @@ from tongguan.outbox.status import index
 from tongguan.outbox.status.answers import technical_name
 from tongguan.outbox.status.file_writer import FileWriter
 from tongguan.outbox.status.index import Index
+from tongguan.outbox.status.pending import FOLLOW, PASSING
 from tongguan.outbox.status.rewriting import Rewriter
 from tongguan.outbox.status.teller import MANY, SOON
 from tongguan.outbox.status.tellers import Tellers
@@ -470,6 +471,36 @@ def test_when_a_message_tells_of_a_move_its_documents_show_it_already(
         home.clock.pass_(0.3)
 
     assert [each for each in read_at_once if each[0] == "m1"][-1] == ("m1", "accepted", ["accepted"])
+
+
+def test_of_many_those_that_move_on_at_once_are_written_once_they_rest_or_after_a_while(home: Home) -> None:
+    home.told()
+    lane = Lane("card:c")
+    passing = [
+        home.comes(
+            submission(f"m{n:02}", State.CHECKED, lane=lane, due_at=RECEIVED_AT, document_id=f"d{n:02}"),
+            documents=(document(f"d{n:02}", key=f"PO/{n}"),),
+        )
+        for n in range(MANY)
+    ]
+    home.comes(submission("waits", State.CHECKED, lane=lane, due_at=RECEIVED_AT, waiting_for="card"))
+    for _ in range(2):
+        home.told()
+        home.clock.pass_(FOLLOW)
+    assert home.files("Status/by-id") == ["waits.json"]
+
+    for message in passing[1:]:
+        home.moves(message, State.SENT, with_={"lane": None, "due_at": None})
+    for _ in range(2):
+        home.told()
+        home.clock.pass_(FOLLOW)
+    assert {home.page(f"by-id/{m.id}.json")["state"] for m in passing[1:]} == {"sent"}
+    assert not (home.folder / "Status/by-id/m00.json").exists()
+
+    home.clock.pass_(PASSING)
+    home.told()
+    assert home.page("by-id/m00.json")["state"] == "checked"
+    assert len(home.files("Status/documents")) == MANY
 
 
 def test_a_move_that_was_read_before_it_was_told_of_shows_in_the_document_first(
