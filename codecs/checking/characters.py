@@ -10,7 +10,7 @@ from tongguan.codecs.checking.field_tree import Node, Row, Trail
 from tongguan.codecs.checking.fields import ValueWrong
 from tongguan.gateway.model.characters import OddCharacter, counted, strange, without_unseen
 
-_CODES = {"hidden": "GW-C50", "lost": "GW-C52", "alike": "GW-C53", "turning": "GW-C54"}
+_CODES = {"hidden": "GW-C50", "lost": "GW-C52", "alike": "GW-C53", "turning": "GW-C54", "escaped": "GW-C55"}
 _MOST_TOLD = 3  #: of one field
 
 

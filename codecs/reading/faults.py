@@ -159,8 +159,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "GW-C60": ("{label} 第 {place} 个 {value}：{why}", "{label}, number {place}: {value} {why_en}"),
     "GW-C51": (
-        "{label}只有看不见或已损坏的字符（{what}），按未填写处理",
-        "{label} holds nothing that can be read ({what_en}): it counts as empty",
+        "{label}没有可用的内容（{what}），按未填写处理",
+        "{label} holds nothing that can be used ({what_en}): it counts as empty",
     ),
     "GW-C52": (
         "{label}含有{what}（第 {at} 个字符）：原来的文字在转换编码时已损坏，请重新填写并以 UTF-8 保存",
@@ -173,6 +173,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-C54": (
         "{label}含有{what}（第 {at} 个字符），显示的文字与实际内容不同：请删去",
         "{label} contains {what_en} (character {at}), by which it is shown otherwise than it is: take it out",
+    ),
+    "GW-C55": (
+        "{label}含有{what}（第 {at} 个字符）：似经过两次转义，请核对",
+        "{label} contains {what_en} (character {at}), as if it had been escaped twice: please check",
     ),
     "GW-C40": ("操作 {operation} 还须填写{label}", "{operation} will want {label}"),
     "GW-C41": (

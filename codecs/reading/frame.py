@@ -13,7 +13,7 @@ from tongguan.codecs.reading.faults import ATTACHMENT, fault
 from tongguan.codecs.reading.item import MOST_KEPT, Item, Read, WireForm, digest, spoiled
 from tongguan.codecs.reading.read_zip import SentFiles
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, FRAME_LABELS, MOST_LISTED, MOST_NAME, near
-from tongguan.gateway.model.characters import hides, normal, strange, surely_ordinary, unprintable, without_unseen
+from tongguan.gateway.model.characters import hides, may_be_strange, normal, strange, unprintable, without_unseen
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.foreign import RECEIPT, KnownFiles
@@ -119,8 +119,16 @@ def whole_item(
         files.settle([prefix + name for name, _ in named])
     sha256 = digest(canonical, named, files, prefix=prefix)
     kept = canonical if len(canonical) <= MOST_KEPT else b""
-    odd = b"??" in canonical or not (canonical.isascii() or surely_ordinary(canonical.decode()))
-    return Item(type=type_, body=body, attachments=named, sha256=sha256, canonical=kept, place=place.path, odd=odd, **frame)
+    return Item(
+        type=type_,
+        body=body,
+        attachments=named,
+        sha256=sha256,
+        canonical=kept,
+        place=place.path,
+        odd=may_be_strange(canonical),
+        **frame,
+    )
 
 
 def _unknown(name: str, known: KnownFiles) -> Text:

@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
-Oddness = Literal["hidden", "turning", "lost", "alike", "blank"]
+Oddness = Literal["hidden", "turning", "lost", "alike", "escaped", "nothing", "blank"]
 
 #: most messages hold nothing else: letters, Han, and the punctuation of both
 _ORDINARY = re.compile("[^ -~\n\u4e00-\u9fff\u3000-\u303f\uff01-\uff5e\u2014-\u201d]")
@@ -32,7 +32,14 @@ _ALIKE = "".join(_LOOKS)
 _STRANGE = re.compile(
     f"(?P<turning>[{_TURNING}])|(?P<hidden>[{_HIDDEN}])|(?P<lost>{_REPLACED}|{_LATIN}|[{_PRIVATE}])"
     f"|(?P<alike>(?<=[A-Za-z0-9])[{_ALIKE}]|[{_ALIKE}](?=[{_ALIKE}]*[A-Za-z0-9]))"
+    "|(?P<escaped>&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});)"
 )
+#: what programs and spreadsheets write where they have no value; `Null` is a name
+_STANDS_FOR_NOTHING = re.compile(
+    r"\s*(?:null|NULL|\(null\)|undefined|\[object Object\]|#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!))\s*"
+)
+#: what of this is in letters of ASCII holds one of these
+_SIGNS = (b"??", b"&", b"null", b"NULL", b"undefined", b"[object", b"#")
 _UNSEEN = re.compile(f"[{_TURNING}{_HIDDEN}]")
 _BREAKS = re.compile("[\t\n\r]")
 _NOT_COUNTED = re.compile(f"[{_TURNING}{_HIDDEN}]|{_REPLACED}|[{_PRIVATE}]")
@@ -55,6 +62,8 @@ _OF_KIND: dict[Oddness, tuple[str, str]] = {
     "turning": ("文字方向控制符", "bidirectional control"),
     "lost": ("乱码", "spoilt characters"),
     "alike": ("形近字符", "look-alike character"),
+    "escaped": ("转义符", "escaped character"),
+    "nothing": ("空值", "no value"),
     "blank": ("空白字符", "blank"),
 }
 
@@ -71,7 +80,7 @@ class OddCharacter:
     def what(self) -> tuple[str, str]:
         """What it is called, in Chinese and in English: `U+200B 零宽空格`."""
         point = ord(self.letters[0])
-        zh, en = _NAMES.get(point, _OF_KIND[self.kind])
+        zh, en = _NAMES.get(point) or (("组合字符", "combining mark") if _is_mark(self.letters[0]) else _OF_KIND[self.kind])
         if len(self.letters) > 1 or self.letters in _SPOILT:
             return f"“{self.letters[:12]}”", f"“{self.letters[:12]}”"
         if 0xD800 <= point <= 0xF8FF:
@@ -84,12 +93,19 @@ class OddCharacter:
         return _LOOKS.get(self.letters, "")
 
 
+def may_be_strange(canonical: bytes) -> bool:
+    """May a value in the canonical bytes of a message be strange? Quick; where it may, `strange` knows."""
+    return any(sign in canonical for sign in _SIGNS) or not (canonical.isascii() or _all_ordinary(canonical.decode()))
+
+
 def surely_ordinary(text: str) -> bool:
     """Is there no strange letter for sure? Quick; where it is not sure, `strange` knows."""
-    if "??" in text:
+    if "??" in text or "&" in text or _STANDS_FOR_NOTHING.fullmatch(text) is not None:
         return False
-    if text.isascii() and "\x7f" not in text:
-        return True
+    return (text.isascii() and "\x7f" not in text) or _all_ordinary(text)
+
+
+def _all_ordinary(text: str) -> bool:
     return _ORDINARY.search(text) is None and not any(sign in text for sign in _SPOILT)
 
 
@@ -97,7 +113,11 @@ def strange(text: str) -> list[OddCharacter]:
     """Every strange letter of a text, in order."""
     if surely_ordinary(text):
         return []
+    if _STANDS_FOR_NOTHING.fullmatch(text) is not None:
+        return [OddCharacter("nothing", 1, text.strip())]
     found = [OddCharacter(one.lastgroup, one.start() + 1, one[0]) for one in _STRANGE.finditer(text)]  # type: ignore[arg-type]
+    if not found and text.strip() and not counted(text):
+        found = [OddCharacter("hidden", 1, text.strip()[0])]
     return found or ([OddCharacter("lost", 1, text)] if _misread(text) else [])
 
 
@@ -127,8 +147,16 @@ _misread("ä")  # the codec is loaded with this module: whoever decides opens no
 
 
 def counted(text: str) -> str:
-    """What a required field counts of a text: without what cannot be seen, and without what was lost."""
-    return _NOT_COUNTED.sub("", text).strip()
+    """What a required field counts of a text: without what cannot be seen, and what was lost; nothing where no letter is left."""
+    rest = _NOT_COUNTED.sub("", text).strip()
+    if _STANDS_FOR_NOTHING.fullmatch(rest) is not None or all(letter.isspace() or _is_mark(letter) for letter in rest):
+        return ""
+    return rest
+
+
+def _is_mark(letter: str) -> bool:
+    """Does it stand on the letter before it, and is nothing without one?"""
+    return unicodedata.category(letter)[0] == "M"
 
 
 def without_unseen(text: str) -> str:

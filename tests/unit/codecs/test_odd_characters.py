@@ -38,6 +38,8 @@ INVISIBLE = [
     "\U0001bca0",
 ]
 TURNING = ["\u202a", "\u202d", "\u202e", "\u2066", "\u2069"]
+MARKS = ["\u0301", "\u0300\u0302", "\u200b\u0301"]
+NOTHING = ["null", "NULL", "(null)", "undefined", "[object Object]", "#N/A", "#REF!", "#NAME?"]
 LOST = ["\ufffd", "锟斤拷", "锟斤拷锟斤拷", "烫烫烫", "ï»¿", "??", "????"]
 
 
@@ -65,7 +67,7 @@ def errors(found: Checked) -> list[Fault]:
 
 
 @pytest.mark.requirement("GW-03")
-@pytest.mark.parametrize("letter", [*INVISIBLE, *TURNING, *LOST])
+@pytest.mark.parametrize("letter", [*INVISIBLE, *TURNING, *LOST, *MARKS, *NOTHING])
 def test_a_required_field_counts_no_letter_that_cannot_be_read(application: Compiled, letter: str) -> None:
     (fault,) = errors(checked(application, ContactName=f" {letter} "))
     line = example()[: example().index("<ContactName>")].count("\n") + 1
@@ -90,6 +92,32 @@ def test_a_field_that_may_be_absent_and_holds_nothing_else_is_absent(application
 
     assert ([fault.code for fault in found.faults], errors(found)) == (["GW-C51"], [])
     assert "Supplier" not in found.content
+
+
+@pytest.mark.parametrize("name", ["Supplier", "NotifyBySms"])
+@pytest.mark.parametrize("word", NOTHING)
+def test_a_programs_word_for_no_value_is_none(application: Compiled, name: str, word: str) -> None:
+    found = checked(application, **{name: word})
+
+    assert ([fault.code for fault in found.faults], errors(found)) == (["GW-C51"], [])
+    assert all(word[:12] in text for text in (found.faults[0].zh, found.faults[0].en))
+    assert name not in found.content
+
+
+@pytest.mark.parametrize("name", ["Null", "Nullwert GmbH", "Undefined Ltd.", "A & B; Co.", "R&D", "No. #1", "AT&T;"])
+def test_a_name_that_only_begins_like_one_is_a_name(application: Compiled, name: str) -> None:
+    found = checked(application, Supplier=name.replace("&", "&amp;"))
+
+    assert (list(found.faults), found.content["Supplier"]) == ([], name)
+
+
+@pytest.mark.parametrize("sign", ["&amp;", "&lt;", "&quot;", "&nbsp;", "&#39;", "&#x4E2D;"])
+def test_what_was_escaped_twice_is_warned_of_with_its_place(application: Compiled, sign: str) -> None:
+    found = checked(application, Supplier=f"A {sign} B".replace("&", "&amp;"))
+
+    assert [(f.code, f.severity, f.path) for f in found.faults] == [("GW-C55", "warning", "/NA.application/Supplier")]
+    assert all(sign in text and "3" in text for text in (found.faults[0].zh, found.faults[0].en))
+    assert found.content["Supplier"] == f"A {sign} B"
 
 
 @pytest.mark.requirement("GW-03")
