@@ -77,7 +77,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "GW-M06": ("没有操作 {operation}{near}", "there is no operation {operation}{near}"),
     "GW-M07": ("{name} 必填", "{name} is required"),
     "GW-M08": ("{name} 超过 64 个字符", "{name} is longer than 64 characters"),
-    "GW-M09": ("{name} 含有控制字符或首尾空格{what}", "{name} contains control characters or outer blanks{what_en}"),
+    "GW-M09": ("{name} 不能作为名称：{what}", "{name} is no name: {what_en}"),
     "GW-M10": ("根元素没有属性 {name}{near}", "the root element has no attribute {name}{near}"),
     "GW-M11": ("一个批次最多 {most} 项，现有 {count} 项", "a batch has at most {most} items; this one has {count}"),
     "GW-M12": ("批次内报文编号 {reference} 重复", "reference {reference} stands twice in the batch"),

@@ -76,10 +76,12 @@ def name_faults(name: str, value: str, place: ItemPlace) -> list[Fault]:
         faults.append(_wrong("GW-M08", name, place, name=name))
     if (odd := next(iter(strange(value)), None) or unprintable(value)) is not None:
         zh, en = odd.what
-        what = {"what": f"：第 {odd.at} 个字符是 {zh}", "what_en": f": character {odd.at} is {en}"}
+        what = {"what": f"第 {odd.at} 个字符是 {zh}", "what_en": f"character {odd.at} is {en}"}
+        if odd.kind == "nothing":
+            what = {"what": f"{zh} 是空值", "what_en": f"{en} stands for no value"}
         faults.append(_wrong("GW-M09", name, place, name=name, **what))
     elif value != value.strip():
-        faults.append(_wrong("GW-M09", name, place, name=name, what="", what_en=""))
+        faults.append(_wrong("GW-M09", name, place, name=name, what="首尾有空格", what_en="it has outer blanks"))
     return faults
 
 

@@ -31,8 +31,9 @@ MOST_FAULTS = 20  #: unknown names of one place that are told
 def near(word: str, known: Collection[str]) -> dict[str, str]:
     """`near` for a fault's text: `（是否为 x？）` in a form that both languages read, or nothing."""
     word = without_unseen(word[:100])
-    if word in known:
-        return {"near": f" → {word} ?"}
+    same = word if word in known else next((each for each in known if each.lower() == word.lower()), "")
+    if same:
+        return {"near": f" → {same} ?"}
     found = _nearest(word, known) if isinstance(known, tuple) else difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return {"near": f" → {found[0]} ?" if found else ""}
 

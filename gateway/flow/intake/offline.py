@@ -8,6 +8,7 @@ from typing import Any
 from tongguan.codecs.checking.check import check
 from tongguan.codecs.reading.attachments import check_attachments
 from tongguan.codecs.reading.read import Item, Read
+from tongguan.codecs.reading.vocabulary import near
 from tongguan.gateway.flow.intake.accept import Arrival, Besides, no_operation
 from tongguan.gateway.flow.query.queries import query_faults
 from tongguan.gateway.flow.rules import Rules
@@ -43,7 +44,8 @@ def offline_faults(
     if any(one.code == "GW-J07" and one.path.endswith("/body") for one in item.faults):
         return []
     if operation is None:
-        unknown = [no_operation(profile, name)] if name else []
+        meant = any(one.code == "GW-M06" for one in item.faults) and near(name, tuple(profile.operations))["near"]
+        unknown = [no_operation(profile, name)] if name and not meant else []
         return [*unknown, *_of_any_operation(rules, account, item, at)]
     another = document is None and bool(item.number or (item.document and item.document != item.reference))
     if operation.body != "whole" and document is None and _is_empty(item.body):

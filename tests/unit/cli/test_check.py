@@ -50,6 +50,16 @@ def test_every_good_example_is_clean(tongguan: Tongguan, home: Path, tmp_path: P
     assert (said.code, said.err) == (0, ""), said.out
 
 
+@pytest.mark.parametrize("word", ["Declare", "DECLARE", "delcare"])
+def test_an_operation_that_is_surely_meant_is_named_once(tongguan: Tongguan, home: Path, tmp_path: Path, word: str) -> None:
+    text = (APPLICATIONS / "ok-declare.xml").read_text("utf-8")
+    (tmp_path / "m.xml").write_text(text.replace('operation="declare"', f'operation="{word}"'), "utf-8")
+
+    (found,) = tongguan("check", tmp_path / "m.xml", "--json").json
+
+    assert [(fault["code"], "→ declare ?" in fault["message"]) for fault in found["faults"]] == [("GW-M06", True)]
+
+
 @pytest.mark.parametrize("given", ['"type": "", ', '"type": null, ', ""])
 def test_a_message_without_a_type_lacks_that_alone_and_no_like_name_is_sought(
     tongguan: Tongguan, home: Path, tmp_path: Path, given: str

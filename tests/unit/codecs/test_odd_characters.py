@@ -221,6 +221,16 @@ def test_names_of_the_frame_show_what_cannot_be_seen(given: dict[str, Any], code
     assert "U+" in fault.zh and "U+" in fault.en and "\u200b" not in fault.zh
 
 
+def test_a_reference_that_a_program_did_not_give_is_refused() -> None:
+    """All messages of such a program would be one and the same."""
+    raw = json.dumps({"type": "XX.sample", "operation": "save", "reference": "null"}).encode()
+    with pytest.raises(Refused) as wrong:
+        read("m.json", raw, most_bytes=10**6)
+
+    (fault,) = wrong.value.faults
+    assert (fault.code, fault.en) == ("GW-M09", "reference is no name: “null” stands for no value")
+
+
 def test_a_reference_whose_letters_were_lost_is_refused() -> None:
     raw = json.dumps({"type": "XX.sample", "operation": "save", "reference": "PO-???"}).encode()
     with pytest.raises(Refused) as wrong:
