@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tongguan.gateway.settings import Settings
+from tongguan.routes.trust import is_this_machine
 from tongguan.signer.cards.pin import is_reference
 
 
@@ -66,6 +67,7 @@ def concerns(settings: Settings) -> Iterator[Concern]:
             zh, en = f"{path} 的权限是 {mode:o}，别人可读", f"others may read {path}: its mode is {mode:o}"
             yield Concern(check, zh, en, f"chmod 600 {path}", f"chmod 600 {path}", grave=bool(mode & 0o007))
     yield from _addresses(settings)
+    yield from _in_clear(settings)
 
 
 def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
@@ -104,3 +106,24 @@ def _addresses(settings: Settings) -> Iterator[Concern]:
                 f"keep the settings from others: chmod 600 {file}",
                 grave=open_to_all,
             )
+
+
+def _in_clear(settings: Settings) -> Iterator[Concern]:
+    """Filings, and the broker's password, that cross a network as they are: a network may be one's own, so it is a warning."""
+    kind, _, rest = settings.broker.url.partition("://")
+    encrypted = {"amqp": "amqps", "redis": "rediss"}.get(kind.lower())
+    if settings.gateway.environment != "production" or encrypted is None:
+        return
+    try:
+        host = urlsplit(f"//{rest}").hostname
+    except ValueError:
+        return
+    if host and not is_this_machine(host):
+        yield Concern(
+            "broker url",
+            f"与消息服务器 {host} 的连接没有加密",
+            f"what goes to the broker at {host} is not encrypted",
+            f"改用 {encrypted}://",
+            f"use {encrypted}://",
+            grave=False,
+        )

@@ -222,6 +222,28 @@ def test_a_secret_in_clear_text_is_told_and_not_shown(tongguan: Tongguan, home: 
     assert check in told(home)
 
 
+@pytest.mark.parametrize(
+    ("url", "told_of"),
+    [
+        ("amqp://mq.example:5672//", "amqps://"),
+        ("redis://10.0.0.5/1", "rediss://"),
+        ("amqps://mq.example//", ""),
+        ("amqp://127.0.0.1//", ""),
+        ("amqp://localhost//", ""),
+        ("redis://[::1]:6379/0", ""),
+    ],
+)
+def test_a_broker_across_the_network_without_tls_is_a_warning_in_production_alone(home: Path, url: str, told_of: str) -> None:
+    path = home / "tongguan.toml"
+    path.write_text(path.read_text("utf-8") + f'\n[broker]\nurl = "{url}"\n', "utf-8")
+    assert "broker url" not in checks(home)
+
+    called_production(home)
+    found = checks(home).get("broker url")
+
+    assert (found is not None and not found.grave and told_of in found.do_en) if told_of else found is None
+
+
 @pytest.mark.parametrize("place", ["secrets/customs.pin", "cards/demo-customs.key", "secrets/anchor.key"])
 def test_a_secret_that_others_may_read_is_a_warning_in_a_test_home_and_no_production(
     tongguan: Tongguan, home: Path, place: str
