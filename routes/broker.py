@@ -63,6 +63,8 @@ _MOST_PASSWORD = 4096  #: bytes of a file with a password
 _REDIS_LEASE = 60
 _REDIS_LOOK = 5.0  #: seconds between two looks for such
 _REDIS_POLL = 0.1  #: seconds between two looks into an empty list
+#: what Redis says where it is about one key: it is no list; it is none that this user may write
+_NOT_THIS_KEY = ("WRONGTYPE", "wrong kind of value", "access one of the keys", "access a key")
 
 
 def make_broker(settings: Broker, home: Path) -> MessageBroker | None:
@@ -708,6 +710,7 @@ class _VirtualLink(_KombuLink):
     def publish(
         self, messages: Sequence[OutgoingMessage], *, until: Callable[[], bool] = lambda: False
     ) -> Sequence[PublishResult]:
+        results = list[PublishResult]()
         with self._explained():
             for each in messages:
                 told = {"message_id": each.message_id or new_id(), "delivery_mode": _PERSISTENT}
@@ -719,8 +722,12 @@ class _VirtualLink(_KombuLink):
                     headers=dict(each.headers),
                     properties=told,
                 )
-                self._channel.basic_publish(message, exchange=each.exchange, routing_key=each.routing_key)
-        return [PublishResult.CONFIRMED] * len(messages)
+                results.append(self._put(message, each))
+        return results
+
+    def _put(self, message: Any, each: OutgoingMessage) -> PublishResult:
+        self._channel.basic_publish(message, exchange=each.exchange, routing_key=each.routing_key)
+        return PublishResult.CONFIRMED
 
     def _end(self, raw: Any) -> None:
         with contextlib.suppress(Exception):
@@ -728,16 +735,43 @@ class _VirtualLink(_KombuLink):
 
 
 class _RedisLink(_VirtualLink):
-    """Redis. Messages are taken without the library's help, in one step; given back and published by it."""
+    """Redis. Messages are taken and given back without the library's help, published by it."""
 
     def __init__(self, place: str, connection: Any, timeout: float) -> None:
-        self._in_hand: dict[str, None] = {}  # tags, in the order in which they were taken
         self._look_at = 0.0
+        self._leads = ""
         super().__init__(place, connection, timeout)
+        self._taker = RedisTaker(self._channel.client)
 
     @property
     def unacknowledged(self) -> int:
-        return len(self._in_hand)
+        return len(self._taker)
+
+    def _lists(self, queue: str) -> list[str]:
+        return [self._channel._q_for_pri(queue, priority) for priority in self._channel.priority_steps]
+
+    def _declare(self, name: str) -> None:
+        """There is nothing to be made; what has its name and is no list is told."""
+        self._length(name)
+
+    def _lead_to(self, queue: str) -> None:
+        """The library would do it once a process; who empties the database takes it away."""
+        channel = self._channel
+        member = channel.sep.join((queue, "", queue))
+        for key in (channel.keyprefix_queue % queue, channel.keyprefix_binding_permanent % queue):
+            if not channel.client.sismember(key, member):
+                channel.client.sadd(key, member)
+        self._leads = queue
+
+    def depth(self, queue: str) -> QueueDepth | None:
+        with self._explained():
+            return QueueDepth(self._length(queue), None)
+
+    def _length(self, queue: str) -> int:
+        told = self._channel.client.pipeline(transaction=False)  # in a transaction nothing is told where there is no room
+        for each in self._lists(queue):
+            told.llen(each)
+        return sum(told.execute())
 
     def consume(self, queue: str, *, prefetch: int) -> None:
         self._queue, self._prefetch, self._consuming = queue, prefetch, new_id()
@@ -749,7 +783,7 @@ class _RedisLink(_VirtualLink):
         end = clock.monotonic() + wait
         with self._explained():
             while True:
-                room = min(most, self._prefetch - len(self._in_hand))
+                room = min(most, self._prefetch - len(self._taker))
                 came = self._taken(self._queue, room, most_bytes)
                 left = end - clock.monotonic()
                 if came or left <= 0:
@@ -762,14 +796,9 @@ class _RedisLink(_VirtualLink):
             return next(iter(self._taken(queue, 1, 1)), None)
 
     def _taken(self, queue: str, most: int, most_bytes: int) -> list[QueueMessage]:
-        channel = self._channel
-        lists = [channel._q_for_pri(queue, priority) for priority in channel.priority_steps]
-        taker = RedisTaker(channel.client, queue, lists, index=channel.unacked_index_key, in_hand=channel.unacked_key)
-        came = []
-        for tag, raw in taker.take(now=clock.now_ms() / 1000, most=most, most_bytes=most_bytes):
-            self._in_hand[tag] = None
-            came.append(self._read(queue, tag, raw))
-        return came
+        now = clock.now_ms() / 1000
+        taken = self._taker.take(queue, self._lists(queue), now=now, most=most, most_bytes=most_bytes)
+        return [self._read(queue, tag, raw) for tag, raw in taken]
 
     def _read(self, queue: str, tag: str, raw: bytes) -> QueueMessage:
         try:
@@ -778,31 +807,34 @@ class _RedisLink(_VirtualLink):
             return QueueMessage(queue=queue, tag=tag, body=raw, readable=False)
 
     def acknowledge(self, messages: Sequence[QueueMessage]) -> None:
-        tags = [message.tag for message in messages]
-        if not tags:
-            return
-        with self._explained():
-            told = self._channel.client.pipeline()
-            told.zrem(self._channel.unacked_index_key, *tags)
-            told.hdel(self._channel.unacked_key, *tags)
-            told.execute()
-        for tag in tags:
-            self._in_hand.pop(tag, None)
+        if messages:
+            with self._explained():
+                self._taker.acknowledge([message.tag for message in messages])
+
+    def _put(self, message: Any, each: OutgoingMessage) -> PublishResult:
+        """What has the queue's name and is no list, or may not be written, is this message's trouble and no other's."""
+        try:
+            return super()._put(message, each)
+        except self._transport.channel_errors + self._transport.connection_errors as wrong:
+            if each.exchange or not any(sign in str(wrong) for sign in _NOT_THIS_KEY):
+                raise
+            return PublishResult.REJECTED
 
     def beat(self) -> None:
         with self._explained():
             self._channel.client.ping()
 
     def _idle(self) -> None:
-        """Have what somebody who is gone had in hand come again."""
+        """Have what somebody who is gone had in hand come again, and the exchange lead here."""
         if clock.monotonic() >= self._look_at:
             self._look_at = clock.monotonic() + _REDIS_LOOK
-            self._channel.qos.restore_visible(num=_WINDOW * 4, interval=1)
+            self._taker.restore(before=clock.now_ms() / 1000 - _REDIS_LEASE, most=_WINDOW * 4)
+            if self._leads:
+                self._lead_to(self._leads)
 
     def _end(self, raw: Any) -> None:
         with contextlib.suppress(Exception):  # else they come again when they were in hand for too long
-            while self._in_hand:
-                self._channel.qos.restore_by_tag(self._in_hand.popitem()[0])
+            self._taker.give_back()
         super()._end(raw)
 
 
@@ -849,6 +881,19 @@ def _explanation(place: str, wrong: BaseException, *, begun: bool) -> BrokerBrok
         zh, en = "连接被拒绝：它没有运行，或地址不对", "the connection is refused: it does not run, or the address is wrong"
     elif isinstance(wrong, socket.gaierror) or "Name or service not known" in said:
         zh, en = "找不到这个主机名：[broker] url", "no machine of this name is found: [broker] url"
+    elif any(sign in said for sign in ("NOPERM", "no permissions", "can't run this command")):
+        zh, en = (
+            "权限不足：Redis 的 ACL SETUSER（docs/operations.md）",
+            "no right to it: ACL SETUSER of Redis (docs/operations.md)",
+        )
+    elif "'maxmemory'" in said:
+        zh, en = "Redis 内存已满：加大 maxmemory 或腾出内存", "Redis has no room: raise maxmemory, or make room"
+    elif "wrong kind of value" in said:
+        zh, en = "同名的键不是列表：改名或删除该键", "a key of that name is no list: rename or delete it"
+    elif "read only replica" in said:
+        zh, en = "这是 Redis 的只读副本：[broker] url 应指向主库", "it is a read-only replica: [broker] url wants the master"
+    elif "MISCONF" in said:
+        zh, en = "Redis 存不了盘，不收报文：看它的磁盘", "Redis cannot write to its disk, and takes nothing: look at that"
     elif "DB index is out of range" in said:
         zh, en = "Redis 没有这个数据库：[broker] url、virtual_host", "Redis has no such database: [broker] url, virtual_host"
     elif isinstance(wrong, ssl.SSLError) or "[SSL: " in said:

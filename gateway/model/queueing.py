@@ -91,7 +91,7 @@ class QueueDepth:
     """How much waits in a queue, and how many take from it."""
 
     messages: int
-    consumers: int
+    consumers: int | None  #: None: the broker does not know
 
 
 class BrokerLink(Protocol):

@@ -39,14 +39,21 @@ def broker_findings(settings: Settings) -> Iterable[Finding]:
     if not found.ok:
         return
     queues = [SUBMISSIONS + account.name for account in settings.account]
+    rights = _REDIS_RIGHTS if settings.broker.url.lower().startswith("redis") else _RIGHTS
     for name in (DEAD, *queues):
-        yield _try(broker, f"broker {name}", partial(_declared, name), _RIGHTS)
-    yield _try(broker, f"broker {EVENTS}", _events, _RIGHTS)
-    yield _try(broker, f"broker {_TRIAL}", _to_ourselves, _RIGHTS)
+        yield _try(broker, f"broker {name}", partial(_declared, name), rights)
+    yield _try(broker, f"broker {EVENTS}", _events, rights)
+    yield _try(broker, f"broker {_TRIAL}", _to_ourselves, rights)
 
 
 _REACH = ("检查 [broker] 的地址、用户和证书", "check address, user and certificates of [broker]")
 _SET = "rabbitmqctl set_permissions -p VHOST USER '^tongguan[.].*' '.*' '^tongguan[.].*'"  #: configure, write (replies go anywhere), read
+#: of Redis: replies may go to other keys, too
+_REDIS_SET = "ACL SETUSER USER on '>PASSWORD' '~tongguan.*' '~_kombu.*' '+@all' '-@admin' '-@dangerous'"
+_REDIS_RIGHTS = (
+    f"按上文处理；权限见：{_REDIS_SET}，以及答复所用的键",
+    f"see to what is said; rights are given by: {_REDIS_SET}, and the keys of replies",
+)
 _RIGHTS = (f"给网关的用户权限（配置、写、读）：{_SET}", f"give the gateway's user its rights (configure, write, read): {_SET}")
 
 _SHAPE = (
@@ -77,6 +84,8 @@ def _declared(name: str, link: BrokerLink) -> str:
     link.declare_queue(name)
     depth = link.depth(name)
     many, who = (depth.messages, depth.consumers) if depth is not None else (0, 0)
+    if who is None:
+        return t(f"{many} 条消息", f"{many} messages")
     return t(f"{many} 条消息，{who} 个消费者", f"{many} messages, {who} consumers")
 
 

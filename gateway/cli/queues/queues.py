@@ -21,7 +21,7 @@ from tongguan.routes.broker import make_broker
 
 @dataclass(frozen=True)
 class _Queue:
-    """A queue as the broker tells of it; None: it is not there, or the broker is not."""
+    """A queue as the broker tells of it; None: it is not there, or the broker is not. Redis knows no consumers."""
 
     name: str
     account: str | None

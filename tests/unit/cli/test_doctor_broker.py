@@ -13,6 +13,7 @@ from typing import Any
 import brokers
 import kombu
 import pytest
+import redis
 from homes import new_home
 
 from tongguan.gateway.cli import main
@@ -167,3 +168,21 @@ def test_what_loses_messages_is_refused_with_words_and_exit_78(tmp_path: Path, u
     assert ended.returncode == 78
     assert "broker.url" in ended.stderr or "broker:" in ended.stderr
     assert "amqp://" in ended.stderr
+
+
+@pytest.mark.requirement("GW-02")
+def test_the_user_of_redis_is_told_the_rights_of_redis(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    brokers.redis_is_there()
+    store = redis.Redis(*brokers.REDIS, db=13)
+    store.execute_command("ACL", "SETUSER", "tongguan-doctor", "reset", "on", ">word", "~*", "+@all", "-rpop")
+    try:
+        place = f"{brokers.REDIS[0]}:{brokers.REDIS[1]}/13"
+        found = looked(home_with(tmp_path, f'url = "redis://tongguan-doctor:word@{place}"'), capsys)
+        well = looked(home_with(tmp_path / "well", f'url = "redis://{place}"'), capsys)
+    finally:
+        store.acl_deluser("tongguan-doctor")
+
+    ok, said = found["broker tongguan.doctor"]
+    assert not ok and "ACL SETUSER" in said and "rabbitmqctl" not in said
+    assert all(ok for ok, _ in well.values()), well
+    assert "consumers" not in well["broker tongguan.dead"][1], "Redis knows none"

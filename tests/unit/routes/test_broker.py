@@ -131,10 +131,10 @@ def test_what_is_taken_from_redis_is_in_hand_in_the_same_step_and_comes_again_wh
 
     assert [m.message_id for m in came] == ["m0", "m1", "m2"], "no more than may be in hand"
     assert {told["client_type"] for told in asked if told["command"].startswith(("RPOP", "BRPOP", "ZADD"))} == {"lua"}
-    assert (store.hlen("unacked"), store.llen("four")) == (3, 2)
+    assert (store.hlen("tongguan.unacknowledged"), store.llen("four")) == (3, 2)
     assert store.lrange("four.unreadable", 0, -1) == [b"no JSON \xff"]
     taker.acknowledge(came[:1])
-    taker._in_hand.clear()  # type: ignore[attr-defined]  # it dies, and gives nothing back
+    taker._taker._tags.clear()  # type: ignore[attr-defined]  # it dies, and gives nothing back
     taker.close()
 
     monkeypatch.setattr(broker, "_REDIS_LEASE", 0)
@@ -146,9 +146,157 @@ def test_what_is_taken_from_redis_is_in_hand_in_the_same_step_and_comes_again_wh
         other.acknowledge(some)
         rest += [m.message_id for m in some]
     assert sorted(rest) == ["m1", "m2", "m3", "m4"]
-    assert store.hlen("unacked") == 0
+    assert store.hlen("tongguan.unacknowledged") == 0
     for each in (maker, other):
         each.close()
+
+
+@pytest.fixture
+def store() -> Iterator[Any]:
+    """A database of Redis for one test, with nothing in it."""
+    brokers.redis_is_there()
+    made = redis.Redis(*brokers.REDIS, db=13)
+    made.flushdb()
+    yield made
+    made.flushdb()
+
+
+REDIS = f"redis://{brokers.REDIS[0]}:{brokers.REDIS[1]}/13"
+
+
+def taken(queue: str = "five", url: str = REDIS) -> list[str]:
+    """Take all that there is, and have it for good; their ids."""
+    link = linked(url)
+    try:
+        link.consume(queue, prefetch=100)
+        came = link.receive(most=100, most_bytes=1_000_000, wait=0.2)
+        link.acknowledge(came)
+    finally:
+        link.close()
+    return [message.message_id for message in came]
+
+
+def put(queue: str, *ids: str) -> None:
+    maker = linked(REDIS)
+    maker.publish([OutgoingMessage(b"x", queue, message_id=id_) for id_ in ids])
+    maker.close()
+
+
+@pytest.mark.parametrize("lacks", ["zadd", "hset", "rpop", "hdel", "lindex"])
+def test_a_user_of_redis_without_the_right_to_take_leaves_every_message_in_its_list(store: Any, lacks: str) -> None:
+    put("five", "m0", "m1")
+    store.execute_command("ACL", "SETUSER", "tongguan-few", "reset", "on", ">word", "~*", "+@all", f"-{lacks}")
+    try:
+        with pytest.raises(BrokerBroken, match="ACL SETUSER"):
+            taken(url=REDIS.replace("//", "//tongguan-few:word@"))
+    finally:
+        store.acl_deluser("tongguan-few")
+
+    assert store.llen("five") == 2
+    assert sorted(set(taken())) == ["m0", "m1"]
+
+
+def test_the_rights_that_doctor_and_the_page_name_are_enough(store: Any) -> None:
+    rights = ("~tongguan.*", "~_kombu.*", "+@all", "-@admin", "-@dangerous")
+    store.execute_command("ACL", "SETUSER", "tongguan-fit", "reset", "on", ">word", *rights)
+    url = REDIS.replace("//", "//tongguan-fit:word@")
+    try:
+        link = linked(url)
+        link.declare_queue("tongguan.dead")
+        link.declare_submissions("tongguan.submit.demo")
+        link.declare_events()
+        told = link.publish([OutgoingMessage(b"x", key) for key in ("tongguan.submit.demo", "elsewhere", "tongguan.dead")])
+        link.close()
+        came = taken("tongguan.submit.demo", url)
+    finally:
+        store.acl_deluser("tongguan-fit")
+
+    assert told == [CONFIRMED, PublishResult.REJECTED, CONFIRMED], "what may not be written to is that message's trouble alone"
+    assert len(came) == 1
+
+
+@pytest.mark.parametrize("note", ["tongguan.unacknowledged", "tongguan.unacknowledged.index", "five.unreadable"])
+def test_a_note_that_cannot_be_written_costs_no_message_of_redis(store: Any, note: str) -> None:
+    store.rpush("five", b"no JSON")
+    put("five", "m0")
+    store.set(note, "of another type")
+    with contextlib.suppress(BrokerBroken):
+        taken()
+    store.delete(note)
+
+    assert [*taken(), *taken()].count("m0") == 1
+    assert store.lrange("five.unreadable", 0, -1) == [b"no JSON"]
+
+
+def test_a_key_of_redis_that_is_no_list_is_told_of_and_holds_up_no_other(store: Any) -> None:
+    store.sadd("six", "x")
+    link = linked(REDIS)
+
+    assert link.publish([OutgoingMessage(b"x", key) for key in ("five", "six", "five")]) == [
+        CONFIRMED,
+        PublishResult.REJECTED,
+        CONFIRMED,
+    ]
+    with pytest.raises(BrokerBroken, match="no list"):
+        link.declare_queue("six")
+    link.close()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'{"body": "eA==", "properties": {"delivery_tag": "1", "body_encoding": "base64"}}',
+        b'{"body": "eA==", "headers": [], "properties": {}}',
+        b'{"n": 12345678901234567890123}',
+        b'{"headers": {"x": "\xff"}}',
+    ],
+)
+@pytest.mark.parametrize("killed", [True, False])
+def test_what_is_given_back_to_redis_is_not_lost_whatever_it_is(
+    store: Any, odd: bytes, killed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.rpush("five", odd)
+    link = linked(REDIS)
+    link.consume("five", prefetch=10)
+    assert len(link.receive(most=1, most_bytes=1, wait=1)) == 1
+    if killed:
+        link._taker._tags.clear()  # type: ignore[attr-defined]
+    link.close()
+    monkeypatch.setattr(broker, "_REDIS_LEASE", 0)
+    again = linked(REDIS)
+    again.consume("five", prefetch=10)
+    came: list[Any] = []
+    while not came:
+        came += again.receive(most=1, most_bytes=1, wait=1)
+    again.acknowledge(came)
+    again.close()
+
+    assert (store.llen("five"), store.hlen("tongguan.unacknowledged")) == (0, 0)
+
+
+def test_what_another_program_has_in_hand_in_the_same_database_stays_there(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.hset("unacked", "tag", '[{"body": "x", "headers": {}, "properties": {"delivery_info": {}}}, "", "celery"]')
+    store.zadd("unacked_index", {"tag": 1})
+    monkeypatch.setattr(broker, "_REDIS_LEASE", 0)
+    taken()
+
+    assert (store.hlen("unacked"), store.llen("celery")) == (1, 0)
+
+
+def test_the_exchange_of_a_database_that_was_emptied_leads_to_the_queue_again(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = linked(REDIS)
+    link.declare_submissions("seven")
+    link.consume("seven", prefetch=10)
+    store.flushdb()
+    link.receive(most=1, most_bytes=1, wait=0.2)
+    link.publish([OutgoingMessage(b"x", "seven", exchange="seven")])
+    came = link.receive(most=1, most_bytes=1, wait=1)
+    link.acknowledge(came)
+    link.close()
+
+    assert len(came) == 1
 
 
 def test_what_has_properties_that_nobody_can_read_comes_as_such_and_the_next_one_as_it_is(rabbit: str) -> None:
