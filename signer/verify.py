@@ -118,9 +118,9 @@ def verify(raw: bytes, trusted: Sequence[TrustedCertificate], at: datetime) -> V
         named = repr(method.get("Algorithm"))
         _refuse("algorithm", f"签名算法 {named} 不是受信任密钥的", f"signature method {named} is not that of the trusted key")
     if not signer.valid_from <= at <= signer.valid_until:
-        span = signer.valid_from, signer.valid_until
-        en = f"the certificate is valid from {span[0]} to {span[1]}, not at {at}"
-        _refuse("period", f"证书有效期 {span[0]} 至 {span[1]}，不含 {at}", en)
+        since, until, now = (moment.isoformat(timespec="seconds") for moment in (signer.valid_from, signer.valid_until, at))
+        en = f"the certificate is valid from {since} to {until}, not at {now}"
+        _refuse("period", f"证书有效期 {since} 至 {until}，不含 {now}", en)
     try:
         signed = etree.tostring(signed_info, method="c14n", exclusive=True, with_comments=False)
         _detach(root, signature)

@@ -39,6 +39,7 @@ class HealthChecks:
 
     def __init__(self, site: Site, alerts: Alerts, cards: CardWatch) -> None:
         self._site, self._alerts, self._cards = site, alerts, cards
+        self._clock_set = -1  #: times that the clock had been set when receipts in quarantine were last looked at again
         self._learned = False  #: has it been looked for receipts whose codes this site's profiles know by now?
         self.all: Mapping[str, Callable[[], None]] = {
             "deadlines": self.deadlines,
@@ -123,6 +124,9 @@ class HealthChecks:
         """Receipts whose code nobody knows, and messages that a receipt contradicts: told until a person has looked."""
         if not self._learned:
             self._learn()
+        if (times_set := self._site.journal.clock_set) != self._clock_set:
+            self._look_again()
+            self._clock_set = times_set
         with self._site.journal.search() as records:
             unknown = records.noted([State.UNMATCHED], _NOTED)
             contradicted = records.noted([*FREES_REFERENCE, State.SENT, State.ACCEPTED], _NOTED)
@@ -139,6 +143,18 @@ class HealthChecks:
             zh, en = f"报文 {m.id}（{m.reference}）的结果与后来的回执相反：{why}", f"message {m.id} ({m.reference}) is {why_en}"
             self._alerts.tell("contradicted", in_both(zh, en), do=m.hold_do or "", about=m.id)
         self._alerts.only("contradicted", {m.id for m in contradicted})
+
+    def _look_again(self) -> None:
+        """After a start, and after the clock was set: receipts that were not believed at the time that it said are verified by what it says now."""
+        journal, after = self._site.journal, 0
+        while True:
+            with journal.search() as records:
+                aside = records.waiting_for_clock(after, _NOTED)
+            if not aside:
+                break
+            after = aside[-1].sequence
+            journal.finish([(back_to(m, State.RECEIVED, Lane(LaneKind.VERIFY)),) for m in aside])
+        journal.ring()
 
     def _learn(self) -> None:
         """Once a site, for its profiles never change: what waits for a code that is known by now is settled, however much waits."""

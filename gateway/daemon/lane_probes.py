@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from datetime import timedelta
 from typing import Any
 
 from tongguan.gateway.daemon.deadline_watch import DeadlineWatch
@@ -13,7 +12,7 @@ from tongguan.gateway.daemon.receipt_watch import ReceiptWatch
 from tongguan.gateway.flow.cards.watch import CardWatch, refused_pin
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.clock_changes import Timekeeper
-from tongguan.gateway.model.errors import each_of, in_both, in_language
+from tongguan.gateway.model.errors import each_of, in_both, in_language, many
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock, times
@@ -120,10 +119,10 @@ class Watching:
         timekeeper.look()
         text = ""
         if jump := timekeeper.unsteady():
-            by = timedelta(milliseconds=abs(jump))
+            zh, en = _length(jump)
             text = in_both(
-                f"系统时钟向{'前' if jump > 0 else '后'}跳了 {by}；等待的报文、期限已随之调整",
-                f"the machine's clock jumped {'forward' if jump > 0 else 'back'} by {by}; what waits was moved with it",
+                f"系统时钟向{'前' if jump > 0 else '后'}跳了 {zh}；等待的报文、期限已随之调整",
+                f"the machine's clock jumped {'forward' if jump > 0 else 'back'} by {en}; what waits was moved with it",
             )
         self._alerts.stands("clock", text, do="timedatectl")
         before, self._jumps = self._jumps, timekeeper.count
@@ -181,3 +180,13 @@ class Watching:
         do = at_home(in_language(lane.do, self._site.rules.settings.gateway.language) or "", self._site.rules.settings.home)
         shown = {"open": False, "reason": lane.reason, "text": text, "since": since, "do": do}
         return {**shown, "who": lane.who} if lane.who else shown
+
+
+def _length(ms: int) -> tuple[str, str]:
+    """A span in words, by its two largest units."""
+    left, found = round(abs(ms) / 1000), list[tuple[int, str, str]]()
+    for seconds, zh, en in ((86_400, "天", "day"), (3600, "小时", "hour"), (60, "分钟", "minute"), (1, "秒", "second")):
+        count, left = divmod(left, seconds)
+        found += [(count, zh, en)] if count else []
+    shown = found[:2]
+    return " ".join(f"{n} {zh}" for n, zh, _ in shown), " ".join(many(n, en) for n, _, en in shown)

@@ -359,6 +359,11 @@ class Journal(Reader):
     def came_twice(self, moment: int) -> bool:
         return self.timekeeper.came_twice(moment)
 
+    @property
+    def clock_set(self) -> int:
+        """How many times the machine's clock was set since this run began."""
+        return self.timekeeper.count
+
     def _clock_jumped(self, jump: int) -> None:
         moved = {n: replace(lane, probe_at=lane.probe_at + jump) for n, lane in self.lanes.items() if lane.probe_at is not None}
         self._set_lanes({**self.lanes, **moved})

@@ -115,6 +115,10 @@ class FlowJournal(WorkJournal, Protocol):
     def note(self, subject: Lane | str, step: str, *, who: str, why: str, was: str | None = None, state: str = "") -> None:
         """Tell the history of what moves no message: of a lane, a message by its id, or the gateway."""
 
+    @property
+    def clock_set(self) -> int:
+        """How many times the machine's clock was set since this run began."""
+
     def came_twice(self, moment: int) -> bool:
         """Was the clock set back over this moment? Then a time like it says nothing of what came first."""
 

@@ -69,7 +69,8 @@ def test_a_message_that_waits_goes_out_at_its_time(
     shop.play(name, "sent")
 
     [alert] = alerts(shop, "clock")
-    assert alert["do"] and ("前" if by > 0 else "后") in alert["text"]
+    length = ("1 天", "1 day") if abs(by) == DAY else ("1 小时", "1 hour")
+    assert alert["do"] and f"向{'前' if by > 0 else '后'}跳了 {length[0]}；" in alert["text"]
 
 
 def test_a_deadline_is_not_reached_by_setting_the_clock(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +88,46 @@ def test_a_shut_route_is_probed_again_though_the_clock_went_back(shop: Workshop,
     shop.mofcom.up()
 
     shop.play(name, "sent")
+
+
+@pytest.mark.parametrize("by", [-4000 * DAY, -2 * DAY, 9000 * DAY], ids=["long ago", "the day before yesterday", "far ahead"])
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+def test_what_the_authority_said_while_the_clock_was_wrong_is_believed_once_it_is_right(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, by: int, restarted: bool
+) -> None:
+    name = shop.site.drop(b.xml(b.application("declare", reference=(reference := f"clock-{next(_names)}"))))
+    shop.play(name, "sent")
+    set_clock(monkeypatch, by)
+    shop.decide(reference, "30", b.APPLICATION)
+    shop.turns(lambda: aside(shop))
+    shop.daemon.watching.look()
+    turn(shop.daemon)
+    assert aside(shop) == 1
+
+    if restarted:
+        shop.stop()
+    set_clock(monkeypatch, -by)
+    turn(shop.daemon)
+    shop.daemon.watching.look()
+
+    assert shop.play(name, "accepted")["state"] == "accepted"
+    assert aside(shop) == 0
+
+
+def test_what_no_clock_believes_is_not_looked_at_again(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.mofcom.issue(shop.mofcom.stranger.seal(shop.mofcom.unsigned(code="30")))
+    shop.turns(lambda: aside(shop))
+    set_clock(monkeypatch, -DAY)
+    turn(shop.daemon)
+    shop.daemon.watching.look()
+
+    assert aside(shop) == 1
+
+
+def aside(shop: Workshop) -> int:
+    """Receipts in quarantine."""
+    with shop.daemon.journal.search() as records:
+        return sum(count for _, _, state, count in records.tally() if state == "quarantined")
 
 
 def test_the_alert_of_the_clock_ends_when_it_is_right_again(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from tongguan.gateway.flow.receipts.contradictions import another_verdict, contr
 from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs, named_by, of_number, round_of, that_asked
 from tongguan.gateway.flow.receipts.sms_rules import notices
 from tongguan.gateway.flow.receipts.technical import settle_technical
-from tongguan.gateway.flow.receipts.verification import Answered, fetched, issuers
+from tongguan.gateway.flow.receipts.verification import Answered, Untimely, fetched, issuers
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.owed import owing
@@ -43,6 +43,7 @@ from tongguan.gateway.work.loop import NOT_HELD, Step, each, end
 from tongguan.gateway.work.moment import Moment
 
 _NOTHING = Text("", "")
+CLOCK = "clock"  #: what a receipt in quarantine waits for that is not believed at the time that our clock says
 CODE = "code"  #: what a genuine receipt waits for whose code its type does not know
 
 
@@ -85,7 +86,10 @@ def receipt_step(site: Site) -> Step:
 def decide_receipt(rules: Rules, moment: Moment, message: Message, told: Answered | str, records: Snapshot) -> Chain:
     """All moves of one receipt in one hand."""
     if isinstance(told, str):
-        return (_aside(message, told, moment.now, "verify"),)
+        outcome = _aside(message, told, moment.now, "verify")
+        if isinstance(told, Untimely):
+            outcome = replace(outcome, message=replace(outcome.message, waiting_for=CLOCK))
+        return (outcome,)
     if message.state in (State.VERIFIED, State.UNMATCHED):
         return (_settled(rules, moment, message, told, records),)
     content = told.content

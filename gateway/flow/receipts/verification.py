@@ -33,6 +33,12 @@ class Answered:
     further: tuple[ReceiptContent, ...] = ()  #: the pages behind it, of an answer in rows
 
 
+class Untimely(str):
+    """Why a receipt is not believed that another clock of ours might believe: it is looked at again when that was set."""
+
+    __slots__ = ()
+
+
 def fetched(rules: Rules, message: Message, raw: bytes, *, now: int, business: int) -> Answered | str:
     """A receipt that came by itself, or why it must be quarantined."""
     route = message.route or ""
@@ -107,7 +113,7 @@ def _told(rules: Rules, route: str, raw: bytes, *, now: int, business: int) -> R
     try:
         content = read_receipt(verify(raw, trusted, times.from_ms(now)).root, rules.own_answers)
     except SignatureInvalid as wrong:
-        return wrong.both
+        return Untimely(wrong.both) if wrong.code == "period" else wrong.both
     except Refused as wrong:
         return in_both("；".join(fault.zh for fault in wrong.faults), "; ".join(fault.en for fault in wrong.faults))
     except Exception as wrong:  # of bytes that anybody may send: never worth more than a line
@@ -119,5 +125,5 @@ def _told(rules: Rules, route: str, raw: bytes, *, now: int, business: int) -> R
         return in_both(f"它属于环境 {content.environment}", f"it is of environment {content.environment}")
     if content.issued_at > business + _AHEAD / timedelta(milliseconds=1):
         at = times.show(content.issued_at)
-        return in_both(f"它自称签发于 {at}，尚未到来", f"it says that it was issued at {at}, which is still to come")
+        return Untimely(in_both(f"它自称签发于 {at}，尚未到来", f"it says that it was issued at {at}, which is still to come"))
     return content

@@ -170,6 +170,9 @@ OVERDUE = PreparedStatement(
 _in_state = by("message_state", _message).where(_m.state == _given("state")).limit(_most)
 IN_STATE = PreparedStatement(_in_state.order_by(_m.sequence))
 NEWEST_IN_STATE = PreparedStatement(_in_state.order_by(_m.sequence.desc()))
+OF_CLOCK = PreparedStatement(
+    _in_state.where(_m.sequence > _given("sequence"), _is(_m.waiting_for, "'clock'")).order_by(_m.sequence)
+)
 OLDEST = PreparedStatement(
     by("message_state", select(_m.received_at)).where(_m.state == _given("state")).order_by(_m.sequence).limit(1)
 )

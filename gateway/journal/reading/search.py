@@ -73,6 +73,11 @@ class Search(Following):
         wanted = {"type": type_, "code": code, "sequence": sequence, "most": limit}
         return [message_of(row) for row in statements.OF_CODE.rows(self._connection, **wanted)]
 
+    def waiting_for_clock(self, sequence: int, limit: int) -> list[Message]:
+        """The receipts in quarantine that another time of ours might believe, in the order in which they came, behind a sequence number."""
+        wanted = {"state": State.QUARANTINED.value, "sequence": sequence, "most": limit}
+        return [message_of(row) for row in statements.OF_CLOCK.rows(self._connection, **wanted)]
+
     def needed(self) -> list[str]:
         """What held messages need to be in the settings."""
         found = list[str]()
