@@ -102,6 +102,7 @@ class Mailbox:
         except OSError:
             return 0  # then every file has to rest first
         try:
+            files.hand_over(probe, self.folders["work"])
             os.utime(probe)
             return os.fstat(probe).st_ctime_ns
         finally:

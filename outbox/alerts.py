@@ -280,6 +280,8 @@ class Alerts:
         handle = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
         try:
             size = os.fstat(handle).st_size
+            if not size:
+                files.hand_over(handle, self._file.parent)
             if os.write(handle, lines) < len(lines):
                 os.ftruncate(handle, size)  # the disk is full: half a line would spoil the next one
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -666,7 +666,8 @@ class _JournalIntake:
 
 def _lock(home: Path) -> int:
     """Hold the home for this process; the kernel lets it go however we end."""
-    handle = os.open(home / "daemon.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    permissions.make(home / "daemon.lock")
+    handle = os.open(home / "daemon.lock", os.O_RDWR | os.O_CLOEXEC)
     for _ in range(_LOCK_TRIES):  # a command that only asks who is there holds it for a moment
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -216,4 +216,4 @@ def change_settings(home: Path, table: str, key: str, value: str, *, named: str 
     """Set one value of `tongguan.toml` and leave the rest as it is; raises `toml_text.NotFound`."""
     path = home / SETTINGS
     changed = with_value(path.read_text("utf-8"), table, key, value, named=named, note=note)
-    files.write(path, changed.encode(), durable=True)
+    files.rewrite(path, changed.encode())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
+import stat
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -35,6 +37,7 @@ def write(target: Path | str, content: bytes, *, dir_fd: int | None = None, dura
     temporary = f"{folder}/.{os.getpid()}-{os.urandom(6).hex()}.tmp"
     handle = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=dir_fd)
     try:
+        hand_over(handle, folder if dir_fd is None else dir_fd)
         write_all(handle, content)
         if durable:
             os.fsync(handle)
@@ -47,6 +50,21 @@ def write(target: Path | str, content: bytes, *, dir_fd: int | None = None, dura
         os.close(handle)
     if durable:
         sync_folder(folder if dir_fd is None else dir_fd)
+
+
+def rewrite(path: Path, content: bytes) -> None:
+    """Put other content into a file, durably, whole or not at all: mode and group stay as they were given to it."""
+    before = path.stat()
+    write(path, content, durable=True, mode=stat.S_IMODE(before.st_mode) & 0o700)
+    with contextlib.suppress(PermissionError):  # a group that is not ours to give
+        os.chown(path, before.st_uid, before.st_gid)
+        path.chmod(stat.S_IMODE(before.st_mode))
+
+
+def hand_over(made: int | Path, folder: int | Path | str) -> None:
+    """What root makes in somebody's folder is that one's, who would else stand before it when he serves there as himself."""
+    if os.geteuid() == 0 and (owner := os.stat(folder)).st_uid:
+        os.chown(made, owner.st_uid, owner.st_gid)
 
 
 def write_all(handle: int, content: bytes) -> None:

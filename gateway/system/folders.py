@@ -167,6 +167,11 @@ class Folders:
             if self._new or name in _MADE_AGAIN:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(base, _MODE, dir_fd=parent)
+                    made = os.open(base, _OPEN, dir_fd=parent)
+                    try:
+                        files.hand_over(made, parent)
+                    finally:
+                        os.close(made)
             if (wrong := unfit(self.root, name, parent, os.fstat(opened[""]).st_dev)) is not None:
                 return wrong
             opened[name] = os.open(base, _OPEN, dir_fd=parent)

@@ -8,6 +8,8 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tongguan.gateway.system import files
+
 _PATTERNS = (
     "*.db",
     "*.db-wal",
@@ -64,3 +66,4 @@ def make(path: Path) -> None:
     """Make an empty file for its owner alone, where there is none: who fills it keeps its mode."""
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        files.hand_over(path, path.parent)

@@ -132,6 +132,7 @@ class Rewriter:
                 handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640, dir_fd=self._folder)
             except FileExistsError:
                 continue
+            files.hand_over(handle, self._folder)
             if self._mode is None:
                 self._mode = _mark(os.fstat(handle))
             return handle, name

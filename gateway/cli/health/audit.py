@@ -15,7 +15,7 @@ import typer
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t, told
 from tongguan.gateway.cli.output import facts_of, print_json, print_table, print_text, say
-from tongguan.gateway.system import clock, times
+from tongguan.gateway.system import clock, permissions, times
 
 _SAYS_EVERY = 2.0  #: seconds between two lines of how far it is
 _MOST = 1000
@@ -125,7 +125,8 @@ def accept(why: Annotated[str, typer.Option("--why", help="the reason, for the h
 @contextmanager
 def _alone() -> Iterator[None]:
     """Hold the home: no gateway runs meanwhile."""
-    handle = os.open(context.home() / "daemon.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    permissions.make(context.home() / "daemon.lock")
+    handle = os.open(context.home() / "daemon.lock", os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
