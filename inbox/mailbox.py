@@ -76,6 +76,7 @@ class Mailbox:
         self._sweep_takes = 0.0
         self._trusted = True
         self._quiet_before_ns = 0
+        self._behind_ms = 0  #: so far the file system's clock is behind ours
         self._held = 0  # the generation of folders that is known here
         if folders is None:
             self._there()
@@ -91,20 +92,25 @@ class Mailbox:
             self._whole.clear()
             self._looks.clear()
             self._trusted = False
-            self._quiet_before_ns = self._folder_time_ns() - int(self._settle * 1e9)
+            at = self.folder_time_ms()
+            self._quiet_before_ns = (
+                -1 if at is None else at * 1_000_000 - int(self._settle * 1e9)
+            )  # else every file has to rest first
+            behind = 0 if at is None else clock.now_ms() - at
+            self._behind_ms = behind if abs(behind) > _SAME_MS else 0
         return True
 
-    def _folder_time_ns(self) -> int:
-        """The file system's own time, which need not be ours (a network share)."""
+    def folder_time_ms(self) -> int | None:
+        """The file system's own time, which need not be ours (a network share); None when it does not say."""
         flags = os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             probe = os.open(".clock", flags, 0o640, dir_fd=self.folders["work"])
         except OSError:
-            return 0  # then every file has to rest first
+            return None
         try:
             files.hand_over(probe, self.folders["work"])
             os.utime(probe)
-            return os.fstat(probe).st_ctime_ns
+            return os.fstat(probe).st_ctime_ns // 1_000_000
         finally:
             os.close(probe)
 
@@ -289,7 +295,7 @@ class Mailbox:
             sha256=file_reader.fingerprint(content, seen),
             size_bytes=seen.st_size,
             identity=file_reader.identity(seen),
-            changed_at_ms=seen.st_ctime_ns // 1_000_000,
+            changed_at_ms=seen.st_ctime_ns // 1_000_000 + self._behind_ms,
             problem=problem,
         )
 
@@ -387,5 +393,6 @@ class Mailbox:
             heapq.heappush(self._names, name)
 
 
+_SAME_MS = 2000  #: clocks that differ by less are one
 _OTHER_NAME = NeverTaken("文件名不是 .xml、.json 或 .zip", "the name does not end in .xml, .json or .zip")
 _NO_FILE = NeverTaken("不是普通文件", "not a plain file")

@@ -2,6 +2,9 @@
 
 Goes by the machine's clock, as what lies on disk does; a business clock that runs faster makes nothing older. Only what a type keeps up to a
 day (`picks`, `until`) goes by the business clock, soon after that day is over.
+
+A clock that is wrong must cost nobody what he has not read. So when it was set by a day or more, what there is counts as put there then; and
+a mailbox's files are as old as the clock of its own file system says, which need not be ours.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from tongguan.outbox.retention import clear_boxes
 
 _RESTS = 9  #: times as long as a portion took, which nobody waits for
 _MAILBOX = 60.0  #: seconds that one mailbox, or the alert file, may take at a time: it may hang
+_DAY = timedelta(days=1)
 _T = TypeVar("_T")
 log = logs.get_logger("retention")
 
@@ -41,14 +45,19 @@ class DailyClearing:
 
     def turn(self) -> None:
         """OSError where a mailbox or the alert file cannot be cleared; what the others are due is done all the same."""
-        bodies, prints, boxes = (_before(kept) for kept in (self._kept.bodies, self._kept.prints, self._kept.boxes))
-        self._each(partial(self._journal.forget_bodies, bodies), 0)
-        for account in self._mailboxes:
-            self._each(partial(self._journal.forget_prints, account, prints), (0, 0))
-        works: dict[Path, Callable[[], None]] = {
-            self._inbox(name): partial(self._clear, mailbox, boxes) for name, mailbox in self._mailboxes.items()
-        }
-        within(_MAILBOX, works | {self._alert_file: self._forget_alerts}, stopping=self._stopping)
+        self._journal.timekeeper.look()
+        bodies, prints, alerts = (self._before(kept) for kept in (self._kept.bodies, self._kept.prints, self._kept.alerts))
+        if bodies is not None:
+            self._each(partial(self._journal.forget_bodies, bodies), 0)
+        if prints is not None:
+            for account in self._mailboxes:
+                self._each(partial(self._journal.forget_prints, account, prints), (0, 0))
+        works: dict[Path, Callable[[], None]] = {}
+        if self._before(self._kept.boxes) is not None:
+            works = {self._inbox(name): partial(self._clear, mailbox) for name, mailbox in self._mailboxes.items()}
+        if alerts is not None:
+            works[self._alert_file] = partial(self._forget_alerts, alerts)
+        within(_MAILBOX, works, stopping=self._stopping)
 
     def expire(self, today: str) -> None:
         """Remove results that were to be kept up to a day which is over: from InBox, then from the journal.
@@ -56,6 +65,9 @@ class DailyClearing:
         OSError where a mailbox cannot be cleared; what the others are due is done all the same. One that is away waits for it, as does
         one that is still to be written.
         """
+        self._journal.timekeeper.look()
+        if self._before(_DAY) is None:
+            return
         failed: list[OSError] = []
         after: tuple[str, int] | None = ("", 0)
         while after is not None and not self._stopping.is_set():
@@ -100,15 +112,16 @@ class DailyClearing:
             after = portion(after)
             self._stopping.wait(_RESTS * (clock.monotonic() - began))
 
-    def _clear(self, mailbox: Mailbox, before_ms: int) -> None:
-        if not mailbox.folders.here():
+    def _clear(self, mailbox: Mailbox) -> None:
+        if not mailbox.folders.here() or (now := mailbox.folder_time_ms()) is None:
             return
+        before_ms = now - round(self._kept.boxes / timedelta(milliseconds=1))
         gone = clear_boxes(mailbox.folders, before_ms=before_ms, ended=self._ended)
         if gone:
             log.info("boxes cleared", account=mailbox.account, files=gone)
 
-    def _forget_alerts(self) -> None:
-        if lines := self._alerts.forget(_before(self._kept.alerts)):
+    def _forget_alerts(self, before_ms: int) -> None:
+        if lines := self._alerts.forget(before_ms):
             log.info("alerts cleared", lines=lines)
 
     def _ended(self, ids: Collection[str]) -> set[str]:
@@ -116,6 +129,7 @@ class DailyClearing:
             found = records.messages(ids)
         return {id_ for id_ in ids if id_ not in found or found[id_].state in FINAL}
 
-
-def _before(kept: timedelta) -> int:
-    return clock.now_ms() - round(kept / timedelta(milliseconds=1))
+    def _before(self, kept: timedelta) -> int | None:
+        """Since when something is kept; None while that is before the clock was set, as nobody knows then how old anything is."""
+        before = clock.now_ms() - round(kept / timedelta(milliseconds=1))
+        return before if before >= self._journal.timekeeper.even_since else None

@@ -27,6 +27,8 @@ from tongguan.gateway.system import clock
 LEAST_MS = 2000  #: what differs by less is no jump: slewing, or a reading that was held up
 KEEP_MS = 60_000  #: the marker is written anew so often: only after a restart of the machine its age matters
 _MOST_TWICE = 20
+_DAY_MS = 86_400_000
+_AWAY_MS = 30 * _DAY_MS  #: a machine may be off for so long, or its clock be wrong: nothing says which
 STEADY_MS = 600_000  #: without another jump for so long the clock is trusted again
 _MARKER = digests.CLOCK
 
@@ -66,6 +68,7 @@ class Timekeeper:
         self._kept_at = 0
         self._jumps: deque[tuple[int, int]] = deque()  #: steady moment, milliseconds
         self._twice: list[tuple[int, int]] = []  #: spans of the wall clock that came twice, as it was set back
+        self.even_since = 0  #: a moment of the wall clock: what it stamped earlier may be of any age, as it was set by days then
         self.count = 0  #: of jumps in this run
         self.seen = 0  #: the latest that the wall clock is known to have said, where no steady clock tells what passed since
 
@@ -76,12 +79,15 @@ class Timekeeper:
         kept = connection.execute(select(m.value).where(m.name == _MARKER)).scalar()
         known = decoded(kept, "marker clock") if kept else {}
         self._twice = [(since, until) for since, until in known.pop("twice", ())]
+        self.even_since = known.pop("even_since", 0)
         before = _Reading(**known) if known else None
         jump = before.jump_to(now) if before else None
         if jump is None:
             last = connection.execute(select(tables.move.c.at).order_by(tables.move.c.n.desc()).limit(1)).scalar() or 0
             self.seen = max(last, before.wall if before else 0)
             jump = min(0, now.wall - self.seen)
+            if self.seen and now.wall - self.seen > _AWAY_MS:
+                self.even_since = now.wall
         elif before is not None and abs(jump) < LEAST_MS:
             now = before.after(now)
         self._set(group, now, jump if abs(jump) >= LEAST_MS else 0)
@@ -114,12 +120,15 @@ class Timekeeper:
     def _set(self, group: Group, now: _Reading, jump: int) -> None:
         if jump:
             _move(group, jump, but=self._right(now.wall, jump))
+        even_since = now.wall if abs(jump) >= _DAY_MS else self.even_since
         twice = [*self._twice, (now.wall, now.wall - jump)][-_MOST_TWICE:] if jump < 0 else self._twice
         connection, m = group.connection, tables.marker.c
-        value = orjson.dumps({"wall": now.wall, "steady": now.steady, "boot": now.boot, "twice": twice}).decode()
+        value = orjson.dumps(
+            {"wall": now.wall, "steady": now.steady, "boot": now.boot, "twice": twice, "even_since": even_since}
+        ).decode()
         connection.execute(delete(tables.marker).where(m.name == _MARKER))
         connection.execute(insert(tables.marker).values(name=_MARKER, value=value))
-        group.after.append(lambda: self._is_set(now, jump, twice))
+        group.after.append(lambda: self._is_set(now, jump, twice, even_since))
 
     def _right(self, now: int, jump: int) -> ColumnElement[bool]:
         """Messages that were written since the last look by the clock as it is now."""
@@ -127,8 +136,8 @@ class Timekeeper:
         since = select(move.message_id).where(and_(move.run == self._run, move.entry > self._entry))
         return and_(m.id.in_(since), func.abs(m.updated_at - now) < func.abs(m.updated_at - (now - jump)))
 
-    def _is_set(self, now: _Reading, jump: int, twice: list[tuple[int, int]]) -> None:
-        self._base, self._kept_at, self._twice = now, now.steady, twice
+    def _is_set(self, now: _Reading, jump: int, twice: list[tuple[int, int]], even_since: int) -> None:
+        self._base, self._kept_at, self._twice, self.even_since = now, now.steady, twice, even_since
         if jump:
             self._jumps.append((now.steady, jump))
             self.count += 1

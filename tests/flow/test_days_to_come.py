@@ -26,6 +26,8 @@ BY_THE_CALENDAR = (
     "tests/flow/test_na_queries.py::test_a_list_has_its_columns_and_every_filter_finds_its_documents",
     "tests/flow/test_statistics.py::test_statistics_say_what_was_approved_in_a_month_and_in_the_year_so_far",
     "tests/flow/test_me_application.py",
+    "tests/flow/test_receipts_shared.py",
+    "tests/flow/test_retention.py",
 )
 
 

@@ -15,9 +15,11 @@ from sqlalchemy import create_engine, text
 from workshop import Workshop, open_workshop
 
 from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.system import clock
 
 pytestmark = pytest.mark.requirement("GW-09")
 TYPE = "NA.application"
+DAY = 86_400_000
 
 
 @pytest.fixture
@@ -83,6 +85,59 @@ def test_boxes_are_emptied_of_what_has_lain_there_long_enough(shop: Workshop) ->
     assert {"index.json", "by-id", "documents"} <= set(files(shop, "Status"))
     assert files(shop, "Status/documents") == [f"{TYPE}_one.json"]
     assert shop.site.command("audit", "verify").returncode == 0
+
+
+def moved(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+    """The machine's clock, but not that of the disk, which here is a share's."""
+    real = clock.now_ms
+    monkeypatch.setattr(clock, "now_ms", lambda: real() + days * DAY)
+
+
+def test_a_share_whose_clock_is_years_behind_loses_no_file_early_and_none_too_late(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved(monkeypatch, 400)
+    save(shop, "one")
+    refuse(shop, "two")
+    clear(shop, boxes="90d")
+    kept = [bool(files(shop, name)) for name in ("SentBox", "FailBox", "InBox", "Status/by-id")]
+    clear(shop, boxes="0s")
+
+    assert kept == [True] * 4
+    assert [files(shop, name) for name in ("SentBox", "FailBox", "InBox", "Status/by-id")] == [[]] * 4
+
+
+def test_what_is_dropped_again_on_a_share_whose_clock_is_behind_is_told_again(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved(monkeypatch, 1)
+    content = b.xml(b.application("save", reference="one"))
+    shop.play(shop.site.drop(content, name="one.xml"))
+    shop.stop()
+    shop.site.drop(content, name="one.xml")
+
+    shop.turns(lambda: [m.state for m in messages(shop)] == ["repeated", "accepted"])
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+def test_a_clock_that_was_set_by_days_clears_nothing_that_lay_there(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, restarted: bool
+) -> None:
+    ended = shop.play(shop.site.drop(b.xml(b.application("save", reference="one"))))["message_id"]
+    if restarted:
+        shop.stop()
+    moved(monkeypatch, 400)
+    if not restarted:
+        shop.daemon.retention.turn()
+    late = shop.play(shop.site.drop(b.xml(b.application("save", reference="two"))))["message_id"]
+    clear(shop, bodies="30d", boxes="30d", alerts="30d")
+    moved(monkeypatch, -400)
+    clear(shop, bodies="30d", boxes="30d", alerts="30d")
+
+    assert bodies(shop, ended) == bodies(shop, late) == ["source"]
+    clear(shop, bodies="0s")
+    assert bodies(shop, ended) == []
+    assert bodies(shop, late) == ["source"], "of a day to come"
 
 
 def test_a_file_that_was_written_long_before_it_was_dropped_is_as_old_as_its_drop(shop: Workshop) -> None:

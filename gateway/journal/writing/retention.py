@@ -28,7 +28,8 @@ def forget_bodies(group: Group, *, after: int, before_ms: int) -> int | None:
     """Remove the bodies of the next messages in order of sequence that ended before; the last sequence looked at, None at the end."""
     columns = _m.id, _m.sequence, _m.received_at, _m.updated_at, _m.state, _m.document_id
     portion = select(*columns).where(_m.sequence > after).order_by(_m.sequence).limit(PORTION)
-    rows = [row for row in group.connection.execute(portion) if row.received_at < before_ms]
+    looked_at = group.connection.execute(portion).all()
+    rows = [row for row in looked_at if row.received_at < before_ms]  # one of a wrong clock may stand among them
     ended = [row for row in rows if row.state in FINAL and row.updated_at < before_ms]
     busy = _busy(group.connection, {row.document_id for row in ended if row.document_id}, before_ms)
     alive = _alive(group.connection, {row.document_id for row in ended if row.document_id})
@@ -39,7 +40,7 @@ def forget_bodies(group: Group, *, after: int, before_ms: int) -> int | None:
         group.connection.execute(delete(tables.body).where(tuple_(_b.message_id, _b.role).in_(bodies)))
         group.left += [digests.gone("body", *key) for key in bodies]
         _tell(group, f"{len(bodies)} bodies of {len({id_ for id_, _ in bodies})} messages")
-    return rows[-1].sequence if len(rows) == PORTION else None
+    return looked_at[-1].sequence if rows and len(looked_at) == PORTION else None
 
 
 def _busy(connection: Connection, documents: set[str], before_ms: int) -> set[str]:

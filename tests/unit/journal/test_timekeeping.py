@@ -184,6 +184,43 @@ def test_a_span_that_came_twice_is_known_for_ever(database: Database, machine: M
     again.close()
 
 
+@pytest.mark.parametrize("jump", [-HOUR, HOUR, -DAY, DAY, 400 * DAY])
+@pytest.mark.parametrize("running", [True, False], ids=["running", "down"])
+def test_since_when_the_clock_was_not_set_by_a_day_or_more_is_known_for_ever(
+    database: Database, machine: Machine, jump: int, running: bool
+) -> None:
+    journal = database.open()
+    waits(journal, 10_000)
+    if not running:
+        journal.close()
+    machine.wall += jump
+    journal = journal if running else database.open()
+    journal.timekeeper.look()
+    set_at = machine.wall if abs(jump) >= DAY else 0
+    machine.passes(5 * DAY)
+    journal.timekeeper.look()
+    journal.close()
+    again = database.open()
+
+    assert again.timekeeper.even_since == set_at
+    again.close()
+
+
+@pytest.mark.parametrize(("away", "doubtful"), [(10 * DAY, False), (60 * DAY, True)])
+def test_a_machine_that_was_off_for_a_month_may_have_a_wrong_clock(
+    database: Database, machine: Machine, away: int, doubtful: bool
+) -> None:
+    journal = database.open()
+    waits(journal, 10_000)
+    journal.close()
+    machine.starts_anew()
+    machine.wall += away
+    again = database.open()
+
+    assert again.timekeeper.even_since == (machine.wall if doubtful else 0)
+    again.close()
+
+
 def test_a_journal_of_an_earlier_release_is_held_against_its_last_commit(database: Database, machine: Machine) -> None:
     journal = database.open()
     waits(journal, 10_000)
