@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography import x509
 
 from tongguan.gateway.daemon import sample
-from tongguan.gateway.daemon.secrets_check import Concern, secret_files, secrets_of
+from tongguan.gateway.daemon.secrets_check import Concern, certificate_files, secret_files, secrets_of
 from tongguan.gateway.daemon.secrets_check import concerns as secrets_told
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Account, Card, Settings
@@ -43,8 +43,8 @@ def made_for_tests(settings: Settings) -> Iterator[Concern]:
     """Everything of this home that was made for tests: cards, certificates, secrets, the sample enterprise."""
     for account in settings.account:
         yield from _of_account(account, settings.home)
-    for check, file in _certificate_files(settings):
-        if _marked(settings.path(file)):
+    for check, file in certificate_files(settings):
+        if _marked(file):
             zh, en = f"{file} 是测试证书", f"{file} is a test certificate"
             yield Concern(check, zh, en, "换成主管部门的证书", "put the authority's own there")
     if (settings.home / FILE).exists():
@@ -82,18 +82,6 @@ def _certificate_in_reader(card: Card, home: Path) -> bytes:
             return opened.probe().certificate
     except CardBroken:
         return b""
-
-
-def _certificate_files(settings: Settings) -> Iterator[tuple[str, str]]:
-    for name, route in settings.route.items():
-        for file in route.certificates:
-            yield f"route {name} certificates", file
-        for key in ("encrypt_to", "secrets_to", "ca", "client_certificate"):
-            if file := getattr(route, key):
-                yield f"route {name} {key}", file
-    for card in settings.cards:
-        if card.certificate:
-            yield f"card {card.name} certificate", card.certificate
 
 
 def _marked(path: Path) -> bool:

@@ -1,4 +1,5 @@
-"""How the settings keep their secrets: a PIN, a token, a private key is referred to, and its file is nobody else's."""
+"""How the settings keep their secrets, and themselves: a PIN, a token, a private key is referred to, and its file is nobody else's; what says whom to
+believe nobody else may change."""
 
 from __future__ import annotations
 
@@ -47,7 +48,10 @@ def secrets_of(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def concerns(settings: Settings) -> Iterator[Concern]:
-    """Secrets that stand in the settings themselves, or in files that others may read. No secret is shown."""
+    """Secrets that stand in the settings themselves, or in files that others may read; settings and certificates that others may change.
+
+    No secret is shown.
+    """
     for check, value in secrets_of(settings):
         if not is_reference(value):
             yield Concern(
@@ -66,6 +70,14 @@ def concerns(settings: Settings) -> Iterator[Concern]:
         if mode & 0o077:
             zh, en = f"{path} 的权限是 {mode:o}，别人可读", f"others may read {path}: its mode is {mode:o}"
             yield Concern(check, zh, en, f"chmod 600 {path}", f"chmod 600 {path}", grave=bool(mode & 0o007))
+    for check, path in (("settings", settings.home / "tongguan.toml"), *certificate_files(settings)):
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode)
+        except OSError:
+            continue
+        if mode & 0o022:
+            zh, en = f"{path} 的权限是 {mode:o}，别人可改", f"others may change {path}: its mode is {mode:o}"
+            yield Concern(check, zh, en, f"chmod go-w {path}", f"chmod go-w {path}", grave=bool(mode & 0o002))
     yield from _addresses(settings)
     yield from _in_clear(settings)
 
@@ -85,6 +97,19 @@ def secret_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     if settings.broker.key:
         yield "broker key", settings.path(settings.broker.key)
     yield "anchor key", settings.home / "secrets" / "anchor.key"
+
+
+def certificate_files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Every file that says whom the gateway believes, or who it is."""
+    for name, route in settings.route.items():
+        for file in route.certificates:
+            yield f"route {name} certificates", settings.path(file)
+        for key in ("encrypt_to", "secrets_to", "ca", "client_certificate"):
+            if file := getattr(route, key):
+                yield f"route {name} {key}", settings.path(file)
+    for card in settings.cards:
+        if card.certificate:
+            yield f"card {card.name} certificate", settings.path(card.certificate)
 
 
 def _addresses(settings: Settings) -> Iterator[Concern]:

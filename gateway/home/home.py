@@ -109,6 +109,8 @@ def made_whole(home: Path, fill: Callable[[Path], None]) -> None:
     # In a folder that is there already, as a shell may be in it, or something be mounted on it.
     part = (whole if there else whole.parent) / f".{whole.name}.{os.getpid()}.part"
     part.mkdir(mode=0o750, parents=True)
+    mask = os.umask(0o077)
+    os.umask(mask | 0o027)  # settings and whom they trust: written by their owner alone, whoever may read them
     try:
         fill(part)
         if there:
@@ -118,6 +120,8 @@ def made_whole(home: Path, fill: Callable[[Path], None]) -> None:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+    finally:
+        os.umask(mask)
 
 
 def _moved_into(home: Path, part: Path) -> None:

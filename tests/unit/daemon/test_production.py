@@ -214,6 +214,7 @@ def checks(home: Path) -> dict[str, Any]:
 def test_a_secret_in_clear_text_is_told_and_not_shown(tongguan: Tongguan, home: Path, was: str, now: str, check: str) -> None:
     path = home / "tongguan.toml"
     path.write_text(path.read_text("utf-8").replace(was, now, 1), "utf-8")
+    path.chmod(0o644)
     said = tongguan("config", "check")
 
     assert check in said.out
@@ -256,6 +257,20 @@ def test_a_secret_that_others_may_read_is_a_warning_in_a_test_home_and_no_produc
     assert (said.code, warned) == (0, [f"chmod 600 {home.resolve() / place}"])
     called_production(home)
     assert place in told(home)
+
+
+@pytest.mark.parametrize("place", ["tongguan.toml", "trust/customs.pem", "cards/demo-customs.pem"])
+@pytest.mark.parametrize(("mode", "starts"), [(0o664, True), (0o666, False)])
+def test_what_says_whom_to_believe_is_told_of_where_others_may_change_it(
+    tongguan: Tongguan, home: Path, place: str, mode: int, starts: bool
+) -> None:
+    (home / place).chmod(mode)
+    said = tongguan("config", "check", "--json")
+    warned = [f["do"] for f in said.json if not f["ok"]]
+
+    assert (said.code, set(warned)) == (0, {f"chmod go-w {home.resolve() / place}"})
+    called_production(home)
+    assert ("others may change" in told(home)) is not starts
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe2", "１２３４５６".encode()])

@@ -109,6 +109,19 @@ def test_pins_and_keys_are_nobody_elses(home: Path) -> None:
     assert modes(home / "cards")["demo-customs.key"] == 0o600
 
 
+@pytest.mark.parametrize("mask", [0o000, 0o002, 0o077])
+def test_nobody_else_may_write_in_a_new_home_whatever_the_umask(tongguan: Tongguan, tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        tongguan("init", tmp_path / "home", "--card", "software")
+        after = os.umask(mask)
+    finally:
+        os.umask(before)
+
+    assert after == mask
+    assert [path for path in (tmp_path / "home").rglob("*") if path.stat().st_mode & 0o022] == []
+
+
 def test_each_home_has_pins_of_its_own(tmp_path: Path) -> None:
     homes = [make_home(tmp_path / name, card="software", port_base=0).home for name in "ab"]
     pins = {(home / f"secrets/{card}.pin").read_text() for home in homes for card in ("mofcom", "customs")}
