@@ -95,7 +95,7 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
         "隔离的回执 / receipts that are not believed",
         {
             "list": Command(
-                "列出隔离和未匹配的回执 / List receipts in quarantine, and those that match nothing.",
+                "列出隔离、未匹配和暂挂的回执 / List receipts in quarantine, those that match nothing, and those that are held.",
                 "messages.quarantine",
                 "list_receipts",
             ),

@@ -14,7 +14,7 @@ from tongguan.gateway.flow.orders import back_to
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.model.errors import Held, each_of, in_both, many
 from tongguan.gateway.model.lane import Lane, LaneKind
-from tongguan.gateway.model.message import FREES_REFERENCE, Message, State
+from tongguan.gateway.model.message import FREES_REFERENCE, Message, State, shows_held
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock, times
@@ -107,13 +107,14 @@ class HealthChecks:
         now = clock.now_ms()
         with self._site.journal.search() as records:
             counts: Counter[State] = Counter()
-            for _, _, state, count in records.tally():
+            told = records.tally()
+            for _, _, state, count in told:
                 counts[State(state)] += count
             oldest = min((at for state in _WAITING if (at := records.oldest(state)) is not None), default=now)
         held, aside = counts[State.HELD], counts[State.QUARANTINED]
         late = now - oldest > _BACKLOG.total_seconds() * 1000
         text = in_both(f"{held} 条报文暂挂，等人处理", f"{many(held, 'message')} held for a person")
-        self._alerts.stands("held", text if held else "", do="tongguan list --state held")
+        self._alerts.stands("held", text if held else "", do=shows_held(told))
         text = in_both(f"{aside} 份回执不可信，已隔离", f"{many(aside, 'receipt')} not believed, in quarantine")
         self._alerts.stands("quarantined", text if aside else "", do="tongguan quarantine list")
         since = times.show(oldest)

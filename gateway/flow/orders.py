@@ -198,6 +198,8 @@ def _lets_nothing_go(message: Message) -> None:
 
 
 def _give_up(site: Site, message: Message, records: Snapshot) -> Outcome:
+    if message.kind is Kind.RECEIPT and message.state is State.HELD:
+        return _drop(site, message, records)
     if message.kind is not Kind.SUBMISSION or message.state in FINAL:
         raise NotNow(f"{message.state}：没有可放弃的", f"{message.state}: nothing to give up")
     _lets_nothing_go(message)
@@ -214,12 +216,13 @@ def _apply(site: Site, message: Message, records: Snapshot) -> Outcome:
 
 
 def _drop(site: Site, message: Message, records: Snapshot) -> Outcome:
-    if message.state not in (State.QUARANTINED, State.UNMATCHED):
+    if message.kind is not Kind.RECEIPT or message.state not in (State.QUARANTINED, State.UNMATCHED, State.HELD):
         raise NotNow(
-            f"{message.state}：只有隔离和未匹配的回执可以丢弃",
-            f"{message.state}: only quarantined and unmatched receipts can be dropped",
+            f"{message.state}：只有隔离、未匹配和暂挂的回执可以丢弃",
+            f"{message.state}: only quarantined, unmatched and held receipts can be dropped",
         )
-    dropped = replace(message, state=State.GIVEN_UP, lane=None, due_at=None, updated_at=clock.now_ms())
+    held = NOT_HELD if message.state is State.HELD else {}
+    dropped = replace(message, state=State.GIVEN_UP, lane=None, due_at=None, updated_at=clock.now_ms(), **held)
     return Outcome(dropped, message.state, "drop")
 
 

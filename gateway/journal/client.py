@@ -71,7 +71,7 @@ class JournalClient(Reader):
         return ""
 
     def received(self, states: Sequence[State], limit: int) -> list[Message]:
-        """Receipts in these states (which only receipts come to), newest first."""
+        """What came to these states, newest first."""
         with self._reading() as connection:
             rows = (row for s in states for row in statements.NEWEST_IN_STATE.rows(connection, state=s.value, most=limit))
             found = [message_of(row) for row in rows]

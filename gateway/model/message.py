@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -125,3 +125,10 @@ class Message:
         """One that waits for another document may do so for long, and holds up nothing of its own."""
         waits = self.waits and self.waits_on is None
         return waits and self.document_id is not None and self.state in BEFORE_SENT and self.lane != _PRESS
+
+
+def shows_held(counts: Iterable[tuple[str, str, str, int]]) -> str:
+    """The commands that show what is held, by counts of (account, kind, state, …): submissions and receipts are in lists of their own."""
+    kinds = {kind for _, kind, state, _ in counts if state == State.HELD}
+    lists = {Kind.SUBMISSION: "tongguan list --state held", Kind.RECEIPT: "tongguan quarantine list"}
+    return "; ".join(look for kind, look in lists.items() if kind in kinds)

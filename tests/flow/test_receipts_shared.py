@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import bodies as b
 import pytest
 from endpoint import Place
-from receipt_desk import FIRST, SECOND, Declared, Desk, alerts
+from receipt_desk import FIRST, SECOND, STORED, Declared, Desk, alerts
 from sites import Site, second_account, wait_until
 
 pytestmark = pytest.mark.requirement("GW-06")
@@ -93,3 +95,61 @@ def test_on_a_real_authority_each_account_has_its_own_licence(own_site: Site) ->
     numbers = [{p.name.split("_")[1] for p in site.inbox("Receipt_")} for site in accounts]
     assert len(numbers[0]) == len(numbers[1]) == 1
     assert numbers[0] != numbers[1]
+
+
+@pytest.mark.parametrize("names", ["the message", "the number"])
+@pytest.mark.parametrize("gone", [0, 1], ids=["the first leaves", "the second leaves"])
+def test_what_comes_while_its_account_has_left_the_settings_waits_and_is_given_to_it_when_it_is_back(
+    both: tuple[Desk, Desk], names: str, gone: int
+) -> None:
+    away, other = both[gone], both[1 - gone]
+    declared, others = away.declare(), other.declare()
+    more = {} if names == "the message" else {"message": ""}
+    settings = away.site.home / "tongguan.toml"
+    whole = settings.read_text()
+    accounts = whole[whole.index("[[account]]\n") : whole.index("[route.mofcom]")]
+    _, first, second = accounts.split("[[account]]\n")
+    settings.write_text(whole.replace(accounts, "[[account]]\n" + (second, first)[gone]))
+    away.site.command("reload", check=True)
+    away.mofcom.issue(away.mofcom.receipt(**declared.said("10", **more)), away.mofcom.receipt(**others.said("10", **more)))
+    other.becomes(others, STORED)
+    held = wait_until(lambda: waiting_for_a_person(away.site), "the receipt that waits for its account")
+
+    shown = away.site.command("show", held[0]["message_id"], "--lang", "en").stdout
+    status = away.site.command("status", "--lang", "en").stdout
+
+    assert [(each["account"], each["why"]) for each in held] == [
+        (other.site.account, f"account {away.site.account} is not in the settings")
+    ]
+    assert f"put account {away.site.account} back" in shown
+    assert "held: 1 message held for a person\n    tongguan quarantine list" in status
+
+    settings.write_text(whole)
+    away.site.command("reload", check=True)
+    away.becomes(declared, STORED)
+
+    assert away.kept() == []
+    nobody_else_heard(both, 1)
+
+
+def test_a_held_receipt_is_tried_again_or_given_up_by_the_orders_that_are_printed(both: tuple[Desk, Desk]) -> None:
+    first, second = both
+    declared = [second.declare() for _ in range(2)]
+    settings = first.site.home / "tongguan.toml"
+    whole = settings.read_text()
+    settings.write_text(whole[: whole.rindex("[[account]]\n")] + whole[whole.index("[route.mofcom]") :])
+    first.site.command("reload", check=True)
+    first.mofcom.issue(*(first.mofcom.receipt(**each.said("10")) for each in declared))
+    held = wait_until(lambda: len(found := waiting_for_a_person(first.site)) == 2 and found, "both to be held")
+    ids = [each["message_id"] for each in held]
+
+    refused = first.site.command("retry", ids[0], "--lang", "en").stdout
+    assert "account second is not in the settings" in refused
+    assert first.site.command("give-up", ids[0], "--why", "x").returncode == 0
+    assert first.site.command("quarantine", "drop", ids[1], "--why", "x").returncode == 0
+    assert first.kept() == []
+
+
+def waiting_for_a_person(site: Site) -> list[dict[str, Any]]:
+    kept = json.loads(site.command("quarantine", "list", "--json", "--lang", "en", check=True).stdout)
+    return [each for each in kept if each["state"] == "held"]

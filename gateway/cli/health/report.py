@@ -21,7 +21,7 @@ from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, many
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
-from tongguan.gateway.model.message import Message, State
+from tongguan.gateway.model.message import Message, State, shows_held
 from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock, times
 from tongguan.gateway.system.folders import Away
@@ -102,7 +102,7 @@ class HealthReport:
         held, kept = self.count(State.HELD), self.count(State.QUARANTINED)
         if held:
             text = t(f"{held} 条报文暂挂，等人处理", f"{many(held, 'message')} held for a person")
-            yield Trouble(Level.WARNING, "held", text, "tongguan list --state held")
+            yield Trouble(Level.WARNING, "held", text, shows_held(self.counts))
         if kept:
             text = t(f"{kept} 份回执被隔离", f"{many(kept, 'receipt')} not believed, in quarantine")
             yield Trouble(Level.WARNING, "quarantined", text, "tongguan quarantine list")

@@ -152,7 +152,7 @@ def _chosen(records: Search, ids: Sequence[str], filters: Filters) -> list[Messa
             )
         # One that is final is told so when it alone was named; a number stands for all its open messages.
         kept = [m for m in hits if m.state not in FINAL] or hits[-1:]
-        chosen.update({m.id: m for m in kept if m.kind is Kind.SUBMISSION or m.state is State.UNMATCHED})
+        chosen.update({m.id: m for m in kept if m.kind is Kind.SUBMISSION or m.state in (State.UNMATCHED, State.HELD)})
     return list(chosen.values())
 
 

@@ -15,9 +15,10 @@ from tongguan.gateway.system import times
 
 
 def list_receipts() -> None:
-    """列出隔离和未匹配的回执 / List receipts in quarantine, and those that match nothing."""
+    """列出隔离、未匹配和暂挂的回执 / List receipts in quarantine, those that match nothing, and those that are held."""
     with context.journal() as journal:
-        receipts = journal.received((State.QUARANTINED, State.UNMATCHED), MOST)
+        kept = journal.received((State.QUARANTINED, State.UNMATCHED, State.HELD), MOST)
+    receipts = [message for message in kept if message.kind is Kind.RECEIPT]
     if context.as_json():
         print_json([{**line_of(m), "why": _why(m), "received_at": times.show(m.received_at)} for m in receipts])
         return

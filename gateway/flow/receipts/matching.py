@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import product
 
 from tongguan.codecs.receipts.receipt import ReceiptContent
@@ -43,6 +43,18 @@ def named_by(accounts: Collection[str], content: ReceiptContent, records: Snapsh
             f"it speaks of {content.type}, but message {found.id} is a {found.type}",
         )
     return found
+
+
+def owners(content: ReceiptContent, records: Snapshot) -> Iterator[str]:
+    """The accounts that have the message which a receipt names, or, where it names none, a document of one of its numbers."""
+    if content.message:
+        found = records.message(content.message.rpartition("-")[0])
+        if found is not None and found.kind is Kind.SUBMISSION:
+            yield found.account
+        return
+    for number in filter(None, (content.number, *content.numbers.values())):
+        for document in records.documents(records.owners_of_number(content.type, number)).values():
+            yield document.account
 
 
 def of_number(accounts: Iterable[str], content: ReceiptContent, records: Snapshot) -> Document | None:

@@ -21,11 +21,11 @@ from tongguan.gateway.flow.merging.letting_go import freeing
 from tongguan.gateway.flow.receipts.agreement import OpenedRound, opened_round, so_far
 from tongguan.gateway.flow.receipts.carry_out import AgreedChange, CarriedOut, carry_out
 from tongguan.gateway.flow.receipts.contradictions import another_verdict, contradicted, contradicts
-from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs, named_by, of_number, round_of, that_asked
+from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs, named_by, of_number, owners, round_of, that_asked
 from tongguan.gateway.flow.receipts.sms_rules import notices
 from tongguan.gateway.flow.receipts.technical import settle_technical
 from tongguan.gateway.flow.receipts.verification import Answered, Untimely, fetched, issuers
-from tongguan.gateway.flow.rules import Rules
+from tongguan.gateway.flow.rules import Rules, missing
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.owed import owing
 from tongguan.gateway.flow.submission.send import verdict_by
@@ -126,6 +126,9 @@ def _settled(rules: Rules, moment: Moment, message: Message, told: Answered, rec
     """Match the receipt with what it answers, and apply it by its rank in its round."""
     content = told.content
     accounts = _accounts(rules, message)
+    whose = {*owners(content, records)}
+    if whose and whose.isdisjoint(rules.accounts):  # theirs may be the code by which it was fetched: nobody knows now
+        raise missing("account", min(whose))
     try:
         submission = named_by(accounts, content, records)
         if content.kind == "technical":
