@@ -52,9 +52,11 @@ def recipient(pem: bytes, at: datetime) -> x509.Certificate:
             "it is not for encryption (no keyEncipherment); ask the authority for its encryption certificate",
         )
     if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+        since, until = f"{certificate.not_valid_before_utc:%Y-%m-%d}", f"{certificate.not_valid_after_utc:%Y-%m-%d}"
         raise RecipientWrong(
-            f"it is valid from {certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d}; "
-            "put one there that is valid now"
+            f"有效期为 {since} 至 {until}，本机时钟为 {at:%Y-%m-%d}；请放入现在有效的证书，时钟不对则先校准（timedatectl）",
+            f"it is valid from {since} to {until}, and this machine's clock says {at:%Y-%m-%d}; "
+            "put one there that is valid now, or set the clock where that is wrong (timedatectl)",
         )
     return certificate
 

@@ -107,7 +107,8 @@ def test_out_of_its_time_a_certificate_signs_nothing(shop: Workshop, days: tuple
     shop.site.command("card", "bind", NAME, check=True)
     name = waiting(shop, "a1")
 
-    assert alerts(shop)[0]["do"] == f"tongguan card bind {NAME} --home {shop.home}"
+    bind = f"tongguan card bind {NAME} --home {shop.home}"
+    assert alerts(shop)[0]["do"] == ("timedatectl" if days[0] > 0 else bind), "what has not begun may be a clock that is behind"
     new_card(shop)
     shop.stop()
     shop.site.command("card", "bind", NAME, check=True)

@@ -24,8 +24,9 @@ _TEMPORARY = (Path("/", "tmp"), Path("/", "var", "tmp"))  #: what PrivateTmp hid
 _UNIT = """\
 [Unit]
 Description=Tongguan gateway, {home}
-Wants=network-online.target
-After=network-online.target pcscd.socket
+Wants=network-online.target time-sync.target
+# A clock that is not set yet (1970) finds no certificate valid: systemd-time-wait-sync or chrony-wait, where it is enabled, is waited for.
+After=network-online.target time-sync.target pcscd.socket
 StartLimitIntervalSec=10min
 StartLimitBurst=5
 

@@ -137,8 +137,13 @@ def certificate_trouble(card: Card, certificate: bytes, *, production: bool) -> 
         zh, en = f"卡 {card.name} 是测试卡，不用于生产", f"card {card.name} is a test card: it signs nothing in production"
         return CardTrouble(card.name, "test", zh, en, "tongguan doctor")
     start, end = _facts(certificate).span
-    if start <= clock.now() <= end:
+    now = clock.now()
+    if start <= now <= end:
         return None
+    if now < start:
+        zh = f"卡 {card.name} 的证书 {start:%Y-%m-%d} 才生效，本机时钟为 {now:%Y-%m-%d}：请校准时钟"
+        en = f"the certificate of card {card.name} begins on {start:%Y-%m-%d}, and this machine's clock says {now:%Y-%m-%d}: set the clock"
+        return CardTrouble(card.name, "validity", zh, en, "timedatectl")
     span = f"{start:%Y-%m-%d} – {end:%Y-%m-%d}"
     zh = f"卡 {card.name} 的证书现在无效（有效期 {span}）；换发后重新绑定"
     en = f"the certificate of card {card.name} is not valid now ({span}): renew it, then bind it again"

@@ -42,6 +42,12 @@ def test_the_unit_is_written_and_what_comes_next_is_said(home: Path, tmp_path: P
     assert (tmp_path / "tongguan.service").stat().st_mode & 0o777 == 0o644
 
 
+def test_the_service_waits_for_the_clock_to_be_set(home: Path, tongguan: Say) -> None:
+    unit = tongguan("service", "install", "--print", "--user", "daemon").out
+
+    assert all("time-sync.target" in line for line in unit.splitlines() if line.startswith(("After=", "Wants=")))
+
+
 def test_an_older_unit_is_kept_beside(home: Path, tmp_path: Path, tongguan: Say) -> None:
     (tmp_path / "tongguan.service").write_text("# mine\n")
     tongguan("service", "install", "--folder", tmp_path, "--user", "gateway")

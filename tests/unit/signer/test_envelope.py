@@ -99,8 +99,9 @@ def test_a_certificate_that_cannot_serve_is_refused_with_what_to_do(key):
         "shorter than 2048": pem(certificate(rsa.generate_private_key(65537, 1024))),
         "no keyEncipherment": pem(certificate(key, use=False)),
         "put one there that is valid now": pem(certificate(key, end=NOW - timedelta(hours=1))),
-        "valid from 2026-11-21": pem(certificate(key, start=NOW + timedelta(days=1))),
+        "clock says 2026-11-20": pem(certificate(key, start=NOW + timedelta(days=1))),
     }
     for why, given in wrong.items():
-        with pytest.raises(RecipientWrong, match=why):
+        with pytest.raises(RecipientWrong, match=why) as told:
             recipient(given, NOW)
+        assert told.value.zh != told.value.en
