@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,6 +108,21 @@ def files_of(folder: Path, count: int) -> dict[str, Path]:
         found[reference] = folder / f"{reference}.xml"
         found[reference].write_bytes(b.xml(b.application("declare", reference=reference)))
     return found
+
+
+def test_a_client_sends_each_kind_of_file_and_ends_while_an_earlier_one_has_no_end(
+    queues: QueueSite, integrator: Integrator, tmp_path: Path
+) -> None:
+    (tmp_path / "send.json").write_text(json.dumps([{"earlier": {"file": "earlier.xml", "sent": True, "answers": []}}, {}, {}]))
+    packed, written = tmp_path / f"{b.fresh('zip')}.ZIP", tmp_path / f"{b.fresh('json')}.JSON"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("message.xml", b.xml(b.application("save", reference=b.fresh("zip"))))
+    written.write_text(json.dumps({"type": b.APPLICATION, "operation": "save", "reference": b.fresh("json")}))
+    sending = integrator.start("send", packed, written)
+    said, wrong = sending.communicate(timeout=300)
+
+    assert sending.returncode == 0, wrong
+    assert [line.split()[0] for line in said.splitlines()] == [packed.name, written.name]
 
 
 @pytest.mark.requirement("ME-11")

@@ -13,6 +13,7 @@ import amqp from "amqplib";
 
 const STATE = process.env.STATE ?? "client-state.json";
 const QUORUM = { durable: true, arguments: { "x-queue-type": "quorum" } };
+const KINDS = { json: "application/json", zip: "application/zip" };
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // What this side knows: messages by their correlation id, documents by type and key. Written whole, before anything is acknowledged.
@@ -164,7 +165,7 @@ export async function send(url, account, files) {
 async function submit(channel, account, id, file) {
   const envelope = {
     name: basename(file),
-    content_type: file.endsWith(".json") ? "application/json" : "application/xml",
+    content_type: KINDS[file.split(".").at(-1).toLowerCase()] ?? "application/xml",
     body_base64: readFileSync(file).toString("base64"),
   };
   channel.publish(`tongguan.submit.${account}`, `tongguan.submit.${account}`, Buffer.from(JSON.stringify(envelope)), {
@@ -206,8 +207,9 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
   const [doing, url, account, ...files] = process.argv.slice(2);
   if (doing === "send") {
     const book = await send(url, account, files);
-    // Others are of somebody who reads the same queue.
-    const mine = Object.values(book.messages).filter((message) => message.file);
+    // Others are of earlier times, or of somebody who reads the same queue.
+    const names = files.map((file) => basename(file));
+    const mine = Object.values(book.messages).filter((message) => names.includes(message.file));
     for (const message of mine) console.log(message.file, message.status.state, ...message.answers);
   } else {
     await listen(url, account);

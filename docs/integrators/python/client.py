@@ -18,6 +18,7 @@ from kombu import Connection, Exchange, Producer, Queue
 
 STATE = os.environ.get("STATE", "client-state.json")
 QUORUM = {"x-queue-type": "quorum"}
+KINDS = {".json": "application/json", ".zip": "application/zip"}
 
 
 class Book:
@@ -133,7 +134,7 @@ def send(url, account, files):
 def submit(producer, account, id_, file):
     with open(file, "rb") as content:
         body = content.read()
-    kind = "application/json" if file.endswith(".json") else "application/xml"
+    kind = KINDS.get(os.path.splitext(file)[1].lower(), "application/xml")
     producer.publish(
         json.dumps({"name": os.path.basename(file), "content_type": kind, "body_base64": base64.b64encode(body).decode()}),
         exchange=f"tongguan.submit.{account}",
@@ -172,8 +173,9 @@ def listen(url, account, done=lambda: False):
 if __name__ == "__main__":
     doing, url, account, *files = sys.argv[1:]
     if doing == "send":
+        names = [os.path.basename(file) for file in files]
         for message in send(url, account, files).messages.values():
-            if "file" in message:  # others are of somebody who reads the same queue
+            if message.get("file") in names:  # others are of earlier times, or of somebody who reads the same queue
                 print(message["file"], message["status"]["state"], *message["answers"])
     else:
         listen(url, account)
