@@ -53,7 +53,8 @@ def write(target: Path | str, content: bytes, *, dir_fd: int | None = None, dura
 
 
 def rewrite(path: Path, content: bytes) -> None:
-    """Put other content into a file, durably, whole or not at all: mode and group stay as they were given to it."""
+    """Put other content into a file, durably, whole or not at all: mode and group stay as they were given to it, and so does a link to it."""
+    path = path.resolve()
     before = path.stat()
     write(path, content, durable=True, mode=stat.S_IMODE(before.st_mode) & 0o700)
     with contextlib.suppress(PermissionError):  # a group that is not ours to give

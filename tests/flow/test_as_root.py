@@ -72,6 +72,19 @@ def test_a_gateway_that_root_ran_leaves_nothing_of_roots_behind(anothers: Site) 
     assert not_his(anothers.home) == []
 
 
+def test_settings_that_are_a_link_stay_one(own_site: Site, tmp_path: Path) -> None:
+    """Somebody else looks after them, and would never hear of the card."""
+    path, managed = own_site.home / SETTINGS, tmp_path / "managed.toml"
+    managed.write_text(path.read_text("utf-8").replace('bound = "8900000000017"', 'bound = ""'), "utf-8")
+    path.unlink()
+    path.symlink_to(managed)
+
+    own_site.command("card", "bind", "demo-mofcom", check=True)
+
+    assert path.is_symlink()
+    assert 'bound = "8900000000017"' in managed.read_text("utf-8")
+
+
 def test_settings_keep_their_mode_and_group_when_a_card_is_bound(own_site: Site) -> None:
     path = own_site.home / SETTINGS
     path.chmod(0o600)
