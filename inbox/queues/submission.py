@@ -152,6 +152,10 @@ def _outside(message: QueueMessage, account: str, accounts: Collection[str], mos
         if not _encodes(getattr(message, name)):
             zh, en = f"{name} 含有不成对的代理字符", f"{name} has half a letter (a lone surrogate) in it"
             faults.append(_fault("GW-Q08", "", zh, en))
+    if _encodes(message.reply_to) and (odd := characters.unprintable(message.reply_to)) is not None:
+        zh = f"reply_to 第 {odd.at} 个字符 ⟨U+{ord(odd.letters):04X}⟩ 不可显示，队列名称不能有"
+        en = f"character {odd.at} of reply_to, ⟨U+{ord(odd.letters):04X}⟩, is not printed: no queue's name may have it"
+        faults.append(_fault("GW-Q08", "", zh, en))
     if not reply_queue_allowed(account, message.reply_to, accounts):
         zh = f"reply_to {short(message.reply_to)!r} 是别的账户或网关自己的队列"
         en = f"reply_to {short(message.reply_to)!r} is another account's queue, or the gateway's own"

@@ -39,6 +39,12 @@ def test_the_bytes_are_those_that_were_sent() -> None:
     assert taken({"content_type": "application/xml; charset=utf-8", "body": "<a>中</a>"}).raw == "<a>中</a>".encode()
 
 
+@pytest.mark.parametrize("odd", ["erp\nreplies", "erp\0", "erp\x06\x163", "erp\u202egnorw", "erp\u00a0replies"])
+def test_no_reply_queue_has_a_character_that_is_not_printed(odd: str) -> None:
+    assert taken({"body": "<a/>", "content_type": "text/xml"}, reply_to="erp replies/答复").message.reply_to
+    assert reasons({"body": "<a/>", "content_type": "text/xml"}, reply_to=odd) == [("GW-Q08", "")]
+
+
 def test_numbers_of_a_body_that_is_an_object_stay_as_they_were_written() -> None:
     body = b'{"body": {"a": 1.10, "b": 12345678901234567890123.45, "c": 1e400, "d": [007]}}'.replace(b"007", b"7.00")
 
