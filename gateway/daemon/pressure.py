@@ -20,7 +20,7 @@ class Pressure:
     """Looked at by one thread, read by all doors."""
 
     def __init__(self, settings: Settings, journal: Journal, alerts: Alerts) -> None:
-        self._home, self._most, self._say = settings.home, settings.gateway.most_waiting, settings.gateway.say
+        self._home, self._most = settings.home, settings.gateway.most_waiting
         self._journal, self._alerts = journal, alerts
         self._disk = self._backlog = False  #: is that one too much?
         self.reason = ""  #: in both languages; empty while there is room
@@ -37,7 +37,7 @@ class Pressure:
         self._backlog = waiting > self._most if not self._backlog else waiting > self._most * _RESUME
         self.reason = self._why(free, waiting)
         zh, en = each_of(self.reason)
-        text = self._say(f"暂停收件：{zh}", f"nothing is taken in: {en}") if self.reason else ""
+        text = in_both(f"暂停收件：{zh}", f"nothing is taken in: {en}") if self.reason else ""
         self._alerts.stands("pressure", text, do="tongguan status")
 
     def _waiting(self) -> int:

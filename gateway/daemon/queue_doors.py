@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from tongguan.gateway.model.errors import BrokerBroken, each_of
+from tongguan.gateway.model.errors import BrokerBroken, each_of, in_both
 from tongguan.gateway.model.queueing import DEAD, MessageBroker
 from tongguan.gateway.settings import Settings
 from tongguan.gateway.system.threads import WorkMark
@@ -31,7 +31,7 @@ class QueueDoors:
     """Those of all accounts."""
 
     def __init__(self, settings: Settings, broker: MessageBroker, alerts: Alerts, *, stopping: Callable[[], bool]) -> None:
-        self._broker, self._alerts, self._say = broker, alerts, settings.gateway.say
+        self._broker, self._alerts = broker, alerts
         names = [account.name for account in settings.account]
         self.doors: Mapping[str, SubmissionDoor] = {
             name: SubmissionDoor(
@@ -85,8 +85,9 @@ class QueueDoors:
         for text, names in said.items():
             zh, en = each_of(text)
             all_zh, all_en = ("所有账户", "every account") if len(names) == len(self.doors) else ("", "")
-            which = self._say(all_zh or "账户 " + "、".join(names[:5]), all_en or "account " + ", ".join(names[:5]))
-            text = self._say(f"{which}的队列收不到报文：{zh}", f"nothing is taken from the queue of {which}: {en}")
+            which_zh = all_zh or "账户 " + "、".join(names[:5])
+            which = all_en or "account " + ", ".join(names[:5])
+            text = in_both(f"{which_zh}的队列收不到报文：{zh}", f"nothing is taken from the queue of {which}: {en}")
             self._alerts.tell("broker", text, do="tongguan doctor", about=names[0])
         self._alerts.only("broker", {names[0] for names in said.values()})
 
@@ -105,5 +106,5 @@ class QueueDoors:
         except BrokerBroken:
             return  # its doors say so
         many = depth.messages if depth is not None else 0
-        text = self._say(f"{DEAD} 中有 {many} 条读不了的消息", f"{many} messages that could not be read are in {DEAD}")
+        text = in_both(f"{DEAD} 中有 {many} 条读不了的消息", f"{many} messages that could not be read are in {DEAD}")
         self._alerts.stands("dead", text if many else "", do="tongguan queues dead")

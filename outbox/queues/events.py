@@ -14,6 +14,7 @@ import orjson
 
 from tongguan.gateway.journal.reading.following import MovedDocument, MovedMessage, MoveLine
 from tongguan.gateway.journal.reading.search import Search
+from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.model.ids import derived_id
 from tongguan.gateway.model.message import FINAL, Kind
 from tongguan.gateway.model.queueing import EVENTS, BrokerLink, OutgoingMessage, PublishResult
@@ -147,7 +148,7 @@ class Events:
     pauses: Sequence[float] = (0.2, 0.5, 1.0, 2.0, 4.0)
 
     def __init__(self, context: StatusContext, alerts: Alerts) -> None:
-        self._writer, self._say, self._alerts = EventWriter(context), context.say, alerts
+        self._writer, self._alerts = EventWriter(context), alerts
         self._counts: dict[str, int] = {}  # told so far, of documents that were looked up
         self._page: Counter[str] = Counter()  # prepared, and perhaps not told
         self._refused_since, self._refused_at = "", 0.0  # when what was refused first moved; when some was last, 0: none
@@ -183,7 +184,7 @@ class Events:
             self._refused_since = at
         self._refused_at = clock.monotonic()
         since = self._refused_since
-        text = self._say(
+        text = in_both(
             f"接收事件的某个队列拒收（已满？），自 {since} 起缺事件；别的队列照常收到",
             f"a queue that is bound to the events takes no more (is it full?) and lacks some since {since}; the others have them",
         )
@@ -194,7 +195,7 @@ class Events:
             self._counts.clear()
 
     def trouble(self, zh: str, en: str) -> None:
-        text = self._say(f"事件暂时发不出：{zh}", f"events wait: {en}")
+        text = in_both(f"事件暂时发不出：{zh}", f"events wait: {en}")
         self._alerts.tell("events", text, do="tongguan queues")
 
     def well(self) -> None:

@@ -20,6 +20,7 @@ from tongguan.gateway.journal.history.history import AGAIN
 from tongguan.gateway.journal.reading.following import MoveLine
 from tongguan.gateway.journal.reading.lookups import AnswerMade, AnswerRow
 from tongguan.gateway.journal.reading.search import Search
+from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.model.ids import derived_id
 from tongguan.gateway.model.message import FINAL, State
 from tongguan.gateway.model.queueing import BrokerLink, OutgoingMessage, PublishResult, QueueDelivery, reply_queue_allowed
@@ -199,7 +200,7 @@ class Replies:
     def _not_there(self, reply: QueueReply, zh: str, en: str) -> None:
         account, queue, about = reply.to.account, reply.to.reply_to, f"{reply.to.account} {reply.to.reply_to}"
         self._gone[about] = clock.monotonic()
-        text = self._context.say(
+        text = in_both(
             f"账户 {account} 的答复队列 {queue} {zh}：答复在信箱中",
             f"the reply queue {queue} of account {account} {en}: the mailbox has the answers",
         )
@@ -213,7 +214,7 @@ class Replies:
         """Nothing is counted."""
 
     def trouble(self, zh: str, en: str) -> None:
-        text = self._context.say(f"答复暂时发不出，信箱照常：{zh}", f"replies wait, mailboxes do not: {en}")
+        text = in_both(f"答复暂时发不出，信箱照常：{zh}", f"replies wait, mailboxes do not: {en}")
         self._alerts.tell("replies", text, do="tongguan queues")
 
     def well(self) -> None:

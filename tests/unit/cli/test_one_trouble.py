@@ -66,6 +66,28 @@ def test_a_card_and_a_route_are_told_once_each_and_in_the_language_of_who_looks(
     assert not re.search(r"(?m)^route .*\bopen\b", lanes)
 
 
+def test_a_broker_that_is_away_is_told_in_the_language_of_who_looks(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tongguan: Say
+) -> None:
+    monkeypatch.setattr(logs.Logger, "_say", lambda *_: None)
+    with (home / "tongguan.toml").open("a") as settings:
+        settings.write('\n[broker]\nurl = "amqp://127.0.0.1:1/"\n')
+    daemon = Daemon(home)
+    daemon.start()
+    try:
+        wait_until(lambda: {code for code, _ in standing(home)} >= {"broker", "events"}, "the broker to be missed")
+        heart = home / "mailboxes/demo/Status/heartbeat.json"
+        wait_until(
+            lambda: {p["code"] for p in orjson.loads(heart.read_bytes())["problems"]} >= {"broker", "events"}, "the heartbeat"
+        )
+        chinese, english = (tongguan("status", "--lang", each).out for each in ("zh", "en"))
+    finally:
+        daemon.stop()
+
+    assert "所有账户的队列收不到报文" in chinese and "事件暂时发不出" in chinese
+    assert "nothing is taken from the queue of every account" in english and "events wait" in english
+
+
 def test_one_is_one_in_english() -> None:
     assert (many(1, "message"), many(2, "message"), many(0, "receipt")) == ("1 message", "2 messages", "0 receipts")
 
