@@ -19,6 +19,7 @@ _WRITES = "redis.call('HDEL', KEYS[2], '')\n"
 _TAKE = (
     """
 local taken, size = {}, 0
+local function failed(said) return type(said) == 'table' and said.err ~= nil end
 while #taken / 2 < tonumber(ARGV[3]) and size < tonumber(ARGV[4]) do
   local item, list
   for n = 4, #KEYS do
@@ -32,14 +33,20 @@ while #taken / 2 < tonumber(ARGV[3]) and size < tonumber(ARGV[4]) do
   local readable, message = pcall(cjson.decode, item)
   if readable and type(message) == 'table' then
     local tag = ARGV[1] .. '-' .. string.format('%06d', #taken / 2)
-    redis.call('HSET', KEYS[2], tag, list .. '\\n' .. item)
-    redis.call('ZADD', KEYS[1], ARGV[2], tag)
+    local said = redis.pcall('ZADD', KEYS[1], ARGV[2], tag)
+    if not failed(said) then said = redis.pcall('HSET', KEYS[2], tag, list .. '\\n' .. item) end
+    if not failed(said) then said = redis.pcall('RPOP', list) end
+    if failed(said) then  -- it stays where it is, and no note of each try is left
+      redis.pcall('HDEL', KEYS[2], tag)
+      redis.pcall('ZREM', KEYS[1], tag)
+      return #taken > 0 and taken or said
+    end
     taken[#taken + 1], taken[#taken + 2] = tag, item
     size = size + (type(message.body) == 'string' and #message.body * 3 / 4 or #item)
   else
     redis.call('LPUSH', KEYS[3], item)
+    redis.call('RPOP', list)
   end
-  redis.call('RPOP', list)
 end
 return taken
 """

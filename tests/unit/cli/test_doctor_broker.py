@@ -173,10 +173,10 @@ def test_what_loses_messages_is_refused_with_words_and_exit_78(tmp_path: Path, u
 @pytest.mark.requirement("GW-02")
 def test_the_user_of_redis_is_told_the_rights_of_redis(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     brokers.redis_is_there()
-    store = redis.Redis(*brokers.REDIS, db=13)
+    store = redis.Redis(*brokers.REDIS, db=10)
     store.execute_command("ACL", "SETUSER", "tongguan-doctor", "reset", "on", ">word", "~*", "+@all", "-rpop")
     try:
-        place = f"{brokers.REDIS[0]}:{brokers.REDIS[1]}/13"
+        place = f"{brokers.REDIS[0]}:{brokers.REDIS[1]}/10"
         found = looked(home_with(tmp_path, f'url = "redis://tongguan-doctor:word@{place}"'), capsys)
         well = looked(home_with(tmp_path / "well", f'url = "redis://{place}"'), capsys)
     finally:
