@@ -385,6 +385,7 @@ SEARCHES: dict[str, Callable[[Search], Any]] = {
     "noted": lambda r: r.noted([State.UNMATCHED, State.SENT], 10),
     "in state": lambda r: r.in_state(State.SENT, 5),
     "codes": lambda r: (r.codes_waited_for(), r.waiting_for_code("T", "77", 0, 5)),
+    "clock": lambda r: r.waiting_for_clock(0, 5),
     "needed": lambda r: (r.needed(), r.held_for("account x", 0, 5)),
     "lanes in use": lambda r: r.lanes_in_use("route"),
     "answers after": lambda r: r.answers_after("demo", r.end()),
