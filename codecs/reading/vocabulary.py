@@ -31,14 +31,16 @@ MOST_FAULTS = 20  #: unknown names of one place that are told
 def near(word: str, known: Collection[str]) -> dict[str, str]:
     """`near` for a fault's text: `（是否为 x？）` in a form that both languages read, or nothing."""
     word = without_unseen(word[:100])
-    same = word if word in known else next((each for each in known if each.lower() == word.lower()), "")
-    if same:
-        return {"near": f" → {same} ?"}
-    found = _nearest(word, known) if isinstance(known, tuple) else difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    if word in known:
+        return {"near": f" → {word} ?"}
+    found = _remembered(word, known) if isinstance(known, tuple) else _nearest(word, known)
     return {"near": f" → {found[0]} ?" if found else ""}
 
 
-@lru_cache(maxsize=4096)
-def _nearest(word: str, known: tuple[str, ...]) -> list[str]:
-    """Remembered: the same mistake stands in every item of a batch, and looking for a near word takes long."""
-    return difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+def _nearest(word: str, known: Collection[str]) -> list[str]:
+    same = next((each for each in known if each.lower() == word.lower()), None)
+    return [same] if same is not None else difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+
+
+#: the same mistake stands in every item of a batch, and looking for a near word takes long
+_remembered = lru_cache(maxsize=4096)(_nearest)

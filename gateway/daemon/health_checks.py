@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from tongguan.gateway.flow.cards.watch import CardWatch
 from tongguan.gateway.flow.orders import back_to
 from tongguan.gateway.flow.site import Site
+from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.errors import Held, each_of, in_both, many
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import FREES_REFERENCE, Message, State, shows_held
@@ -147,15 +149,8 @@ class HealthChecks:
 
     def _look_again(self) -> None:
         """After a start, and after the clock was set: receipts that were not believed at the time that it said are verified by what it says now."""
-        journal, after = self._site.journal, 0
-        while True:
-            with journal.search() as records:
-                aside = records.waiting_for_clock(after, _NOTED)
-            if not aside:
-                break
-            after = aside[-1].sequence
-            journal.finish([(back_to(m, State.RECEIVED, Lane(LaneKind.VERIFY)),) for m in aside])
-        journal.ring()
+        self._take_back(_of_clock, State.RECEIVED, LaneKind.VERIFY)
+        self._site.journal.ring()
 
     def _learn(self) -> None:
         """Once a site, for its profiles never change: what waits for a code that is known by now is settled, however much waits."""
@@ -163,16 +158,20 @@ class HealthChecks:
         with journal.search() as records:
             known = [each for each in records.codes_waited_for() if _knows(self._site, *each)]
         for type_, code in known:
-            after = 0
-            while True:
-                with journal.search() as records:
-                    waiting = records.waiting_for_code(type_, code, after, _NOTED)
-                if not waiting:
-                    break
-                after = waiting[-1].sequence
-                journal.finish([(back_to(m, State.VERIFIED, Lane(LaneKind.SETTLE)),) for m in waiting])
+            self._take_back(partial(_of_code, type_, code), State.VERIFIED, LaneKind.SETTLE)
         journal.ring()
         self._learned = True
+
+    def _take_back(self, waiting: Callable[[Search, int], Sequence[Message]], state: State, lane: LaneKind) -> None:
+        """Have receipts taken up again in a state, page by page. `waiting`: those behind a sequence number, in order."""
+        journal, after = self._site.journal, 0
+        while True:
+            with journal.search() as records:
+                page = waiting(records, after)
+            if not page:
+                return
+            after = page[-1].sequence
+            journal.finish([(back_to(message, state, Lane(lane)),) for message in page])
 
     def disks(self) -> None:
         """Room for the journal and for every mailbox."""
@@ -218,3 +217,11 @@ class HealthChecks:
 def _knows(site: Site, type_: str, code: str) -> bool:
     """Does the profile know the code of receipts that wait for that?"""
     return type_ in site.rules.profiles and code in site.rules.profile(type_).receipts
+
+
+def _of_code(type_: str, code: str, records: Search, after: int) -> Sequence[Message]:
+    return records.waiting_for_code(type_, code, after, _NOTED)
+
+
+def _of_clock(records: Search, after: int) -> Sequence[Message]:
+    return records.waiting_for_clock(after, _NOTED)

@@ -62,6 +62,14 @@ def rewrite(path: Path, content: bytes) -> None:
         path.chmod(stat.S_IMODE(before.st_mode))
 
 
+def make_folder(path: Path, mode: int = 0o777) -> None:
+    """Make a folder, and those above it, where there is none."""
+    if not path.is_dir():
+        make_folder(path.parent)
+        path.mkdir(mode, exist_ok=True)
+        hand_over(path, path.parent)
+
+
 def hand_over(made: int | Path, folder: int | Path | str) -> None:
     """What root makes in somebody's folder is that one's, who would else stand before it when he serves there as himself."""
     if os.geteuid() == 0 and (owner := os.stat(folder)).st_uid:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import chain, islice
 
 #: seconds before something follows that need not be told at once, so that several moves make one file
@@ -30,10 +30,10 @@ class Pending:
             later = (known.pop(id_)[0] for known in (self.following, self.passing) if id_ in known)
             self.ready[id_] = min(since, self.ready.get(id_, since), *later)
 
-    def follow(self, ids: Mapping[str, float], now: float, *, passing: bool = False) -> None:
-        """`passing`: these move on at once; one of them that rests at last follows as soon as any other."""
+    def follow(self, ids: Mapping[str, float], now: float, passing: Container[str] = frozenset()) -> None:
+        """`passing`: those that move on at once; one of them that rests at last follows as soon as any other."""
         for id_, since in ids.items():
-            if not passing:
+            if id_ not in passing:
                 since, _ = self.passing.pop(id_, (since, now))
                 self.following.setdefault(id_, (since, now + FOLLOW))
             elif id_ not in self.following:

@@ -253,20 +253,22 @@ class Teller:
 
     def _collect(self) -> None:
         """Put together what was told, what follows and what failed before."""
-        messages: dict[str, tuple[float, bool]] = {}
-        documents: dict[str, tuple[float, bool]] = {}
+        messages: dict[str, float] = {}
+        documents: dict[str, float] = {}
+        passing: set[str] = set()
         while self._told:
             moved = self._told.popleft()
             for ids, found in ((moved.messages, messages), (moved.documents, documents)):
-                found.update((id_, (found.get(id_, (moved.since,))[0], id_ in moved.passing)) for id_ in ids)
+                for id_ in ids:
+                    found.setdefault(id_, moved.since)
+                    (passing.add if id_ in moved.passing else passing.discard)(id_)
             self._answers_left = True
         now, few = self._monotonic(), len(messages) + len(self._messages) < MANY
         for waiting, told in ((self._messages, messages), (self._documents, documents)):
             if few:
-                waiting.add({id_: since for id_, (since, _) in told.items()})
+                waiting.add(told)
             else:
-                waiting.follow({id_: since for id_, (since, passes) in told.items() if not passes}, now)
-                waiting.follow({id_: since for id_, (since, passes) in told.items() if passes}, now, passing=True)
+                waiting.follow(told, now, passing)
             waiting.ripen(now, again=self._files_again.at <= now)
 
     def _tell_group(self) -> None:

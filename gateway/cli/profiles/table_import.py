@@ -239,10 +239,7 @@ def _added(name: str) -> TableRows:
 
 def _write(name: str, columns: Sequence[str], rows: TableRows, *, add: bool) -> None:
     folder = context.home() / OWN / TABLES if add else context.home() / TABLES
-    for each in (*reversed(folder.parents), folder):
-        if not each.exists():
-            each.mkdir(exist_ok=True)
-            files.hand_over(each, each.parent)
+    files.make_folder(folder)
     out = io.StringIO()
     lines = csv.writer(out, lineterminator="\n")
     lines.writerow(columns)

@@ -80,9 +80,7 @@ class Anchor:
         except FileNotFoundError:
             pass
         made = Ed25519PrivateKey.generate()
-        if not self._key_file.parent.is_dir():
-            self._key_file.parent.mkdir(mode=0o700, exist_ok=True)
-            files.hand_over(self._key_file.parent, self._key_file.parent.parent)
+        files.make_folder(self._key_file.parent, 0o700)
         files.write(self._key_file, made.private_bytes_raw().hex().encode(), durable=True, mode=0o600)
         return made
 
