@@ -17,7 +17,7 @@ from tongguan.gateway.bench.process import RunningGateway, Used, running_gateway
 from tongguan.gateway.model.errors import BrokerBroken, SettingsWrong
 from tongguan.gateway.model.queueing import SUBMISSIONS, BrokerLink, MessageBroker, OutgoingMessage
 from tongguan.gateway.settings import Broker
-from tongguan.routes.broker import make_broker
+from tongguan.routes.broker.broker import make_broker
 
 _ACCOUNT = "demo"
 _QUEUE = SUBMISSIONS + _ACCOUNT

@@ -68,7 +68,7 @@ from tongguan.outbox.queues.replies import Replies
 from tongguan.outbox.sms import Notifier
 from tongguan.outbox.status.files import StatusContext
 from tongguan.outbox.status.tellers import Tellers
-from tongguan.routes.broker import make_broker
+from tongguan.routes.broker.broker import make_broker
 from tongguan.routes.event_loop import EventLoop
 
 log = logs.get_logger("daemon")

@@ -1,6 +1,6 @@
 """What goes through a broker's queues: messages that come, messages that leave, and what the gateway asks of a connection.
 
-Only `routes/broker.py` knows the library behind it; doors, replies and events are given what is promised here.
+Only `routes/broker/` knows the library behind it; doors, replies and events are given what is promised here.
 """
 
 from __future__ import annotations

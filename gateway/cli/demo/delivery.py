@@ -67,7 +67,7 @@ def by_queue(home: Path, url: str) -> Iterator[Deliver]:
 
 def _broker(url: str) -> MessageBroker:
     # Imported here: a demo without a broker need not load what speaks to one.
-    from tongguan.routes.broker import make_broker
+    from tongguan.routes.broker.broker import make_broker
 
     broker = make_broker(Broker(url=url), Path())
     if broker is None:

@@ -11,7 +11,7 @@ from tongguan.gateway.model.errors import BrokerBroken, SettingsWrong
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.queueing import DEAD, EVENTS, SUBMISSIONS, BrokerLink, MessageBroker, OutgoingMessage, PublishResult
 from tongguan.gateway.settings import Settings
-from tongguan.routes.broker import make_broker
+from tongguan.routes.broker.broker import make_broker
 
 _TRIAL = "tongguan.doctor"  #: a queue of this look alone
 _WAIT = 5.0  #: seconds for a message to come back

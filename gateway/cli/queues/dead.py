@@ -12,7 +12,7 @@ from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.output import print_json, print_table, print_text
 from tongguan.gateway.model.queueing import DEAD, BrokerLink
 from tongguan.inbox.queues.dead import MOST_LISTED, DeadMessage, drop, listed, send_back
-from tongguan.routes.broker import make_broker
+from tongguan.routes.broker.broker import make_broker
 
 DeadIds = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="message ids; none: all / 消息 id，不写为全部")]
 SendBack = Annotated[bool, typer.Option("--send-back", help="into the queues that they came from / 退回原队列")]

@@ -20,7 +20,7 @@ from tongguan.gateway.system import clock
 from tongguan.outbox.queues.page_publisher import publish_in_order
 from tongguan.outbox.queues.replay import ReplaySpan, events_again
 from tongguan.outbox.status.files import StatusContext
-from tongguan.routes.broker import make_broker
+from tongguan.routes.broker.broker import make_broker
 
 QueueOption = Annotated[str, typer.Option("--queue", help="to this queue alone, not to all who listen / 只发到此队列")]
 

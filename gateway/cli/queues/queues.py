@@ -16,7 +16,7 @@ from tongguan.gateway.model.queueing import DEAD, SUBMISSIONS, BrokerLink
 from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock, times
 from tongguan.outbox.queues.waiting import Waiting, events_waiting, replies_waiting
-from tongguan.routes.broker import make_broker
+from tongguan.routes.broker.broker import make_broker
 
 
 @dataclass(frozen=True)

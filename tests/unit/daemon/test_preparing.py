@@ -50,7 +50,7 @@ from tongguan.gateway.model.queueing import OutgoingMessage
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.settings import Broker, read_settings
 from tongguan.gateway.system import clock
-from tongguan.routes.broker import make_broker
+from tongguan.routes.broker.broker import make_broker
 
 WAITING = 300  #: messages that wait for one document
 FILING, VOLUME = "XX.filing", "XX.volume"

@@ -28,8 +28,8 @@ from own_broker import SilentLine
 from tongguan.gateway.model.errors import BrokerBroken, SettingsWrong
 from tongguan.gateway.model.queueing import BrokerLink, OutgoingMessage, PublishResult
 from tongguan.gateway.settings import Broker
-from tongguan.routes import broker
-from tongguan.routes.broker import make_broker
+from tongguan.routes.broker import redis_link
+from tongguan.routes.broker.broker import make_broker
 
 CONFIRMED, RETURNED = PublishResult.CONFIRMED, PublishResult.RETURNED
 
@@ -137,7 +137,7 @@ def test_what_is_taken_from_redis_is_in_hand_in_the_same_step_and_comes_again_wh
     taker._taker._tags.clear()  # type: ignore[attr-defined]  # it dies, and gives nothing back
     taker.close()
 
-    monkeypatch.setattr(broker, "_REDIS_LEASE", 0)
+    monkeypatch.setattr(redis_link, "LEASE", 0)
     other = linked(url)
     other.consume("four", prefetch=10)
     rest: list[str] = []
@@ -263,7 +263,7 @@ def test_what_is_given_back_to_redis_is_not_lost_whatever_it_is(
     if killed:
         link._taker._tags.clear()  # type: ignore[attr-defined]
     link.close()
-    monkeypatch.setattr(broker, "_REDIS_LEASE", 0)
+    monkeypatch.setattr(redis_link, "LEASE", 0)
     again = linked(REDIS)
     again.consume("five", prefetch=10)
     came: list[Any] = []
@@ -278,7 +278,7 @@ def test_what_is_given_back_to_redis_is_not_lost_whatever_it_is(
 def test_what_another_program_has_in_hand_in_the_same_database_stays_there(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     store.hset("unacked", "tag", '[{"body": "x", "headers": {}, "properties": {"delivery_info": {}}}, "", "celery"]')
     store.zadd("unacked_index", {"tag": 1})
-    monkeypatch.setattr(broker, "_REDIS_LEASE", 0)
+    monkeypatch.setattr(redis_link, "LEASE", 0)
     taken()
 
     assert (store.hlen("unacked"), store.llen("celery")) == (1, 0)

@@ -20,7 +20,7 @@ from tongguan.gateway.settings import Broker
 from tongguan.outbox.queues.events import Events
 from tongguan.outbox.queues.history_teller import HistoryMessages, HistoryTeller
 from tongguan.outbox.queues.replies import Replies
-from tongguan.routes.broker import make_broker
+from tongguan.routes.broker.broker import make_broker
 
 from ..conftest import Home, submission
 
