@@ -89,8 +89,9 @@ def make_rules(settings: Settings) -> Rules:
     desk_steps()
     wrong = Complaints()
     with wrong.look():
-        profiles = compile_all(load_profiles(home=settings.home))
-        fit_profiles(settings, profiles)
+        installed = load_profiles(home=settings.home)
+        profiles = compile_all(installed)
+        fit_profiles(settings, installed)
     with wrong.look():
         encrypt_to, secrets_to = recipients(settings)
     with wrong.look():

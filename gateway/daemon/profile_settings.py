@@ -1,20 +1,28 @@
-"""Do the settings' words about document types fit the installed ones? Defaults, subscriptions and clients of accounts."""
+"""Do the settings' words fit the installed document types and authorities? Routes and cards; defaults, subscriptions and clients of accounts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from tongguan.codecs.checking.compile import Compiled
+from tongguan.codecs.checking.compile import Compiled, compile_all
 from tongguan.codecs.checking.fields import ValueWrong
 from tongguan.gateway.profile.other_documents import CODES
+from tongguan.gateway.profile.profile import Profiles
 from tongguan.gateway.profile.source import Complaints
 from tongguan.gateway.settings import Account, ActsFor, Settings, Subscribe
 
 
-def fit_profiles(settings: Settings, profiles: Mapping[str, Compiled]) -> None:
-    """Raise SettingsWrong naming every default, subscription and power that no document type can follow, with the nearest known word."""
-    wrong = Complaints()
+def fit_profiles(settings: Settings, installed: Profiles) -> None:
+    """Raise SettingsWrong naming every route and card of no authority, and every default, subscription and power that no document type
+    can follow, with the nearest known word."""
+    wrong, profiles = Complaints(), compile_all(installed)
+    for place, authority in (
+        *((f"route.{name}", name) for name in settings.route),
+        *((f"card {card.name}, authority", card.authority) for card in settings.cards),
+    ):
+        if authority not in installed.authorities:
+            wrong.unknown(place, "authority", authority, installed.authorities)
     for account in settings.account:
         for type_, values in account.defaults.items():
             place = f"account {account.name}, defaults.{type_}"

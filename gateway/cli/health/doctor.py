@@ -131,6 +131,7 @@ def settings_findings(settings: Settings) -> list[Finding]:
     return [
         Finding("settings", f"{settings.home}/tongguan.toml"),
         *_profiles(settings),
+        *_groups(settings),
         *_routes(settings),
         *_certificates(settings),
         *_tokens(settings),
@@ -168,26 +169,24 @@ def _broker(settings: Settings) -> Iterable[Finding]:
 def _profiles(settings: Settings) -> Iterable[Finding]:
     try:
         profiles = load_profiles(home=settings.home)
-        compiled = compile_all(profiles)
+        compile_all(profiles)
     except SettingsWrong as wrong:
         yield Finding("profiles", words(wrong), t("改正所列文件", "mend the files named"))
         return
     yield Finding("profiles", t(f"{len(profiles)} 种单证", f"{len(profiles)} document types"))
     try:
-        fit_profiles(settings, compiled)
+        fit_profiles(settings, profiles)
     except SettingsWrong as wrong:
         yield Finding("accounts", words(wrong), t("改正这些设置", "mend these settings"))
-    known = set(profiles.authorities)
-    for place, name in (
-        *(("route", route) for route in settings.route),
-        *((f"card {card.name}", card.authority) for card in settings.cards),
-    ):
-        if name not in known:
-            yield Finding(
-                place,
-                name,
-                t(f"没有这个机关；可用：{' '.join(sorted(known))}", f"no such authority; there are {' '.join(sorted(known))}"),
-            )
+
+
+def _groups(settings: Settings) -> Iterable[Finding]:
+    """Groups of mailboxes that the system does not have: no gateway starts with them."""
+    for account in settings.account:
+        try:
+            mailbox_group(account)
+        except SettingsWrong as wrong:
+            yield Finding(f"mailbox {account.name}", words(wrong), t("建立该组，或改正 group", "make the group, or mend `group`"))
 
 
 def _routes(settings: Settings) -> Iterable[Finding]:
@@ -345,8 +344,7 @@ def _open_to_group(check: str, account: Account, mailbox: Path) -> Iterable[Find
     """Can the enterprise's group reach the mailbox that it may work in, and read the gateway what it drops there?"""
     try:
         group = mailbox_group(account)
-    except SettingsWrong as wrong:
-        yield Finding(check, words(wrong), t("建立该组，或改正 group", "make the group, or mend `group`"))
+    except SettingsWrong:  # said of the settings
         return
     if group is None:
         return

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tongguan.codecs.checking.compile import Compiled, compile_all
+from tongguan.codecs.checking.compile import compile_all
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.daemon.profile_settings import fit_profiles
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles
+from tongguan.gateway.profile.profile import Profiles
 from tongguan.gateway.settings import Settings
 
 
 @pytest.fixture(scope="module")
-def profiles() -> Mapping[str, Compiled]:
-    return compile_all(load_profiles())
+def profiles() -> Profiles:
+    return load_profiles()
 
 
 def settings(**account: Any) -> Settings:
@@ -44,7 +45,7 @@ def settings(**account: Any) -> Settings:
         ),
     ],
 )
-def test_a_default_that_cannot_be_filled_is_named(profiles: Mapping[str, Compiled], defaults: Any, says: str) -> None:
+def test_a_default_that_cannot_be_filled_is_named(profiles: Profiles, defaults: Any, says: str) -> None:
     with pytest.raises(SettingsWrong) as refused:
         fit_profiles(settings(defaults=defaults), profiles)
 
@@ -53,15 +54,15 @@ def test_a_default_that_cannot_be_filled_is_named(profiles: Mapping[str, Compile
 
 
 @pytest.mark.requirement("ME-13")
-def test_a_code_may_be_given_by_its_name(profiles: Mapping[str, Compiled]) -> None:
-    code, name = next((c, row["zh"]) for c, row in profiles["NA.application"].tables["trade_mode"].rows.items())
+def test_a_code_may_be_given_by_its_name(profiles: Profiles) -> None:
+    code, name = next((c, row["zh"]) for c, row in profiles.tables["trade_mode"].rows.items())
 
     fit_profiles(settings(defaults={"NA.application": {"TradeMode": name}}), profiles)
     fit_profiles(settings(defaults={"NA.application": {"TradeMode": code, "User/Name": "ç”²"}}), profiles)
 
 
-def test_a_secret_given_as_a_default_is_not_shown(profiles: Mapping[str, Compiled]) -> None:
-    secret = [(t, path) for t, compiled in profiles.items() for path in compiled.secrets]
+def test_a_secret_given_as_a_default_is_not_shown(profiles: Profiles) -> None:
+    secret = [(t, path) for t, compiled in compile_all(profiles).items() for path in compiled.secrets]
     assert secret, "some installed type has a secret field"
     for type_, path in secret:
         fit_profiles(settings(defaults={type_: {path: "file:login"}}), profiles)
@@ -78,12 +79,12 @@ def test_a_secret_given_as_a_default_is_not_shown(profiles: Mapping[str, Compile
         ({"types": ["NA.application"], "receipts": ["33"]}, "unknown receipt '33'"),
     ],
 )
-def test_a_subscription_to_nothing_is_named(profiles: Mapping[str, Compiled], subscription: Any, says: str) -> None:
+def test_a_subscription_to_nothing_is_named(profiles: Profiles, subscription: Any, says: str) -> None:
     with pytest.raises(SettingsWrong, match=says.replace("*", r"\*")):
         fit_profiles(settings(subscribe=[{"phone": "13800138000", **subscription}]), profiles)
 
 
-def test_right_ones_fit(profiles: Mapping[str, Compiled]) -> None:
+def test_right_ones_fit(profiles: Profiles) -> None:
     fit_profiles(settings(subscribe=[{"types": ["*"], "phone": "13800138000", "receipts": ["30"]}]), profiles)
 
 
@@ -136,7 +137,7 @@ ACTS = {"uscc": "91210200MA0CLNT01X", "customs_code": "2102961111", "title": "ç”
         ),
     ],
 )
-def test_whom_a_broker_acts_for_is_told_where_it_cannot_be(profiles: Mapping[str, Compiled], account: Any, says: str) -> None:
+def test_whom_a_broker_acts_for_is_told_where_it_cannot_be(profiles: Profiles, account: Any, says: str) -> None:
     with pytest.raises(SettingsWrong) as refused:
         fit_profiles(settings(**{"kind": "broker", **account}), profiles)
 
@@ -144,7 +145,7 @@ def test_whom_a_broker_acts_for_is_told_where_it_cannot_be(profiles: Mapping[str
 
 
 @pytest.mark.requirement("ID-06")
-def test_a_client_may_stand_twice_with_powers_of_different_ends(profiles: Mapping[str, Compiled]) -> None:
+def test_a_client_may_stand_twice_with_powers_of_different_ends(profiles: Profiles) -> None:
     twice = [{**ACTS, "until": "2026-12-31"}, {**ACTS, "powers": ["LR", "CD.list"], "until": "2027-12-31"}]
 
     fit_profiles(settings(kind="broker", acts_for=twice), profiles)

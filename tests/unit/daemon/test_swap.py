@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from homes import new_home
@@ -75,12 +76,14 @@ def _route(home: Path) -> None:
 def _token(home: Path) -> None:
     append(
         home,
-        '\n[route.other]\nenvironment = "test"\nurl = "http://127.0.0.1:1"\ncertificates = []\ntoken = "file:secrets/none"\n',
+        '\n[route.gateway]\nenvironment = "test"\nurl = "http://127.0.0.1:1"\ncertificates = []\ntoken = "file:secrets/none"\n',
     )
 
 
 def _ca(home: Path) -> None:
-    append(home, '\n[route.other]\nenvironment = "test"\nurl = "https://127.0.0.1:1"\ncertificates = []\nca = "trust/none.pem"\n')
+    append(
+        home, '\n[route.gateway]\nenvironment = "test"\nurl = "https://127.0.0.1:1"\ncertificates = []\nca = "trust/none.pem"\n'
+    )
 
 
 def _certificate(home: Path) -> None:
@@ -91,6 +94,20 @@ def _profile(home: Path) -> None:
     folder = home / "profiles/mofcom/XX.broken"
     folder.mkdir(parents=True)
     (folder / "profile.toml").write_text("title = ")
+
+
+def _authority(home: Path) -> None:
+    append(home, '\n[route.costums]\nenvironment = "test"\nurl = "http://127.0.0.1:1"\ncertificates = []\n')
+
+
+def _authority_of_card(home: Path) -> None:
+    text = (home / "tongguan.toml").read_text()
+    (home / "tongguan.toml").write_text(text.replace('authority = "customs"', 'authority = "costums"', 1))
+
+
+def _group(home: Path) -> None:
+    text = (home / "tongguan.toml").read_text()
+    (home / "tongguan.toml").write_text(text.replace("[[account]]\n", '[[account]]\ngroup = "nobodys-group"\n', 1))
 
 
 def _card(home: Path) -> None:
@@ -117,7 +134,12 @@ def _gone(home: Path) -> None:
     (home / "tongguan.toml").unlink()
 
 
-WRONG = [_route, _token, _ca, _certificate, _profile, _card, _database, _environment, _unreadable, _gone]
+UNKNOWN = {
+    _authority: "unknown authority 'costums'; did you mean 'customs'?",
+    _authority_of_card: "unknown authority 'costums'; did you mean 'customs'?",
+    _group: "the system has no group nobodys-group",
+}
+WRONG = [_route, _token, _ca, _certificate, _profile, _card, _database, _environment, _unreadable, _gone, *UNKNOWN]
 
 
 @pytest.mark.requirement("GW-06")
@@ -158,6 +180,20 @@ def test_config_check_finds_what_the_start_refuses_of_a_route(home: Path, wrong:
 
     assert said.returncode == 78
     assert str(refused.value) in said.stdout
+
+
+@pytest.mark.requirement("GW-06")
+@pytest.mark.parametrize(("spoil", "why"), UNKNOWN.items(), ids=lambda each: getattr(each, "__name__", ""))
+def test_what_the_settings_name_and_nobody_knows_is_refused_by_check_and_start_alike(
+    home: Path, tongguan: Callable[..., Any], spoil: Callable[[Path], None], why: str
+) -> None:
+    spoil(home)
+    checked = tongguan("config", "check")
+
+    assert checked.code == 78 and checked.out.count(why) == 1
+    with pytest.raises(SettingsWrong) as refused:
+        Daemon(home)
+    assert why in str(refused.value)
 
 
 def test_every_certificate_that_is_missing_is_told_at_once(home: Path) -> None:
