@@ -17,7 +17,7 @@ from tongguan.codecs.writing.markup import visible
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t, words
 from tongguan.gateway.cli.output import print_json, print_text
-from tongguan.gateway.flow.intake.locations import in_file, placed
+from tongguan.gateway.flow.intake.locations import in_file, placed, placed_with
 from tongguan.gateway.flow.intake.offline import offline_faults
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.model.errors import Fault, Refused
@@ -123,7 +123,7 @@ def _of_spoilt(name: str, spoilt: Spoilt, rules: Rules, account: Account) -> lis
 
 def _item(file: str, item: Item, content: Read, rules: Rules, account: Account) -> CheckedItem:
     at = context.business_clock().now_ms()
-    faults = tuple(placed(item, [*item.faults, *offline_faults(rules, account.name, item, content, at=at)]))
+    faults = tuple(placed_with(item, offline_faults(rules, account.name, item, content, at=at)))
     wrong = any(f.severity == "error" for f in faults)
     return CheckedItem(file, item, faults, FAULTS if wrong else CLEAN)
 

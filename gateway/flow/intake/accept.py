@@ -13,7 +13,7 @@ from typing import Any
 from tongguan.codecs.checking.secrets import redacted
 from tongguan.codecs.reading.item import Spoilt
 from tongguan.codecs.reading.read import Item, Read, read
-from tongguan.gateway.flow.intake.locations import in_file, placed
+from tongguan.gateway.flow.intake.locations import in_file, placed, placed_with
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
@@ -122,7 +122,7 @@ def _spoilt(rules: Rules, arrival: Arrival, content: Read, records: Snapshot, be
     faults = list(arrival.faults)
     for item in content.items:
         document = _acted_on(rules, arrival.account, item, records)
-        told = placed(item, [*item.faults, *besides(arrival, item, document)])
+        told = placed_with(item, besides(arrival, item, document))
         faults = [*(f for f in faults if f not in item.faults), *told]
     message = blank(arrival) if content.batch else _named(blank(arrival), content.items[0])
     return _refused(message, arrival, faults)
@@ -201,7 +201,7 @@ def _single(
     rules: Rules, arrival: Arrival, item: Item, records: Snapshot, message: Message, besides: Besides, *, keep: bool
 ) -> Outcome:
     if item.faults:
-        faults = placed(item, [*item.faults, *besides(arrival, item, _acted_on(rules, arrival.account, item, records))])
+        faults = placed_with(item, besides(arrival, item, _acted_on(rules, arrival.account, item, records)))
         return _refused(_named(message, item), arrival, faults, keep=keep)
     if item.type not in rules.profiles:
         unknown = unknown_type(item.type, {name: profile.registry for name, profile in rules.types.items()})

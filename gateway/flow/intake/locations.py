@@ -25,6 +25,14 @@ def placed(item: Item, faults: Iterable[Fault]) -> list[Fault]:
     return [_placed(item, places, fault) for fault in faults]
 
 
+def placed_with(item: Item, besides: Iterable[Fault]) -> list[Fault]:
+    """The faults that an item has, and those besides, with their places. That there is no such operation at all gives way to what says
+    which the type has."""
+    others = list(besides)
+    listed = any(one.code == "GW-F02" for one in others)
+    return placed(item, [*(one for one in item.faults if not (listed and one.code == "GW-M06")), *others])
+
+
 def in_file(name: str, faults: Iterable[Fault]) -> list[Fault]:
     """The faults of a file that could not be read, told of the whole of it where they know no place."""
     whole = "/" if name.lower().endswith(".xml") else ""

@@ -44,8 +44,10 @@ def offline_faults(
     if any(one.code == "GW-J07" and one.path.endswith("/body") for one in item.faults):
         return []
     if operation is None:
-        meant = any(one.code == "GW-M06" for one in item.faults) and near(name, tuple(profile.operations))["near"]
-        unknown = [no_operation(profile, name)] if name and not meant else []
+        unknown = [no_operation(profile, name)] if name else []
+        if nowhere := next((one for one in item.faults if one.code == "GW-M06"), None):
+            meant = near(name, tuple(profile.operations))["near"]
+            unknown = [] if meant else [replace(one, path=nowhere.path, line=nowhere.line) for one in unknown]
         return [*unknown, *_of_any_operation(rules, account, item, at)]
     another = document is None and bool(item.number or (item.document and item.document != item.reference))
     if operation.body != "whole" and document is None and _is_empty(item.body):

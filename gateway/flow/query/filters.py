@@ -133,7 +133,8 @@ def _several_faults(name: str, form: str, value: str) -> list[Fault]:
 def _no_period(name: str, value: str) -> Fault:
     """A filter by date whose value is neither a day nor the name of a period."""
     names = [[word for word in PERIODS if word.isascii() == english] for english in (False, True)]
-    known = f"；可用：{' '.join(names[0])}，或日期", f"; there are: {', '.join(names[1])}, or a day"
+    zh, en = _there_are(*names)
+    known = f"{zh}，或日期", f"{en}, or a day"
     return fault("GW-F18", name=name, value=value, path=name, label=name, known=known)
 
 
@@ -213,13 +214,13 @@ def _unknown_value(compiled: Compiled, of: str, value: str) -> dict[str, InBoth]
         if any(value in status_words(name, status) for name, status in profile.statuses.items()):
             return None
         texts = [status.list_text for status in profile.statuses.values()]
-        return {"known": ("；可用：" + " ".join(t.zh for t in texts), "; there are: " + ", ".join(t.en for t in texts))}
+        return {"known": _there_are([text.zh for text in texts], [text.en for text in texts])}
     word, _, dimension = of.partition(".")
     path = profile.statistics.dimensions.get(dimension, "") if word == "statistics" and profile.statistics is not None else of
     path = path.removeprefix(MERGE)
     node, table = compiled.nodes.get(path), table_of(compiled, path)
     if node is not None and node.field.type == "flag":
-        return None if value in FLAGS else {"known": ("；可用：1 0 是 否", "; there are: 1 0 true false")}
+        return None if value in FLAGS else {"known": _there_are(("1", "0", "是", "否"), ("1", "0", "true", "false"))}
     if node is None or node.convert is None or (table is None and path == of):
         return None
     try:
@@ -232,8 +233,12 @@ def _unknown_value(compiled: Compiled, of: str, value: str) -> dict[str, InBoth]
 
 def _listed(table: CodeTable) -> InBoth:
     """All codes of a small table, with their names."""
-    zh, en = (" ".join(f"{code} {row[language]}" for code, row in table.rows.items()) for language in ("zh", "en"))
-    return f"；可用：{zh}", f"; there are: {en}"
+    return _there_are(*([f"{code} {row[language]}" for code, row in table.rows.items()] for language in ("zh", "en")))
+
+
+def _there_are(zh: Collection[str], en: Collection[str]) -> InBoth:
+    """The values that may be given, to be put behind what is wrong with one."""
+    return f"；可用：{' '.join(zh)}", f"; there are: {', '.join(en)}"
 
 
 def _label(query: Query, name: str, of: str) -> str | InBoth:

@@ -60,6 +60,18 @@ def test_an_operation_that_is_surely_meant_is_named_once(tongguan: Tongguan, hom
     assert [(fault["code"], "→ declare ?" in fault["message"]) for fault in found["faults"]] == [("GW-M06", True)]
 
 
+def test_an_operation_that_nobody_knows_is_told_once_with_those_of_the_type(
+    tongguan: Tongguan, home: Path, tmp_path: Path
+) -> None:
+    text = (APPLICATIONS / "ok-declare.xml").read_text("utf-8")
+    (tmp_path / "m.xml").write_text(text.replace('operation="declare"', 'operation="frobnicate"'), "utf-8")
+
+    (found,) = tongguan("check", tmp_path / "m.xml", "--json").json
+
+    assert [(fault["code"], "declare delete" in fault["message"]) for fault in found["faults"]] == [("GW-F02", True)]
+    assert found["faults"][0]["line"] and found["faults"][0]["path"].endswith("/@operation")
+
+
 @pytest.mark.parametrize("given", ['"type": "", ', '"type": null, ', ""])
 def test_a_message_without_a_type_lacks_that_alone_and_no_like_name_is_sought(
     tongguan: Tongguan, home: Path, tmp_path: Path, given: str
