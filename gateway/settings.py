@@ -469,6 +469,10 @@ def read_raw(home: Path, *, file: str = FILE) -> bytes:
         return (home / file).read_bytes()
     except FileNotFoundError:
         raise _no_home(home) from None
+    except IsADirectoryError:
+        raise SettingsWrong(
+            f"{home / file} 是文件夹；请换成设置文件", f"{home / file} is a folder; put the file of settings in its place"
+        ) from None
     except OSError as wrong:
         said = f"{home / file}: {wrong.strerror}"
         raise SettingsWrong(f"{said}；请检查其权限和属主", f"{said}; look at its mode and owner") from None

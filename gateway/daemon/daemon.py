@@ -7,7 +7,6 @@ round of everything in the caller's thread: the same work, played step by step.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gc
 import math
 import os
@@ -50,7 +49,7 @@ from tongguan.gateway.journal.writing.writer import Changed
 from tongguan.gateway.model.errors import SettingsWrong, StationBroken, each_of, in_both
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.settings import RUNNING, Settings, own_files, read_raw, settings_of
-from tongguan.gateway.system import clock, files, logs, permissions
+from tongguan.gateway.system import clock, files, home_lock, logs, permissions
 from tongguan.gateway.system.threads import Serve, WorkMark
 from tongguan.gateway.system.times import china_date
 from tongguan.gateway.work.moment import waits_for
@@ -73,7 +72,7 @@ from tongguan.routes.event_loop import EventLoop
 
 log = logs.get_logger("daemon")
 _DROPS = 4 * PART  #: files taken in one hand where others prepare them: while a part is written, they are at the next
-_LOCK_TRIES, _LOCK_PAUSE = 20, 0.05  #: a second in all
+_LOCK_TRIES = 20  #: a second in all
 _PROBE = 0.1  #: seconds between two looks at shut lanes
 _CALM = 0.25  #: likewise while none is shut
 _UPKEEP = 1.0  #: seconds between two looks at what is in hand
@@ -133,6 +132,8 @@ class Daemon:
                 "网关运行时不能更改 database.url：请先停止，再启动",
                 "database.url cannot be changed while the gateway runs: stop it, and start it again",
             )
+        if (wrong := next(home_lock.in_the_way(self.settings.home), None)) is not None:
+            raise wrong
         self.home_lock = _lock(self.settings.home) if before is None else before.home_lock
         self._only, self._before, self._processes, self._again = only, before, processes, again
         same = before is not None and self.settings.alerts == before.settings.alerts
@@ -205,7 +206,7 @@ class Daemon:
             self.watch = Watch(self.ears.values())
             undo.callback(self.watch.close)
             self.doors = [self._receipt_door(name) for name in self.settings.route]
-            self._pins = PinDoor(self.settings.home / "daemon.sock", self.watching.give_pin)
+            self._pins = PinDoor(self.settings.home / home_lock.SOCKET, self.watching.give_pin)
             if self._before is None:
                 self._take_over()
             undo.pop_all()
@@ -666,18 +667,12 @@ class _JournalIntake:
 
 def _lock(home: Path) -> int:
     """Hold the home for this process; the kernel lets it go however we end."""
-    permissions.make(home / "daemon.lock")
-    handle = os.open(home / "daemon.lock", os.O_RDWR | os.O_CLOEXEC)
-    for _ in range(_LOCK_TRIES):  # a command that only asks who is there holds it for a moment
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            clock.pause(_LOCK_PAUSE)
-        else:
-            os.utime(handle)  # `tongguan status` sees that this one has just begun
-            return handle
-    os.close(handle)
-    raise SettingsWrong(f"{home}：已有网关在此运行", f"{home}: a gateway is already running here")
+    try:
+        handle = home_lock.hold(home, tries=_LOCK_TRIES)
+    except BlockingIOError:
+        raise SettingsWrong(f"{home}：已有网关在此运行", f"{home}: a gateway is already running here") from None
+    os.utime(handle)  # `tongguan status` sees that this one has just begun
+    return handle
 
 
 def serve(home: Path, *, only: frozenset[str] | None = None, processes: int | None = None) -> int:

@@ -41,7 +41,8 @@ class PinDoor:
             with contextlib.suppress(OSError):
                 door.shutdown(socket.SHUT_RDWR)
             door.close()
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # gone, or something else lies there
+                self._path.unlink()
 
     def _serve(self, pulse: WorkMark) -> None:
         while (door := self._socket) is not None:

@@ -414,4 +414,7 @@ def _failed(root: Path, wrong: OSError) -> Away:
     if isinstance(wrong, FileNotFoundError):
         back = "把信箱放回去", "put the mailbox back"
         return _wrong(shown, "不存在", "is missing", *(_bring(shown) if shown != root else back))
+    if isinstance(wrong, NotADirectoryError | FileExistsError):
+        zh, en = "不是文件夹，或上级之一不是", "is no folder, or one above it is none"
+        return _wrong(shown, zh, en, "换成文件夹", "put a folder in its place")
     return _wrong(shown, f"不能使用：{wrong.strerror}", f"cannot be used: {wrong.strerror}", "tongguan doctor")

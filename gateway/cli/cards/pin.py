@@ -16,11 +16,11 @@ from tongguan.gateway.cli.cards.cards import Owned, asking, named, opened, recor
 from tongguan.gateway.cli.context import CommandWrong, t, told
 from tongguan.gateway.cli.messages.orders import daemon_runs, order
 from tongguan.gateway.cli.output import print_json, print_text
+from tongguan.gateway.system import home_lock
 from tongguan.gateway.system.sockets import socket_name
 from tongguan.signer.cards.pin import Secret, pin_of, read_pin
 from tongguan.signer.errors import PinNeeded
 
-_SOCKET = "daemon.sock"
 _PATIENCE_SECONDS = 60
 
 
@@ -52,7 +52,7 @@ def _through_daemon(name: str, given: Secret) -> str:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(_PATIENCE_SECONDS)
         try:
-            with socket_name(context.home() / _SOCKET) as place:
+            with socket_name(context.home() / home_lock.SOCKET) as place:
                 line.connect(place)
             line.sendall(json.dumps({"card": name, "pin": given.reveal()}).encode() + b"\n")
             with line.makefile("rb") as answers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ import typer
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t, told
 from tongguan.gateway.cli.output import facts_of, print_json, print_table, print_text, say
-from tongguan.gateway.system import clock, permissions, times
+from tongguan.gateway.system import clock, home_lock, times
 
 _SAYS_EVERY = 2.0  #: seconds between two lines of how far it is
 _MOST = 1000
@@ -125,12 +124,11 @@ def accept(why: Annotated[str, typer.Option("--why", help="the reason, for the h
 @contextmanager
 def _alone() -> Iterator[None]:
     """Hold the home: no gateway runs meanwhile."""
-    permissions.make(context.home() / "daemon.lock")
-    handle = os.open(context.home() / "daemon.lock", os.O_RDWR | os.O_CLOEXEC)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        handle = home_lock.hold(context.home())
     except BlockingIOError:
         raise CommandWrong("网关正在运行", "the gateway is running", code=context.WRONG_SETTINGS) from None
+    try:
+        yield
     finally:
         os.close(handle)

@@ -29,7 +29,7 @@ from tongguan.gateway.home.home import why_no_tokens
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Account, Route, Settings, own_files
-from tongguan.gateway.system import clock, permissions, times
+from tongguan.gateway.system import clock, home_lock, permissions, times
 from tongguan.gateway.system.business_clock import FILE, BusinessClock, kept_line
 from tongguan.gateway.system.disk import shortages
 from tongguan.gateway.system.folders import FOLDERS
@@ -82,6 +82,8 @@ def _machine(settings: Settings) -> Iterable[Finding]:
     yield Finding(
         "sqlite", sqlite3.sqlite_version, "" if fit else t(f"需要 SQLite {wanted} 以上", f"SQLite {wanted} or newer is needed")
     )
+    for wrong in home_lock.in_the_way(settings.home):
+        yield Finding("home", words(wrong), t("移开它", "move it away"))
     free = shutil.disk_usage(settings.home).free
     short = t("请腾出磁盘空间", "make room on the disk") if free < _LEAST_FREE_BYTES else ""
     yield Finding("disk", f"{free // 1_000_000} MB", short)

@@ -20,7 +20,7 @@ from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import t
 from tongguan.gateway.cli.messages.orders import daemon_runs
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system import clock, times
+from tongguan.gateway.system import clock, home_lock, times
 from tongguan.gateway.system.disk import shortages
 from tongguan.gateway.system.threads import ANSWER, within
 
@@ -122,6 +122,6 @@ def _just_begun(settings: Settings) -> bool:
 def _begun(settings: Settings) -> int:
     """When a gateway took the home; 0 where none ever did."""
     try:
-        return os.stat(settings.home / "daemon.lock").st_mtime_ns // 1_000_000
+        return os.stat(settings.home / home_lock.LOCK).st_mtime_ns // 1_000_000
     except OSError:
         return 0

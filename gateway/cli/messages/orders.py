@@ -5,8 +5,6 @@ The daemon carries them out; when none runs, this process does, holding the home
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -36,7 +34,7 @@ from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.model.lane import NAMED_AFTER, Lane, LaneKind
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, home_lock
 
 _PATIENCE_SECONDS = 30
 _SAID_BY_STATE = {state.value for state in State}
@@ -47,17 +45,7 @@ DryRunOption = Annotated[bool, typer.Option("--dry-run", help="only show what it
 
 def daemon_runs() -> bool:
     """Does a gateway hold the home now?"""
-    try:
-        handle = os.open(context.home() / "daemon.lock", os.O_RDONLY)  # a home may be read-only
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+    return home_lock.is_held(context.home())
 
 
 def order(command: Mapping[str, Any], *, why: str) -> dict[str, Any]:

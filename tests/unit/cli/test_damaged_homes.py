@@ -58,13 +58,14 @@ def test_the_doctor_tells_of_an_anchor_that_is_a_folder_beside_all_else(tongguan
 
 
 @pytest.mark.requirement("GW-08")
-def test_a_lock_that_is_a_folder_is_told_by_who_starts(tongguan: Tongguan, ran: Path) -> None:
-    in_its_place(ran / "daemon.lock")
+@pytest.mark.parametrize("name", ["daemon.lock", "daemon.sock"])
+def test_a_lock_or_socket_that_is_a_folder_is_told_by_who_starts(tongguan: Tongguan, ran: Path, name: str) -> None:
+    in_its_place(ran / name)
 
     said = tongguan("run", "--lang", "en")
 
-    assert said.code == 74
-    assert f"the system refuses {ran / 'daemon.lock'}: Is a directory" in said.err
+    assert said.code == 78
+    assert f"{ran / name} is a folder" in said.err and f"move it away: mv {ran / name}" in said.err
 
 
 @pytest.mark.requirement("GW-08")
