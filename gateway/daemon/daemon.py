@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tongguan import __version__
-from tongguan.gateway.daemon import assembly
+from tongguan.gateway.daemon import account_codes, assembly
 from tongguan.gateway.daemon.alert_ways import make_channels
 from tongguan.gateway.daemon.fast_clock import FastClock
 from tongguan.gateway.daemon.lane_probes import Watching
@@ -179,6 +179,7 @@ class Daemon:
                 business=self.fast_clock.business,
             )
             undo.callback(self._close_cards, None if self._before is None else self._before.site)
+            self._codes = account_codes.new_ones(self.site.rules, self.journal)
             self.broker = make_broker(self.settings.broker, self.settings.home)
             self.queues = (
                 QueueDoors(self.settings, self.broker, self.alerts, stopping=self._stopping.is_set)
@@ -218,6 +219,7 @@ class Daemon:
     def _take_over(self) -> None:
         """From here on the journal's work is this gateway's."""
         self._tell_people()
+        self.journal.set_markers(self._codes)
         self.fast_clock.begin()
         self.journal.on_trouble = self._not_told
         self.journal.listeners[:] = [self._told]
@@ -634,7 +636,7 @@ class Daemon:
         """Polls once for each code: what comes for accounts that share one is given to the one whose document it is of."""
         codes = {a.name: self.site.rules.code_on(a, name) for a in self.settings.account}
         first = {n: code for n, code in codes.items() if code and self.site.rules.accounts_at(name, code)[0] == n}
-        return ReceiptDoor(self.site.routes[name], first, _JournalIntake(self), wait=self.settings.schedule.receipts)
+        return ReceiptDoor(self.site.routes[name], first, _JournalIntake(self, first), wait=self.settings.schedule.receipts)
 
 
 def _is_last(thread: str) -> bool:
@@ -642,21 +644,24 @@ def _is_last(thread: str) -> bool:
 
 
 class _JournalIntake:
-    """Where fetched receipts go: the journal, with the cursor in the same transaction."""
+    """Where fetched receipts go: the journal, with the cursor in the same transaction. A cursor is a place among those of one code."""
 
-    def __init__(self, daemon: Daemon) -> None:
-        self._daemon = daemon
+    def __init__(self, daemon: Daemon, codes: Mapping[str, str]) -> None:
+        self._daemon, self._codes = daemon, codes
+
+    def _marker(self, route: str, account: str) -> str:
+        return f"cursor:{route}:{self._codes[account]}"
 
     def cursor(self, route: str, account: str) -> str:
         with self._daemon.journal.search() as records:
-            return records.marker(f"cursor:{route}:{account}") or ""
+            return records.marker(self._marker(route, account)) or ""
 
     def deliver(self, route: str, account: str, receipts: list[bytes], after: str, following: str) -> None:
         arrived = [incoming(account, raw, route=route, now=clock.now_ms()) for raw in receipts]
         with self._daemon.journal.search() as records:
             known = records.messages(outcome.message.id for outcome in arrived)
         fresh = {o.message.id: (o,) for o in arrived if o.message.id not in known}
-        self._daemon.journal.deliver(list(fresh.values()), marker=f"cursor:{route}:{account}", value=following)
+        self._daemon.journal.deliver(list(fresh.values()), marker=self._marker(route, account), value=following)
 
     def on_trouble(self, route: str, why: str) -> None:
         self._daemon.watching.receipts.trouble(route, why)

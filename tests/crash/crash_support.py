@@ -17,6 +17,7 @@ from lxml import etree
 from sites import Site
 
 import tongguan.gateway
+from tongguan.gateway.home.home import CODES
 from tongguan.gateway.journal.database import statements
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.journal import Journal
@@ -59,8 +60,8 @@ class Authorities:
             group.left += digests.records_of("serial", given)
 
         journal._writer.submit(skip)
-        pairs = itertools.product(("mofcom", "customs"), ("demo", "second"))
-        journal.set_markers({f"cursor:{authority}:{account}": str(self._issued(authority)) for authority, account in pairs})
+        codes = [(authority, code) for authority in CODES for code in (CODES[authority], _CODES[f"{authority}_code"])]
+        journal.set_markers({f"cursor:{authority}:{code}": str(self._issued(authority)) for authority, code in codes})
         journal.close()
         return Site(folder)
 
