@@ -114,6 +114,37 @@ def test_what_the_authority_said_while_the_clock_was_wrong_is_believed_once_it_i
     assert aside(shop) == 0
 
 
+@pytest.mark.parametrize("by", [-4000 * DAY, 9000 * DAY], ids=["long ago", "far ahead"])
+def test_the_answer_to_a_message_that_a_wrong_clock_did_not_believe_is_believed_once_it_is_right(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, by: int
+) -> None:
+    name, _ = waiting(shop, "busy")
+    set_clock(monkeypatch, by)
+    shop.turns(lambda: aside(shop))
+    assert shop.site.status(name)["state"] != "sent"
+
+    set_clock(monkeypatch, -by)
+    turn(shop.daemon)
+    shop.daemon.watching.look()
+
+    assert shop.play(name, "sent")["state"] == "sent"
+    assert (aside(shop), len(shop.mofcom.kept)) == (0, 1)
+
+
+def test_nor_does_the_answer_to_a_question_stay_aside_that_is_put_anew(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = shop.play(shop.site.drop(b.xml(b.application("declare"))), "sent")
+    set_clock(monkeypatch, -4000 * DAY)
+    name = shop.site.drop(b.xml(b.query(b.APPLICATION, "status", document=declared["document"])))
+    shop.turns(lambda: aside(shop))
+
+    set_clock(monkeypatch, 4000 * DAY)
+    turn(shop.daemon)
+    shop.daemon.watching.look()
+
+    shop.play(name, "rejected")
+    assert aside(shop) == 0
+
+
 def test_what_no_clock_believes_is_not_looked_at_again(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.mofcom.issue(shop.mofcom.stranger.seal(shop.mofcom.unsigned(code="30")))
     shop.turns(lambda: aside(shop))

@@ -24,7 +24,7 @@ from tongguan.gateway.flow.receipts.contradictions import another_verdict, contr
 from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs, named_by, of_number, owners, round_of, that_asked
 from tongguan.gateway.flow.receipts.sms_rules import notices
 from tongguan.gateway.flow.receipts.technical import settle_technical
-from tongguan.gateway.flow.receipts.verification import Answered, Untimely, fetched, issuers
+from tongguan.gateway.flow.receipts.verification import CLOCK, TO_MESSAGE, TO_QUESTION, Answered, Untimely, fetched, issuers
 from tongguan.gateway.flow.rules import Rules, missing
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.owed import owing
@@ -43,7 +43,6 @@ from tongguan.gateway.work.loop import NOT_HELD, Step, each, end
 from tongguan.gateway.work.moment import Moment
 
 _NOTHING = Text("", "")
-CLOCK = "clock"  #: what a receipt in quarantine waits for that is not believed at the time that our clock says
 CODE = "code"  #: what a genuine receipt waits for whose code its type does not know
 
 
@@ -125,6 +124,8 @@ def _aside(message: Message, why: str, now: int, step: str = "settle") -> Outcom
 def _settled(rules: Rules, moment: Moment, message: Message, told: Answered, records: Snapshot) -> Outcome:
     """Match the receipt with what it answers, and apply it by its rank in its round."""
     content = told.content
+    if message.answered and content.code in TO_QUESTION - TO_MESSAGE:  # it was not believed then: the question is put anew
+        return replace(end(message, State.SETTLED, "settle", moment.now), why=in_both("问题会再问", "its question is put anew"))
     accounts = _accounts(rules, message)
     whose = {*owners(content, records)}
     if whose and whose.isdisjoint(rules.accounts):  # theirs may be the code by which it was fetched: nobody knows now

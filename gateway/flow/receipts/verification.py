@@ -33,6 +33,9 @@ class Answered:
     further: tuple[ReceiptContent, ...] = ()  #: the pages behind it, of an answer in rows
 
 
+CLOCK = "clock"  #: what a receipt in quarantine waits for that is not believed at the time that our clock says
+
+
 class Untimely(str):
     """Why a receipt is not believed that another clock of ours might believe: it is looked at again when that was set."""
 
@@ -49,7 +52,7 @@ def fetched(rules: Rules, message: Message, raw: bytes, *, now: int, business: i
         return in_both(f"收件人是 {content.account}", f"it is addressed to {content.account}")
     if content.kind == "technical" and content.code not in TO_MESSAGE:
         return in_both(f"技术回执不能有代码 {content.code}", f"a technical receipt cannot say {content.code}")
-    if content.kind == "business" and (content.code in RESERVED or message.answered):
+    if content.kind == "business" and (content.code in RESERVED) is not message.answered:
         code = content.code
         return in_both(f"代码 {code} 的业务回执不会从这里来", f"a business receipt with code {code} does not come this way")
     return Answered(content, raw)
@@ -75,7 +78,7 @@ def answer(
     content = _told(rules, route, raw, now=now, business=business)
     if isinstance(content, str):
         zh, en = each_of(content)
-        return in_both(f"回执不可信：{zh}", f"its receipt is not believed: {en}")
+        return type(content)(in_both(f"回执不可信：{zh}", f"its receipt is not believed: {en}"))
     if not _addressed(content, account):
         return in_both(f"回执的收件人是 {content.account}", f"its receipt is addressed to {content.account}")
     if content.message != message.wire_id:

@@ -13,7 +13,7 @@ from functools import partial
 from tongguan.codecs.receipts.receipt import ReceiptContent
 from tongguan.gateway.document.changes import changed, learned, with_numbers
 from tongguan.gateway.flow.holdings import undoing
-from tongguan.gateway.flow.receipts.verification import Answered, answer, claims_to_be_one
+from tongguan.gateway.flow.receipts.verification import CLOCK, Answered, Untimely, answer, claims_to_be_one
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.port import Claim
@@ -101,11 +101,13 @@ def _meaning(site: Site, message: Message, reply: Reply, *, in_doubt: bool) -> A
 
 
 def keep_aside(site: Site, message: Message, raw: bytes, *, authority: str, why: str) -> None:
-    """An answer that claims to be a receipt and is not believed is evidence: shown to a person, never applied."""
+    """An answer that claims to be a receipt and is not believed is evidence: shown to a person, never applied; where our clock may be
+    what is wrong, verified again when that was set."""
     if claims_to_be_one(raw):
         came = incoming(message.account, raw, route=authority, now=clock.now_ms(), answered=True)
         of = in_both(*(f"{said} ({message.wire_id})" for said in each_of(why)))
-        aside = replace(came.message, state=State.QUARANTINED, lane=None, due_at=None, hold_reason=of)
+        waits = CLOCK if isinstance(why, Untimely) else None
+        aside = replace(came.message, state=State.QUARANTINED, lane=None, due_at=None, hold_reason=of, waiting_for=waits)
         keep(site, [replace(came, message=aside, why=why)])
 
 
