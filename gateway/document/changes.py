@@ -194,12 +194,13 @@ def joined_value(content: Content, expression: str) -> str:
 def reservations(
     profile: Profile, operation: Operation, document: Document, found: Mapping[str, Document]
 ) -> tuple[Reservation, ...]:
-    """What only this document may have, as its operation says. `found`: by need, the other documents that it rests on."""
-    pairs = (
-        (f"{profile.authority}:{expression}", reserved_value(document.content, expression, found))
+    """What only this document may have, as its operation says. `found`: the other documents that it rests on (`found_by`)."""
+    pairs = [
+        (f"{profile.authority}:{expression}", value)
         for expression in operation.reserve
-    )
-    return tuple(Reservation(kind, value, document.id) for kind, value in pairs if value)
+        for value in reserved_values(document.content, expression, found).values()
+    ]
+    return tuple(Reservation(kind, value, document.id) for kind, value in dict.fromkeys(pairs))
 
 
 def own_reservations(profile: Profile, held: Iterable[Reservation]) -> tuple[Reservation, ...]:
@@ -208,9 +209,20 @@ def own_reservations(profile: Profile, held: Iterable[Reservation]) -> tuple[Res
     return tuple(one for one in held if one.kind in kinds)
 
 
-def reserved_value(content: Content, expression: str, found: Mapping[str, Document]) -> str:
-    """What an expression of `reserve` comes to: values of paths, or the id of what a need found; empty where there is none."""
-    if not expression.startswith("@"):
-        return joined_value(content, expression)
-    other = found.get(expression[1:])
-    return other.id if other is not None else ""
+def reserved_values(content: Content, expression: str, found: Mapping[str, Document]) -> dict[str, str]:
+    """What an expression of `reserve` comes to: values of paths, or the ids of what a need found, by the names in `found`."""
+    if expression.startswith("@"):
+        return {name: other.id for name, other in found.items() if name.partition("[")[0] == expression[1:]}
+    value = joined_value(content, expression)
+    return {expression: value} if value else {}
+
+
+def found_by(need: str, row: int | None) -> str:
+    """Under which name a document stands among those that were found: the need's, or that of one of its rows."""
+    return need if row is None else f"{need}[{row}]"
+
+
+def row_of(name: str) -> int | None:
+    """The row that named what was found under this name; None where it was no row."""
+    _, _, row = name.partition("[")
+    return int(row.removesuffix("]")) if row.endswith("]") and row[:-1].isdigit() else None

@@ -24,10 +24,12 @@ def read_needs(whole_profile: TomlTable, operations: Collection[str], fields: Se
         words = {"at": operations, "names": plain, "same": plain}
         need = part.made(Need, words, ("type", "says"), name=name, place=part.place())
         _known_paths(part, "reserved", need.reserved, plain)
+        _known_paths(part, "each", need.each, [f.path for f in fields if f.path.count("/") == 1 and "[]/" in f.path])
         if need.names and need.reserved:
             part.complain("reserved", "names 和 reserved 只能有一个", "it has names or reserved, not both")
-        if need.number and not need.names:
-            part.complain("number", "有 names 才能有 number", "number goes with names only")
+        for key in ("number", "each"):
+            if getattr(need, key) and not need.names:
+                part.complain(key, f"有 names 才能有 {key}", f"{key} goes with names only")
         for key in ("same", "wait", "until"):
             if getattr(need, key) and not need.certain:
                 part.complain(key, f"有 names 或 reserved 才能有 {key}", f"{key} goes with names or reserved only")

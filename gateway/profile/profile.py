@@ -325,6 +325,7 @@ class Need:
     when: tuple[Mapping[str, Any], ...]
     says: Text
     names: str = ""  #: path whose value is one of the other one's numbers, or its key
+    each: str = ""  #: a table's column: each of its values names one more, in the same way
     number: str = ""  #: what stands at `names` becomes this number of the other one, where that has it
     reserved: str = ""  #: or: paths joined by `+`; the other one has reserved their values
     same: tuple[str, ...] = ()  #: paths whose values must be equal in both

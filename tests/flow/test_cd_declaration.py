@@ -207,8 +207,59 @@ def test_a_list_is_declared_once(site: Site, a_list: dict[str, Any]) -> None:
     in_a_sheet = declared(site, in_our_frame([a_list]), "rejected", "accepted", "refused", suffix=".json")
 
     assert (by_name["state"], told(by_name)) == ("refused", [("GW-F07", "/DecMessage/DecSign/BillSeqNo")])
-    assert in_a_sheet["state"] == "rejected"
-    assert "已由其他报关单申报" in str(site.wait_business(TYPE, in_a_sheet["document"], "不受理"))
+    assert (in_a_sheet["state"], told(in_a_sheet)) == ("refused", [("GW-F07", "/body/Lists/0/ListNo")])
+
+
+@pytest.mark.requirement("CD-13", "CD-11")
+def test_the_lists_of_a_sheet_are_declared_once_and_not_merged(site: Site, on: Filing) -> None:
+    one, other, third = (list_declared(site, on, CLEARED) for _ in range(3))
+    first = declared(site, in_our_frame([one, other]), "accepted", "rejected", "refused", suffix=".json")["document"]
+    site.wait_business(TYPE, first, CLEARED)
+
+    again = declared(site, in_our_frame([third, other, one]), "rejected", "accepted", "refused", suffix=".json")
+    by_name = declared(site, dec_message([other]))
+    offered = b.rows(site, b.query(f.MERGE, "offer", filters={"IEFlag": "I", "ManualNo": one["body"]["ManualNo"]}))
+
+    assert told(again) == [("GW-F07", "/body/Lists/1/ListNo"), ("GW-F07", "/body/Lists/2/ListNo")]
+    assert told(by_name) == [("GW-F07", "/DecMessage/DecSign/BillSeqNo")]
+    why = {row["list"]: row["why"] for row in offered}
+    assert [why[each["numbers"]["unified"]] for each in (one, other, third)] == [f"集报报关单 {first} 为“已结关”"] * 2 + [""]
+
+
+@pytest.mark.requirement("CD-13")
+def test_lists_of_a_refused_declaration_are_free_again(site: Site, on: Filing) -> None:
+    lists = [list_declared(site, on, CLEARED) for _ in range(2)]
+    refused = declared(
+        site, in_our_frame(lists, reference=b.fresh("dec!refuse")), "accepted", "rejected", "refused", suffix=".json"
+    )
+    site.wait_business(TYPE, refused["document"], "不受理")
+
+    again = declared(site, in_our_frame(lists), "accepted", "rejected", "refused", suffix=".json")
+
+    assert again["state"] == "accepted", again["faults"]
+
+
+@pytest.mark.requirement("CD-13")
+def test_a_list_of_a_sheet_must_be_there_and_cleared_and_is_told_by_its_row(site: Site, on: Filing) -> None:
+    good, early = list_declared(site, on, CLEARED), list_declared(site, on, "待汇总", "!stay=12")
+    strange = {**good, "numbers": {"entry": "999999999999999999"}}
+
+    status = declared(site, in_our_frame([good, early, strange]), "accepted", "rejected", "refused", suffix=".json")
+
+    assert told(status) == [("GW-F30", "/body/Lists/1/ListNo"), ("GW-F30", "/body/Lists/2/ListNo")]
+    assert "不存在" in status["faults"][1]["message"] and status["faults"][0]["label"] == "集报清单编号"
+
+
+@pytest.mark.requirement("CD-13")
+def test_a_sheet_names_lists_by_the_numbers_that_customs_knows(site: Site, on: Filing) -> None:
+    one, other = (list_declared(site, on, CLEARED) for _ in range(2))
+    by_key = {**one, "numbers": {"entry": one["document"]}}
+
+    own = declared(site, in_our_frame([by_key, other]), "accepted", "rejected", "refused", suffix=".json")
+
+    assert own["state"] == "accepted", own["faults"]
+    rows = site.wait_business(TYPE, own["document"], CLEARED)["body"]["Lists"]
+    assert [row["ListNo"] for row in rows] == [each["numbers"]["entry"] for each in (one, other)]
 
 
 @pytest.mark.requirement("CD-11", "CD-17")

@@ -201,8 +201,9 @@ class Workshop:
 
 
 def alone(types: Path, *, home: Path) -> Profiles:
-    """The types of a folder and no others."""
-    return load_profiles(types)
+    """The types of a folder and no others; the settings speak of all authorities."""
+    found = load_profiles(types)
+    return Profiles(found, found.tables, {**load_profiles().authorities, **found.authorities})
 
 
 def open_workshop(folder: Path, monkeypatch: pytest.MonkeyPatch, *, types: Path | None = None) -> Workshop:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.reading.item import Item
-from tongguan.gateway.document.changes import changed, joined_value, reserved_value, status_on, value_at, with_values
+from tongguan.gateway.document.changes import (
+    changed,
+    found_by,
+    joined_value,
+    reserved_values,
+    row_of,
+    rows_of,
+    status_on,
+    value_at,
+    with_values,
+)
 from tongguan.gateway.document.lines import with_keys
 from tongguan.gateway.flow.cards.looks import holders
 from tongguan.gateway.flow.intake.accept import Carried
@@ -114,7 +125,7 @@ def card_of_signer(operation: Operation, card: str, certificate: bytes, signer: 
 
 @record
 class Needs:
-    """What a message's needs come to: the documents that they found, by need, and whether they do."""
+    """What a message's needs come to: the documents that they found (`found_by`), and whether they do."""
 
     found: Mapping[str, Document]
     faults: tuple[Fault, ...] = ()
@@ -138,20 +149,52 @@ def needed(rules: Rules, moment: Moment, message: Message, content: Content, rec
     documents: dict[str, Document] = {}
     faults: list[Fault] = []
     waits_on: Document | None = None
-    for need in compiled.profile.needs.values():
-        if message.operation not in need.at or not compiled.needs_when[need.name](content):
-            continue
-        other = found(rules, message, need, content, records)
+    for need, row, said in _wanted(compiled, message, content, records):
+        other = found(rules, message, need, said, records)
+        wrong: list[Fault] = []
         if other is not None:
-            documents[need.name] = other
-            faults += _differences(rules, message, need, content, other)
+            documents[found_by(need.name, row)] = other
+            wrong += _differences(rules, message, need, said, other)
         if other is not None and other.status in need.wait:
             waits_on = waits_on or other
         elif other is None or other.status not in need.status or _is_over(need, other, today):
-            strange = _of_anybody(rules, message, need, content, records) if other is None and need.certain else None
+            strange = _of_anybody(rules, message, need, said, records) if other is None and need.certain else None
             other = other or _waited_for(message, need, records)
-            faults += _not_there(rules, message, need, content, other or strange, strange=other is None and strange is not None)
+            wrong += _not_there(rules, message, need, said, other or strange, strange=other is None and strange is not None)
+        faults += wrong if row is None else (_in_row(compiled.profile, message, need, row, each) for each in wrong)
     return Needs(documents, tuple(faults), waits_on)
+
+
+def _wanted(
+    compiled: Compiled, message: Message, content: Content, records: Snapshot
+) -> Iterator[tuple[Need, int | None, Content]]:
+    """The needs that speak of this, each with the content that names what it wants; one more for each row that names one.
+
+    What a merge made names what went into it, and has that already.
+    """
+    for need in compiled.profile.needs.values():
+        if message.operation not in need.at:
+            continue
+        if compiled.needs_when[need.name](content):
+            yield need, None, content
+        table, _, column = need.each.partition("/")
+        named = [(n, row[column]) for n, row in enumerate(rows_of(content, table)) if row.get(column)] if table else []
+        if named and not records.came_of([str(message.document_id)]):
+            for n, name in named:
+                yield need, n, with_values(content, {need.names: name})
+
+
+def _in_row(profile: Profile, message: Message, need: Need, row: int, wrong: Fault) -> Fault:
+    """What is wrong with what a row names is told of that row."""
+    if wrong.path != place_in(message, need.names):
+        return wrong
+    label, label_en = _labels(profile, [need.each])
+    return replace(wrong, path=_place_in_row(message, need.each, row), label=label, label_en=label_en)
+
+
+def _place_in_row(message: Message, path: str, row: int) -> str:
+    table, column = path.split("[]/")
+    return place_in(message, f"{table}/{row}/{column}" if message.form == "json" else f"{table}[{row + 1}]/{column}")
 
 
 def found(rules: Rules, message: Message, need: Need, content: Content, records: Snapshot) -> Document | None:
@@ -198,12 +241,19 @@ def named(account: str, types: Sequence[str], value: str, records: Snapshot) -> 
 
 def by_number(rules: Rules, message: Message, content: Content, records: Snapshot) -> Content:
     """The content with other documents named by their numbers, where their needs say by which."""
-    compiled, numbers = rules.compiled(message.type), dict[str, str]()
-    for need in compiled.profile.needs.values():
-        other = found(rules, message, need, content, records) if need.number and compiled.needs_when[need.name](content) else None
-        if other is not None and need.number in other.numbers:
-            numbers[need.names] = other.numbers[need.number]
-    return with_values(content, numbers) if numbers else content
+    compiled, numbers, tables = rules.compiled(message.type), dict[str, str](), dict[str, list[Content]]()
+    for need, row, said in _wanted(compiled, message, content, records):
+        other = found(rules, message, need, said, records) if need.number else None
+        number = other.numbers.get(need.number) if other is not None else None
+        if number is None:
+            continue
+        if row is None:
+            numbers[need.names] = number
+        else:
+            table, column = need.each.split("[]/")
+            rows = tables.setdefault(table, list(rows_of(content, table)))
+            rows[row] = {**rows[row], column: number}
+    return with_values({**content, **tables}, numbers) if numbers or tables else content
 
 
 def _waited_for(message: Message, need: Need, records: Snapshot) -> Document | None:
@@ -361,17 +411,26 @@ def taken(
     profile, today = rules.profile(message.type), china_date(moment.business)
     faults = []
     for expression in profile.operations[message.operation].reserve:
-        value = reserved_value(content, expression, others)
-        owner = records.reserved_by(f"{profile.authority}:{expression}", value) if value else None
-        holder = records.document(owner)
-        if owner is None or owner == message.document_id or _has_expired(rules, holder, today):
-            continue
-        need = profile.needs.get(expression.removeprefix("@"))
-        paths = (need.names or need.reserved if need else expression).split("+")
-        said = " ".join(value_at(content, path) for path in paths)
-        by = reserved_by(rules, message.account, holder)
-        faults.append(fault("GW-F07", path=place_in(message, paths[0]), label=_labels(profile, paths), value=said, by=by))
+        for name, value in reserved_values(content, expression, others).items():
+            owner = records.reserved_by(f"{profile.authority}:{expression}", value)
+            holder = records.document(owner)
+            if owner is None or owner == message.document_id or _has_expired(rules, holder, today):
+                continue
+            by = reserved_by(rules, message.account, holder)
+            faults.append(_taken_already(profile, message, content, expression, row_of(name), by))
     return faults
+
+
+def _taken_already(profile: Profile, message: Message, content: Content, expression: str, row: int | None, by: InBoth) -> Fault:
+    """GW-F07, of what an expression of `reserve` comes to. `row`: of the table whose rows name documents."""
+    need = profile.needs.get(expression.removeprefix("@"))
+    if need is not None and row is not None:
+        table, _, column = need.each.partition("/")
+        said, place = rows_of(content, table)[row][column], _place_in_row(message, need.each, row)
+        return fault("GW-F07", path=place, label=_labels(profile, [need.each]), value=said, by=by)
+    paths = (need.names or need.reserved if need else expression).split("+")
+    said = " ".join(value_at(content, path) for path in paths)
+    return fault("GW-F07", path=place_in(message, paths[0]), label=_labels(profile, paths), value=said, by=by)
 
 
 def reserved_by(rules: Rules, account: str, holder: Document | None) -> InBoth:

@@ -151,6 +151,13 @@ def test_needs_and_sources_load_as_they_are_written(root: Path) -> None:
         ("profile.toml", '"Port+Nature"', '"Prt+Nature"', "16: unknown field 'Prt'; did you mean 'Port'?"),
         ("profile.toml", '"Port+Nature"', '"Nature+Port"', "14: XX.volume never reserves 'Nature+Port'"),
         ("profile.toml", 'names = "ManualNo"\nsame', "same", "6: same goes with names or reserved only"),
+        (
+            "profile.toml",
+            'same = ["Nature"]',
+            'each = "DecList[]/ContrItm"',
+            "7: unknown field 'DecList[]/ContrItm'; did you mean",
+        ),
+        ("profile.toml", 'names = "ManualNo"\nsame = ["Nature"]', 'each = "DecList[]/ContrItem"', "6: each goes with names only"),
         ("profile.toml", 'reserved = "Port', 'names = "Port"\nreserved = "Port', "17: it has names or reserved, not both"),
         ("profile.toml", 'waiting = "waiting"', 'waiting = "waitng"', "43: unknown waiting 'waitng'; did you mean 'waiting'?"),
         (
