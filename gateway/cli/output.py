@@ -36,7 +36,7 @@ def console() -> Console:
 
 def print_json(content: Any) -> None:
     told = orjson.dumps(_typed(content), option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str)
-    sys.stdout.write(characters.escaped(told.decode()) + "\n")
+    sys.stdout.write(characters.escaped(told.decode(), sys.stdout.encoding or "utf-8") + "\n")
 
 
 def _typed(content: Any) -> Any:

@@ -41,6 +41,7 @@ _STANDS_FOR_NOTHING = re.compile(
 #: what of this is in letters of ASCII holds one of these
 _SIGNS = (b"??", b"&", b"null", b"NULL", b"undefined", b"[object", b"#")
 _UNSEEN = re.compile(f"[{_TURNING}{_HIDDEN}]")
+_NO_ASCII = re.compile("[^\x00-\x7f]+")
 _BREAKS = re.compile("[\t\n\r]")
 _NOT_COUNTED = re.compile(f"[{_TURNING}{_HIDDEN}]|{_REPLACED}|[{_PRIVATE}]")
 
@@ -174,9 +175,16 @@ def on_one_line(text: str) -> str:
     return shown(text) if text.isprintable() else _BREAKS.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", shown(text))
 
 
-def escaped(json_text: str) -> str:
-    """JSON that says the same, each character that cannot be seen by its number: `\\u009b`."""
-    return json_text if json_text.isascii() and "\x7f" not in json_text else _UNSEEN.sub(_by_number, json_text)
+def escaped(json_text: str, encoding: str = "utf-8") -> str:
+    """JSON that says the same, each character that cannot be seen by its number: `\\u009b`; all but ASCII, where the encoding lacks one."""
+    if json_text.isascii() and "\x7f" not in json_text:
+        return json_text
+    told = _UNSEEN.sub(_by_number, json_text)
+    try:
+        told.encode(encoding)
+    except UnicodeEncodeError:
+        return _NO_ASCII.sub(_by_number, told)
+    return told
 
 
 def _by_number(found: re.Match[str]) -> str:

@@ -107,12 +107,13 @@ def accept(why: Annotated[str, typer.Option("--why", help="the reason, for the h
         raise CommandWrong("请用 --why 说明原因", "say why with --why", code=2)
     with _alone():
         wrong = context.disagreement()
-        if wrong is None:
-            say("日志与锚文件一致，无需确认", "journal and anchor agree: there is nothing to accept")
-            return
-        Journal.open(known.database.url, known.home, accepted=(context.who(), why)).close(why="accepted")
+        if wrong is not None:
+            Journal.open(known.database.url, known.home, accepted=(context.who(), why)).close(why="accepted")
     if context.as_json():
         print_json({"accepted": wrong})
+        return
+    if wrong is None:
+        say("日志与锚文件一致，无需确认", "journal and anchor agree: there is nothing to accept")
         return
     say(
         f"已确认：{wrong}\n  已给出的编号不再给出；回执从头重取；已签名的报文先询问再发送",

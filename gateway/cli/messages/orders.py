@@ -113,11 +113,11 @@ def acting(do: str) -> Callable[..., int | None]:
         if dry_run:
             _show_dry(do, messages)
             return None
-        if not messages:
+        if not messages and not context.as_json():
             say("没有符合条件的报文", "no message satisfies that")
             return None
-        result = order({"do": do, "ids": [m.id for m in messages]}, why=why)
-        return show_done(messages, result["messages"])
+        done = order({"do": do, "ids": [m.id for m in messages]}, why=why)["messages"] if messages else {}
+        return show_done(messages, done)
 
     return act
 

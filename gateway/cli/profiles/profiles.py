@@ -40,7 +40,8 @@ def profiles(
         known_or_wrong(type_, every, "单证类型", "type")
     chosen = [every[type_]] if type_ else list(every.values())
     if registry:
-        sys.stdout.write(page(every, context.language()))
+        text = page(every, context.language())
+        print_json({"text": text}) if context.as_json() else sys.stdout.write(text)
     elif write:
         _write(chosen)
     elif matrix:

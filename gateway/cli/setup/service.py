@@ -93,7 +93,7 @@ def install(
     settings = context.settings()
     text = unit(settings, user or _owner(settings.home))
     if show:
-        print_raw(text)
+        print_json({"text": text}) if context.as_json() else print_raw(text)
         return
     if not name.replace("-", "").replace("_", "").replace(".", "").replace("@", "").isalnum():
         raise CommandWrong(f"服务名 {name} 不能用", f"{name} is no name of a unit", code=2)
