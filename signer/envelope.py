@@ -21,8 +21,8 @@ class RecipientWrong(TongguanError):
     """Nothing can be encrypted to this certificate; the text says why and what would be right."""
 
 
-def recipient(pem: bytes, at: datetime) -> x509.Certificate:
-    """Read the certificate of one who shall be able to read; RecipientWrong when it is not good for that at that moment."""
+def recipient(pem: bytes) -> x509.Certificate:
+    """Read the certificate of one who shall be able to read; RecipientWrong when it can never serve."""
     try:
         found = certificates_in(pem)
     except NoCertificate as wrong:
@@ -51,14 +51,19 @@ def recipient(pem: bytes, at: datetime) -> x509.Certificate:
             "它不是加密证书（没有 keyEncipherment）；请向主管部门索取加密证书",
             "it is not for encryption (no keyEncipherment); ask the authority for its encryption certificate",
         )
-    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
-        since, until = f"{certificate.not_valid_before_utc:%Y-%m-%d}", f"{certificate.not_valid_after_utc:%Y-%m-%d}"
-        raise RecipientWrong(
-            f"有效期为 {since} 至 {until}，本机时钟为 {at:%Y-%m-%d}；请放入现在有效的证书，时钟不对则先校准（timedatectl）",
-            f"it is valid from {since} to {until}, and this machine's clock says {at:%Y-%m-%d}; "
-            "put one there that is valid now, or set the clock where that is wrong (timedatectl)",
-        )
     return certificate
+
+
+def out_of_time(certificate: x509.Certificate, at: datetime) -> tuple[str, str] | None:
+    """Why nothing may be encrypted to it at that moment, in Chinese and English, with what to do; None when it may."""
+    if certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+        return None
+    since, until = f"{certificate.not_valid_before_utc:%Y-%m-%d}", f"{certificate.not_valid_after_utc:%Y-%m-%d}"
+    return (
+        f"有效期为 {since} 至 {until}，本机时钟为 {at:%Y-%m-%d}；请放入现在有效的证书，时钟不对则先校准（timedatectl）",
+        f"valid from {since} to {until}, and this machine's clock says {at:%Y-%m-%d}; put one there that is valid now, "
+        + "or set the clock where that is wrong (timedatectl)",
+    )
 
 
 def sealed_for(certificate: x509.Certificate, content: bytes) -> bytes:

@@ -23,6 +23,7 @@ from tongguan.gateway.system import clock, times
 from tongguan.gateway.system.disk import shortages
 from tongguan.gateway.work.loop import hold
 from tongguan.outbox.alerts import Alerts
+from tongguan.signer.envelope import out_of_time
 
 _OVERDUE = 100  #: messages looked at in one go
 _NOTED = 100  #: and notes
@@ -194,11 +195,15 @@ class HealthChecks:
                 (f"卡 {name} 的证书", f"the certificate of card {name}"),
                 do=do,
             )
-        recipients = {(n, c.not_valid_after_utc) for of in (site.rules.encrypt_to, site.rules.secrets_to) for n, c in of.items()}
-        named = {f"route:{name} {until:%Y-%m-%d}": (name, until) for name, until in recipients}
-        for about, (name, until) in named.items():
-            what = (f"路线 {name} 加密所用的证书", f"the certificate that route {name} encrypts to")
-            self._ends(about, until, what, do="tongguan config check")
+        recipients = {(n, c) for of in (site.rules.encrypt_to, site.rules.secrets_to) for n, c in of.items()}
+        named = {f"route:{name} {each.not_valid_after_utc:%Y-%m-%d}": (name, each) for name, each in recipients}
+        for about, (name, each) in named.items():
+            zh, en = f"路线 {name} 加密所用的证书", f"the certificate that route {name} encrypts to"
+            if (wrong := out_of_time(each, clock.now())) is not None:
+                text = in_both(f"{zh}{wrong[0]}；须用它加密的报文等待", f"{en} is {wrong[1]}; what must be encrypted to it waits")
+                self._alerts.tell("certificate", text, do="tongguan config check", about=about)
+            else:
+                self._ends(about, each.not_valid_after_utc, (zh, en), do="tongguan config check")
         shared = {" ".join(routes) for routes in site.rules.shared_keys.values()}
         for about in shared:
             zh = f"路线 {about} 信任同一签名密钥，均不予采信"

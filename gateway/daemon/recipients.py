@@ -1,4 +1,4 @@
-"""To whom routes encrypt: the certificates that `encrypt_to` and `secrets_to` of the settings name, good for it now."""
+"""To whom routes encrypt: the certificates that `encrypt_to` and `secrets_to` of the settings name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from cryptography import x509
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.profile.source import Complaints
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system import clock
 from tongguan.signer.envelope import RecipientWrong, recipient
 
 RecipientFile = tuple[str, str, str]  #: route, key of the settings, file
@@ -24,11 +23,11 @@ def named(settings: Settings) -> Iterator[RecipientFile]:
 
 
 def read_recipient(settings: Settings, one: RecipientFile) -> x509.Certificate:
-    """Read one of them; SettingsWrong, with what to do, when nothing can be encrypted to it."""
+    """Read one of them; SettingsWrong, with what to do, when nothing can ever be encrypted to it."""
     name, key, file = one
     path = settings.path(file)
     try:
-        return recipient(path.read_bytes(), clock.now())
+        return recipient(path.read_bytes())
     except OSError as wrong:
         why, zh = (
             f"{wrong.strerror}; put the authority's encryption certificate there",

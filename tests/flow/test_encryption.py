@@ -246,6 +246,34 @@ def test_a_certificate_near_its_end_raises_an_alert_with_the_route_and_the_day(s
     assert [alert["text"] for alert in told] == [f"路线 customs 加密所用的证书于 {until:%Y-%m-%d} 到期"]
 
 
+@pytest.mark.requirement("ID-04")
+@pytest.mark.parametrize("days", [-1, 101], ids=["over", "to come"])
+def test_one_out_of_its_time_stops_no_start_and_what_is_encrypted_to_it_alone_waits_until_it_is_in_time(
+    shop: Workshop, days: int
+) -> None:
+    other, good = shop.home / "trust" / "other.pem", (shop.home / "trust" / "mofcom-encryption.pem").read_bytes()
+    other.write_bytes(encryption_certificate(datetime.now(UTC) + timedelta(days=days)))
+    change_settings(shop.home, "route.mofcom", "encrypt_to", "trust/other.pem")
+    name = shop.site.drop(
+        '<XX.registration xmlns="urn:tongguan:XX.registration:1" operation="declare" reference="r1"><Title>x</Title></XX.registration>'
+    )
+    shop.turns(lambda: (said := shop.site.status(name)) and said["next_attempt_at"])
+    waits, checked = shop.site.status(name), shop.site.command("config", "check")
+    shop.daemon.watching.look()
+
+    assert (waits["state"], waits["waiting_for"], shop.mofcom.calls) == ("checked", "route", [])
+    assert checked.returncode == WRONG_SETTINGS and "trust/other.pem" in checked.stdout
+    (told,) = (one for one in shop.daemon.alerts.problems() if one.code == "certificate")
+    assert "路线 mofcom 加密所用的证书有效期为" in told.text
+
+    other.write_bytes(good)
+    shop.stop()
+    shop.turns(lambda: shop.mofcom.calls)
+    assert b"Package" not in shop.mofcom.calls[0].body
+    shop.daemon.watching.look()
+    assert "certificate" not in {one.code for one in shop.daemon.alerts.problems()}
+
+
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
     types = write_types(tmp_path / "types")

@@ -40,6 +40,7 @@ from tongguan.routes.event_loop import EventLoop
 from tongguan.routes.sms import HttpProvider
 from tongguan.signer.cards.module import find_module
 from tongguan.signer.certificate_file import NoCertificate, certificates_in
+from tongguan.signer.envelope import out_of_time
 
 _LEAST_FREE_BYTES = 1_000_000_000
 _LEAST_SQLITE = (3, 38)
@@ -248,12 +249,18 @@ def _recipient(settings: Settings, one: RecipientFile) -> Finding:
     """Can be encrypted to this certificate?"""
     name, key, file = one
 
-    def encrypts() -> str:
-        until = read_recipient(settings, one).not_valid_after_utc.strftime("%Y-%m-%d")
-        return t(f"加密，有效期至 {until}", f"encrypts, valid until {until}")
-
-    do = t("放入该机关的 RSA 加密证书（PEM）", "put the authority's RSA encryption certificate (PEM) there")
-    return _look(f"route {name} {key} {file}", encrypts, do)
+    check, do = (
+        f"route {name} {key} {file}",
+        t("放入该机关的 RSA 加密证书（PEM）", "put the authority's RSA encryption certificate (PEM) there"),
+    )
+    try:
+        certificate = read_recipient(settings, one)
+    except SettingsWrong as wrong:
+        return Finding(check, words(wrong), do)
+    if (why := out_of_time(certificate, clock.now())) is not None:
+        return Finding(check, t(*why), do)
+    until = certificate.not_valid_after_utc.strftime("%Y-%m-%d")
+    return Finding(check, t(f"加密，有效期至 {until}", f"encrypts, valid until {until}"))
 
 
 def _tokens(settings: Settings) -> Iterable[Finding]:

@@ -101,7 +101,7 @@ def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
         ("", None) if message.lane is not None and message.lane.kind == LaneKind.UNSIGNED else _card(site, message, signer)
     )
     if is_signed_question(rules, message):
-        site.route(message.route or "")
+        site.recipient(message.route or "")
         wire_id, number = message.wire_id_of(message.seal_number + 1), card.number if card else ""
         asked = question(
             rules, message, records, clock.now_ms(), business=site.business.now_ms(), ic_card=number, wire_id=wire_id
@@ -112,7 +112,9 @@ def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
     content = sent(document, profile.operations.get(message.operation))
     if faults := power_faults(rules, message, content, document.party, times.china_date(site.business.now_ms())):
         raise Refused(in_its_form(hand_of(rules, message, records).item, faults))  # a power may have ended while it waited
-    site.route(message.route or "")  # sealed for nobody it would wait in a lane that nobody serves
+    site.recipient(
+        message.route or ""
+    )  # sealed for nobody it would wait in a lane that nobody serves; and no card signs what nobody may read
     filled = sealed_secrets(site, message, content, message.route or "")
     form = profile.own_form if profile.own_form is not None and message.operation in profile.own_form.operations else None
     if form is None:

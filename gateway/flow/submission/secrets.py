@@ -44,14 +44,15 @@ def secret_faults(rules: Rules, seen: Seen, message: Message, content: Content, 
 
 
 def sealed_secrets(site: Site, message: Message, content: Content, route: str) -> Content:
-    """The content as it goes out: each secret encrypted, as base64. Raises Refused when one is not there any more."""
+    """The content as it goes out: each secret encrypted, as base64. Raises Refused when one is not there any more, Deferred
+    while the certificate that they are encrypted to is out of its time."""
     compiled = site.rules.compiled(message.type)
     if not any(values_at(content, path) for path in compiled.secrets):
         return content
     site.vault.look(message.account)
     if faults := secret_faults(site.rules, site.vault.seen, message, content, route):
         raise Refused(faults)
-    certificate, folder = site.rules.secrets_to[route], site.vault.root / message.account
+    certificate, folder = site.in_time(route, site.rules.secrets_to[route]), site.vault.root / message.account
     for path in compiled.secrets:
         content = with_secrets(content, path, lambda reference: _sealed(reference, folder, certificate))
     return content

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs7
 from cryptography.x509.oid import NameOID
 
-from tongguan.signer.envelope import RecipientWrong, recipient, sealed_for
+from tongguan.signer.envelope import RecipientWrong, out_of_time, recipient, sealed_for
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 CONTENT = "<Package><GName>冻牛肉</GName>\n\r\n</Package>".encode()
@@ -60,7 +60,7 @@ def read_by_openssl(tmp_path):
 
 
 def test_the_openssl_program_reads_what_was_encrypted_byte_by_byte(key, read_by_openssl):
-    message = sealed_for(recipient(pem(certificate(key)), NOW), CONTENT)
+    message = sealed_for(recipient(pem(certificate(key))), CONTENT)
 
     assert read_by_openssl(message, key) == CONTENT
     assert b"Package" not in message
@@ -87,7 +87,7 @@ def test_the_same_content_is_never_the_same_message_twice(key):
 
 
 def test_a_certificate_that_says_nothing_of_its_use_is_taken(key):
-    assert recipient(pem(certificate(key, use=None)), NOW).public_key() == key.public_key()
+    assert recipient(pem(certificate(key, use=None))).public_key() == key.public_key()
 
 
 def test_a_certificate_that_cannot_serve_is_refused_with_what_to_do(key):
@@ -98,10 +98,17 @@ def test_a_certificate_that_cannot_serve_is_refused_with_what_to_do(key):
         "not RSA": pem(certificate(ec.generate_private_key(ec.SECP256R1()))),
         "shorter than 2048": pem(certificate(rsa.generate_private_key(65537, 1024))),
         "no keyEncipherment": pem(certificate(key, use=False)),
-        "put one there that is valid now": pem(certificate(key, end=NOW - timedelta(hours=1))),
-        "clock says 2026-11-20": pem(certificate(key, start=NOW + timedelta(days=1))),
     }
     for why, given in wrong.items():
         with pytest.raises(RecipientWrong, match=why) as told:
-            recipient(given, NOW)
+            recipient(given)
         assert told.value.zh != told.value.en
+
+
+def test_one_out_of_its_time_is_told_with_the_clock_and_what_to_do(key):
+    begins, ended = certificate(key, start=NOW + timedelta(days=1)), certificate(key, end=NOW - timedelta(hours=1))
+
+    assert out_of_time(certificate(key), NOW) is None
+    for each in (begins, ended):
+        zh, en = out_of_time(each, NOW)
+        assert "clock says 2026-11-20; put one there that is valid now" in en and "2026-11-20" in zh != en
