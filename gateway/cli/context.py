@@ -27,6 +27,7 @@ import typer
 from tongguan.gateway.model import characters
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong, TongguanError, in_language
 from tongguan.gateway.settings import RUNNING, Settings, language_of, read_settings
+from tongguan.gateway.system import file_names
 from tongguan.gateway.system.business_clock import BusinessClock, kept_line
 from tongguan.gateway.system.printed import at_home
 
@@ -95,7 +96,8 @@ def command(
         def run(*, home: Path = Path(), lang: Language | None = None, as_json: bool = False, **own: Any) -> None:
             _warn.cache_clear()
             with _asking(_Asked(home, lang.value if lang else "", as_json, looks=not strict)):
-                code = _guarded(functools.partial(_in_a_folder, home, lambda: function(**own)))
+                meant = {name: _as_meant(value) for name, value in own.items()}
+                code = _guarded(functools.partial(_in_a_folder, home, lambda: function(**meant)))
             raise typer.Exit(code)
 
         signature = inspect.signature(function, eval_str=True)
@@ -113,6 +115,15 @@ def command(
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _as_meant(value: Any) -> Any:
+    """What was typed in another encoding than the system's is read as names of files are: as Chinese systems write it."""
+    if isinstance(value, list):
+        return [_as_meant(each) for each in value]
+    if type(value) is not str or characters.encodes(value):
+        return value
+    return file_names.shown(file_names.as_text(os.fsencode(value)))
 
 
 def _guarded(run: Callable[[], int | None]) -> int:

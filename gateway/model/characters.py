@@ -122,6 +122,15 @@ def strange(text: str) -> list[OddCharacter]:
     return found or ([OddCharacter("lost", 1, text)] if _misread(text) else [])
 
 
+def encodes(text: str) -> bool:
+    """Is it whole letters? Half a one (a lone surrogate) goes into no file and no journal."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def unprintable(text: str) -> OddCharacter | None:
     """The first letter that no name may hold, for a reader takes it for another or for nothing: any blank but the plain one is such."""
     for at, letter in enumerate(text, 1):

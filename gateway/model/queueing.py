@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from tongguan.gateway.model import characters
 from tongguan.gateway.model.record import record
 
 OWN = "tongguan."  #: how names of the gateway's queues and exchanges begin
@@ -29,6 +30,11 @@ class QueueDelivery:
     key: str  #: what the same delivery has again; empty: nothing tells it
     reply_to: str = ""  #: as given; empty: nobody waits
     correlation_id: str = ""  #: as given
+
+
+def may_be_named(queue: str) -> bool:
+    """Can a queue have this name? A broker takes 255 bytes, and whoever reads it must see all of it."""
+    return 0 < len(queue.encode("utf-8", "replace")) <= _MOST_BYTES and characters.unprintable(queue) is None
 
 
 def reply_queue_allowed(account: str, reply_to: str, accounts: Collection[str]) -> bool:

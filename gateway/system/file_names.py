@@ -50,6 +50,14 @@ def shown(text: str) -> str:
         return raw.decode("utf-8", "backslashreplace")
 
 
+def spellings(name: str) -> list[str]:
+    """The texts of the files that are shown under this name: as it stands, and as it is written in GB18030."""
+    try:
+        return list(dict.fromkeys((name, as_text(name.encode("gb18030")))))
+    except UnicodeEncodeError:
+        return [name]
+
+
 def extension(name: bytes) -> bytes:
     """The extension in small letters when it is one the gateway takes, else nothing."""
     tail = name[-5:].lower()

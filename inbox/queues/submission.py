@@ -149,10 +149,10 @@ def _outside(message: QueueMessage, account: str, accounts: Collection[str], mos
         if len(getattr(message, name).encode("utf-8", "replace")) > MOST_ID:
             zh, en = f"{name} 超过 {MOST_ID} 字节", f"{name} has more than {MOST_ID} bytes"
             faults.append(_fault("GW-Q08", "", zh, en))
-        if not _encodes(getattr(message, name)):
+        if not characters.encodes(getattr(message, name)):
             zh, en = f"{name} 含有不成对的代理字符", f"{name} has half a letter (a lone surrogate) in it"
             faults.append(_fault("GW-Q08", "", zh, en))
-    if _encodes(message.reply_to) and (odd := characters.unprintable(message.reply_to)) is not None:
+    if characters.encodes(message.reply_to) and (odd := characters.unprintable(message.reply_to)) is not None:
         zh = f"reply_to 第 {odd.at} 个字符 ⟨U+{ord(odd.letters):04X}⟩ 不可显示，队列名称不能有"
         en = f"character {odd.at} of reply_to, ⟨U+{ord(odd.letters):04X}⟩, is not printed: no queue's name may have it"
         faults.append(_fault("GW-Q08", "", zh, en))
@@ -307,7 +307,7 @@ def _files(told: Mapping[str, Any]) -> tuple[list[tuple[str, bytes]], list[Fault
     faults: list[Fault] = []
     for n, file in enumerate(told.get("attachments") or ()):
         name = file["name"]
-        if not name or "\0" in name or len(name.encode("utf-8", "replace")) > MOST_NAME or not _encodes(name):
+        if not name or "\0" in name or len(name.encode("utf-8", "replace")) > MOST_NAME or not characters.encodes(name):
             zh, en = f"附件名应有 1 至 {MOST_NAME} 字节", f"a name of 1 to {MOST_NAME} bytes"
             faults.append(_fault("GW-Q03", f"attachments/{n}/name", zh, en))
         raw, wrong = _from_base64(file["body_base64"], f"attachments/{n}/body_base64")
@@ -316,18 +316,10 @@ def _files(told: Mapping[str, Any]) -> tuple[list[tuple[str, bytes]], list[Fault
     return files, faults[:100]
 
 
-def _encodes(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _name(told: Mapping[str, Any], message: QueueMessage, content: bytes, form: str) -> str:
     """The name as the sender gave it, with the extension of its form; one made of its id, else of its bytes, where there is none."""
     given = told.get("name") or ""
-    if not given or not _encodes(given) or _ODD.search(given) or len(given.encode()) > MOST_NAME:
+    if not given or not characters.encodes(given) or _ODD.search(given) or len(given.encode()) > MOST_NAME:
         wanted = given or message.message_id
         plain = _NO_NAME.sub("_", wanted)[:64]
         mark = hashlib.sha256(wanted.encode("utf-8", "replace") if wanted else content).hexdigest()[:12]

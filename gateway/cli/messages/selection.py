@@ -16,7 +16,7 @@ from tongguan.gateway.journal.reading.restrictions import Restriction, of_messag
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.settings import span
-from tongguan.gateway.system import clock, times
+from tongguan.gateway.system import clock, file_names, times
 
 if TYPE_CHECKING:
     from tongguan.gateway.profile.profile import Profiles
@@ -159,7 +159,7 @@ def found(records: Search, id_: str, account: str = "", *, look: str = "tongguan
     hits = records.find(id_, account or None)
     if not hits:
         accounts = [account] if account else [each.name for each in context.settings().account]
-        named = [newest for each in accounts for newest in records.newest_of_name(each, [id_]).values()]
+        named = [newest for each in accounts for newest in records.newest_of_name(each, file_names.spellings(id_)).values()]
         hits = list(records.messages(named).values())
     if not hits:
         raise CommandWrong(

@@ -13,7 +13,7 @@ from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.selection import AccountOption, SinceOption, UntilOption, known_or_wrong, moment_of
 from tongguan.gateway.cli.output import print_json, print_table, print_text
-from tongguan.gateway.model.queueing import OWN, REPLY, BrokerLink, OutgoingMessage, PublishResult
+from tongguan.gateway.model.queueing import OWN, REPLY, BrokerLink, OutgoingMessage, PublishResult, may_be_named
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock
@@ -39,6 +39,12 @@ def replay(
     if queue.startswith(OWN) and not queue.startswith(REPLY):
         zh = f"{queue} 是网关自己的队列，事件不发到那里；请写接收方的队列"
         raise CommandWrong(zh, f"{queue} is the gateway's own, no place for events: name a queue of who listens", code=2)
+    if queue and not may_be_named(queue):
+        zh, en = (
+            "队列名称至多 255 字节，字符均须可显示",
+            "a queue's name has 255 bytes at most, and no character that is not printed",
+        )
+        raise CommandWrong(zh, en, code=2)
     span = ReplaySpan(moment_of(since), moment_of(until) if until else clock.now_ms(), account)
     link = None if dry_run else _connected(settings)
     try:
