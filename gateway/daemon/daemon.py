@@ -365,6 +365,7 @@ class Daemon:
         if self._before is not None:
             if self._before.alerts is not self.alerts:
                 self.alerts.follow(self._before.alerts)
+            self.alerts.only("thread", ())  # all of the former one's have ended
             self._take_over()
             self._before = None
             gc.unfreeze()

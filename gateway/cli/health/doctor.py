@@ -20,7 +20,7 @@ from tongguan.gateway.cli.cards.cards import list_states
 from tongguan.gateway.cli.context import t, words
 from tongguan.gateway.cli.health.finding import Finding
 from tongguan.gateway.cli.health.security import pins, production, secrets, tokens
-from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
+from tongguan.gateway.cli.setup.mailboxes import left_behind, mailbox_troubles, tell_left_behind
 from tongguan.gateway.daemon.alert_ways import make_sender
 from tongguan.gateway.daemon.assembly import mailbox_group
 from tongguan.gateway.daemon.profile_settings import fit_profiles
@@ -135,6 +135,7 @@ def settings_findings(settings: Settings) -> list[Finding]:
         Finding("settings", f"{settings.home}/tongguan.toml"),
         *_profiles(settings),
         *_groups(settings),
+        *_left_behind(settings),
         *_routes(settings),
         *_certificates(settings),
         *_tokens(settings),
@@ -181,6 +182,12 @@ def _profiles(settings: Settings) -> Iterable[Finding]:
         fit_profiles(settings, profiles)
     except SettingsWrong as wrong:
         yield Finding("accounts", words(wrong), t("改正这些设置", "mend these settings"))
+
+
+def _left_behind(settings: Settings) -> Iterable[Finding]:
+    """Files that wait for an account that is not in these settings."""
+    for outbox, count in left_behind(settings).items():
+        yield Finding(f"mailbox {outbox.parent.name}", *tell_left_behind(outbox, count), warning=True)
 
 
 def _groups(settings: Settings) -> Iterable[Finding]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,8 +15,8 @@ from tongguan.gateway.cli.context import CommandWrong, t, words
 from tongguan.gateway.cli.messages.orders import WhyOption, order
 from tongguan.gateway.cli.messages.selection import known_or_wrong
 from tongguan.gateway.cli.output import print_json, print_table, print_text
-from tongguan.gateway.model.errors import NoJournal
-from tongguan.gateway.settings import Account, Settings
+from tongguan.gateway.model.errors import NoJournal, SettingsWrong, many
+from tongguan.gateway.settings import RUNNING, Account, Settings, read_settings
 from tongguan.gateway.system import folders
 from tongguan.gateway.system.folders import Away
 from tongguan.gateway.system.threads import ANSWER, within
@@ -40,6 +44,47 @@ def mailbox_troubles(settings: Settings, account: Account) -> list[Away]:
     place = settings.mailbox(account)
     found = within(ANSWER, {place: lambda: list(folders.troubles(place, account.name, identity, new=new))})
     return found.get(place, [folders.silent(place)])
+
+
+def left_behind(settings: Settings) -> dict[Path, int]:
+    """OutBoxes of no account in which files wait, with how many: of accounts that the gateway runs or ran with, and in `mailboxes/`.
+
+    Nobody takes them, and nobody else tells of them.
+    """
+    known = [*map(settings.mailbox, settings.account)]
+    places = [*settings.home.glob("mailboxes/*")]
+    with suppress(SettingsWrong):  # of an earlier version, or it never ran
+        ran = read_settings(settings.home, file=RUNNING)
+        places += map(ran.mailbox, ran.account)
+    real = within(ANSWER, {place: partial(os.path.realpath, place) for place in (*known, *places)})
+    serving = {real.get(place) for place in known}
+    left = {Path(at) / "OutBox" for place in places if (at := real.get(place)) is not None and at not in serving}
+    found = within(ANSWER, {outbox: partial(_files, outbox) for outbox in left})
+    return {outbox: count for outbox, count in sorted(found.items()) if count}
+
+
+def _files(outbox: Path) -> int:
+    """How many files wait in a folder; none where there is no such folder, or it may not be read."""
+    try:
+        with os.scandir(outbox) as lying:
+            return sum(each.is_file(follow_symlinks=False) and not each.name.startswith(".") for each in lying)
+    except OSError:
+        return 0
+
+
+def tell_left_behind(outbox: Path, count: int) -> tuple[str, str]:
+    """What waits there, and what to do, in the user's language."""
+    return (
+        t(
+            f"{outbox} 不属于任何账户，其中有 {count} 个文件无人取走",
+            f"{outbox} is no account's: nobody takes its {many(count, 'file')}",
+        ),
+        t(
+            "移到所属账户的 OutBox，或把该账户放回设置并执行 tongguan reload；不需要的请删除",
+            "move them to their account's OutBox, or put that account back into the settings and type tongguan reload; delete what "
+            "nobody needs",
+        ),
+    )
 
 
 def list_mailboxes() -> int:

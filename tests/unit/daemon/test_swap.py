@@ -196,6 +196,43 @@ def test_what_the_settings_name_and_nobody_knows_is_refused_by_check_and_start_a
     assert why in str(refused.value)
 
 
+@pytest.mark.requirement("GW-08")
+@pytest.mark.parametrize("place", ["mailboxes/former", "../elsewhere"])
+def test_files_of_an_account_that_left_the_settings_are_told_with_where_they_wait_and_what_to_do(
+    home: Path, tongguan: Callable[..., Any], place: str
+) -> None:
+    right = (home / "tongguan.toml").read_text()
+    append(home, f'\n[[account]]\nname = "former"\ntitle = "x"\nuscc = "91210200MA0EXAMPLD"\nmailbox = "{place}"\n')
+    process = subprocess.Popen([*RUN, str(home)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until((home / "daemon.sock").exists, "the gateway to start")
+        (home / "tongguan.toml").write_text(right)
+        outbox = (home / place).resolve() / "OutBox"
+        assert str(outbox) not in tongguan("config", "check").out
+        (outbox / ".half").write_text("<not")
+        process.send_signal(signal.SIGSTOP)  # nothing is taken while this is dropped
+        (outbox / "a.xml").write_text("<a/>")
+        checked = tongguan("config", "check", "--lang", "en")
+        (outbox / "a.xml").unlink()
+        process.send_signal(signal.SIGCONT)
+        said = tongguan("reload", "--lang", "en")
+        (outbox / "b.xml").write_text("<b/>")
+        again = tongguan("reload", "--lang", "en")
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        process.wait()
+
+    assert (
+        checked.code == 0 and f"! mailbox {outbox.parent.name}: {outbox} is no account's: nobody takes its 1 file" in checked.out
+    )
+    assert "move them to their account's OutBox, or put that account back" in checked.out
+    assert said.code == 0 and str(outbox) not in said.out
+    if outbox.is_relative_to(home):  # of another place nobody knows any more, once the settings are in use
+        assert again.code == 0 and f"! {outbox} is no account's: nobody takes its 1 file\n" in again.out
+        assert f"{outbox} is no account's" in tongguan("doctor", "--lang", "en").out
+
+
 def test_every_certificate_that_is_missing_is_told_at_once(home: Path) -> None:
     for file in ("mofcom.pem", "customs.pem", "ministries.pem"):
         (home / "trust" / file).unlink()
@@ -222,6 +259,25 @@ def test_new_settings_are_in_force_and_the_same_card_is_the_same_one(home: Path,
     assert after.journal.run == run
     assert before.supervisor.names() == [] or before.supervisor.stopping.is_set()
     assert not [p for p in after.alerts.problems() if p.code in ("thread", "settings", "station")]
+
+
+@pytest.mark.requirement("GW-08")
+@pytest.mark.parametrize("change", [("settle", "1s"), ("language", "zh")], ids=" ".join)
+def test_what_a_thread_of_the_former_gateway_had_to_tell_is_over_with_it(
+    home: Path, daemon: Callable[[], Daemon], change: tuple[str, str]
+) -> None:
+    def fails() -> bool:
+        raise RuntimeError("of the former one")
+
+    before = daemon()
+    before.supervisor.loop("door:former", fails, lambda: None)
+    wait_until(lambda: [p for p in before.alerts.problems() if p.code == "thread"], "the failure to be told")
+    change_settings(home, "gateway", *change)
+    after = daemon()
+
+    assert after is not before
+    assert not [p for p in after.alerts.problems() if p.code == "thread"]
+    assert ("thread", "door:former") not in after.alerts.told()
 
 
 def test_wrong_settings_that_are_mended_are_no_trouble_any_more(home: Path, daemon: Callable[[], Daemon]) -> None:
