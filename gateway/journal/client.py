@@ -17,13 +17,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tongguan.gateway.journal import orders
 from tongguan.gateway.journal.database import statements
-from tongguan.gateway.journal.database.engine import MEND, examine, journal_file, open_engine, plain
+from tongguan.gateway.journal.database.engine import examine, journal_file, open_engine, plain, unfit
 from tongguan.gateway.journal.database.rows import message_of
 from tongguan.gateway.journal.database.schema import fits
 from tongguan.gateway.journal.history.anchor import Anchor
 from tongguan.gateway.journal.history.audit import OnProgress, Verdict, verify
 from tongguan.gateway.journal.reading.reader import Reader
-from tongguan.gateway.model.errors import JournalUnfit, StationBroken, TongguanError
+from tongguan.gateway.model.errors import StationBroken, TongguanError
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.system import clock
 
@@ -49,8 +49,8 @@ class JournalClient(Reader):
         finally:
             client.dispose_readers()
 
-    def _unreadable(self, zh: str, en: str) -> TongguanError:
-        return JournalUnfit(f"日志无法读取：{zh}", f"the journal cannot be read: {en}", do=MEND)
+    def _unreadable(self, error: Exception) -> TongguanError:
+        return unfit(error)
 
     def why_not_writable(self, seconds: float) -> str:
         """Why the gateway could not write the journal now, waiting so long for others; empty when it could. Writes nothing."""

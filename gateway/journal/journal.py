@@ -25,7 +25,6 @@ from tongguan.gateway.journal.claims import Claims
 from tongguan.gateway.journal.clock_changes import Timekeeper
 from tongguan.gateway.journal.database import migrating, statements, tables
 from tongguan.gateway.journal.database.engine import (
-    MEND,
     SEPARATE,
     examine,
     ill_matched,
@@ -33,7 +32,7 @@ from tongguan.gateway.journal.database.engine import (
     last_write,
     learn,
     open_engine,
-    plain,
+    unfit,
     writable,
 )
 from tongguan.gateway.journal.database.rows import RowDamaged, decoded, message_of
@@ -127,8 +126,7 @@ class Journal(Reader):
         try:
             return cls._open(url, home, anchor, accepted)
         except (SQLAlchemyError, RowDamaged) as broken:
-            zh, en = plain(broken)
-            raise JournalUnfit(f"日志无法打开：{zh}", f"the journal cannot be opened: {en}", do=MEND) from broken
+            raise unfit(broken, "日志无法打开", "the journal cannot be opened") from broken
 
     @classmethod
     def _open(cls, url: str, home: Path, anchor: Anchor, accepted: tuple[str, str] | None) -> Journal:

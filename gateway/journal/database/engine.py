@@ -66,15 +66,22 @@ def plain(error: BaseException) -> tuple[str, str]:
     """What a database error says to a person, Chinese and English: none of the library's words, statements or addresses."""
     if isinstance(error, (RowDamaged, StationBroken)):
         return error.zh, error.en
-    origin = getattr(error, "orig", None) or error
-    name = str(getattr(origin, "sqlite_errorname", ""))
     for begin, said in _PLAIN.items():
-        if name.startswith(begin):
+        if _name(error).startswith(begin):
             return said
-    if "decode to UTF-8" in str(origin):
+    told = str(_origin(error))
+    if "decode to UTF-8" in told:
         return _PLAIN["SQLITE_CORRUPT"]
-    first = str(origin).splitlines()[0] if str(origin) else type(origin).__name__
+    first = told.splitlines()[0] if told else type(_origin(error)).__name__
     return first, first
+
+
+def _origin(error: BaseException) -> BaseException:
+    return getattr(error, "orig", None) or error
+
+
+def _name(error: BaseException) -> str:
+    return str(getattr(_origin(error), "sqlite_errorname", ""))
 
 
 MEND = (
@@ -93,6 +100,35 @@ UNLOCK = (
     "请用主目录所属的用户执行，或改正权限、挂载方式后重试",
     "type it as the home's user, or mend its mode or how it is mounted",
 )
+
+
+_FREE = (
+    "数据没有损坏；结束占用它的进程后重试（fuser -v tongguan.db 列出进程）",
+    "nothing is damaged; end the process that holds it, then try again (fuser -v tongguan.db lists them)",
+)
+_ROOM = ("数据没有损坏；腾出磁盘空间后重试", "nothing is damaged; make room on the disk, then try again")
+#: what helps where the file itself is whole, by what the library calls the trouble
+_WHOLE = {
+    "SQLITE_BUSY": _FREE,
+    "SQLITE_LOCKED": _FREE,
+    "SQLITE_FULL": _ROOM,
+    "SQLITE_READONLY": UNLOCK,
+    "SQLITE_PERM": UNLOCK,
+}
+
+
+def unfit(error: BaseException, zh: str = "日志无法读取", en: str = "the journal cannot be read") -> JournalUnfit:
+    """A database error as what is wrong with the journal, and what helps: a backup only where the file may be damaged."""
+    why = plain(error)
+    helps = next((do for begin, do in _WHOLE.items() if _name(error).startswith(begin)), MEND)
+    return JournalUnfit(f"{zh}：{why[0]}", f"{en}: {why[1]}", do=helps)
+
+
+def _damaged(error: sqlite3.Error) -> str:
+    """What an error says of a file's pages; JournalUnfit where it says nothing of them."""
+    if (said := unfit(error)).do is not MEND:
+        raise said from error
+    return plain(error)[1]
 
 
 def examine(url: str, home: Path) -> None:
@@ -125,7 +161,10 @@ def writable(url: str, home: Path) -> None:
 
 
 def damage(url: str, home: Path) -> str | None:
-    """What is wrong with the file's pages, or a value that no gateway wrote: reads all of it; None when it is whole, or no file."""
+    """What is wrong with the file's pages, or a value that no gateway wrote: reads all of it; None when it is whole, or no file.
+
+    JournalUnfit when it cannot be looked at.
+    """
     path = journal_file(url, home)
     if path is None or not path.is_file():
         return None
@@ -137,7 +176,7 @@ def damage(url: str, home: Path) -> str | None:
         finally:
             base.close()
     except sqlite3.Error as wrong:
-        return plain(wrong)[1]
+        return _damaged(wrong)
     return strange if said == "ok" else said.splitlines()[-1]
 
 
@@ -164,7 +203,7 @@ def ill_matched(url: str, home: Path) -> str | None:
         with closing(sqlite3.connect(place, uri=True, timeout=BUSY_MS / 1000)) as base:
             said = str(base.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.Error as wrong:
-        return plain(wrong)[1]
+        return _damaged(wrong)
     return None if said == "ok" else said.splitlines()[-1]
 
 

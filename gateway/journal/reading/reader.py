@@ -51,7 +51,7 @@ class Reader:
                 raise
             self._keep(connection)
         except (SQLAlchemyError, RowDamaged) as broken:
-            raise self._unreadable(*plain(broken)) from broken
+            raise self._unreadable(broken) from broken
 
     def _connection(self) -> Connection:
         try:
@@ -72,5 +72,6 @@ class Reader:
             self._idle.pop().close()
         self._readers.dispose()
 
-    def _unreadable(self, zh: str, en: str) -> TongguanError:
+    def _unreadable(self, error: Exception) -> TongguanError:
+        zh, en = plain(error)
         return StationBroken(f"日志库读不出：{zh}", f"the journal cannot be read: {en}")

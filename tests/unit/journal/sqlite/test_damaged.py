@@ -295,6 +295,28 @@ def test_a_journal_that_another_process_holds_for_long_stops_the_start_in_words(
     open_journal(home).close()
 
 
+def test_where_the_file_is_whole_no_backup_is_advised(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tongguan.gateway.journal.database.engine.BUSY_MS", 50)
+    holds = sqlite3.connect(home / "tongguan.db", isolation_level=None)
+    holds.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holds.execute("BEGIN EXCLUSIVE")
+    said = []
+    try:
+        for look in (lambda: open_journal(home), lambda: damage("sqlite:///tongguan.db", home), lambda: looked_at(home)):
+            with pytest.raises(JournalUnfit) as unfit:
+                look()
+            said.append(unfit.value.en)
+    finally:
+        holds.close()
+
+    assert all("fuser -v tongguan.db" in each and "backup" not in each for each in said), said
+
+
+def looked_at(home: Path) -> None:
+    with JournalClient.open("sqlite:///tongguan.db", home):
+        pass
+
+
 @pytest.fixture
 def read_only(home: Path) -> Iterator[Path]:
     """A home on a file system that cannot be written."""
