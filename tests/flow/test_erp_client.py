@@ -73,3 +73,14 @@ def test_what_is_sent_is_followed_to_its_end_over_restarts_of_client_and_gateway
     assert {answer["kind"] for answer in status["answers"]} >= {"technical", "receipt"}
     again = subprocess.run([*client, "wait"], check=False, timeout=60, capture_output=True, text=True)
     assert [line for line in lines(again.stdout) if "kind" in line] == [], "each answer is read once"
+
+    wrong.write_bytes(b.xml(b.application("declare", reference="PO-2")))
+    own_site.stop("run")
+    subprocess.run([*client, "send", wrong], check=True, timeout=60)
+    (own_site.mailbox / "OutBox" / wrong.name).unlink()  # as if it had ended between its memory and the box
+    with subprocess.Popen([*client, "wait"], stdout=subprocess.PIPE, text=True) as waiting:
+        wait_until((own_site.mailbox / "OutBox" / wrong.name).exists, "the mended file to be dropped")
+        own_site.run()
+        said, _ = waiting.communicate(timeout=120)
+    ends = {line["name"]: line["ended"]["state"] for line in lines(said) if "ended" in line}
+    assert (waiting.returncode, ends) == (0, {"right.xml": "accepted", "wrong.xml": "accepted"})

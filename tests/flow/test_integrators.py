@@ -125,6 +125,18 @@ def test_a_client_sends_each_kind_of_file_and_ends_while_an_earlier_one_has_no_e
     assert [line.split()[0] for line in said.splitlines()] == [packed.name, written.name]
 
 
+def test_a_mended_file_goes_out_under_its_name_and_the_same_one_only_once(integrator: Integrator, tmp_path: Path) -> None:
+    file, reference, said = tmp_path / f"{b.fresh('mended')}.xml", b.fresh("mended"), []
+    for changes in ({"Year": "26"}, {"Year": "26"}, {}):
+        file.write_bytes(b.xml(b.application("save", reference=reference, **changes)))
+        sending = integrator.start("send", file)
+        said.append(sending.communicate(timeout=300)[0].split()[:2])
+
+    assert said == [[file.name, "refused"], [file.name, "refused"], [file.name, "accepted"]]
+    messages = [one for one in integrator.book("send")[0].values() if one.get("file") == file.name]
+    assert [one["sent"] for one in messages] == [True, True]
+
+
 @pytest.mark.requirement("ME-11")
 @pytest.mark.requirement("GW-07")
 def test_a_client_submits_takes_its_replies_and_keeps_in_step_over_restarts_of_either_side(

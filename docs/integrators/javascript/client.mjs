@@ -5,7 +5,7 @@
 //
 // Stop either at any moment and begin it again: what was taken is in STATE (a small file here, a database in an ERP) before it is acknowledged,
 // and what comes twice is known by its id. Copy it, and put your own code into `Book`.
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -122,15 +122,12 @@ async function take(connection, queue, onMessage, done) {
 export async function send(url, account, files) {
   const book = new Book(STATE);
   const names = Object.fromEntries(files.map((file) => [basename(file), file]));
-  for (const name of Object.keys(names)) {
-    // The id is written down first: sent twice under one id, a message does its work once.
-    if (!Object.values(book.messages).some((each) => each.file === name)) {
-      book.messages[randomUUID()] = { file: name, sent: false, answers: [] };
-    }
+  for (const file of files) {
+    // The id is written down first: sent twice under one id, a message does its work once. Other bytes under the same name are another message.
+    if (mine(book, [file]).length === 0) book.messages[randomUUID()] = { ...contentOf(file), sent: false, answers: [] };
   }
   book.save();
-  const mine = () => Object.entries(book.messages).filter(([, message]) => message.file in names);
-  const over = () => mine().every(([, message]) => message.status?.final);
+  const over = () => mine(book, files).every(([, message]) => message.status?.final);
   await forEver(
     async (connection) => {
       const channel = heard(await connection.createConfirmChannel());
@@ -140,7 +137,7 @@ export async function send(url, account, files) {
         console.error(`there is no queue ${message.fields.routingKey}: is the gateway running, and the account right?`);
         process.exit(1);
       });
-      for (const [id, message] of mine()) {
+      for (const [id, message] of mine(book, files)) {
         if (message.sent) continue;
         await submit(channel, account, id, names[message.file]);
         message.sent = true; // confirmed: the broker has it for good
@@ -160,6 +157,16 @@ export async function send(url, account, files) {
     over,
   );
   return book;
+}
+
+function contentOf(file) {
+  return { file: basename(file), sha256: createHash("sha256").update(readFileSync(file)).digest("hex") };
+}
+
+// The messages of these files as they are now; others are of earlier times, or of somebody who reads the same queue.
+function mine(book, files) {
+  const wanted = files.map(contentOf);
+  return Object.entries(book.messages).filter(([, one]) => wanted.some((w) => w.file === one.file && w.sha256 === one.sha256));
 }
 
 async function submit(channel, account, id, file) {
@@ -206,11 +213,7 @@ export async function listen(url, account, done = () => false) {
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [doing, url, account, ...files] = process.argv.slice(2);
   if (doing === "send") {
-    const book = await send(url, account, files);
-    // Others are of earlier times, or of somebody who reads the same queue.
-    const names = files.map((file) => basename(file));
-    const mine = Object.values(book.messages).filter((message) => names.includes(message.file));
-    for (const message of mine) console.log(message.file, message.status.state, ...message.answers);
+    for (const [, message] of mine(await send(url, account, files), files)) console.log(message.file, message.status.state, ...message.answers);
   } else {
     await listen(url, account);
   }

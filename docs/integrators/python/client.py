@@ -8,6 +8,7 @@ it is acknowledged, and what comes twice is known by its id. Copy it, and put yo
 """
 
 import base64
+import hashlib
 import json
 import os
 import sys
@@ -103,20 +104,19 @@ def take(connection, queue, on_message, done):
 def send(url, account, files):
     book, replies = Book(STATE), Queue(f"tongguan.reply.{account}", queue_arguments=QUORUM, durable=True)
     for file in files:  # the id is written down first: sent twice under one id, a message does its work once
-        name = os.path.basename(file)
-        if not any(each.get("file") == name for each in book.messages.values()):
-            book.messages[uuid.uuid4().hex] = {"file": name, "sent": False, "answers": []}
+        if not mine(book, [file]):  # nor was it before: other bytes under the same name are another message
+            book.messages[uuid.uuid4().hex] = {**content_of(file), "sent": False, "answers": []}
     book.save()
     names = {os.path.basename(file): file for file in files}
 
     def over():
-        return all(m.get("status", {}).get("final") for m in book.messages.values() if m.get("file") in names)
+        return all(m.get("status", {}).get("final") for m in mine(book, files).values())
 
     def work(connection):
         replies(connection.default_channel).declare()
         producer = Producer(connection.default_channel, on_return=refused)
-        for id_, message in book.messages.items():
-            if message.get("file") in names and not message["sent"]:
+        for id_, message in mine(book, files).items():
+            if not message["sent"]:
                 submit(producer, account, id_, names[message["file"]])
                 message["sent"] = True  # confirmed: the broker has it for good
                 book.save()
@@ -129,6 +129,17 @@ def send(url, account, files):
 
     for_ever(work, url, over)
     return book
+
+
+def content_of(file):
+    with open(file, "rb") as content:
+        return {"file": os.path.basename(file), "sha256": hashlib.sha256(content.read()).hexdigest()}
+
+
+def mine(book, files):
+    """The messages of these files as they are now; others are of earlier times, or of somebody who reads the same queue."""
+    wanted = [content_of(file) for file in files]
+    return {id_: m for id_, m in book.messages.items() if {"file": m.get("file"), "sha256": m.get("sha256")} in wanted}
 
 
 def submit(producer, account, id_, file):
@@ -173,9 +184,7 @@ def listen(url, account, done=lambda: False):
 if __name__ == "__main__":
     doing, url, account, *files = sys.argv[1:]
     if doing == "send":
-        names = [os.path.basename(file) for file in files]
-        for message in send(url, account, files).messages.values():
-            if message.get("file") in names:  # others are of earlier times, or of somebody who reads the same queue
-                print(message["file"], message["status"]["state"], *message["answers"])
+        for message in mine(send(url, account, files), files).values():
+            print(message["file"], message["status"]["state"], *message["answers"])
     else:
         listen(url, account)
