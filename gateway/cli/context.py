@@ -72,7 +72,7 @@ class _Asked:
 
 _asked: ContextVar[_Asked] = ContextVar("asked", default=_Asked())  # noqa: B039 frozen
 
-_HomeOption = Annotated[Path, typer.Option("--home", envvar="TONGGUAN_HOME", help="the home / 主目录")]
+_HomeOption = Annotated[Path, typer.Option("--home", envvar="TONGGUAN_HOME", readable=False, help="the home / 主目录")]
 _LangOption = Annotated[Language | None, typer.Option("--lang", help="language of texts / 文字语言")]
 _JsonOption = Annotated[bool, typer.Option("--json", help="answer in JSON / 以 JSON 输出")]
 

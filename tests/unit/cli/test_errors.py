@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,33 @@ def test_a_home_in_a_place_that_the_system_refuses_is_told_without_a_traceback(
 
     assert (said.code, said.out) == (74, "")
     assert f"the system refuses {tmp_path}" in said.err and "Traceback" not in said.err
+
+
+@contextlib.contextmanager
+def as_somebody_else() -> Iterator[None]:
+    """Root is refused nothing."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+@pytest.mark.parametrize("words", [["list"], ["run"], ["doctor"]], ids=" ".join)
+def test_a_home_that_is_not_the_users_is_told_in_his_language(tongguan: Tongguan, words: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        home = Path(place, "home")
+        tongguan(*words, "--home", home)  # somebody else may be unable to load what it wants
+        home.mkdir(mode=0)
+        with as_somebody_else():
+            said = tongguan(*words, "--home", home, "--lang", "zh")
+
+    assert (said.code, said.out) == (78, "")
+    assert f"{home}/tongguan.toml: Permission denied；请检查其权限和属主" in said.err
 
 
 def test_an_answer_that_finds_no_room_is_told_without_a_traceback(tongguan: Tongguan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +222,7 @@ def test_settings_that_cannot_be_read_are_told_in_words(tongguan: Tongguan, home
     said = tongguan(*words, "--lang", "en")
 
     assert said.code == 78
-    assert "look at its mode and owner" in said.err
+    assert "is a folder; put the file of settings in its place" in said.err
 
 
 @pytest.mark.parametrize("words", LOOKING, ids=" ".join)
