@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.journal import Journal
@@ -22,21 +23,21 @@ def new_ones(rules: Rules, journal: Journal) -> Mapping[str, str]:
     """
     found, wrong = dict[str, str](), Complaints()
     with journal.search() as records:
-        for account in rules.accounts.values():
-            for route, code in rules.codes_of(account).items():
-                before = records.marker(name := f"code:{route}:{account.name}")
-                if before == code:
-                    continue
-                found[name] = code
-                waiting = list(_on_their_way(records, account.name, route)) if before is not None else []
-                if waiting:
-                    first, many = waiting[0].id, len(waiting)
-                    wrong.add(
-                        f"account {account.name}",
-                        f"它在 {route} 的代码原为 {before}，还有 {many} 份报文以此代码在办（{first}）；请改回，等其办结；或 tongguan give-up {first} --why TEXT",
-                        f"its code at {route} was {before}, under which {many} messages are on their way ({first}): put it back until "
-                        f"they have ended, or tongguan give-up {first} --why TEXT",
-                    )
+        for account, route in product(rules.settings.account, rules.settings.route):
+            name, code = f"code:{route}:{account.name}", rules.code_on(account, route)
+            before = records.marker(name) or ""
+            if before == code:
+                continue
+            found[name] = code
+            waiting = list(_on_their_way(records, account.name, route)) if before else []
+            if waiting:
+                first, many = waiting[0].id, len(waiting)
+                wrong.add(
+                    f"account {account.name}",
+                    f"它在 {route} 的代码原为 {before}，还有 {many} 份报文以此代码在办（{first}）；请先改回，待其办结或被放弃后再改：tongguan give-up {first} --why TEXT",
+                    f"its code at {route} was {before}, under which {many} messages are on their way ({first}); put it back, and change it "
+                    f"when they have ended or were given up: tongguan give-up {first} --why TEXT",
+                )
     wrong.end()
     return found
 

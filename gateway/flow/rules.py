@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from hashlib import sha256
+from itertools import product
 from typing import TypeVar
 
 from cryptography import x509
@@ -124,10 +125,6 @@ class Rules:
         """The account's code at the authority that listens at a route; empty where no type goes there."""
         return _code(account, self._codes.get(route, ""))
 
-    def codes_of(self, account: Account) -> Mapping[str, str]:
-        """All of them, by route."""
-        return {route: code for route in self._codes if (code := self.code_on(account, route))}
-
     def accounts_at(self, route: str, code: str) -> tuple[str, ...]:
         """Whom a code names at the authority that listens at a route: one enterprise may have several accounts, one for each ERP."""
         return self._named.get((route, code), ())
@@ -136,9 +133,9 @@ class Rules:
     def _named(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
         """Accounts, in the settings' order, by route and their code there."""
         named: dict[tuple[str, str], tuple[str, ...]] = {}
-        for name, account in self.accounts.items():
-            for place in self.codes_of(account).items():
-                named[place] = (*named.get(place, ()), name)
+        for route, (name, account) in product(self._codes, self.accounts.items()):
+            if code := self.code_on(account, route):
+                named[route, code] = (*named.get((route, code), ()), name)
         return named
 
     @cached_property

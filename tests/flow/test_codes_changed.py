@@ -87,6 +87,18 @@ def test_codes_that_are_swapped_while_something_awaits_its_answer_are_refused_an
     assert second.site.wait(unsent, "sent")["receipts"][0]["code"] == "0"
 
 
+def test_a_code_that_is_taken_out_while_something_awaits_its_answer_is_refused_too(two: tuple[Desk, Desk]) -> None:
+    first, _ = two
+    sent = first.declare()
+    change_settings(first.site.home, "account", "mofcom_code", "")
+    told = first.site.command("reload", "--lang", "en")
+    first.mofcom.issue(first.mofcom.receipt(**sent.said("10")))
+
+    assert told.returncode == 78
+    assert f"its code at mofcom was {CODES[0]}" in told.stderr
+    first.becomes(sent, STORED)
+
+
 def test_a_gateway_starts_with_no_others_codes_while_something_of_them_is_on_its_way(two: tuple[Desk, Desk]) -> None:
     first, _ = two
     sent = first.declare()
