@@ -12,19 +12,27 @@ from typing import Any
 
 from lxml import etree
 
-from tongguan.codecs.checking.changed import ChangedDocument
-from tongguan.codecs.checking.changes import look_at_changed, read_changes
+from tongguan.codecs.checking.changing.changed import ChangedDocument
+from tongguan.codecs.checking.changing.changes import look_at_changed, read_changes
+from tongguan.codecs.checking.changing.listed_rows import NO_FILES, with_listed
+from tongguan.codecs.checking.changing.row_changes import (
+    RowShift,
+    entered,
+    further_part,
+    split_rows,
+    with_marks,
+    with_rows,
+    without_rows,
+)
 from tongguan.codecs.checking.characters import look_at_characters
 from tongguan.codecs.checking.compile import Compiled
-from tongguan.codecs.checking.defaults import fill_defaults, fill_system, forget_system
 from tongguan.codecs.checking.fault_list import FaultList
 from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, at, getter, row_at, split
 from tongguan.codecs.checking.fields import ValueWrong
-from tongguan.codecs.checking.filed import Filed, look_at_filed
-from tongguan.codecs.checking.fills import FillContext
-from tongguan.codecs.checking.listed_rows import NO_FILES, with_listed
+from tongguan.codecs.checking.filling.defaults import fill_defaults, fill_system, forget_system
+from tongguan.codecs.checking.filling.filed import Filed, look_at_filed
+from tongguan.codecs.checking.filling.fills import FillContext
 from tongguan.codecs.checking.named_checks import Getter
-from tongguan.codecs.checking.row_changes import RowShift, entered, further_part, split_rows, with_marks, with_rows, without_rows
 from tongguan.codecs.checking.validation import plain_xml, walk_json, walk_xml
 from tongguan.codecs.reading.item import Item
 from tongguan.codecs.reading.locations import Locations

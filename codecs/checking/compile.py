@@ -14,14 +14,14 @@ from typing import Any
 
 from tongguan.codecs.checking.conditions import Condition, compile_conditions
 from tongguan.codecs.checking.field_tree import Node, build, namespaces_of, split
-from tongguan.codecs.checking.filed import FiledLook
-from tongguan.codecs.checking.fills import KINDS, Fill, depends, filed_look, filler, is_of_account
-from tongguan.codecs.checking.fills import Unfit as FillWrong
+from tongguan.codecs.checking.filling.filed import FiledLook
+from tongguan.codecs.checking.filling.fills import KINDS, Fill, depends, filed_look, filler, is_of_account
+from tongguan.codecs.checking.filling.fills import Unfit as FillWrong
 from tongguan.codecs.checking.rules import CompiledRule, compile_rule
 from tongguan.codecs.checking.secrets import secret_paths
 from tongguan.gateway.model.errors import nearest
-from tongguan.gateway.profile.other_documents import DEFAULT, FILED
 from tongguan.gateway.profile.profile import CodeTable, Profile, Profiles
+from tongguan.gateway.profile.sections.other_documents import DEFAULT, FILED
 from tongguan.gateway.profile.source import Complaints
 
 NOTIFY_WORDS = frozenset({"title", "number", "licence", "status", "environment"})  #: blanks of a notification's text

@@ -31,8 +31,8 @@ from tongguan.codecs.reading.frame import (
 from tongguan.codecs.reading.item import Item, Read, spoiled
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, MOST_DEPTH, MOST_FAULTS, MOST_ITEMS, MOST_LISTED, MOST_NAME, MOST_TEXT
 from tongguan.gateway.model.errors import Fault, Refused
-from tongguan.gateway.profile.own_form import own_answers
 from tongguan.gateway.profile.profile import OwnForm
+from tongguan.gateway.profile.sections.own_form import own_answers
 from tongguan.gateway.system import safe_xml
 from tongguan.gateway.system.parser_messages import in_words
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from tongguan.codecs.writing.markup import attribute, attributes, text
 from tongguan.gateway.document.changes import value_at, with_values
 from tongguan.gateway.model.document import Content
-from tongguan.gateway.profile.own_form import signed_fields
 from tongguan.gateway.profile.profile import EnclosedSheet, Field, OwnAnswer, OwnForm, Profile
+from tongguan.gateway.profile.sections.own_form import signed_fields
 
 _ALWAYS = "1"  #: `occurs` of an element that stands there even when it is empty
 

@@ -17,8 +17,8 @@ from tongguan.codecs.checking.fields import DATE, TIME
 from tongguan.codecs.checking.secrets import REFERENCE
 from tongguan.codecs.reading.vocabulary import MOST_NAME
 from tongguan.gateway.profile.profile import Field, Profile, Query
-from tongguan.gateway.profile.queries import TIME as RANGE
-from tongguan.gateway.profile.queries import names_of
+from tongguan.gateway.profile.sections.queries import TIME as RANGE
+from tongguan.gateway.profile.sections.queries import names_of
 
 _XS = "http://www.w3.org/2001/XMLSchema"
 _FLAGS = ("true", "false", "1", "0", "是", "否")

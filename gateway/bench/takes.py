@@ -11,7 +11,7 @@ from typing import Any
 from tongguan.codecs.checking.compile import compile_profile
 from tongguan.gateway.document.quantities import LICENCE
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.licences import Wish, holder_of, taking
+from tongguan.gateway.flow.submission.checks.licences import Wish, holder_of, taking
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.ids import new_id

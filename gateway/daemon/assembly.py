@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives import serialization
 
 from tongguan.codecs.checking.compile import Compiled, compile_all
 from tongguan.codecs.checking.secrets import secret_names
-from tongguan.gateway.daemon.production import refuse_test_material
-from tongguan.gateway.daemon.profile_settings import fit_profiles
-from tongguan.gateway.daemon.recipients import recipients
+from tongguan.gateway.daemon.start_checks.production import refuse_test_material
+from tongguan.gateway.daemon.start_checks.profile_settings import fit_profiles
+from tongguan.gateway.daemon.start_checks.recipients import recipients
 from tongguan.gateway.flow.cards.looks import Looks
 from tongguan.gateway.flow.intake.preparer import Preparer
 from tongguan.gateway.flow.local import desk_steps

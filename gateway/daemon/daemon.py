@@ -20,19 +20,20 @@ from pathlib import Path
 from typing import Any
 
 from tongguan import __version__
-from tongguan.gateway.daemon import account_codes, assembly
+from tongguan.gateway.daemon import assembly
 from tongguan.gateway.daemon.alert_ways import make_channels
 from tongguan.gateway.daemon.fast_clock import FastClock
-from tongguan.gateway.daemon.lane_probes import Watching
 from tongguan.gateway.daemon.metrics_port import MetricsPort
 from tongguan.gateway.daemon.pin_socket import PinDoor
 from tongguan.gateway.daemon.preparing.workers import PrepareWorkers, make_workers
-from tongguan.gateway.daemon.pressure import Pressure
 from tongguan.gateway.daemon.queue_doors import QueueDoors
-from tongguan.gateway.daemon.receipt_watch import FIRST_SECONDS, ReceiptWatch
 from tongguan.gateway.daemon.retention import DailyClearing
 from tongguan.gateway.daemon.service_manager import ServiceManager
-from tongguan.gateway.daemon.table_reload import TableReload
+from tongguan.gateway.daemon.start_checks import account_codes
+from tongguan.gateway.daemon.watching.lane_probes import Watching
+from tongguan.gateway.daemon.watching.pressure import Pressure
+from tongguan.gateway.daemon.watching.receipt_watch import FIRST_SECONDS, ReceiptWatch
+from tongguan.gateway.daemon.watching.table_reload import TableReload
 from tongguan.gateway.flow.intake.door import PART, take
 from tongguan.gateway.flow.intake.unserved import take_up
 from tongguan.gateway.flow.orders import RELOADED, Orders

@@ -13,7 +13,7 @@ from tongguan.gateway.document.lines import with_keys
 from tongguan.gateway.flow.merging.letting_go import in_work
 from tongguan.gateway.flow.receipts.agreement import reservations_moved
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.licences import agreed_take, cited, cites_otherwise, holder_of, kept_take
+from tongguan.gateway.flow.submission.checks.licences import agreed_take, cited, cites_otherwise, holder_of, kept_take
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import FREES_REFERENCE, Message

@@ -22,8 +22,8 @@ from tongguan.gateway.model.errors import Held, in_both
 from tongguan.gateway.model.lane import NAMED_AFTER, Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.foreign import KnownFiles, known_files
-from tongguan.gateway.profile.own_form import own_answers, own_forms
 from tongguan.gateway.profile.profile import CodeTable, Operation, OwnForms, Profile
+from tongguan.gateway.profile.sections.own_form import own_answers, own_forms
 from tongguan.gateway.settings import Account, Card, Settings
 from tongguan.gateway.system.backoff import part_of, wait_before_next
 from tongguan.outbox.prints.plan import Layout

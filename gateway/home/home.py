@@ -21,7 +21,7 @@ from typing import Literal
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tongguan.gateway.daemon.sample import CODES, NAME, TITLE, USCC, remember_secrets
+from tongguan.gateway.daemon.start_checks.sample import CODES, NAME, TITLE, USCC, remember_secrets
 from tongguan.gateway.home.toml_text import with_value
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.system import clock, files

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tongguan.codecs.checking.named_checks import uscc_is_right
-from tongguan.gateway.daemon import sample
+from tongguan.gateway.daemon.start_checks import sample
 from tongguan.gateway.home.home import FOLDERS, SETTINGS, made_whole
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Route

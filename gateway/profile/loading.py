@@ -15,13 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tongguan.gateway.profile.agreement import look_at_agreement, look_at_changed, read_changes
-from tongguan.gateway.profile.calendar import look_at_calendar, read_calendar
 from tongguan.gateway.profile.fields import read_fields
-from tongguan.gateway.profile.lines import read_lines
-from tongguan.gateway.profile.merging import look_at_merge, read_merge
-from tongguan.gateway.profile.other_documents import look_across, look_at_reserve, read_filed, read_needs, read_party
-from tongguan.gateway.profile.own_form import look_at_own_form, own_forms, read_own_form
 from tongguan.gateway.profile.parts import (
     asking_first,
     read_attachments,
@@ -36,10 +30,16 @@ from tongguan.gateway.profile.parts import (
     read_status,
 )
 from tongguan.gateway.profile.profile import AttachmentRule, Authority, CodeTable, NumberRule, Profile, Profiles
-from tongguan.gateway.profile.queries import QueryScope, read_query
-from tongguan.gateway.profile.replies import look_at_replies, pattern_wrong
+from tongguan.gateway.profile.sections.agreement import look_at_agreement, look_at_changed, read_changes
+from tongguan.gateway.profile.sections.calendar import look_at_calendar, read_calendar
+from tongguan.gateway.profile.sections.lines import read_lines
+from tongguan.gateway.profile.sections.merging import look_at_merge, read_merge
+from tongguan.gateway.profile.sections.other_documents import look_across, look_at_reserve, read_filed, read_needs, read_party
+from tongguan.gateway.profile.sections.own_form import look_at_own_form, own_forms, read_own_form
+from tongguan.gateway.profile.sections.queries import QueryScope, read_query
+from tongguan.gateway.profile.sections.replies import look_at_replies, pattern_wrong
+from tongguan.gateway.profile.sections.takes import look_at_takes, read_takes
 from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, read_csv, table_of, text
-from tongguan.gateway.profile.takes import look_at_takes, read_takes
 
 T = TypeVar("T")
 

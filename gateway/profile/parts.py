@@ -34,8 +34,8 @@ from tongguan.gateway.profile.profile import (
     Status,
     Text,
 )
-from tongguan.gateway.profile.queries import STATISTICS
-from tongguan.gateway.profile.replies import RESERVED_FILES
+from tongguan.gateway.profile.sections.queries import STATISTICS
+from tongguan.gateway.profile.sections.replies import RESERVED_FILES
 from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, table_of, text
 from tongguan.gateway.settings import size
 

@@ -55,7 +55,7 @@ class Field:
     unit: str
     required_at: frozenset[str]  #: operations
     changeable_by: frozenset[str]  #: operations; empty: any that carries a body
-    fill: str  #: how the system sets it (codecs/checking/fills.py); empty: the sender does
+    fill: str  #: how the system sets it (codecs/checking/filling/fills.py); empty: the sender does
     find: str  #: name of the indexed fact kept of it; empty: none
     line: str  #: of a table: its rows are kept as lines (`LinesRule`)
     key: str  #: it is part of a key by which documents, or lines, are merged

@@ -11,8 +11,8 @@ import bodies as b
 import pytest
 from sites import Site
 
-from tongguan.codecs.checking import fills
 from tongguan.codecs.checking.conditions import WORDS as CONDITIONS
+from tongguan.codecs.checking.filling import fills
 from tongguan.codecs.checking.named_checks import CHECKS, OF_DATES, OF_ROWS, OF_VALUES
 from tongguan.gateway.profile import loading, source
 from tongguan.gateway.profile.fields import TYPES

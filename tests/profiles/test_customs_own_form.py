@@ -16,7 +16,7 @@ from tongguan.codecs.writing.own_form import enclosed, render_own_form, text_to_
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.profile.foreign import known_files
 from tongguan.gateway.profile.loading import load_profiles
-from tongguan.gateway.profile.own_form import own_forms
+from tongguan.gateway.profile.sections.own_form import own_forms
 from tongguan.gateway.settings import Account
 
 PROFILES = load_profiles()

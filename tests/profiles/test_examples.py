@@ -12,16 +12,16 @@ from zipfile import ZipFile
 
 import pytest
 
+from tongguan.codecs.checking.changing.listed_rows import NO_FILES
 from tongguan.codecs.checking.check import Checked, check
 from tongguan.codecs.checking.compile import Compiled, compile_all
-from tongguan.codecs.checking.filed import FiledContent
-from tongguan.codecs.checking.listed_rows import NO_FILES
+from tongguan.codecs.checking.filling.filed import FiledContent
 from tongguan.codecs.reading.read import Item, read
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.profile.example_dates import moved
 from tongguan.gateway.profile.loading import load_profiles
-from tongguan.gateway.profile.own_form import own_forms
 from tongguan.gateway.profile.profile import FiledSource
+from tongguan.gateway.profile.sections.own_form import own_forms
 from tongguan.gateway.settings import Account
 from tongguan.gateway.system import times
 

@@ -12,8 +12,8 @@ from lxml import etree
 
 from tongguan.codecs.writing.schema import write_schemas
 from tongguan.gateway.profile.loading import load_profiles
-from tongguan.gateway.profile.own_form import own_forms
 from tongguan.gateway.profile.profile import Profile
+from tongguan.gateway.profile.sections.own_form import own_forms
 
 PROFILES = load_profiles(Path(str(files("tongguan"))) / "gateway" / "profiles")
 each_type = pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.type)

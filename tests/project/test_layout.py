@@ -77,7 +77,7 @@ ACTS = {
     "gateway/flow/submission/check.py",
     "gateway/flow/submission/owed.py",
     "gateway/flow/submission/seal.py",
-    "gateway/flow/submission/secrets.py",
+    "gateway/flow/submission/checks/secrets.py",
     "gateway/flow/submission/send.py",
 }
 
@@ -110,7 +110,7 @@ DATES = {
     "gateway/cli/messages/merge.py",
     # until when something must be declared
     "gateway/cli/health/deadlines.py",
-    "gateway/daemon/deadline_watch.py",
+    "gateway/daemon/watching/deadline_watch.py",
 }
 #: what holds no more of a moment than it is told
 TIMELESS = ("codecs/", "gateway/document/", "gateway/model/", "gateway/profile/", "outbox/prints/", "signer/")

@@ -11,7 +11,7 @@ import orjson
 
 from tongguan.gateway.cli.context import CommandWrong
 from tongguan.gateway.cli.demo.examples import Example
-from tongguan.gateway.daemon import sample
+from tongguan.gateway.daemon.start_checks import sample
 from tongguan.gateway.model.errors import BrokerBroken
 from tongguan.gateway.model.queueing import SUBMISSIONS, BrokerLink, MessageBroker, OutgoingMessage, PublishResult
 from tongguan.gateway.settings import Broker

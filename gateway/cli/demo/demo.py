@@ -26,7 +26,7 @@ from tongguan.gateway.cli.demo.examples import Example, read_examples, repeated
 from tongguan.gateway.cli.demo.processes import Child, child
 from tongguan.gateway.cli.demo.progress import Progress, open_progress
 from tongguan.gateway.cli.output import print_json, print_table, print_text, say
-from tongguan.gateway.daemon import sample
+from tongguan.gateway.daemon.start_checks import sample
 from tongguan.gateway.home import home as homes
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.system import clock, times

@@ -23,8 +23,8 @@ from tongguan.gateway.cli.health.security import pins, production, secrets, toke
 from tongguan.gateway.cli.setup.mailboxes import left_behind, mailbox_troubles, tell_left_behind
 from tongguan.gateway.daemon.alert_ways import make_sender
 from tongguan.gateway.daemon.assembly import mailbox_group
-from tongguan.gateway.daemon.profile_settings import fit_profiles
-from tongguan.gateway.daemon.recipients import RecipientFile, named, read_recipient
+from tongguan.gateway.daemon.start_checks.profile_settings import fit_profiles
+from tongguan.gateway.daemon.start_checks.recipients import RecipientFile, named, read_recipient
 from tongguan.gateway.home.home import why_no_tokens
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from tongguan.gateway.cli.context import t, words
 from tongguan.gateway.cli.health.finding import Finding
-from tongguan.gateway.daemon.production import made_for_tests
-from tongguan.gateway.daemon.secrets_check import Concern, concerns
+from tongguan.gateway.daemon.start_checks.production import made_for_tests
+from tongguan.gateway.daemon.start_checks.secrets_check import Concern, concerns
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import permissions

@@ -14,7 +14,7 @@ import typer
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong
 from tongguan.gateway.cli.output import print_json, say
-from tongguan.gateway.daemon import sample
+from tongguan.gateway.daemon.start_checks import sample
 from tongguan.gateway.home import home as homes
 from tongguan.signer.errors import CardBroken
 

@@ -26,7 +26,7 @@ from tongguan.gateway.flow.intake.preparer import FileBatch, Preparer, PreparerE
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.check import decide_check, read_step
-from tongguan.gateway.flow.submission.secrets import look_at_secrets
+from tongguan.gateway.flow.submission.checks.secrets import look_at_secrets
 from tongguan.gateway.flow.table import closed, complete, sealing_onward
 from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot

@@ -12,9 +12,9 @@ from tongguan.codecs.reading.vocabulary import near
 from tongguan.gateway.flow.intake.accept import Arrival, Besides, no_operation
 from tongguan.gateway.flow.query.queries import query_faults
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.allowed import unanswered
-from tongguan.gateway.flow.submission.parties import party_of
-from tongguan.gateway.flow.submission.powers import power_faults
+from tongguan.gateway.flow.submission.checks.allowed import unanswered
+from tongguan.gateway.flow.submission.checks.parties import party_of
+from tongguan.gateway.flow.submission.checks.powers import power_faults
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.faults import unknown_type

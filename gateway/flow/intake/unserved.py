@@ -11,7 +11,7 @@ from functools import partial
 from tongguan.gateway.flow.orders import back_to
 from tongguan.gateway.flow.rules import THING, Rules, missing
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.submission.allowed import unbound
+from tongguan.gateway.flow.submission.checks.allowed import unbound
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.model.message import Message, State

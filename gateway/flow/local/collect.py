@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from tongguan.gateway.document.changes import rows_of, value_at
 from tongguan.gateway.flow.local import AnsweredFile, LocalRequest, done
 from tongguan.gateway.flow.query.operation_log import PICKED
-from tongguan.gateway.flow.submission.picks import picked
+from tongguan.gateway.flow.submission.checks.picks import picked
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.errors import Held

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tongguan.gateway.document.changes import changed, learned, reservations, settled_down, with_numbers, with_values
 from tongguan.gateway.flow.local import LocalRequest, done
-from tongguan.gateway.flow.submission.allowed import place_in
+from tongguan.gateway.flow.submission.checks.allowed import place_in
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.model.faults import fault

@@ -32,7 +32,7 @@ from tongguan.gateway.flow.merging.selection import (
 from tongguan.gateway.flow.merging.totals import Totals
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.submission.powers import acting
+from tongguan.gateway.flow.submission.checks.powers import acting
 from tongguan.gateway.journal.reading.keyed import BEGINNING, KeyedHead, KeyedPlace, KeyedWithLines
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document

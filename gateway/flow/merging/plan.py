@@ -15,7 +15,7 @@ from operator import add, itemgetter, lt
 from tongguan.gateway.journal.reading.keyed import KeyedHead, KeyedRow, KeyedWithLines
 from tongguan.gateway.model.outcome import RelatedPart
 from tongguan.gateway.model.record import record
-from tongguan.gateway.profile.lines import MOST_ROWS
+from tongguan.gateway.profile.sections.lines import MOST_ROWS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from tongguan.gateway.document.changes import value_at, values_at, with_values
 from tongguan.gateway.flow.merging.letting_go import INTO
 from tongguan.gateway.flow.merging.selection import MergeTypes
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.allowed import named
+from tongguan.gateway.flow.submission.checks.allowed import named
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.errors import Fault

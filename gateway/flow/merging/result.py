@@ -26,7 +26,7 @@ from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Answer
 from tongguan.gateway.profile.profile import Query, Text
-from tongguan.gateway.profile.queries import MERGE
+from tongguan.gateway.profile.sections.queries import MERGE
 from tongguan.gateway.system import times
 from tongguan.gateway.work.moment import Moment
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from tongguan.gateway.document.changes import value_at, values_at
 from tongguan.gateway.document.lines import pool_named, values_of_pool
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.allowed import named
+from tongguan.gateway.flow.submission.checks.allowed import named
 from tongguan.gateway.journal.reading.keyed import BEGINNING, KeyedHead, KeyedPlace
 from tongguan.gateway.journal.reading.restrictions import Restriction, has_fact, of_documents
 from tongguan.gateway.journal.reading.search import Search

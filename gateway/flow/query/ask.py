@@ -41,11 +41,11 @@ from tongguan.gateway.flow.receipts.verification import TO_QUESTION, Answered, i
 from tongguan.gateway.flow.receipts.verification import answer as believed
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.submission.allowed import in_place_of_expired, may, needed, taken, unbound
 from tongguan.gateway.flow.submission.check import hand_of, living
+from tongguan.gateway.flow.submission.checks.allowed import in_place_of_expired, may, needed, taken, unbound
+from tongguan.gateway.flow.submission.checks.licences import licence_faults, wish_of
+from tongguan.gateway.flow.submission.checks.parties import OWN, party_of
 from tongguan.gateway.flow.submission.dispatch import at_desk, on_its_way, request_of, without_answer
-from tongguan.gateway.flow.submission.licences import licence_faults, wish_of
-from tongguan.gateway.flow.submission.parties import OWN, party_of
 from tongguan.gateway.flow.submission.refusal import refuse_later
 from tongguan.gateway.flow.submission.send import keep_aside
 from tongguan.gateway.journal.port import Claim

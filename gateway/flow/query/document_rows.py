@@ -16,7 +16,7 @@ from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Query
-from tongguan.gateway.profile.queries import LOG_TIME, names_of, table_of_rows
+from tongguan.gateway.profile.sections.queries import LOG_TIME, names_of, table_of_rows
 
 
 def document_rows(

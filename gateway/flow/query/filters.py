@@ -18,7 +18,7 @@ from tongguan.gateway.model.characters import is_count
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.faults import InBoth, fault
 from tongguan.gateway.profile.profile import PAGING, CodeTable, Query
-from tongguan.gateway.profile.queries import LOG, MERGE, OFFER, RELATION, ROWS, TIME, names_of
+from tongguan.gateway.profile.sections.queries import LOG, MERGE, OFFER, RELATION, ROWS, TIME, names_of
 
 MOST_SIZE = 1000
 MOST_PAGE = 999_999_999

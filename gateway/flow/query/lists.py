@@ -25,7 +25,7 @@ from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import OWN, CodeTable, Profile, Query, Status
-from tongguan.gateway.profile.queries import names_of
+from tongguan.gateway.profile.sections.queries import names_of
 from tongguan.gateway.system import times
 
 _COMMAS = re.compile(r"[,，\s]+")

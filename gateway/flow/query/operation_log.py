@@ -13,7 +13,7 @@ from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import Message, State
 from tongguan.gateway.profile.profile import Profile, Query, Text
-from tongguan.gateway.profile.queries import LOG_TIME, names_of
+from tongguan.gateway.profile.sections.queries import LOG_TIME, names_of
 from tongguan.gateway.system import times
 
 PICKED = "picked"  #: fact of a message: the rows of which it had files

@@ -19,7 +19,7 @@ from tongguan.gateway.flow.query.relation import relation
 from tongguan.gateway.flow.query.results import Found, answer, page_of
 from tongguan.gateway.flow.query.statistics import STATISTICS, statistics
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.allowed import no_card, to_the_card
+from tongguan.gateway.flow.submission.checks.allowed import no_card, to_the_card
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.model.faults import fault
@@ -28,7 +28,7 @@ from tongguan.gateway.model.message import QUERY, Message, State
 from tongguan.gateway.model.outcome import Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Profile, Query
-from tongguan.gateway.profile.queries import LOG, OFFER, RELATION, ROWS
+from tongguan.gateway.profile.sections.queries import LOG, OFFER, RELATION, ROWS
 from tongguan.gateway.system import times
 from tongguan.gateway.work.loop import end
 from tongguan.gateway.work.moment import Moment

@@ -9,7 +9,7 @@ from tongguan.gateway.flow.query.filters import MOST_SIZE, given, pages_asked, w
 from tongguan.gateway.flow.query.lists import several_of
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.check import hand_of
-from tongguan.gateway.flow.submission.secrets import without_secrets
+from tongguan.gateway.flow.submission.checks.secrets import without_secrets
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import QUERY, Message

@@ -13,7 +13,7 @@ from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.profile.profile import Profile, Query, Text
-from tongguan.gateway.profile.queries import RELATION
+from tongguan.gateway.profile.sections.queries import RELATION
 
 _WORD = f"{RELATION}."
 _HOLDS, _ENDED = Text("有效", "holds"), Text("已失效", "ended")

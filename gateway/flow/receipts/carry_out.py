@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tongguan.codecs.checking.changed import ChangedDocument
-from tongguan.codecs.checking.changes import MovedOn, cancels, carried_out, still_asked
-from tongguan.codecs.checking.fills import FillContext
+from tongguan.codecs.checking.changing.changed import ChangedDocument
+from tongguan.codecs.checking.changing.changes import MovedOn, cancels, carried_out, still_asked
+from tongguan.codecs.checking.filling.fills import FillContext
 from tongguan.gateway.document.changes import changed, facts_of, settled_down, value_at
 from tongguan.gateway.document.lines import kept_beside
 from tongguan.gateway.flow.holdings import given_back, held_after
 from tongguan.gateway.flow.receipts.matching import Elsewhere
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.allowed import named
+from tongguan.gateway.flow.submission.checks.allowed import named
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.record import record, replace

@@ -24,7 +24,7 @@ from tongguan.gateway.flow.query import queries
 from tongguan.gateway.flow.query.known_answers import with_known
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.submission.allowed import (
+from tongguan.gateway.flow.submission.checks.allowed import (
     Needs,
     asks_now,
     by_number,
@@ -39,13 +39,13 @@ from tongguan.gateway.flow.submission.allowed import (
     unanswered,
     uses_card,
 )
+from tongguan.gateway.flow.submission.checks.filed import FiledDocuments, changed_document
+from tongguan.gateway.flow.submission.checks.licences import licence_faults, wish_of
+from tongguan.gateway.flow.submission.checks.parties import OWN, party_of
+from tongguan.gateway.flow.submission.checks.picks import content_picked, pick_faults, picked
+from tongguan.gateway.flow.submission.checks.powers import power_faults
+from tongguan.gateway.flow.submission.checks.secrets import look_at_secrets, secret_faults
 from tongguan.gateway.flow.submission.dispatch import asking, at_desk, on_its_way, request_of, waiting, without_answer
-from tongguan.gateway.flow.submission.filed import FiledDocuments, changed_document
-from tongguan.gateway.flow.submission.licences import licence_faults, wish_of
-from tongguan.gateway.flow.submission.parties import OWN, party_of
-from tongguan.gateway.flow.submission.picks import content_picked, pick_faults, picked
-from tongguan.gateway.flow.submission.powers import power_faults
-from tongguan.gateway.flow.submission.secrets import look_at_secrets, secret_faults
 from tongguan.gateway.flow.submission.split import (
     PART_OF,
     Part,

@@ -32,9 +32,9 @@ from tongguan.gateway.flow.local import LocalRequest, desk_step
 from tongguan.gateway.flow.merging.letting_go import freeing
 from tongguan.gateway.flow.receipts.agreement import PENDING
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.allowed import no_card
-from tongguan.gateway.flow.submission.licences import taking, wish_of
-from tongguan.gateway.flow.submission.parties import party_of
+from tongguan.gateway.flow.submission.checks.allowed import no_card
+from tongguan.gateway.flow.submission.checks.licences import taking, wish_of
+from tongguan.gateway.flow.submission.checks.parties import party_of
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Refused, in_both

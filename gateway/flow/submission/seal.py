@@ -18,12 +18,12 @@ from tongguan.gateway.flow.cards.looks import certificate_trouble
 from tongguan.gateway.flow.query.question import SEALED_AT, is_signed_question, question
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
-from tongguan.gateway.flow.submission.allowed import card_of_signer, unbound
 from tongguan.gateway.flow.submission.check import hand_of, in_its_form
+from tongguan.gateway.flow.submission.checks.allowed import card_of_signer, unbound
+from tongguan.gateway.flow.submission.checks.powers import power_faults
+from tongguan.gateway.flow.submission.checks.secrets import sealed_secrets
 from tongguan.gateway.flow.submission.own_form import in_own_form
-from tongguan.gateway.flow.submission.powers import power_faults
 from tongguan.gateway.flow.submission.refusal import refuse_later
-from tongguan.gateway.flow.submission.secrets import sealed_secrets
 from tongguan.gateway.journal.port import Claim
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Document

@@ -14,9 +14,9 @@ from typing import Any
 
 import orjson
 
+from tongguan.codecs.checking.changing.row_changes import entered
 from tongguan.codecs.checking.check import Checked
 from tongguan.codecs.checking.compile import Compiled
-from tongguan.codecs.checking.row_changes import entered
 from tongguan.codecs.reading.read import read
 from tongguan.codecs.reading.vocabulary import MOST_NAME
 from tongguan.codecs.writing.render import render_document

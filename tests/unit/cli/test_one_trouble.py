@@ -13,7 +13,7 @@ import pytest
 from sites import wait_until
 
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.daemon.receipt_watch import ReceiptWatch
+from tongguan.gateway.daemon.watching.receipt_watch import ReceiptWatch
 from tongguan.gateway.journal.port import FlowJournal
 from tongguan.gateway.model.errors import in_both, many
 from tongguan.gateway.model.lane import ClosedLane, Lane

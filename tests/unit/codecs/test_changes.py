@@ -8,11 +8,11 @@ import pytest
 from agreements import write_agreements
 from codecs_sample import ACCOUNT, document, found
 
-from tongguan.codecs.checking.changed import ChangedDocument
-from tongguan.codecs.checking.changes import MovedOn, carried_out, still_asked
+from tongguan.codecs.checking.changing.changed import ChangedDocument
+from tongguan.codecs.checking.changing.changes import MovedOn, carried_out, still_asked
 from tongguan.codecs.checking.check import Checked, check
 from tongguan.codecs.checking.compile import Compiled, compile_all
-from tongguan.codecs.checking.fills import FillContext
+from tongguan.codecs.checking.filling.fills import FillContext
 from tongguan.codecs.reading.read import read
 from tongguan.gateway.document.changes import changed as next_version
 from tongguan.gateway.model.document import Content, Document

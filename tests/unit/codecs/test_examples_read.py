@@ -16,7 +16,7 @@ from tongguan.codecs.reading.read import Read, read
 from tongguan.codecs.writing.render import render_document
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.profile.loading import load_profiles
-from tongguan.gateway.profile.own_form import own_forms
+from tongguan.gateway.profile.sections.own_form import own_forms
 
 COMPILED = compile_all(load_profiles())
 OWN_FORMS = own_forms({name: compiled.profile for name, compiled in COMPILED.items()})

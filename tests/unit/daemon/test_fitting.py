@@ -10,7 +10,7 @@ import pytest
 
 from tongguan.codecs.checking.compile import compile_all
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.daemon.profile_settings import fit_profiles
+from tongguan.gateway.daemon.start_checks.profile_settings import fit_profiles
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.profile import Profiles

@@ -18,8 +18,8 @@ from homes import begins
 
 from tongguan.codecs.checking.named_checks import uscc_is_right
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.daemon.production import made_for_tests, refuse_test_material
-from tongguan.gateway.daemon.secrets_check import concerns
+from tongguan.gateway.daemon.start_checks.production import made_for_tests, refuse_test_material
+from tongguan.gateway.daemon.start_checks.secrets_check import concerns
 from tongguan.gateway.home.home import make_home
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import read_settings

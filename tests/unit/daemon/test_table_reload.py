@@ -12,10 +12,10 @@ import pytest
 from homes import new_home
 from patience import wait_until
 
-from tongguan.gateway.daemon import table_reload
 from tongguan.gateway.daemon.assembly import make_rules
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.daemon.table_reload import TableReload
+from tongguan.gateway.daemon.watching import table_reload
+from tongguan.gateway.daemon.watching.table_reload import TableReload
 from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles

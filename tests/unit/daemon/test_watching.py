@@ -14,8 +14,8 @@ from typing import Any, cast
 
 import pytest
 
-from tongguan.gateway.daemon.health_checks import HealthChecks
-from tongguan.gateway.daemon.lane_probes import Watching
+from tongguan.gateway.daemon.watching.health_checks import HealthChecks
+from tongguan.gateway.daemon.watching.lane_probes import Watching
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.lane import ClosedLane, Lane

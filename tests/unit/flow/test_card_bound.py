@@ -8,7 +8,7 @@ import pytest
 
 from tongguan.codecs.checking.compile import Compiled, compile_all
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.allowed import card_faults
+from tongguan.gateway.flow.submission.checks.allowed import card_faults
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Account, Card, Gateway, Settings

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from tongguan.gateway.profile.other_documents import DEFAULT
 from tongguan.gateway.profile.profile import ISSUED_DATE, Changes, Field, Operation, Profile, ReceiptRows, ReceiptRule
+from tongguan.gateway.profile.sections.other_documents import DEFAULT
 from tongguan.gateway.profile.source import Complaints, TomlTable
 
 CHANGES = "changes"  #: the fill of what is known of the other document

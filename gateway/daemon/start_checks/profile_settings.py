@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 
 from tongguan.codecs.checking.compile import Compiled, compile_all
 from tongguan.codecs.checking.fields import ValueWrong
-from tongguan.gateway.profile.other_documents import CODES
 from tongguan.gateway.profile.profile import Profiles
+from tongguan.gateway.profile.sections.other_documents import CODES
 from tongguan.gateway.profile.source import Complaints
 from tongguan.gateway.settings import Account, ActsFor, Settings, Subscribe
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tongguan.codecs.checking.changed import ChangedDocument
-from tongguan.codecs.checking.filed import FiledContent, by_key
+from tongguan.codecs.checking.changing.changed import ChangedDocument
+from tongguan.codecs.checking.filling.filed import FiledContent, by_key
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.allowed import found, named
-from tongguan.gateway.flow.submission.parties import party_coded
+from tongguan.gateway.flow.submission.checks.allowed import found, named
+from tongguan.gateway.flow.submission.checks.parties import party_coded
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.message import Message

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tongguan.codecs.checking.changed import ChangedDocument
-from tongguan.codecs.checking.changes import MovedOn, carried_out, changes_of, place_asked
+from tongguan.codecs.checking.changing.changed import ChangedDocument
+from tongguan.codecs.checking.changing.changes import MovedOn, carried_out, changes_of, place_asked
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.field_tree import Trail
-from tongguan.codecs.checking.fills import FillContext
+from tongguan.codecs.checking.filling.fills import FillContext
 from tongguan.codecs.reading.locations import Locations
 from tongguan.gateway.document.changes import rows_of, value_at
 from tongguan.gateway.document.licences import Licence, UncoveredRow, bare, licence_of, takes_of, text_of, uncovered, wanted

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
-from tongguan.gateway.daemon.deadline_watch import DeadlineWatch
-from tongguan.gateway.daemon.health_checks import HealthChecks
-from tongguan.gateway.daemon.receipt_watch import ReceiptWatch
+from tongguan.gateway.daemon.watching.deadline_watch import DeadlineWatch
+from tongguan.gateway.daemon.watching.health_checks import HealthChecks
+from tongguan.gateway.daemon.watching.receipt_watch import ReceiptWatch
 from tongguan.gateway.flow.cards.watch import CardWatch, refused_pin
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.clock_changes import Timekeeper

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from cryptography import x509
 
-from tongguan.gateway.daemon import sample
-from tongguan.gateway.daemon.secrets_check import Concern, certificate_files, secret_files, secrets_of
-from tongguan.gateway.daemon.secrets_check import concerns as secrets_told
+from tongguan.gateway.daemon.start_checks import sample
+from tongguan.gateway.daemon.start_checks.secrets_check import Concern, certificate_files, secret_files, secrets_of
+from tongguan.gateway.daemon.start_checks.secrets_check import concerns as secrets_told
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Account, Card, Settings
 from tongguan.gateway.system.business_clock import FILE

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tongguan.codecs.checking.fills import clients_of
+from tongguan.codecs.checking.filling.fills import clients_of
 from tongguan.gateway.document.changes import value_at
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.allowed import place_in
-from tongguan.gateway.flow.submission.parties import OWN
+from tongguan.gateway.flow.submission.checks.allowed import place_in
+from tongguan.gateway.flow.submission.checks.parties import OWN
 from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.faults import fault

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 from tongguan.codecs.checking.compile import Compiled
-from tongguan.codecs.checking.defaults import fill_defaults, fill_system, forget_system
 from tongguan.codecs.checking.fault_list import FaultList
 from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, at, getter, row_at
-from tongguan.codecs.checking.filed import look_at_filed
-from tongguan.codecs.checking.fills import FillContext
+from tongguan.codecs.checking.filling.defaults import fill_defaults, fill_system, forget_system
+from tongguan.codecs.checking.filling.filed import look_at_filed
+from tongguan.codecs.checking.filling.fills import FillContext
 from tongguan.codecs.checking.validation import count_rows
 from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.profile.profile import NamedRows, Operation

@@ -12,16 +12,16 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any
 
-from tongguan.codecs.checking.changed import ChangedDocument
+from tongguan.codecs.checking.changing.changed import ChangedDocument
 from tongguan.codecs.checking.field_tree import Node, Row, Rows, Trail, at, first, getter, split
 from tongguan.codecs.checking.fields import EXACT, rounded
-from tongguan.codecs.checking.filed import Filed, FiledLook, RowsFound
+from tongguan.codecs.checking.filling.filed import Filed, FiledLook, RowsFound
 from tongguan.gateway.document.changes import told_of_row
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.model.record import record
-from tongguan.gateway.profile.other_documents import DEFAULT
 from tongguan.gateway.profile.profile import Changes, CodeTable, Profile, ReceiptRows
+from tongguan.gateway.profile.sections.other_documents import DEFAULT
 from tongguan.gateway.profile.source import unknown
 from tongguan.gateway.settings import Account, ActsFor
 from tongguan.gateway.system.times import china_date

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tongguan.codecs.checking.fills import clients_of
+from tongguan.codecs.checking.filling.fills import clients_of
 from tongguan.gateway.document.changes import value_at
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.profile.profile import Profile

@@ -21,7 +21,7 @@ from tongguan.gateway.document.lines import with_keys
 from tongguan.gateway.flow.cards.looks import holders
 from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.rules import Rules
-from tongguan.gateway.flow.submission.parties import OWN, party_named
+from tongguan.gateway.flow.submission.checks.parties import OWN, party_named
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.errors import Deferred, Fault, Refused, in_both

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from tongguan.codecs.checking.changed import ChangedDocument, Place, value_at, with_value_at
+from tongguan.codecs.checking.changing.changed import ChangedDocument, Place, value_at, with_value_at
 from tongguan.codecs.checking.compile import Compiled, CompiledFill
 from tongguan.codecs.checking.fault_list import FaultList, FoundFault
 from tongguan.codecs.checking.field_tree import Contexts, Row, Trail, at, row_at
 from tongguan.codecs.checking.fields import ValueWrong
-from tongguan.codecs.checking.fills import FillContext
+from tongguan.codecs.checking.filling.fills import FillContext
 from tongguan.gateway.model.document import Content
 from tongguan.gateway.model.errors import TongguanError
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.profile.other_documents import DEFAULT, FILED
 from tongguan.gateway.profile.profile import Changes
+from tongguan.gateway.profile.sections.other_documents import DEFAULT, FILED
 
 Judge = Callable[[Compiled, Contexts, str, FaultList], None]
 """Holds a content against what must be there and what its rules say, at an operation."""

@@ -8,7 +8,7 @@ from tongguan.codecs.checking.compile import Compiled, CompiledFill
 from tongguan.codecs.checking.fault_list import FaultList
 from tongguan.codecs.checking.field_tree import Contexts, Node, Row, Trail, at, row_at
 from tongguan.codecs.checking.fields import ValueWrong
-from tongguan.codecs.checking.fills import FillContext
+from tongguan.codecs.checking.filling.fills import FillContext
 
 _NOTHING: Row = {}
 

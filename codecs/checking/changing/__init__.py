@@ -1,0 +1,1 @@
+"""What a message changes of a document that is there."""

@@ -1,0 +1,1 @@
+"""What a message is held against besides its own fields and rules."""
