@@ -112,9 +112,7 @@ def _render(site: Site, message: Message, records: Snapshot) -> Rendered:
     content = sent(document, profile.operations.get(message.operation))
     if faults := power_faults(rules, message, content, document.party, times.china_date(site.business.now_ms())):
         raise Refused(in_its_form(hand_of(rules, message, records).item, faults))  # a power may have ended while it waited
-    site.recipient(
-        message.route or ""
-    )  # sealed for nobody it would wait in a lane that nobody serves; and no card signs what nobody may read
+    site.recipient(message.route or "")  # no card signs what nobody serves, or may read
     filled = sealed_secrets(site, message, content, message.route or "")
     form = profile.own_form if profile.own_form is not None and message.operation in profile.own_form.operations else None
     if form is None:
