@@ -17,12 +17,13 @@ def fit_profiles(settings: Settings, installed: Profiles) -> None:
     """Raise SettingsWrong naming every route and card of no authority, and every default, subscription and power that no document type
     can follow, with the nearest known word."""
     wrong, profiles = Complaints(), compile_all(installed)
-    for place, authority in (
-        *((f"route.{name}", name) for name in settings.route),
-        *((f"card {card.name}, authority", card.authority) for card in settings.cards),
-    ):
-        if authority not in installed.authorities:
-            wrong.unknown(place, "authority", authority, installed.authorities)
+    routes = {*installed.authorities, *(profile.route for profile in installed.values() if profile.route)}
+    for route in settings.route:
+        if route not in routes:
+            wrong.unknown(f"route.{route}", "authority", route, routes)
+    for card in settings.cards:
+        if card.authority not in installed.authorities:
+            wrong.unknown(f"card {card.name}, authority", "authority", card.authority, installed.authorities)
     for account in settings.account:
         for type_, values in account.defaults.items():
             place = f"account {account.name}, defaults.{type_}"

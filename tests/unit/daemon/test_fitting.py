@@ -84,6 +84,16 @@ def test_a_subscription_to_nothing_is_named(profiles: Profiles, subscription: An
         fit_profiles(settings(subscribe=[{"phone": "13800138000", **subscription}]), profiles)
 
 
+@pytest.mark.requirement("LR-02")
+def test_a_ministry_may_have_a_route_of_its_own(profiles: Profiles) -> None:
+    whole = {"name": "demo", "title": "示例", "uscc": "91210200MA0EXAMPLC"}
+    route = {"environment": "test", "url": "http://127.0.0.1:1", "certificates": []}
+
+    fit_profiles(Settings(home=Path("/"), gateway={"environment": "test"}, account=[whole], route={"nmpa": route}), profiles)
+    with pytest.raises(SettingsWrong, match="unknown authority 'nmpaa'; did you mean 'nmpa'"):
+        fit_profiles(Settings(home=Path("/"), gateway={"environment": "test"}, account=[whole], route={"nmpaa": route}), profiles)
+
+
 def test_right_ones_fit(profiles: Profiles) -> None:
     fit_profiles(settings(subscribe=[{"types": ["*"], "phone": "13800138000", "receipts": ["30"]}]), profiles)
 

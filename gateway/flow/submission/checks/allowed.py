@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.reading.item import Item
@@ -149,7 +149,8 @@ def needed(rules: Rules, moment: Moment, message: Message, content: Content, rec
     documents: dict[str, Document] = {}
     faults: list[Fault] = []
     waits_on: Document | None = None
-    for need, row, said in _wanted(compiled, message, content, records):
+    asked = (need for need in compiled.profile.needs.values() if message.operation in need.at)
+    for need, row, said in _wanted(compiled, asked, message, content, records):
         other = found(rules, message, need, said, records)
         wrong: list[Fault] = []
         if other is not None:
@@ -166,15 +167,13 @@ def needed(rules: Rules, moment: Moment, message: Message, content: Content, rec
 
 
 def _wanted(
-    compiled: Compiled, message: Message, content: Content, records: Snapshot
+    compiled: Compiled, needs: Iterable[Need], message: Message, content: Content, records: Snapshot
 ) -> Iterator[tuple[Need, int | None, Content]]:
-    """The needs that speak of this, each with the content that names what it wants; one more for each row that names one.
+    """Those of the needs that speak of this, each with the content that names what it wants; one more for each row that names one.
 
     What a merge made names what went into it, and has that already.
     """
-    for need in compiled.profile.needs.values():
-        if message.operation not in need.at:
-            continue
+    for need in needs:
         if compiled.needs_when[need.name](content):
             yield need, None, content
         table, _, column = need.each.partition("/")
@@ -242,8 +241,9 @@ def named(account: str, types: Sequence[str], value: str, records: Snapshot) -> 
 def by_number(rules: Rules, message: Message, content: Content, records: Snapshot) -> Content:
     """The content with other documents named by their numbers, where their needs say by which."""
     compiled, numbers, tables = rules.compiled(message.type), dict[str, str](), dict[str, list[Content]]()
-    for need, row, said in _wanted(compiled, message, content, records):
-        other = found(rules, message, need, said, records) if need.number else None
+    with_number = (need for need in compiled.profile.needs.values() if need.number)
+    for need, row, said in _wanted(compiled, with_number, message, content, records):
+        other = found(rules, message, need, said, records)
         number = other.numbers.get(need.number) if other is not None else None
         if number is None:
             continue
