@@ -93,6 +93,7 @@ def play(daemon: Daemon, site: Site, name: str) -> None:
     wait_until(over, "the message to end")
 
 
+@pytest.mark.long
 @pytest.mark.requirement("GW-05")
 @pytest.mark.parametrize("what", [AMENDMENT, CHANGE_OF_IT], ids=["an amendment", "a change"])
 def test_a_crash_at_any_commit_leaves_the_content_that_was_agreed_to(

@@ -75,6 +75,7 @@ def documents(home: Path, column: str = "status") -> list[tuple[str, Any]]:
         return sorted(base.execute(f"SELECT key, {column} FROM document").fetchall())
 
 
+@pytest.mark.long
 @pytest.mark.requirement("GW-05")
 @pytest.mark.requirement("CD-03")
 @pytest.mark.timeout(900)

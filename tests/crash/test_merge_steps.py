@@ -98,6 +98,7 @@ def tries(
             return
 
 
+@pytest.mark.long
 def test_a_merge_that_is_ended_at_any_commit_makes_the_same(kept: Kept, tmp_path: Path) -> None:
     frame = {"type": MERGE, "operation": "merge", "reference": "M", "body": {"Kind": "1", "Month": "2030-06"}}
 
@@ -115,6 +116,7 @@ def test_a_merge_that_is_ended_at_any_commit_makes_the_same(kept: Kept, tmp_path
         assert words(site, NOTE, kept.notes) == {"已汇总"} and words(site, MERGE, ("M",)) == {"已生成"}
 
 
+@pytest.mark.long
 def test_what_the_calendar_merges_is_merged_once_and_no_second_merge_comes_out_empty(kept: Kept, tmp_path: Path) -> None:
     def drop(site: Site) -> str:
         settings = site.home / "tongguan.toml"
@@ -138,6 +140,7 @@ def merged(kept: Kept, home: Path) -> None:
     daemon.stop()
 
 
+@pytest.mark.long
 def test_what_a_deletion_frees_is_free_after_it_in_however_many_portions(kept: Kept, tmp_path: Path) -> None:
     home = tmp_path / "merged"
     merged(kept, home)
@@ -159,6 +162,7 @@ def test_what_a_deletion_frees_is_free_after_it_in_however_many_portions(kept: K
     assert min(sizes) <= 2 < max(sizes), "at once, and in portions"
 
 
+@pytest.mark.long
 def test_what_a_merge_has_in_hand_that_is_given_up_is_free_after_it(kept: Kept, tmp_path: Path) -> None:
     home = tmp_path / "in-hand"
     site = Site(Path(shutil.copytree(kept.desk.shop.home, home, ignore=shutil.ignore_patterns("*.log"))))

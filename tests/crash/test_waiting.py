@@ -63,6 +63,7 @@ def over(site: Site) -> bool:
     return all(state in ("sent", "refused") for state in states)
 
 
+@pytest.mark.long
 @pytest.mark.requirement("CD-03")
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("code", "state", "status"), [("A1", "sent", "已申报"), ("A2", "refused", "暂存")])

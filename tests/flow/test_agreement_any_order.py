@@ -55,6 +55,7 @@ class Played:
         self.office.issue(*receipts)
 
 
+@pytest.mark.long
 @UNHURRIED
 @given(rounds, st.data())
 def test_rounds_of_amending_and_extending(office: Office, script: Sequence[tuple[str, str]], data: st.DataObject) -> None:

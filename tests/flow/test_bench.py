@@ -26,6 +26,7 @@ def figures(line: str) -> list[float]:
     return [float(word) for word in found.groups() if word and word[0].isdigit()]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", ["e2e", "accept", "idle", "memory"])
 def test_one_line_says_rate_memory_and_processor(tmp_path: Path, part: str) -> None:
     line = measure(Run(part, messages=2), tmp_path)
@@ -35,12 +36,14 @@ def test_one_line_says_rate_memory_and_processor(tmp_path: Path, part: str) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_of_several_rounds_the_median_and_the_range_are_said(tmp_path: Path) -> None:
     rate, _, least, most = figures(measure(Run(messages=1, rounds=2), tmp_path))[:4]
 
     assert least <= rate <= most
 
 
+@pytest.mark.long
 def test_a_queue_is_measured_beside_the_folder_and_leaves_no_queue_behind(tmp_path: Path) -> None:
     with brokers.virtual_host() as name:
         line = measure(Run(messages=10, broker=brokers.address_of(name)), tmp_path)
@@ -77,6 +80,7 @@ def test_a_gateway_that_does_not_begin_ends_the_measurement_with_what_it_said(
         measure(Run(messages=1), tmp_path)
 
 
+@pytest.mark.long
 def test_papers_that_are_asked_for_and_exported_stand_beside_their_signing_alone(tmp_path: Path) -> None:
     line = measure(Run("documents", messages=1), tmp_path)
 
@@ -88,6 +92,7 @@ def test_papers_that_are_asked_for_and_exported_stand_beside_their_signing_alone
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_month_that_is_merged_gives_the_lines_that_the_loop_finds(tmp_path: Path) -> None:
     line = measure(Run("merge", messages=3000), tmp_path)
 

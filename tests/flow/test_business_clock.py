@@ -73,6 +73,7 @@ def test_what_is_dated_goes_by_business_days_and_what_works_by_the_machines(fast
     assert [document["numbers"]["unified"] in text for text in found] == [True, False]
 
 
+@pytest.mark.long
 def test_a_restart_goes_on_where_it_was_and_simulators_and_command_line_agree(fast_site: Site) -> None:
     site = fast_site
     begins(site.home, NEW_YEAR)

@@ -266,6 +266,7 @@ def begun_again(site: Site, old: str, new: str) -> None:
     site.simulate("--fast")
 
 
+@pytest.mark.long
 @pytest.mark.requirement("CD-03", "CD-07", "CD-08")
 def test_an_account_that_customs_has_otherwise_by_now_is_told_with_the_field_and_fetched_again(own_site: Site) -> None:
     own_site.simulate("--fast")
@@ -284,6 +285,7 @@ def test_an_account_that_customs_has_otherwise_by_now_is_told_with_the_field_and
     assert mended["body"]["DecList"][0]["GName"] == "存储器"
 
 
+@pytest.mark.long
 @pytest.mark.requirement("CD-09")
 def test_receipts_are_days_apart_where_the_clock_runs_fast(own_site: Site) -> None:
     settings = own_site.home / "tongguan.toml"

@@ -148,6 +148,7 @@ def test_the_waits_grow_and_each_try_is_counted(place: Place) -> None:
     assert max(waits) < here(6)
 
 
+@pytest.mark.long
 def test_a_slow_answer_keeps_nobody_waiting(place: Place) -> None:
     site, mofcom = place
     slow, reference = declare(place, "later")

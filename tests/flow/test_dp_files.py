@@ -164,6 +164,7 @@ def test_every_export_and_print_is_in_the_log_of_each_declaration(site: Site) ->
     ]
 
 
+@pytest.mark.long
 @pytest.mark.requirement("DP-07")
 def test_after_a_calendar_month_it_is_gone_everywhere_said_as_expired_and_asked_for_anew(fast_site: Site) -> None:
     fast_site.simulate("--fast")

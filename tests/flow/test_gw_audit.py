@@ -196,6 +196,7 @@ def listed(site: Site, *words: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.long
 def test_each_order_that_moves_no_message_is_history_with_who_and_why(ordered: Site) -> None:
     rows = listed(ordered, "audit", "list")
     told = {(row["about"], row["step"]) for row in rows}

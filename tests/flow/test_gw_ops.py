@@ -159,6 +159,7 @@ def test_a_held_message_is_told(place: Place) -> None:
     assert "ask the customer" in said and "he agreed" in said
 
 
+@pytest.mark.long
 def test_a_pause_holds_while_the_authority_is_being_probed(place: Place) -> None:
     """The endpoint hangs; an order meanwhile is carried out at once, and the probe's good end does not undo it."""
     site, mofcom, _ = place

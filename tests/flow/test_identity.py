@@ -367,6 +367,7 @@ def stopped(pid: int) -> bool:
         return False
 
 
+@pytest.mark.long
 @pytest.mark.requirement("ID-03")
 @pytest.mark.needs_token
 def test_a_hung_card_holds_up_nobody_elses_message_and_is_told(with_cards: Site) -> None:

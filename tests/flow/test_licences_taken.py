@@ -561,6 +561,7 @@ def test_a_crash_at_any_commit_takes_once_or_not_at_all(shop: Workshop) -> None:
     assert shop.daemon.journal.verify().broken is None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("code", "words", "left"), [("A1", "同意", "90"), ("A2", "不同意", "10")])
 def test_a_crash_at_any_commit_of_a_change_keeps_what_it_wants_once_or_not_at_all(
     shop: Workshop, code: str, words: str, left: str

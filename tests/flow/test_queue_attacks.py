@@ -72,6 +72,7 @@ def assert_answered_once(queues: QueueSite, references: list[str]) -> None:
     assert queues.dead() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("let_through", [0, ONE_AND_A_HALF])
 def test_a_connection_that_is_cut_while_acknowledgements_are_on_their_way(
     virtual_host: str, tmp_path: Path, let_through: int
@@ -102,6 +103,7 @@ def test_a_connection_that_is_cut_while_acknowledgements_are_on_their_way(
         line.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("by", ["-2h", "-400d"])
 def test_a_clock_that_is_set_back_while_messages_come(virtual_host: str, tmp_path: Path, by: str) -> None:
     if not os.environ.get("CI"):

@@ -89,6 +89,7 @@ def probe(queues: QueueSite) -> None:
     assert time.monotonic() - began < here(WITHIN)
 
 
+@pytest.mark.long
 def test_a_broker_that_is_restarted_loses_nothing(well: QueueSite, broker: OwnBroker) -> None:
     with Sending(well, "stop") as sending:
         wait_until(lambda: well.about(sending.references[0]), "the first to come")
@@ -101,6 +102,7 @@ def test_a_broker_that_is_restarted_loses_nothing(well: QueueSite, broker: OwnBr
     well.well("broker")
 
 
+@pytest.mark.long
 def test_a_broker_that_is_killed_loses_nothing(well: QueueSite, broker: OwnBroker) -> None:
     with Sending(well, "kill") as sending:
         wait_until(lambda: well.about(sending.references[0]), "the first to come")
@@ -140,6 +142,7 @@ def test_a_queue_that_is_deleted_is_made_again(well: QueueSite, broker: OwnBroke
     probe(well)
 
 
+@pytest.mark.long
 def test_a_permission_that_is_taken_is_told_by_name_and_holds_up_nothing_else(well: QueueSite, broker: OwnBroker) -> None:
     broker.allow(read="nothing", configure="nothing")
     broker.cut_connections()
@@ -156,6 +159,7 @@ def test_a_permission_that_is_taken_is_told_by_name_and_holds_up_nothing_else(we
     well.well("broker")
 
 
+@pytest.mark.long
 def test_while_the_broker_lacks_memory_what_waits_is_taken_and_the_unreadable_waits(well: QueueSite, broker: OwnBroker) -> None:
     told, references = orders("alarm", 10)
     well.insist(told)
@@ -188,6 +192,7 @@ def test_while_the_broker_lacks_memory_what_waits_is_taken_and_the_unreadable_wa
     assert len(well.dead()) == 1
 
 
+@pytest.mark.long
 def test_a_line_that_falls_silent_is_given_up_and_another_one_made(broker: OwnBroker, tmp_path: Path) -> None:
     line = SilentLine(broker.port)
     address = own_host(broker, "silent").replace(str(broker.port), str(line.port))

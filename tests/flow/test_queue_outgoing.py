@@ -119,6 +119,7 @@ def robbed(broker: OwnBroker) -> Callable[[], None]:
     return broker.allow
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("trouble", [stopped, killed, starved, robbed])
 def test_a_broker_in_trouble_delays_what_it_is_told_and_nothing_else(
     queues: QueueSite, broker: OwnBroker, trouble: Callable[[OwnBroker], Callable[[], None]]

@@ -37,6 +37,7 @@ def index(queues: QueueSite) -> dict[str, Any]:
     return dict(json.loads((queues.site.mailbox / "Status" / "index.json").read_bytes()))
 
 
+@pytest.mark.long
 def test_a_long_backlog_pauses_files_and_queues_with_its_reason_and_goes_on_by_itself(narrow: QueueSite) -> None:
     site = narrow.site
     first = [site.drop(b.xml(b.application("declare"))) for _ in range(MOST + 1)]

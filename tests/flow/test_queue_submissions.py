@@ -128,6 +128,7 @@ BAD: list[tuple[str, Any, dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.long
 def test_what_nobody_can_read_is_among_the_dead_as_it_came_with_its_reasons_and_the_next_one_is_taken(queues: QueueSite) -> None:
     queues.dead()
     reference = b.fresh("q")

@@ -44,6 +44,7 @@ def used(site: Site) -> float:
         return sum(high * 10**12 + low for high, low in base.execute("SELECT high, low FROM licence_used")) / 100_000
 
 
+@pytest.mark.long
 @pytest.mark.requirement("CD-08", "CD-10")
 def test_of_lists_and_changes_that_race_for_one_licence_as_many_go_as_fit(site: tuple[Site, Endpoint]) -> None:
     """Sixty lists of one tonne; then sixty changes from one to two, and twenty lists more, for the forty that are left."""

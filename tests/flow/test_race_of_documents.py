@@ -110,6 +110,7 @@ def race(tmp_path: Path) -> Iterator[Race]:
     customs.down()
 
 
+@pytest.mark.long
 @pytest.mark.requirement("CD-03")
 def test_a_document_is_cancelled_or_what_rests_on_it_declared_and_never_the_second_after_the_first(race: Race) -> None:
     keys = race.filings("q", approved=True)

@@ -55,6 +55,7 @@ def test_what_was_said_of_an_earlier_round_moves_nothing(desk: Desk, monkeypatch
     desk.becomes(again, SECOND)
 
 
+@pytest.mark.long
 def test_an_answer_that_is_not_its_own_is_asked_for_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     declared = desk.declare()
     before = len(desk.kept())

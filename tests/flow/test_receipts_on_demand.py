@@ -37,6 +37,7 @@ def kept(site: Site) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.long
 def test_a_receipt_that_is_odd_is_kept_aside_and_the_right_one_counts(site: Site) -> None:
     odd = sorted(ODD - {"code", "message"})
     before = len(kept(site))
@@ -57,6 +58,7 @@ def test_one_that_names_a_message_that_never_was_is_unmatched(site: Site) -> Non
     wait_until(lambda: [r for r in kept(site) if r["state"] == "unmatched" and "不是我方的" in r["why"]], "it to be listed")
 
 
+@pytest.mark.long
 def test_an_unknown_code_is_handed_on(site: Site) -> None:
     ((file, _),) = declared(site, "!odd=code")
     status = site.wait(file)
@@ -90,6 +92,7 @@ def test_what_customs_says_of_an_application_is_not_its_to_say(site: Site) -> No
     assert document is not None and "60" not in [r["code"] for r in document["receipts"]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("marker", "state"), [("!refuse!contradict=30", "rejected"), ("!stay=30!contradict=22", "accepted")])
 def test_verdicts_that_contradict_are_marked(site: Site, marker: str, state: str) -> None:
     ((file, _),) = declared(site, marker)

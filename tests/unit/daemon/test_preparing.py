@@ -203,6 +203,7 @@ def test_files_whose_rows_become_several_documents_are_prepared_beside_as_well(
     assert several[True] > 8
 
 
+@pytest.mark.long
 @pytest.mark.requirement("GW-05")
 @pytest.mark.requirement("GW-11")
 def test_a_worker_that_is_killed_at_its_work_loses_nothing_and_is_begun_anew(home: Path) -> None:
@@ -252,6 +253,7 @@ def publish(files: dict[str, bytes]) -> None:
     link.close()
 
 
+@pytest.mark.long
 @pytest.mark.requirement("GW-05")
 @pytest.mark.parametrize("way", ["folder", "queue"])
 def test_what_ends_workers_is_held_and_the_gateway_never_looks_into_it(
@@ -634,6 +636,7 @@ def test_of_many_that_were_woken_a_part_is_prepared_beside_and_comes_to_the_same
     assert set(beside) == {State.SEALED}  # how many, `bench waking` measures
 
 
+@pytest.mark.long
 @pytest.mark.requirement("CD-04")
 @pytest.mark.requirement("GW-05")
 def test_a_worker_that_is_killed_over_those_that_were_woken_loses_none_of_them(

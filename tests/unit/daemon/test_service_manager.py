@@ -86,6 +86,7 @@ def with_port(home: Path, port: int) -> None:
     path.write_text(path.read_text("utf-8").split("\n[metrics]")[0] + f"\n[metrics]\nport = {port}\n", "utf-8")
 
 
+@pytest.mark.long
 def test_metrics_are_told_on_a_port_of_this_machine_and_go_on_when_settings_change(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

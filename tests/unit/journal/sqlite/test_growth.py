@@ -181,6 +181,7 @@ WORKS: Mapping[str, Callable[[Journal], Any]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", WORKS)
 def test_what_the_gateway_does_takes_the_same_steps_however_much_lies_behind(journals: Pair, name: str) -> None:
     young, old = (steps(journal, WORKS[name]) for journal in journals)
