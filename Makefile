@@ -1,5 +1,5 @@
 # make demo: the whole road of every document type, on this machine. make test: checks and tests;
-# LONG=1 make test: also the tests that must be long (a crash at every commit, kills, the fuzzer), as CI does.
+# LONG=1 make test: also the tests that must be long (a crash at every commit, kills, brokers in trouble, benches, the fuzzer), as CI does.
 PYTHON ?= python3
 RUN := .venv/bin
 CLIENT := docs/integrators/javascript
