@@ -12,9 +12,9 @@ from amqp import spec
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.queueing import OutgoingMessage, PublishResult
 from tongguan.routes.broker.amqp_frames import published
+from tongguan.routes.broker.link import PERSISTENT
 
 _OPTIONAL = ("correlation_id", "reply_to", "content_encoding")  #: properties that a message may do without
-_PERSISTENT = 2  #: delivery mode
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class Confirms:
         content = amqp.Message(
             message.body,
             content_type=message.content_type,
-            delivery_mode=_PERSISTENT,
+            delivery_mode=PERSISTENT,
             application_headers=dict(message.headers),
             message_id=id_,
             **more,

@@ -11,7 +11,7 @@ from tongguan.gateway.model.queueing import OutgoingMessage
 
 _METHOD, _HEADER, _BODY, _END = 1, 2, 3, b"\xce"
 _CLASS, _PUBLISH = 60, 40  #: Basic.Publish
-_AROUND = 8  #: bytes of a frame besides what it carries
+AROUND = 8  #: bytes of a frame besides what it carries
 _frame, _publish, _head = Struct(">BHI").pack, Struct(">HHH").pack, Struct(">HHQH").pack
 #: flags of properties, in the order in which those stand
 _CONTENT_TYPE, _DELIVERY_MODE, _CORRELATION_ID, _REPLY_TO, _MESSAGE_ID = 1 << 15, 1 << 12, 1 << 10, 1 << 9, 1 << 7
@@ -27,8 +27,8 @@ def published(channel: int, message: OutgoingMessage, id_: str, *, most: int) ->
     header = _head(_CLASS, 0, len(message.body), flags) + properties
     frames = [_frame(_METHOD, channel, len(method)), method, _END]
     frames += (_frame(_HEADER, channel, len(header)), header, _END)
-    for start in range(0, len(message.body), most - _AROUND):
-        part = message.body[start : start + most - _AROUND]
+    for start in range(0, len(message.body), most - AROUND):
+        part = message.body[start : start + most - AROUND]
         frames += (_frame(_BODY, channel, len(part)), part, _END)
     return frames
 

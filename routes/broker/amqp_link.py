@@ -15,11 +15,11 @@ from tongguan.gateway.model.errors import BrokerBroken, in_both
 from tongguan.gateway.model.queueing import DEAD, OutgoingMessage, PublishResult, QueueDepth, QueueMessage
 from tongguan.gateway.system import clock
 from tongguan.routes.broker.amqp_confirms import Confirms
+from tongguan.routes.broker.amqp_frames import AROUND
 from tongguan.routes.broker.link import TURN, KombuLink
 
 _WINDOW, _WINDOW_BYTES = 256, 4_000_000  #: on their way to the broker before its answers are waited for
 _PIECE = 16_384  #: bytes that are read at once: the library would ask the system three times for each frame
-_AROUND_FRAME = 8  #: bytes of a frame besides what it carries
 _CONFIRM = 2  #: times `timeout`: for a broker to write to its disks what was published
 _GOODBYE = 1.0  #: seconds that it is waited for at the end
 _UNREADABLE = "unreadable"  #: in place of all properties
@@ -190,7 +190,7 @@ def _read_in_pieces(transport: Any) -> None:
 
 def _has_frame(buffer: bytes) -> bool:
     """Is a whole frame there? Its size stands behind its kind and channel."""
-    return len(buffer) >= _AROUND_FRAME and len(buffer) >= _AROUND_FRAME + int.from_bytes(buffer[3:7], "big")
+    return len(buffer) >= AROUND and len(buffer) >= AROUND + int.from_bytes(buffer[3:7], "big")
 
 
 def _shape(queue: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from tongguan.routes.broker.explanation import explanation
 
 _MOST_KEPT = 2_000_000  #: bytes of messages that nobody has asked for yet, with which no more are read
 _GLANCE = 0.001  #: seconds in which what is there already is read; zero would spin in the middle of a frame
+PERSISTENT = 2  #: delivery mode
 TURN = 1.0  #: seconds between two looks at the heartbeat while something is waited for
 
 

@@ -10,9 +10,7 @@ from kombu.transport import virtual
 
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.queueing import OutgoingMessage, PublishResult, QueueDepth, QueueMessage
-from tongguan.routes.broker.link import KombuLink
-
-_PERSISTENT = 2  #: delivery mode
+from tongguan.routes.broker.link import PERSISTENT, KombuLink
 
 
 class _PackedMessage(virtual.Message):
@@ -55,7 +53,7 @@ class VirtualLink(KombuLink):
         results = list[PublishResult]()
         with self._explained():
             for each in messages:
-                told = {"message_id": each.message_id or new_id(), "delivery_mode": _PERSISTENT}
+                told = {"message_id": each.message_id or new_id(), "delivery_mode": PERSISTENT}
                 told |= {name: value for name in ("correlation_id", "reply_to") if (value := getattr(each, name))}
                 message = self._channel.prepare_message(
                     each.body,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.reading.item import Item
+from tongguan.codecs.reading.locations import Locations
 from tongguan.gateway.document.changes import (
     changed,
     found_by,
@@ -193,7 +194,7 @@ def _in_row(profile: Profile, message: Message, need: Need, row: int, wrong: Fau
 
 def _place_in_row(message: Message, path: str, row: int) -> str:
     table, column = path.split("[]/")
-    return place_in(message, f"{table}/{row}/{column}" if message.form == "json" else f"{table}[{row + 1}]/{column}")
+    return Locations(message.form, place_in(message, "").rstrip("/"), None).path((table, row, column))
 
 
 def found(rules: Rules, message: Message, need: Need, content: Content, records: Snapshot) -> Document | None:
