@@ -23,6 +23,16 @@ def both(place: Place) -> Iterator[tuple[Desk, Desk]]:
     yield Desk(site, mofcom), Desk(other, mofcom)
 
 
+def leaves(desk: Desk) -> None:
+    """Its account is taken out of the settings, and the gateway told so."""
+    settings = desk.site.home / "tongguan.toml"
+    whole = settings.read_text()
+    accounts = whole[whole.index("[[account]]\n") : whole.index("[route.mofcom]")]
+    others = [a for a in accounts.split("[[account]]\n")[1:] if f'name = "{desk.site.account}"\n' not in a]
+    settings.write_text(whole.replace(accounts, "".join(f"[[account]]\n{a}" for a in others)))
+    desk.site.command("reload", check=True)
+
+
 def told(desk: Desk, declared: Declared) -> int:
     return len(desk.site.inbox(f"Receipt_{declared.number}"))
 
@@ -107,10 +117,7 @@ def test_what_comes_while_its_account_has_left_the_settings_waits_and_is_given_t
     more = {} if names == "the message" else {"message": ""}
     settings = away.site.home / "tongguan.toml"
     whole = settings.read_text()
-    accounts = whole[whole.index("[[account]]\n") : whole.index("[route.mofcom]")]
-    _, first, second = accounts.split("[[account]]\n")
-    settings.write_text(whole.replace(accounts, "[[account]]\n" + (second, first)[gone]))
-    away.site.command("reload", check=True)
+    leaves(away)
     away.mofcom.issue(away.mofcom.receipt(**declared.said("10", **more)), away.mofcom.receipt(**others.said("10", **more)))
     other.becomes(others, STORED)
     held = wait_until(lambda: waiting_for_a_person(away.site), "the receipt that waits for its account")
@@ -132,13 +139,51 @@ def test_what_comes_while_its_account_has_left_the_settings_waits_and_is_given_t
     nobody_else_heard(both, 1)
 
 
+@pytest.mark.parametrize("gone", [0, 1], ids=["the first leaves", "the second leaves"])
+def test_what_was_held_is_given_to_its_account_although_the_one_that_fetched_it_has_left_the_settings(
+    both: tuple[Desk, Desk], gone: int
+) -> None:
+    away, other = both[gone], both[1 - gone]
+    declared = away.declare()
+    settings = away.site.home / "tongguan.toml"
+    whole = settings.read_text()
+    leaves(away)
+    away.mofcom.issue(away.mofcom.receipt(**declared.said("10")))
+    wait_until(lambda: waiting_for_a_person(away.site), "the receipt that waits for its account")
+    settings.write_text(whole)
+    leaves(other)
+
+    away.becomes(declared, STORED)
+    assert away.kept() == []
+
+
+@pytest.mark.requirement("GW-05")
+def test_nothing_is_sent_of_an_account_that_has_left_the_settings_and_it_can_be_stopped_when_it_is_back(
+    both: tuple[Desk, Desk],
+) -> None:
+    away, _ = both
+    away.site.command("pause", "route", "mofcom", "--why", "维护", check=True)
+    name = away.site.drop(b.xml(b.application("declare", reference=(reference := b.fresh("unsent")))))
+    id_ = away.site.wait(name, "sealed")["message_id"]
+    settings = away.site.home / "tongguan.toml"
+    whole = settings.read_text()
+    leaves(away)
+    away.site.command("resume", "route", "mofcom", "--why", "维护", check=True)
+    wait_until(lambda: "is not in the settings" in away.site.command("show", id_, "--lang", "en").stdout, "it to be held")
+    away.site.command("pause", "route", "mofcom", "--why", "维护", check=True)
+    settings.write_text(whole)
+    away.site.command("reload", check=True)
+    away.site.wait(name, "sealed")
+    away.site.command("stop", id_, "--why", "不报了", check=True)
+
+    assert away.site.wait(name)["state"] == "stopped"
+    assert away.mofcom.posts(reference) == []
+
+
 def test_a_held_receipt_is_tried_again_or_given_up_by_the_orders_that_are_printed(both: tuple[Desk, Desk]) -> None:
     first, second = both
     declared = [second.declare() for _ in range(2)]
-    settings = first.site.home / "tongguan.toml"
-    whole = settings.read_text()
-    settings.write_text(whole[: whole.rindex("[[account]]\n")] + whole[whole.index("[route.mofcom]") :])
-    first.site.command("reload", check=True)
+    leaves(second)
     first.mofcom.issue(*(first.mofcom.receipt(**each.said("10")) for each in declared))
     held = wait_until(lambda: len(found := waiting_for_a_person(first.site)) == 2 and found, "both to be held")
     ids = [each["message_id"] for each in held]

@@ -24,7 +24,16 @@ from tongguan.gateway.flow.receipts.contradictions import another_verdict, contr
 from tongguan.gateway.flow.receipts.matching import Elsewhere, NotOurs, named_by, of_number, owners, round_of, that_asked
 from tongguan.gateway.flow.receipts.sms_rules import notices
 from tongguan.gateway.flow.receipts.technical import settle_technical
-from tongguan.gateway.flow.receipts.verification import CLOCK, TO_MESSAGE, TO_QUESTION, Answered, Untimely, fetched, issuers
+from tongguan.gateway.flow.receipts.verification import (
+    CLOCK,
+    TO_MESSAGE,
+    TO_QUESTION,
+    Answered,
+    Untimely,
+    code_of,
+    fetched,
+    issuers,
+)
 from tongguan.gateway.flow.rules import Rules, missing
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.owed import owing
@@ -126,7 +135,7 @@ def _settled(rules: Rules, moment: Moment, message: Message, told: Answered, rec
     content = told.content
     if message.answered and content.code in TO_QUESTION - TO_MESSAGE:  # it was not believed then: the question is put anew
         return replace(end(message, State.SETTLED, "settle", moment.now), why=in_both("问题会再问", "its question is put anew"))
-    accounts = _accounts(rules, message)
+    accounts = rules.accounts_at(message.route or "", code_of(rules, message, content)) or (message.account,)
     whose = {*owners(content, records)}
     if whose and whose.isdisjoint(rules.accounts):  # theirs may be the code by which it was fetched: nobody knows now
         raise missing("account", min(whose))
@@ -159,12 +168,6 @@ def _carried_out(
     if not match.opened.present or before.asked is None or not carries_out(rule, before):
         return None
     return carry_out(rules, moment, AgreedChange(match.document, before.asked, content.issued_at), records)
-
-
-def _accounts(rules: Rules, message: Message) -> tuple[str, ...]:
-    """Whose receipt it may be: the account that fetched it, and those that have its code at this authority."""
-    route = message.route or ""
-    return rules.accounts_at(route, rules.code_on(rules.account(message.account), route)) or (message.account,)
 
 
 def _matched(rules: Rules, content: ReceiptContent, found: tuple[Message | None, Document | None], records: Snapshot) -> _Match:

@@ -48,7 +48,7 @@ def fetched(rules: Rules, message: Message, raw: bytes, *, now: int, business: i
     content = _told(rules, route, raw, now=now, business=business)
     if isinstance(content, str):
         return content
-    if not _addressed(content, rules.code_on(rules.account(message.account), route)):
+    if not _addressed(content, code_of(rules, message, content)):
         return in_both(f"收件人是 {content.account}", f"it is addressed to {content.account}")
     if content.kind == "technical" and content.code not in TO_MESSAGE:
         return in_both(f"技术回执不能有代码 {content.code}", f"a technical receipt cannot say {content.code}")
@@ -56,6 +56,15 @@ def fetched(rules: Rules, message: Message, raw: bytes, *, now: int, business: i
         code = content.code
         return in_both(f"代码 {code} 的业务回执不会从这里来", f"a business receipt with code {code} does not come this way")
     return Answered(content, raw)
+
+
+def code_of(rules: Rules, message: Message, content: ReceiptContent) -> str:
+    """The code under which a receipt was fetched: of the account in whose name that was, or where it has left the settings, the one
+    that it is addressed to, if it is another account's. Held while nobody has it."""
+    route = message.route or ""
+    if message.account not in rules.accounts and rules.accounts_at(route, content.account):
+        return content.account
+    return rules.code_on(rules.account(message.account), route)
 
 
 def answer(

@@ -57,12 +57,14 @@ def act_send(site: Site, claim: Claim) -> list[Answered | Exception]:
     with site.journal.read() as records:
         ours = records.unchanged(messages)  # one that was stopped before it came into this hand must not go out
         sealed = records.sealed_of([m for m in messages if m.id in ours])
-    doubtful = [m for m in messages if m.id in ours and (m.doubtful or claim.suspect(m.id))]
-    asked, wrong = parted(doubtful, each(doubtful, lambda m: route.submit_ask(m.wire_id)))
+    # nor one of an account or type that is not there: whoever puts that back may still stop what never left
+    there, wrong = parted(messages, each(messages, lambda m: (site.rules.account(m.account), site.rules.profile(m.type))))
+    ready = [m for m, _ in there if m.id in ours]
+    doubtful = [m for m in ready if m.doubtful or claim.suspect(m.id)]
+    asked, unasked = parted(doubtful, each(doubtful, lambda m: route.submit_ask(m.wire_id)))
+    wrong |= unasked
     replies = {message.id: future.result() for message, future in asked}
-    fresh = [
-        m for m in messages if m.id in ours and m.id not in wrong and (m.id not in replies or replies[m.id].kind == "unknown")
-    ]
+    fresh = [m for m in ready if m.id not in wrong and (m.id not in replies or replies[m.id].kind == "unknown")]
     to_send, missing = parted(fresh, each(fresh, lambda m: (m.wire_id, sealed[m.id])))
     for (message, _), reply in zip(to_send, route.send_many([item for _, item in to_send]), strict=True):
         replies[message.id] = reply

@@ -194,7 +194,8 @@ def test_why_each_of_them_was_put_aside_is_told_in_both_languages(desk: Desk) ->
 
 @pytest.mark.parametrize(("account", "route"), [("gone", "mofcom"), ("demo", "gone")])
 def test_a_receipt_of_an_account_or_route_that_left_the_settings_waits_for_it(desk: Desk, account: str, route: str) -> None:
-    raw = desk.sealers["mofcom"].seal(receipt({**desk.right(), "id": account + route}, []))
+    addressed = {"account": "2100MA0NOBODY"} if account == "gone" else {}
+    raw = desk.sealers["mofcom"].seal(receipt({**desk.right(), "id": account + route, **addressed}, []))
     outcome = incoming(account, raw, route=route, now=clock.now_ms())
     desk.daemon.journal.deliver([(outcome,)], marker="cursor:test", value="1")
     station = next(s for s in desk.daemon.stations if s.name == "receipts")
