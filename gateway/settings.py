@@ -28,6 +28,7 @@ from pydantic import (
 from tongguan.gateway.model.alert_codes import ALERT_CODES
 from tongguan.gateway.model.errors import SettingsWrong, each_of, in_both, in_language, nearest
 from tongguan.gateway.settings_text import odd_values, what_is_no_toml
+from tongguan.gateway.system import files
 from tongguan.gateway.system.business_clock import MOST_SPEED
 from tongguan.gateway.system.threads import ANSWER, within
 
@@ -466,13 +467,15 @@ def read_settings(home: Path, *, file: str = FILE) -> Settings:
 def read_raw(home: Path, *, file: str = FILE) -> bytes:
     """The settings as they lie there; SettingsWrong when they cannot be read."""
     try:
-        return (home / file).read_bytes()
+        return files.read(home / file)
     except FileNotFoundError:
         raise _no_home(home) from None
     except IsADirectoryError:
         raise SettingsWrong(
             f"{home / file} 是文件夹；请换成设置文件", f"{home / file} is a folder; put the file of settings in its place"
         ) from None
+    except files.NotAFile:
+        raise
     except OSError as wrong:
         said = f"{home / file}: {wrong.strerror}"
         raise SettingsWrong(f"{said}；请检查其权限和属主", f"{said}; look at its mode and owner") from None
@@ -545,7 +548,7 @@ def as_far_as_readable(home: Path) -> Settings:
     except SettingsWrong:
         pass  # never ran, or an earlier version's
     try:
-        given = tomllib.loads((home / "tongguan.toml").read_text(encoding="utf-8"))
+        given = tomllib.loads(files.plain(home / FILE).read_text("utf-8"))
     except (OSError, ValueError):
         given = {}
     given.pop("home", None)
@@ -589,7 +592,7 @@ def _is_gbk(raw: bytes) -> bool:
 def language_of(home: Path) -> str:
     """The language that a home's settings name, be they otherwise as wrong as they like; Chinese where they name none."""
     try:
-        raw = (home / "tongguan.toml").read_bytes()
+        raw = files.read(home / FILE)
         given = tomllib.loads(
             raw.decode("utf-8-sig" if raw.startswith(b"\xef\xbb\xbf") else "gb18030" if _is_gbk(raw) else "utf-8")
         )

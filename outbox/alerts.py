@@ -309,7 +309,7 @@ def _line(now: int, code: str, about: str, words: dict[str, Any]) -> bytes:
 
 def _without_old(path: Path, before_ms: int, standing: Collection[AlertKey]) -> int:
     try:
-        lines = path.read_bytes().splitlines(keepends=True)
+        lines = files.read(path).splitlines(keepends=True)
     except FileNotFoundError:
         return 0
     kept = [line for line in lines if not _is_old(line, before_ms, standing)]

@@ -57,6 +57,8 @@ class FileChannel:
     def _append(self, lines: bytes) -> None:
         if any(files.tail(self._file, 1)):
             lines = b"\n" + lines  # an earlier run ended in the middle of a line
+        with suppress(FileNotFoundError):
+            files.plain(self._file)
         with open(self._file, "ab", opener=_private) as file:
             file.write(lines)
             file.flush()

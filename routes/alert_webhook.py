@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tongguan.gateway.model.errors import SettingsWrong, StationBroken, in_both, nearest
 from tongguan.gateway.settings import AlertWebhook
-from tongguan.gateway.system import clock
+from tongguan.gateway.system import clock, files
 from tongguan.routes import trust
 from tongguan.routes.event_loop import EventLoop
 from tongguan.routes.http_session import NO_ANSWER, Connections, reason
@@ -59,7 +59,7 @@ def read_form(name: str, folders: list[Path]) -> AlertForm:
             f"没有告警格式 {name}{zh}；可用：{' '.join(known)}", f"no alert form {name}{en}; there are {' '.join(known)}"
         )
     try:
-        return AlertForm.model_validate(tomllib.loads(found.read_text("utf-8")))
+        return AlertForm.model_validate(tomllib.loads(files.plain(found).read_text("utf-8")))
     except (OSError, ValueError, ValidationError) as wrong:
         raise SettingsWrong(f"{found}：{wrong}", f"{found}: {wrong}") from None
 

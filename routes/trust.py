@@ -15,6 +15,7 @@ from yarl import URL
 
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Route
+from tongguan.gateway.system import files
 
 _FULL_WIDTH = re.compile("[\uff01-\uff5e\u3002]")
 
@@ -66,16 +67,16 @@ def is_this_machine(host: str) -> bool:
 def tls(name: str, route: Route, home: Path) -> ssl.SSLContext:
     """The rules of the route's TLS: the endpoint's CA (else the machine's), our certificate where one is set."""
     try:
-        context = ssl.create_default_context(cafile=home / route.ca if route.ca else None)
+        context = ssl.create_default_context(cafile=files.plain(home / route.ca) if route.ca else None)
     except (OSError, ssl.SSLError) as wrong:
         place = f"{home / route.ca}: {wrong}"
         raise _wrong(name, "ca", f" 不能用：{place}", f" cannot be used: {place}") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if route.client_certificate:
-        key = home / route.client_key if route.client_key else None
         try:
+            key = files.plain(home / route.client_key) if route.client_key else None
             # An empty password makes an encrypted key fail here instead of asking on the terminal.
-            context.load_cert_chain(home / route.client_certificate, key, password="")
+            context.load_cert_chain(files.plain(home / route.client_certificate), key, password="")
         except (OSError, ssl.SSLError) as wrong:
             raise _wrong(name, "client_certificate", f" 或 client_key 不能用：{wrong}", f" or client_key: {wrong}") from None
     return context
@@ -97,7 +98,7 @@ def secret(where: str, value: str, home: Path) -> str:
 
     try:
         if kind == "file":
-            found = (home / place).read_text(encoding="ascii").strip()
+            found = files.plain(home / place).read_text("ascii").strip()
         elif kind == "env":
             found = os.environ[place].strip()
         else:
@@ -120,7 +121,7 @@ def secret(where: str, value: str, home: Path) -> str:
 def client_tls(where: str, ca: str, home: Path) -> ssl.SSLContext:
     """TLS to a server whose certificate is checked: by these CAs, else by the machine's."""
     try:
-        context = ssl.create_default_context(cafile=home / ca if ca else None)
+        context = ssl.create_default_context(cafile=files.plain(home / ca) if ca else None)
     except (OSError, ssl.SSLError) as wrong:
         place = f"{home / ca}: {wrong}"
         raise SettingsWrong(f"{where} 不能用：{place}", f"{where} cannot be used: {place}") from None

@@ -140,7 +140,7 @@ def pinned(settings: Settings) -> Mapping[str, tuple[TrustedCertificate, ...]]:
         of_route: list[TrustedCertificate] = []
         for path in map(settings.path, route.certificates):
             try:
-                of_route += map(TrustedCertificate, certificates_in(path.read_bytes()))
+                of_route += map(TrustedCertificate, certificates_in(files.read(path)))
             except NoCertificate as why:
                 wrong.add(str(path), f"读不出证书：{why.zh}", f"no certificate can be read from it: {why.en}")
             except OSError as why:

@@ -74,7 +74,7 @@ class FastClock:
         with suppress(ValueError):
             found += [read_line(kept)] if kept else []
         with suppress(OSError, ValueError):
-            found.append(read_line(self._file.read_bytes()))
+            found.append(read_line(files.read(self._file)))
         return found
 
     def _set(self, line: ClockLine) -> None:
@@ -105,5 +105,5 @@ class FastClock:
 
     def _says(self, text: bytes) -> bool:
         with suppress(OSError):
-            return self._file.read_bytes() == text
+            return files.read(self._file) == text
         return False

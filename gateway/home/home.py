@@ -207,7 +207,7 @@ def _settings(kind: CardKind, ports: dict[str, int], language: str, made: Sequen
 def set_ports(home: Path) -> dict[str, int]:
     """Point the routes at the ports on which this home's simulators listen now; SettingsWrong when none listens."""
     try:
-        ports: dict[str, int] = json.loads((home / PORTS_FILE).read_bytes())
+        ports: dict[str, int] = json.loads(files.read(home / PORTS_FILE))
     except FileNotFoundError:
         en = f"no simulator listens; start them with: tongguan simulate --home {home}"
         raise SettingsWrong(f"没有模拟器在监听；启动：tongguan simulate --home {home}", en) from None
@@ -219,5 +219,5 @@ def set_ports(home: Path) -> dict[str, int]:
 def change_settings(home: Path, table: str, key: str, value: str, *, named: str = "", note: str = "") -> None:
     """Set one value of `tongguan.toml` and leave the rest as it is; raises `toml_text.NotFound`."""
     path = home / SETTINGS
-    changed = with_value(path.read_text("utf-8"), table, key, value, named=named, note=note)
+    changed = with_value(files.plain(path).read_text("utf-8"), table, key, value, named=named, note=note)
     files.rewrite(path, changed.encode())

@@ -40,6 +40,7 @@ from tongguan.gateway.profile.sections.queries import QueryScope, read_query
 from tongguan.gateway.profile.sections.replies import look_at_replies, pattern_wrong
 from tongguan.gateway.profile.sections.takes import look_at_takes, read_takes
 from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, read_csv, table_of, text
+from tongguan.gateway.system import files
 
 T = TypeVar("T")
 
@@ -286,7 +287,7 @@ def _version(folders: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for folder in folders:
         for file in sorted(f for f in folder.iterdir() if f.is_file() and not f.name.startswith((".", "schema."))):
-            content = file.read_bytes()
+            content = files.read(file)
             digest.update(f"{file.name}\0{len(content)}\0".encode())
             digest.update(content)
     return digest.hexdigest()[:16]

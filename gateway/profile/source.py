@@ -20,6 +20,7 @@ from typing import Any, TypeVar, cast, get_origin, get_type_hints
 from tongguan.gateway.model.errors import SettingsWrong, TongguanError, each_of, in_both, nearest
 from tongguan.gateway.profile.profile import NOTHING, Text
 from tongguan.gateway.settings import span
+from tongguan.gateway.system import files
 
 T = TypeVar("T")
 _ANY: Mapping[str, Collection[str]] = {}
@@ -94,7 +95,7 @@ class TomlFile:
         self._form: TomlFile | None = None
         self._origins: dict[tuple[TomlKey, ...], tuple[TomlFile, int]] = {}
         try:
-            self.text = path.read_text(encoding="utf-8")
+            self.text = files.plain(path).read_text("utf-8")
             self.given = _parsed(self.text)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
             self.text = ""
@@ -335,7 +336,7 @@ def read_csv(path: Path, complaints: Complaints, columns: Sequence[str]) -> Iter
     The header must begin with `columns`; what follows them is the file's own.
     """
     try:
-        content = path.read_text(encoding="utf-8-sig")
+        content = files.plain(path).read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as wrong:
         complaints.raised(f"{path}:1", wrong, ("读不出：", ""))
         return

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tongguan.gateway.system import clock, times
+from tongguan.gateway.system import clock, files, times
 
 FILE = "clock.json"
 MOST_SPEED = 1_000_000  #: a day in less than a tenth of a second
@@ -116,7 +116,7 @@ def _written(line: ClockLine) -> tuple[bool, int]:
 def kept_line(home: Path) -> ClockLine | None:
     """The line that a home's file says, by the clocks of this start of the machine; None where there is no file, or none that can be read."""
     with suppress(OSError, ValueError):
-        return read_line((home / FILE).read_bytes()).here()
+        return read_line(files.read(home / FILE)).here()
     return None
 
 

@@ -12,6 +12,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
+
+from tongguan.gateway.model.errors import SettingsWrong
 
 #: Called before each rename and each commit with the name of the place; crash tests raise from it.
 crash_point: Callable[[str], None] = lambda place: None
@@ -20,11 +23,50 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _renameat2 = getattr(_libc, "renameat2", None)
 _NO_REPLACE, _EXCHANGE = 1, 2
 _UNKNOWN = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}
+_KINDS = {
+    stat.S_IFDIR: ("文件夹", "a folder"),
+    stat.S_IFIFO: ("命名管道", "a named pipe"),
+    stat.S_IFSOCK: ("套接字", "a socket"),
+    stat.S_IFCHR: ("设备", "a device"),
+    stat.S_IFBLK: ("设备", "a device"),
+}
+
+
+class NotAFile(SettingsWrong, OSError):
+    """Where a file is read lies what is none: a pipe has whoever opens it wait for ever, a device has no end."""
+
+    def __init__(self, path: Path, kind: tuple[str, str]) -> None:
+        do = f"mv {quote(str(path))} {quote(f'{path}.aside')}"
+        zh, en = kind
+        super().__init__(
+            f"{path} 是{zh}，不是文件；请换成文件，或移开：{do}",
+            f"{path} is {en}, no file; put the file in its place, or move it away: {do}",
+        )
+        self.errno, self.strerror, self.filename = errno.EINVAL, f"{en}, no file", str(path)
 
 
 def at(place: str) -> None:
     """Mark a place after which a crash would be interesting."""
     crash_point(place)
+
+
+def kind_of(path: Path) -> tuple[str, str] | None:
+    """What lies there where that is no plain file, in both languages; None for one, also behind a link. FileNotFoundError where nothing does."""
+    return _KINDS.get(stat.S_IFMT(path.stat().st_mode))
+
+
+def plain(path: Path) -> Path:
+    """The path, to be given to what opens it itself: NotAFile where opening it could take for ever; OSError."""
+    kind = kind_of(path)
+    if kind is not None and kind is not _KINDS[stat.S_IFDIR]:  # of that the system says so
+        raise NotAFile(path, kind)
+    return path
+
+
+def read(path: Path, most_bytes: int = -1) -> bytes:
+    """What a file that somebody else put there holds, as far as that: NotAFile, at once, where it is none; OSError."""
+    with plain(path).open("rb") as file:
+        return file.read(most_bytes)
 
 
 def write(target: Path | str, content: bytes, *, dir_fd: int | None = None, durable: bool = False, mode: int = 0o640) -> None:

@@ -9,20 +9,25 @@ from pathlib import Path
 from shlex import quote
 
 from tongguan.gateway.model.errors import SettingsWrong
-from tongguan.gateway.system import clock, permissions
+from tongguan.gateway.system import clock, files, permissions
 
 LOCK, SOCKET = "daemon.lock", "daemon.sock"
+_OWN = (LOCK, "anchor.jsonl", "secrets/anchor.key")  #: what no gateway writes anew when it starts
 _PAUSE = 0.05  #: seconds between two tries
 
 
 def in_the_way(home: Path) -> Iterator[SettingsWrong]:
-    """Folders that lie where the gateway has files of its own."""
-    for path in (home / LOCK, home / SOCKET):
-        if path.is_dir():
+    """What lies where the gateway has files of its own, and is none."""
+    for path in (home / name for name in (*_OWN, SOCKET)):
+        try:
+            kind = files.kind_of(path)
+        except OSError:
+            continue  # nothing, or what whoever reads it tells of
+        if kind is not None and (path.name != SOCKET or path.is_dir()):
             do = f"mv {quote(str(path))} {quote(f'{path}.aside')}"
             yield SettingsWrong(
-                f"{path} 是文件夹，而网关要在那里放自己的文件；请移开：{do}",
-                f"{path} is a folder, where the gateway has a file of its own; move it away: {do}",
+                f"{path} 是{kind[0]}，而网关要在那里放自己的文件；请移开：{do}",
+                f"{path} is {kind[1]}, where the gateway has a file of its own; move it away: {do}",
             )
 
 
@@ -45,7 +50,7 @@ def hold(home: Path, *, tries: int = 1) -> int:
 def is_held(home: Path) -> bool:
     """Does somebody hold the home now?"""
     try:
-        handle = os.open(home / LOCK, os.O_RDONLY | os.O_CLOEXEC)  # a home may be read-only
+        handle = os.open(files.plain(home / LOCK), os.O_RDONLY | os.O_CLOEXEC)  # a home may be read-only
     except FileNotFoundError:
         return False
     try:

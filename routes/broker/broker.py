@@ -15,6 +15,7 @@ import kombu.connection
 from tongguan.gateway.model.errors import BrokerBroken, SettingsWrong
 from tongguan.gateway.model.queueing import BrokerLink, MessageBroker
 from tongguan.gateway.settings import Broker
+from tongguan.gateway.system import files
 from tongguan.routes.broker.amqp_link import AmqpLink
 from tongguan.routes.broker.redis_link import LEASE, RedisLink
 from tongguan.routes.broker.virtual_link import VirtualLink
@@ -61,8 +62,7 @@ def _password_in(file: Path, place: str) -> str:
         return SettingsWrong(f"broker.password：{place} {zh}", f"broker.password: {place} {en}")
 
     try:
-        with file.open("rb") as opened:
-            raw = opened.read(_MOST_PASSWORD + 1)
+        raw = files.read(file, _MOST_PASSWORD + 1)
     except OSError as failed:
         raise wrong(f"读不出：{failed.strerror}", f"cannot be read: {failed.strerror}") from None
     if len(raw) > _MOST_PASSWORD:
@@ -160,11 +160,11 @@ class _KombuBroker:
             raise SettingsWrong(
                 "broker.key 没有相应的 broker.certificate", "broker.key is given without broker.certificate, whose key it is"
             )
-        files = {name: str(self._home / path) if path else None for name, path in self._files(told)}
         try:
-            context = ssl.create_default_context(cafile=files["ca_certs"])
-            if files["certfile"]:
-                context.load_cert_chain(files["certfile"], files["keyfile"])
+            named = {name: str(files.plain(self._home / path)) if path else None for name, path in self._files(told)}
+            context = ssl.create_default_context(cafile=named["ca_certs"])
+            if named["certfile"]:
+                context.load_cert_chain(named["certfile"], named["keyfile"])
         except (OSError, ssl.SSLError) as wrong:
             zh = f"broker 的 ca、certificate 或 key 不能用：{wrong}"
             raise SettingsWrong(zh, f"ca, certificate or key of broker cannot be used: {wrong}") from None
@@ -172,9 +172,9 @@ class _KombuBroker:
             return {
                 "ssl_cert_reqs": "required",
                 "ssl_check_hostname": True,
-                **{f"ssl_{name}": path for name, path in files.items()},
+                **{f"ssl_{name}": path for name, path in named.items()},
             }
-        return {**files, "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": self._host}
+        return {**named, "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": self._host}
 
     @staticmethod
     def _files(told: Broker) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import NoReturn
 
+from tongguan.gateway.system import files
 from tongguan.signer.errors import PinNeeded, PinUnfit
 
 MOST_BYTES = 1024  #: of a file with a PIN: a longer one is another file
@@ -75,12 +76,12 @@ def read_pin(reference: str, home: Path) -> Secret:
         # It is not shown: somebody may have written the PIN itself there.
         raise PinUnfit("PIN 应写作 file:路径、env:变量名 或 prompt", "a PIN is given as file:PATH, env:NAME or prompt")
     try:
-        return pin_of(_read(home / place) if kind == "file" else os.environ[place])
+        return pin_of(files.read(home / place, MOST_BYTES + 1) if kind == "file" else os.environ[place])
     except KeyError:
         raise PinUnfit(f"环境中没有 {place}", f"the environment has no {place}") from None
     except OSError as error:
-        name = type(error).__name__
-        raise PinUnfit(f"PIN 文件 {place} 读不出：{name}", f"the PIN file {place} cannot be read: {name}") from None
+        why = error.strerror
+        raise PinUnfit(f"PIN 文件 {place} 读不出：{why}", f"the PIN file {place} cannot be read: {why}") from None
     except PinUnfit as unfit:
         raise PinUnfit(f"{reference}：{unfit.zh}", f"{reference}: {unfit}") from None
 
@@ -96,8 +97,3 @@ def is_reference(value: str) -> bool:
     """Does a setting say where a secret is (`file:PATH`, `env:NAME`), instead of being one?"""
     kind, _, place = value.partition(":")
     return kind in ("file", "env") and bool(place)
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MOST_BYTES + 1)

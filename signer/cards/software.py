@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tongguan.gateway.settings import Card
+from tongguan.gateway.system import files
 from tongguan.signer.cards.card import CardState, OpenCard, PinState, other_card
 from tongguan.signer.cards.pin import Secret, pin_of, read_pin
 from tongguan.signer.certificate import (
@@ -110,9 +111,9 @@ class SoftwareCard(OpenCard):
 
     def _read(self) -> Identity:
         try:
-            return identity(der_chain((self._home / self._settings.certificate).read_bytes()))
+            return identity(der_chain(files.read(self._home / self._settings.certificate)))
         except OSError as error:
-            raise CardAbsent(*[f"{self._settings.certificate}: {type(error).__name__}"] * 2) from None
+            raise CardAbsent(*[f"{self._settings.certificate}: {error.strerror}"] * 2) from None
         except NoCertificate as wrong:
             raise CardBroken(*(f"{self._settings.certificate}: {wrong.text(language)}" for language in ("zh", "en"))) from None
         except ValueError as error:
@@ -136,7 +137,7 @@ class SoftwareCard(OpenCard):
         try:
             found = os.stat(self._key_path)
         except OSError as error:
-            raise CardAbsent(*[f"{self._settings.key}: {type(error).__name__}"] * 2) from None
+            raise CardAbsent(*[f"{self._settings.key}: {error.strerror}"] * 2) from None
         return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _load(self, card: Identity) -> PrivateKey:
@@ -144,15 +145,15 @@ class SoftwareCard(OpenCard):
             self._pin = read_pin(self._settings.pin, self._home)
         path = self._home / self._settings.key
         try:
-            key = load_pem_private_key(path.read_bytes(), self._pin.reveal().encode() if self._pin else None)
+            key = load_pem_private_key(files.read(path), self._pin.reveal().encode() if self._pin else None)
         except OSError as error:
-            raise CardAbsent(*[f"{self._settings.key}: {type(error).__name__}"] * 2) from None
+            raise CardAbsent(*[f"{self._settings.key}: {error.strerror}"] * 2) from None
         except TypeError:
             # A password without encryption, or encryption without a password: cryptography tells them apart by this type only.
             if self._pin is None:
                 self._pin_state = PinState.NEEDED
                 raise PinNeeded() from None
-            key = load_pem_private_key(path.read_bytes(), None)
+            key = load_pem_private_key(files.read(path), None)
         except ValueError:
             if self._pin is None:
                 raise CardBroken(f"{self._settings.key} 不是可读的密钥", f"{self._settings.key} is no readable key") from None

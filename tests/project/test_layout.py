@@ -33,6 +33,23 @@ RENAMES = {
     # plays the enterprise: drops files as an ERP does
     "gateway/bench/context.py",
 }
+#: who opens files that nobody can have put a pipe in the place of, or that somebody names with a command
+OPENS = {
+    "gateway/system/files.py",
+    "gateway/system/clock.py",
+    # looks first, and tells less
+    "signer/secret.py",
+    # what is named with a command, which may be a pipe: `<(…)`
+    "gateway/cli/health/audit.py",
+    "gateway/cli/profiles/check.py",
+    "gateway/cli/profiles/profiles.py",
+    "gateway/cli/profiles/table_import.py",
+    "gateway/cli/setup/service.py",
+    # nowhere, in the place of an output that is closed
+    "gateway/cli/__init__.py",
+}
+#: measures and shows with homes of its own
+OWN_HOMES = ("gateway/bench/", "gateway/cli/demo/")
 CLOCKS = {
     "gateway/system/clock.py",
     # the time inside a UUIDv7; nothing is decided by it
@@ -259,6 +276,22 @@ def test_only_the_journals_modules_import_sqlalchemy() -> None:
 
 def test_only_files_renames() -> None:
     assert _with(_renames, *OURS) == RENAMES
+
+
+def test_only_files_opens_what_lies_in_a_home() -> None:
+    """Anything else than a file there would have who opens it wait for ever; `files.plain` and `files.read` look first."""
+
+    def opens(node: ast.AST) -> bool:
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            return False
+        first = node.args[0] if node.args else None
+        mode = node.func.attr == "open" and isinstance(first, ast.Constant) and isinstance(first.value, str)
+        if ast.unparse(node.func.value) == "os":
+            return False
+        reads = mode or node.func.attr in ("read_bytes", "read_text")
+        return reads and not ast.unparse(node.func.value).startswith("files.plain(")
+
+    assert {name for name in _with(opens, *OURS) if not name.startswith(OWN_HOMES)} == OPENS
 
 
 def test_only_the_clock_reads_the_time() -> None:

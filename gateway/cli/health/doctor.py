@@ -29,7 +29,7 @@ from tongguan.gateway.home.home import why_no_tokens
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Account, Route, Settings, own_files
-from tongguan.gateway.system import clock, home_lock, permissions, times
+from tongguan.gateway.system import clock, files, home_lock, permissions, times
 from tongguan.gateway.system.business_clock import FILE, BusinessClock, kept_line
 from tongguan.gateway.system.disk import shortages
 from tongguan.gateway.system.folders import FOLDERS
@@ -241,7 +241,7 @@ def _shared_keys(settings: Settings) -> Iterable[Finding]:
 
 def _certificate(check: str, path: Path) -> Finding:
     try:
-        ends = min(each.not_valid_after_utc for each in certificates_in(path.read_bytes()))
+        ends = min(each.not_valid_after_utc for each in certificates_in(files.read(path)))
     except NoCertificate as wrong:
         return Finding(check, t(wrong.zh, wrong.en), t("放入该机关的证书", "put the authority's certificate there"))
     except OSError as wrong:

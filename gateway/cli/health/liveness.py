@@ -20,7 +20,7 @@ from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import t
 from tongguan.gateway.cli.messages.orders import daemon_runs
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system import clock, home_lock, times
+from tongguan.gateway.system import clock, files, home_lock, times
 from tongguan.gateway.system.disk import shortages
 from tongguan.gateway.system.threads import ANSWER, within
 
@@ -62,7 +62,7 @@ def heartbeats(settings: Settings) -> dict[str, dict[str, Any]]:
 
 def _page(mailbox: Path) -> dict[str, Any] | None:
     try:
-        page: dict[str, Any] = orjson.loads((mailbox / "Status" / "heartbeat.json").read_bytes())
+        page: dict[str, Any] = orjson.loads(files.read(mailbox / "Status" / "heartbeat.json"))
         times.read(page["at"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

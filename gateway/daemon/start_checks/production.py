@@ -18,6 +18,7 @@ from tongguan.gateway.daemon.start_checks.secrets_check import Concern, certific
 from tongguan.gateway.daemon.start_checks.secrets_check import concerns as secrets_told
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Account, Card, Settings
+from tongguan.gateway.system import files
 from tongguan.gateway.system.business_clock import FILE
 from tongguan.signer.cards.card import open_card
 from tongguan.signer.certificate import is_test_material
@@ -86,14 +87,14 @@ def _certificate_in_reader(card: Card, home: Path) -> bytes:
 
 def _marked(path: Path) -> bool:
     try:
-        return any(map(is_test_material, certificates_in(path.read_bytes())))
+        return any(map(is_test_material, certificates_in(files.read(path))))
     except (OSError, ValueError):
         return False  # whoever needs it says what is wrong with it
 
 
 def _simulators_tokens(home: Path) -> set[str]:
     try:
-        told = tomllib.loads((home / _SIMULATORS).read_text("utf-8"))
+        told = tomllib.loads(files.plain(home / _SIMULATORS).read_text("utf-8"))
     except (OSError, ValueError):
         return set()
     tokens = {str(part.get("token", "")) for part in told.values() if isinstance(part, dict)}
@@ -102,6 +103,6 @@ def _simulators_tokens(home: Path) -> set[str]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8").strip()
+        return files.plain(path).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return ""

@@ -9,6 +9,7 @@ from cryptography import x509
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.profile.source import Complaints
 from tongguan.gateway.settings import Settings
+from tongguan.gateway.system import files
 from tongguan.signer.envelope import RecipientWrong, recipient
 
 RecipientFile = tuple[str, str, str]  #: route, key of the settings, file
@@ -27,7 +28,7 @@ def read_recipient(settings: Settings, one: RecipientFile) -> x509.Certificate:
     name, key, file = one
     path = settings.path(file)
     try:
-        return recipient(path.read_bytes())
+        return recipient(files.read(path))
     except OSError as wrong:
         why, zh = (
             f"{wrong.strerror}; put the authority's encryption certificate there",

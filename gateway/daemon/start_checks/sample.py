@@ -18,15 +18,15 @@ _MADE = Path("simulators") / "made-for-tests.json"
 
 def remember_secrets(home: Path, secrets: Iterable[Path], salt: str) -> None:
     """Mark secrets that were made for tests, by their hashes: wherever they are copied to, they are known again."""
-    known = {"salt": salt, "sha256": sorted(_hash(salt, path.read_bytes()) for path in secrets)}
+    known = {"salt": salt, "sha256": sorted(_hash(salt, files.read(path)) for path in secrets)}
     files.write(home / _MADE, json.dumps(known).encode(), mode=0o600)
 
 
 def is_sample_secret(home: Path, path: Path) -> bool:
     """Is what this file holds a secret that was made for tests?"""
     try:
-        known = json.loads((home / _MADE).read_bytes())
-        return _hash(str(known["salt"]), path.read_bytes()) in known["sha256"]
+        known = json.loads(files.read(home / _MADE))
+        return _hash(str(known["salt"]), files.read(path)) in known["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -17,7 +17,7 @@ from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.database.prepared import PreparedStatement
 from tongguan.gateway.journal.database.rows import RowDamaged
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken
-from tongguan.gateway.system import times
+from tongguan.gateway.system import files, times
 
 _MAGIC = b"SQLite format 3\0"
 _PARTS = ("_high", "_low")  #: how columns end that hold a part of a number: no moments, and as large as they may be
@@ -141,8 +141,7 @@ def examine(url: str, home: Path) -> None:
     if not path.is_file():
         raise JournalUnfit(f"{path} 不是普通文件", f"{path} is no plain file", do=MEND)
     try:
-        with path.open("rb") as file:
-            begin = file.read(len(_MAGIC))
+        begin = files.read(path, len(_MAGIC))
     except OSError as wrong:
         raise JournalUnfit(
             f"{path}：{wrong.strerror}", f"{path}: {wrong.strerror}", do=UNLOCK if isinstance(wrong, PermissionError) else MEND

@@ -71,7 +71,7 @@ class Anchor:
         return in_both("secrets/anchor.key 属于另一日志库", "secrets/anchor.key is another journal's")
 
     def _stored(self) -> Ed25519PrivateKey:
-        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(self._key_file.read_text("ascii")))
+        return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(files.plain(self._key_file).read_text("ascii")))
 
     def key(self) -> Ed25519PrivateKey:
         """The signing key; made when there is none yet."""
@@ -90,7 +90,7 @@ class Anchor:
     def content(self) -> bytes | None:
         """The file's bytes; None when it is missing, JournalUnfit when it cannot be read."""
         try:
-            return self.path.read_bytes()
+            return files.read(self.path)
         except FileNotFoundError:
             return None
         except PermissionError as wrong:

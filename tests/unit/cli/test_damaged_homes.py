@@ -43,7 +43,7 @@ def test_an_anchor_that_is_a_folder_is_told(tongguan: Tongguan, ran: Path, words
     said = tongguan(*words, "--lang", "en")
 
     assert said.code in (2, 78)
-    assert "anchor.jsonl: Is a directory" in said.out + said.err
+    assert f"anchor.jsonl{' is a folder' if words == ['run'] else ': Is a directory'}" in said.out + said.err
 
 
 @pytest.mark.requirement("GW-08")
