@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from shlex import quote
@@ -68,6 +68,7 @@ class _Asked:
     json: bool = False
     settings: Settings | None = None  #: in place of those of the file
     looks: bool = False  #: may go by what the gateway runs with while the file is wrong
+    held: list[JournalUnfit] = field(default_factory=list)  #: that another process holds the journal, once that was waited for
 
 
 _asked: ContextVar[_Asked] = ContextVar("asked", default=_Asked())  # noqa: B039 frozen
@@ -262,12 +263,25 @@ def business_clock() -> BusinessClock:
 
 @contextmanager
 def journal() -> Iterator[JournalClient]:
-    """The home's journal, to look into."""
+    """The home's journal, to look into; one that another process holds is waited for once a command."""
     from tongguan.gateway.journal.client import JournalClient  # late: it brings SQLAlchemy along
+    from tongguan.gateway.journal.database.engine import FREE
 
     known = settings()
-    with JournalClient.open(known.database.url, known.home) as client:
-        yield client
+    not_held()
+    try:
+        with JournalClient.open(known.database.url, known.home) as client:
+            yield client
+    except JournalUnfit as unfit:
+        if unfit.do is FREE:
+            _asked.get().held.append(unfit)
+        raise
+
+
+def not_held() -> None:
+    """JournalUnfit where this command has waited for the journal in vain."""
+    for unfit in _asked.get().held:
+        raise unfit
 
 
 def disagreement() -> str | None:
@@ -285,7 +299,7 @@ def disagreement() -> str | None:
 @contextmanager
 def at(place: Path) -> Iterator[None]:
     """Let what follows be about this home."""
-    with _asking(replace(_asked.get(), home=place, settings=None)):
+    with _asking(replace(_asked.get(), home=place, settings=None, held=[])):
         yield
 
 

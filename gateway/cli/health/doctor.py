@@ -103,6 +103,7 @@ def _journal(settings: Settings) -> Iterable[Finding]:
 
     home, url = settings.home, settings.database.url
     try:
+        context.not_held()
         examine(url, home)
         if said := damage(url, home):
             yield Finding("journal", said, t(*MEND))

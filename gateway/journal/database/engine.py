@@ -24,6 +24,7 @@ _PARTS = ("_high", "_low")  #: how columns end that hold a part of a number: no 
 _FIRST, _LAST = (times.to_ms(times.china_midnight(day)) for day in (date(1, 1, 2), date(9999, 12, 31)))  #: of all moments
 _LOOKED_AT, _LONG = 400, 10_000  #: entries of an index that are looked at; rows of a table that is long
 BUSY_MS = 30_000  #: so long a transaction waits for another process
+LOOK_MS = 5_000  #: so long does who only looks: a gateway that ends holds its journal for less
 
 
 def journal_file(url: str, home: Path) -> Path | None:
@@ -102,15 +103,15 @@ UNLOCK = (
 )
 
 
-_FREE = (
+FREE = (
     "数据没有损坏；结束占用它的进程后重试（fuser -v tongguan.db 列出进程）",
     "nothing is damaged; end the process that holds it, then try again (fuser -v tongguan.db lists them)",
 )
 _ROOM = ("数据没有损坏；腾出磁盘空间后重试", "nothing is damaged; make room on the disk, then try again")
 #: what helps where the file itself is whole, by what the library calls the trouble
 _WHOLE = {
-    "SQLITE_BUSY": _FREE,
-    "SQLITE_LOCKED": _FREE,
+    "SQLITE_BUSY": FREE,
+    "SQLITE_LOCKED": FREE,
     "SQLITE_FULL": _ROOM,
     "SQLITE_READONLY": UNLOCK,
     "SQLITE_PERM": UNLOCK,
@@ -168,7 +169,7 @@ def damage(url: str, home: Path) -> str | None:
     if path is None or not path.is_file():
         return None
     try:
-        base = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, timeout=5)
+        base = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, timeout=LOOK_MS / 1000)
         try:
             said = str(base.execute("PRAGMA quick_check(1)").fetchone()[0])
             strange = _strange(base) if said == "ok" else None
@@ -282,8 +283,8 @@ def open_engine(url: str, home: Path, *, writes: bool, frozen: bool = False, loo
     """
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True)
-    where = str(journal_file(url, home))
-    options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": BUSY_MS / 1000}}
+    where, patience = str(journal_file(url, home)), LOOK_MS if looks else BUSY_MS
+    options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": patience / 1000}}
     options |= {"pool_size": 1, "max_overflow": 0} if writes else {"pool_size": 8, "max_overflow": 24}
     looks = looks and _waits(Path(f"{where}-wal"))
     place = f"file:{quote(where)}?mode=ro{'&immutable=1' if frozen else ''}&uri=true" if frozen or looks else where
@@ -310,7 +311,7 @@ def open_engine(url: str, home: Path, *, writes: bool, frozen: bool = False, loo
             return
         # Readers are many and read what was written just now: a small cache each, or memory grows with the journal.
         cache = "cache_size=-16000" if writes else "cache_size=-1000"
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}", cache)[looks:]:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={patience}", cache)[looks:]:
             connection.execute("PRAGMA " + pragma)
 
     @event.listens_for(engine, "begin")

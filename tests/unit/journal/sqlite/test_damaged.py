@@ -296,6 +296,7 @@ def test_a_journal_that_another_process_holds_for_long_stops_the_start_in_words(
 
 
 def test_where_the_file_is_whole_no_backup_is_advised(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tongguan.gateway.journal.database.engine.LOOK_MS", 50)
     monkeypatch.setattr("tongguan.gateway.journal.database.engine.BUSY_MS", 50)
     holds = sqlite3.connect(home / "tongguan.db", isolation_level=None)
     holds.execute("PRAGMA locking_mode = EXCLUSIVE")
