@@ -6,8 +6,6 @@ It judges only by what an enterprise sees: the status files of the mailbox.
 from __future__ import annotations
 
 import shutil
-import signal
-import sys
 import tempfile
 import threading
 from collections import Counter
@@ -23,7 +21,7 @@ from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import t
 from tongguan.gateway.cli.demo.delivery import Deliver, by_folder, by_queue
 from tongguan.gateway.cli.demo.examples import Example, read_examples, repeated
-from tongguan.gateway.cli.demo.processes import Child, child
+from tongguan.gateway.cli.demo.processes import Child, child, end_in_order
 from tongguan.gateway.cli.demo.progress import Progress, open_progress
 from tongguan.gateway.cli.output import print_json, print_table, print_text, say
 from tongguan.gateway.daemon.start_checks import sample
@@ -51,17 +49,21 @@ def play(messages: int, keep: Path | None, *, broker: str = "") -> int:
     profiles = load_profiles()
     examples = read_examples(profiles, times.china_date(BusinessClock().now_ms()))
     examples += repeated(examples, profiles, messages)
-    # Told to end, we end our children first.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    end_in_order()
     home = keep or Path(tempfile.mkdtemp(prefix="tongguan-demo-")) / "home"
-    made = homes.make_home(home, port_base=0, language=context.language())
-    began = clock.monotonic()
-    with open_progress(len(examples)) as progress:
-        progress.say(t(f"主目录 {home}，测试卡：{made.cards}", f"home {home}, test cards: {made.cards}"))
-        with by_queue(home, broker) if broker else nullcontext(by_folder(home)) as deliver:
-            course = _through(home, examples, progress, deliver)
-    seconds = clock.monotonic() - began
-    return _told(home, examples, course, seconds=seconds, kept=keep is not None)
+    try:
+        made = homes.make_home(home, port_base=0, language=context.language())
+        began = clock.monotonic()
+        with open_progress(len(examples)) as progress:
+            progress.say(t(f"主目录 {home}，测试卡：{made.cards}", f"home {home}, test cards: {made.cards}"))
+            with by_queue(home, broker) if broker else nullcontext(by_folder(home)) as deliver:
+                course = _through(home, examples, progress, deliver)
+        seconds = clock.monotonic() - began
+        return _told(home, examples, course, seconds=seconds, kept=keep is not None)
+    except (KeyboardInterrupt, SystemExit):  # ended by somebody; what fails by itself stays to be looked at
+        if keep is None:
+            shutil.rmtree(home.parent, ignore_errors=True)
+        raise
 
 
 def _through(home: Path, examples: Sequence[Example], progress: Progress, deliver: Deliver) -> Course:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tongguan.gateway.cli.context import CommandWrong
@@ -45,10 +45,18 @@ class Child:
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_STOP_SECONDS)
+        finally:  # also when somebody would not wait so long
             self._process.kill()
             self._process.wait()
+
+
+def end_in_order() -> None:
+    """From now on a command that is told to end, or whose terminal is closed, ends what it has begun and clears up first."""
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(each) is not signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(each, lambda number, _: sys.exit(128 + number))
 
 
 @contextmanager

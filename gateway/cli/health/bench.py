@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tongguan.gateway.cli.context import CommandWrong
+from tongguan.gateway.cli.demo.processes import end_in_order
 from tongguan.gateway.cli.logs import only_trouble
 from tongguan.gateway.cli.output import print_text
 
@@ -54,4 +55,5 @@ def bench(
     if key not in ("software", "token") and not (key.isascii() and key.isdecimal()):
         raise CommandWrong("--key 应为 software、token 或毫秒数", "--key is software, token or a number of milliseconds")
     only_trouble()
+    end_in_order()
     print_text(measure(Run(part.value, messages, key, delay, full, waiting, batch, rounds, processes, broker)))
