@@ -19,7 +19,7 @@ from tongguan.gateway.cli import context
 from tongguan.gateway.cli.cards.cards import list_states
 from tongguan.gateway.cli.context import t, words
 from tongguan.gateway.cli.health.finding import Finding
-from tongguan.gateway.cli.health.security import pins, production, secrets, tokens
+from tongguan.gateway.cli.health.security import pins, production, secrets, to_be_read, tokens
 from tongguan.gateway.cli.setup.mailboxes import left_behind, mailbox_troubles, tell_left_behind
 from tongguan.gateway.daemon.alert_ways import make_sender
 from tongguan.gateway.daemon.assembly import mailbox_group
@@ -247,7 +247,7 @@ def _certificate(check: str, path: Path) -> Finding:
         return Finding(check, t(wrong.zh, wrong.en), t("放入该机关的证书", "put the authority's certificate there"))
     except OSError as wrong:
         said = f"{path}: {wrong.strerror}"
-        return Finding(check, said, t("放入该机关的证书", "put the authority's certificate there"))
+        return Finding(check, said, to_be_read(path) or t("放入该机关的证书", "put the authority's certificate there"))
     until = ends.strftime("%Y-%m-%d")
     over = t("证书已过期，请更换", "it has expired: replace it") if ends < clock.now() else ""
     return Finding(check, t(f"有效期至 {until}", f"valid until {until}"), over)
@@ -264,7 +264,7 @@ def _recipient(settings: Settings, one: RecipientFile) -> Finding:
     try:
         certificate = read_recipient(settings, one)
     except SettingsWrong as wrong:
-        return Finding(check, words(wrong), do)
+        return Finding(check, words(wrong), to_be_read(settings.path(file)) or do)
     if (why := out_of_time(certificate, clock.now())) is not None:
         return Finding(check, t(*why), do)
     until = certificate.not_valid_after_utc.strftime("%Y-%m-%d")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from tongguan.gateway.cli.context import t, words
 from tongguan.gateway.cli.health.finding import Finding
@@ -64,11 +65,15 @@ def tokens(settings: Settings) -> Iterable[Finding]:
 
 
 def _to_be_read(reference: str, settings: Settings) -> str:
-    """What to do about a file that is there and that whoever types this may not read; nothing for any other reference."""
+    """What to do about the file of a reference that whoever types this may not read; nothing for any other reference."""
     kind, _, place = reference.partition(":")
-    if kind != "file" or not permissions.is_locked(settings.path(place)):
+    return to_be_read(settings.path(place)) if kind == "file" else ""
+
+
+def to_be_read(file: Path) -> str:
+    """What to do about a file that is there and that whoever types this may not read; nothing about any other."""
+    if not permissions.is_locked(file):
         return ""
-    file = settings.path(place)
     return t(
         f"{file} 是别的用户的：请用网关的用户执行，或改正权限",
         f"{file} is another user's: type it as the gateway's user, or mend its mode",

@@ -35,7 +35,7 @@ def merge(
     """汇总一个月的单据 / Merge the documents of a month."""
     settings, today = context.settings(), times.china_date(context.business_clock().now_ms())
     rules = Rules(settings, compile_all(load_profiles(home=settings.home)))
-    month = _checked(month or (date.fromisoformat(today[:7] + "-01") - timedelta(days=1)).isoformat()[:7], today)
+    month = _checked(month, today) if month else _last(today)
     merged = {name: p for name, p in rules.types.items() if p.merge and any(rule.month for rule in p.calendar.values())}
     for name, known in ((type_, merged), (account, rules.accounts)):
         if name:
@@ -64,7 +64,16 @@ def _checked(month: str, today: str) -> str:
     if not _MONTH.fullmatch(month):
         raise CommandWrong(f"{month} 不是月份；写成 2026-11", f"{month} is no month; write it like 2026-11", code=2)
     if month > today[:7]:
-        raise CommandWrong(f"{month} 尚未开始", f"{month} has not begun", code=2)
+        raise CommandWrong(f"{month} 尚未开始（今天是 {today}）", f"{month} has not begun: today is {today}", code=2)
+    return month
+
+
+def _last(today: str) -> str:
+    """The month that is over; Wrong where the clock is where no month can be merged, as in 1970."""
+    month = (date.fromisoformat(today[:7] + "-01") - timedelta(days=1)).isoformat()[:7]
+    if not _MONTH.fullmatch(month):
+        zh, en = f"时钟是 {today}：请校正（timedatectl）", f"the clock says {today}: set it right (timedatectl)"
+        raise CommandWrong(zh, en, code=2)
     return month
 
 

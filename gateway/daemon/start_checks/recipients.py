@@ -31,8 +31,8 @@ def read_recipient(settings: Settings, one: RecipientFile) -> x509.Certificate:
         return recipient(files.read(path))
     except OSError as wrong:
         why, zh = (
-            f"{wrong.strerror}; put the authority's encryption certificate there",
-            f"{wrong.strerror}；请放入主管部门的加密证书",
+            f"{wrong.strerror}; put the authority's encryption certificate there, such that the gateway's user may read it",
+            f"{wrong.strerror}；请放入主管部门的加密证书，并让网关的用户可读",
         )
     except RecipientWrong as wrong:
         why, zh = wrong.en, wrong.zh

@@ -151,6 +151,20 @@ def test_a_pin_or_a_token_of_another_user_is_not_to_be_written_anew(
         assert len(advice) == 1 and "is another user's" in advice[0] and "write" not in advice[0]
 
 
+def test_a_certificate_of_another_user_is_not_to_be_put_there_anew(
+    tongguan: Tongguan, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, check in (
+        ("customs.pem", "trust/customs.pem"),
+        ("customs-encryption.pem", "secrets_to trust/customs-encryption.pem"),
+    ):
+        with monkeypatch.context() as patch:
+            of_another_user(patch, name)
+            said = tongguan("doctor", "--lang", "en", "--json")
+        advice = [each["do"] for each in said.json if each["check"] == f"route customs {check}"]
+        assert len(advice) == 1 and "is another user's" in advice[0] and "put" not in advice[0]
+
+
 @pytest.mark.parametrize("command", ["list", "doctor"])
 def test_without_a_journal_an_anchor_of_another_user_is_told_as_that(
     tongguan: Tongguan, home: Path, monkeypatch: pytest.MonkeyPatch, command: str
