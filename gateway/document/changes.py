@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tongguan.gateway.model.characters import normal
 from tongguan.gateway.model.document import Attachment, Content, Document
@@ -12,6 +12,17 @@ from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Number, Reservation
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import Operation, Profile, ReceiptRows
+
+
+class FoundBy(NamedTuple):
+    """What has found a document that a message rests on: a need, and the row that named it, where rows do."""
+
+    need: str
+    row: int | None = None
+
+
+FoundDocuments = Mapping[FoundBy, Document]
+"""The other documents that a message rests on."""
 
 
 def born(message: Message, profile: Profile, at: int) -> Document:
@@ -191,10 +202,8 @@ def joined_value(content: Content, expression: str) -> str:
     return "+".join(values) if all(values) else ""
 
 
-def reservations(
-    profile: Profile, operation: Operation, document: Document, found: Mapping[str, Document]
-) -> tuple[Reservation, ...]:
-    """What only this document may have, as its operation says. `found`: the other documents that it rests on (`found_by`)."""
+def reservations(profile: Profile, operation: Operation, document: Document, found: FoundDocuments) -> tuple[Reservation, ...]:
+    """What only this document may have, as its operation says. `found`: the other documents that it rests on."""
     pairs = [
         (f"{profile.authority}:{expression}", value)
         for expression in operation.reserve
@@ -209,20 +218,9 @@ def own_reservations(profile: Profile, held: Iterable[Reservation]) -> tuple[Res
     return tuple(one for one in held if one.kind in kinds)
 
 
-def reserved_values(content: Content, expression: str, found: Mapping[str, Document]) -> dict[str, str]:
-    """What an expression of `reserve` comes to: values of paths, or the ids of what a need found, by the names in `found`."""
+def reserved_values(content: Content, expression: str, found: FoundDocuments) -> dict[int | None, str]:
+    """What an expression of `reserve` comes to: the value of paths, or the ids of what a need found, by the rows that named it."""
     if expression.startswith("@"):
-        return {name: other.id for name, other in found.items() if name.partition("[")[0] == expression[1:]}
+        return {by.row: other.id for by, other in found.items() if by.need == expression[1:]}
     value = joined_value(content, expression)
-    return {expression: value} if value else {}
-
-
-def found_by(need: str, row: int | None) -> str:
-    """Under which name a document stands among those that were found: the need's, or that of one of its rows."""
-    return need if row is None else f"{need}[{row}]"
-
-
-def row_of(name: str) -> int | None:
-    """The row that named what was found under this name; None where it was no row."""
-    _, _, row = name.partition("[")
-    return int(row.removesuffix("]")) if row.endswith("]") and row[:-1].isdigit() else None
+    return {None: value} if value else {}

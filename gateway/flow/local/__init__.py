@@ -9,6 +9,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
+from tongguan.gateway.document.changes import FoundDocuments
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.model.message import Message, State
@@ -49,7 +50,7 @@ class LocalRequest:
     business: int  #: by the business clock: for documents, and for all that is dated
     language: str
     profiles: Mapping[str, Profile]  #: all document types
-    found: Mapping[str, Document] = field(default_factory=dict)  #: by need, the other documents that the message rests on
+    found: FoundDocuments = field(default_factory=dict)  #: the other documents that the message rests on
     answered: Mapping[str, str] | None = None  #: elements of the authority's answer, where the operation asked
     answered_files: Sequence[AnsweredFile] = ()  #: its files, where it was asked for those of rows
     answered_rows: Sequence[Content] = ()  #: and its rows, where the operation fetches a table

@@ -15,6 +15,7 @@ import orjson
 
 from tongguan.codecs.reading.attachments import media_type
 from tongguan.gateway.document.changes import (
+    FoundDocuments,
     attached,
     changed,
     facts_of,
@@ -56,7 +57,7 @@ def request_of(
     *,
     content: Content,
     options: Mapping[str, str] | None = None,
-    found: Mapping[str, Document] | None = None,
+    found: FoundDocuments | None = None,
 ) -> LocalRequest:
     """What the desk needs to do a message's operation."""
     profile, account = rules.profile(message.type), rules.account(message.account)

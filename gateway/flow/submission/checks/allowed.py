@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.reading.item import Item
 from tongguan.codecs.reading.locations import Locations
 from tongguan.gateway.document.changes import (
+    FoundBy,
+    FoundDocuments,
     changed,
-    found_by,
     joined_value,
     reserved_values,
-    row_of,
     rows_of,
     status_on,
     value_at,
@@ -126,9 +126,9 @@ def card_of_signer(operation: Operation, card: str, certificate: bytes, signer: 
 
 @record
 class Needs:
-    """What a message's needs come to: the documents that they found (`found_by`), and whether they do."""
+    """What a message's needs come to: the documents that they found, and whether they do."""
 
-    found: Mapping[str, Document]
+    found: FoundDocuments
     faults: tuple[Fault, ...] = ()
     waits_on: Document | None = None  #: the first of those that are to be waited for
 
@@ -147,7 +147,7 @@ def needed(rules: Rules, moment: Moment, message: Message, content: Content, rec
     if not compiled.profile.needs:
         return NO_NEEDS
     today = china_date(moment.business)
-    documents: dict[str, Document] = {}
+    documents: dict[FoundBy, Document] = {}
     faults: list[Fault] = []
     waits_on: Document | None = None
     asked = (need for need in compiled.profile.needs.values() if message.operation in need.at)
@@ -155,7 +155,7 @@ def needed(rules: Rules, moment: Moment, message: Message, content: Content, rec
         other = found(rules, message, need, said, records)
         wrong: list[Fault] = []
         if other is not None:
-            documents[found_by(need.name, row)] = other
+            documents[FoundBy(need.name, row)] = other
             wrong += _differences(rules, message, need, said, other)
         if other is not None and other.status in need.wait:
             waits_on = waits_on or other
@@ -406,19 +406,19 @@ def to_the_card(rules: Rules, moment: Moment, message: Message, operation: Opera
 
 
 def taken(
-    rules: Rules, moment: Moment, message: Message, *, content: Content, others: Mapping[str, Document], records: Snapshot
+    rules: Rules, moment: Moment, message: Message, *, content: Content, others: FoundDocuments, records: Snapshot
 ) -> list[Fault]:
     """Values, and other documents that a need found, which another document has reserved that is not over."""
     profile, today = rules.profile(message.type), china_date(moment.business)
     faults = []
     for expression in profile.operations[message.operation].reserve:
-        for name, value in reserved_values(content, expression, others).items():
+        for row, value in reserved_values(content, expression, others).items():
             owner = records.reserved_by(f"{profile.authority}:{expression}", value)
             holder = records.document(owner)
             if owner is None or owner == message.document_id or _has_expired(rules, holder, today):
                 continue
             by = reserved_by(rules, message.account, holder)
-            faults.append(_taken_already(profile, message, content, expression, row_of(name), by))
+            faults.append(_taken_already(profile, message, content, expression, row, by))
     return faults
 
 

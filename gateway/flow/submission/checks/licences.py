@@ -14,7 +14,7 @@ from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.field_tree import Trail
 from tongguan.codecs.checking.filling.fills import FillContext
 from tongguan.codecs.reading.locations import Locations
-from tongguan.gateway.document.changes import rows_of, value_at
+from tongguan.gateway.document.changes import FoundBy, FoundDocuments, rows_of, value_at
 from tongguan.gateway.document.licences import Licence, UncoveredRow, bare, licence_of, takes_of, text_of, uncovered, wanted
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.snapshot import Snapshot
@@ -85,7 +85,7 @@ def wish_of(
     message: Message,
     content: Content,
     document: Document | None,
-    others: Mapping[str, Document],
+    others: FoundDocuments,
     *,
     party: str,
 ) -> Wish | None:
@@ -96,7 +96,7 @@ def wish_of(
         before = document.content if document is not None and operation.pending else {}
         return Wish(compiled, message.document_id or "", (message.account, party), before, content)
     changes = changes_of(compiled, content) if operation.opens_round else None
-    other = others.get(changes.need) if changes is not None else None
+    other = others.get(FoundBy(changes.need)) if changes is not None else None
     return _for_changed(rules, moment, message, content, other) if other is not None else None
 
 

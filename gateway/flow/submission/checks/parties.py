@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from tongguan.codecs.checking.filling.fills import clients_of
-from tongguan.gateway.document.changes import value_at
+from tongguan.gateway.document.changes import FoundBy, FoundDocuments, value_at
 from tongguan.gateway.model.document import Content, Document
 from tongguan.gateway.profile.profile import Profile
 from tongguan.gateway.settings import Account
@@ -36,14 +34,12 @@ def party_coded(account: Account, profile: Profile, code: str) -> str | None:
     return OWN if rule.others and account.kind != "broker" else None
 
 
-def party_of(
-    account: Account, profile: Profile, content: Content, found: Mapping[str, Document], before: Document | None
-) -> str | None:
+def party_of(account: Account, profile: Profile, content: Content, found: FoundDocuments, before: Document | None) -> str | None:
     """For whom a message's document is: as it says itself, or as the one that its need has found; with neither as it was `before`."""
     rule = profile.party
     if rule is None or rule.names:
         return party_named(account, profile, content)
-    other = found.get(rule.need)
+    other = found.get(FoundBy(rule.need))
     if other is not None:
         return other.party
     return before.party if before is not None else OWN
