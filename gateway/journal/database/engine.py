@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Column, Connection, Engine, Integer, LargeBinary, create_engine, event, text
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy.pool import NullPool
 
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.database.prepared import PreparedStatement
@@ -285,7 +286,7 @@ def open_engine(url: str, home: Path, *, writes: bool, frozen: bool = False, loo
         return create_engine(url, pool_pre_ping=True)
     where, patience = str(journal_file(url, home)), LOOK_MS if looks else BUSY_MS
     options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": patience / 1000}}
-    options |= {"pool_size": 1, "max_overflow": 0} if writes else {"pool_size": 8, "max_overflow": 24}
+    options |= {"pool_size": 1, "max_overflow": 0} if writes else {"poolclass": NullPool}
     looks = looks and _waits(Path(f"{where}-wal"))
     place = f"file:{quote(where)}?mode=ro{'&immutable=1' if frozen else ''}&uri=true" if frozen or looks else where
     engine = create_engine(f"sqlite:///{place}", **options)

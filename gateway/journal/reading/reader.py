@@ -14,8 +14,8 @@ from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import StationBroken, TongguanError
 
-#: connections that are kept while nobody reads
-_MOST_IDLE = 8
+#: connections that are kept while nobody reads: each holds pages and statements of its own, some 2 MB
+_MOST_IDLE = 4
 
 
 class Reader:

@@ -6,7 +6,10 @@ journal fills it too.
 
 from __future__ import annotations
 
+import gc
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -216,3 +219,18 @@ def test_of_very_many_with_one_reference_the_newest_are_found(journals: Pair) ->
 
 def test_an_old_journal_is_whole(journals: Pair) -> None:
     assert journals[0].verify().broken is None
+
+
+def open_connections() -> int:
+    return sum(isinstance(each, sqlite3.Connection) for each in gc.get_objects())
+
+
+def test_of_many_reads_at_once_few_connections_are_kept(busy: Journal) -> None:
+    """Each keeps pages and statements of its own: of a dozen that once were needed, memory grew for as long as the gateway ran."""
+    before = open_connections()
+    with ExitStack() as at_once:
+        for _ in range(12):
+            at_once.enter_context(busy.read())
+        assert open_connections() - before >= 8
+
+    assert open_connections() - before <= 4
