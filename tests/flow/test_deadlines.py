@@ -129,6 +129,18 @@ def test_a_deadline_is_told_in_time_loud_once_it_is_over_and_no_more_when_all_is
     assert (told(desk), health(desk)) == ([], [])
 
 
+def test_what_an_account_has_to_declare_is_told_although_it_has_left_the_settings(desk: Counting) -> None:
+    desk.note("2030-06-03")
+    settings = desk.shop.site.home / "tongguan.toml"
+    settings.write_text(
+        settings.read_text().replace('name = "demo"\n', 'name = "renamed"\n').replace("mailboxes/demo", "mailboxes/other")
+    )
+    desk.shop.stop()
+    desk.today = "2030-07-05T12:00:00"
+
+    assert told(desk) == ["demo 2030-06 有 1 份送货单未申报，期限为 2030-07-10"]
+
+
 def health(desk: Counting) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(json.dumps(desk.shop.daemon.watching.health()["deadlines"]))
     return found

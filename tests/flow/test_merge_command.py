@@ -105,3 +105,18 @@ def test_what_is_left_is_listed_with_where_it_stands(site: Site) -> None:
     said = site.command("deadlines", "--account", "demo", "--lang", "en").stdout
     assert number in said and "under way" in said
     assert site.command("deadlines", "--account", "nobody").returncode != 0
+
+
+@pytest.mark.requirement("CD-17")
+def test_what_is_left_of_an_account_that_has_left_the_settings_is_listed_with_what_to_do(site: Site) -> None:
+    left = note(site)
+    site.wait_business(NOTE, left, "已签收")
+    (number,) = numbers(site, left)
+    settings = site.home / "tongguan.toml"
+    whole = settings.read_text()
+    settings.write_text(whole.replace('name = "demo"\n', 'name = "renamed"\n'))
+    said = site.command("deadlines", "--account", "demo", "--lang", "en").stdout
+    settings.write_text(whole)
+
+    assert number in said
+    assert "account demo is not in the settings" in said and "tongguan reload" in said

@@ -6,7 +6,7 @@ from tongguan.codecs.checking.compile import compile_all
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.messages.selection import AccountOption, TypeOption, known_or_wrong
 from tongguan.gateway.cli.output import print_json, print_table, say
-from tongguan.gateway.flow.merging.deadlines import merging_types, undeclared
+from tongguan.gateway.flow.merging.deadlines import declarants, merging_types, undeclared
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.system import times
@@ -21,11 +21,12 @@ def deadlines(account: AccountOption = "", type_: TypeOption = "") -> int:
     every = merging_types(rules)
     if type_:
         known_or_wrong(type_, [each.merged.type for each in every])
-    if account:
-        known_or_wrong(account, rules.accounts)
     types = [each for each in every if type_ in ("", each.merged.type)]
-    accounts = [name for name in rules.accounts if account in ("", name)]
     with context.journal() as journal, journal.search() as records:
+        everybody = declarants(rules, records)
+        if account:
+            known_or_wrong(account, everybody)
+        accounts = [account] if account else everybody
         found = [one for each in types for one in undeclared(each, accounts, records)]
     found.sort(key=lambda one: (one.deadline or "9999", one.account, one.type, one.day, one.number))
     today = times.china_date(context.business_clock().now_ms())
@@ -53,6 +54,11 @@ def deadlines(account: AccountOption = "", type_: TypeOption = "") -> int:
                 for o in found
             ],
         )
+        for gone in sorted({o.account for o in found}.difference(rules.accounts)):
+            say(
+                f"账户 {gone} 不在设置中：它的单证不会再汇总和申报；请把它放回设置，然后执行 tongguan reload",
+                f"account {gone} is not in the settings: nothing of it is merged or declared; put it back, then type tongguan reload",
+            )
     else:
         say("没有须申报而未申报的单证", "nothing is left to declare")
     return LATE if any(one.overdue(today) for one in found) else 0

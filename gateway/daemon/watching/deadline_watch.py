@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-from tongguan.gateway.flow.merging.deadlines import Undeclared, merging_types, undeclared
+from tongguan.gateway.flow.merging.deadlines import Undeclared, declarants, merging_types, undeclared
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.system import times
@@ -37,8 +37,8 @@ class DeadlineWatch:
     def _undeclared(self) -> Iterator[Undeclared]:
         rules = self._site.rules
         with self._site.journal.search() as records:
+            accounts = declarants(rules, records)
             for types in merging_types(rules):
-                accounts = [each.name for each in rules.accounts.values() if rules.code_at(each, types.profile)]
                 yield from undeclared(types, accounts, records)
 
     def _is_told(self, until: str, today: str) -> bool:

@@ -40,6 +40,11 @@ def merging_types(rules: Rules) -> list[MergeTypes]:
     return [MergeTypes(rules, profile) for profile in rules.types.values() if profile.merge is not None]
 
 
+def declarants(rules: Rules, records: Search) -> list[str]:
+    """Every account, also one that has left the settings: what it was to declare is still to be declared."""
+    return sorted({*rules.accounts, *(account for account, *_ in records.tally())})
+
+
 def undeclared(types: MergeTypes, accounts: Collection[str], records: Search) -> Iterator[Undeclared]:
     """All of these accounts, in no order; what is made of theirs may be another account's."""
     rule, statuses = types.rule, types.merged.statuses
@@ -68,7 +73,7 @@ def _wholes(types: MergeTypes, records: Search) -> dict[str, tuple[str, str | No
     """Key and status of what is made and not declared, of every account; None for one whose first message has not made it yet."""
     rule, found = types.rule, dict[str, tuple[str, str | None]]()
     still = [status for status in types.made.profile.statuses if status not in rule.declared]
-    for account in _everybody(types, records):
+    for account in declarants(types.rules, records):
         found |= {each.id: (each.key, each.status) for each in records.standing(account, rule.makes, still)}
         coming = {each.document_id: each.document for each in records.open_of_type(account, rule.makes) if each.document_id}
         there = records.standing_of(coming)
@@ -78,14 +83,11 @@ def _wholes(types: MergeTypes, records: Search) -> dict[str, tuple[str, str | No
     return found
 
 
-def _everybody(types: MergeTypes, records: Search) -> list[str]:
-    """Every account, also one that has left the settings: what it was to declare is still to be declared."""
-    return sorted({*types.rules.accounts, *(account for account, *_ in records.tally())})
-
-
 def _going(types: MergeTypes, records: Search) -> dict[str, tuple[str, str | None]]:
     """The same of what has come to nothing, and what went into it is let go just now."""
-    messages = (each for account in _everybody(types, records) for each in records.open_of_type(account, types.profile.type))
+    messages = (
+        each for account in declarants(types.rules, records) for each in records.open_of_type(account, types.profile.type)
+    )
     owners = map(owner_of, records.messages(each.id for each in messages if each.document_id is None).values())
     found = records.standing_of(owner for owner in owners if owner is not None)
     return {each.id: (each.key, each.status) for each in found.values()}
