@@ -28,8 +28,8 @@ from pydantic import (
 from tongguan.gateway.model.alert_codes import ALERT_CODES
 from tongguan.gateway.model.errors import SettingsWrong, each_of, in_both, in_language, nearest
 from tongguan.gateway.settings_text import odd_values, what_is_no_toml
-from tongguan.gateway.system import files
 from tongguan.gateway.system.business_clock import MOST_SPEED
+from tongguan.gateway.system.storage import files
 from tongguan.gateway.system.threads import ANSWER, within
 
 _SPANS = {

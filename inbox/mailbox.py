@@ -21,8 +21,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from tongguan.gateway.model.errors import Fault, StationBroken
-from tongguan.gateway.system import clock, file_names, files, times
-from tongguan.gateway.system.folders import Folders
+from tongguan.gateway.system import clock, times
+from tongguan.gateway.system.storage import file_names, files
+from tongguan.gateway.system.storage.folders import Folders
 from tongguan.inbox import file_reader, originals
 from tongguan.inbox.file_reader import Drop, NeverTaken, NotFinished
 

@@ -10,8 +10,8 @@ import os
 import stat
 from collections.abc import Iterator
 
-from tongguan.gateway.system import file_names, files
-from tongguan.gateway.system.folders import Folders
+from tongguan.gateway.system.storage import file_names, files
+from tongguan.gateway.system.storage.folders import Folders
 from tongguan.inbox import file_reader
 from tongguan.inbox.file_reader import Drop
 

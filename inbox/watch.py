@@ -17,7 +17,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from tongguan.gateway.system import clock, file_names
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.storage import file_names
 
 _CLOSE_WRITE, _MOVED_TO, _CREATE = 0x8, 0x80, 0x100
 _DELETE_SELF, _MOVE_SELF, _OVERFLOW, _IGNORED = 0x400, 0x800, 0x4000, 0x8000

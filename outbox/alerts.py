@@ -21,8 +21,9 @@ from typing import Any
 import orjson
 
 from tongguan.gateway.model.errors import in_language
-from tongguan.gateway.system import clock, files, times
+from tongguan.gateway.system import clock, times
 from tongguan.gateway.system.printed import at_home
+from tongguan.gateway.system.storage import files
 
 MOST_LINES = 6  #: of one trouble within `SPELL` seconds
 SPELL = 60.0

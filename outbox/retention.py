@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import orjson
 
-from tongguan.gateway.system import file_names
-from tongguan.gateway.system.folders import Folders
+from tongguan.gateway.system.storage import file_names
+from tongguan.gateway.system.storage.folders import Folders
 
 BOXES = ("SentBox", "FailBox", "InBox")
 _BY_ID = "Status/by-id"

@@ -19,8 +19,9 @@ from tongguan.gateway.journal.notifications import LANE, Notifications
 from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.model.notification import Notification
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system import clock, files, logs, times
+from tongguan.gateway.system import clock, logs, times
 from tongguan.gateway.system.backoff import part_of, wait_before_next
+from tongguan.gateway.system.storage import files
 from tongguan.outbox.alerts import Alerts
 
 log = logs.get_logger("notify")

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tongguan.gateway.model.errors import SettingsWrong, StationBroken, in_both, nearest
 from tongguan.gateway.settings import AlertWebhook
-from tongguan.gateway.system import clock, files
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.storage import files
 from tongguan.routes import trust
 from tongguan.routes.event_loop import EventLoop
 from tongguan.routes.http_session import NO_ANSWER, Connections, reason

@@ -15,7 +15,7 @@ from yarl import URL
 
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Route
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 _FULL_WIDTH = re.compile("[\uff01-\uff5e\u3002]")
 

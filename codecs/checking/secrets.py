@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from tongguan.codecs.reading.read_zip import message_of, unpack
+from tongguan.codecs.reading.formats.read_zip import message_of, unpack
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.profile.profile import Profile
 

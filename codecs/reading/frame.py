@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from tongguan.codecs.reading.faults import ATTACHMENT, fault
+from tongguan.codecs.reading.formats.read_zip import SentFiles
 from tongguan.codecs.reading.item import MOST_KEPT, Item, Read, WireForm, digest, spoiled
-from tongguan.codecs.reading.read_zip import SentFiles
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, FRAME_LABELS, MOST_LISTED, MOST_NAME, near
 from tongguan.gateway.model.characters import hides, may_be_strange, normal, strange, unprintable, without_unseen
 from tongguan.gateway.model.errors import Fault

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from tongguan.codecs.reading.faults import fault
-from tongguan.codecs.reading.sheet import SheetCell, read_sheet
+from tongguan.codecs.reading.formats.sheet import SheetCell, read_sheet
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.profile.profile import Text
 

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tongguan.codecs.reading.faults import ATTACHMENT, fault
+from tongguan.codecs.reading.formats.read_json import read_json
+from tongguan.codecs.reading.formats.read_xml import read_xml
+from tongguan.codecs.reading.formats.read_zip import Unpacked, unpack
 from tongguan.codecs.reading.frame import TakenFiles
 from tongguan.codecs.reading.item import Item, Read, Spoilt, spoiled
 from tongguan.codecs.reading.mistaken import UNREADABLE, mistaken
-from tongguan.codecs.reading.read_json import read_json
-from tongguan.codecs.reading.read_xml import read_xml
-from tongguan.codecs.reading.read_zip import Unpacked, unpack
 from tongguan.gateway.model.errors import Refused
 from tongguan.gateway.profile.foreign import KnownFiles
 from tongguan.gateway.profile.profile import OwnForms

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tongguan.codecs.checking.compile import Compiled, compile_profile
-from tongguan.gateway.flow.query.statistics import STATISTICS, statistics
+from tongguan.gateway.flow.query.answers.statistics import STATISTICS, statistics
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.database.engine import open_engine

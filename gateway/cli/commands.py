@@ -185,7 +185,7 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
         "status",
     ),
     "doctor": Command(
-        "体检：本机是否适合运行 / Is this machine fit? Each ok, or what to do.", "health.checks", "doctor", strict=True
+        "体检：本机是否适合运行 / Is this machine fit? Each ok, or what to do.", "health.doctor.checks", "doctor", strict=True
     ),
     "service": CommandGroup(
         "服务 / a service of the system",
@@ -207,7 +207,7 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
                 "show",
             ),
             "check": Command(
-                "检查设置 / Are the settings right? Exit 78 when not.", "health.checks", "config_check", strict=True
+                "检查设置 / Are the settings right? Exit 78 when not.", "health.doctor.checks", "config_check", strict=True
             ),
         },
     ),

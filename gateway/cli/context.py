@@ -27,9 +27,9 @@ import typer
 from tongguan.gateway.model import characters
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong, TongguanError, in_language
 from tongguan.gateway.settings import RUNNING, Settings, language_of, read_settings
-from tongguan.gateway.system import file_names
 from tongguan.gateway.system.business_clock import BusinessClock, kept_line
 from tongguan.gateway.system.printed import at_home
+from tongguan.gateway.system.storage import file_names
 
 if TYPE_CHECKING:
     from tongguan.gateway.journal.client import JournalClient

@@ -17,7 +17,7 @@ from tongguan.gateway.daemon.start_checks.recipients import recipients
 from tongguan.gateway.flow.cards.looks import Looks
 from tongguan.gateway.flow.intake.preparer import Preparer
 from tongguan.gateway.flow.local import desk_steps
-from tongguan.gateway.flow.query.known_answers import KnownAnswers
+from tongguan.gateway.flow.query.authority.known_answers import KnownAnswers
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.journal.journal import Journal
@@ -27,9 +27,9 @@ from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.source import Complaints
 from tongguan.gateway.settings import Account, Settings
-from tongguan.gateway.system import files
 from tongguan.gateway.system.business_clock import BusinessClock
-from tongguan.gateway.system.folders import Folders, identity_marker
+from tongguan.gateway.system.storage import files
+from tongguan.gateway.system.storage.folders import Folders, identity_marker
 from tongguan.gateway.system.threads import ANSWER, within
 from tongguan.inbox.mailbox import Mailbox
 from tongguan.outbox.prints.layout import read_layouts

@@ -37,7 +37,7 @@ from tongguan.gateway.daemon.watching.table_reload import TableReload
 from tongguan.gateway.flow.intake.door import PART, take
 from tongguan.gateway.flow.intake.unserved import take_up
 from tongguan.gateway.flow.orders import RELOADED, Orders
-from tongguan.gateway.flow.query.known_answers import KnownAnswers
+from tongguan.gateway.flow.query.authority.known_answers import KnownAnswers
 from tongguan.gateway.flow.query.recount import Recount
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
@@ -50,7 +50,8 @@ from tongguan.gateway.journal.writing.writer import Changed
 from tongguan.gateway.model.errors import SettingsWrong, StationBroken, each_of, in_both
 from tongguan.gateway.model.lane import Lane, LaneKind
 from tongguan.gateway.settings import RUNNING, Settings, own_files, read_raw, settings_of
-from tongguan.gateway.system import clock, files, home_lock, logs, permissions
+from tongguan.gateway.system import clock, logs
+from tongguan.gateway.system.storage import files, home_lock, permissions
 from tongguan.gateway.system.threads import Serve, WorkMark
 from tongguan.gateway.system.times import china_date
 from tongguan.gateway.work.moment import waits_for

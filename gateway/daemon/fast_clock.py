@@ -11,8 +11,9 @@ from shlex import quote
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system import clock, files, logs
+from tongguan.gateway.system import clock, logs
 from tongguan.gateway.system.business_clock import FILE, BusinessClock, ClockLine, going_on, kept_line, read_line
+from tongguan.gateway.system.storage import files
 from tongguan.outbox.alerts import Alerts
 
 log = logs.get_logger("clock")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tongguan.gateway.model.errors import in_both
-from tongguan.gateway.system.sockets import socket_name
+from tongguan.gateway.system.storage.sockets import socket_name
 from tongguan.gateway.system.threads import Begin, WorkMark, begin_thread
 from tongguan.signer.cards.pin import Secret, pin_of
 from tongguan.signer.errors import PinNeeded, PinWrong

@@ -21,7 +21,8 @@ from typing import TypeVar
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.message import FINAL
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system import clock, file_names, files, logs
+from tongguan.gateway.system import clock, logs
+from tongguan.gateway.system.storage import file_names, files
 from tongguan.gateway.system.threads import within
 from tongguan.inbox.mailbox import Mailbox
 from tongguan.outbox.alerts import Alerts

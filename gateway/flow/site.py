@@ -10,7 +10,7 @@ from cryptography import x509
 
 from tongguan.gateway.flow.cards.looks import Looks
 from tongguan.gateway.flow.intake.preparer import Preparer
-from tongguan.gateway.flow.query.known_answers import KnownAnswers
+from tongguan.gateway.flow.query.authority.known_answers import KnownAnswers
 from tongguan.gateway.flow.rules import Rules, there
 from tongguan.gateway.journal.port import FlowJournal
 from tongguan.gateway.model.errors import Deferred, in_both

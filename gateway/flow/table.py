@@ -17,7 +17,7 @@ from tongguan.gateway.flow.intake.preparer import MessageBatch
 from tongguan.gateway.flow.intake.unserved import lanes_nobody_serves
 from tongguan.gateway.flow.merging.merge import merge_step
 from tongguan.gateway.flow.printing.prints import print_step
-from tongguan.gateway.flow.query.ask import ask_step
+from tongguan.gateway.flow.query.authority.ask import ask_step
 from tongguan.gateway.flow.receipts.receipts import receipt_step
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.check import presence_step, read_step

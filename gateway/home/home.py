@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tongguan.gateway.daemon.start_checks.sample import CODES, NAME, TITLE, USCC, remember_secrets
 from tongguan.gateway.home.toml_text import with_value
 from tongguan.gateway.model.errors import SettingsWrong
-from tongguan.gateway.system import clock, files
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.storage import files
 from tongguan.signer.cards.module import find_module, write_softhsm_configuration
 from tongguan.signer.cards.pin import Secret
 from tongguan.signer.certificate import der_chain, identity

@@ -59,7 +59,8 @@ from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import Message
 from tongguan.gateway.model.outcome import Chain, Fate, Finished
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.system import clock, logs, permissions
+from tongguan.gateway.system import clock, logs
+from tongguan.gateway.system.storage import permissions
 from tongguan.gateway.system.threads import Begin, begin_thread
 
 log = logs.get_logger("journal")

@@ -40,7 +40,7 @@ from tongguan.gateway.profile.sections.queries import QueryScope, read_query
 from tongguan.gateway.profile.sections.replies import look_at_replies, pattern_wrong
 from tongguan.gateway.profile.sections.takes import look_at_takes, read_takes
 from tongguan.gateway.profile.source import Complaints, TomlFile, TomlTable, read_csv, table_of, text
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast, get_origin, get_type_hints
 from tongguan.gateway.model.errors import SettingsWrong, TongguanError, each_of, in_both, nearest
 from tongguan.gateway.profile.profile import NOTHING, Text
 from tongguan.gateway.settings import span
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 T = TypeVar("T")
 _ANY: Mapping[str, Collection[str]] = {}

@@ -16,7 +16,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tongguan.gateway.system import clock, files, times
+from tongguan.gateway.system import clock, times
+from tongguan.gateway.system.storage import files
 
 FILE = "clock.json"
 MOST_SPEED = 1_000_000  #: a day in less than a tenth of a second

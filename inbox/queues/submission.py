@@ -22,8 +22,8 @@ import orjson
 from tongguan.gateway.model import characters
 from tongguan.gateway.model.errors import Fault, nearest, short
 from tongguan.gateway.model.queueing import QueueDelivery, QueueMessage, reply_queue_allowed
-from tongguan.gateway.system import file_names
 from tongguan.gateway.system.parser_messages import in_words
+from tongguan.gateway.system.storage import file_names
 
 MOST_HEADERS = 64_000  #: bytes of a message's headers, as JSON
 MOST_NAME = 200  #: bytes of a name

@@ -20,7 +20,8 @@ from tongguan.gateway.journal.reading.following import MoveLine
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.errors import BrokerBroken, StationBroken, each_of
 from tongguan.gateway.model.queueing import BrokerLink, MessageBroker, OutgoingMessage, PublishResult
-from tongguan.gateway.system import clock, files
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.storage import files
 from tongguan.gateway.system.threads import WorkMark
 from tongguan.outbox.queues.page_publisher import PagePublisher, PublishedPage
 

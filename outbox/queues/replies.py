@@ -25,7 +25,8 @@ from tongguan.gateway.model.ids import derived_id
 from tongguan.gateway.model.message import FINAL, State
 from tongguan.gateway.model.queueing import BrokerLink, OutgoingMessage, PublishResult, QueueDelivery, reply_queue_allowed
 from tongguan.gateway.model.record import record
-from tongguan.gateway.system import clock, file_names
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.storage import file_names
 from tongguan.outbox.alerts import Alerts
 from tongguan.outbox.queues.history_teller import GONE
 from tongguan.outbox.status.files import StatusContext, shown_status

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.lookups import AnswerRow
-from tongguan.gateway.system import file_names, files
+from tongguan.gateway.system.storage import file_names, files
 from tongguan.outbox.status.file_writer import FileWriter
 
 #: so many bytes are written before they are forced to disk and marked

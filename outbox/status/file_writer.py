@@ -7,8 +7,9 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from tongguan.gateway.system import clock, file_names
-from tongguan.gateway.system.folders import SPARES, Folders
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.storage import file_names
+from tongguan.gateway.system.storage.folders import SPARES, Folders
 from tongguan.outbox.status.rewriting import Rewriter
 
 

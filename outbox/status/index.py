@@ -12,7 +12,8 @@ from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.message import EARLIER, OPEN, Message
 from tongguan.gateway.model.record import record
-from tongguan.gateway.system import clock, file_names, times
+from tongguan.gateway.system import clock, times
+from tongguan.gateway.system.storage import file_names
 from tongguan.outbox.alerts import Problem
 from tongguan.outbox.status.file_writer import FileWriter
 from tongguan.outbox.status.files import StatusContext

@@ -24,8 +24,9 @@ from tongguan.gateway.model.errors import in_language
 from tongguan.gateway.model.message import FINAL, OTHER, Message, State
 from tongguan.gateway.model.record import record
 from tongguan.gateway.profile.profile import Profile
-from tongguan.gateway.system import file_names, times
+from tongguan.gateway.system import times
 from tongguan.gateway.system.printed import at_home
+from tongguan.gateway.system.storage import file_names
 
 SCHEMA = 1
 #: kind and name of an answer that is in InBox

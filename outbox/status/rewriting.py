@@ -16,7 +16,8 @@ import stat
 from collections import deque
 from collections.abc import Callable
 
-from tongguan.gateway.system import clock, files
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.storage import files
 
 #: seconds before a replaced file is filled again; seconds after which it is no longer wanted
 REST, UNWANTED = 5.0, 120.0

@@ -20,8 +20,9 @@ from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.model.errors import StationBroken, TongguanError, in_both
 from tongguan.gateway.model.message import State
-from tongguan.gateway.system import clock, files
+from tongguan.gateway.system import clock
 from tongguan.gateway.system.backoff import Backoff
+from tongguan.gateway.system.storage import files
 from tongguan.gateway.system.threads import WorkMark
 from tongguan.outbox.alerts import Alerts
 from tongguan.outbox.status.answers import InBox

@@ -15,7 +15,7 @@ import kombu.connection
 from tongguan.gateway.model.errors import BrokerBroken, SettingsWrong
 from tongguan.gateway.model.queueing import BrokerLink, MessageBroker
 from tongguan.gateway.settings import Broker
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 from tongguan.routes.broker.amqp_link import AmqpLink
 from tongguan.routes.broker.redis_link import LEASE, RedisLink
 from tongguan.routes.broker.virtual_link import VirtualLink

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import NoReturn
 
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 from tongguan.signer.errors import PinNeeded, PinUnfit
 
 MOST_BYTES = 1024  #: of a file with a PIN: a longer one is another file

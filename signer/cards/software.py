@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tongguan.gateway.settings import Card
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 from tongguan.signer.cards.card import CardState, OpenCard, PinState, other_card
 from tongguan.signer.cards.pin import Secret, pin_of, read_pin
 from tongguan.signer.certificate import (

@@ -18,7 +18,7 @@ from sites import Site, wait_until
 from test_every_step import Crash, abandon
 
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 KEY = "F-KEPT"
 AMENDMENT = ("amend", FILING, ("S1", "R1", "B1", "B1"))

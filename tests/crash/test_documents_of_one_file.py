@@ -22,7 +22,7 @@ from workshop import alone
 
 from tongguan.gateway.daemon import assembly
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 KEYS = ("v", "v-2", "v-3")
 

@@ -19,7 +19,7 @@ from sites import Site, pulse
 
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.journal.reading.search import Search
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 
 class Crash(BaseException):

@@ -22,7 +22,7 @@ from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.flow.orders import carry_out
 from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.settings import read_settings
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 pytestmark = [pytest.mark.requirement("CD-11"), pytest.mark.requirement("CD-13")]
 NOW = "2030-07-05T12:00:00"

@@ -15,7 +15,7 @@ from test_every_step import Crash, abandon
 from workshop import Workshop, open_workshop
 
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 NOW = "2030-03-02T04:00:00"
 

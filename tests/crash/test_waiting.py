@@ -17,7 +17,7 @@ from test_every_step import Crash, abandon
 from workshop import QUICK
 
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 VOLUMES = ("v1", "v2", "v3")
 

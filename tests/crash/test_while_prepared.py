@@ -12,7 +12,7 @@ from patience import wait_until
 from test_every_step import Crash, abandon, assert_recovers, crash_at, work_until_idle
 
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 from tongguan.gateway.system.threads import begin_thread
 
 STEP = 6

@@ -19,8 +19,9 @@ from workshop import Workshop, open_workshop
 
 from tongguan.gateway.daemon.fast_clock import HELD_FOR
 from tongguan.gateway.home.home import change_settings
-from tongguan.gateway.system import clock, files, times
+from tongguan.gateway.system import clock, times
 from tongguan.gateway.system.business_clock import FILE, BusinessClock, kept_line
+from tongguan.gateway.system.storage import files
 
 pytestmark = pytest.mark.requirement("GW-09")
 DAY, NEW_YEAR = 86_400_000, "2031-01-01"

@@ -19,7 +19,7 @@ from lxml import etree
 from sites import Site
 from workshop import Workshop, open_workshop
 
-from tongguan.gateway.flow.query import question
+from tongguan.gateway.flow.query.authority import question
 from tongguan.gateway.flow.query.filters import MOST_SIZE
 from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.model.message import State

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 from workshop import Workshop, open_workshop
 
 from tongguan.gateway.model.message import State
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 pytestmark = pytest.mark.requirement("DP-07")
 LAST, OVER = "2026-02-28", "2026-03-01"

@@ -19,7 +19,8 @@ from tongguan.gateway.document.licences import with_others
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.outcome import Take, TakenLine
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.system import clock, files
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.storage import files
 
 IRON, COAL = "2601111000", "2701110000"
 TONNES = "070"

@@ -17,7 +17,7 @@ from rounds import turn
 from sites import Site, wait_until
 from workshop import Workshop, open_workshop
 
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 PHONE, OTHER = "13800138000", "13900139000"
 

@@ -18,7 +18,8 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from tongguan.codecs.reading import read_zip, vocabulary
+from tongguan.codecs.reading import vocabulary
+from tongguan.codecs.reading.formats import read_zip
 from tongguan.codecs.reading.vocabulary import ATTRIBUTES, KEYS
 from tongguan.gateway.cli.commands import COMMANDS, CommandGroup
 from tongguan.gateway.model.alert_codes import ALERT_CODES

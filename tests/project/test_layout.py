@@ -27,7 +27,7 @@ JOURNAL = "gateway/journal/"
 #: what is one database's alone
 DATABASE = "tongguan.gateway.journal.database.engine"
 RENAMES = {
-    "gateway/system/files.py",
+    "gateway/system/storage/files.py",
     # exchanges two names at once, for status files, so that no inode is freed at each rewrite
     "outbox/status/rewriting.py",
     # plays the enterprise: drops files as an ERP does
@@ -35,7 +35,7 @@ RENAMES = {
 }
 #: who opens files that nobody can have put a pipe in the place of, or that somebody names with a command
 OPENS = {
-    "gateway/system/files.py",
+    "gateway/system/storage/files.py",
     "gateway/system/clock.py",
     # looks first, and tells less
     "signer/secret.py",
@@ -89,7 +89,7 @@ ACTS = {
     "gateway/flow/intake/door.py",
     "gateway/flow/intake/unserved.py",
     "gateway/flow/printing/prints.py",
-    "gateway/flow/query/ask.py",
+    "gateway/flow/query/authority/ask.py",
     "gateway/flow/receipts/receipts.py",
     "gateway/flow/submission/check.py",
     "gateway/flow/submission/owed.py",
@@ -108,7 +108,7 @@ DATES = {
     # "printed at" on the page of what could not be printed
     "gateway/flow/printing/prints.py",
     # has a receipt been issued at a time that is still to come?
-    "gateway/flow/query/ask.py",
+    "gateway/flow/query/authority/ask.py",
     "gateway/flow/receipts/receipts.py",
     "gateway/flow/submission/send.py",
     # does a broker's power still hold?
@@ -118,7 +118,7 @@ DATES = {
     "gateway/daemon/preparing/workers.py",
     # dates are checked, or the clock itself is shown
     "gateway/cli/profiles/check.py",
-    "gateway/cli/health/doctor.py",
+    "gateway/cli/health/doctor/doctor.py",
     "gateway/cli/health/status.py",
     # the year of examples that are played
     "gateway/cli/demo/demo.py",

@@ -7,7 +7,7 @@ from lxml import etree
 
 from tongguan.codecs.checking.check import check
 from tongguan.codecs.reading.read import read
-from tongguan.gateway.flow.query.known_answers import question_of
+from tongguan.gateway.flow.query.authority.known_answers import question_of
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.system import clock

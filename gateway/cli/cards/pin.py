@@ -16,8 +16,8 @@ from tongguan.gateway.cli.cards.cards import Owned, asking, named, opened, recor
 from tongguan.gateway.cli.context import CommandWrong, t, told
 from tongguan.gateway.cli.messages.orders import daemon_runs, order
 from tongguan.gateway.cli.output import print_json, print_text
-from tongguan.gateway.system import home_lock
-from tongguan.gateway.system.sockets import socket_name
+from tongguan.gateway.system.storage import home_lock
+from tongguan.gateway.system.storage.sockets import socket_name
 from tongguan.signer.cards.pin import Secret, pin_of, read_pin
 from tongguan.signer.errors import PinNeeded
 

@@ -15,7 +15,7 @@ from tongguan.gateway.daemon.start_checks import sample
 from tongguan.gateway.model.errors import BrokerBroken
 from tongguan.gateway.model.queueing import SUBMISSIONS, BrokerLink, MessageBroker, OutgoingMessage, PublishResult
 from tongguan.gateway.settings import Broker
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 USUAL = "amqp://guest:guest@127.0.0.1:5672//"  #: where a broker on this machine is
 _QUEUE = SUBMISSIONS + sample.NAME

@@ -14,7 +14,8 @@ import typer
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t, told
 from tongguan.gateway.cli.output import facts_of, print_json, print_table, print_text, say
-from tongguan.gateway.system import clock, home_lock, times
+from tongguan.gateway.system import clock, times
+from tongguan.gateway.system.storage import home_lock
 
 _SAYS_EVERY = 2.0  #: seconds between two lines of how far it is
 _MOST = 1000

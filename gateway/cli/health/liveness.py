@@ -20,8 +20,9 @@ from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import t
 from tongguan.gateway.cli.messages.orders import daemon_runs
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system import clock, files, home_lock, times
-from tongguan.gateway.system.disk import shortages
+from tongguan.gateway.system import clock, times
+from tongguan.gateway.system.storage import files, home_lock
+from tongguan.gateway.system.storage.disk import shortages
 from tongguan.gateway.system.threads import ANSWER, within
 
 SILENT_MS = 20_000  #: a heartbeat is due every five seconds

@@ -24,7 +24,7 @@ from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import Message, State, shows_held
 from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import clock, times
-from tongguan.gateway.system.folders import Away
+from tongguan.gateway.system.storage.folders import Away
 
 __all__ = ["HealthReport", "Level", "Trouble", "health_report"]
 

@@ -34,7 +34,8 @@ from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.model.lane import NAMED_AFTER, Lane, LaneKind
 from tongguan.gateway.model.message import FINAL, Kind, Message, State
-from tongguan.gateway.system import clock, home_lock
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.storage import home_lock
 
 _PATIENCE_SECONDS = 30
 _SAID_BY_STATE = {state.value for state in State}

@@ -16,7 +16,8 @@ from tongguan.gateway.journal.reading.restrictions import Restriction, of_messag
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.settings import span
-from tongguan.gateway.system import clock, file_names, times
+from tongguan.gateway.system import clock, times
+from tongguan.gateway.system.storage import file_names
 
 if TYPE_CHECKING:
     from tongguan.gateway.profile.profile import Profiles

@@ -37,7 +37,7 @@ from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import many
 from tongguan.gateway.model.lane import NAMED_AFTER, ClosedLane, Lane, LaneKind
 from tongguan.gateway.model.message import Message, State
-from tongguan.gateway.system import file_names
+from tongguan.gateway.system.storage import file_names
 from tongguan.gateway.system.times import show as shown_time
 from tongguan.outbox.status.files import named_answers
 from tongguan.outbox.status.render import message_status, waiting_for

@@ -23,7 +23,7 @@ from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.model.errors import Fault, Refused
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Account, Settings
-from tongguan.gateway.system import file_names
+from tongguan.gateway.system.storage import file_names
 from tongguan.inbox.file_reader import NOT_PERMITTED, size_fault
 
 CLEAN, FAULTS, UNREADABLE = 0, 1, 2

@@ -19,7 +19,7 @@ from tongguan.gateway.cli.output import print_json, print_table, print_text, say
 from tongguan.gateway.cli.profiles.registry import page
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.profile import Operation, Profile
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 _NOT_SHOWN = {"folder", "place"}  #: of this machine, not of the type
 

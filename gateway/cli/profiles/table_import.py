@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tongguan.codecs.reading.sheet import SheetCell, SheetRow, read_sheet
+from tongguan.codecs.reading.formats.sheet import SheetCell, SheetRow, read_sheet
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong
 from tongguan.gateway.cli.messages.selection import known_or_wrong
@@ -23,7 +23,7 @@ from tongguan.gateway.model.document import Document
 from tongguan.gateway.model.errors import NoJournal, Refused
 from tongguan.gateway.profile.loading import INSTALLED, OWN, TABLES, load_profiles
 from tongguan.gateway.profile.profile import CodeTable, Field, Profile, Profiles
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 MOST_BYTES = 32_000_000
 _MOST_TOLD = 20  #: faults, codes and documents that are told; the others are counted

@@ -17,8 +17,8 @@ from tongguan.gateway.cli.messages.selection import known_or_wrong
 from tongguan.gateway.cli.output import print_json, print_table, print_text
 from tongguan.gateway.model.errors import NoJournal, SettingsWrong, many
 from tongguan.gateway.settings import RUNNING, Account, Settings, read_settings
-from tongguan.gateway.system import folders
-from tongguan.gateway.system.folders import Away
+from tongguan.gateway.system.storage import folders
+from tongguan.gateway.system.storage.folders import Away
 from tongguan.gateway.system.threads import ANSWER, within
 
 

@@ -11,8 +11,8 @@ import typer
 
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t, words
-from tongguan.gateway.cli.health.doctor import findings_here
-from tongguan.gateway.cli.health.finding import FILE, Finding, write_checklist
+from tongguan.gateway.cli.health.doctor.doctor import findings_here
+from tongguan.gateway.cli.health.doctor.finding import FILE, Finding, write_checklist
 from tongguan.gateway.cli.output import print_json, print_text, say
 from tongguan.gateway.home.production_home import QUESTIONS, Question, make_production_home
 

@@ -16,7 +16,7 @@ from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.output import print_json, print_raw, say
 from tongguan.gateway.settings import Settings, own_files
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 FOLDER = Path("/etc/systemd/system")
 _HOMES = (Path("/home"), Path("/", "root"), Path("/run/user"))  #: what ProtectHome hides

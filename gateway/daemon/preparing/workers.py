@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection, wait
 
 from tongguan.gateway.daemon.preparing.crossing import PreparedChains, PreparingJob, believed, sent
 from tongguan.gateway.flow.intake.preparer import MessageBatch, PreparerEnded, PreparingBatch
-from tongguan.gateway.flow.query.known_answers import KnownAnswers
+from tongguan.gateway.flow.query.authority.known_answers import KnownAnswers
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.journal.journal import Journal

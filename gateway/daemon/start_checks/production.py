@@ -18,8 +18,8 @@ from tongguan.gateway.daemon.start_checks.secrets_check import Concern, certific
 from tongguan.gateway.daemon.start_checks.secrets_check import concerns as secrets_told
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Account, Card, Settings
-from tongguan.gateway.system import files
 from tongguan.gateway.system.business_clock import FILE
+from tongguan.gateway.system.storage import files
 from tongguan.signer.cards.card import open_card
 from tongguan.signer.certificate import is_test_material
 from tongguan.signer.certificate_file import certificates_in

@@ -9,7 +9,7 @@ from cryptography import x509
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.profile.source import Complaints
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 from tongguan.signer.envelope import RecipientWrong, recipient
 
 RecipientFile = tuple[str, str, str]  #: route, key of the settings, file

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 NAME = "demo"
 TITLE = "大连示例进出口有限公司"

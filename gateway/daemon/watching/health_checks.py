@@ -20,7 +20,7 @@ from tongguan.gateway.model.message import FREES_REFERENCE, Message, State, show
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock, times
-from tongguan.gateway.system.disk import shortages
+from tongguan.gateway.system.storage.disk import shortages
 from tongguan.gateway.work.loop import hold
 from tongguan.outbox.alerts import Alerts
 from tongguan.signer.envelope import out_of_time

@@ -9,7 +9,7 @@ from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.errors import each_of, in_both
 from tongguan.gateway.model.message import Kind, State
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system.disk import Room, room
+from tongguan.gateway.system.storage.disk import Room, room
 from tongguan.outbox.alerts import Alerts
 
 _WAITING = (State.RECEIVED, State.CHECKED, State.SEALED)

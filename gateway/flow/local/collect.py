@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from tongguan.gateway.document.changes import rows_of, value_at
 from tongguan.gateway.flow.local import AnsweredFile, LocalRequest, done
-from tongguan.gateway.flow.query.operation_log import PICKED
+from tongguan.gateway.flow.query.answers.operation_log import PICKED
 from tongguan.gateway.flow.submission.checks.picks import picked
 from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.document import Content
@@ -21,7 +21,7 @@ from tongguan.gateway.model.errors import Held
 from tongguan.gateway.model.outcome import Answer, Body, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.profile.profile import PickedRows
-from tongguan.gateway.system.file_names import stem
+from tongguan.gateway.system.storage.file_names import stem
 
 INDEX = "index.csv"
 _PACKED = (".pdf", ".xlsx", ".zip")  #: files that are packed in themselves: once more takes time and gains nothing

@@ -10,7 +10,7 @@ from tongguan.gateway.journal.reading.snapshot import Snapshot
 from tongguan.gateway.model.errors import Held
 from tongguan.gateway.model.outcome import Answer, Body, Outcome
 from tongguan.gateway.model.record import replace
-from tongguan.gateway.system.file_names import extension, stem
+from tongguan.gateway.system.storage.file_names import extension, stem
 
 
 def do(request: LocalRequest, records: Snapshot) -> Outcome:

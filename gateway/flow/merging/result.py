@@ -18,7 +18,7 @@ from tongguan.gateway.flow.merging.selection import (
     deadline,
     selected,
 )
-from tongguan.gateway.flow.query.lists import code_of
+from tongguan.gateway.flow.query.answers.lists import code_of
 from tongguan.gateway.flow.query.results import WRITERS, Found, page_of
 from tongguan.gateway.journal.reading.keyed import BEGINNING, KeyedPlace
 from tongguan.gateway.journal.reading.snapshot import Snapshot

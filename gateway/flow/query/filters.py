@@ -10,9 +10,9 @@ from datetime import date, timedelta
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.checking.fields import FLAGS, ValueWrong, parse_date
 from tongguan.codecs.checking.hints import MeantCodes
-from tongguan.gateway.flow.query.lists import finds_any, several_of, status_words
+from tongguan.gateway.flow.query.answers.lists import finds_any, several_of, status_words
+from tongguan.gateway.flow.query.answers.statistics import STATISTICS
 from tongguan.gateway.flow.query.results import FORMATS
-from tongguan.gateway.flow.query.statistics import STATISTICS
 from tongguan.gateway.flow.query.wording import table_of
 from tongguan.gateway.model.characters import is_count
 from tongguan.gateway.model.errors import Fault

@@ -10,14 +10,14 @@ from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.local.stop import named_by
 from tongguan.gateway.flow.merging.result import offer
 from tongguan.gateway.flow.merging.selection import MergeTypes
-from tongguan.gateway.flow.query.details import ATTACHMENTS, RECEIPTS, details, file_of
-from tongguan.gateway.flow.query.document_rows import document_rows
+from tongguan.gateway.flow.query.answers.details import ATTACHMENTS, RECEIPTS, details, file_of
+from tongguan.gateway.flow.query.answers.document_rows import document_rows
+from tongguan.gateway.flow.query.answers.lists import documents, orders, table_rows
+from tongguan.gateway.flow.query.answers.operation_log import operation_log
+from tongguan.gateway.flow.query.answers.relation import relation
+from tongguan.gateway.flow.query.answers.statistics import STATISTICS, statistics
 from tongguan.gateway.flow.query.filters import asks_authority, filter_faults, value_faults, with_periods
-from tongguan.gateway.flow.query.lists import documents, orders, table_rows
-from tongguan.gateway.flow.query.operation_log import operation_log
-from tongguan.gateway.flow.query.relation import relation
 from tongguan.gateway.flow.query.results import Found, answer, page_of
-from tongguan.gateway.flow.query.statistics import STATISTICS, statistics
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.checks.allowed import no_card, to_the_card
 from tongguan.gateway.journal.reading.snapshot import Snapshot

@@ -8,7 +8,7 @@ from dataclasses import replace
 from tongguan.codecs.checking.compile import Compiled
 from tongguan.codecs.writing.results import InnerRow, ResultRow
 from tongguan.gateway.document.changes import values_at
-from tongguan.gateway.flow.query.details import shown
+from tongguan.gateway.flow.query.answers.details import shown
 from tongguan.gateway.model.document import Document
 from tongguan.gateway.profile.profile import CodeTable, Column, Profile, Text
 

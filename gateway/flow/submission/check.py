@@ -21,7 +21,7 @@ from tongguan.gateway.flow.merging.letting_go import came_to_nothing, freeing
 from tongguan.gateway.flow.merging.request import merge_faults, with_agent
 from tongguan.gateway.flow.printing import prints
 from tongguan.gateway.flow.query import queries
-from tongguan.gateway.flow.query.known_answers import with_known
+from tongguan.gateway.flow.query.authority.known_answers import with_known
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.checks.allowed import (

@@ -15,7 +15,7 @@ from typing import Any
 from tongguan.codecs.writing.render import package, render_document
 from tongguan.gateway.document.changes import sent
 from tongguan.gateway.flow.cards.looks import certificate_trouble
-from tongguan.gateway.flow.query.question import SEALED_AT, is_signed_question, question
+from tongguan.gateway.flow.query.authority.question import SEALED_AT, is_signed_question, question
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.site import Site
 from tongguan.gateway.flow.submission.check import hand_of, in_its_form

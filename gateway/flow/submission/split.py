@@ -32,7 +32,7 @@ from tongguan.gateway.model.message import EARLIER, Message, State
 from tongguan.gateway.model.outcome import Body, Outcome
 from tongguan.gateway.model.record import record, replace
 from tongguan.gateway.profile.profile import Operation
-from tongguan.gateway.system import file_names
+from tongguan.gateway.system.storage import file_names
 
 PART_OF = "part_of"  #: the mark of a further document: the key of the first
 _ROOM = 240  #: bytes of a further message's name

@@ -18,7 +18,8 @@ from tongguan.gateway.journal.database import tables
 from tongguan.gateway.journal.database.prepared import PreparedStatement
 from tongguan.gateway.journal.database.rows import RowDamaged
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken
-from tongguan.gateway.system import files, times
+from tongguan.gateway.system import times
+from tongguan.gateway.system.storage import files
 
 _MAGIC = b"SQLite format 3\0"
 _PARTS = ("_high", "_low")  #: how columns end that hold a part of a number: no moments, and as large as they may be

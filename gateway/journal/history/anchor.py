@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from tongguan.gateway.journal.database.engine import MEND, UNLOCK
 from tongguan.gateway.model.errors import JournalUnfit, TongguanError, in_both
-from tongguan.gateway.system import clock, files, times
+from tongguan.gateway.system import clock, times
+from tongguan.gateway.system.storage import files
 
 Heads = dict[str, tuple[int, str]]
 """Run to the number and the hash of its last entry."""

@@ -21,7 +21,8 @@ from tongguan.gateway.journal.database.engine import plain
 from tongguan.gateway.journal.database.prepared import BulkStatements
 from tongguan.gateway.journal.history.history import GENESIS, entry_hash, line_of_event, told_line
 from tongguan.gateway.model.errors import StationBroken
-from tongguan.gateway.system import clock, files
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.storage import files
 from tongguan.gateway.system.threads import WorkMark
 
 _MOST = 64  #: requests in one group

@@ -16,7 +16,7 @@ import pytest
 
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.daemon.pin_socket import PinDoor
-from tongguan.gateway.system.sockets import socket_name
+from tongguan.gateway.system.storage.sockets import socket_name
 
 Tongguan = Callable[..., Any]
 LOOKING = [["list"], ["show", "x"], ["documents"], ["audit", "verify"], ["mailbox", "list"]]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tongguan.gateway.daemon.daemon import Daemon
-from tongguan.gateway.system import files
-from tongguan.gateway.system.sockets import socket_name
+from tongguan.gateway.system.storage import files
+from tongguan.gateway.system.storage.sockets import socket_name
 
 pytestmark = pytest.mark.requirement("GW-08")
 Tongguan = Callable[..., Any]

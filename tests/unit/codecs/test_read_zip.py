@@ -13,8 +13,8 @@ import zlib
 import pytest
 from effort import effort
 
+from tongguan.codecs.reading.formats.read_zip import unpack
 from tongguan.codecs.reading.read import read
-from tongguan.codecs.reading.read_zip import unpack
 from tongguan.gateway.model.errors import Fault, Refused
 
 MESSAGE = '<XX.test xmlns="urn:tongguan:XX.test:1" operation="{operation}" reference="r">{body}</XX.test>'

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from openpyxl import Workbook
 
-from tongguan.codecs.reading.sheet import SheetRow, read_sheet
+from tongguan.codecs.reading.formats.sheet import SheetRow, read_sheet
 from tongguan.gateway.model.errors import Refused
 
 

@@ -23,7 +23,7 @@ from tongguan.codecs.writing.xlsx import as_xlsx
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.profile.profile import Column, Text
-from tongguan.gateway.system import file_names
+from tongguan.gateway.system.storage import file_names
 from tongguan.outbox.status.render import encoded, open_line
 from tongguan.signer.cards.software import signature_of
 from tongguan.signer.certificate import algorithm_of, der_chain, signing_key

@@ -18,8 +18,8 @@ from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.model.errors import SettingsWrong, StationBroken
 from tongguan.gateway.settings import read_settings
-from tongguan.gateway.system.folders import FOLDERS, MARKER
 from tongguan.gateway.system.printed import at_home
+from tongguan.gateway.system.storage.folders import FOLDERS, MARKER
 
 OTHER = """
 [[account]]

@@ -21,8 +21,9 @@ from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.model.outcome import Outcome
-from tongguan.gateway.system import clock, disk
-from tongguan.gateway.system.disk import Shortage, shortages
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.storage import disk
+from tongguan.gateway.system.storage.disk import Shortage, shortages
 from tongguan.outbox.alerts import Alerts
 from tongguan.routes.reply import Reply
 

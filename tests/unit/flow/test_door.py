@@ -22,7 +22,8 @@ from tongguan.gateway.flow.intake import door
 from tongguan.gateway.home.home import change_settings
 from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.model.message import Message, State
-from tongguan.gateway.system import clock, files
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.storage import files
 from tongguan.inbox import file_reader
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tongguan.gateway.flow.query.known_answers import KnownAnswers, question_of, with_known
+from tongguan.gateway.flow.query.authority.known_answers import KnownAnswers, question_of, with_known
 from tongguan.gateway.model.message import Kind, Message, State
 from tongguan.gateway.profile.loading import load_profiles
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tongguan.gateway.flow.query.lists import table_rows
+from tongguan.gateway.flow.query.answers.lists import table_rows
 from tongguan.gateway.profile.profile import CodeTable, Column, Query, Text
 
 NOTHING = Text("", "")

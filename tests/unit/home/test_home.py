@@ -15,7 +15,7 @@ import pytest
 from tongguan.gateway.home.home import CODES, USCC, make_home, set_ports
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import read_settings
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 from tongguan.signer.cards.module import find_module
 from tongguan.signer.certificate import card_number
 from tongguan.simulators.settings import load_settings

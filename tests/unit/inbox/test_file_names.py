@@ -7,7 +7,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tongguan.gateway.system import file_names
+from tongguan.gateway.system.storage import file_names
 
 ALLOWED = st.binary(min_size=1, max_size=255).filter(
     lambda raw: b"/" not in raw and b"\0" not in raw and raw not in (b".", b"..")

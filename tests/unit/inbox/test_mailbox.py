@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tongguan.gateway.model.errors import StationBroken
-from tongguan.gateway.system import file_names, files
+from tongguan.gateway.system.storage import file_names, files
 from tongguan.inbox import mailbox as door
 from tongguan.inbox import originals
 from tongguan.inbox.file_reader import Drop

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from patience import Patience, here
 
-from tongguan.gateway.system.folders import FOLDERS
+from tongguan.gateway.system.storage.folders import FOLDERS
 from tongguan.inbox.mailbox import Mailbox
 from tongguan.inbox.watch import Watch
 

@@ -16,7 +16,8 @@ from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.outcome import Finished
-from tongguan.gateway.system import clock, files
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.storage import files
 
 
 def test_every_claim_has_a_greater_token(journal: Journal) -> None:

@@ -20,7 +20,7 @@ from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.journal.writing.writer import Group
 from tongguan.gateway.model.outcome import Finished, Outcome, Take, TakenLine
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 WRITTEN, CONFLICT = Finished.WRITTEN, Finished.CONFLICT
 LARGE = 10**19 - 1  #: 19 digits with their decimals: beyond 63 bits

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tongguan.gateway.system import file_names
 from tongguan.gateway.system.backoff import wait_before_next
+from tongguan.gateway.system.storage import file_names
 from tongguan.outbox.alerts import Alerts
 from tongguan.outbox.status.answers import receipt_name, result_name, technical_name
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from journals import submission
 
-from tongguan.gateway.system import file_names
+from tongguan.gateway.system.storage import file_names
 from tongguan.outbox.status.index import OpenMessages
 from tongguan.outbox.status.presence import _packed, _unpacked
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 from tongguan.outbox.status.rewriting import Rewriter as Bare
 
 from .conftest import Clock

@@ -9,7 +9,7 @@ import pytest
 
 from tongguan.gateway.model.errors import Fault
 from tongguan.gateway.model.message import Message, State
-from tongguan.gateway.system import file_names
+from tongguan.gateway.system.storage import file_names
 from tongguan.outbox.status.render import document_status, message_status, waiting_for
 
 from .conftest import RECEIVED_AT, OneStatus, document, receipt, submission

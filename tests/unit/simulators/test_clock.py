@@ -12,8 +12,8 @@ from clocks import Machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tongguan.gateway.system import files
 from tongguan.gateway.system.business_clock import FILE, LAST, BusinessClock, ClockLine, kept_line
+from tongguan.gateway.system.storage import files
 from tongguan.simulators.server import clock as theirs
 from tongguan.simulators.server.clock import Clock
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from patience import wait_until
 
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 
 class Killed(BaseException):

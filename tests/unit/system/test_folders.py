@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tongguan.gateway.model.errors import StationBroken
-from tongguan.gateway.system import files, folders
-from tongguan.gateway.system.folders import FOLDERS, MARKER, Away, Folders
+from tongguan.gateway.system.storage import files, folders
+from tongguan.gateway.system.storage.folders import FOLDERS, MARKER, Away, Folders
 
 ID = "0190-mine"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from patience import here, wait_until
 
-from tongguan.gateway.system import folders
-from tongguan.gateway.system.folders import Folders
+from tongguan.gateway.system.storage import folders
+from tongguan.gateway.system.storage.folders import Folders
 from tongguan.gateway.system.threads import within
 
 

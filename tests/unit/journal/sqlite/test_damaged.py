@@ -22,7 +22,7 @@ from tongguan.gateway.flow.orders import orders
 from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.journal.database.engine import damage
 from tongguan.gateway.model.errors import JournalUnfit, TongguanError
-from tongguan.gateway.system import permissions
+from tongguan.gateway.system.storage import permissions
 
 SETTINGS = """[gateway]
 environment = "test"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tongguan.gateway.cli.context import t
-from tongguan.gateway.system import files
 from tongguan.gateway.system.printed import at_home
+from tongguan.gateway.system.storage import files
 
 FILE = "checklist.md"
 

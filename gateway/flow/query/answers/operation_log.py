@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tongguan.gateway.flow.query.details import asked_for, shown
-from tongguan.gateway.flow.query.document_rows import every_document
-from tongguan.gateway.flow.query.lists import several_of
+from tongguan.gateway.flow.query.answers.details import asked_for, shown
+from tongguan.gateway.flow.query.answers.document_rows import every_document
+from tongguan.gateway.flow.query.answers.lists import several_of
 from tongguan.gateway.flow.query.results import Found, page_of
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.snapshot import Snapshot

@@ -18,8 +18,8 @@ from tongguan.codecs.checking.compile import compile_all
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.cards.cards import list_states
 from tongguan.gateway.cli.context import t, words
-from tongguan.gateway.cli.health.finding import Finding
-from tongguan.gateway.cli.health.security import pins, production, secrets, to_be_read, tokens
+from tongguan.gateway.cli.health.doctor.finding import Finding
+from tongguan.gateway.cli.health.doctor.security import pins, production, secrets, to_be_read, tokens
 from tongguan.gateway.cli.setup.mailboxes import left_behind, mailbox_troubles, tell_left_behind
 from tongguan.gateway.daemon.alert_ways import make_sender
 from tongguan.gateway.daemon.assembly import mailbox_group
@@ -29,10 +29,11 @@ from tongguan.gateway.home.home import why_no_tokens
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Account, Route, Settings, own_files
-from tongguan.gateway.system import clock, files, home_lock, permissions, times
+from tongguan.gateway.system import clock, times
 from tongguan.gateway.system.business_clock import FILE, BusinessClock, kept_line
-from tongguan.gateway.system.disk import shortages
-from tongguan.gateway.system.folders import FOLDERS
+from tongguan.gateway.system.storage import files, home_lock, permissions
+from tongguan.gateway.system.storage.disk import shortages
+from tongguan.gateway.system.storage.folders import FOLDERS
 from tongguan.outbox.alert_channels import ChannelSettings
 from tongguan.outbox.prints.font import Font, FontMissing, find_font
 from tongguan.routes import trust
@@ -49,7 +50,7 @@ _LEAST_SQLITE = (3, 38)
 def findings() -> list[Finding]:
     """Everything of this machine and home that the gateway needs, and whether the authorities answer."""
     # Imported here: it brings kombu along, and only doctor speaks to the broker.
-    from tongguan.gateway.cli.health.broker import broker_findings
+    from tongguan.gateway.cli.health.doctor.broker import broker_findings
 
     return [*findings_here(), *_endpoints(context.settings()), *broker_findings(context.settings())]
 
@@ -166,7 +167,7 @@ def _alert_channels(settings: Settings) -> Iterable[Finding]:
 def _broker(settings: Settings) -> Iterable[Finding]:
     if settings.broker.url:
         # Imported here: it brings kombu along.
-        from tongguan.gateway.cli.health.broker import broker_settings
+        from tongguan.gateway.cli.health.doctor.broker import broker_settings
 
         yield from broker_settings(settings)
 

@@ -19,7 +19,7 @@ from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
 
 from tongguan.codecs.reading.faults import fault
-from tongguan.codecs.reading.read_zip import MOST_UNPACKED, bounded
+from tongguan.codecs.reading.formats.read_zip import MOST_UNPACKED, bounded
 from tongguan.gateway.model.errors import Refused
 
 MOST_ROWS = 200_000

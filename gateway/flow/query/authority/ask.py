@@ -28,11 +28,11 @@ from tongguan.gateway.flow.intake.accept import Carried
 from tongguan.gateway.flow.local import AnsweredFile
 from tongguan.gateway.flow.local.collect import INDEX
 from tongguan.gateway.flow.merging.letting_go import freeing
-from tongguan.gateway.flow.query.details import RECEIPTS, receipts_told
-from tongguan.gateway.flow.query.details import shown as cell
+from tongguan.gateway.flow.query.answers.details import RECEIPTS, receipts_told
+from tongguan.gateway.flow.query.answers.details import shown as cell
+from tongguan.gateway.flow.query.authority.known_answers import question_of
+from tongguan.gateway.flow.query.authority.question import asked_of, fetched_table, is_fresh, question
 from tongguan.gateway.flow.query.filters import MOST_SIZE
-from tongguan.gateway.flow.query.known_answers import question_of
-from tongguan.gateway.flow.query.question import asked_of, fetched_table, is_fresh, question
 from tongguan.gateway.flow.query.results import Found, answer, paging
 from tongguan.gateway.flow.query.wording import worded
 from tongguan.gateway.flow.receipts.agreement import opened_round

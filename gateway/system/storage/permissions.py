@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 
 _PATTERNS = (
     "*.db",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from tongguan.gateway.flow.query.details import asked_for
+from tongguan.gateway.flow.query.answers.details import asked_for
 from tongguan.gateway.flow.query.results import Found, paging
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.journal.reading.keyed import RelatedDocument

@@ -21,7 +21,7 @@ from pathlib import Path
 from shlex import quote
 
 from tongguan.gateway.model.errors import StationBroken, in_both, in_language
-from tongguan.gateway.system import files
+from tongguan.gateway.system.storage import files
 from tongguan.gateway.system.threads import ANSWER
 
 FOLDERS = ("OutBox", "SentBox", "FailBox", "InBox", "Status", "Status/by-id", "Status/documents", "work")

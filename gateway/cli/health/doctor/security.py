@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tongguan.gateway.cli.context import t, words
-from tongguan.gateway.cli.health.finding import Finding
+from tongguan.gateway.cli.health.doctor.finding import Finding
 from tongguan.gateway.daemon.start_checks.production import made_for_tests
 from tongguan.gateway.daemon.start_checks.secrets_check import Concern, concerns
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Settings
-from tongguan.gateway.system import permissions
+from tongguan.gateway.system.storage import permissions
 from tongguan.routes import trust
 from tongguan.signer.cards.pin import fits, is_reference, read_pin
 from tongguan.signer.errors import PinNeeded, PinUnfit

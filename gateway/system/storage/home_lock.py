@@ -9,7 +9,8 @@ from pathlib import Path
 from shlex import quote
 
 from tongguan.gateway.model.errors import SettingsWrong
-from tongguan.gateway.system import clock, files, permissions
+from tongguan.gateway.system import clock
+from tongguan.gateway.system.storage import files, permissions
 
 LOCK, SOCKET = "daemon.lock", "daemon.sock"
 _OWN = (LOCK, "anchor.jsonl", "secrets/anchor.key")  #: what no gateway writes anew when it starts

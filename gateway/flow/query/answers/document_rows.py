@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tongguan.gateway.document.changes import rows_of, status_on
+from tongguan.gateway.flow.query.answers.lists import any_of, code_of, conditions, several_of
 from tongguan.gateway.flow.query.filters import MOST_SIZE
-from tongguan.gateway.flow.query.lists import any_of, code_of, conditions, several_of
 from tongguan.gateway.flow.query.results import Found, page_of
 from tongguan.gateway.flow.query.wording import list_cell, list_columns
 from tongguan.gateway.flow.rules import Rules

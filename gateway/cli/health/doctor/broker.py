@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from tongguan.gateway.cli.context import t, words
-from tongguan.gateway.cli.health.finding import Finding
+from tongguan.gateway.cli.health.doctor.finding import Finding
 from tongguan.gateway.model.errors import BrokerBroken, SettingsWrong
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.queueing import DEAD, EVENTS, SUBMISSIONS, BrokerLink, MessageBroker, OutgoingMessage, PublishResult

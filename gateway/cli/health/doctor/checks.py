@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tongguan.gateway.cli import context
-from tongguan.gateway.cli.health.doctor import findings, settings_findings
-from tongguan.gateway.cli.health.finding import Finding, tick_off
+from tongguan.gateway.cli.health.doctor.doctor import findings, settings_findings
+from tongguan.gateway.cli.health.doctor.finding import Finding, tick_off
 from tongguan.gateway.cli.output import print_json, print_text
 
 

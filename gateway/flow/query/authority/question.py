@@ -5,8 +5,8 @@ from __future__ import annotations
 import orjson
 
 from tongguan.codecs.writing.render import package, render_document, render_question
+from tongguan.gateway.flow.query.answers.lists import several_of
 from tongguan.gateway.flow.query.filters import MOST_SIZE, given, pages_asked, with_periods
-from tongguan.gateway.flow.query.lists import several_of
 from tongguan.gateway.flow.rules import Rules
 from tongguan.gateway.flow.submission.check import hand_of
 from tongguan.gateway.flow.submission.checks.secrets import without_secrets

@@ -1,0 +1,1 @@
+"""The forms in which messages and tables come: XML, JSON, ZIP, workbooks."""

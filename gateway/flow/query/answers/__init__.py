@@ -1,0 +1,1 @@
+"""Questions that are answered from here: the journal, the code tables, what was counted."""

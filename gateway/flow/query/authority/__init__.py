@@ -1,0 +1,1 @@
+"""Questions that an authority answers."""
