@@ -17,7 +17,7 @@ from tongguan.gateway.cli.health.liveness import (
     of_this_run,
     troubles_of_life,
 )
-from tongguan.gateway.cli.setup.mailboxes import mailbox_troubles
+from tongguan.gateway.cli.setup.mailboxes import left_behind, mailbox_troubles, tell_left_behind
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, many
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
@@ -138,6 +138,7 @@ def health_report(settings: Settings) -> HealthReport:
     running, pages = is_running(settings), heartbeats(settings)
     heartbeat = max(of_this_run(settings, running, pages), key=lambda page: times.read(page["at"]), default={})
     life = list(troubles_of_life(settings, running, pages))
+    life += (Trouble(Level.WARNING, "mailbox", *tell_left_behind(*left)) for left in left_behind(settings).items())
     try:
         with context.journal() as journal:
             if not running and (wrong := context.disagreement()):  # to start it will not help

@@ -86,7 +86,7 @@ class Filters:
     def _where(self) -> list[Restriction]:
         for state in self.states:
             known_or_wrong(state, (s.value for s in State), "状态", "state")
-        since, until = (moment_of(each) if each else None for each in (self.since, self.until))
+        since, until = moments_of(self.since, self.until)
         given = {"account": self.account, "type_": self.type, "operation": self.operation, "fault": self.fault, "text": self.text}
         return of_messages(states=self.states, since=since, until=until, **given)
 
@@ -137,6 +137,14 @@ def known_or_wrong(name: str, known: Iterable[str], what: str = "", what_en: str
             f"there is no {f'{what_en} {name}'.strip()}{en or f'; there are {every}'}",
             code=2,
         )
+
+
+def moments_of(since: str, until: str) -> tuple[int | None, int | None]:
+    """Both ends of a span as users write them; Wrong where it ends before it begins."""
+    first, last = (moment_of(each) if each else None for each in (since, until))
+    if first is not None and last is not None and last < first:
+        raise CommandWrong(f"--until {until} 早于 --since {since}", f"--until {until} is before --since {since}", code=2)
+    return first, last
 
 
 def moment_of(text: str) -> int:

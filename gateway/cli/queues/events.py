@@ -11,7 +11,7 @@ import typer
 
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t
-from tongguan.gateway.cli.messages.selection import AccountOption, SinceOption, UntilOption, known_or_wrong, moment_of
+from tongguan.gateway.cli.messages.selection import AccountOption, SinceOption, UntilOption, known_or_wrong, moments_of
 from tongguan.gateway.cli.output import print_json, print_table, print_text
 from tongguan.gateway.model.queueing import OWN, REPLY, BrokerLink, OutgoingMessage, PublishResult, may_be_named
 from tongguan.gateway.profile.loading import load_profiles
@@ -45,7 +45,8 @@ def replay(
             "a queue's name has 255 bytes at most, and no character that is not printed",
         )
         raise CommandWrong(zh, en, code=2)
-    span = ReplaySpan(moment_of(since), moment_of(until) if until else clock.now_ms(), account)
+    first, last = moments_of(since, until)
+    span = ReplaySpan(first or 0, clock.now_ms() if last is None else last, account)
     link = None if dry_run else _connected(settings)
     try:
         with context.journal() as journal:

@@ -231,6 +231,7 @@ def test_files_of_an_account_that_left_the_settings_are_told_with_where_they_wai
     if outbox.is_relative_to(home):  # of another place nobody knows any more, once the settings are in use
         assert again.code == 0 and f"! {outbox} is no account's: nobody takes its 1 file\n" in again.out
         assert f"{outbox} is no account's" in tongguan("doctor", "--lang", "en").out
+        assert f"{outbox} is no account's: nobody takes its 1 file" in tongguan("status", "--lang", "en").out
 
 
 def test_every_certificate_that_is_missing_is_told_at_once(home: Path) -> None:
