@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,13 @@ class _Pipe(io.FileIO):
             raise
 
 
+def _is_pipe(stream: io.TextIOWrapper) -> bool:
+    try:
+        return stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)
+    except OSError:  # closed, or no file of the system's
+        return False
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `tongguan`; always ends with SystemExit."""
     # Imported late: what only needs the package pays for nothing more.
@@ -37,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by who typed it: nothing is to be said there
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
-    if isinstance(sys.stdout, io.TextIOWrapper):
+    if isinstance(sys.stdout, io.TextIOWrapper) and _is_pipe(sys.stdout):
         line = sys.stdout.line_buffering
         pipe = io.BufferedWriter(_Pipe(sys.stdout.fileno(), "w", closefd=False))
         sys.stdout = io.TextIOWrapper(pipe, sys.stdout.encoding, line_buffering=line)
