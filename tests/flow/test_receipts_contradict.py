@@ -117,7 +117,7 @@ def test_a_verdict_of_the_same_rank_that_comes_when_the_next_round_is_open_marks
     assert desk.text(declared) == "上报中"
     desk.mofcom.issue(*(desk.mofcom.receipt(**declared.said(code)) for code in ("30", "22")))
     wait_until(lambda: len(desk.document(declared)["receipts"]) == 6, "all receipts")
-    assert (desk.site.status(declared.file) or {})["contradicted"]["says"] == "accepted", "it weighs more"
+    wait_until(lambda: marked(desk, declared)["contradicted"]["says"] == "accepted", "what weighs more")
 
 
 def test_a_verdict_of_a_message_that_was_given_up_takes_its_reference_out_of_use(desk: Desk) -> None:
