@@ -148,12 +148,14 @@ def test_a_replay_of_nothing_or_to_nowhere_is_told(queued: Site) -> None:
     nowhere = queued.command("events", "replay", "--since", "1h", "--queue", "nowhere", "--lang", "en")
     nobody = queued.command("events", "replay", "--since", "1h", "--account", "dem", "--lang", "en")
     when = queued.command("events", "replay", "--since", "yesterdayish", "--lang", "en")
+    empty = queued.command("events", "replay", "--since", "", "--lang", "en")
     turned = queued.command("events", "replay", "--since", "1h", "--until", "2h", "--lang", "en")
 
     assert none["events"] == 0
     assert (nowhere.returncode, nowhere.stderr) == (1, "there is no queue nowhere\n")
     assert "demo" in nobody.stderr
     assert (when.returncode, "is no time" in when.stderr) == (2, True)
+    assert (empty.returncode, "is no time" in empty.stderr) == (2, True)
     assert (turned.returncode, turned.stderr) == (2, "--until 2h is before --since 1h\n")
 
 

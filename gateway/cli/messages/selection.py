@@ -86,7 +86,7 @@ class Filters:
     def _where(self) -> list[Restriction]:
         for state in self.states:
             known_or_wrong(state, (s.value for s in State), "状态", "state")
-        since, until = moments_of(self.since, self.until)
+        since, until = moments_of(self.since or None, self.until or None)
         given = {"account": self.account, "type_": self.type, "operation": self.operation, "fault": self.fault, "text": self.text}
         return of_messages(states=self.states, since=since, until=until, **given)
 
@@ -139,9 +139,9 @@ def known_or_wrong(name: str, known: Iterable[str], what: str = "", what_en: str
         )
 
 
-def moments_of(since: str, until: str) -> tuple[int | None, int | None]:
-    """Both ends of a span as users write them; Wrong where it ends before it begins."""
-    first, last = (moment_of(each) if each else None for each in (since, until))
+def moments_of(since: str | None, until: str | None) -> tuple[int | None, int | None]:
+    """Both ends of a span as users write them, None for an open one; Wrong where it ends before it begins."""
+    first, last = (None if each is None else moment_of(each) for each in (since, until))
     if first is not None and last is not None and last < first:
         raise CommandWrong(f"--until {until} 早于 --since {since}", f"--until {until} is before --since {since}", code=2)
     return first, last

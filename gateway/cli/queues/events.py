@@ -45,7 +45,7 @@ def replay(
             "a queue's name has 255 bytes at most, and no character that is not printed",
         )
         raise CommandWrong(zh, en, code=2)
-    first, last = moments_of(since, until)
+    first, last = moments_of(since, until or None)
     span = ReplaySpan(first or 0, clock.now_ms() if last is None else last, account)
     link = None if dry_run else _connected(settings)
     try:
