@@ -36,7 +36,7 @@ class NotAFile(SettingsWrong, OSError):
     """Where a file is read lies what is none: a pipe has whoever opens it wait for ever, a device has no end."""
 
     def __init__(self, path: Path, kind: tuple[str, str]) -> None:
-        do = f"mv {quote(str(path))} {quote(f'{path}.aside')}"
+        do = out_of_the_way(path)
         zh, en = kind
         super().__init__(
             f"{path} 是{zh}，不是文件；请换成文件，或移开：{do}",
@@ -48,6 +48,11 @@ class NotAFile(SettingsWrong, OSError):
 def at(place: str) -> None:
     """Mark a place after which a crash would be interesting."""
     crash_point(place)
+
+
+def out_of_the_way(path: Path) -> str:
+    """The command that moves away what lies where it must not."""
+    return f"mv {quote(str(path))} {quote(f'{path}.aside')}"
 
 
 def kind_of(path: Path) -> tuple[str, str] | None:

@@ -6,7 +6,6 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from shlex import quote
 
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.system import clock
@@ -25,7 +24,7 @@ def in_the_way(home: Path) -> Iterator[SettingsWrong]:
         except OSError:
             continue  # nothing, or what whoever reads it tells of
         if kind is not None and (path.name != SOCKET or path.is_dir()):
-            do = f"mv {quote(str(path))} {quote(f'{path}.aside')}"
+            do = files.out_of_the_way(path)
             yield SettingsWrong(
                 f"{path} 是{kind[0]}，而网关要在那里放自己的文件；请移开：{do}",
                 f"{path} is {kind[1]}, where the gateway has a file of its own; move it away: {do}",
