@@ -80,7 +80,7 @@ class SoftwareCard(OpenCard):
         """Look whether the files are there and what the certificate says."""
         try:
             seen = self._read()
-            self._mark()
+            self._see_key()
         except CardAbsent:
             return CardState(present=False, pin=self._pin_state, bound=self._bound)
         other = other_card(seen, self._settings, self._bound, self._card)
@@ -113,7 +113,7 @@ class SoftwareCard(OpenCard):
         try:
             return identity(der_chain(files.read(self._home / self._settings.certificate)))
         except OSError as error:
-            raise CardAbsent(*[f"{self._settings.certificate}: {error.strerror}"] * 2) from None
+            raise _not_read(self._settings.certificate, error) from None
         except NoCertificate as wrong:
             raise CardBroken(*(f"{self._settings.certificate}: {wrong.text(language)}" for language in ("zh", "en"))) from None
         except ValueError as error:
@@ -133,11 +133,17 @@ class SoftwareCard(OpenCard):
             self._loaded = _Loaded(mark, key)
             return key
 
+    def _see_key(self) -> None:
+        try:
+            files.read(self._home / self._settings.key, 1)
+        except OSError as error:
+            raise _not_read(self._settings.key, error) from None
+
     def _mark(self) -> FileMark:
         try:
             found = os.stat(self._key_path)
         except OSError as error:
-            raise CardAbsent(*[f"{self._settings.key}: {error.strerror}"] * 2) from None
+            raise _not_read(self._settings.key, error) from None
         return found.st_ino, found.st_mtime_ns, found.st_size
 
     def _load(self, card: Identity) -> PrivateKey:
@@ -147,7 +153,7 @@ class SoftwareCard(OpenCard):
         try:
             key = load_pem_private_key(files.read(path), self._pin.reveal().encode() if self._pin else None)
         except OSError as error:
-            raise CardAbsent(*[f"{self._settings.key}: {error.strerror}"] * 2) from None
+            raise _not_read(self._settings.key, error) from None
         except TypeError:
             # A password without encryption, or encryption without a password: cryptography tells them apart by this type only.
             if self._pin is None:
@@ -166,6 +172,13 @@ class SoftwareCard(OpenCard):
             )
         self._pin_state = PinState.NONE if self._pin is None else PinState.GOOD
         return key
+
+
+def _not_read(file: str, error: OSError) -> CardAbsent | CardBroken:
+    """A file that is away is a card that was taken out; one that is there is another user's, or no file."""
+    if isinstance(error, FileNotFoundError):
+        return CardAbsent(*[f"{file}: {error.strerror}"] * 2)
+    return CardBroken(f"{file} 读不出：{error.strerror}", f"{file} cannot be read: {error.strerror}")
 
 
 def signature_of(key: PrivateKey, digest: bytes) -> bytes:

@@ -93,8 +93,9 @@ def asking(name: str, ask: Callable[[], _Value]) -> _Value:
         raise CommandWrong(f"卡 {name} 需要 PIN：{needed.zh}；执行 tongguan card pin {name}",
                     f"card {name} needs its PIN: {needed.en}; type: tongguan card pin {name}") from None  # fmt: skip
     except (CardBroken, ValueError) as broken:
+        zh = broken.zh if isinstance(broken, CardBroken) else broken
         raise CommandWrong(
-            f"卡 {name} 不可用：{broken}；执行 tongguan doctor", f"card {name} does not work: {broken}; type: tongguan doctor"
+            f"卡 {name} 不可用：{zh}；执行 tongguan doctor", f"card {name} does not work: {broken}; type: tongguan doctor"
         ) from None
 
 

@@ -46,12 +46,13 @@ class Trouble:
     since: int | None = None
 
 
-def is_running(settings: Settings) -> bool:
-    """Does a gateway hold the home? Where that may not be asked, its heartbeat tells."""
+def is_running(settings: Settings) -> bool | None:
+    """Does a gateway hold the home? Where that may not be asked its heartbeat tells; None where none can be read either."""
     try:
         return daemon_runs()
     except OSError:
-        return any(not _silent(page) for page in heartbeats(settings).values())
+        pages = heartbeats(settings)
+        return any(not _silent(page) for page in pages.values()) if pages else None
 
 
 def heartbeats(settings: Settings) -> dict[str, dict[str, Any]]:
@@ -70,16 +71,18 @@ def _page(mailbox: Path) -> dict[str, Any] | None:
     return page
 
 
-def of_this_run(settings: Settings, running: bool, pages: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def of_this_run(settings: Settings, running: bool | None, pages: Mapping[str, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The heartbeats without those that an earlier gateway left to one that has just begun."""
     since = _begun(settings) if running and _just_begun(settings) else 0
     return [page for page in pages.values() if times.read(page["at"]) >= since]
 
 
-def troubles_of_life(settings: Settings, running: bool, pages: Mapping[str, Mapping[str, Any]]) -> Iterable[Trouble]:
+def troubles_of_life(settings: Settings, running: bool | None, pages: Mapping[str, Mapping[str, Any]]) -> Iterable[Trouble]:
     """Whether it runs, whether each mailbox hears of it, whether the disks have room."""
-    if not running:
-        yield _stopped(pages)
+    if running is None:
+        yield _unseen(settings)
+    elif not running:
+        yield _stopped(settings, pages)
     elif not _just_begun(settings):
         yield from _silences(settings, pages)
     elif len(of_this_run(settings, running, pages)) < len(settings.account):
@@ -89,10 +92,22 @@ def troubles_of_life(settings: Settings, running: bool, pages: Mapping[str, Mapp
         yield Trouble(Level.CRITICAL if short.full else Level.WARNING, "disk", t(*short.said), short.look)
 
 
-def _stopped(pages: Mapping[str, Mapping[str, Any]]) -> Trouble:
+def _unseen(settings: Settings) -> Trouble:
+    zh, en = (
+        "看不到网关是否在运行：本用户无权读取它的文件；请以主目录的属主执行",
+        "whether the gateway runs cannot be seen: this user may not read its files; type it as the home's user",
+    )
+    do = f"sudo -u '#{settings.home.stat().st_uid}' tongguan status --home {quote(str(context.home()))}"
+    return Trouble(Level.CRITICAL, "unseen", t(zh, en), do)
+
+
+def _stopped(settings: Settings, pages: Mapping[str, Mapping[str, Any]]) -> Trouble:
     last = max((str(page["at"]) for page in pages.values()), default=None)
     text = t("网关没有运行", "the gateway does not run")
-    text += t(f"；最后的心跳在 {last}", f"; its last heartbeat was {last}") if last else t("；从未运行过", "; it never ran here")
+    if last:
+        text += t(f"；最后的心跳在 {last}", f"; its last heartbeat was {last}")
+    elif not _begun(settings):
+        text += t("；从未运行过", "; it never ran here")
     return Trouble(
         Level.CRITICAL, "stopped", text, f"tongguan run --home {quote(str(context.home()))}", times.read(last) if last else None
     )

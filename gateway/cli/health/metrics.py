@@ -11,7 +11,7 @@ def exposition(seen: HealthReport) -> str:
     """Gauges of one moment, in the Prometheus text format."""
     return exposition_of(
         Gauges(
-            up=seen.running,
+            up=bool(seen.running),
             counts=seen.counts,
             oldest={state: at for state, at in seen.oldest.items()},
             lanes={str(name): lane.reason for name, lane in seen.lanes.items()},

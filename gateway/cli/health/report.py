@@ -48,7 +48,7 @@ _MOST_DEADLINES = 20
 class HealthReport:
     """One look at everything; `heartbeat` is empty when the gateway has never run."""
 
-    running: bool
+    running: bool | None  #: None: whoever asks may not see that
     heartbeat: Mapping[str, Any]
     counts: Sequence[tuple[str, str, str, int]] = ()
     oldest: Mapping[str, int] = field(default_factory=dict)  #: state to when its oldest message came
@@ -141,7 +141,7 @@ def health_report(settings: Settings) -> HealthReport:
     life += (Trouble(Level.WARNING, "mailbox", *tell_left_behind(*left)) for left in left_behind(settings).items())
     try:
         with context.journal() as journal:
-            if not running and (wrong := context.disagreement()):  # to start it will not help
+            if running is False and (wrong := context.disagreement()):  # to start it will not help
                 life.append(_broken(wrong))
             if running and (why := journal.why_not_writable(LOCKED_SECONDS)):
                 life.append(_broken(why))
@@ -157,7 +157,7 @@ def health_report(settings: Settings) -> HealthReport:
                     life=life,
                 )
     except NoJournal as gone:
-        lost = t(f"{gone} 不见了", f"{gone} is gone") if running else context.disagreement()
+        lost = t(f"{gone} 不见了", f"{gone} is gone") if running else None if running is None else context.disagreement()
         life += [_broken(lost)] if lost else []
     except (StationBroken, JournalUnfit) as broken:
         life.append(_broken(words(broken)))

@@ -74,6 +74,8 @@ def _as_json(settings: Settings, seen: HealthReport) -> dict[str, Any]:
 
 def _show(settings: Settings, seen: HealthReport) -> None:
     runs = t("运行中", "running") if seen.running else t("未运行", "not running")
+    if seen.running is None:
+        runs = t("看不到是否运行", "not seen whether it runs")
     environment = seen.heartbeat.get("environment", settings.gateway.environment)
     print_text(f"{_STYLE[seen.level]} {settings.home}  {environment}  {__version__}  {runs}")
     if (line := context.business_clock().line) is not None:

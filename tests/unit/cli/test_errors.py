@@ -16,6 +16,7 @@ from tongguan.gateway.cli import context
 from tongguan.gateway.cli.profiles import tables
 from tongguan.gateway.daemon.daemon import Daemon
 from tongguan.gateway.home.home import change_settings
+from tongguan.gateway.settings import read_settings
 
 Tongguan = Callable[..., Any]
 
@@ -295,3 +296,13 @@ def test_every_command_explains_itself_in_both_languages(tongguan: Tongguan) -> 
 
         assert said.code == 0
         assert any("一" <= letter <= "鿿" for letter in said.out), words
+
+
+def test_what_is_wrong_with_a_card_is_told_in_the_readers_language(tongguan: Tongguan, home: Path) -> None:
+    card = read_settings(home).cards[0]
+    key = home / card.key
+    key.unlink()
+    key.mkdir()
+
+    assert "读不出" in tongguan("card", "test", card.name, "--lang", "zh").err
+    assert "cannot be read" in tongguan("card", "test", card.name, "--lang", "en").err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -82,6 +83,28 @@ def test_a_home_where_nothing_ever_ran_is_told_with_the_command_to_type(tongguan
     assert said.code == 2
     assert "does not run; it never ran here" in said.out
     assert f"tongguan run --home {home}" in said.out
+
+
+def test_whether_it_runs_is_not_told_to_a_user_who_may_not_see_it(
+    tongguan: Say, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused() -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(home / "daemon.lock"))
+
+    (home / "daemon.lock").touch()
+    monkeypatch.setattr(liveness, "daemon_runs", refused)
+    told, said = tongguan("status", "--json"), tongguan("status", "--lang", "en")
+
+    assert (told.code, told.json["running"], codes(told)) == (2, None, {"unseen": "critical"})
+    assert "not seen whether it runs" in said.out and f"sudo -u '#{os.getuid()}' tongguan status --home {home}" in said.out
+    assert "tongguan_up 0" in tongguan("status", "--metrics").out
+
+
+def test_of_a_stopped_gateway_whose_mailboxes_tell_nothing_it_is_not_said_that_it_never_ran(tongguan: Say, home: Path) -> None:
+    (home / "daemon.lock").touch()
+    said = tongguan("status", "--lang", "en").out
+
+    assert "the gateway does not run" in said and "never ran" not in said
 
 
 def test_a_gateway_that_was_stopped_is_told_with_its_last_heartbeat(tongguan: Say, home: Path) -> None:

@@ -66,6 +66,22 @@ def test_it_is_absent_while_its_file_is_away(software, tmp_path):
     assert card.probe().present is True
 
 
+@pytest.mark.parametrize("file", ["card.pem", "key.pem"])
+def test_a_file_that_is_there_and_cannot_be_read_is_told_as_that_and_no_card_that_is_out(software, tmp_path, file):
+    card = software()
+    path = tmp_path / file
+    path.rename(tmp_path / "aside")
+    path.mkdir()
+    for ask in (card.probe, lambda: card.sign(DIGESTS)):
+        with pytest.raises(CardBroken, match=f"{file} cannot be read: Is a directory"):
+            ask()
+    path.rmdir()
+    (tmp_path / "aside").rename(path)
+
+    assert card.probe().present is True
+    assert_signs(card)
+
+
 def test_another_certificate_and_key_in_its_place_are_another_card(software):
     card = software()
     card.sign(DIGESTS)
