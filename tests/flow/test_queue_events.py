@@ -144,13 +144,15 @@ def test_events_are_told_once_more_with_the_ids_and_numbers_that_they_had(queued
 
 @pytest.mark.requirement("GW-08")
 def test_a_replay_of_nothing_or_to_nowhere_is_told(queued: Site) -> None:
-    none = json.loads(queued.command("events", "replay", "--since", "2099-01-01", "--json", check=True).stdout)
+    coming = queued.command("events", "replay", "--since", "2099-01-01", "--lang", "en")
+    none = json.loads(queued.command("events", "replay", "--since", "0s", "--json", check=True).stdout)
     nowhere = queued.command("events", "replay", "--since", "1h", "--queue", "nowhere", "--lang", "en")
     nobody = queued.command("events", "replay", "--since", "1h", "--account", "dem", "--lang", "en")
     when = queued.command("events", "replay", "--since", "yesterdayish", "--lang", "en")
     empty = queued.command("events", "replay", "--since", "", "--lang", "en")
     turned = queued.command("events", "replay", "--since", "1h", "--until", "2h", "--lang", "en")
 
+    assert (coming.returncode, coming.stderr) == (2, "--since 2099-01-01 is still to come\n")
     assert none["events"] == 0
     assert (nowhere.returncode, nowhere.stderr) == (1, "there is no queue nowhere\n")
     assert "demo" in nobody.stderr

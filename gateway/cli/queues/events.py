@@ -46,7 +46,10 @@ def replay(
         )
         raise CommandWrong(zh, en, code=2)
     first, last = moments_of(since, until or None)
-    span = ReplaySpan(first or 0, clock.now_ms() if last is None else last, account)
+    now = clock.now_ms()
+    if first is not None and first > now:
+        raise CommandWrong(f"--since {since} 还没有到", f"--since {since} is still to come", code=2)
+    span = ReplaySpan(first or 0, now if last is None else last, account)
     link = None if dry_run else _connected(settings)
     try:
         with context.journal() as journal:

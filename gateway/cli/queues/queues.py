@@ -126,17 +126,25 @@ def _show(queues: list[_Queue], replies: Waiting, events: Waiting, wrong: Broker
     rows = [(q.name, q.messages if q.messages is not None else missing, q.consumers, q.unacknowledged) for q in queues]
     for queue in queues:
         if not queue.served:
-            zh, en = (
-                f"账户 {queue.account} 已不在设置中，其队列无人接收",
-                f"account {queue.account} is not among the settings any more: nobody takes from its queue",
-            )
-            print_text(f"✗ {t(zh, en)}")
+            print_text(_left(queue))
     print_table("队列 报文 消费者 未确认", "queue messages consumers unacknowledged", rows)
     told = [
         (name, f"{each.count}{'+' if each.more else ''}", age(each.since))
         for name, each in ((t("答复", "replies"), replies), (t("事件", "events"), events))
     ]
     print_table("待发 数量 最早", "to_send waiting oldest", told)
+
+
+def _left(queue: _Queue) -> str:
+    """What is to be said of the queue of an account that has left: a trouble as long as something lies there."""
+    if queue.messages:
+        zh = f"账户 {queue.account} 已不在设置中，其队列无人接收"
+        return f"✗ {t(zh, f'account {queue.account} is not among the settings any more: nobody takes from its queue')}"
+    zh, en = (
+        f"账户 {queue.account} 已不在设置中，其队列是空的，可以删除",
+        f"account {queue.account} is not among the settings any more, and its queue is empty: it may be taken away",
+    )
+    return f"· {t(zh, en)}\n    rabbitmqctl delete_queue {queue.name}"
 
 
 def _lag(waiting: Waiting) -> float:

@@ -33,6 +33,7 @@ def test_messages_in_the_queue_of_an_account_that_left_are_told_of(tmp_path: Pat
             return int(ended.value.code or 0), capsys.readouterr().out
 
         assert shown("--json")[0] == 0
+        empty = shown("--lang", "en")[1]
         sender.channel.basic_publish_confirm(amqp.Message(b"{}"), routing_key="tongguan.submit.former")
         code, told = shown("--json")
         screen = shown("--lang", "en")[1]
@@ -40,4 +41,6 @@ def test_messages_in_the_queue_of_an_account_that_left_are_told_of(tmp_path: Pat
     queues = {queue["name"]: (queue["messages"], queue["served"]) for queue in json.loads(told)["queues"]}
     assert code == 1
     assert queues == {"tongguan.submit.demo": (0, True), "tongguan.dead": (None, True), "tongguan.submit.former": (1, False)}
-    assert "account former is not among the settings any more" in screen
+    assert "✗ account former is not among the settings any more: nobody takes from its queue" in screen
+    assert "· account former is not among the settings any more, and its queue is empty" in empty
+    assert "rabbitmqctl delete_queue tongguan.submit.former" in empty and "✗" not in empty
