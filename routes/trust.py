@@ -16,6 +16,7 @@ from yarl import URL
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.gateway.settings import Route
 from tongguan.gateway.system.storage import files
+from tongguan.routes.own_certificate import load_own
 
 _FULL_WIDTH = re.compile("[\uff01-\uff5e\u3002]")
 
@@ -74,11 +75,10 @@ def tls(name: str, route: Route, home: Path) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if route.client_certificate:
         try:
-            key = files.plain(home / route.client_key) if route.client_key else None
-            # An empty password makes an encrypted key fail here instead of asking on the terminal.
-            context.load_cert_chain(files.plain(home / route.client_certificate), key, password="")
-        except (OSError, ssl.SSLError) as wrong:
-            raise _wrong(name, "client_certificate", f" 或 client_key 不能用：{wrong}", f" or client_key: {wrong}") from None
+            load_own(context, home / route.client_certificate, home / route.client_key if route.client_key else None)
+        except SettingsWrong as wrong:
+            zh, en = f" 或 client_key 不能用：{wrong.zh}", f" or client_key: {wrong.en}"
+            raise _wrong(name, "client_certificate", zh, en) from None
     return context
 
 

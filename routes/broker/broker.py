@@ -19,6 +19,7 @@ from tongguan.gateway.system.storage import files
 from tongguan.routes.broker.amqp_link import AmqpLink
 from tongguan.routes.broker.redis_link import LEASE, RedisLink
 from tongguan.routes.broker.virtual_link import VirtualLink
+from tongguan.routes.own_certificate import load_own
 
 _open: Any = kombu.connection.Connection  # untyped
 _MOST_PASSWORD = 4096  #: bytes of a file with a password
@@ -76,6 +77,11 @@ def _password_in(file: Path, place: str) -> str:
     return text
 
 
+def _unusable(zh: str, en: str) -> SettingsWrong:
+    said = f"ca, certificate or key of broker cannot be used: {en}"
+    return SettingsWrong(f"broker 的 ca、certificate 或 key 不能用：{zh}", said)
+
+
 class _KombuBroker:
     """Where the broker is and how to connect; used by every thread."""
 
@@ -102,8 +108,8 @@ class _KombuBroker:
 
     def connect(self, purpose: str) -> BrokerLink:
         try:
-            password = self._password()
-        except SettingsWrong as wrong:
+            password, tls = self._password(), self._tls()
+        except SettingsWrong as wrong:  # a file that has changed since the start
             raise BrokerBroken(wrong.zh, wrong.en) from None
         connection = _open(
             hostname=self._host,
@@ -113,7 +119,7 @@ class _KombuBroker:
             login_method="EXTERNAL" if self._settings.certificate and not self._user else None,
             virtual_host=self._virtual_host,
             transport={"amqps": "pyamqp", "amqp": "pyamqp", "rediss": "redis"}.get(self._kind, self._kind),
-            ssl=self._tls(),
+            ssl=tls,
             connect_timeout=self._settings.timeout.total_seconds(),
             heartbeat=max(1, round(self._settings.heartbeat.total_seconds())),
             transport_options=self._options(purpose),
@@ -163,11 +169,12 @@ class _KombuBroker:
         try:
             named = {name: str(files.plain(self._home / path)) if path else None for name, path in self._files(told)}
             context = ssl.create_default_context(cafile=named["ca_certs"])
-            if named["certfile"]:
-                context.load_cert_chain(named["certfile"], named["keyfile"])
-        except (OSError, ssl.SSLError) as wrong:
-            zh = f"broker 的 ca、certificate 或 key 不能用：{wrong}"
-            raise SettingsWrong(zh, f"ca, certificate or key of broker cannot be used: {wrong}") from None
+            if told.certificate:
+                load_own(context, self._home / told.certificate, self._home / told.key if told.key else None)
+        except SettingsWrong as wrong:
+            raise _unusable(wrong.zh, wrong.en) from None
+        except OSError as wrong:  # of which ssl.SSLError is one
+            raise _unusable(str(wrong), str(wrong)) from None
         if self._redis:
             return {
                 "ssl_cert_reqs": "required",

@@ -416,6 +416,40 @@ def test_over_tls_the_brokers_certificate_is_held_against_the_one_that_is_named(
         make_broker(Broker(url=url, ca="none.pem"), tmp_path)
 
 
+@pytest.mark.parametrize("file", ["broker.pem", "broker.key"])
+def test_a_certificate_that_is_spoiled_while_it_is_used_is_trouble_with_the_broker_until_it_is_mended(
+    tmp_path: Path, file: str
+) -> None:
+    """And no fault of the program: three of those within a minute end the gateway."""
+    Encrypting(tmp_path).close()
+    told = Broker(url="amqps://127.0.0.1:1/", ca="broker.pem", certificate="broker.pem", key="broker.key")
+    broker = make_broker(told, tmp_path)
+    assert broker is not None
+    (tmp_path / file).rename(tmp_path / "aside")
+    for spoiled in (None, b"x"):
+        if spoiled is not None:
+            (tmp_path / file).write_bytes(spoiled)
+        with pytest.raises(BrokerBroken, match="ca, certificate or key of broker cannot be used"):
+            broker.connect("test")
+    (tmp_path / "aside").rename(tmp_path / file)
+
+    with pytest.raises(BrokerBroken, match="connection is refused"):
+        broker.connect("test")
+
+
+def test_a_key_with_a_password_is_told_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
+    Encrypting(tmp_path).close()
+    key = serialization.load_pem_private_key((tmp_path / "broker.key").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    how = serialization.BestAvailableEncryption(b"hush")
+    (tmp_path / "broker.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, how)
+    )
+
+    with pytest.raises(SettingsWrong, match=r"broker\.key has a password"):
+        make_broker(Broker(url="amqps://127.0.0.1:1/", certificate="broker.pem", key="broker.key"), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("url", "says"),
     [

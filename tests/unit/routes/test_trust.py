@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from tongguan.gateway.model.errors import SettingsWrong
 from tongguan.routes.https import HttpsRoute
@@ -81,6 +82,30 @@ def test_files_that_are_no_certificates_are_refused(new_route, tmp_path, setting
 
     with pytest.raises(SettingsWrong, match=rf"route\.customs\.{setting}"):
         new_route("https://customs.example", **{setting: "file.pem"})
+
+
+def test_what_is_wrong_with_our_certificate_or_its_key_is_told_by_its_file_in_both_languages(new_route, authority, tmp_path):
+    """OpenSSL alone says "PEM lib" of all but one of these."""
+    ours, anothers = (authority.issue(name).read_bytes() for name in ("ours", "anothers"))
+    certificate, key = ours[: ours.index(b"-----BEGIN PRIVATE")], ours[ours.index(b"-----BEGIN PRIVATE") :]
+    locked = serialization.load_pem_private_key(key, None).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"hush")
+    )
+    for in_certificate, in_key, zh, en in (
+        (certificate, None, "c.pem 中没有 PEM 格式的私钥", "c.pem holds no private key in PEM"),
+        (key, certificate, "c.pem 中没有 PEM 格式的证书", "c.pem holds no certificate in PEM"),
+        (certificate, b"", "c.key 中没有 PEM 格式的私钥", "c.key holds no private key in PEM"),
+        (certificate, anothers[anothers.index(b"-----BEGIN PRIVATE") :], "c.pem 的私钥", "c.key is not the key of"),
+        (certificate, locked, "c.key 有密码", "c.key has a password, for which the gateway asks nobody"),
+    ):
+        (tmp_path / "c.pem").write_bytes(in_certificate)
+        (tmp_path / "c.key").write_bytes(in_key or b"")
+        given = {} if in_key is None else {"client_key": "c.key"}
+        with pytest.raises(SettingsWrong) as wrong:
+            new_route("https://customs.example", client_certificate="c.pem", **given)
+
+        assert zh in wrong.value.zh and en in wrong.value.en
+        assert str(tmp_path) in wrong.value.en and "PEM lib" not in wrong.value.en
 
 
 def test_an_endpoint_of_another_authority_is_sent_nothing(new_route, tls_endpoint):
