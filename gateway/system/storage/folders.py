@@ -282,6 +282,13 @@ def _unusable(path: Path, place: FolderIdentity, parent: int) -> Away | None:
     may = os.access(path.name, os.R_OK | os.W_OK | os.X_OK, dir_fd=parent, effective_ids=True, follow_symlinks=False)
     if may and mode & stat.S_IRWXU == stat.S_IRWXU:
         return None
+    if mode & stat.S_IRWXU == stat.S_IRWXU and os.geteuid() in (0, uid):
+        return _wrong(
+            path,
+            "不能写，而权限没有问题：文件系统只读，或文件夹被锁定（chattr +i）",
+            "cannot be written though its mode is right: its file system is read-only, or it is locked (chattr +i)",
+            f"findmnt -T {quote(str(path))}; lsattr -d {quote(str(path))}",
+        )
     shown = f"{stat.S_IMODE(mode):o}"
     return _wrong(
         path,
@@ -345,9 +352,9 @@ def troubles(root: Path, account: str, identity: str | None, *, new: bool) -> It
     try:
         if (found := read_marker(base)) != identity and not (new and found is None):
             yield strange(root, account, found)
-        for name in FOLDERS:
+        for name in (*FOLDERS, SPARES):
             parent = opened.get(os.path.dirname(name))
-            if parent is None or (new and not _lies(os.path.basename(name), parent)):
+            if parent is None or ((new or name == SPARES) and not _lies(os.path.basename(name), parent)):
                 continue
             if (wrong := unfit(root, name, parent, os.fstat(base).st_dev)) is not None:
                 yield wrong

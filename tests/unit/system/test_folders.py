@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tongguan.gateway.model.errors import StationBroken
 from tongguan.gateway.system.storage import files, folders
-from tongguan.gateway.system.storage.folders import FOLDERS, MARKER, Away, Folders
+from tongguan.gateway.system.storage.folders import FOLDERS, MARKER, SPARES, Away, Folders
 
 ID = "0190-mine"
 
@@ -123,7 +123,7 @@ def test_a_marker_that_is_no_plain_file_is_no_marker(box: Folders, tmp_path: Pat
     assert MARKER in why(known(box.root))
 
 
-@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize("name", [*FOLDERS, SPARES])
 @pytest.mark.parametrize("instead", ["link", "link out", "broken link", "file", "fifo", "moved", "mode", "removed"])
 def test_a_folder_that_is_not_what_was_opened_is_named_and_used_again_when_it_is_right(
     box: Folders, tmp_path: Path, name: str, instead: str
@@ -143,7 +143,7 @@ def test_a_folder_that_is_not_what_was_opened_is_named_and_used_again_when_it_is
         path.write_bytes(b"")
     elif instead == "fifo":
         os.mkfifo(path)
-    if instead in ("moved", "removed") and name in ("Status/by-id", "Status/documents"):
+    if instead in ("moved", "removed") and name in ("Status/by-id", "Status/documents", SPARES):
         assert str(path) in why(box)
         box.check()
         assert path.is_dir()
@@ -233,6 +233,18 @@ def test_a_folder_on_another_file_system_is_refused(tmp_path: Path, box: Folders
     wrong = folders.unfit(box.root, "work", box[""], os.fstat(box[""]).st_dev + 1)
 
     assert wrong is not None and "one file system" in wrong.do("en")
+
+
+def test_a_folder_that_cannot_be_written_whatever_its_mode_is_told_as_that(
+    box: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a file system that was mounted anew, read-only, `chmod` helps nobody."""
+    before = known(box.root)
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    said = why(before)
+
+    assert "its file system is read-only" in said and "mode 770" not in said
+    assert before.wrong is not None and before.wrong.do("en").startswith("findmnt -T ")
 
 
 @pytest.mark.parametrize("name", FOLDERS)
