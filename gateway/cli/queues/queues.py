@@ -30,6 +30,11 @@ class _Queue:
     unacknowledged: int | None = None  #: as the gateway tells of it
     served: bool = True  #: else its account is not among the settings, and nobody takes from it
 
+    @property
+    def shared(self) -> bool:
+        """Does somebody beside the gateway take from the queue of an account?"""
+        return self.served and self.account is not None and (self.consumers or 0) > 1
+
 
 def show() -> int:
     """消息服务器上的队列 / The broker's queues: depth, consumers, dead letters, replies and events that wait. Exit 1 when the broker is away."""
@@ -58,7 +63,8 @@ def show() -> int:
         _show(queues, replies, events, wrong)
     lacking = any(queue.messages is None for queue in queues if queue.account)
     stuck = any(queue.messages for queue in queues if not queue.served)
-    return 1 if wrong is not None or lacking or stuck else 0
+    shared = any(queue.shared for queue in queues)
+    return 1 if wrong is not None or lacking or stuck or shared else 0
 
 
 def _told_by_journal() -> tuple[Waiting, Waiting, set[str]]:
@@ -127,12 +133,23 @@ def _show(queues: list[_Queue], replies: Waiting, events: Waiting, wrong: Broker
     for queue in queues:
         if not queue.served:
             print_text(_left(queue))
+        if queue.shared:
+            print_text(f"✗ {t(*shared_by(queue.name, queue.consumers or 0))}\n    rabbitmqctl list_consumers -p VHOST")
     print_table("队列 报文 消费者 未确认", "queue messages consumers unacknowledged", rows)
     told = [
         (name, f"{each.count}{'+' if each.more else ''}", age(each.since))
         for name, each in ((t("答复", "replies"), replies), (t("事件", "events"), events))
     ]
     print_table("待发 数量 最早", "to_send waiting oldest", told)
+
+
+def shared_by(queue: str, consumers: int) -> tuple[str, str]:
+    """More take from an account's queue than the one gateway: what they take is lost to it."""
+    account = queue.removeprefix(SUBMISSIONS)
+    return (
+        f"{queue} 有 {consumers} 个消费者：除本网关外还有人接收账户 {account} 的报文；停止另一方（主目录的副本？）",
+        f"{queue} has {consumers} consumers: somebody beside this gateway takes messages of account {account}; stop it (a copy of the home?)",
+    )
 
 
 def _left(queue: _Queue) -> str:

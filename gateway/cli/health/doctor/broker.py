@@ -7,6 +7,7 @@ from functools import partial
 
 from tongguan.gateway.cli.context import t, words
 from tongguan.gateway.cli.health.doctor.finding import Finding
+from tongguan.gateway.cli.queues.queues import shared_by
 from tongguan.gateway.model.errors import BrokerBroken, SettingsWrong
 from tongguan.gateway.model.ids import new_id
 from tongguan.gateway.model.queueing import DEAD, EVENTS, SUBMISSIONS, BrokerLink, MessageBroker, OutgoingMessage, PublishResult
@@ -62,6 +63,10 @@ _SHAPE = (
 )
 
 
+class _TakenByOthers(BrokerBroken):
+    """Somebody beside the gateway takes from an account's queue."""
+
+
 def _try(broker: MessageBroker, check: str, look: Callable[[BrokerLink], str], do: tuple[str, str]) -> Finding:
     try:
         link = broker.connect("doctor")
@@ -69,6 +74,8 @@ def _try(broker: MessageBroker, check: str, look: Callable[[BrokerLink], str], d
         return Finding(check, words(broken), t(*do))
     try:
         return Finding(check, look(link))
+    except _TakenByOthers as shared:
+        return Finding(check, words(shared), "rabbitmqctl list_consumers -p VHOST")
     except BrokerBroken as broken:
         return Finding(check, words(broken), t(*(_SHAPE if broken.in_another_shape else do)))
     finally:
@@ -86,6 +93,8 @@ def _declared(name: str, link: BrokerLink) -> str:
     many, who = (depth.messages, depth.consumers) if depth is not None else (0, 0)
     if who is None:
         return t(f"{many} 条消息", f"{many} messages")
+    if name != DEAD and who > 1:
+        raise _TakenByOthers(*shared_by(name, who))
     return t(f"{many} 条消息，{who} 个消费者", f"{many} messages, {who} consumers")
 
 
