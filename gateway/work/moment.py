@@ -18,7 +18,7 @@ class Moment:
     numbers: Numbers
     closed: Mapping[Lane, ClosedLane] = field(default_factory=dict)
     #: what was wrong, at the last look, with each secret of an account, by its reference; None: nothing
-    secrets: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    secrets: Mapping[str, Mapping[str, tuple[str, str] | None]] = field(default_factory=dict)
     #: what authorities told today, path to value, by the question that it answers
     answers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 

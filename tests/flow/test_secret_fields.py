@@ -137,11 +137,11 @@ def test_the_fault_says_where_and_what_to_write(shop: Workshop) -> None:
     ("reference", "why"),
     [
         ("file:nothing", "No such file"),
-        ("file:linked", "outside of the account's folder"),
-        ("file:folder", "no plain file"),
-        ("file:empty", "empty or absent"),
-        ("file:large", "larger than"),
-        ("env:TONGGUAN_SECRET_NOBODY", "empty or absent"),
+        ("file:linked", "在该账户的文件夹之外"),
+        ("file:folder", "不是普通文件"),
+        ("file:empty", "是空的或不存在"),
+        ("file:large", "超过 65536 字节"),
+        ("env:TONGGUAN_SECRET_NOBODY", "是空的或不存在"),
     ],
 )
 def test_a_reference_that_leads_nowhere_is_a_fault_at_declare_and_none_at_save(shop: Workshop, reference: str, why: str) -> None:
