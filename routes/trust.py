@@ -65,14 +65,28 @@ def is_this_machine(host: str) -> bool:
         return False
 
 
+def verifying(ca: Path | str | None) -> ssl.SSLContext:
+    """TLS 1.2 or later to a server whose certificate and name are checked: by these CAs, else by the machine's.
+
+    Raises OSError and ssl.SSLError. It is put together here because `ssl.create_default_context` asks more of a CA with each
+    version of Python: since 3.13 extensions that older private CAs do not have.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca:
+        context.load_verify_locations(ca)
+    else:
+        context.load_default_certs()
+    return context
+
+
 def tls(name: str, route: Route, home: Path) -> ssl.SSLContext:
     """The rules of the route's TLS: the endpoint's CA (else the machine's), our certificate where one is set."""
     try:
-        context = ssl.create_default_context(cafile=files.plain(home / route.ca) if route.ca else None)
+        context = verifying(files.plain(home / route.ca) if route.ca else None)
     except (OSError, ssl.SSLError) as wrong:
         place = f"{home / route.ca}: {wrong}"
         raise _wrong(name, "ca", f" 不能用：{place}", f" cannot be used: {place}") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if route.client_certificate:
         try:
             load_own(context, home / route.client_certificate, home / route.client_key if route.client_key else None)
@@ -121,12 +135,10 @@ def secret(where: str, value: str, home: Path) -> str:
 def client_tls(where: str, ca: str, home: Path) -> ssl.SSLContext:
     """TLS to a server whose certificate is checked: by these CAs, else by the machine's."""
     try:
-        context = ssl.create_default_context(cafile=files.plain(home / ca) if ca else None)
+        return verifying(files.plain(home / ca) if ca else None)
     except (OSError, ssl.SSLError) as wrong:
         place = f"{home / ca}: {wrong}"
         raise SettingsWrong(f"{where} 不能用：{place}", f"{where} cannot be used: {place}") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def webhook_address(where: str, value: str, environment: str, home: Path) -> URL:

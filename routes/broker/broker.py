@@ -20,6 +20,7 @@ from tongguan.routes.broker.amqp_link import AmqpLink
 from tongguan.routes.broker.redis_link import LEASE, RedisLink
 from tongguan.routes.broker.virtual_link import VirtualLink
 from tongguan.routes.own_certificate import load_own
+from tongguan.routes.trust import verifying
 
 _open: Any = kombu.connection.Connection  # untyped
 _MOST_PASSWORD = 4096  #: bytes of a file with a password
@@ -168,7 +169,7 @@ class _KombuBroker:
             )
         try:
             named = {name: str(files.plain(self._home / path)) if path else None for name, path in self._files(told)}
-            context = ssl.create_default_context(cafile=named["ca_certs"])
+            context = verifying(named["ca_certs"])
             if told.certificate:
                 load_own(context, self._home / told.certificate, self._home / told.key if told.key else None)
         except SettingsWrong as wrong:
@@ -179,6 +180,7 @@ class _KombuBroker:
             return {
                 "ssl_cert_reqs": "required",
                 "ssl_check_hostname": True,
+                "ssl_exclude_verify_flags": [ssl.VERIFY_X509_STRICT],  # as in `verifying`
                 **{f"ssl_{name}": path for name, path in named.items()},
             }
         return {**named, "cert_reqs": ssl.CERT_REQUIRED, "server_hostname": self._host}

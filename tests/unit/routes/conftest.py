@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
@@ -324,6 +324,19 @@ def tls_endpoint(authority: Authority) -> Iterator[Endpoint]:
     endpoint.start()
     yield endpoint
     endpoint.stop()
+
+
+@pytest.fixture
+def strict_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Python's own rules of TLS ask since 3.13, whichever version runs."""
+    made = ssl.create_default_context
+
+    def stricter(*given: Any, **named: Any) -> ssl.SSLContext:
+        context = made(*given, **named)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", stricter)
 
 
 @pytest.fixture(params=["http", "https"])

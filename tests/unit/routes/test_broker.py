@@ -10,8 +10,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,8 @@ import amqp
 import brokers
 import pytest
 import redis
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from own_broker import SilentLine
 
 from tongguan.gateway.model.errors import BrokerBroken, SettingsWrong
@@ -350,17 +347,13 @@ def test_a_queue_is_replicated_and_one_that_is_there_in_another_shape_is_used_as
 class Encrypting:
     """A listener with TLS before the broker, as a broker with TLS is."""
 
-    def __init__(self, folder: Path) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
-        begin = datetime.now(UTC) - timedelta(hours=1)
-        built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        built = built.serial_number(1).not_valid_before(begin).not_valid_after(begin + timedelta(days=2))
-        named = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-        made = built.add_extension(named, critical=False).sign(key, hashes.SHA256())
-        plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        (folder / "broker.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-        (folder / "broker.key").write_bytes(key.private_bytes(*plain))
+    def __init__(self, folder: Path, authority: Any, broker: tuple[str, int] = brokers.ADDRESS) -> None:
+        self._broker = broker
+        issued = authority.issue("broker").read_bytes()
+        end = issued.index(b"-----BEGIN PRIVATE")
+        (folder / "ca.pem").write_bytes((authority.folder / "ca.pem").read_bytes())
+        (folder / "broker.pem").write_bytes(issued[:end])
+        (folder / "broker.key").write_bytes(issued[end:])
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(folder / "broker.pem", folder / "broker.key")
         self._door = socket.create_server(("127.0.0.1", 0))
@@ -378,7 +371,7 @@ class Encrypting:
             threading.Thread(target=self._carry, args=(near,), daemon=True).start()
 
     def _carry(self, near: ssl.SSLSocket) -> None:
-        with near, socket.create_connection(brokers.ADDRESS) as far, selectors.DefaultSelector() as waiting, suppress(OSError):
+        with near, socket.create_connection(self._broker) as far, selectors.DefaultSelector() as waiting, suppress(OSError):
             for each in (near, far):
                 waiting.register(each, selectors.EVENT_READ)
             while True:
@@ -393,11 +386,19 @@ class Encrypting:
         self._door.close()
 
 
-def test_over_tls_the_brokers_certificate_is_held_against_the_one_that_is_named(rabbit: str, tmp_path: Path) -> None:
-    listener = Encrypting(tmp_path)
-    url = rabbit.replace("amqp://", "amqps://").replace(":5672/", f":{listener.port}/")
+@pytest.mark.usefixtures("strict_defaults")
+@pytest.mark.parametrize("kind", ["rabbit", "redis"])
+def test_over_tls_the_brokers_certificate_is_held_against_the_one_that_is_named(
+    rabbit: str, tmp_path: Path, authority: Any, kind: str
+) -> None:
+    if kind == "redis":
+        brokers.redis_is_there()
+    listener = Encrypting(tmp_path, authority, brokers.REDIS if kind == "redis" else brokers.ADDRESS)
+    url = f"rediss://127.0.0.1:{listener.port}/13"
+    if kind == "rabbit":
+        url = rabbit.replace("amqp://", "amqps://").replace(":5672/", f":{listener.port}/")
     try:
-        broker = make_broker(Broker(url=url, ca="broker.pem"), tmp_path)
+        broker = make_broker(Broker(url=url, ca="ca.pem"), tmp_path)
         assert broker is not None
         link = broker.connect("test")
         link.declare_queue("sealed")
@@ -418,11 +419,11 @@ def test_over_tls_the_brokers_certificate_is_held_against_the_one_that_is_named(
 
 @pytest.mark.parametrize("file", ["broker.pem", "broker.key"])
 def test_a_certificate_that_is_spoiled_while_it_is_used_is_trouble_with_the_broker_until_it_is_mended(
-    tmp_path: Path, file: str
+    tmp_path: Path, authority: Any, file: str
 ) -> None:
     """And no fault of the program: three of those within a minute end the gateway."""
-    Encrypting(tmp_path).close()
-    told = Broker(url="amqps://127.0.0.1:1/", ca="broker.pem", certificate="broker.pem", key="broker.key")
+    Encrypting(tmp_path, authority).close()
+    told = Broker(url="amqps://127.0.0.1:1/", ca="ca.pem", certificate="broker.pem", key="broker.key")
     broker = make_broker(told, tmp_path)
     assert broker is not None
     (tmp_path / file).rename(tmp_path / "aside")
@@ -437,8 +438,8 @@ def test_a_certificate_that_is_spoiled_while_it_is_used_is_trouble_with_the_brok
         broker.connect("test")
 
 
-def test_a_key_with_a_password_is_told_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
-    Encrypting(tmp_path).close()
+def test_a_key_with_a_password_is_told_and_nobody_is_asked_for_it(tmp_path: Path, authority: Any) -> None:
+    Encrypting(tmp_path, authority).close()
     key = serialization.load_pem_private_key((tmp_path / "broker.key").read_bytes(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     how = serialization.BestAvailableEncryption(b"hush")

@@ -115,6 +115,17 @@ def test_an_endpoint_of_another_authority_is_sent_nothing(new_route, tls_endpoin
     assert tls_endpoint.stored == {}
 
 
+@pytest.mark.usefixtures("strict_defaults")
+def test_a_ca_of_before_the_extensions_that_python_asks_for_since_3_13_may_vouch(new_route, tls_endpoint, authority, tmp_path):
+    for file in (authority.folder / "ca.pem", authority.issue("enterprise")):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    route = new_route(f"https://127.0.0.1:{tls_endpoint.port}", ca="ca.pem", client_certificate="enterprise.pem")
+
+    reply = route.send_many([("1-1", b"x")])[0]
+
+    assert (reply.kind, len(tls_endpoint.stored)) == ("receipt", 1)
+
+
 def test_an_endpoint_of_another_name_is_sent_nothing(new_route, tls_endpoint, authority, tmp_path):
     (tmp_path / "ca.pem").write_bytes((authority.folder / "ca.pem").read_bytes())
 
