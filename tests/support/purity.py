@@ -42,8 +42,8 @@ _EVENTS = frozenset(
         "time.sleep",
     }
 )
-#: Python's own: lines of source that a traceback shows
-_ITS_OWN = ("linecache.py", "tokenize.py")
+#: Python's own: lines of source that a traceback shows, which 3.13 reads as a program, too
+_ITS_OWN = ("linecache.py", "tokenize.py", "/traceback.py")
 _here = threading.local()
 
 
