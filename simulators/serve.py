@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -34,6 +35,7 @@ from tongguan.simulators.server.server import Counter
 from tongguan.simulators.settings import FILE, FOLDER, PORTS, WrongSettings, load_settings
 
 WRONG_SETTINGS = 78  #: exit code, as sysexits has it
+_LEAST_SQLITE = (3, 35)  #: the first that knows RETURNING
 KEEPS_LICENCES = "customs"  #: whose ledger has the licences of the settings
 OWN_PROFILES = "profiles"  #: the folder of a home with document types of its own
 
@@ -44,6 +46,9 @@ def serve(home: Path, *, fast: bool = False, faults: Path | None = None, profile
 
     ``profiles`` is the root of the profile folders, default the installed ones. Exits with 1 when an authority died.
     """
+    if sqlite3.sqlite_version_info < _LEAST_SQLITE:
+        least = ".".join(map(str, _LEAST_SQLITE))
+        raise WrongSettings(f"SQLite {least} or newer is needed, and this Python has {sqlite3.sqlite_version}")
     settings = load_settings(home)
     load_plan(faults)
     for name in settings.endpoints:

@@ -25,6 +25,7 @@ _MAGIC = b"SQLite format 3\0"
 _PARTS = ("_high", "_low")  #: how columns end that hold a part of a number: no moments, and as large as they may be
 _FIRST, _LAST = (times.to_ms(times.china_midnight(day)) for day in (date(1, 1, 2), date(9999, 12, 31)))  #: of all moments
 _LOOKED_AT, _LONG = 400, 10_000  #: entries of an index that are looked at; rows of a table that is long
+_LEAST_SQLITE = (3, 35)  #: the first that knows RETURNING
 BUSY_MS = 30_000  #: so long a transaction waits for another process
 LOOK_MS = 5_000  #: so long does who only looks: a gateway that ends holds its journal for less
 
@@ -132,6 +133,21 @@ def _damaged(error: sqlite3.Error) -> str:
     if (said := unfit(error)).do is not MEND:
         raise said from error
     return plain(error)[1]
+
+
+def old_sqlite() -> JournalUnfit | None:
+    """What is wrong with the SQLite that this Python has, and what helps; None: it is new enough."""
+    if sqlite3.sqlite_version_info >= _LEAST_SQLITE:
+        return None
+    least, found = ".".join(map(str, _LEAST_SQLITE)), sqlite3.sqlite_version
+    return JournalUnfit(
+        f"需要 SQLite {least} 以上，本机的 Python 带的是 {found}",
+        f"SQLite {least} or newer is needed, and this Python has {found}",
+        do=(
+            "换用自带新版 SQLite 的 Python（例如 uv 或 conda 安装的），或升级系统",
+            "use a Python that brings its own SQLite (as those of uv and conda do), or a newer system",
+        ),
+    )
 
 
 def examine(url: str, home: Path) -> None:
@@ -278,13 +294,15 @@ def open_engine(url: str, home: Path, *, writes: bool, frozen: bool = False, loo
     """An engine for the journal's URL; relative SQLite paths are the home's.
 
     SQLite: WAL, `synchronous=FULL`, and transactions that take the write lock when they begin, because pysqlite's own
-    transactions lose updates silently. When another file lies in the place of the one that was opened first, nothing begins
+    transactions lose updates silently. An SQLite that is too old for the statements is refused (JournalUnfit). When another file lies in the place of the one that was opened first, nothing begins
     (StationBroken): what it wrote would be in no file, and a connection to the other file would take the first one's `-wal` for
     its own. `frozen`: nobody can write it while it is open, not even beside it. `looks`: not to become part of the file is a `-wal` that
     lies beside it, for it may be another file's, which only the gateway that starts can say.
     """
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True)
+    if wrong := old_sqlite():
+        raise wrong
     where, patience = str(journal_file(url, home)), LOOK_MS if looks else BUSY_MS
     options: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": patience / 1000}}
     options |= {"pool_size": 1, "max_overflow": 0} if writes else {"poolclass": NullPool}

@@ -44,7 +44,6 @@ from tongguan.signer.certificate_file import NoCertificate, certificates_in
 from tongguan.signer.envelope import out_of_time
 
 _LEAST_FREE_BYTES = 1_000_000_000
-_LEAST_SQLITE = (3, 38)
 
 
 def findings() -> list[Finding]:
@@ -78,12 +77,12 @@ def _look(check: str, look: Callable[[], str], do: str) -> Finding:
 
 
 def _machine(settings: Settings) -> Iterable[Finding]:
+    # Imported here: it brings SQLAlchemy along.
+    from tongguan.gateway.journal.database.engine import old_sqlite
+
     yield Finding("python", sys.version.split()[0])
-    fit = sqlite3.sqlite_version_info >= _LEAST_SQLITE
-    wanted = ".".join(map(str, _LEAST_SQLITE))
-    yield Finding(
-        "sqlite", sqlite3.sqlite_version, "" if fit else t(f"需要 SQLite {wanted} 以上", f"SQLite {wanted} or newer is needed")
-    )
+    old = old_sqlite()
+    yield Finding("sqlite", t(*old.what) if old else sqlite3.sqlite_version, t(*old.do) if old else "")
     for wrong in home_lock.in_the_way(settings.home):
         yield Finding("home", words(wrong), t("移开它", "move it away"))
     free = shutil.disk_usage(settings.home).free
