@@ -294,9 +294,9 @@ def open_engine(url: str, home: Path, *, writes: bool, frozen: bool = False, loo
     """An engine for the journal's URL; relative SQLite paths are the home's.
 
     SQLite: WAL, `synchronous=FULL`, and transactions that take the write lock when they begin, because pysqlite's own
-    transactions lose updates silently. An SQLite that is too old for the statements is refused (JournalUnfit). When another file lies in the place of the one that was opened first, nothing begins
-    (StationBroken): what it wrote would be in no file, and a connection to the other file would take the first one's `-wal` for
-    its own. `frozen`: nobody can write it while it is open, not even beside it. `looks`: not to become part of the file is a `-wal` that
+    transactions lose updates silently. One that is too old for the statements is refused (JournalUnfit). When another file lies in the
+    place of the one that was opened first, nothing begins (StationBroken): what it wrote would be in no file, and a connection to the
+    other file would take the first one's `-wal` for its own. `frozen`: nobody can write it while it is open, not even beside it. `looks`: not to become part of the file is a `-wal` that
     lies beside it, for it may be another file's, which only the gateway that starts can say.
     """
     if not url.startswith("sqlite"):

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import amqp
 import brokers
 import pytest
-from homes import new_home
 from journals import comes, open_journal, submission, written
 from queue_client import client, with_broker
 
-from tongguan.gateway.cli import main
+Tongguan = Callable[..., Any]
 
 
 @pytest.mark.requirement("GW-02")
-def test_messages_in_the_queue_of_an_account_that_left_are_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    home = tmp_path / "home"
-    new_home(home)
+def test_messages_in_the_queue_of_an_account_that_left_are_told_of(tongguan: Tongguan, home: Path) -> None:
     with brokers.virtual_host() as virtual_host, client(virtual_host) as sender:
         with_broker(home, brokers.address_of(virtual_host))
         journal = open_journal(home)
@@ -27,19 +26,14 @@ def test_messages_in_the_queue_of_an_account_that_left_are_told_of(tmp_path: Pat
         for name in ("demo", "former"):
             sender.queue(f"tongguan.submit.{name}")
 
-        def shown(*words: str) -> tuple[int, str]:
-            with pytest.raises(SystemExit) as ended:
-                main(["queues", "--home", str(home), *words])
-            return int(ended.value.code or 0), capsys.readouterr().out
-
-        assert shown("--json")[0] == 0
-        empty = shown("--lang", "en")[1]
+        assert tongguan("queues", "--json").code == 0
+        empty = tongguan("queues", "--lang", "en").out
         sender.channel.basic_publish_confirm(amqp.Message(b"{}"), routing_key="tongguan.submit.former")
-        code, told = shown("--json")
-        screen = shown("--lang", "en")[1]
+        told = tongguan("queues", "--json")
+        screen = tongguan("queues", "--lang", "en").out
 
-    queues = {queue["name"]: (queue["messages"], queue["served"]) for queue in json.loads(told)["queues"]}
-    assert code == 1
+    queues = {queue["name"]: (queue["messages"], queue["served"]) for queue in json.loads(told.out)["queues"]}
+    assert told.code == 1
     assert queues == {"tongguan.submit.demo": (0, True), "tongguan.dead": (None, True), "tongguan.submit.former": (1, False)}
     assert "✗ account former is not among the settings any more: nobody takes from its queue" in screen
     assert "· account former is not among the settings any more, and its queue is empty" in empty
@@ -47,29 +41,20 @@ def test_messages_in_the_queue_of_an_account_that_left_are_told_of(tmp_path: Pat
 
 
 @pytest.mark.requirement("GW-02")
-def test_a_second_one_who_takes_from_an_accounts_queue_is_told_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_one_who_takes_from_an_accounts_queue_is_told_of(tongguan: Tongguan, home: Path) -> None:
     """A copy of the home, a consumer that somebody tries out: what it takes never comes to the gateway."""
-    home = tmp_path / "home"
-    new_home(home)
     with brokers.virtual_host() as virtual_host, client(virtual_host) as sender:
         with_broker(home, brokers.address_of(virtual_host))
         sender.queue("tongguan.submit.demo")
-
-        def shown(*words: str) -> tuple[int, str]:
-            with pytest.raises(SystemExit) as ended:
-                main([*words, "--home", str(home), "--lang", "en"])
-            return int(ended.value.code or 0), capsys.readouterr().out
-
         sender.channel.basic_consume("tongguan.submit.demo")
-        alone = shown("queues")
+        alone = tongguan("queues", "--lang", "en")
         sender.channel.basic_consume("tongguan.submit.demo")
-        code, screen = shown("queues")
-        doctor = shown("doctor")[1]
+        shared = tongguan("queues", "--lang", "en")
+        doctor = tongguan("doctor", "--lang", "en").out
 
-    assert alone[0] == 0 and "✗" not in alone[1]
-    assert (
-        code == 1
-        and "✗ tongguan.submit.demo has 2 consumers: somebody beside this gateway takes messages of account demo" in screen
-    )
+    screen = shared.out
+    assert alone.code == 0 and "✗" not in alone.out
+    assert shared.code == 1
+    assert "✗ tongguan.submit.demo has 2 consumers: somebody beside this gateway takes messages of account demo" in screen
     assert "✗ broker tongguan.submit.demo: tongguan.submit.demo has 2 consumers" in doctor
     assert "rabbitmqctl list_consumers" in screen and "rabbitmqctl list_consumers" in doctor
