@@ -263,7 +263,7 @@ def test_what_is_dead_and_of_no_use_is_dropped_by_its_id_alone(queues: QueueSite
 
     for words in (["--drop"], [first, "--drop", "--send-back"]):
         refused = queues.site.command("queues", "dead", *words, "--lang", "en")
-        assert (refused.returncode, "rabbitmqctl purge_queue tongguan.dead" in refused.stderr) == (2, True)
+        assert (refused.returncode, "rabbitmqctl purge_queue tongguan.dead -p VHOST" in refused.stderr) == (2, True)
     told = queues.site.command("queues", "dead", first, third, first, "--drop", "--json", check=True)
 
     assert [each["id"] for each in json.loads(told.stdout)["dropped"]] == [first, third]

@@ -23,8 +23,8 @@ def dead(ids: DeadIds = None, send_back_: SendBack = False, drop_: PutAway = Fal
     """读不了的消息：查看、退回原队列、删除 / Messages of queues that nobody could read: why; back into their queues, or away."""
     named = list(dict.fromkeys(ids or ()))
     if drop_ and (send_back_ or not named):
-        zh = f"--drop 须写明消息 id，且不与 --send-back 同用；全部删除：rabbitmqctl purge_queue {DEAD}"
-        en = f"--drop takes the ids of what is to go, without --send-back; all of it: rabbitmqctl purge_queue {DEAD}"
+        zh = f"--drop 须写明消息 id，且不与 --send-back 同用；全部删除：rabbitmqctl purge_queue {DEAD} -p VHOST"
+        en = f"--drop takes the ids of what is to go, without --send-back; all of it: rabbitmqctl purge_queue {DEAD} -p VHOST"
         raise CommandWrong(zh, en, code=2)
     link = _connected()
     went: list[DeadMessage] = []

@@ -161,7 +161,7 @@ def _left(queue: _Queue) -> str:
         f"账户 {queue.account} 已不在设置中，其队列是空的，可以删除",
         f"account {queue.account} is not among the settings any more, and its queue is empty: it may be taken away",
     )
-    return f"· {t(zh, en)}\n    rabbitmqctl delete_queue {queue.name}"
+    return f"· {t(zh, en)}\n    rabbitmqctl delete_queue {queue.name} -p VHOST"
 
 
 def _lag(waiting: Waiting) -> float:

@@ -37,7 +37,7 @@ def test_messages_in_the_queue_of_an_account_that_left_are_told_of(tongguan: Ton
     assert queues == {"tongguan.submit.demo": (0, True), "tongguan.dead": (None, True), "tongguan.submit.former": (1, False)}
     assert "✗ account former is not among the settings any more: nobody takes from its queue" in screen
     assert "· account former is not among the settings any more, and its queue is empty" in empty
-    assert "rabbitmqctl delete_queue tongguan.submit.former" in empty and "✗" not in empty
+    assert "rabbitmqctl delete_queue tongguan.submit.former -p VHOST" in empty and "✗" not in empty
 
 
 @pytest.mark.requirement("GW-02")

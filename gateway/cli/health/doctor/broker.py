@@ -58,8 +58,8 @@ _REDIS_RIGHTS = (
 _RIGHTS = (f"给网关的用户权限（配置、写、读）：{_SET}", f"give the gateway's user its rights (configure, write, read): {_SET}")
 
 _SHAPE = (
-    "删除它（rabbitmqctl delete_queue，交换机在管理界面删除），网关会重新建立",
-    "take it away (rabbitmqctl delete_queue, an exchange in the management pages): the gateway makes it anew",
+    "删除它（rabbitmqctl delete_queue QUEUE -p VHOST，交换机在管理界面删除），网关会重新建立",
+    "take it away (rabbitmqctl delete_queue QUEUE -p VHOST, an exchange in the management pages): the gateway makes it anew",
 )
 
 
