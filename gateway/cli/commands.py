@@ -219,6 +219,21 @@ COMMANDS: Mapping[str, Command | CommandGroup] = {
             ),
         },
     ),
+    "backup": Command(
+        "把主目录备份成一个文件，网关不必停 / Put the home into one file; the gateway may run.", "setup.backups", "backup"
+    ),
+    "restore": Command(
+        "把备份恢复到主目录，或新目录 / Put a backup back into its home, or into a new folder.",
+        "setup.backups",
+        "restore",
+        strict=True,
+    ),
+    "upgrade": Command(
+        "把旧版的日志升级到本版，先做备份 / Bring the journal of an older release up to date, behind a backup.",
+        "setup.backups",
+        "upgrade",
+        strict=True,
+    ),
     "audit": CommandGroup(
         "审计 / the history",
         {

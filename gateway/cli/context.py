@@ -29,7 +29,7 @@ from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong
 from tongguan.gateway.settings import RUNNING, Settings, language_of, read_settings
 from tongguan.gateway.system.business_clock import BusinessClock, kept_line
 from tongguan.gateway.system.printed import at_home
-from tongguan.gateway.system.storage import file_names
+from tongguan.gateway.system.storage import file_names, home_lock
 
 if TYPE_CHECKING:
     from tongguan.gateway.journal.client import JournalClient
@@ -278,6 +278,19 @@ def journal() -> Iterator[JournalClient]:
         raise
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the home: no gateway runs meanwhile."""
+    try:
+        handle = home_lock.hold(home())
+    except BlockingIOError:
+        raise CommandWrong("网关正在运行；请先停下它", "the gateway is running; stop it first", code=WRONG_SETTINGS) from None
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
 def not_held() -> None:
     """JournalUnfit where this command has waited for the journal in vain."""
     for unfit in _asked.get().held:
@@ -286,8 +299,7 @@ def not_held() -> None:
 
 def disagreement() -> str | None:
     """What does not fit between journal, anchor and anchor key, in the user's language; no gateway starts then."""
-    from tongguan.gateway.journal.client import is_frozen
-    from tongguan.gateway.journal.database.engine import journal_file
+    from tongguan.gateway.journal.database.engine import is_frozen, journal_file
     from tongguan.gateway.journal.history.anchor import Anchor
     from tongguan.gateway.journal.history.consistency import disagreement as found
 

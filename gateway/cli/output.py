@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from tongguan.gateway.model import characters
 from tongguan.gateway.model.lane import ClosedLane
 from tongguan.gateway.system import clock, times
 
+_SAYS_EVERY = 2.0  #: seconds between two words of how far it is
 _WIDE = 400  #: columns where nobody looks: a pipe gets every id whole
 
 STATE_STYLES = {
@@ -65,6 +66,19 @@ def print_raw(text: str) -> None:
 def say(zh: str, en: str) -> None:
     """Print the text in the user's language."""
     print_text(context.t(zh, en))
+
+
+def progress() -> Callable[[str, int, int], None]:
+    """Says on stderr, now and then, how far long work is: what of it, how much, of how much (0: nobody knows)."""
+    said_at = clock.monotonic()
+
+    def say_now(what: str, done: int, of: int) -> None:
+        nonlocal said_at
+        if clock.monotonic() - said_at > _SAYS_EVERY:
+            said_at = clock.monotonic()
+            print(f"… {what} {done}" + (f" / {of}" if of else ""), file=sys.stderr, flush=True)
+
+    return say_now
 
 
 def facts_of(what: Any, *names: str) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -110,17 +111,25 @@ def made_whole(home: Path, fill: Callable[[Path], None]) -> None:
     # In a folder that is there already, as a shell may be in it, or something be mounted on it.
     part = (whole if there else whole.parent) / f".{whole.name}.{os.getpid()}.part"
     part.mkdir(mode=0o750, parents=True)
-    mask = os.umask(0o077)
-    os.umask(mask | 0o027)  # settings and whom they trust: written by their owner alone, whoever may read them
     try:
-        fill(part)
-        if there:
-            _moved_into(whole, part)
-        else:
-            files.move(part, whole)
+        with owners_alone():
+            fill(part)
+            if there:
+                _moved_into(whole, part)
+            else:
+                files.move(part, whole)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+@contextmanager
+def owners_alone() -> Iterator[None]:
+    """Settings and whom they trust: written by their owner alone, whoever may read them."""
+    mask = os.umask(0o077)
+    os.umask(mask | 0o027)
+    try:
+        yield
     finally:
         os.umask(mask)
 

@@ -5,7 +5,6 @@ Promises: reads never wait for the writer nor hold it up; nothing is written but
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -17,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tongguan.gateway.journal import orders
 from tongguan.gateway.journal.database import statements
-from tongguan.gateway.journal.database.engine import examine, journal_file, open_engine, plain, unfit
+from tongguan.gateway.journal.database.engine import examine, is_frozen, journal_file, open_engine, plain, unfit
 from tongguan.gateway.journal.database.rows import message_of
 from tongguan.gateway.journal.database.schema import fits
 from tongguan.gateway.journal.history.anchor import Anchor
@@ -93,8 +92,3 @@ class JournalClient(Reader):
             raise StationBroken(f"日志库收不下指令：{zh}", f"the journal takes no order: {en}") from broken
         finally:
             writing.dispose()
-
-
-def is_frozen(path: Path | None) -> bool:
-    """A journal that was closed in a folder that cannot be written: SQLite would need files beside it to open it as usual."""
-    return path is not None and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()

@@ -25,12 +25,11 @@ from tongguan.gateway.journal.claims import Claims
 from tongguan.gateway.journal.clock_changes import Timekeeper
 from tongguan.gateway.journal.database import migrating, statements, tables
 from tongguan.gateway.journal.database.engine import (
-    SEPARATE,
     examine,
-    ill_matched,
     journal_file,
     last_write,
     learn,
+    matched,
     open_engine,
     unfit,
     writable,
@@ -39,7 +38,15 @@ from tongguan.gateway.journal.database.rows import RowDamaged, decoded, message_
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.history.anchor import Anchor
 from tongguan.gateway.journal.history.audit import Verdict, verify
-from tongguan.gateway.journal.history.consistency import RESTORE, accept, all_heads, disagreement, stored_numbers
+from tongguan.gateway.journal.history.consistency import (
+    RESTORE,
+    RESTORED,
+    Acceptance,
+    accept,
+    all_heads,
+    disagreement,
+    stored_numbers,
+)
 from tongguan.gateway.journal.history.history import AGAIN, GATEWAY, GENESIS, KEYS, START, lane_subject
 from tongguan.gateway.journal.notifications import Notifications
 from tongguan.gateway.journal.port import CarryOut, Claim
@@ -115,29 +122,25 @@ class Journal(Reader):
         self.timekeeper = Timekeeper(self._writer, self.run, self._clock_jumped)
 
     @classmethod
-    def open(cls, url: str, home: Path, *, accepted: tuple[str, str] | None = None) -> Journal:
-        """Open and migrate the journal; what a crashed run had in hand is remembered as suspect.
+    def open(cls, url: str, home: Path, *, accepted: Acceptance | None = None, upgrades: bool = False) -> Journal:
+        """Open the journal; what a crashed run had in hand is remembered as suspect.
 
-        Raises JournalUnfit when it is damaged, or does not agree with its anchor: unless that is `accepted`, by whom and why.
+        Raises JournalUnfit when it is damaged, does not agree with its anchor (unless that is `accepted`), or is of another release
+        (one that is older is brought up to date where it `upgrades`).
         """
         with suppress(NoJournal):
             examine(url, home)
             writable(url, home)
         anchor = Anchor(home / "anchor.jsonl")
         try:
-            return cls._open(url, home, anchor, accepted)
+            matched(url, home)
+            return cls._open(url, home, anchor, accepted, upgrades=upgrades)
         except (SQLAlchemyError, RowDamaged) as broken:
             raise unfit(broken, "日志无法打开", "the journal cannot be opened") from broken
 
     @classmethod
-    def _open(cls, url: str, home: Path, anchor: Anchor, accepted: tuple[str, str] | None) -> Journal:
-        if said := ill_matched(url, home):
-            raise JournalUnfit(
-                f"tongguan.db 与旁边的 -wal 不是一份，或已损坏（{said}）",
-                f"tongguan.db and the -wal beside it are not of one journal, or damaged ({said})",
-                do=SEPARATE,
-            )
-        wrong = disagreement(url, home, anchor)
+    def _open(cls, url: str, home: Path, anchor: Anchor, accepted: Acceptance | None, *, upgrades: bool) -> Journal:
+        wrong = RESTORED if accepted and accepted.restored is not None else disagreement(url, home, anchor)
         if wrong is not None and accepted is None:
             zh, en = (in_language(wrong, each) for each in ("zh", "en"))
             raise JournalUnfit(f"日志与锚文件不一致：{zh}", f"journal and anchor do not agree: {en}", do=RESTORE)
@@ -146,20 +149,20 @@ class Journal(Reader):
         engine = open_engine(url, home, writes=True)
         journal = cls(engine, open_engine(url, home, writes=False), anchor=anchor, file=file)
         try:
-            migrating.to_newest(engine)
+            migrating.to_newest(engine, upgrades=upgrades)
             journal._begin_run(wrong, accepted)
         except BaseException:
             journal.dispose()
             raise
         return journal
 
-    def _begin_run(self, wrong: str | None, accepted: tuple[str, str] | None) -> None:
+    def _begin_run(self, wrong: str | None, accepted: Acceptance | None) -> None:
         def begin(group: Group) -> None:
             gateway = self.anchor.public_key()
             self._told_run = begin_run(group, self.run, gateway)
             self._know_anchor(group)
             if wrong is not None and accepted is not None:
-                accept(group, self.anchor, wrong, who=accepted[0], why=accepted[1])
+                accept(group, self.anchor, wrong, accepted)
             self.timekeeper.begin(group)
             self._claims.begin(group, gateway, alone=accepted is not None)
             self._finisher.begin(group)

@@ -25,6 +25,7 @@ def test_a_home_of_an_earlier_release_goes_on(kept: Path, tmp_path: Path) -> Non
         archive.extractall(tmp_path, filter="data")
     site = Site(tmp_path / "home")
     told = {path.name: json.loads(path.read_bytes()) for path in (site.mailbox / "Status" / "by-id").iterdir()}
+    site.command("upgrade", check=True)
     site.run()
     try:
         site.command("audit", "verify", check=True)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +9,9 @@ import typer
 
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t, told
-from tongguan.gateway.cli.output import facts_of, print_json, print_table, print_text, say
-from tongguan.gateway.system import clock, times
-from tongguan.gateway.system.storage import home_lock
+from tongguan.gateway.cli.output import facts_of, print_json, print_table, print_text, progress, say
+from tongguan.gateway.system import times
 
-_SAYS_EVERY = 2.0  #: seconds between two lines of how far it is
 _MOST = 1000
 
 
@@ -32,7 +26,7 @@ def verify(
     except OSError as wrong:
         raise CommandWrong(f"{anchor}：{wrong.strerror}", f"{anchor}: {wrong.strerror}", code=2) from None
     with context.journal() as journal:
-        verdict = journal.verify(_progress(), copy=copy)
+        verdict = journal.verify(progress(), copy=copy)
     broken, key = (told(wrong) for wrong in (verdict.broken, verdict.key))
     code = 1 if broken or key else 0
     if context.as_json():
@@ -61,19 +55,6 @@ def verify(
     return code
 
 
-def _progress() -> Callable[[str, int, int], None]:
-    """Lines on stderr while it takes long."""
-    said_at = clock.monotonic()
-
-    def say(what: str, done: int, of: int) -> None:
-        nonlocal said_at
-        if clock.monotonic() - said_at > _SAYS_EVERY:
-            said_at = clock.monotonic()
-            print(f"… {what} {done}" + (f" / {of}" if of else ""), file=sys.stderr, flush=True)
-
-    return say
-
-
 def listing() -> int | None:
     """网关启停、暂停、人工指令 / What moved no message: starts, stops, lanes shut and opened, orders; who, when and why."""
     with context.journal() as journal, journal.search() as records:
@@ -100,16 +81,17 @@ def accept(why: Annotated[str, typer.Option("--why", help="the reason, for the h
     """恢复后确认以现有文件继续 / Go on with journal and anchor as they are, after a restore that cannot be mended."""
     # Imported here: commands that only look load none of it.
     from tongguan.gateway.cli.logs import only_trouble
+    from tongguan.gateway.journal.history.consistency import Acceptance
     from tongguan.gateway.journal.journal import Journal
 
     only_trouble()
     known = context.settings()
     if not why.strip():
         raise CommandWrong("请用 --why 说明原因", "say why with --why", code=2)
-    with _alone():
+    with context.alone():
         wrong = context.disagreement()
         if wrong is not None:
-            Journal.open(known.database.url, known.home, accepted=(context.who(), why)).close(why="accepted")
+            Journal.open(known.database.url, known.home, accepted=Acceptance(context.who(), why)).close(why="accepted")
     if context.as_json():
         print_json({"accepted": wrong})
         return
@@ -121,16 +103,3 @@ def accept(why: Annotated[str, typer.Option("--why", help="the reason, for the h
         f"accepted: {wrong}\n  numbers given are not given again, receipts are fetched from the beginning, and what is sealed is "
         "asked for before it is sent",
     )
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the home: no gateway runs meanwhile."""
-    try:
-        handle = home_lock.hold(context.home())
-    except BlockingIOError:
-        raise CommandWrong("网关正在运行", "the gateway is running", code=context.WRONG_SETTINGS) from None
-    try:
-        yield
-    finally:
-        os.close(handle)

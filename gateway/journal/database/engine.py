@@ -35,6 +35,11 @@ def journal_file(url: str, home: Path) -> Path | None:
     return home / url.removeprefix("sqlite:///") if url.startswith("sqlite") else None
 
 
+def is_frozen(path: Path | None) -> bool:
+    """A journal that was closed in a folder that cannot be written: SQLite would need files beside it to open it as usual."""
+    return path is not None and not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+
+
 def last_write(file: Path | None) -> tuple[int, int] | None:
     """What is another whenever anybody has committed to the journal's file; None where that cannot be seen."""
     try:
@@ -89,14 +94,14 @@ def _name(error: BaseException) -> str:
 
 
 MEND = (
-    "保留现场；从备份恢复（tongguan.db、anchor.jsonl、secrets/anchor.key 同一份），或排除原因后重试",
-    "keep this home as it is; restore tongguan.db, anchor.jsonl and secrets/anchor.key from one backup, or mend the cause",
+    "排除原因后重试；不行就恢复备份，现有的会移到一边：tongguan restore 备份文件",
+    "mend the cause; else restore a backup, what is here is moved aside: tongguan restore FILE",
 )
 
 
 SEPARATE = (
-    "把 tongguan.db 和它自己的 -wal 从同一份备份放回；备份没有 -wal 的，把旁边这个移走",
-    "put tongguan.db back with its own -wal, from one backup; where that has none, take away the one that lies there",
+    "把 tongguan.db 和它自己的 -wal 从同一份副本放回；副本没有 -wal 的，把旁边这个移走",
+    "put tongguan.db back with its own -wal, from one copy; where that has none, take away the one that lies there",
 )
 
 
@@ -223,6 +228,16 @@ def ill_matched(url: str, home: Path) -> str | None:
     except sqlite3.Error as wrong:
         return _damaged(wrong)
     return None if said == "ok" else said.splitlines()[-1]
+
+
+def matched(url: str, home: Path) -> None:
+    """Raise JournalUnfit where a file and the `-wal` beside it are not of one journal."""
+    if said := ill_matched(url, home):
+        raise JournalUnfit(
+            f"tongguan.db 与旁边的 -wal 不是一份，或已损坏（{said}）",
+            f"tongguan.db and the -wal beside it are not of one journal, or damaged ({said})",
+            do=SEPARATE,
+        )
 
 
 def _strange(base: sqlite3.Connection) -> str | None:

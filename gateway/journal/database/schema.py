@@ -33,7 +33,7 @@ def fits(connection: Connection) -> None:
         raise JournalUnfit(
             f"日志的结构 {found} 比本程序的 {newest} 旧",
             f"the journal's schema {found} is older than this program's {newest}",
-            do=("启动一次网关即可升级：tongguan run", "start the gateway once, which brings it up to date: tongguan run"),
+            do=("先备份再升级：tongguan upgrade", "bring it up to date, behind a backup: tongguan upgrade"),
         )
 
 
@@ -44,7 +44,10 @@ def known_or_refused(found: str | None) -> None:
         raise JournalUnfit(
             f"日志的结构 {found} 比本网关的 {newest} 新",
             f"the journal's schema {found} is newer than this gateway's {newest}",
-            do=("请安装新版网关", "install the newer gateway"),
+            do=(
+                "请安装新版网关；或恢复升级前的备份：tongguan restore 备份文件",
+                "install the newer gateway, or restore the backup of before the upgrade: tongguan restore FILE",
+            ),
         )
     if found is not None and found not in revisions():
         raise JournalUnfit(

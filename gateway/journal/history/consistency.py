@@ -6,7 +6,9 @@ was sent since would be sent anew. So the start is refused until the right files
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, inspect, literal, select
 
@@ -21,9 +23,10 @@ from tongguan.gateway.model.errors import in_both, in_language
 from tongguan.gateway.model.message import State
 
 RESTORE = (
-    "从同一份备份恢复 tongguan.db（连同它自己的 -wal，不留别的）、anchor.jsonl 和 secrets/anchor.key；确要以现有文件继续：tongguan audit accept --why restored",
-    "put tongguan.db (with its own -wal, and no other), anchor.jsonl and secrets/anchor.key back from one backup; to go on as it is: tongguan audit accept --why restored",
+    "恢复备份：tongguan restore 备份文件；或从主目录的同一份副本放回 tongguan.db（连同它自己的 -wal，不留别的）、anchor.jsonl 和 secrets/anchor.key；确要以现有文件继续：tongguan audit accept --why restored",
+    "restore a backup: tongguan restore FILE; or put tongguan.db (with its own -wal, and no other), anchor.jsonl and secrets/anchor.key back from one copy of the home; to go on as it is: tongguan audit accept --why restored",
 )
+RESTORED = in_both("由备份恢复", "restored from a backup")
 _CURSORS = "cursor:"
 _IN_ONE_HAND = 64
 
@@ -94,12 +97,21 @@ def stored_numbers(connection: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(select(tables.serial.c.name, tables.serial.c.next))}
 
 
-def accept(group: Group, anchor: Anchor, wrong: str, *, who: str, why: str) -> None:
-    """Go on with what is here: numbers skip what the anchor knows of, receipts are fetched from the beginning again, and what
-    is sealed may have been sent: it is asked for first."""
-    group.tell(GATEWAY, ACCEPT, in_language(wrong, "en"), "accepted", who=who, why=why)
+class Acceptance(NamedTuple):
+    """By whom, and why, the journal is gone on with as it is."""
+
+    who: str
+    why: str
+    #: it is of a backup: the first number of each series that was surely given to nobody since
+    restored: Mapping[str, int] | None = None
+
+
+def accept(group: Group, anchor: Anchor, wrong: str, accepted: Acceptance) -> None:
+    """Go on with what is here: numbers skip what may have been given, receipts are fetched from the beginning again, and what is
+    sealed may have been sent: it is asked for first."""
+    group.tell(GATEWAY, ACCEPT, in_language(wrong, "en"), "accepted", who=accepted.who, why=accepted.why)
     given = {name: max(following, 1) for name, following in anchor.numbers().items()}
-    for name, following in stored_numbers(group.connection).items():
+    for name, following in (*(accepted.restored or {}).items(), *stored_numbers(group.connection).items()):
         given[name] = max(following, given.get(name, 0))
     for name, following in given.items():
         statements.SKIP_TO.write(group.connection, {"name": name, "next": following})

@@ -79,9 +79,7 @@ def test_a_journal_that_was_emptied_is_told_as_one_that_is_gone(tongguan: Tonggu
         assert "older than this program" not in said.out + said.err
     else:
         assert said.code == 78
-        assert (
-            "there is no journal, but the anchor speaks of 1 runs" in said.err and "anchor.key back from one backup" in said.err
-        )
+        assert "there is no journal, but the anchor speaks of 1 runs" in said.err and "anchor.key back from one copy" in said.err
 
 
 @pytest.mark.requirement("GW-08")

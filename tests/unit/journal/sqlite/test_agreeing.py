@@ -12,6 +12,7 @@ from journals import comes, moves, number, open_journal, submission, written
 
 from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.journal.history.anchor import Anchor
+from tongguan.gateway.journal.history.consistency import Acceptance
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.errors import JournalUnfit
 from tongguan.gateway.model.lane import Lane
@@ -142,7 +143,7 @@ def test_what_does_not_agree_is_refused_with_what_to_do_and_can_be_accepted(
     assert says in str(refused.value)
     kept = {name: (home / name).read_bytes() for name in before if not name.endswith(("-shm", "-wal"))}
     assert kept == {name: raw for name, raw in before.items() if name in kept}  # a refused start touches nothing
-    accepted = Journal.open("sqlite:///tongguan.db", home, accepted=("wang@host", "disk replaced"))
+    accepted = Journal.open("sqlite:///tongguan.db", home, accepted=Acceptance("wang@host", "disk replaced"))
     accepted.close()
     open_journal(home).close()
 
@@ -166,7 +167,7 @@ def test_after_an_acceptance_no_number_is_given_again_and_receipts_and_sealed_ar
     home: Path, spoil: Callable[[Path], None]
 ) -> None:
     spoil(home)
-    journal = Journal.open("sqlite:///tongguan.db", home, accepted=("wang@host", "disk replaced"))
+    journal = Journal.open("sqlite:///tongguan.db", home, accepted=Acceptance("wang@host", "disk replaced"))
     given = number(journal, "NA26", 6)
     with journal.search() as records:
         cursor = records.marker("cursor:r:demo")
@@ -188,7 +189,7 @@ def test_a_journal_cut_within_its_chain_stays_broken_after_an_acceptance(home: P
         base.execute("DELETE FROM history WHERE entry = 2")
     base.close()
     anchor_gone(home)
-    Journal.open("sqlite:///tongguan.db", home, accepted=("wang", "why")).close()
+    Journal.open("sqlite:///tongguan.db", home, accepted=Acceptance("wang", "why")).close()
     with JournalClient.open("sqlite:///tongguan.db", home) as client:
         assert "entry 2 is missing" in (client.verify().broken or "")
 
@@ -200,7 +201,7 @@ def test_where_a_person_accepted_the_journal_nobody_else_has_anything_in_hand(tm
     journal.dispose()
     (tmp_path / "secrets" / "anchor.key").unlink()
     (tmp_path / "anchor.jsonl").unlink()
-    accepted = Journal.open("sqlite:///tongguan.db", tmp_path, accepted=("wang", "the key is lost"))
+    accepted = Journal.open("sqlite:///tongguan.db", tmp_path, accepted=Acceptance("wang", "the key is lost"))
     found = accepted.claim("s", ["read"], limit=1)
     accepted.dispose()
 

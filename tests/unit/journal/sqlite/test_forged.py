@@ -16,6 +16,7 @@ from journals import number, open_journal
 from tongguan.gateway.cli import main
 from tongguan.gateway.journal.history import digests
 from tongguan.gateway.journal.history.anchor import Anchor
+from tongguan.gateway.journal.history.consistency import Acceptance
 from tongguan.gateway.journal.history.history import GENESIS, entry_hash, told_line
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.model.errors import JournalUnfit
@@ -258,7 +259,7 @@ def test_homes_that_exchanged_some_of_their_files_do_not_start_and_say_what_to_p
             main(["run", "--home", str(homes / name)])
         said = capfd.readouterr().err
         assert ended.value.code == 78
-        assert "anchor.jsonl and secrets/anchor.key back from one backup" in said
+        assert "anchor.jsonl and secrets/anchor.key back from one copy" in said
     swapped(homes, names)
     for name in ("one", "two"):
         open_journal(homes / name).close()
@@ -299,7 +300,7 @@ def test_what_a_restore_lost_is_told_by_a_copy_of_the_anchor_after_its_acceptanc
     open_journal(home).close()
     copy = shutil.copy(home / "anchor.jsonl", tmp_path / "copy.jsonl")
     shutil.copy(copy, old / "anchor.jsonl")
-    Journal.open("sqlite:///tongguan.db", old, accepted=("wang@host", "disk replaced")).close()
+    Journal.open("sqlite:///tongguan.db", old, accepted=Acceptance("wang@host", "disk replaced")).close()
 
     assert audit(old, capfd) is None
     assert "entries up to 2 were anchored but are missing" in (audit(old, capfd, "--anchor", copy) or "")

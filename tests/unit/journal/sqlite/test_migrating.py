@@ -21,6 +21,7 @@ from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.journal.database import migrating, tables, upgrading
 from tongguan.gateway.journal.database.engine import open_engine
 from tongguan.gateway.journal.database.schema import present, revisions
+from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.cursor import Cursor
 from tongguan.gateway.model.errors import SettingsWrong
 
@@ -108,7 +109,7 @@ def test_the_checkpoints_of_the_first_release_become_places(tmp_path: Path) -> N
     with closing(sqlite3.connect(tmp_path / "home" / "tongguan.db")) as base:
         ((name, n),) = base.execute("SELECT name, value FROM marker WHERE name LIKE 'checkpoint:teller:%'").fetchall()
         run, entry = base.execute("SELECT run, entry FROM move WHERE n = ?", (n,)).fetchone()
-    journal = open_journal(tmp_path / "home")
+    journal = Journal.open("sqlite:///tongguan.db", tmp_path / "home", upgrades=True)
     cursor = journal.checkpoint(name.removeprefix("checkpoint:"))
     journal.close()
 

@@ -1,0 +1,250 @@
+"""A backup holds what it says and no secret; a restore that is refused or cut leaves a home that is as it was, or does not start."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from homes import new_home
+from journals import comes, number, open_journal, submission, written
+
+from tongguan.gateway.home import backup
+from tongguan.gateway.journal.client import JournalClient
+from tongguan.gateway.model.errors import JournalUnfit
+from tongguan.gateway.system.storage import files
+
+pytestmark = pytest.mark.requirement("GW-14")
+Tongguan = Callable[..., Any]
+
+
+class Crash(BaseException):
+    """As SIGKILL would be: nobody handles it."""
+
+
+def lived(home: Path, *ids: str) -> Path:
+    """A gateway ran here, took these messages and gave three numbers."""
+    home.mkdir(exist_ok=True)
+    journal = open_journal(home)
+    for id_ in ids:
+        written(journal, comes(submission(id_)))
+    for _ in range(3):
+        number(journal, "mofcom:NA26", 14)
+    journal.close()
+    return home
+
+
+def known(home: Path, *ids: str) -> set[str]:
+    with JournalClient.open("sqlite:///tongguan.db", home) as client, client.search() as records:
+        return {*records.messages(ids)}
+
+
+@pytest.fixture
+def made(tongguan: Tongguan, home: Path, tmp_path: Path) -> Path:
+    """A backup of a home that knows a message; one more came since."""
+    lived(home, "m1")
+    assert tongguan("backup", tmp_path / "b.zip").code == 0
+    lived(home, "m2")
+    return tmp_path / "b.zip"
+
+
+def test_no_secret_is_in_a_backup_unless_it_was_asked_for(tongguan: Tongguan, home: Path, tmp_path: Path) -> None:
+    lived(home, "m1")
+    (home / "broker-password").write_text("hunter2hunter2")
+    with open(home / "tongguan.toml", "a", encoding="utf-8") as settings:
+        settings.write('\n[broker]\nurl = "amqp://gateway@broker/"\npassword = "file:broker-password"\n')
+    secrets = [
+        *(p for folder in ("secrets", "cards") for p in (home / folder).rglob("*") if p.is_file()),
+        home / "broker-password",
+    ]
+
+    plain, whole = tmp_path / "plain.zip", tmp_path / "whole.zip"
+    assert tongguan("backup", plain).code == tongguan("backup", whole, "--secrets").code == 0
+
+    with zipfile.ZipFile(plain) as archive:
+        held = b"".join(map(archive.read, archive.namelist()))
+        assert not [path for path in secrets if path.suffix != ".pem" and path.read_bytes().strip() in held]
+    with zipfile.ZipFile(whole) as archive:
+        assert {str(path.relative_to(home)) for path in secrets} <= {*archive.namelist()}
+    assert [path.stat().st_mode & 0o777 for path in (plain, whole)] == [0o600, 0o600]
+    assert sorted(os.listdir(tmp_path)) == ["home", "plain.zip", "whole.zip"]
+
+
+def test_a_restore_puts_the_former_journal_aside_and_says_what_is_not_in_the_backup(
+    tongguan: Tongguan, home: Path, made: Path
+) -> None:
+    (home / "mailboxes" / "demo" / "Status" / "by-id").mkdir()
+    for id_ in ("m1", "m2"):
+        (home / "mailboxes" / "demo" / "Status" / "by-id" / f"{id_}.json").touch()
+    (home / "trust" / "mofcom.pem").write_text("changed since")
+    (home / "trust" / "customs.pem").unlink()
+
+    done = tongguan("restore", made, "--json", "--why", "the disk failed").json
+    said = tongguan("audit", "list", "--lang", "en").out
+
+    assert known(home, "m1", "m2") == {"m1"}
+    assert known(Path(done["former"]), "m1", "m2") == {"m1", "m2"}
+    assert (done["since"], done["kept"], done["numbers"]) == (["m2"], ["trust/mofcom.pem"], "anchor")
+    assert (home / "trust" / "mofcom.pem").read_text() == "changed since" and (home / "trust" / "customs.pem").exists()
+    assert "the disk failed" in said
+    assert tongguan("audit", "verify").code == 0
+
+
+def test_after_a_restore_no_number_is_given_that_the_anchor_knows(tongguan: Tongguan, home: Path, made: Path) -> None:
+    assert tongguan("restore", made).code == 0
+    journal = open_journal(home)
+    assert number(journal, "mofcom:NA26", 14) == 7
+    journal.close()
+
+
+@pytest.mark.parametrize("spoil", ["gone", "older", "another's"])
+def test_without_an_anchor_that_is_newer_numbers_skip_ahead(tongguan: Tongguan, home: Path, made: Path, spoil: str) -> None:
+    anchor = home / "anchor.jsonl"
+    if spoil == "gone":
+        anchor.unlink()
+    elif spoil == "older":
+        anchor.write_bytes(b"")
+    else:
+        shutil.copy(lived(home.with_name("other")) / "anchor.jsonl", anchor)
+
+    done = tongguan("restore", made, "--json").json
+
+    assert done["numbers"] == "skipped"
+    year = backup.times.china_date(backup.clock.now_ms())[2:4]
+    journal = open_journal(home)
+    assert number(journal, f"mofcom:NA{year}", 14) >= 1_000_000
+    journal.close()
+
+
+def without(name: str) -> Callable[[Path], None]:
+    def spoil(file: Path) -> None:
+        with zipfile.ZipFile(file) as archive:
+            held = {each: archive.read(each) for each in archive.namelist() if each != name}
+        with zipfile.ZipFile(file, "w") as archive:
+            for each, content in held.items():
+                archive.writestr(each, content)
+
+    return spoil
+
+
+def with_(name: str, content: bytes, method: int = zipfile.ZIP_DEFLATED) -> Callable[[Path], None]:
+    def spoil(file: Path) -> None:
+        without(name)(file)
+        with zipfile.ZipFile(file, "a") as archive:
+            archive.writestr(name, content, method)
+
+    return spoil
+
+
+def cut(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def flipped(file: Path) -> None:
+    whole = bytearray(file.read_bytes())
+    whole[len(whole) // 2] ^= 0xFF
+    file.write_bytes(whole)
+
+
+WRONG = {
+    "cut": (cut, 2, "no backup, or damaged"),
+    "flipped": (flipped, 2, "no backup, or damaged"),
+    "empty": (lambda file: file.write_bytes(b""), 2, "no backup, or damaged"),
+    "another zip": (without("backup.json"), 2, "no backup that this program made"),
+    "no journal": (without("tongguan.db"), 2, "no backup that this program made"),
+    "of a later form": (with_("backup.json", b'{"form": 2, "version": "9.0"}'), 2, "made by 9.0"),
+    "odd facts": (with_("backup.json", b"[]"), 2, "no backup that this program made"),
+    "odd values": (
+        with_("backup.json", b'{"form": 1, "version": "0.1.0", "made_at": "x"}'),
+        2,
+        "no backup that this program made",
+    ),
+    "packed anew": (with_("notes.txt", b"x" * 1000, zipfile.ZIP_BZIP2), 2, "packed anew"),
+    "a name that leads out": (with_("../out", b"x"), 2, "holds a name that no backup has"),
+    "an absolute name": (with_("/tmp/out", b"x"), 2, "holds a name that no backup has"),
+    "no database": (with_("tongguan.db", b"nonsense" * 1000), 78, "damaged"),
+}
+
+
+@pytest.mark.parametrize("spoil", WRONG)
+def test_what_is_no_backup_is_refused_and_the_home_goes_on(tongguan: Tongguan, home: Path, made: Path, spoil: str) -> None:
+    how, code, says = WRONG[spoil]
+    how(made)
+
+    said = tongguan("restore", made, "--lang", "en")
+
+    assert (said.code, says in said.err) == (code, True), said.err
+    assert known(home, "m1", "m2") == {"m1", "m2"}
+    assert not [*home.glob(".restore-*"), *home.glob("before-restore-*")] and not home.with_name("out").exists()
+    open_journal(home).close()
+
+
+def test_a_backup_goes_into_no_home_of_another_gateway_nor_of_the_other_environment(
+    tongguan: Tongguan, made: Path, tmp_path: Path
+) -> None:
+    other, production, folder = lived(new_home(tmp_path / "other"), "o"), new_home(tmp_path / "production"), tmp_path / "folder"
+    settings = production / "tongguan.toml"
+    settings.write_text(settings.read_text().replace('environment = "test"', 'environment = "production"'))
+    folder.mkdir()
+    (folder / "thesis.doc").touch()
+
+    said = [tongguan("restore", made, "--home", each, "--lang", "en") for each in (other, production, folder)]
+
+    assert [each.code for each in said] == [2, 2, 2]
+    assert "another gateway's home" in said[0].err and "they never mix" in said[1].err and "thesis.doc" in said[2].err
+    assert known(other, "o") == {"o"} and os.listdir(folder) == ["thesis.doc"]
+
+
+def test_a_name_that_is_taken_is_refused(tongguan: Tongguan, home: Path, made: Path) -> None:
+    before = made.read_bytes()
+
+    assert tongguan("backup", made).code == 2
+    assert tongguan("backup", made.parent / "nowhere" / "b.zip").code == 2
+    assert made.read_bytes() == before
+
+
+@pytest.mark.parametrize("place", ["its home", "a new home"])
+def test_a_restore_that_is_cut_anywhere_leaves_a_home_that_goes_on_or_does_not_start_and_can_be_typed_again(
+    tongguan: Tongguan, home: Path, made: Path, place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Cut before each rename in turn, until one is left in which nothing was cut."""
+    for n in range(200):
+        target = tmp_path / f"try-{n}"
+        if place == "its home":
+            shutil.copytree(home, target)
+        left = n
+
+        def die(_: str) -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Crash
+
+        monkeypatch.setattr(files, "crash_point", die)
+        try:
+            said = tongguan("restore", made, "--home", target)
+        except Crash:
+            said = None
+        monkeypatch.setattr(files, "crash_point", lambda place: None)
+        if said is not None:
+            break
+        started = True
+        try:
+            if place == "its home" or (target / "tongguan.toml").exists():
+                open_journal(target).close()
+            else:
+                started = False  # a folder without settings is no home
+        except JournalUnfit:
+            started = False
+        if started:
+            assert known(target, "m1", "m2") == {"m1", "m2"}
+        assert tongguan("restore", made, "--home", target).code == 0
+        assert known(target, "m1", "m2") == {"m1"}
+        assert tongguan("audit", "verify", "--home", target).code == 0
+        assert not [*target.glob(".restore-*")]
+    assert said is not None and said.code == 0
+    assert n > 3
