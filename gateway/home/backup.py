@@ -30,6 +30,7 @@ from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.journal.database.copying import JournalCopy, copy_journal, keys_of, look_into
 from tongguan.gateway.journal.database.engine import journal_file
 from tongguan.gateway.journal.history.anchor import Anchor, AnchorWrong, signed
+from tongguan.gateway.journal.history.audit import OnProgress
 from tongguan.gateway.journal.history.consistency import Acceptance
 from tongguan.gateway.journal.journal import Journal
 from tongguan.gateway.journal.reading.lookups import slices
@@ -56,7 +57,6 @@ _OURS = (RUNNING, CLOCK)  #: what the gateway writes itself: nobody cares how it
 _SKIPPED = 1_000_000  #: numbers that a series skips where nobody knows how many were given, or the part of all that it has
 _OF_A_SERIES = 100
 
-OnProgress = Callable[[str, int, int], None]
 Alone = Callable[[], AbstractContextManager[None]]
 """Holds the home: no gateway runs meanwhile."""
 
@@ -235,7 +235,7 @@ def _restored(
 
 def _unpack(info: zipfile.ZipInfo, archive: zipfile.ZipFile, target: Path, progress: OnProgress) -> None:
     permissions.make(target)
-    with archive.open(info) as source, target.open("r+b") as made:
+    with archive.open(info) as source, open(os.open(target, os.O_WRONLY), "wb") as made:
         while piece := source.read(_PIECE):
             made.write(piece)
             progress("bytes", made.tell(), info.file_size)
@@ -318,8 +318,7 @@ def _put_back(staging: Path, home: Path, journal: Path) -> Path | None:
         with suppress(FileNotFoundError):
             files.write(aside / _ANCHOR, files.read(home / _ANCHOR), durable=True, mode=0o600)
     if not Anchor(home / _ANCHOR).own_keys():
-        with suppress(FileNotFoundError):
-            (home / _KEY).rename(home / f"{_KEY}.{aside.name}")
+        files.move(home / _KEY, home / f"{_KEY}.{aside.name}")
         files.make_folder((home / _KEY).parent, 0o700)
         files.write(home / _KEY, files.read(staging / _KEY), durable=True, mode=0o600)
     files.write(home / _ANCHOR, files.read(staging / _ANCHOR), durable=True, mode=0o600)

@@ -113,8 +113,9 @@ DATES = {
     "gateway/flow/submission/send.py",
     # does a broker's power still hold?
     "gateway/flow/submission/seal.py",
-    # the year of the numbers that are lent and leased
+    # the year of the numbers that are lent, leased and skipped
     "gateway/daemon/daemon.py",
+    "gateway/home/backup.py",
     "gateway/daemon/preparing/workers.py",
     # dates are checked, or the clock itself is shown
     "gateway/cli/profiles/check.py",

@@ -165,7 +165,7 @@ WRONG = {
     ),
     "packed anew": (with_("notes.txt", b"x" * 1000, zipfile.ZIP_BZIP2), 2, "packed anew"),
     "a name that leads out": (with_("../out", b"x"), 2, "holds a name that no backup has"),
-    "an absolute name": (with_("/tmp/out", b"x"), 2, "holds a name that no backup has"),
+    "an absolute name": (with_("/etc/tongguan", b"x"), 2, "holds a name that no backup has"),
     "no database": (with_("tongguan.db", b"nonsense" * 1000), 78, "damaged"),
 }
 
