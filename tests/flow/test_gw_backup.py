@@ -119,7 +119,10 @@ def test_the_journal_of_an_older_release_is_brought_up_to_date_by_a_command_behi
     refused = site.command("run", "--lang", "en")
     looks = site.command("list", "--lang", "en")
 
+    found = {line["check"]: line["do"] for line in json.loads(site.command("doctor", "--json", "--lang", "en").stdout)}
+
     assert (refused.returncode, looks.returncode) == (78, 78)
+    assert f"tongguan upgrade --home {site.home}" in found["journal"]
     assert f"tongguan upgrade --home {site.home}" in refused.stderr and "tongguan upgrade" in looks.stderr
     assert (site.home / "tongguan.db").read_bytes() == before
 

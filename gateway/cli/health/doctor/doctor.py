@@ -110,7 +110,8 @@ def _journal(settings: Settings) -> Iterable[Finding]:
         elif wrong := context.disagreement():
             yield Finding("journal", wrong, t(*RESTORE))
         else:
-            yield Finding("journal", url)
+            with context.journal():  # it is of this program's release
+                yield Finding("journal", url)
     except NoJournal:
         yield from _none_yet()
     except JournalUnfit as unfit:
