@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, inspect, literal, select
+from sqlalchemy import Connection, delete, insert, inspect, literal, select, update
 
 from tongguan.gateway.journal.database import statements, tables
 from tongguan.gateway.journal.database.engine import journal_file, open_engine
@@ -29,6 +29,7 @@ RESTORE = (
 RESTORED = in_both("由备份恢复", "restored from a backup")
 _CURSORS = "cursor:"
 _IN_ONE_HAND = 64
+_EVENTS_AHEAD = 1_000_000  #: more than one document ever has
 
 
 def disagreement(url: str, home: Path, anchor: Anchor, *, frozen: bool = False) -> str | None:
@@ -107,8 +108,8 @@ class Acceptance(NamedTuple):
 
 
 def accept(group: Group, anchor: Anchor, wrong: str, accepted: Acceptance) -> None:
-    """Go on with what is here: numbers skip what may have been given, receipts are fetched from the beginning again, and what is
-    sealed may have been sent: it is asked for first."""
+    """Go on with what is here: numbers skip what may have been given, events what may have been told, receipts are fetched from the
+    beginning again, and what is sealed may have been sent: it is asked for first."""
     group.tell(GATEWAY, ACCEPT, in_language(wrong, "en"), "accepted", who=accepted.who, why=accepted.why)
     given = {name: max(following, 1) for name, following in anchor.numbers().items()}
     for name, following in (*(accepted.restored or {}).items(), *stored_numbers(group.connection).items()):
@@ -116,6 +117,7 @@ def accept(group: Group, anchor: Anchor, wrong: str, accepted: Acceptance) -> No
     for name, following in given.items():
         statements.SKIP_TO.write(group.connection, {"name": name, "next": following})
     group.left += digests.records_of("serial", [{"name": n, "next": following} for n, following in given.items()])
+    _number_events_ahead(group.connection)
     m = tables.marker.c
     cursors = group.connection.execute(select(m.name).where(m.name.startswith(_CURSORS, autoescape=True))).scalars().all()
     group.connection.execute(delete(tables.marker).where(m.name.in_(cursors)))
@@ -124,3 +126,13 @@ def accept(group: Group, anchor: Anchor, wrong: str, accepted: Acceptance) -> No
     doubtful = insert(tables.crash).from_select(["key", "count", "together"], sealed)
     group.connection.execute(delete(tables.crash).where(tables.crash.c.key.in_(select(sealed.subquery().c.id))))
     group.connection.execute(doubtful)
+
+
+def _number_events_ahead(connection: Connection) -> None:
+    """Events that are told from now on have numbers behind all that were told and are not known here: who listens sees a gap."""
+    told = tables.event_count.c
+    if connection.execute(select(told.document_id).limit(1)).first() is None:
+        return  # there are no queues
+    connection.execute(update(tables.event_count).values(count=told.count + _EVENTS_AHEAD))
+    never = select(tables.document.c.id, literal(_EVENTS_AHEAD)).where(tables.document.c.id.not_in(select(told.document_id)))
+    connection.execute(insert(tables.event_count).from_select(["document_id", "count"], never))

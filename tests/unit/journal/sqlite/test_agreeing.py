@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from journals import comes, moves, number, open_journal, submission, written
+from journals import comes, document, moves, number, open_journal, submission, written
 
 from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.journal.history.anchor import Anchor
@@ -182,6 +182,21 @@ def test_after_an_acceptance_no_number_is_given_again_and_receipts_and_sealed_ar
     assert verdict.broken is None
     assert "wang@host: disk replaced" in verdict.accepted[0]
     assert list(home.glob("anchor.jsonl.accepted-*"))
+
+
+def test_after_an_acceptance_events_have_numbers_behind_those_that_may_have_been_told(home: Path) -> None:
+    """Who listens drops a number that he had; a gap tells him that he missed some."""
+    journal = open_journal(home)
+    written(journal, *(comes(submission(f"e{n}"), documents=(document(f"d{n}"),)) for n in (1, 2)))
+    journal.set_told("events", journal.begin_following("events"), {"d1": 3})
+    journal.close()
+    key_gone(home)
+    accepted = Journal.open("sqlite:///tongguan.db", home, accepted=Acceptance("wang", "why"))
+    with accepted.search() as records:
+        told = records.event_counts(["d1", "d2"])
+    accepted.close()
+
+    assert told == {"d1": 1_000_003, "d2": 1_000_000}
 
 
 def test_a_journal_cut_within_its_chain_stays_broken_after_an_acceptance(home: Path) -> None:
