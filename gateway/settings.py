@@ -29,7 +29,7 @@ from tongguan.gateway.model.alert_codes import ALERT_CODES
 from tongguan.gateway.model.errors import SettingsWrong, each_of, in_both, in_language, nearest
 from tongguan.gateway.settings_text import odd_values, what_is_no_toml
 from tongguan.gateway.system.business_clock import MOST_SPEED
-from tongguan.gateway.system.storage import files
+from tongguan.gateway.system.storage import files, permissions
 from tongguan.gateway.system.threads import ANSWER, within
 
 _SPANS = {
@@ -477,8 +477,8 @@ def read_raw(home: Path, *, file: str = FILE) -> bytes:
     except files.NotAFile:
         raise
     except OSError as wrong:
-        said = f"{home / file}: {wrong.strerror}"
-        raise SettingsWrong(f"{said}；请检查其权限和属主", f"{said}; look at its mode and owner") from None
+        said, (zh, en) = f"{home / file}: {wrong.strerror}", permissions.closed(home / file)
+        raise SettingsWrong(f"{said}；{zh}", f"{said}; {en}") from None
 
 
 def _decoded(raw: bytes, path: Path) -> str:

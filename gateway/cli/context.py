@@ -29,7 +29,7 @@ from tongguan.gateway.model.errors import JournalUnfit, NoJournal, SettingsWrong
 from tongguan.gateway.settings import RUNNING, Settings, language_of, read_settings
 from tongguan.gateway.system.business_clock import BusinessClock, kept_line
 from tongguan.gateway.system.printed import at_home
-from tongguan.gateway.system.storage import file_names, home_lock
+from tongguan.gateway.system.storage import file_names, home_lock, permissions
 
 if TYPE_CHECKING:
     from tongguan.gateway.journal.client import JournalClient
@@ -181,6 +181,9 @@ def _in_a_folder(place: Path, run: Callable[[], int | None]) -> int | None:
 
 def _refused(wrong: OSError) -> tuple[str, str]:
     place = os.fsdecode(wrong.filename) if isinstance(wrong.filename, str | bytes) else ""
+    if place and permissions.is_locked(Path(place)):
+        zh, en = permissions.closed(Path(place))
+        return f"系统拒绝使用 {place}：{wrong.strerror}；{zh}", f"the system refuses {place}: {wrong.strerror}; {en}"
     return (
         f"系统拒绝{place and f'使用 {place}'}：{wrong.strerror}；请检查权限、磁盘空间，以及执行命令的用户",
         f"the system refuses{place and f' {place}'}: {wrong.strerror}; look at permissions, room on the disk, and who types this",

@@ -28,7 +28,7 @@ from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.profile.source import Complaints
 from tongguan.gateway.settings import Account, Settings
 from tongguan.gateway.system.business_clock import BusinessClock
-from tongguan.gateway.system.storage import files
+from tongguan.gateway.system.storage import files, permissions
 from tongguan.gateway.system.storage.folders import Folders, identity_marker
 from tongguan.gateway.system.threads import ANSWER, within
 from tongguan.inbox.mailbox import Mailbox
@@ -143,8 +143,11 @@ def pinned(settings: Settings) -> Mapping[str, tuple[TrustedCertificate, ...]]:
                 of_route += map(TrustedCertificate, certificates_in(files.read(path)))
             except NoCertificate as why:
                 wrong.add(str(path), f"读不出证书：{why.zh}", f"no certificate can be read from it: {why.en}")
+            except PermissionError as why:
+                zh, en = permissions.closed(path)
+                wrong.add(str(path), f"{why.strerror}；{zh}", f"{why.strerror}; {en}")
             except OSError as why:
-                wrong.add(str(path), f"读不出证书：{why}", f"no certificate can be read from it: {why}")
+                wrong.add(str(path), f"读不出证书：{why.strerror}", f"no certificate can be read from it: {why.strerror}")
         found[name] = tuple(of_route)
     wrong.end()
     return found

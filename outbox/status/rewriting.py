@@ -37,7 +37,7 @@ class Rewriter:
         self._monotonic = monotonic
         self._exchanges = True
         self._made = 0
-        self._mode: tuple[int, int, int] | None = None
+        self._mode: tuple[int, ...] | None = None
         self._spares = deque((name, 0.0) for name in sorted(os.listdir(spares)))
 
     def write(self, folder: int, name: str, content: bytes) -> None:
@@ -133,6 +133,7 @@ class Rewriter:
                 handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640, dir_fd=self._folder)
             except FileExistsError:
                 continue
+            os.fchmod(handle, 0o640)  # whatever the umask
             files.hand_over(handle, self._folder)
             if self._mode is None:
                 self._mode = _mark(os.fstat(handle))
@@ -143,6 +144,6 @@ class Rewriter:
             os.unlink(name, dir_fd=self._folder)
 
 
-def _mark(seen: os.stat_result) -> tuple[int, int, int]:
-    """What must be as we made it: one name, mode, owner."""
-    return seen.st_nlink, stat.S_IFMT(seen.st_mode) | stat.S_IMODE(seen.st_mode), seen.st_uid
+def _mark(seen: os.stat_result) -> tuple[int, ...]:
+    """What must be as we made it: one name, mode, owner, and the group, which a mailbox may be given later."""
+    return seen.st_nlink, stat.S_IFMT(seen.st_mode) | stat.S_IMODE(seen.st_mode), seen.st_uid, seen.st_gid

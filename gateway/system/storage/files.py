@@ -84,6 +84,7 @@ def write(target: Path | str, content: bytes, *, dir_fd: int | None = None, dura
     temporary = f"{folder}/.{os.getpid()}-{os.urandom(6).hex()}.tmp"
     handle = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=dir_fd)
     try:
+        os.fchmod(handle, mode)  # whatever the umask: an enterprise of another user could not read its answers
         hand_over(handle, folder if dir_fd is None else dir_fd)
         write_all(handle, content)
         if durable:

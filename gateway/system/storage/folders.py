@@ -21,7 +21,7 @@ from pathlib import Path
 from shlex import quote
 
 from tongguan.gateway.model.errors import StationBroken, in_both, in_language
-from tongguan.gateway.system.storage import files
+from tongguan.gateway.system.storage import files, permissions
 from tongguan.gateway.system.threads import ANSWER
 
 FOLDERS = ("OutBox", "SentBox", "FailBox", "InBox", "Status", "Status/by-id", "Status/documents", "work")
@@ -264,7 +264,10 @@ def _elsewhere(path: Path, handle: int, root: int) -> Away | None:
     """A folder that is mounted there from another place, maybe from another account's mailbox: nothing can be renamed into it either."""
     if _mount(handle) == _mount(root):
         return None
-    do = f"umount {path}：信箱的文件夹必须都在信箱里", f"umount {path}: all folders of a mailbox must lie in it"
+    do = (
+        f"umount {quote(str(path))}：信箱的文件夹必须都在信箱里",
+        f"umount {quote(str(path))}: all folders of a mailbox must lie in it",
+    )
     return _wrong(path, "是挂载点", "is a mount point", *do)
 
 
@@ -289,12 +292,13 @@ def _unusable(path: Path, place: FolderIdentity, parent: int) -> Away | None:
             "cannot be written though its mode is right: its file system is read-only, or it is locked (chattr +i)",
             f"findmnt -T {quote(str(path))}; lsattr -d {quote(str(path))}",
         )
-    shown = f"{stat.S_IMODE(mode):o}"
+    shown, owner, me = f"{stat.S_IMODE(mode):o}", permissions.user(uid), os.geteuid()
+    take = "" if me in (0, uid) else f"chown {permissions.user(me)} {quote(str(path))} && "
     return _wrong(
         path,
-        f"权限为 {shown}，属主 {uid}，网关不能读写",
-        f"has mode {shown} and owner {uid}: we cannot work in it",
-        f"chmod 770 {path}",
+        f"权限为 {shown}，属主 {owner}，网关不能读写",
+        f"has mode {shown} and owner {owner}: we cannot work in it",
+        f"{take}chmod 770 {quote(str(path))}",
     )
 
 
@@ -317,6 +321,8 @@ def read_marker(root: int) -> str | None:
 def strange(root: Path, account: str, found: str | None) -> Away:
     """The mailbox has no marker, or another's."""
     do = f"tongguan mailbox adopt {account}"
+    if found == "?" and permissions.is_locked(root / MARKER):
+        return _wrong(root / MARKER, "不能读取", "cannot be read", *permissions.closed(root / MARKER))
     if found is None:
         return _wrong(
             root / MARKER,
@@ -424,4 +430,6 @@ def _failed(root: Path, wrong: OSError) -> Away:
     if isinstance(wrong, NotADirectoryError | FileExistsError):
         zh, en = "不是文件夹，或上级之一不是", "is no folder, or one above it is none"
         return _wrong(shown, zh, en, "换成文件夹", "put a folder in its place")
+    if isinstance(wrong, PermissionError):
+        return _wrong(shown, f"不能使用：{wrong.strerror}", f"cannot be used: {wrong.strerror}", *permissions.closed(shown))
     return _wrong(shown, f"不能使用：{wrong.strerror}", f"cannot be used: {wrong.strerror}", "tongguan doctor")

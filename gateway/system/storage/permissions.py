@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from shlex import quote
 
 from tongguan.gateway.system.storage import files
 
@@ -60,6 +62,57 @@ def is_locked(path: Path) -> bool:
     except OSError:
         pass
     return False
+
+
+def closed(path: Path) -> tuple[str, str]:
+    """Whose a file is that whoever runs this may not read, or the folder on the way to it, and what to type; in Chinese and English."""
+    try:
+        places = (*reversed(path.absolute().parents), path.absolute())
+        place = next(
+            each for each in places if not os.access(each, os.X_OK if each != places[-1] else os.R_OK, effective_ids=True)
+        )
+        owner, above, me = place.stat().st_uid, place.parent.stat().st_uid, os.geteuid()
+    except (OSError, StopIteration):  # by other rules than modes
+        look = f"namei -l {quote(str(path))}"
+        return f"请检查其权限和属主：{look}", f"look at its mode and owner: {look}"
+    whose = user(owner or above)  # what is root's in somebody's folder was left there by mistake
+    if owner == me:
+        zh = en = f"chmod u+rX {quote(str(place))}"
+    elif above == me:
+        zh = en = f"chown {user(me)} {quote(str(place))}"
+    elif owner or above:
+        zh, en = f"请以 {whose} 执行：sudo -u {whose} …", f"type it as {whose}: sudo -u {whose} …"
+    else:
+        do = f"setfacl -m u:{user(me)}:rX {quote(str(place))}"
+        zh, en = f"请以 root 执行，或让 {user(me)} 可读：{do}", f"type it as root, or let {user(me)} in: {do}"
+    return (
+        f"{place} 属于用户 {user(owner)}，当前用户是 {user(me)}；{zh}",
+        f"{place} belongs to {user(owner)}, and this is {user(me)}; {en}",
+    )
+
+
+def owner(home: Path) -> int:
+    """As whom the gateway of a home runs: as whoever asks; root asks for the home's owner."""
+    return os.geteuid() or home.stat().st_uid
+
+
+def groups(number: int) -> set[int]:
+    """The groups that a user is in: by the system's list, or whoever runs this, as long as he does."""
+    if number == os.geteuid():
+        return {os.getegid(), *os.getgroups()}
+    try:
+        known = pwd.getpwuid(number)
+        return set(os.getgrouplist(known.pw_name, known.pw_gid))
+    except KeyError:
+        return set()
+
+
+def user(number: int) -> str:
+    """A user's name; his number where the system knows none."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def make(path: Path) -> None:

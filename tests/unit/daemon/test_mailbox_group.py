@@ -102,6 +102,22 @@ def test_the_erp_drops_reads_and_clears_and_gets_at_nothing_else(home: Path, exc
 
 
 @as_root
+def test_the_erp_reads_its_answers_whatever_the_umask_of_who_started_the_gateway(home: Path, exchange: Path) -> None:
+    mailbox = shared(home, str(GROUP), exchange)
+    before = os.umask(0o077)
+    try:
+        daemon = Daemon(home)
+        (mailbox / "OutBox/a.xml").write_text("<no>")
+        wait_until(lambda: not turn(daemon) and list((mailbox / "InBox").iterdir()), "the answer")
+        wait_until(lambda: not turn(daemon) and (mailbox / "Status/heartbeat.json").exists(), "the heartbeat")
+        daemon.stop()
+    finally:
+        os.umask(before)
+
+    assert as_erp(lambda: [file.read_bytes() for file in (*(mailbox / "InBox").iterdir(), mailbox / "Status/heartbeat.json")])
+
+
+@as_root
 def test_folders_that_lost_the_group_get_it_back(home: Path, exchange: Path) -> None:
     mailbox = shared(home, str(GROUP), exchange)
     Daemon(home).stop()
@@ -135,3 +151,20 @@ def test_a_folder_above_the_mailbox_that_the_group_cannot_pass_is_told_with_the_
     assert f"chmod o+x {exchange}" in tongguan("doctor").out
     exchange.chmod(0o711)
     assert "chmod o+x" not in tongguan("doctor").out
+
+
+@as_root
+def test_root_is_told_what_the_home_s_user_may_and_whose_the_mailbox_must_be(
+    home: Path, exchange: Path, tongguan: Callable[..., Any]
+) -> None:
+    mailbox = shared(home, str(GROUP), exchange)
+    Daemon(home).stop()
+    for place in (home, mailbox / "Status", mailbox / "work"):
+        os.chown(place, USER, GROUP)
+
+    said = tongguan("doctor", "--lang", "en").out
+    assert f"sudo -u {USER} tongguan doctor" in said and "chown" not in said
+    assert f"usermod -a -G {GROUP} {USER}" in said
+
+    os.chown(mailbox / "work", USER + 1, GROUP)
+    assert f"chown {USER} {mailbox / 'work'}" in tongguan("doctor", "--lang", "en").out

@@ -150,3 +150,18 @@ def test_a_system_without_the_call_is_served_by_renaming(tmp_path: Path, clock: 
         rewriter.link(str(tmp_path / "a"), str(tmp_path / "name"))
 
     assert (tmp_path / "name").read_bytes() == b"2"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file to any group")
+def test_a_file_of_another_group_is_not_filled_again_once_the_mailbox_was_given_to_one(
+    tmp_path: Path, rewriter: Rewriter, clock: Clock
+) -> None:
+    for content in (b"1", b"2", b"3"):
+        rewriter.write(str(tmp_path / "a"), content)
+    for spare in (tmp_path / ".spare").iterdir():
+        os.chown(spare, -1, 43210)
+    clock.pass_(10)
+    for content in (b"4", b"5", b"6"):
+        rewriter.write(str(tmp_path / "a"), content)
+
+        assert os.stat(tmp_path / "a").st_gid == os.getegid()

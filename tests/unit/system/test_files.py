@@ -41,6 +41,16 @@ def test_a_file_holds_what_was_written(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a"]
 
 
+def test_a_file_has_the_mode_that_is_asked_for_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        files.write(tmp_path / "a", b"", mode=0o640)
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200_000), st.binary(max_size=200_000))
 def test_after_a_crash_the_old_file_is_there_whole(tmp_path: Path, killed_at_rename: None, before: bytes, after: bytes) -> None:

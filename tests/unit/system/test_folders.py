@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -288,3 +289,40 @@ def test_of_a_mailbox_that_was_never_used_only_what_is_wrong_is_told(tmp_path: P
     assert [str(t) for t in folders.troubles(tmp_path, "demo", None, new=True)] == [
         f"{tmp_path / 'InBox'} is a link to {tmp_path}"
     ]
+
+
+@pytest.fixture
+def somebody(tmp_path: Path) -> Iterator[str]:
+    """Whoever runs this is no root, and may pass through all that root has made above; his name."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may speak for another user")
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        if folder.name != "tmp":
+            folder.chmod(folder.stat().st_mode | 0o055)
+    os.setresuid(65534, 65534, 0)
+    yield pwd.getpwuid(65534).pw_name
+    os.setresuid(0, 0, 0)
+
+
+def test_what_is_another_user_s_is_told_with_the_command_that_gives_it_to_us(tmp_path: Path, somebody: str) -> None:
+    os.setresuid(0, 0, 0)
+    (tmp_path / "our share").mkdir()
+    os.chown(tmp_path / "our share", 65534, -1)
+    root = tmp_path / "our share" / "box"
+    os.setresuid(65534, 65534, 0)
+    Folders(root, account="demo", identity=ID).check()
+    os.setresuid(0, 0, 0)
+    for name, said, do in (
+        ("InBox", "owner root: we cannot work in it", f"chown {somebody} '{root}/InBox' && chmod 770 '{root}/InBox'"),
+        (MARKER, "cannot be read", f"belongs to root, and this is {somebody}; chown {somebody} '{root}/{MARKER}'"),
+        ("", "Permission denied", f"'{root}' belongs to root"),
+    ):
+        os.chown(root / name, 0, 0)
+        (root / name).chmod(0o700)
+        os.setresuid(65534, 65534, 0)
+        with pytest.raises(Away, match=said) as raised:
+            known(root).check()
+        os.setresuid(0, 0, 0)
+        os.chown(root / name, 65534, -1)
+
+        assert do.replace(f"'{root}' ", f"{root} ") in raised.value.do("en")

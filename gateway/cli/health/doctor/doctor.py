@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import shutil
 import sqlite3
@@ -83,6 +82,10 @@ def _machine(settings: Settings) -> Iterable[Finding]:
     yield Finding("python", sys.version.split()[0])
     old = old_sqlite()
     yield Finding("sqlite", t(*old.what) if old else sqlite3.sqlite_version, t(*old.do) if old else "")
+    if (gateway := permissions.owner(settings.home)) != os.geteuid():
+        name = permissions.user(gateway)
+        zh, en = f"主目录属于 {name}；root 能做的，网关未必能做", f"the home is {name}'s: what root may, the gateway may not"
+        yield Finding("user", t(zh, en), f"sudo -u {name} tongguan doctor", warning=True)
     for wrong in home_lock.in_the_way(settings.home):
         yield Finding("home", words(wrong), t("移开它", "move it away"))
     free = shutil.disk_usage(settings.home).free
@@ -345,6 +348,7 @@ def _lines(settings: Settings) -> Iterable[Finding]:
 
 
 def _folders(settings: Settings) -> Iterable[Finding]:
+    gateway = permissions.owner(settings.home)
     for account in settings.account:
         mailbox, check = settings.mailbox(account), f"mailbox {account.name}"
         try:
@@ -354,11 +358,11 @@ def _folders(settings: Settings) -> Iterable[Finding]:
         yield from (Finding(check, words(each), each.do(context.language())) for each in wrong)
         if not wrong:
             yield Finding(check, str(mailbox))
-            yield from _open_to_others(check, mailbox)
-            yield from _open_to_group(check, account, mailbox)
+            yield from _open_to_others(check, mailbox, gateway)
+            yield from _open_to_group(check, account, mailbox, gateway)
 
 
-def _open_to_group(check: str, account: Account, mailbox: Path) -> Iterable[Finding]:
+def _open_to_group(check: str, account: Account, mailbox: Path, gateway: int) -> Iterable[Finding]:
     """Can the enterprise's group reach the mailbox that it may work in, and read the gateway what it drops there?"""
     try:
         group = mailbox_group(account)
@@ -366,8 +370,8 @@ def _open_to_group(check: str, account: Account, mailbox: Path) -> Iterable[Find
         return
     if group is None:
         return
-    if os.geteuid() and group not in {os.getegid(), *os.getgroups()}:
-        me = getpass.getuser()
+    me = permissions.user(gateway)
+    if gateway and group not in permissions.groups(gateway):
         text = t(f"网关的用户 {me} 不在组 {account.group} 中", f"the gateway's user {me} is not in the group {account.group}")
         yield Finding(check, text, f"usermod -a -G {account.group} {me}")
     for folder in reversed(Path(os.path.realpath(mailbox)).parents):
@@ -377,7 +381,7 @@ def _open_to_group(check: str, account: Account, mailbox: Path) -> Iterable[Find
             yield Finding(check, text, f"chmod o+x {quote(str(folder))}")
 
 
-def _open_to_others(check: str, mailbox: Path) -> Iterable[Finding]:
+def _open_to_others(check: str, mailbox: Path, gateway: int) -> Iterable[Finding]:
     """Whoever may write into a mailbox speaks for its account; `work/` and `Status/` are the gateway's own."""
     for name in ("", *FOLDERS):
         if not (mailbox / name).is_dir():
@@ -386,9 +390,10 @@ def _open_to_others(check: str, mailbox: Path) -> Iterable[Finding]:
         if seen.st_mode & stat.S_IWOTH and not seen.st_mode & stat.S_ISVTX:
             text = t(f"{mailbox / name} 任何人都可写", f"{mailbox / name} may be written by everybody")
             yield Finding(check, text, f"chmod o-w {quote(str(mailbox / name))}")
-        if name in ("work", "Status") and seen.st_uid not in (os.geteuid(), 0):
-            text = t(f"{mailbox / name} 属于用户 {seen.st_uid}", f"{mailbox / name} belongs to user {seen.st_uid}")
-            yield Finding(check, text, f"chown {os.geteuid()} {quote(str(mailbox / name))}")
+        if name in ("work", "Status") and seen.st_uid not in (gateway, 0):
+            owner = permissions.user(seen.st_uid)
+            text = t(f"{mailbox / name} 属于用户 {owner}", f"{mailbox / name} belongs to user {owner}")
+            yield Finding(check, text, f"chown {permissions.user(gateway)} {quote(str(mailbox / name))}")
 
 
 def _cards(states: Iterable[Mapping[str, Any]]) -> Iterable[Finding]:

@@ -74,7 +74,4 @@ def to_be_read(file: Path) -> str:
     """What to do about a file that is there and that whoever types this may not read; nothing about any other."""
     if not permissions.is_locked(file):
         return ""
-    return t(
-        f"{file} 是别的用户的：请用网关的用户执行，或改正权限",
-        f"{file} is another user's: type it as the gateway's user, or mend its mode",
-    )
+    return t(*permissions.closed(file))
