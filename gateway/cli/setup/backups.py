@@ -19,6 +19,7 @@ from tongguan.gateway.journal.database.copying import revision_of
 from tongguan.gateway.journal.database.schema import revisions
 from tongguan.gateway.journal.history.consistency import Acceptance
 from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.model.errors import many
 from tongguan.gateway.system import clock, times
 from tongguan.gateway.system.storage import files
 
@@ -54,7 +55,7 @@ def _tell_made(file: Path, facts: backups.BackupFacts) -> None:
     last, size = moment(facts.last), f"{file.stat().st_size / 1e6:.1f} MB"
     say(
         f"✓ {file}：{facts.messages} 个报文，最后一步在 {last}，{size}",
-        f"✓ {file}: {facts.messages} messages, the last step at {last}, {size}",
+        f"✓ {file}: {many(facts.messages, 'message')}, the last step at {last}, {size}",
     )
     if not facts.secrets:
         say(
@@ -84,6 +85,10 @@ def restore(
     accepted = Acceptance(context.who(), why or f"restored from {file.name}")
     with _refused():
         done = backups.restore(file, home, accepted, alone=context.alone, progress=progress())
+    _tell_restored(home, done)
+
+
+def _tell_restored(home: Path, done: backups.Restored) -> None:
     if context.as_json():
         print_json(
             {
@@ -100,7 +105,7 @@ def restore(
     last = moment(done.facts.last)
     say(
         f"✓ 已恢复：{done.facts.messages} 个报文，最后一步在 {last}；此后的事不在其中",
-        f"✓ restored: {done.facts.messages} messages, the last step at {last}; what happened since is not in it",
+        f"✓ restored: {many(done.facts.messages, 'message')}, the last step at {last}; what happened since is not in it",
     )
     if done.newest:
         say("  编号按主目录的 anchor.jsonl 接着给", "  numbers go on where the home's anchor.jsonl says")
@@ -119,7 +124,7 @@ def restore(
         some = " ".join(done.since[:_SHOWN]) + (" …" if len(done.since) > _SHOWN else "")
         say(
             f"! {len(done.since)} 个报文是备份之后收下的，日志里没有，状态文件还在 Status/by-id：{some}",
-            f"! {len(done.since)} messages were taken after the backup: the journal does not know them, their status files are in Status/by-id: {some}",
+            f"! taken after the backup, so that the journal does not know them: {many(len(done.since), 'message')}, whose status files are in Status/by-id: {some}",
         )
     for name in done.kept:
         say(f"! {name} 与备份中的不同，保留现有的", f"! {name} is other than the backup's; it stays as it is")

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tongguan.gateway.journal.database.engine import (
     LOOK_MS,
     MEND,
-    damage,
+    broken_pages,
     examine,
     is_frozen,
     journal_file,
@@ -71,11 +71,11 @@ def copy_journal(url: str, home: Path, target: Path, progress: OnPages = lambda 
 
 
 def look_into(copy: Path) -> JournalCopy:
-    """Read all of a copy; JournalUnfit when it is damaged."""
-    if said := damage(f"sqlite:///{copy.name}", copy.parent):
-        raise JournalUnfit(f"日志文件已损坏（{said}）", f"the journal's file is damaged ({said})", do=MEND)
+    """Read all of a copy; JournalUnfit when it is damaged. A row with a value that no gateway wrote is as it was: doctor names it."""
     try:
         with closing(sqlite3.connect(f"file:{quote(str(copy.absolute()))}?mode=ro", uri=True)) as base:
+            if said := broken_pages(base):
+                raise JournalUnfit(f"日志文件已损坏（{said}）", f"the journal's file is damaged ({said})", do=MEND)
             (revision,) = base.execute("SELECT version_num FROM alembic_version").fetchone()
             (messages,) = base.execute("SELECT count(*) FROM message").fetchone()
             (last,) = base.execute("SELECT at FROM move ORDER BY n DESC LIMIT 1").fetchone() or (None,)

@@ -194,13 +194,17 @@ def damage(url: str, home: Path) -> str | None:
     try:
         base = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, timeout=LOOK_MS / 1000)
         try:
-            said = str(base.execute("PRAGMA quick_check(1)").fetchone()[0])
-            strange = _strange(base) if said == "ok" else None
+            return broken_pages(base) or _strange(base)
         finally:
             base.close()
     except sqlite3.Error as wrong:
         return _damaged(wrong)
-    return strange if said == "ok" else said.splitlines()[-1]
+
+
+def broken_pages(base: sqlite3.Connection) -> str | None:
+    """What is wrong with a file's pages: reads all of it."""
+    said = str(base.execute("PRAGMA quick_check(1)").fetchone()[0])
+    return None if said == "ok" else said.splitlines()[-1]
 
 
 def ill_matched(url: str, home: Path) -> str | None:
@@ -224,10 +228,9 @@ def ill_matched(url: str, home: Path) -> str | None:
         return None
     try:
         with closing(sqlite3.connect(place, uri=True, timeout=BUSY_MS / 1000)) as base:
-            said = str(base.execute("PRAGMA quick_check(1)").fetchone()[0])
+            return broken_pages(base)
     except sqlite3.Error as wrong:
         return _damaged(wrong)
-    return None if said == "ok" else said.splitlines()[-1]
 
 
 def matched(url: str, home: Path) -> None:

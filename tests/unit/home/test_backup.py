@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +120,33 @@ def test_without_an_anchor_that_is_newer_numbers_skip_ahead(tongguan: Tongguan, 
     journal = open_journal(home)
     assert number(journal, f"mofcom:NA{year}", 14) >= 1_000_000
     journal.close()
+
+
+def test_a_journal_with_a_value_that_no_gateway_wrote_is_backed_up_and_restored_as_it_is(
+    tongguan: Tongguan, home: Path, tmp_path: Path
+) -> None:
+    """Nobody can mend it, and a gateway goes on without the row: its backups go on as well."""
+    lived(home, "m1", "m2")
+    with closing(sqlite3.connect(home / "tongguan.db")) as base, base:
+        base.execute("UPDATE message SET due_at = 'soon' WHERE id = 'm1'")
+
+    assert tongguan("backup", tmp_path / "b.zip").code == tongguan("restore", tmp_path / "b.zip").code == 0
+    assert known(home, "m2") == {"m2"}
+    assert "message m1: due_at" in tongguan("doctor").out
+
+
+def test_a_journal_whose_pages_are_damaged_is_no_backup_and_is_replaced_by_one(
+    tongguan: Tongguan, home: Path, made: Path, tmp_path: Path
+) -> None:
+    with open(home / "tongguan.db", "r+b") as base:
+        base.seek(3 * 4096)
+        base.write(b"\xff" * 20 * 4096)
+
+    refused = tongguan("backup", tmp_path / "of-damage.zip", "--lang", "en")
+
+    assert refused.code == 78 and "damaged" in refused.err and not (tmp_path / "of-damage.zip").exists()
+    assert tongguan("restore", made).code == 0
+    assert known(home, "m1") == {"m1"} and tongguan("audit", "verify").code == 0
 
 
 def without(name: str) -> Callable[[Path], None]:

@@ -135,7 +135,7 @@ def test_a_database_put_back_to_an_earlier_day_is_noticed(tmp_path: Path) -> Non
     os.replace(tmp_path / "yesterday.db", tmp_path / "tongguan.db")
 
     assert "anchored but are missing" in looked_at(tmp_path)
-    with pytest.raises(JournalUnfit, match=r"anchored but are missing; put tongguan.db"):
+    with pytest.raises(JournalUnfit, match=r"anchored but are missing; restore a backup"):
         open_journal(tmp_path)
 
 

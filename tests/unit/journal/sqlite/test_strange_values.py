@@ -32,6 +32,7 @@ OTHERS = {
     "quarantine apply", "quarantine drop", "card list", "card bind", "card test", "card pin", "mailbox list", "mailbox adopt",
     "queues show", "queues dead", "events replay", "alerts test", "service install", "config show", "reload", "tables show",
     "tables import", "profiles", "doctor", "config check", "audit accept", "merge",
+    "backup", "restore", "upgrade",
 }  # fmt: skip
 STORED = [t for t in TABLES if t.name in ("message", "document", "receipt", "move", "answer", "lane", "orders")]
 
