@@ -122,6 +122,21 @@ def test_without_an_anchor_that_is_newer_numbers_skip_ahead(tongguan: Tongguan, 
     journal.close()
 
 
+def test_a_newer_anchor_that_was_kept_elsewhere_says_in_a_new_home_how_far_numbers_were_given(
+    tongguan: Tongguan, home: Path, made: Path, tmp_path: Path
+) -> None:
+    new = tmp_path / "new"
+    new.mkdir()
+    shutil.copy(home / "anchor.jsonl", new)
+
+    done = tongguan("restore", made, "--home", new, "--json").json
+    journal = open_journal(new)
+    given = number(journal, "mofcom:NA26", 14)
+    journal.close()
+
+    assert (done["numbers"], given) == ("anchor", 7)
+
+
 def test_a_journal_with_a_value_that_no_gateway_wrote_is_backed_up_and_restored_as_it_is(
     tongguan: Tongguan, home: Path, tmp_path: Path
 ) -> None:
