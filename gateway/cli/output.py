@@ -17,6 +17,7 @@ from tongguan.gateway.model.lane import ClosedLane
 from tongguan.gateway.system import clock, times
 
 _SAYS_EVERY = 2.0  #: seconds between two words of how far it is
+_CHINESE = {"entries": "记录", "events": "事件", "pages": "页", "bytes": "字节"}  #: what is counted; tables go by their names
 _WIDE = 400  #: columns where nobody looks: a pipe gets every id whole
 
 STATE_STYLES = {
@@ -76,7 +77,9 @@ def progress() -> Callable[[str, int, int], None]:
         nonlocal said_at
         if clock.monotonic() - said_at > _SAYS_EVERY:
             said_at = clock.monotonic()
-            print(f"… {what} {done}" + (f" / {of}" if of else ""), file=sys.stderr, flush=True)
+            print(
+                f"… {context.t(_CHINESE.get(what, what), what)} {done}" + (f" / {of}" if of else ""), file=sys.stderr, flush=True
+            )
 
     return say_now
 

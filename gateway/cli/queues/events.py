@@ -12,7 +12,7 @@ import typer
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t
 from tongguan.gateway.cli.messages.selection import AccountOption, SinceOption, UntilOption, known_or_wrong, moments_of
-from tongguan.gateway.cli.output import print_json, print_table, print_text
+from tongguan.gateway.cli.output import print_json, print_table, print_text, progress
 from tongguan.gateway.model.queueing import OWN, REPLY, BrokerLink, OutgoingMessage, PublishResult, may_be_named
 from tongguan.gateway.profile.loading import load_profiles
 from tongguan.gateway.settings import Settings
@@ -86,11 +86,13 @@ def _context(settings: Settings) -> StatusContext:
 def _told(link: BrokerLink | None, pages: Iterable[list[OutgoingMessage]], queue: str) -> Counter[str]:
     """Publish them, or count them only; how many of each account and type."""
     sent: Counter[str] = Counter()
+    tell = progress()
     for page in pages:
         if link is not None and page:
             results = publish_in_order(link, [_to_queue(each, queue) for each in page] if queue else page)
             _all_taken(results, queue)
         sent.update(each.routing_key.rpartition(".")[0] for each in page)
+        tell("events", sent.total(), 0)
     return sent
 
 

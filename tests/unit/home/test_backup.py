@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import shutil
 import sqlite3
 import zipfile
@@ -15,6 +17,7 @@ import pytest
 from homes import new_home
 from journals import comes, number, open_journal, submission, written
 
+from tongguan.gateway.cli import output
 from tongguan.gateway.home import backup
 from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.model.errors import JournalUnfit
@@ -135,6 +138,19 @@ def test_a_newer_anchor_that_was_kept_elsewhere_says_in_a_new_home_how_far_numbe
     journal.close()
 
     assert (done["numbers"], given) == ("anchor", 7)
+
+
+def test_how_far_it_is_is_told_while_it_takes_long(
+    tongguan: Tongguan, home: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = itertools.count(0, 3)
+    monkeypatch.setattr(output.clock, "monotonic", lambda: next(passed))
+
+    backed, restored = tongguan("backup", tmp_path / "slow.zip"), tongguan("restore", made, "--lang", "en")
+
+    pages = re.search(r"… 页 (\d+) / (\d+)", backed.err)
+    assert pages and pages[1] == pages[2]
+    assert re.search(r"… bytes \d+ / \d+", restored.err)
 
 
 def test_a_journal_with_a_value_that_no_gateway_wrote_is_backed_up_and_restored_as_it_is(
