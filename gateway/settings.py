@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -445,6 +445,14 @@ class Settings(_Section):
 
     def path(self, relative: str) -> Path:
         return self.home / relative
+
+    def own_certificates(self) -> Iterator[tuple[str, Path]]:
+        """Those that we show to servers: by which setting, and where."""
+        for name, route in self.route.items():
+            if route.client_certificate:
+                yield f"route.{name}.client_certificate", self.path(route.client_certificate)
+        if self.broker.certificate:
+            yield "broker.certificate", self.path(self.broker.certificate)
 
     def mailbox(self, account: Account) -> Path:
         return self.home / (account.mailbox or f"mailboxes/{account.name}")

@@ -246,6 +246,40 @@ def test_a_certificate_near_its_end_raises_an_alert_with_the_route_and_the_day(s
     assert [alert["text"] for alert in told] == [f"路线 customs 加密所用的证书于 {until:%Y-%m-%d} 到期"]
 
 
+def certificate_alerts(shop: Workshop) -> list[str]:
+    shop.daemon.watching.look()
+    return [one.text for one in shop.daemon.alerts.problems() if one.code == "certificate"]
+
+
+def test_the_end_of_the_certificate_that_receipts_are_believed_by_is_told_before_it_comes(shop: Workshop) -> None:
+    now, trust = datetime.now(UTC), shop.home / "trust/customs.pem"
+    lasting = trust.read_bytes()
+    for days, said in (
+        (10, f"路线 customs 验证回执所用的证书于 {now + timedelta(days=10):%Y-%m-%d} 到期"),
+        (-1, "其回执进入隔离区"),
+    ):
+        trust.write_bytes(encryption_certificate(now + timedelta(days=days)))
+        shop.stop()
+        (told,) = certificate_alerts(shop)
+        assert said in told
+
+    trust.write_bytes(trust.read_bytes() + lasting)
+    shop.stop()
+    assert certificate_alerts(shop) == []  # two during a change: the new one lasts
+
+
+def test_the_end_of_our_own_certificate_for_a_server_is_told_before_it_comes(shop: Workshop) -> None:
+    until, own = datetime.now(UTC) + timedelta(days=10), shop.home / "own.pem"
+    own.write_bytes(encryption_certificate(until))
+    change_settings(shop.home, "route.customs", "client_certificate", "own.pem")
+    (told,) = certificate_alerts(shop)
+    assert f"route.customs.client_certificate（网关自己的证书）于 {until:%Y-%m-%d} 到期" in told
+
+    own.write_bytes(encryption_certificate(datetime.now(UTC) - timedelta(days=1)))
+    assert "对方会拒绝连接" in certificate_alerts(shop)[0]
+    assert "! route.customs.client_certificate" in shop.site.command("config", "check").stdout
+
+
 @pytest.mark.requirement("ID-04")
 @pytest.mark.parametrize("days", [-1, 101], ids=["over", "to come"])
 def test_one_out_of_its_time_stops_no_start_and_what_is_encrypted_to_it_alone_waits_until_it_is_in_time(

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+
+from cryptography.x509 import Certificate
 
 from tongguan.gateway.flow.cards.watch import CardWatch
 from tongguan.gateway.flow.orders import back_to
@@ -20,10 +23,13 @@ from tongguan.gateway.model.message import FREES_REFERENCE, Message, State, show
 from tongguan.gateway.model.outcome import Chain, Outcome
 from tongguan.gateway.model.record import replace
 from tongguan.gateway.system import clock, times
+from tongguan.gateway.system.storage import files
 from tongguan.gateway.system.storage.disk import shortages
 from tongguan.gateway.work.loop import hold
 from tongguan.outbox.alerts import Alerts
+from tongguan.signer.certificate_file import NoCertificate, certificates_in
 from tongguan.signer.envelope import out_of_time
+from tongguan.signer.verify import TrustedCertificate
 
 _OVERDUE = 100  #: messages looked at in one go
 _NOTED = 100  #: and notes
@@ -183,7 +189,7 @@ class HealthChecks:
         self._alerts.only("disk", {str(each.folder) for each in short})
 
     def certificates(self) -> None:
-        """What cards look like, and certificates that end soon: of cards, as last seen, and those that routes encrypt to."""
+        """What cards look like, and certificates that end soon: of cards, as last seen, those that routes encrypt to and believe, and our own."""
         site = self._site
         self._cards.tell(again=True)
         for name in site.cards:
@@ -198,18 +204,33 @@ class HealthChecks:
         recipients = {(n, c) for of in (site.rules.encrypt_to, site.rules.secrets_to) for n, c in of.items()}
         named = {f"route:{name} {each.not_valid_after_utc:%Y-%m-%d}": (name, each) for name, each in recipients}
         for about, (name, each) in named.items():
-            zh, en = f"路线 {name} 加密所用的证书", f"the certificate that route {name} encrypts to"
-            if (wrong := out_of_time(each, clock.now())) is not None:
-                text = in_both(f"{zh}{wrong[0]}；须用它加密的报文等待", f"{en} is {wrong[1]}; what must be encrypted to it waits")
-                self._alerts.tell("certificate", text, do="tongguan config check", about=about)
-            else:
-                self._ends(about, each.not_valid_after_utc, (zh, en), do="tongguan config check")
+            what = f"路线 {name} 加密所用的证书", f"the certificate that route {name} encrypts to"
+            self._by_clock(about, each, what, ("须用它加密的报文等待", "what must be encrypted to it waits"))
+        trusted = {f"receipts:{name}": (name, _best(found)) for name, found in site.rules.trust.items() if found}
+        for about, (name, each) in trusted.items():
+            what = f"路线 {name} 验证回执所用的证书", f"the certificate by which route {name} believes receipts"
+            self._by_clock(about, each, what, ("其回执进入隔离区", "its receipts go into quarantine"))
+        ours = dict(site.rules.settings.own_certificates())
+        for about, path in ours.items():
+            with suppress(OSError, NoCertificate):  # told by what connects with it
+                each, what = (
+                    certificates_in(files.read(path))[0],
+                    (f"{about}（网关自己的证书）", f"our own certificate, {about},"),
+                )
+                self._by_clock(about, each, what, ("对方会拒绝连接", "the other side will refuse us"))
         shared = {" ".join(routes) for routes in site.rules.shared_keys.values()}
         for about in shared:
             zh = f"路线 {about} 信任同一签名密钥，均不予采信"
             en = f"one signing key is trusted on routes {about}: none of them believes it"
             self._alerts.tell("certificate", in_both(zh, en), do="tongguan config check", about=about)
-        self._alerts.only("certificate", {*site.cards, *named, *shared})
+        self._alerts.only("certificate", {*site.cards, *named, *trusted, *ours, *shared})
+
+    def _by_clock(self, about: str, each: Certificate, what: tuple[str, str], then: tuple[str, str]) -> None:
+        if (wrong := out_of_time(each, clock.now())) is None:
+            self._ends(about, each.not_valid_after_utc, what, do="tongguan config check")
+            return
+        text = in_both(f"{what[0]}{wrong[0]}；{then[0]}", f"{what[1]} is {wrong[1]}; {then[1]}")
+        self._alerts.tell("certificate", text, do="tongguan config check", about=about)
 
     def _ends(self, about: str, until: datetime | None, what: tuple[str, str], *, do: str) -> None:
         if until is not None and until - clock.now() < _EXPIRES_SOON:
@@ -217,6 +238,12 @@ class HealthChecks:
             self._alerts.tell("certificate", text, do=do, about=about)
         elif until is not None:
             self._alerts.over("certificate", about)
+
+
+def _best(trusted: Sequence[TrustedCertificate]) -> Certificate:
+    """Of those by which one route believes: one that is valid now, for as long as any."""
+    now = clock.now()
+    return max(trusted, key=lambda each: (each.valid_from <= now <= each.valid_until, each.valid_until)).certificate
 
 
 def _knows(site: Site, type_: str, code: str) -> bool:

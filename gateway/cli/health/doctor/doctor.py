@@ -8,10 +8,12 @@ import shutil
 import sqlite3
 import stat
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Any
+
+from cryptography.x509 import Certificate
 
 from tongguan.codecs.checking.compile import compile_all
 from tongguan.gateway.cli import context
@@ -224,6 +226,9 @@ def _certificates(settings: Settings) -> Iterable[Finding]:
             yield _certificate(f"route {name} {file}", settings.path(file))
     for one in named(settings):
         yield _recipient(settings, one)
+    for check, path in settings.own_certificates():
+        with contextlib.suppress(OSError, NoCertificate):  # said of the setting
+            yield _in_time(check, certificates_in(files.read(path))[:1], warning=True)
     yield from _shared_keys(settings)
 
 
@@ -246,15 +251,20 @@ def _shared_keys(settings: Settings) -> Iterable[Finding]:
 
 def _certificate(check: str, path: Path) -> Finding:
     try:
-        ends = min(each.not_valid_after_utc for each in certificates_in(files.read(path)))
+        found = certificates_in(files.read(path))
     except NoCertificate as wrong:
         return Finding(check, t(wrong.zh, wrong.en), t("放入该机关的证书", "put the authority's certificate there"))
     except OSError as wrong:
         said = f"{path}: {wrong.strerror}"
         return Finding(check, said, to_be_read(path) or t("放入该机关的证书", "put the authority's certificate there"))
-    until = ends.strftime("%Y-%m-%d")
-    over = t("证书已过期，请更换", "it has expired: replace it") if ends < clock.now() else ""
-    return Finding(check, t(f"有效期至 {until}", f"valid until {until}"), over)
+    return _in_time(check, found)
+
+
+def _in_time(check: str, found: Sequence[Certificate], *, warning: bool = False) -> Finding:
+    if wrong := next((why for each in found if (why := out_of_time(each, clock.now()))), None):
+        return Finding(check, t(*wrong), t("更换证书", "replace it"), warning)
+    until = min(each.not_valid_after_utc for each in found).strftime("%Y-%m-%d")
+    return Finding(check, t(f"有效期至 {until}", f"valid until {until}"))
 
 
 def _recipient(settings: Settings, one: RecipientFile) -> Finding:
