@@ -92,7 +92,7 @@ class Restored:
     facts: BackupFacts
     aside: Path | None  #: where the former journal is now; None where there was none
     newest: bool  #: numbers go on where the home's own anchor says; else they skip ahead
-    since: Sequence[str]  #: ids of messages that have a status file here and are not in the backup
+    since: Sequence[str]  #: ids of messages that left something in a mailbox and are not in the backup
     kept: Sequence[str]  #: files that are here and other than the backup's: they stay
     missing: Sequence[str]  #: secrets that the settings name and nobody has put here
 
@@ -342,11 +342,13 @@ def _placed(target: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bo
 
 
 def _since(known: Settings) -> list[str]:
-    """Ids of messages that have a status file in a mailbox, and that the journal does not know."""
+    """Ids of messages that have a status file in a mailbox, or their original still in hand there, and that the journal does not know."""
     told: set[str] = set()
     for account in known.account:
-        with suppress(OSError):  # a mailbox that is away
-            told.update(name.removesuffix(".json") for name in os.listdir(known.mailbox(account) / "Status" / "by-id"))
+        for folder in ("Status/by-id", "work"):
+            with suppress(OSError):  # a mailbox that is away
+                names = os.listdir(known.mailbox(account) / folder)
+                told.update(name.partition(".")[0] for name in names if not name.startswith("."))
     with JournalClient.open(known.database.url, known.home) as journal, journal.search() as records:
         return [id_ for some in slices(sorted(told)) for id_ in sorted({*some} - records.messages(some).keys())]
 

@@ -123,8 +123,8 @@ def _tell_restored(home: Path, done: backups.Restored) -> None:
     if done.since:
         some = " ".join(done.since[:_SHOWN]) + (" …" if len(done.since) > _SHOWN else "")
         say(
-            f"! {len(done.since)} 个报文是备份之后收下的，日志里没有，状态文件还在 Status/by-id：{some}",
-            f"! taken after the backup, so that the journal does not know them: {many(len(done.since), 'message')}, whose status files are in Status/by-id: {some}",
+            f"! {len(done.since)} 个报文是备份之后收下的，日志里没有；状态文件还在 Status/by-id，没来得及归档的原件在 work/：{some}",
+            f"! taken after the backup, so that the journal does not know them: {many(len(done.since), 'message')}, whose status files are in Status/by-id, and originals that were in hand in work/: {some}",
         )
     for name in done.kept:
         say(f"! {name} 与备份中的不同，保留现有的", f"! {name} is other than the backup's; it stays as it is")

@@ -85,6 +85,8 @@ def test_a_restore_puts_the_former_journal_aside_and_says_what_is_not_in_the_bac
     (home / "mailboxes" / "demo" / "Status" / "by-id").mkdir()
     for id_ in ("m1", "m2"):
         (home / "mailboxes" / "demo" / "Status" / "by-id" / f"{id_}.json").touch()
+    (home / "mailboxes" / "demo" / "work").mkdir()
+    (home / "mailboxes" / "demo" / "work" / "m3.xml").touch()
     (home / "trust" / "mofcom.pem").write_text("changed since")
     (home / "trust" / "customs.pem").unlink()
 
@@ -93,7 +95,7 @@ def test_a_restore_puts_the_former_journal_aside_and_says_what_is_not_in_the_bac
 
     assert known(home, "m1", "m2") == {"m1"}
     assert known(Path(done["former"]), "m1", "m2") == {"m1", "m2"}
-    assert (done["since"], done["kept"], done["numbers"]) == (["m2"], ["trust/mofcom.pem"], "anchor")
+    assert (done["since"], done["kept"], done["numbers"]) == (["m2", "m3"], ["trust/mofcom.pem"], "anchor")
     assert (home / "trust" / "mofcom.pem").read_text() == "changed since" and (home / "trust" / "customs.pem").exists()
     assert "the disk failed" in said
     assert tongguan("audit", "verify").code == 0
