@@ -98,6 +98,8 @@ def _between(least: str, most: str) -> Callable[[Any], timedelta]:
 Span = Annotated[timedelta, BeforeValidator(span)]
 #: of what is waited for: with none nothing is ever reached, or nothing is waited with at all
 AnswerTime = Annotated[timedelta, BeforeValidator(_between("100ms", "1h"))]
+#: of what is cleared away: 0 would be at once, and is typed by who means never
+Kept = Annotated[timedelta, BeforeValidator(_between("1ms", "100y"))]
 Size = Annotated[int, BeforeValidator(size), Field(ge=1)]
 EnterpriseCode = Annotated[str, AfterValidator(_code)]  #: by which an authority knows an enterprise
 Fingerprint = Annotated[str, AfterValidator(lambda text: "".join(text.replace(":", "").split()).lower())]
@@ -106,6 +108,9 @@ Fingerprint = Annotated[str, AfterValidator(lambda text: "".join(text.replace(":
 BROKERS = ("amqp", "amqps", "redis", "rediss", "memory")  #: kinds of address; the last one in tests alone
 #: these forget what was taken and not yet acknowledged, or what was being written (docs/decisions.md)
 _LOSING = ("filesystem", "sqla", "sqlalchemy", "sqs", "mongodb", "zookeeper", "pyro", "slmq", "consul", "etcd")
+#: of a home, and no enterprise's: no mailbox lies in one of the first, no alerts are written into one of the second
+_OWN_FOLDERS = ("secrets", "cards", "tokens", "trust", "profiles", "tables", "simulators", "alert-forms")
+_OWN_FILES = ("tongguan.toml", "running.toml", "anchor.jsonl", "clock.json", "daemon.lock", "daemon.sock", "softhsm2.conf")
 DAYTIME = "([01][0-9]|2[0-3]):[0-5][0-9]"  #: a time of day
 CALENDARS = ("merge",)  #: words of `[schedule]` that say whether something begins by itself, and when
 
@@ -122,6 +127,13 @@ def _zone(name: str) -> str:
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number_is_true(cls, value: object, given: ValidationInfo) -> object:
+        if isinstance(value, bool) and cls.model_fields[given.field_name or ""].annotation is not bool:
+            raise ValueError(in_both("不能是 true 或 false", "cannot be true or false"))
+        return value
 
 
 class Gateway(_Section):
@@ -242,7 +254,7 @@ class Account(_Section):
 class Route(_Section):
     environment: Literal["test", "production"]
     url: str
-    certificates: tuple[str, ...]
+    certificates: Annotated[tuple[str, ...], Field(min_length=1)]
     one_platform: bool = False  #: a platform signs for this authority and for others that say so too
     encrypt_to: str = ""  #: certificate of the authority that what is sent is encrypted to; empty: it goes clear
     secrets_to: str = ""  #: certificate that single secret values are encrypted to; empty: that of encrypt_to
@@ -265,16 +277,22 @@ class Schedule(_Section):
     most_wait: Span = timedelta(hours=1)
     probe: Annotated[timedelta, BeforeValidator(_between("100ms", "1d"))] = timedelta(seconds=5)
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Schedule:
+        if self.least_wait > self.most_wait:
+            raise ValueError(in_both("least_wait 比 most_wait 长", "least_wait is longer than most_wait"))
+        return self
+
 
 class ClockSettings(_Section):
     speed: Annotated[int, Field(ge=1, le=MOST_SPEED)] = 1  #: milliseconds of business that pass in one of the machine
 
 
 class Retention(_Section):
-    bodies: Span = timedelta(days=3653)
-    boxes: Span = timedelta(days=90)
-    prints: Span = timedelta(days=30)
-    alerts: Span = timedelta(days=366)
+    bodies: Kept = timedelta(days=3653)
+    boxes: Kept = timedelta(days=90)
+    prints: Kept = timedelta(days=30)
+    alerts: Kept = timedelta(days=366)
 
 
 class Prints(_Section):
@@ -414,6 +432,7 @@ class Settings(_Section):
                 zh = {"account": "账户", "card": "卡"}[what]
                 raise ValueError(in_both(f"{zh}名重复：{which}", f"{what} name used twice: {which}"))
         self._mailboxes_apart()
+        self._lines_apart()
         for name, route in self.route.items():
             if route.environment != self.gateway.environment:
                 its, ours = route.environment, self.gateway.environment
@@ -432,11 +451,25 @@ class Settings(_Section):
                 zh = f"账户 {name} 的信箱 {place} 包含本主目录：请给它单独的文件夹"
                 en = f"the mailbox of account {name!r} is {place}, which holds this home: give it a folder of its own"
                 raise ValueError(in_both(zh, en))
+            if inside := next((own for own in _OWN_FOLDERS if place.is_relative_to(self.home / own)), None):
+                zh = f"账户 {name} 的信箱 {place} 在主目录的 {inside}/ 里，那是网关自己的：请给它单独的文件夹"
+                en = f"the mailbox of account {name!r} is {place}, in {inside}/ of the home, which is the gateway's own"
+                raise ValueError(in_both(zh, f"{en}: give it a folder of its own"))
             for other, its in places.items():
                 if other != name and place.is_relative_to(its):
                     zh = f"账户 {name} 的信箱 {place} 在账户 {other} 的信箱里：请给它单独的文件夹"
                     en = f"the mailbox of account {name!r} is {place}, which lies in the mailbox of account {other!r}"
                     raise ValueError(in_both(zh, f"{en}: give it a folder of its own"))
+
+    def _lines_apart(self) -> None:
+        """What lines are added to, and old ones taken out of, is none of the gateway's other files."""
+        database = self.database.url.removeprefix("sqlite:///")
+        taken = [*_OWN_FILES, *(database + part for part in ("", "-wal", "-shm", "-journal"))]
+        known = {os.path.realpath(self.home / name): name for name in taken}
+        for key, file in (("alerts.file", self.alerts.file), ("sms.file", self.sms.file)):
+            if (name := known.setdefault(os.path.realpath(self.home / file), key)) != key:
+                zh, en = f"{key}：{file} 已用作 {name}，请换一个文件名", f"{key}: {file} is {name} already; name another file"
+                raise ValueError(in_both(zh, en))
 
     @property
     def cards(self) -> list[Card]:

@@ -15,6 +15,7 @@ from tongguan.gateway.model.errors import in_both
 #: parts of the settings whose texts name something: no blank belongs before or behind them
 _NAMES = ("account", "route", "broker", "database", "gateway")
 _AT = re.compile(r"\(at line ([0-9]+), column ([0-9]+)\)$|\(at end of document\)$")
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
 #: what the parser of TOML finds, in Chinese; what is not here is told as it says it
 _FINDINGS = (
     ("Cannot overwrite a value", "键重复"),
@@ -45,7 +46,10 @@ def odd_values(given: Any, place: tuple[str, ...] = ()) -> Iterator[str]:
             yield from odd_values(value, (*place, str(n)))
     elif isinstance(given, str):
         key = ".".join(place)
-        if (odd := _odd(given, is_title=place[-1:] == ("title",))) is not None:
+        odd = _odd(given, is_title=place[-1:] == ("title",))
+        if odd is None and "run" not in place and (found := _CONTROL.search(given)):  # a program may be given any word
+            odd = OddCharacter("hidden", found.start() + 1, found[0])
+        if odd is not None:
             zh, en = odd.what
             yield in_both(
                 f"{key}：第 {odd.at} 个字符是 {zh}，请删去或重写",

@@ -232,13 +232,26 @@ def settings() -> Settings:
     if asked.settings is not None:
         return asked.settings
     try:
-        return read_settings(asked.home)
+        known = read_settings(asked.home)
+        _same_journal(known)
+        return known
     except SettingsWrong as wrong:
         running = _running(asked.home) if asked.looks else None
         if running is None:
             raise
         _warn(wrong.zh, wrong.en)
         return running
+
+
+def _same_journal(known: Settings) -> None:
+    """SettingsWrong while a gateway goes on with another journal than the settings name by now: nobody shall restore that one."""
+    running = _running(known.home)
+    if running is not None and running.database.url != known.database.url and home_lock.is_held(known.home):
+        told = running.database.url
+        raise SettingsWrong(
+            f"database.url 已改，而运行中的网关仍用 {told}：改回来，或先停止网关",
+            f"database.url was changed, and the gateway that runs goes on with {told}: put it back, or stop the gateway first",
+        )
 
 
 def _running(place: Path) -> Settings | None:

@@ -115,7 +115,7 @@ def test_a_shorter_retention_of_prints_and_bodies_leaves_no_file_behind(shop: Wo
     paper = result(shop, "m1", LAST)
     shop.stop()
     with (shop.home / "tongguan.toml").open("a") as settings:
-        settings.write('\n[retention]\nbodies = "0s"\nprints = "0s"\n')
+        settings.write('\n[retention]\nbodies = "1ms"\nprints = "1ms"\n')
     shop.daemon.retention.turn()
     assert paper.exists()
 

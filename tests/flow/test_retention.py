@@ -78,7 +78,7 @@ def test_boxes_are_emptied_of_what_has_lain_there_long_enough(shop: Workshop) ->
     clear(shop, boxes="90d")
     assert [bool(files(shop, name)) for name in ("SentBox", "FailBox", "InBox", "Status/by-id")] == [True] * 4
 
-    clear(shop, boxes="0s")
+    clear(shop, boxes="1ms")
 
     assert [files(shop, name) for name in ("SentBox", "FailBox", "InBox", "Status/by-id")] == [[]] * 4
     assert [name for name in files(shop, "Status") if name.endswith(".status.json")] == []
@@ -101,7 +101,7 @@ def test_a_share_whose_clock_is_years_behind_loses_no_file_early_and_none_too_la
     refuse(shop, "two")
     clear(shop, boxes="90d")
     kept = [bool(files(shop, name)) for name in ("SentBox", "FailBox", "InBox", "Status/by-id")]
-    clear(shop, boxes="0s")
+    clear(shop, boxes="1ms")
 
     assert kept == [True] * 4
     assert [files(shop, name) for name in ("SentBox", "FailBox", "InBox", "Status/by-id")] == [[]] * 4
@@ -135,7 +135,7 @@ def test_a_clock_that_was_set_by_days_clears_nothing_that_lay_there(
     clear(shop, bodies="30d", boxes="30d", alerts="30d")
 
     assert bodies(shop, ended) == bodies(shop, late) == ["source"]
-    clear(shop, bodies="0s")
+    clear(shop, bodies="1ms")
     assert bodies(shop, ended) == []
     assert bodies(shop, late) == ["source"], "of a day to come"
 
@@ -161,7 +161,7 @@ def test_what_goes_on_keeps_its_status_and_what_is_no_plain_file_stays(shop: Wor
     (shop.site.mailbox / "Status" / "own.txt").write_text("x")
     order(shop, held)
 
-    clear(shop, boxes="0s")
+    clear(shop, boxes="1ms")
 
     assert files(shop, "InBox") == ["kept"]
     assert files(shop, "SentBox") == ["link"]
@@ -185,7 +185,7 @@ def test_bodies_of_what_ended_long_ago_go_and_the_history_verifies_and_the_same_
     clear(shop, bodies="30d")
     assert bodies(shop, first["message_id"]) == ["source"]
 
-    clear(shop, bodies="0s")
+    clear(shop, bodies="1ms")
 
     assert bodies(shop, first["message_id"]) == bodies(shop, refused["message_id"]) == []
     assert shop.site.command("audit", "verify").returncode == 0
@@ -205,7 +205,7 @@ def test_a_living_document_keeps_its_files_and_what_is_on_its_way_keeps_all(shop
     held = {**ended, "state": State.HELD}
     written(shop.daemon.journal, comes(submission("m-held", document_id="busy", **held), bodies=(body("m-held", b"<y/>"),)))
 
-    clear(shop, bodies="0s")
+    clear(shop, bodies="1ms")
 
     found = {message: bodies(shop, message) for message in ("m-living", "m-gone", "m-busy", "m-held")}
     assert found == {"m-living": ["attachment:1"], "m-gone": [], "m-busy": ["attachment:1", "source"], "m-held": ["source"]}
@@ -224,7 +224,7 @@ def test_printed_forms_go_and_other_answers_stay(shop: Workshop) -> None:
     clear(shop, prints="30d")
     assert kinds(shop) == names and "result" in names
 
-    clear(shop, prints="0s")
+    clear(shop, prints="1ms")
 
     assert kinds(shop) == [kind for kind in names if kind != "result"]
     assert shop.site.command("audit", "verify").returncode == 0
@@ -242,7 +242,7 @@ def test_a_mailbox_that_is_away_keeps_the_others_from_nothing(shop: Workshop) ->
     status = save(shop, "one")
     aside = shop.site.mailbox.rename(shop.home / "away")
 
-    clear(shop, bodies="0s", boxes="0s")
+    clear(shop, bodies="1ms", boxes="1ms")
 
     assert bodies(shop, status["message_id"]) == []
     assert list((aside / "SentBox").iterdir())
@@ -257,7 +257,7 @@ def test_alerts_that_are_over_go_after_their_time_and_what_stands_is_told_still(
     shop.turns(lambda: told.exists() and b"one waits" in told.read_bytes())
     clear(shop, alerts="30d")
     assert b"elsewhere" in told.read_bytes()
-    clear(shop, alerts="0s")
+    clear(shop, alerts="1ms")
 
     assert b"elsewhere" not in told.read_bytes()
     assert b"one waits" in told.read_bytes()

@@ -106,6 +106,17 @@ def test_what_is_wrong_is_named_with_what_would_be_right(tmp_path: Path, was: st
         ("[gateway]\n", "[[alerts.command]]\nname='a'\nrun=['x']\ntimeout='0s'\n[gateway]\n", "timeout: '0s' 不在", "timeout: '0s' is not between"),
         ('timeout = "1.5s"', 'timeout = "0s"', "route.customs.timeout: '0s' 不在", "route.customs.timeout: '0s' is not between"),
         ("[gateway]\n", "[sms]\nkind = 'http'\n[gateway]\n", "需要服务商的 url", "needs the provider's url"),
+        ("[gateway]\n", "[gateway]\nmost_waiting = true\n", "most_waiting: 不能是 true 或 false", "most_waiting: cannot be true or false"),
+        ("[gateway]\n", "[gateway]\nmost_bytes = true\n", "most_bytes: 不能是 true", "most_bytes: cannot be true"),
+        ('["trust/customs.pem"]', "[]", "certificates: 至少要有 1 项", "certificates: needs at least 1"),
+        ("[gateway]\n", "[retention]\nboxes = '0s'\n[gateway]\n", "retention.boxes: '0s' 不在 1ms 至", "retention.boxes: '0s' is not between 1ms and"),
+        ("[gateway]\n", "[schedule]\nleast_wait = '2h'\n[gateway]\n", "schedule: least_wait 比 most_wait 长", "schedule: least_wait is longer than most_wait"),
+        ('name = "demo"', 'name = "demo"\nmailbox = "secrets/../secrets/demo"', "在主目录的 secrets/ 里", "in secrets/ of the home, which is the gateway's own"),
+        ('name = "demo"', 'name = "demo"\nmailbox = "a\\u0000b"', "account.0.mailbox：第 2 个字符是 U+0000", "account.0.mailbox: character 2 is U+0000"),
+        ('timeout = "1.5s"', 'token = "file:a\\nb"', "route.customs.token：第 7 个字符是 U+000A", "route.customs.token: character 7 is U+000A"),
+        ("[gateway]\n", "[alerts]\nfile = 'tongguan.db'\n[gateway]\n", "alerts.file：tongguan.db 已用作", "alerts.file: tongguan.db is tongguan.db already"),
+        ("[gateway]\n", "[sms]\nfile = 'tongguan.db-wal'\n[gateway]\n", "sms.file：tongguan.db-wal 已用作", "sms.file: tongguan.db-wal is tongguan.db-wal already"),
+        ("[gateway]\n", "[sms]\nfile = './alerts.jsonl'\n[gateway]\n", "已用作 alerts.file", "sms.file: ./alerts.jsonl is alerts.file already"),
     ],
 )  # fmt: skip
 def test_a_value_of_the_wrong_kind_is_told_in_both_languages(tmp_path: Path, was: str, typed: str, zh: str, en: str) -> None:

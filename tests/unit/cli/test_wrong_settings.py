@@ -59,6 +59,20 @@ def test_what_begins_or_changes_something_wants_them_right(ran: Path, tongguan: 
     assert told.code == 78 and "TOML" in told.err and "Traceback" not in told.err
 
 
+def test_another_journal_in_the_settings_of_a_running_gateway_is_no_lost_one(ran: Path, tongguan: Say) -> None:
+    daemon = Daemon(ran)
+    with (ran / "tongguan.toml").open("a", encoding="utf-8") as settings:
+        settings.write('\n[database]\nurl = "sqlite:///other.db"\n')
+    try:
+        looked, reloaded = (tongguan(*words, "--lang", "en") for words in (["list"], ["reload"]))
+    finally:
+        daemon.stop()
+
+    assert (looked.code, reloaded.code) == (0, 78)
+    for said in (looked, reloaded):
+        assert "the gateway that runs goes on with sqlite:///tongguan.db: put it back" in said.err and "restore" not in said.err
+
+
 def test_what_the_gateway_runs_with_is_its_owners_alone_and_what_was_read_not_what_lies_there(ran: Path) -> None:
     kept = ran / RUNNING
     assert kept.stat().st_mode & 0o777 == 0o600

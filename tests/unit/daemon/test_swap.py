@@ -76,13 +76,14 @@ def _route(home: Path) -> None:
 def _token(home: Path) -> None:
     append(
         home,
-        '\n[route.gateway]\nenvironment = "test"\nurl = "http://127.0.0.1:1"\ncertificates = []\ntoken = "file:secrets/none"\n',
+        '\n[route.gateway]\nenvironment = "test"\nurl = "http://127.0.0.1:1"\ncertificates = ["trust/customs.pem"]\ntoken = "file:secrets/none"\n',
     )
 
 
 def _ca(home: Path) -> None:
     append(
-        home, '\n[route.gateway]\nenvironment = "test"\nurl = "https://127.0.0.1:1"\ncertificates = []\nca = "trust/none.pem"\n'
+        home,
+        '\n[route.gateway]\nenvironment = "test"\nurl = "https://127.0.0.1:1"\ncertificates = ["trust/customs.pem"]\nca = "trust/none.pem"\n',
     )
 
 
@@ -97,7 +98,7 @@ def _profile(home: Path) -> None:
 
 
 def _authority(home: Path) -> None:
-    append(home, '\n[route.costums]\nenvironment = "test"\nurl = "http://127.0.0.1:1"\ncertificates = []\n')
+    append(home, '\n[route.costums]\nenvironment = "test"\nurl = "http://127.0.0.1:1"\ncertificates = ["trust/customs.pem"]\n')
 
 
 def _authority_of_card(home: Path) -> None:

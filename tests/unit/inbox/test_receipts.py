@@ -125,7 +125,10 @@ def wire():
 @pytest.fixture
 def route(authority, wire):
     return HttpsRoute(
-        "customs", Route(environment="test", url=authority.url, certificates=(), timeout=f"{here(2):.1f}s"), Path("/"), wire
+        "customs",
+        Route(environment="test", url=authority.url, certificates=("none",), timeout=f"{here(2):.1f}s"),
+        Path("/"),
+        wire,
     )
 
 
