@@ -7,6 +7,7 @@ PINs, keys and other secrets are in it only where somebody asked for them.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -48,7 +49,7 @@ _FORM = 1  #: of what a backup file holds
 _FILES = (SETTINGS, RUNNING, _ANCHOR, CLOCK, "checklist.md")
 _FOLDERS = ("trust", OWN, TABLES)
 _SECRET = ("secrets", "cards", "tokens", "softhsm2.conf")
-_STAGING, _ASIDE = ".restore-", "before-restore-"
+_MAKING, _STAGING, _ASIDE = ".tongguan-backup-", ".restore-", "before-restore-"
 _LEFT = rf"{re.escape(_STAGING)}|{_ASIDE}|\..*\.tmp$"  #: names that a restore leaves in a folder when it is killed
 _MOST_FACTS = 1_000_000  #: bytes
 _PIECE = 1 << 20
@@ -106,7 +107,7 @@ def make(known: Settings, target: Path, *, secrets: bool, progress: OnProgress) 
         raise BackupWrong(f"{target} 已存在；请换一个文件名", f"{target} exists; choose another name")
     if not target.parent.is_dir():
         raise BackupWrong(f"没有文件夹 {target.parent}", f"there is no folder {target.parent}")
-    with _beside(target, f".{target.name}.") as folder:
+    with _beside(target, _MAKING) as folder:
         # The anchor first: of a journal that is older than its anchor something is missing.
         others = {name: files.read(known.home / name) for name in _names(known, secrets=secrets)}
         copy = copy_journal(known.database.url, known.home, folder / _JOURNAL, lambda done, of: progress("pages", done, of))
@@ -355,13 +356,25 @@ def _since(known: Settings) -> list[str]:
 
 @contextmanager
 def _beside(target: Path, prefix: str) -> Iterator[Path]:
-    """A folder of its own beside a file, gone afterwards; what a killed one left of a restore goes first."""
-    if prefix == _STAGING:
-        for left in target.parent.glob(f"{_STAGING}*"):
+    """A folder of its own beside a file, gone afterwards; those that somebody left who was killed go first."""
+    for left in target.parent.glob(f"{prefix}*"):
+        with suppress(OSError), _held(left):  # not one in which another is at work
             shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     try:
-        files.hand_over(folder, target.parent)
-        yield folder
+        with _held(folder):
+            files.hand_over(folder, target.parent)
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Whoever works in a folder holds it, however he ends; BlockingIOError while another does."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)

@@ -155,6 +155,19 @@ def test_how_far_it_is_is_told_while_it_takes_long(
     assert re.search(r"… bytes \d+ / \d+", restored.err)
 
 
+def test_what_a_killed_backup_left_is_cleared_by_the_next_and_no_other_ones_work_is(
+    tongguan: Tongguan, home: Path, made: Path, tmp_path: Path
+) -> None:
+    for name in ("killed", "at-work"):
+        (tmp_path / f".tongguan-backup-{name}").mkdir()
+        (tmp_path / f".tongguan-backup-{name}" / "tongguan.db").touch()
+
+    with backup._held(tmp_path / ".tongguan-backup-at-work"):
+        assert tongguan("backup", tmp_path / "next.zip").code == 0
+
+    assert sorted(os.listdir(tmp_path)) == [".tongguan-backup-at-work", "b.zip", "home", "next.zip"]
+
+
 def test_a_journal_with_a_value_that_no_gateway_wrote_is_backed_up_and_restored_as_it_is(
     tongguan: Tongguan, home: Path, tmp_path: Path
 ) -> None:
