@@ -358,11 +358,11 @@ def _since(known: Settings) -> list[str]:
 def _beside(target: Path, prefix: str) -> Iterator[Path]:
     """A folder of its own beside a file, gone afterwards; those that somebody left who was killed go first."""
     for left in target.parent.glob(f"{prefix}*"):
-        with suppress(OSError), _held(left):  # not one in which another is at work
+        with suppress(OSError), _held(left, surely=True):  # not one in which another is at work
             shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     try:
-        with _held(folder):
+        with _held(folder, surely=False):  # NFS lets nobody hold a folder
             files.hand_over(folder, target.parent)
             yield folder
     finally:
@@ -370,11 +370,15 @@ def _beside(target: Path, prefix: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Whoever works in a folder holds it, however he ends; BlockingIOError while another does."""
+def _held(folder: Path, *, surely: bool) -> Iterator[None]:
+    """Whoever works in a folder holds it, however he ends; `surely`: OSError while another does, or where that cannot be known."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if surely:
+                raise
         yield
     finally:
         os.close(handle)
