@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path, PurePosixPath
 
 import orjson
@@ -55,8 +56,9 @@ _MOST_FACTS = 1_000_000  #: bytes
 _PIECE = 1 << 20
 _ENCRYPTED, _METHODS = 0x1, (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _OURS = (RUNNING, CLOCK)  #: what the gateway writes itself: nobody cares how it differs
-_SKIPPED = 1_000_000  #: numbers that a series skips where nobody knows how many were given, or the part of all that it has
-_OF_A_SERIES = 100
+#: numbers that a series skips where nobody knows how many were given, or the part of all that it has; and so many more each second
+_SKIPPED, _OF_A_SERIES, _A_SECOND = 1_000_000, 100, 100
+_YEAR = 366 * 24 * 3600  #: seconds, within which no series ends
 
 Alone = Callable[[], AbstractContextManager[None]]
 """Holds the home: no gateway runs meanwhile."""
@@ -218,12 +220,13 @@ def _restored(
             )
         last = others.pop(SETTINGS)  # without settings a folder is no home
         kept = [name for name, info in others.items() if not _placed(home / name, archive, info) and name not in _OURS]
-        given = _given_since(home, archive, copy)
+        numbers, newest = _given_since(home, archive, copy)
+        if not newest:
+            numbers = _furthest(numbers, far_ahead(known, copy.numbers, facts.made_at))
         _give_key(staging, home, archive)
-        numbers = given if given is not None else _skipped(known, copy)
-        Journal.open(f"sqlite:///{_JOURNAL}", staging, accepted=accepted._replace(restored=numbers), upgrades=True).close(
-            "restored"
-        )
+        Journal.open(
+            f"sqlite:///{_JOURNAL}", staging, accepted=accepted._replace(restored=True, numbers=numbers), upgrades=True
+        ).close("restored")
         aside = _put_back(staging, home, journal)
         if not _placed(home / SETTINGS, archive, last):
             kept.append(SETTINGS)
@@ -231,7 +234,7 @@ def _restored(
             files.move(staging / f"{_JOURNAL}{more}", f"{journal}{more}")
         files.sync_folder(journal.parent)
     missing = sorted({str(path) for _, path in secret_files(known) if not path.exists()})
-    return Restored(facts, aside, given is not None, _since(known), sorted(kept), missing)
+    return Restored(facts, aside, newest, _since(known), sorted(kept), missing)
 
 
 def _unpack(info: zipfile.ZipInfo, archive: zipfile.ZipFile, target: Path, progress: OnProgress) -> None:
@@ -244,11 +247,26 @@ def _unpack(info: zipfile.ZipInfo, archive: zipfile.ZipFile, target: Path, progr
         os.fsync(made.fileno())
 
 
-def _skipped(known: Settings, copy: JournalCopy) -> Mapping[str, int]:
-    """Numbers of this year far ahead of the last that is known: nobody knows how many were given since."""
+def far_ahead(known: Settings, numbers: Mapping[str, int], since: int) -> Mapping[str, int]:
+    """First numbers of this year's series far behind those that were free at a moment, the farther the longer that is ago.
+
+    Nobody knows how many were given since; gaps cost nothing.
+    """
     business = BusinessClock(kept_line(known.home) if known.gateway.environment == "test" else None)
-    series = series_ahead(load_profiles(home=known.home).values(), business.now_ms())
-    return {name: copy.numbers.get(name, 1) + min(_SKIPPED, int(10**digits) // _OF_A_SERIES) for name, digits in series}
+    today = business.now_ms()
+    begun = times.to_ms(times.china_midnight(date(int(times.china_date(today)[:4]), 1, 1)))
+    seconds = max(0, min(clock.now_ms() - since, today - begun)) // 1000
+    ahead = {}
+    for name, digits in series_ahead(load_profiles(home=known.home).values(), today):
+        all_numbers = int(10**digits)
+        given = seconds * min(_A_SECOND * _YEAR, all_numbers) // _YEAR
+        ahead[name] = numbers.get(name, 1) + min(_SKIPPED, all_numbers // _OF_A_SERIES) + given
+    return ahead
+
+
+def _furthest(*numbers: Mapping[str, int]) -> Mapping[str, int]:
+    """Of each series what is furthest on."""
+    return {name: max(each.get(name, 1) for each in numbers) for name in {name for each in numbers for name in each}}
 
 
 def _give_key(staging: Path, home: Path, archive: zipfile.ZipFile) -> None:
@@ -298,15 +316,18 @@ def _foreign(home: Path, others: Iterable[str]) -> str:
     return left[0] if left else ""
 
 
-def _given_since(home: Path, archive: zipfile.ZipFile, copy: JournalCopy) -> Mapping[str, int] | None:
-    """How far numbers are by the home's own anchor; None unless that is this journal's, and not older than the backup."""
+def _given_since(home: Path, archive: zipfile.ZipFile, copy: JournalCopy) -> tuple[Mapping[str, int], bool]:
+    """How far numbers are by the home's own anchor, as far as it can be believed; and whether it is of this journal, and no older."""
+    anchor = Anchor(home / _ANCHOR)
     try:
-        here = signed(Anchor(home / _ANCHOR).content(), copy.keys)
+        here = signed(anchor.content(), [*copy.keys, *anchor.own_keys()])
+    except AnchorWrong:
+        return {}, False
+    try:
         then = signed(archive.read(_ANCHOR), copy.keys)
     except (AnchorWrong, KeyError):
-        return None
-    newer = all(here.heads.get(run, (-1, ""))[0] >= entry for run, (entry, _) in then.heads.items())
-    return here.numbers if newer else None
+        return here.numbers, False
+    return here.numbers, all(here.heads.get(run, (-1, ""))[0] >= entry for run, (entry, _) in then.heads.items())
 
 
 def _put_back(staging: Path, home: Path, journal: Path) -> Path | None:

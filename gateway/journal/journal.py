@@ -140,7 +140,7 @@ class Journal(Reader):
 
     @classmethod
     def _open(cls, url: str, home: Path, anchor: Anchor, accepted: Acceptance | None, *, upgrades: bool) -> Journal:
-        wrong = RESTORED if accepted and accepted.restored is not None else disagreement(url, home, anchor)
+        wrong = RESTORED if accepted and accepted.restored else disagreement(url, home, anchor)
         if wrong is not None and accepted is None:
             zh, en = (in_language(wrong, each) for each in ("zh", "en"))
             raise JournalUnfit(f"日志与锚文件不一致：{zh}", f"journal and anchor do not agree: {en}", do=RESTORE)

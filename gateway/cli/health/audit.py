@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from tongguan.gateway.cli import context
 from tongguan.gateway.cli.context import CommandWrong, t, told
 from tongguan.gateway.cli.output import facts_of, print_json, print_table, print_text, progress, say
+from tongguan.gateway.settings import Settings
 from tongguan.gateway.system import times
 
 _MOST = 1000
@@ -91,7 +93,8 @@ def accept(why: Annotated[str, typer.Option("--why", help="the reason, for the h
     with context.alone():
         wrong = context.disagreement()
         if wrong is not None:
-            Journal.open(known.database.url, known.home, accepted=Acceptance(context.who(), why)).close(why="accepted")
+            accepted = Acceptance(context.who(), why, numbers=_given(known))
+            Journal.open(known.database.url, known.home, accepted=accepted).close(why="accepted")
     if context.as_json():
         print_json({"accepted": wrong})
         return
@@ -103,3 +106,17 @@ def accept(why: Annotated[str, typer.Option("--why", help="the reason, for the h
         f"accepted: {wrong}\n  numbers given are not given again, receipts are fetched from the beginning, and what is sealed is "
         "asked for before it is sent",
     )
+
+
+def _given(known: Settings) -> Mapping[str, int]:
+    """The first numbers that were surely given to nobody, where no anchor says it."""
+    from tongguan.gateway.home.backup import far_ahead
+    from tongguan.gateway.journal.database.copying import look_into
+    from tongguan.gateway.journal.database.engine import journal_file
+    from tongguan.gateway.journal.history.anchor import Anchor
+
+    journal = journal_file(known.database.url, known.home)
+    if journal is None or not (journal.exists() and journal.stat().st_size) or Anchor(known.home / "anchor.jsonl").numbers():
+        return {}
+    found = look_into(journal)
+    return {} if found.last is None else far_ahead(known, found.numbers, found.last)

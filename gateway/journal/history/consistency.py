@@ -103,8 +103,8 @@ class Acceptance(NamedTuple):
 
     who: str
     why: str
-    #: it is of a backup: the first number of each series that was surely given to nobody since
-    restored: Mapping[str, int] | None = None
+    numbers: Mapping[str, int] = {}  #: the first of each series that was surely given to nobody, where the anchor does not say
+    restored: bool = False  #: it is of a backup
 
 
 def accept(group: Group, anchor: Anchor, wrong: str, accepted: Acceptance) -> None:
@@ -112,7 +112,7 @@ def accept(group: Group, anchor: Anchor, wrong: str, accepted: Acceptance) -> No
     beginning again, and what is sealed may have been sent: it is asked for first."""
     group.tell(GATEWAY, ACCEPT, in_language(wrong, "en"), "accepted", who=accepted.who, why=accepted.why)
     given = {name: max(following, 1) for name, following in anchor.numbers().items()}
-    for name, following in (*(accepted.restored or {}).items(), *stored_numbers(group.connection).items()):
+    for name, following in (*accepted.numbers.items(), *stored_numbers(group.connection).items()):
         given[name] = max(following, given.get(name, 0))
     for name, following in given.items():
         statements.SKIP_TO.write(group.connection, {"name": name, "next": following})

@@ -21,10 +21,12 @@ from tongguan.gateway.cli import output
 from tongguan.gateway.home import backup
 from tongguan.gateway.journal.client import JournalClient
 from tongguan.gateway.model.errors import JournalUnfit
+from tongguan.gateway.system import clock, times
 from tongguan.gateway.system.storage import files
 
 pytestmark = pytest.mark.requirement("GW-14")
 Tongguan = Callable[..., Any]
+THIS_YEARS = f"mofcom:NA{times.china_date(clock.now_ms())[2:4]}"  #: numbers of applications
 
 
 class Crash(BaseException):
@@ -121,9 +123,8 @@ def test_without_an_anchor_that_is_newer_numbers_skip_ahead(tongguan: Tongguan, 
     done = tongguan("restore", made, "--json").json
 
     assert done["numbers"] == "skipped"
-    year = backup.times.china_date(backup.clock.now_ms())[2:4]
     journal = open_journal(home)
-    assert number(journal, f"mofcom:NA{year}", 14) >= 1_000_000
+    assert number(journal, THIS_YEARS, 14) >= 1_000_000
     journal.close()
 
 
@@ -140,6 +141,39 @@ def test_a_newer_anchor_that_was_kept_elsewhere_says_in_a_new_home_how_far_numbe
     journal.close()
 
     assert (done["numbers"], given) == ("anchor", 7)
+
+
+def test_an_acceptance_without_an_anchor_skips_numbers_as_well(tongguan: Tongguan, home: Path) -> None:
+    """Nobody knows whether the journal is an old one."""
+    lived(home, "m1")
+    (home / "anchor.jsonl").unlink()
+
+    assert tongguan("audit", "accept", "--why", "the anchor is lost").code == 0
+    journal = open_journal(home)
+    assert number(journal, THIS_YEARS, 14) >= 1_000_000
+    journal.close()
+
+
+@pytest.mark.parametrize("left", ["anchor", "nothing"])
+def test_a_backup_that_is_restored_twice_gives_no_number_twice(
+    tongguan: Tongguan, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    """The first time without the anchor, the second time with that of the new home, or again without, a day later."""
+    given = []
+    for day in (1, 2):
+        new = tmp_path / "new" if left == "anchor" else tmp_path / f"new-{day}"
+        passed = day * 24 * 3600 * 1000
+        monkeypatch.setattr(backup.clock, "now_ms", lambda now=clock.now_ms, passed=passed: now() + passed)
+        assert tongguan("restore", made, "--home", new).code == 0
+        monkeypatch.undo()
+        journal = open_journal(new)
+        given.append([number(journal, THIS_YEARS, 14) for _ in range(1000)])
+        journal.close()
+        for file in new.glob("tongguan.db*"):
+            file.unlink()
+
+    assert min(given[0]) > 1_000_000
+    assert max(given[0]) < min(given[1])
 
 
 def test_how_far_it_is_is_told_while_it_takes_long(
