@@ -149,7 +149,8 @@ def _names(known: Settings, *, secrets: bool) -> list[str]:
     home = known.home
     hidden = {_within(home, path) for _, path in secret_files(known)}
     found = {*_FILES, *(_within(home, path) for _, path in certificate_files(known))}
-    found |= {_within(home, known.mailbox(account) / MARKER) for account in known.account}
+    marks = (known.mailbox(account) / MARKER for account in known.account)
+    found |= {_within(home, mark) for mark in marks if not mark.is_symlink()}  # whoever fills a mailbox may have put a link there
     for folder in (*_FOLDERS, *(_SECRET if secrets else ())):
         found |= {_within(home, path) for path in (home / folder).rglob("*")}
     if secrets:

@@ -69,6 +69,7 @@ def test_no_secret_is_in_a_backup_unless_it_was_asked_for(tongguan: Tongguan, ho
         home / "broker-password",
     ]
 
+    (home / "mailboxes" / "demo" / ".mailbox").symlink_to(home / "secrets" / "mofcom.pin")  # by an ERP that is curious
     plain, whole = tmp_path / "plain.zip", tmp_path / "whole.zip"
     assert tongguan("backup", plain).code == tongguan("backup", whole, "--secrets").code == 0
 
