@@ -198,18 +198,7 @@ def _restored(
 ) -> Restored:
     new = not (home / SETTINGS).exists()
     known = settings_of(archive.read(SETTINGS), home) if new else read_settings(home)
-    if known.gateway.environment != facts.environment:
-        raise BackupWrong(
-            f"备份属于 {facts.environment}，而主目录属于 {known.gateway.environment}：两者从不混用",
-            f"the backup is of {facts.environment}, the home of {known.gateway.environment}: they never mix",
-        )
-    journal = journal_file(known.database.url, home)
-    assert journal is not None  # settings take no server yet
-    if new and journal.exists() and not journal.resolve().is_relative_to(home.resolve()):
-        raise BackupWrong(
-            f"{journal} 已存在，也许是另一个主目录的；请先移开它",
-            f"{journal} is there already, maybe another home's; move it away first",
-        )
+    journal = _place(known, facts, new=new)
     files.make_folder(journal.parent)
     with _beside(journal, _STAGING) as staging:
         _unpack(archive.getinfo(_JOURNAL), archive, staging / _JOURNAL, progress)
@@ -236,6 +225,23 @@ def _restored(
         files.sync_folder(journal.parent)
     missing = sorted({str(path) for _, path in secret_files(known) if not path.exists()})
     return Restored(facts, aside, newest, _since(known), sorted(kept), missing)
+
+
+def _place(known: Settings, facts: BackupFacts, *, new: bool) -> Path:
+    """Where the journal goes; BackupWrong where it must not."""
+    if known.gateway.environment != facts.environment:
+        raise BackupWrong(
+            f"备份属于 {facts.environment}，而主目录属于 {known.gateway.environment}：两者从不混用",
+            f"the backup is of {facts.environment}, the home of {known.gateway.environment}: they never mix",
+        )
+    journal = journal_file(known.database.url, known.home)
+    assert journal is not None  # settings take no server yet
+    if new and journal.exists() and not journal.resolve().is_relative_to(known.home):
+        raise BackupWrong(
+            f"{journal} 已存在，也许是另一个主目录的；请先移开它",
+            f"{journal} is there already, maybe another home's; move it away first",
+        )
+    return journal
 
 
 def _unpack(info: zipfile.ZipInfo, archive: zipfile.ZipFile, target: Path, progress: OnProgress) -> None:

@@ -102,6 +102,10 @@ def test_a_restore_puts_the_former_journal_aside_and_says_what_is_not_in_the_bac
     assert (home / "trust" / "mofcom.pem").read_text() == "changed since" and (home / "trust" / "customs.pem").exists()
     assert "the disk failed" in said
     assert tongguan("audit", "verify").code == 0
+    for name in ("tongguan.db", "anchor.jsonl"):  # undone
+        shutil.copy(Path(done["former"]) / name, home / name)
+    open_journal(home).close()
+    assert known(home, "m1", "m2") == {"m1", "m2"}
 
 
 def test_after_a_restore_no_number_is_given_that_the_anchor_knows(tongguan: Tongguan, home: Path, made: Path) -> None:
