@@ -163,11 +163,11 @@ def test_an_acceptance_without_an_anchor_skips_numbers_as_well(tongguan: Tonggua
 def test_a_backup_that_is_restored_twice_gives_no_number_twice(
     tongguan: Tongguan, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
 ) -> None:
-    """The first time without the anchor, the second time with that of the new home, or again without, a day later."""
+    """The first time without the anchor, the second time with that of the new home, or again without, a minute later."""
     given = []
-    for day in (1, 2):
-        new = tmp_path / "new" if left == "anchor" else tmp_path / f"new-{day}"
-        passed = day * 24 * 3600 * 1000
+    for minute in (1, 2):
+        new = tmp_path / "new" if left == "anchor" else tmp_path / f"new-{minute}"
+        passed = minute * 60_000
         monkeypatch.setattr(backup.clock, "now_ms", lambda now=clock.now_ms, passed=passed: now() + passed)
         assert tongguan("restore", made, "--home", new).code == 0
         monkeypatch.undo()
