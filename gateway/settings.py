@@ -254,7 +254,7 @@ class Account(_Section):
 class Route(_Section):
     environment: Literal["test", "production"]
     url: str
-    certificates: Annotated[tuple[str, ...], Field(min_length=1)]
+    certificates: tuple[str, ...]
     one_platform: bool = False  #: a platform signs for this authority and for others that say so too
     encrypt_to: str = ""  #: certificate of the authority that what is sent is encrypted to; empty: it goes clear
     secrets_to: str = ""  #: certificate that single secret values are encrypted to; empty: that of encrypt_to
@@ -434,6 +434,9 @@ class Settings(_Section):
         self._mailboxes_apart()
         self._lines_apart()
         for name, route in self.route.items():
+            if not route.certificates:
+                zh, en = "未指定证书，其回执都不会被采信", "names no certificate: none of its receipts would be believed"
+                raise ValueError(in_both(f"route.{name}.certificates {zh}", f"route.{name}.certificates {en}"))
             if route.environment != self.gateway.environment:
                 its, ours = route.environment, self.gateway.environment
                 zh = f"route.{name}.environment 是 {its!r}，而 gateway.environment 是 {ours!r}：测试与生产不能混用"

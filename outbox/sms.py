@@ -15,7 +15,8 @@ from typing import Protocol
 
 import orjson
 
-from tongguan.gateway.journal.notifications import LANE, Notifications
+from tongguan.gateway.journal.journal import Journal
+from tongguan.gateway.journal.notifications import LANE
 from tongguan.gateway.model.errors import in_both
 from tongguan.gateway.model.notification import Notification
 from tongguan.gateway.settings import Settings
@@ -110,16 +111,18 @@ class Notifier:
     name = LANE
     lanes = (LANE,)
 
-    def __init__(self, journal: Notifications, channel: Channel, alerts: Alerts, settings: Settings) -> None:
-        self._journal, self._channel, self._alerts = journal, channel, alerts
-        self._settings = settings
+    def __init__(self, journal: Journal, channel: Channel, alerts: Alerts, settings: Settings) -> None:
+        self._journal, self._channel, self._alerts = journal.notifications, channel, alerts
+        self._settings, self._timekeeper = settings, journal.timekeeper
 
     def turn(self) -> bool:
+        self._timekeeper.look()  # a clock that was set forward lets nobody give up
         notes = self._journal.due(clock.now_ms(), MOST)
         if not notes:
             return False
         troubles = dict(zip((n.id for n in notes), self._channel.send(notes), strict=True))
         sent = [n for n in notes if not troubles[n.id]]
+        self._timekeeper.look()
         failed = {n.id: self._again(n) for n in notes if troubles[n.id]}
         self._journal.tried([n.id for n in sent], failed)
         for note in notes:

@@ -199,7 +199,7 @@ class Daemon:
             self.tellers = Tellers(self.journal, context, self.alerts, before=former)
             self.queue_tellers = self._queue_tellers(context)
             channel = assembly.make_channel(self.settings, self.wire)
-            self.notifier = Notifier(self.journal.notifications, channel, self.alerts, self.settings)
+            self.notifier = Notifier(self.journal, channel, self.alerts, self.settings)
             self.metrics = MetricsPort.of(
                 self.site, self.alerts, before=self._before.metrics if self._before is not None else None
             )

@@ -90,6 +90,24 @@ def test_a_shut_route_is_probed_again_though_the_clock_went_back(shop: Workshop,
     shop.play(name, "sent")
 
 
+@pytest.mark.parametrize("by", [HOUR, 400 * DAY], ids=["an hour", "a year"])
+def test_a_shut_route_that_is_probed_just_after_the_clock_was_set_is_probed_again_soon(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch, by: int
+) -> None:
+    shop.mofcom.down()
+    name = shop.site.drop(b.xml(b.application("declare")))
+    shop.turns(lambda: "route:mofcom" in shop.daemon.journal.lanes)
+    set_clock(monkeypatch, by)
+    shop.daemon.watching.probe()
+    shop.daemon.watching.clock()
+    set_clock(monkeypatch, 100)
+    shop.daemon.watching.probe()
+    shop.mofcom.up()
+
+    assert shop.daemon.journal.lanes["route:mofcom"].probe_at < clock.now_ms() + 60_000
+    shop.play(name, "sent")
+
+
 @pytest.mark.parametrize("by", [-4000 * DAY, -2 * DAY, 9000 * DAY], ids=["long ago", "the day before yesterday", "far ahead"])
 @pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
 def test_what_the_authority_said_while_the_clock_was_wrong_is_believed_once_it_is_right(

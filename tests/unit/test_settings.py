@@ -108,7 +108,7 @@ def test_what_is_wrong_is_named_with_what_would_be_right(tmp_path: Path, was: st
         ("[gateway]\n", "[sms]\nkind = 'http'\n[gateway]\n", "需要服务商的 url", "needs the provider's url"),
         ("[gateway]\n", "[gateway]\nmost_waiting = true\n", "most_waiting: 不能是 true 或 false", "most_waiting: cannot be true or false"),
         ("[gateway]\n", "[gateway]\nmost_bytes = true\n", "most_bytes: 不能是 true", "most_bytes: cannot be true"),
-        ('["trust/customs.pem"]', "[]", "certificates: 至少要有 1 项", "certificates: needs at least 1"),
+        ('["trust/customs.pem"]', "[]", "route.customs.certificates 未指定证书", "route.customs.certificates names no certificate"),
         ("[gateway]\n", "[retention]\nboxes = '0s'\n[gateway]\n", "retention.boxes: '0s' 不在 1ms 至", "retention.boxes: '0s' is not between 1ms and"),
         ("[gateway]\n", "[schedule]\nleast_wait = '2h'\n[gateway]\n", "schedule: least_wait 比 most_wait 长", "schedule: least_wait is longer than most_wait"),
         ('name = "demo"', 'name = "demo"\nmailbox = "secrets/../secrets/demo"', "在主目录的 secrets/ 里", "in secrets/ of the home, which is the gateway's own"),

@@ -50,6 +50,7 @@ class Watching:
 
         Waits for what was asked, `patience` seconds at most; True when a lane was opened.
         """
+        self._timekeeper.look()  # a clock that was set moves what waits, before anybody finds it due, and writes by the new one
         self.cards.tell()
         self._tell_lanes()
         opened = False
@@ -103,6 +104,7 @@ class Watching:
             journal.open_lane(lane.name)
             return True
         pause = round(self._site.rules.settings.schedule.probe.total_seconds() * 1000)
+        self._timekeeper.look()
         journal.close_lane(replace(present, probe_at=clock.now_ms() + pause))
         return False
 

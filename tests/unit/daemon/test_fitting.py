@@ -87,7 +87,7 @@ def test_a_subscription_to_nothing_is_named(profiles: Profiles, subscription: An
 @pytest.mark.requirement("LR-02")
 def test_a_ministry_may_have_a_route_of_its_own(profiles: Profiles) -> None:
     whole = {"name": "demo", "title": "示例", "uscc": "91210200MA0EXAMPLC"}
-    route = {"environment": "test", "url": "http://127.0.0.1:1", "certificates": []}
+    route = {"environment": "test", "url": "http://127.0.0.1:1", "certificates": ["trust.pem"]}
 
     fit_profiles(Settings(home=Path("/"), gateway={"environment": "test"}, account=[whole], route={"nmpa": route}), profiles)
     with pytest.raises(SettingsWrong, match="unknown authority 'nmpaa'; did you mean 'nmpa'"):

@@ -126,7 +126,7 @@ def wire():
 def route(authority, wire):
     return HttpsRoute(
         "customs",
-        Route(environment="test", url=authority.url, certificates=("none",), timeout=f"{here(2):.1f}s"),
+        Route(environment="test", url=authority.url, certificates=(), timeout=f"{here(2):.1f}s"),
         Path("/"),
         wire,
     )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from clocks import Machine
@@ -14,6 +17,7 @@ from tongguan.gateway.model.lane import ClosedLane, Lane
 from tongguan.gateway.model.message import State
 from tongguan.gateway.model.notification import Notification
 from tongguan.gateway.system import clock
+from tongguan.outbox.sms import Notifier
 
 HOUR, DAY = 3_600_000, 86_400_000
 JUMPS = (-DAY, -HOUR, -30_000, -1500, 1500, 30_000, HOUR, DAY, 400 * DAY)
@@ -144,6 +148,25 @@ def test_deadlines_probes_and_short_messages_move_with_the_clock(database: Datab
     assert journal.notifications.due(machine.wall + 3999, 9) == []
     [waiting] = journal.notifications.due(machine.wall + 4000, 9)
     assert (waiting.at, waiting.next_at) == (now + jump, now + 4000 + jump)
+    journal.close()
+
+
+def test_no_short_message_is_given_up_because_the_clock_was_set_forward(database: Database, machine: Machine) -> None:
+    """It is found due at once, by whoever looks first."""
+    journal, now, told = database.open(), machine.wall, list[str]()
+    note = Notification("n", "demo", "r", "m", "d", "ref", "13800000000", "text", now, now + 4000)
+    written(journal, comes(submission("other", lane=None, due_at=None), notifications=(note,)))
+    schedule = SimpleNamespace(least_wait=timedelta(seconds=2), most_wait=timedelta(hours=1))
+    settings: Any = SimpleNamespace(schedule=schedule, sms=SimpleNamespace(give_up=timedelta(days=1)))
+    alerts: Any = SimpleNamespace(tell=lambda code, *_, **__: told.append(code), over=lambda code: None)
+    notifier = Notifier(journal, SimpleNamespace(send=lambda notes: ["away"] * len(notes)), alerts, settings)
+    machine.wall += 400 * DAY
+    assert not notifier.turn()
+    machine.passes(5000)
+    assert notifier.turn()
+
+    [waiting] = journal.notifications.due(machine.wall + HOUR, 9)
+    assert waiting.next_at is not None and waiting.next_at < machine.wall + HOUR and told == []
     journal.close()
 
 
