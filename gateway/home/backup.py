@@ -109,6 +109,11 @@ def make(known: Settings, target: Path, *, secrets: bool, progress: OnProgress) 
         raise BackupWrong(f"{target} 已存在；请换一个文件名", f"{target} exists; choose another name")
     if not target.parent.is_dir():
         raise BackupWrong(f"没有文件夹 {target.parent}", f"there is no folder {target.parent}")
+    if any(target.parent.resolve().is_relative_to(known.mailbox(account).resolve()) for account in known.account):
+        raise BackupWrong(
+            f"{target} 在邮箱里，会被当作报文取走；请换一个文件夹",
+            f"{target} is in a mailbox, where it would be taken for a message; choose another folder",
+        )
     with _beside(target, _MAKING) as folder:
         # The anchor first: of a journal that is older than its anchor something is missing.
         others = {name: files.read(known.home / name) for name in _names(known, secrets=secrets)}
@@ -173,6 +178,8 @@ def restore(file: Path, home: Path, accepted: Acceptance, *, alone: Alone, progr
 
     Raises BackupWrong when the file is none, or not this home's; JournalUnfit, SettingsWrong, OSError: the home goes on as it was.
     """
+    if not file.is_file():  # a device is nobody's to move away
+        raise BackupWrong(f"没有备份文件 {file}", f"there is no backup file {file}")
     try:
         with files.plain(file).open("rb") as opened, zipfile.ZipFile(opened) as archive, owners_alone():
             facts, others = _facts(archive, file), _others(archive, file)
@@ -393,6 +400,9 @@ def _beside(target: Path, prefix: str) -> Iterator[Path]:
         with _held(folder, surely=False):  # NFS lets nobody hold a folder
             files.hand_over(folder, target.parent)
             yield folder
+    except OSError as wrong:
+        wrong.filename = wrong.filename or str(target.parent)  # of a full disk the system says not which
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -46,6 +46,13 @@ def _refused() -> Iterator[None]:
         yield
     except backups.BackupWrong as wrong:
         raise CommandWrong(wrong.zh, wrong.en, code=2) from None
+    except (FileNotFoundError, FileExistsError) as wrong:
+        there = isinstance(wrong, FileExistsError)
+        raise CommandWrong(
+            f"{wrong.filename} {'不是文件夹；请移开它' if there else '不存在；请查看后再执行'}",
+            f"{wrong.filename} {'is no folder; move it away' if there else 'is not there; look, then type it again'}",
+            code=2,
+        ) from None
 
 
 def _tell_made(file: Path, facts: backups.BackupFacts) -> None:

@@ -66,7 +66,7 @@ def copy_journal(url: str, home: Path, target: Path, progress: OnPages = lambda 
             base.backup(made, pages=_PAGES, progress=lambda _, left, of: progress(of - left, of))
             made.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error as wrong:
-        raise unfit(wrong, "日志无法复制", "the journal cannot be copied") from wrong
+        raise unfit(wrong, f"日志无法复制到 {target}", f"the journal cannot be copied to {target}") from wrong
     return look_into(target)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import re
@@ -362,3 +363,53 @@ def test_a_restore_that_is_cut_anywhere_leaves_a_home_that_goes_on_or_does_not_s
         assert not [*target.glob(".restore-*")]
     assert said is not None and said.code == 0
     assert n > 3
+
+
+@pytest.mark.parametrize("what", ["nothing", "a folder", "a pipe"])
+def test_what_is_no_file_is_no_backup_and_nobody_is_told_to_move_it_away(
+    tongguan: Tongguan, home: Path, tmp_path: Path, what: str
+) -> None:
+    file = tmp_path / "b.zip"
+    if what == "a folder":
+        file.mkdir()
+    elif what == "a pipe":
+        os.mkfifo(file)
+
+    said = tongguan("restore", file, "--lang", "en")
+
+    assert (said.code, said.err) == (2, f"there is no backup file {file}\n")
+
+
+def test_a_backup_goes_into_no_mailbox(tongguan: Tongguan, home: Path, tmp_path: Path) -> None:
+    """The gateway would take it for a message, and whoever reads the mailbox has the whole journal."""
+    lived(home, "m1")
+    (tmp_path / "link").symlink_to(home / "mailboxes" / "demo" / "OutBox")
+
+    said = tongguan("backup", tmp_path / "link" / "b.zip", "--lang", "en")
+
+    assert (said.code, "is in a mailbox" in said.err) == (2, True), said.err
+
+
+def test_a_file_in_the_place_of_a_folder_and_a_folder_that_takes_nothing_are_named(
+    tongguan: Tongguan, home: Path, made: Path, tmp_path: Path
+) -> None:
+    (home / "trust").rename(home / "kept")
+    (home / "trust").touch()
+
+    restored = tongguan("restore", made, "--lang", "en")
+    backed = tongguan("backup", "/proc/b.zip", "--lang", "en")
+
+    assert (restored.code, f"{home / 'trust'} is no folder" in restored.err) == (2, True), restored.err
+    assert (backed.code, "/proc" in backed.err) == (2, True), backed.err
+
+
+def test_of_a_full_disk_is_said_which(
+    tongguan: Tongguan, home: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(backup.os, "fsync", full)
+
+    assert f"refuses {tmp_path}: No space" in tongguan("backup", tmp_path / "more.zip", "--lang", "en").err
+    assert f"refuses {home}: No space" in tongguan("restore", made, "--lang", "en").err
