@@ -98,8 +98,6 @@ def _between(least: str, most: str) -> Callable[[Any], timedelta]:
 Span = Annotated[timedelta, BeforeValidator(span)]
 #: of what is waited for: with none nothing is ever reached, or nothing is waited with at all
 AnswerTime = Annotated[timedelta, BeforeValidator(_between("100ms", "1h"))]
-#: of what is cleared away: 0 would be at once, and is typed by who means never
-Kept = Annotated[timedelta, BeforeValidator(_between("1ms", "100y"))]
 Size = Annotated[int, BeforeValidator(size), Field(ge=1)]
 EnterpriseCode = Annotated[str, AfterValidator(_code)]  #: by which an authority knows an enterprise
 Fingerprint = Annotated[str, AfterValidator(lambda text: "".join(text.replace(":", "").split()).lower())]
@@ -289,10 +287,10 @@ class ClockSettings(_Section):
 
 
 class Retention(_Section):
-    bodies: Kept = timedelta(days=3653)
-    boxes: Kept = timedelta(days=90)
-    prints: Kept = timedelta(days=30)
-    alerts: Kept = timedelta(days=366)
+    bodies: Span = timedelta(days=3653)
+    boxes: Span = timedelta(days=90)
+    prints: Span = timedelta(days=30)
+    alerts: Span = timedelta(days=366)
 
 
 class Prints(_Section):
@@ -421,6 +419,17 @@ class Settings(_Section):
             en = "broker.url: memory:// is for tests alone, messages go with the process: use amqp:// (RabbitMQ)"
             raise ValueError(in_both(zh, en))
         return broker
+
+    @field_validator("retention")
+    @classmethod
+    def _nothing_at_once(cls, retention: Retention, given: ValidationInfo) -> Retention:
+        """0 would be at once, and is typed by who means never; a test may want it."""
+        gateway = given.data.get("gateway")
+        if gateway is not None and gateway.environment != "test" and (at_once := [k for k, kept in retention if not kept]):
+            zh = f"retention.{at_once[0]}：0 会马上清除；要一直保留请写 100y"
+            en = f"retention.{at_once[0]}: 0 would clear at once; to keep for good write 100y"
+            raise ValueError(in_both(zh, en))
+        return retention
 
     @model_validator(mode="after")
     def _whole(self) -> Settings:

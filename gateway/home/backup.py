@@ -25,6 +25,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from tongguan import __version__
+from tongguan.gateway.daemon.alert_ways import OWN_FORMS
 from tongguan.gateway.daemon.start_checks.secrets_check import certificate_files, secret_files
 from tongguan.gateway.flow.submission.dispatch import series_ahead
 from tongguan.gateway.home.home import SETTINGS, owners_alone
@@ -48,7 +49,7 @@ from tongguan.gateway.system.storage.folders import FOLDERS, MARKER
 _FACTS, _JOURNAL, _ANCHOR, _KEY = "backup.json", "tongguan.db", "anchor.jsonl", "secrets/anchor.key"
 _FORM = 1  #: of what a backup file holds
 _FILES = (SETTINGS, RUNNING, _ANCHOR, CLOCK, "checklist.md")
-_FOLDERS = ("trust", OWN, TABLES)
+_FOLDERS = ("trust", OWN, TABLES, OWN_FORMS)
 _SECRET = ("secrets", "cards", "tokens", "softhsm2.conf")
 _MAKING, _STAGING, _ASIDE = ".tongguan-backup-", ".restore-", "before-restore-"
 _LEFT = rf"{re.escape(_STAGING)}|{_ASIDE}|\..*\.tmp$"  #: names that a restore leaves in a folder when it is killed

@@ -109,7 +109,6 @@ def test_what_is_wrong_is_named_with_what_would_be_right(tmp_path: Path, was: st
         ("[gateway]\n", "[gateway]\nmost_waiting = true\n", "most_waiting: 不能是 true 或 false", "most_waiting: cannot be true or false"),
         ("[gateway]\n", "[gateway]\nmost_bytes = true\n", "most_bytes: 不能是 true", "most_bytes: cannot be true"),
         ('["trust/customs.pem"]', "[]", "route.customs.certificates 未指定证书", "route.customs.certificates names no certificate"),
-        ("[gateway]\n", "[retention]\nboxes = '0s'\n[gateway]\n", "retention.boxes: '0s' 不在 1ms 至", "retention.boxes: '0s' is not between 1ms and"),
         ("[gateway]\n", "[schedule]\nleast_wait = '2h'\n[gateway]\n", "schedule: least_wait 比 most_wait 长", "schedule: least_wait is longer than most_wait"),
         ('name = "demo"', 'name = "demo"\nmailbox = "secrets/../secrets/demo"', "在主目录的 secrets/ 里", "in secrets/ of the home, which is the gateway's own"),
         ('name = "demo"', 'name = "demo"\nmailbox = "a\\u0000b"', "account.0.mailbox：第 2 个字符是 U+0000", "account.0.mailbox: character 2 is U+0000"),
@@ -137,6 +136,17 @@ def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
     said = wrong(tmp_path, WHOLE.replace("title =", "titel =").replace("url =", "ulr ="))
 
     assert "titel" in said and "ulr" in said
+
+
+def test_in_production_nothing_is_cleared_at_once(tmp_path: Path) -> None:
+    """0 is typed by who means never."""
+    at_once = WHOLE + '\n[retention]\nboxes = "0s"\n'
+
+    assert "retention.boxes: 0 would clear at once; to keep for good write 100y" in wrong(
+        tmp_path, at_once.replace('environment = "test"', 'environment = "production"')
+    )
+    (tmp_path / "tongguan.toml").write_text(at_once)
+    assert not read_settings(tmp_path).retention.boxes
 
 
 def test_test_and_production_never_mix(tmp_path: Path) -> None:

@@ -110,6 +110,13 @@ def certificate_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     for card in settings.cards:
         if card.certificate:
             yield f"card {card.name} certificate", settings.path(card.certificate)
+    for key in ("ca", "certificate"):
+        if file := getattr(settings.broker, key):
+            yield f"broker {key}", settings.path(file)
+    ways = [(each.name, each.ca) for each in settings.alerts.mail] + [(each.name, each.ca) for each in settings.alerts.webhook]
+    for name, file in ways:
+        if file:
+            yield f"alerts {name} ca", settings.path(file)
 
 
 def _addresses(settings: Settings) -> Iterator[Concern]:

@@ -63,8 +63,11 @@ def made(tongguan: Tongguan, home: Path, tmp_path: Path) -> Path:
 def test_no_secret_is_in_a_backup_unless_it_was_asked_for(tongguan: Tongguan, home: Path, tmp_path: Path) -> None:
     lived(home, "m1")
     (home / "broker-password").write_text("hunter2hunter2")
+    (home / "broker-ca.pem").write_text("of the broker")
+    (home / "alert-forms").mkdir()
+    (home / "alert-forms" / "ours.toml").write_text("a form of ours")
     with open(home / "tongguan.toml", "a", encoding="utf-8") as settings:
-        settings.write('\n[broker]\nurl = "amqp://gateway@broker/"\npassword = "file:broker-password"\n')
+        settings.write('\n[broker]\nurl = "amqps://gateway@broker/"\npassword = "file:broker-password"\nca = "broker-ca.pem"\n')
     secrets = [
         *(p for folder in ("secrets", "cards") for p in (home / folder).rglob("*") if p.is_file()),
         home / "broker-password",
@@ -76,6 +79,7 @@ def test_no_secret_is_in_a_backup_unless_it_was_asked_for(tongguan: Tongguan, ho
 
     with zipfile.ZipFile(plain) as archive:
         held = b"".join(map(archive.read, archive.namelist()))
+        assert b"of the broker" in held and b"a form of ours" in held
         assert not [path for path in secrets if path.suffix != ".pem" and path.read_bytes().strip() in held]
     with zipfile.ZipFile(whole) as archive:
         assert {str(path.relative_to(home)) for path in secrets} <= {*archive.namelist()}
