@@ -633,7 +633,7 @@ def test_of_many_that_were_woken_a_part_is_prepared_beside_and_comes_to_the_same
 
     assert came[2] == came[1]
     assert Counter(each[0] for each in came[1].values()) == {State.SEALED: WAITING}
-    assert set(beside) == {State.SEALED}  # how many, `bench waking` measures
+    assert State.SEALED in beside  # how many, `bench waking` measures; one that finds no number in hand is decided again
 
 
 @pytest.mark.long
