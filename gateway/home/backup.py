@@ -112,7 +112,7 @@ def make(known: Settings, target: Path, *, secrets: bool, progress: OnProgress) 
         raise BackupWrong(f"没有文件夹 {target.parent}", f"there is no folder {target.parent}")
     if any(target.parent.resolve().is_relative_to(known.mailbox(account).resolve()) for account in known.account):
         raise BackupWrong(
-            f"{target} 在邮箱里，会被当作报文取走；请换一个文件夹",
+            f"{target} 在信箱里，会被当作报文取走；请换一个文件夹",
             f"{target} is in a mailbox, where it would be taken for a message; choose another folder",
         )
     with _beside(target, _MAKING) as folder:

@@ -60,7 +60,7 @@ def _url(value: str) -> tuple[str, str] | None:
 
 
 QUESTIONS = (
-    Question("account", "账户名（邮箱目录名）", "account name (its mailbox folder)",
+    Question("account", "账户名（信箱目录名）", "account name (its mailbox folder)",
              _shaped(r"[a-z0-9-]{1,32}", "用小写字母、数字和连字符，最多 32 位", "up to 32 of a-z, 0-9 and -")),
     Question("title", "企业名称", "title of the enterprise",
              _shaped(r"[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*", "不能为空", "it must not be empty", sample.TITLE)),

@@ -97,7 +97,7 @@ class Tellers:
             self._homeless = records.accounts_with_unwritten() - self.each.keys()
         for account in self._homeless:
             zh, en = (
-                f"账户 {account} 没有邮箱，回执留在日志中",
+                f"账户 {account} 没有信箱，回执留在日志中",
                 f"account {account} has no mailbox: its answers stay in the journal",
             )
             self._alerts.tell("GW-A03", in_both(zh, en), do="tongguan config check", about=account)
