@@ -17,7 +17,7 @@ from tongguan.gateway.cli.health.liveness import (
     of_this_run,
     troubles_of_life,
 )
-from tongguan.gateway.cli.setup.mailboxes import left_behind, mailbox_troubles, tell_left_behind
+from tongguan.gateway.cli.setup.mailboxes import left_behind, mailbox_troubles, strange_originals, tell_left_behind, tell_strange
 from tongguan.gateway.journal.reading.search import Search
 from tongguan.gateway.model.errors import JournalUnfit, NoJournal, StationBroken, many
 from tongguan.gateway.model.lane import ClosedLane, Lane, LaneKind
@@ -145,6 +145,8 @@ def health_report(settings: Settings) -> HealthReport:
                 life.append(_broken(wrong))
             if running and (why := journal.why_not_writable(LOCKED_SECONDS)):
                 life.append(_broken(why))
+            strange = strange_originals(settings, journal)
+            life += (Trouble(Level.WARNING, "mailbox", *tell_strange(*each)) for each in strange.items())
             with journal.search() as records:
                 return HealthReport(
                     running,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +22,11 @@ from tongguan.gateway.settings import RUNNING, Account, Settings, read_settings
 from tongguan.gateway.system.storage import folders
 from tongguan.gateway.system.storage.folders import Away
 from tongguan.gateway.system.threads import ANSWER, within
+
+if TYPE_CHECKING:
+    from tongguan.gateway.journal.client import JournalClient
+
+_MOST_LOOKED_AT, _SHOWN = 10_000, 5
 
 
 def identity_of(account: str) -> str | None:
@@ -61,6 +68,38 @@ def left_behind(settings: Settings) -> dict[Path, int]:
     left = {Path(at) / "OutBox" for place in places if (at := real.get(place)) is not None and at not in serving}
     found = within(ANSWER, {outbox: partial(_files, outbox) for outbox in left})
     return {outbox: count for outbox, count in sorted(found.items()) if count}
+
+
+def strange_originals(settings: Settings, journal: JournalClient) -> dict[Path, list[str]]:
+    """Originals in each account's `work/` of messages that the journal does not know, as after a restore: nobody carries them on."""
+    places = [settings.mailbox(account) / "work" for account in settings.account]
+    found = within(ANSWER, {work: partial(_originals, work) for work in places})
+    with journal.search() as records:  # begun last: of what lies there it knows all
+        strange = {}
+        for work, names in sorted(found.items()):
+            known = records.references(Path(name).stem for name in names)
+            strange[work] = [name for name in names if Path(name).stem not in known]
+    return {work: names for work, names in strange.items() if names}
+
+
+def _originals(work: Path) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(work) if not name.startswith("."))[:_MOST_LOOKED_AT]
+    except OSError:
+        return []
+
+
+def tell_strange(work: Path, names: Sequence[str]) -> tuple[str, str]:
+    """That originals lie there which nobody carries on, and what to type."""
+    some = " ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
+    return (
+        t(
+            f"{work} 里有 {len(names)} 个原件，日志不认识其报文（恢复备份之前收下的）：{some}；主管部门没有的移回 OutBox，其余移走",
+            f"{work} holds {many(len(names), 'original')} of messages that the journal does not know, as they were taken before a "
+            f"restore: {some}; move back to OutBox what the authority does not have, and the others away",
+        ),
+        f"ls -l {quote(str(work))}",
+    )
 
 
 def _files(outbox: Path) -> int:

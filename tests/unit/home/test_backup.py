@@ -113,6 +113,23 @@ def test_a_restore_puts_the_former_journal_aside_and_says_what_is_not_in_the_bac
     assert known(home, "m1", "m2") == {"m1", "m2"}
 
 
+def test_status_tells_of_originals_whose_messages_the_restored_journal_does_not_know(
+    tongguan: Tongguan, home: Path, made: Path
+) -> None:
+    """They were told when it was restored; who sees to them comes in the morning."""
+    work = home / "mailboxes" / "demo" / "work"
+    work.mkdir()
+    for name in ("m1.xml", "m2.zip", ".spare"):
+        (work / name).touch()
+    before = tongguan("status", "--lang", "en").out
+    assert tongguan("restore", made).code == 0
+    after = tongguan("status", "--lang", "en").out
+
+    assert "does not know" not in before
+    assert f"{work} holds 1 original of messages that the journal does not know" in after
+    assert "restore: m2.zip; move back to OutBox" in after and f"ls -l {work}" in after
+
+
 def test_after_a_restore_no_number_is_given_that_the_anchor_knows(tongguan: Tongguan, home: Path, made: Path) -> None:
     assert tongguan("restore", made).code == 0
     journal = open_journal(home)
