@@ -43,7 +43,7 @@ from tongguan.gateway.settings import RUNNING, Settings, read_settings, settings
 from tongguan.gateway.system import clock, times
 from tongguan.gateway.system.business_clock import FILE as CLOCK
 from tongguan.gateway.system.business_clock import BusinessClock, kept_line
-from tongguan.gateway.system.storage import files, home_lock, permissions
+from tongguan.gateway.system.storage import file_names, files, home_lock, permissions
 from tongguan.gateway.system.storage.folders import FOLDERS, MARKER
 
 _FACTS, _JOURNAL, _ANCHOR, _KEY = "backup.json", "tongguan.db", "anchor.jsonl", "secrets/anchor.key"
@@ -385,7 +385,7 @@ def _since(known: Settings) -> list[str]:
         for folder in ("Status/by-id", "work"):
             with suppress(OSError):  # a mailbox that is away
                 names = os.listdir(known.mailbox(account) / folder)
-                told.update(name.partition(".")[0] for name in names if not name.startswith("."))
+                told.update(Path(name).stem for name in names if file_names.extension(os.fsencode(name)))
     with JournalClient.open(known.database.url, known.home) as journal, journal.search() as records:
         return [id_ for some in slices(sorted(told)) for id_ in sorted({*some} - records.messages(some).keys())]
 

@@ -19,7 +19,7 @@ from tongguan.gateway.cli.messages.selection import known_or_wrong
 from tongguan.gateway.cli.output import print_json, print_table, print_text
 from tongguan.gateway.model.errors import NoJournal, SettingsWrong, many
 from tongguan.gateway.settings import RUNNING, Account, Settings, read_settings
-from tongguan.gateway.system.storage import folders
+from tongguan.gateway.system.storage import file_names, folders
 from tongguan.gateway.system.storage.folders import Away
 from tongguan.gateway.system.threads import ANSWER, within
 
@@ -84,7 +84,7 @@ def strange_originals(settings: Settings, journal: JournalClient) -> dict[Path, 
 
 def _originals(work: Path) -> list[str]:
     try:
-        return sorted(name for name in os.listdir(work) if not name.startswith("."))[:_MOST_LOOKED_AT]
+        return sorted(name for name in os.listdir(work) if file_names.extension(os.fsencode(name)))[:_MOST_LOOKED_AT]
     except OSError:
         return []
 

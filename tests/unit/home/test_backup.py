@@ -119,7 +119,7 @@ def test_status_tells_of_originals_whose_messages_the_restored_journal_does_not_
     """They were told when it was restored; who sees to them comes in the morning."""
     work = home / "mailboxes" / "demo" / "work"
     work.mkdir()
-    for name in ("m1.xml", "m2.zip", ".spare"):
+    for name in ("m1.xml", "m2.zip", ".spare", "Thumbs.db"):
         (work / name).touch()
     before = tongguan("status", "--lang", "en").out
     assert tongguan("restore", made).code == 0
