@@ -59,7 +59,8 @@ def _tell_made(file: Path, facts: backups.BackupFacts) -> None:
     if context.as_json():
         print_json({"file": str(file), "bytes": file.stat().st_size, **_shown(facts)})
         return
-    last, size = moment(facts.last), f"{file.stat().st_size / 1e6:.1f} MB"
+    last, held = moment(facts.last), file.stat().st_size
+    size = f"{held / 1e6:.1f} MB" if held >= 1e6 else f"{held / 1e3:.0f} kB"
     say(
         f"✓ {file}：{facts.messages} 个报文，最后一步在 {last}，{size}",
         f"✓ {file}: {many(facts.messages, 'message')}, the last step at {last}, {size}",
