@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import orjson
@@ -43,8 +44,9 @@ from tongguan.gateway.settings import RUNNING, Settings, read_settings, settings
 from tongguan.gateway.system import clock, times
 from tongguan.gateway.system.business_clock import FILE as CLOCK
 from tongguan.gateway.system.business_clock import BusinessClock, kept_line
-from tongguan.gateway.system.storage import file_names, files, home_lock, permissions
-from tongguan.gateway.system.storage.folders import FOLDERS, MARKER
+from tongguan.gateway.system.storage import files, home_lock, permissions
+from tongguan.gateway.system.storage.folders import FOLDERS, MARKER, names_taken
+from tongguan.gateway.system.threads import ANSWER, within
 
 _FACTS, _JOURNAL, _ANCHOR, _KEY = "backup.json", "tongguan.db", "anchor.jsonl", "secrets/anchor.key"
 _FORM = 1  #: of what a backup file holds
@@ -110,7 +112,8 @@ def make(known: Settings, target: Path, *, secrets: bool, progress: OnProgress) 
         raise BackupWrong(f"{target} 已存在；请换一个文件名", f"{target} exists; choose another name")
     if not target.parent.is_dir():
         raise BackupWrong(f"没有文件夹 {target.parent}", f"there is no folder {target.parent}")
-    if any(target.parent.resolve().is_relative_to(known.mailbox(account).resolve()) for account in known.account):
+    mailboxes = within(ANSWER, {place: partial(os.path.realpath, place) for place in map(known.mailbox, known.account)})
+    if any(target.parent.resolve().is_relative_to(place) for place in mailboxes.values()):
         raise BackupWrong(
             f"{target} 在信箱里，会被当作报文取走；请换一个文件夹",
             f"{target} is in a mailbox, where it would be taken for a message; choose another folder",
@@ -155,8 +158,10 @@ def _names(known: Settings, *, secrets: bool) -> list[str]:
     home = known.home
     hidden = {_within(home, path) for _, path in secret_files(known)}
     found = {*_FILES, *(_within(home, path) for _, path in certificate_files(known))}
-    marks = (known.mailbox(account) / MARKER for account in known.account)
-    found |= {_within(home, mark) for mark in marks if not mark.is_symlink()}  # whoever fills a mailbox may have put a link there
+    marks = {_within(home, known.mailbox(account) / MARKER) for account in known.account}
+    found |= {
+        mark for mark in marks if mark and not (home / mark).is_symlink()
+    }  # whoever fills a mailbox may have put a link there
     for folder in (*_FOLDERS, *(_SECRET if secrets else ())):
         found |= {_within(home, path) for path in (home / folder).rglob("*")}
     if secrets:
@@ -380,12 +385,9 @@ def _placed(target: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bo
 
 def _since(known: Settings) -> list[str]:
     """Ids of messages that have a status file in a mailbox, or their original still in hand there, and that the journal does not know."""
-    told: set[str] = set()
-    for account in known.account:
-        for folder in ("Status/by-id", "work"):
-            with suppress(OSError):  # a mailbox that is away
-                names = os.listdir(known.mailbox(account) / folder)
-                told.update(Path(name).stem for name in names if file_names.extension(os.fsencode(name)))
+    places = [known.mailbox(account) / folder for account in known.account for folder in ("Status/by-id", "work")]
+    found = within(ANSWER, {place: partial(names_taken, place) for place in places})
+    told = {Path(name).stem for names in found.values() for name in names}
     with JournalClient.open(known.database.url, known.home) as journal, journal.search() as records:
         return [id_ for some in slices(sorted(told)) for id_ in sorted({*some} - records.messages(some).keys())]
 

@@ -19,7 +19,7 @@ from tongguan.gateway.cli.messages.selection import known_or_wrong
 from tongguan.gateway.cli.output import print_json, print_table, print_text
 from tongguan.gateway.model.errors import NoJournal, SettingsWrong, many
 from tongguan.gateway.settings import RUNNING, Account, Settings, read_settings
-from tongguan.gateway.system.storage import file_names, folders
+from tongguan.gateway.system.storage import folders
 from tongguan.gateway.system.storage.folders import Away
 from tongguan.gateway.system.threads import ANSWER, within
 
@@ -73,20 +73,14 @@ def left_behind(settings: Settings) -> dict[Path, int]:
 def strange_originals(settings: Settings, journal: JournalClient) -> dict[Path, list[str]]:
     """Originals in each account's `work/` of messages that the journal does not know, as after a restore: nobody carries them on."""
     places = [settings.mailbox(account) / "work" for account in settings.account]
-    found = within(ANSWER, {work: partial(_originals, work) for work in places})
+    found = within(ANSWER, {work: partial(folders.names_taken, work) for work in places})
+    strange = {}
     with journal.search() as records:  # begun last: of what lies there it knows all
-        strange = {}
         for work, names in sorted(found.items()):
-            known = records.references(Path(name).stem for name in names)
-            strange[work] = [name for name in names if Path(name).stem not in known]
-    return {work: names for work, names in strange.items() if names}
-
-
-def _originals(work: Path) -> list[str]:
-    try:
-        return sorted(name for name in os.listdir(work) if file_names.extension(os.fsencode(name)))[:_MOST_LOOKED_AT]
-    except OSError:
-        return []
+            known = records.references(Path(name).stem for name in names[:_MOST_LOOKED_AT])
+            if left := [name for name in names[:_MOST_LOOKED_AT] if Path(name).stem not in known]:
+                strange[work] = left
+    return strange
 
 
 def tell_strange(work: Path, names: Sequence[str]) -> tuple[str, str]:

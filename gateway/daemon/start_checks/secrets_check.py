@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tongguan.gateway.settings import Settings
+from tongguan.gateway.settings import AlertMail, AlertWebhook, Settings
 from tongguan.routes.trust import is_this_machine
 from tongguan.signer.cards.pin import is_reference
 
@@ -113,10 +113,10 @@ def certificate_files(settings: Settings) -> Iterator[tuple[str, Path]]:
     for key in ("ca", "certificate"):
         if file := getattr(settings.broker, key):
             yield f"broker {key}", settings.path(file)
-    ways = [(each.name, each.ca) for each in settings.alerts.mail] + [(each.name, each.ca) for each in settings.alerts.webhook]
-    for name, file in ways:
-        if file:
-            yield f"alerts {name} ca", settings.path(file)
+    ways: list[AlertMail | AlertWebhook] = [*settings.alerts.mail, *settings.alerts.webhook]
+    for way in ways:
+        if way.ca:
+            yield f"alerts {way.name} ca", settings.path(way.ca)
 
 
 def _addresses(settings: Settings) -> Iterator[Concern]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from shlex import quote
 
 from tongguan.gateway.model.errors import StationBroken, in_both, in_language
-from tongguan.gateway.system.storage import files, permissions
+from tongguan.gateway.system.storage import file_names, files, permissions
 from tongguan.gateway.system.threads import ANSWER
 
 FOLDERS = ("OutBox", "SentBox", "FailBox", "InBox", "Status", "Status/by-id", "Status/documents", "work")
@@ -373,6 +373,14 @@ def troubles(root: Path, account: str, identity: str | None, *, new: bool) -> It
     finally:
         for handle in opened.values():
             os.close(handle)
+
+
+def names_taken(place: Path) -> list[str]:
+    """Names in a folder that end as files do that the gateway takes; none where it cannot be listed."""
+    try:
+        return sorted(name for name in os.listdir(place) if file_names.extension(os.fsencode(name)))
+    except OSError:
+        return []
 
 
 def _lies(name: str, folder: int) -> bool:
